@@ -1,0 +1,155 @@
+"""The load client: keep-alive HTTP/1.1 connections that write ready bytes and check every answer."""
+
+import asyncio
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+
+HEADER_END = b"\r\n\r\n"
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+ACCEPTED = re.compile(rb'"accepted": ?(\d+)')
+NO_ANSWER_SECONDS = 60.0
+
+
+class LoadError(Exception):
+    """A server answered something else than the acknowledgement that was due, or did not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """What each answer must be: this status and, for a batch, all of its events accepted."""
+
+    status: int
+    events: int
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """What came back: only requests that were acknowledged count and have a latency."""
+
+    events_per_request: int
+    seconds: float = 0.0
+    latencies_ms: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+    error_example: str = ""
+
+    @property
+    def events(self) -> int:
+        return len(self.latencies_ms) * self.events_per_request
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.seconds
+
+    def percentile_ms(self, percent: float) -> float:
+        """Latency that `percent` of the requests did not exceed (nearest rank)."""
+        ranked = sorted(self.latencies_ms)
+        return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
+
+    def add_error(self, kind: str, example: bytes = b"") -> None:
+        self.errors[kind] += 1
+        self.error_example = self.error_example or example[:500].decode(errors="replace")
+
+
+class Connection(asyncio.Protocol):
+    """One connection with one request in flight, until the requests or the time run out."""
+
+    def __init__(self, requests: Iterator[bytes], due: Acknowledgement, result: LoadResult) -> None:
+        self._requests = requests
+        self._due = due
+        self._result = result
+        self._deadline = math.inf
+        self._sent_at = 0.0
+        self._received = b""
+        self._answer_length = 0
+        self._transport: asyncio.WriteTransport
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def start(self, transport: asyncio.WriteTransport, deadline: float) -> None:
+        self._transport = transport
+        self._deadline = deadline
+        self._send_next()
+
+    def data_received(self, data: bytes) -> None:
+        self._received = self._received + data if self._received else data
+        if not self._answer_length:
+            self._answer_length = self._measure_answer()
+        if self._answer_length and len(self._received) >= self._answer_length:
+            self._check_answer()
+            self._received = b""
+            self._answer_length = 0
+            self._send_next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self._result.add_error("connection lost", repr(exc).encode())
+            self.finished.set_result(None)
+
+    def _send_next(self) -> None:
+        now = perf_counter()
+        request = next(self._requests, None) if now < self._deadline else None
+        if request is None:
+            self.finished.set_result(None)
+            self._transport.close()
+        else:
+            self._sent_at = now
+            self._transport.write(request)
+
+    def _measure_answer(self) -> int:
+        """Bytes of the whole answer, 0 while its header is not complete."""
+        header_end = self._received.find(HEADER_END)
+        if header_end < 0:
+            return 0
+        length = CONTENT_LENGTH.search(self._received, 0, header_end)
+        if length is None:
+            raise LoadError(f"an answer without Content-Length: {self._received[:300]!r}")
+        return header_end + len(HEADER_END) + int(length[1])
+
+    def _check_answer(self) -> None:
+        latency_ms = (perf_counter() - self._sent_at) * 1000
+        status = int(self._received[9:12])
+        if status != self._due.status:
+            self._result.add_error(f"status {status}", self._received)
+            return
+        if self._due.events > 1:
+            accepted = ACCEPTED.search(self._received)
+            if accepted is None or int(accepted[1]) != self._due.events:
+                self._result.add_error(f"status {status}, not all accepted", self._received)
+                return
+        self._result.latencies_ms.append(latency_ms)
+
+
+async def run_load(
+    port: int, requests: Iterator[bytes], due: Acknowledgement, *, connections: int, seconds: float = math.inf
+) -> LoadResult:
+    """Send `requests` until they or the `seconds` run out, and wait for every answer.
+
+    Raises LoadError if any answer was not the acknowledgement that was due.
+    """
+    result = LoadResult(due.events)
+    loop = asyncio.get_running_loop()
+    pairs = [
+        await loop.create_connection(lambda: Connection(requests, due, result), "127.0.0.1", port) for _ in range(connections)
+    ]
+    started_at = perf_counter()
+    for transport, client in pairs:
+        client.start(transport, started_at + seconds)
+    await _finish([client for _, client in pairs], result)
+    result.seconds = perf_counter() - started_at
+    if result.errors or not result.latencies_ms:
+        raise LoadError(f"{dict(result.errors)} beside {len(result.latencies_ms)} good answers: {result.error_example}")
+    return result
+
+
+async def _finish(clients: list[Connection], result: LoadResult) -> None:
+    pending = {client.finished for client in clients}
+    answers_before = -1
+    while pending:
+        answers = len(result.latencies_ms) + result.errors.total()
+        if answers == answers_before:
+            raise LoadError(f"no answer within {NO_ANSWER_SECONDS:.0f} s on {len(pending)} connections")
+        answers_before = answers
+        _, pending = await asyncio.wait(pending, timeout=NO_ANSWER_SECONDS)

@@ -1,0 +1,174 @@
+"""The servers under test: how each is prepared, started and stopped, and how it takes events."""
+
+import contextlib
+import http.client
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jwt
+
+from databases import Database
+from meter import ProcessTree
+from workload import Course, Unit, WireFormat, Workload
+
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+
+BASELINE_WIRE = WireFormat(
+    track_path=b"/track",
+    track_status=201,
+    batch_path=b"/batch",
+    batch_status=201,
+    activity_types=(b"reading", b"video_watch", b"discussion", b"quiz_attempt", b"assignment"),
+    has_event_ids=False,
+)
+HEADWAY_WIRE = WireFormat(
+    track_path=b"/api/courses/activity/track",
+    track_status=201,
+    batch_path=b"/api/courses/activity/batch",
+    batch_status=200,
+    activity_types=(b"unit_view", b"video_play", b"video_progress", b"link_click", b"note_create", b"unit_complete"),
+    has_event_ids=True,
+)
+
+
+class ServerError(Exception):
+    """A server did not start or stop, or lost what it had acknowledged."""
+
+
+@dataclass(slots=True)
+class Server:
+    """A server with its database and its learners; `acknowledged` counts the events it has answered for."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    ready_path: str
+    database: Database
+    event_table: str
+    workload: Workload
+    acknowledged: int = 0
+
+    def require_all_stored(self) -> int:
+        """Number of stored events; raises ServerError if it is not exactly what was acknowledged."""
+        stored = self.database.count_rows(self.event_table)
+        if stored != self.acknowledged:
+            raise ServerError(f"{self.name}: {self.acknowledged} events were acknowledged, {stored} are stored")
+        return stored
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    port: int
+    processes: ProcessTree
+
+
+def make_baseline(database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10) -> Server:
+    """Make the baseline; it makes its tables itself and checks no course, so there is nothing to prepare."""
+    secret = secrets.token_hex(32)
+    tokens = [jwt.encode({"sub": str(user_id)}, secret, algorithm="HS256") for user_id in range(1, learners + 1)]
+    course = Course(1, tuple(Unit(number, 1 + (number - 1) // 5) for number in range(1, units + 1)))
+    options = ("--no-access-log", "--loop", "uvloop", "--http", "httptools", "--app-dir", str(Path(__file__).parent))
+    return Server(
+        name="Baseline",
+        command=(sys.executable, "-m", "uvicorn", "baseline_app:app", *options),
+        environment={"DATABASE_URL": database.url.replace("://", "+asyncpg://", 1), "JWT_SECRET": secret},
+        ready_path="/",
+        database=database,
+        event_table="activity_events",
+        workload=Workload(BASELINE_WIRE, course, tokens, events_per_visit=events_per_visit),
+    )
+
+
+def make_headway(database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10) -> Server:
+    """Migrate an empty `database`, fill it with a course and enrolled learners, and make a server for it."""
+    environment = {"HEADWAY_SECRET_KEY": secrets.token_hex(32)}
+    sizes = ("--learners", str(learners), "--courses", "1", "--units", str(units))
+    prepared = subprocess.run(
+        (sys.executable, "-m", "headway.bench", "prepare", "--database", database.url, *sizes),
+        env=clean_environment() | environment,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    answer = json.loads(prepared.stdout)
+    course = Course(answer["course_id"], tuple(Unit(unit["id"], unit["module_id"]) for unit in answer["units"]))
+    return Server(
+        name="Headway",
+        command=(sys.executable, "-m", "headway", "serve", "--database", database.url),
+        environment=environment,
+        ready_path="/readyz",
+        database=database,
+        event_table="learner_activity_logs",
+        workload=Workload(HEADWAY_WIRE, course, answer["tokens"], events_per_visit=events_per_visit),
+    )
+
+
+def clean_environment() -> dict[str, str]:
+    """Environment of this process without settings of Headway, which would make runs differ between machines."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HEADWAY_")}
+
+
+@contextlib.contextmanager
+def run_server(server: Server, log_path: Path) -> Iterator[RunningServer]:
+    """Run a server on a free port of the loopback interface from when it is ready to the end of the block."""
+    port = find_free_port()
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            (*server.command, "--host", "127.0.0.1", "--port", str(port)),
+            env=clean_environment() | server.environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until_ready(process, port, server.ready_path)
+        yield RunningServer(port, ProcessTree(process.pid))
+    except Exception as error:
+        error.add_note(f"{server.name} wrote last:\n{read_end(log_path)}")
+        raise
+    finally:
+        stop(process)
+
+
+def find_free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str) -> None:
+    """Wait for any answer that is not a server's error; raises ServerError after a minute or at the process's end."""
+    give_up_at = time.monotonic() + START_SECONDS
+    while time.monotonic() < give_up_at and process.poll() is None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if get_status(port, path) < 500:
+                return
+        time.sleep(0.1)
+    raise ServerError(f"not ready at {path} (exit code {process.poll()})")
+
+
+def get_status(port: int, path: str) -> int:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        connection.request("GET", path)
+        return connection.getresponse().status
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise ServerError(f"had not stopped {STOP_SECONDS:.0f} s after SIGTERM") from None
+
+
+def read_end(log_path: Path) -> str:
+    return log_path.read_text(errors="replace")[-2000:]

@@ -1,0 +1,133 @@
+"""The load: learners who move through one course, as HTTP requests ready to be written to a socket."""
+
+import datetime as dt
+import functools
+import itertools
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+EVENT_SECONDS = 30
+# An event begins before the one before it ends, so that study time has overlaps to merge.
+STEP_SECONDS = 28
+EVENTS_PER_SITTING = 20
+BREAK_SECONDS = 300
+# Long enough ago that no event of a run ends ahead of the server's clock.
+HISTORY_SECONDS = 90 * 24 * 3600
+
+EVENT = (
+    b'{%b"activity_type":"%b","course_id":%d,"module_id":%d,"unit_id":%d,"duration_seconds":%d,'
+    b'"engagement_metrics":{"scroll_depth":%d,"video_watch_percentage":%d,"interaction_count":%d},'
+    b'"start_time":"%b","end_time":"%b"}'
+)
+REQUEST = (
+    b"POST %b HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %b\r\n"
+    b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WireFormat:
+    """Where a server takes events, how it acknowledges them, and the words it has for what a learner does.
+
+    `activity_types` holds what opens a visit of a unit, what may happen during it, and what ends it.
+    """
+
+    track_path: bytes
+    track_status: int
+    batch_path: bytes
+    batch_status: int
+    activity_types: tuple[bytes, ...]
+    has_event_ids: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    id: int
+    module_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    id: int
+    units: tuple[Unit, ...]
+
+
+@dataclass(slots=True)
+class Learner:
+    token: bytes
+    first_unit: int
+    began_at: int
+    events: int = 0
+
+
+class Workload:
+    """Learners who take turns in a shuffled order; each goes on where its last request ended."""
+
+    def __init__(self, wire: WireFormat, course: Course, tokens: Sequence[str], *, events_per_visit: int) -> None:
+        self.wire = wire
+        self._course = course
+        self._events_per_visit = events_per_visit
+        # Whole seconds: learners then share most of their times, which are costly to write out.
+        began_at = int(time.time()) - HISTORY_SECONDS
+        self._learners = [Learner(token.encode(), place, began_at + place) for place, token in enumerate(tokens)]
+        # Neighbours in time must not be neighbours in the database.
+        random.Random(1).shuffle(self._learners)
+        self._turns = itertools.cycle(self._learners)
+
+    @property
+    def learners(self) -> int:
+        return len(self._learners)
+
+    def requests(self, batch_size: int) -> Iterator[bytes]:
+        """Requests without end, each of one learner: single events where `batch_size` is 1, else batches."""
+        for learner in self._turns:
+            events = b",".join([self._event(learner) for _ in range(batch_size)])
+            if batch_size == 1:
+                yield REQUEST % (self.wire.track_path, learner.token, len(events), events)
+            else:
+                body = b'{"events":[%b]}' % events
+                yield REQUEST % (self.wire.batch_path, learner.token, len(body), body)
+
+    def expected_status(self, batch_size: int) -> int:
+        return self.wire.track_status if batch_size == 1 else self.wire.batch_status
+
+    def _event(self, learner: Learner) -> bytes:
+        number = learner.events
+        learner.events += 1
+        visit, place = divmod(number, self._events_per_visit)
+        unit = self._course.units[(learner.first_unit + visit) % len(self._course.units)]
+        start = learner.began_at + number * STEP_SECONDS + number // EVENTS_PER_SITTING * BREAK_SECONDS
+        reached_percent = (place + 1) * 100 // self._events_per_visit
+        return EVENT % (
+            b'"event_id":"%b",' % make_event_id() if self.wire.has_event_ids else b"",
+            self._activity_type(place),
+            self._course.id,
+            unit.module_id,
+            unit.id,
+            EVENT_SECONDS,
+            reached_percent,
+            reached_percent,
+            1 + number % 9,
+            format_time(start),
+            format_time(start + EVENT_SECONDS),
+        )
+
+    def _activity_type(self, place: int) -> bytes:
+        opening, *during, ending = self.wire.activity_types
+        if place == 0:
+            return opening
+        return ending if place == self._events_per_visit - 1 else during[place % len(during)]
+
+
+def make_event_id() -> bytes:
+    """Make a random UUID (version 4), as browsers do: new ids then fall anywhere in the index."""
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
+
+
+@functools.lru_cache(maxsize=2**17)
+def format_time(timestamp: int) -> bytes:
+    moment = dt.datetime.fromtimestamp(timestamp, dt.UTC).replace(tzinfo=None)
+    return (moment.isoformat(timespec="milliseconds") + "Z").encode()

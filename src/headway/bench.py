@@ -1,0 +1,73 @@
+"""Preparing a database for load: a course, learners enrolled in it, and a token for each."""
+
+import asyncio
+import sys
+
+import click
+import msgspec
+
+from headway.app import system_clock, use_cases
+from headway.domain.accounts import Role
+from headway.domain.catalogue import NewCourse, NewModule, NewUnit
+from headway.domain.completion import Completion, Rule
+from headway.http.tokens import Tokens, signing_key
+from headway.settings import Settings
+from headway.storage import schema
+
+_UNITS_PER_MODULE = 5
+_COMPLETIONS = (
+    Completion(Rule.MANUAL),
+    Completion(Rule.VIEWED),
+    Completion(Rule.TIME, 600),
+    Completion(Rule.SCROLL, 90),
+    Completion(Rule.VIDEO, 95),
+)
+
+
+class Prepared(msgspec.Struct):
+    """What a load client needs to know."""
+
+    course_id: int
+    units: list[dict[str, int]]
+    tokens: list[str]
+
+
+async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
+    """Migrate an empty database and make one course with learners in it; the completion rules take turns."""
+    await schema.migrate(settings)
+    database = schema.database(settings)
+    await database.open()
+    try:
+        does = use_cases(database, settings, system_clock)
+        tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
+        owner = await does.accounts.create(role=Role.INSTRUCTOR, name="Instructor")
+        tree = await does.catalogue.create(_course(units), owner_id=owner.id)
+        made = []
+        for number in range(learners):
+            learner = await does.accounts.create(role=Role.PARTICIPANT, name=f"Learner {number + 1}")
+            await does.enrollments.enroll(learner.id, tree.id)
+            made.append(tokens.issue(learner))
+    finally:
+        await database.close()
+    return Prepared(tree.id, [{"id": unit.id, "module_id": unit.module_id} for unit in tree.units], made)
+
+
+def _course(units: int) -> NewCourse:
+    made = [NewUnit(f"Unit {n + 1}", completion=_COMPLETIONS[n % len(_COMPLETIONS)]) for n in range(units)]
+    parts = [made[first : first + _UNITS_PER_MODULE] for first in range(0, units, _UNITS_PER_MODULE)]
+    return NewCourse("Load", modules=tuple(NewModule(f"Module {n + 1}", units=tuple(p)) for n, p in enumerate(parts)))
+
+
+@click.command()
+@click.option("--learners", type=int, default=1000)
+@click.option("--units", type=int, default=20)
+@click.option("--database", "database_url")
+def main(learners: int, units: int, database_url: str | None) -> None:
+    """Prepare a database and print what a load client needs, as JSON."""
+    settings = Settings.load(database_url=database_url)
+    prepared = asyncio.run(prepare(settings, learners=learners, units=units))
+    sys.stdout.write(msgspec.json.encode(prepared).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()

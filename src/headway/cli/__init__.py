@@ -1,0 +1,19 @@
+"""The command line. Every command fails with one clear line and exit status 1, and prints JSON where a script would read it."""
+
+import click
+
+import headway
+from headway.cli import accounts, courses, maintenance, serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(headway.__version__)
+def main() -> None:
+    """Headway records what learners do and shows how far they are."""
+
+
+main.add_command(serve.serve)
+main.add_command(accounts.user)
+main.add_command(accounts.token)
+main.add_command(courses.course)
+main.add_command(maintenance.migrate)

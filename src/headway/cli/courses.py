@@ -1,0 +1,46 @@
+"""`headway course`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
+from headway.contracts.learner import mapping
+from headway.domain import instants
+from headway.importers import course_file
+
+
+@click.group()
+def course() -> None:
+    """Make courses."""
+
+
+@course.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@database_option
+@command
+async def import_course(file: Path, **flags: Any) -> None:
+    """Make a course from a JSON or YAML FILE in the body shape of POST /api/v1/courses, plus `owner`, an e-mail address.
+
+    Prints the course as stored, with all ids.
+    """
+    wanted, owner = course_file.read(file)
+    async with open_use_cases(load_settings(**flags)) as does:
+        owner_id = (await does.accounts.find_by_email(owner)).id
+        print_json(mapping.course(await does.catalogue.create(wanted, owner_id=owner_id)))
+
+
+@course.command("enroll")
+@click.option("--course", "course_id", metavar="ID", type=int, required=True)
+@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@database_option
+@command
+async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
+    """Give a learner a seat in a course, under the same rules as over HTTP, and print the enrollment."""
+    async with open_use_cases(load_settings(**flags)) as does:
+        await does.accounts.find(user_id)
+        made = await does.enrollments.enroll(user_id, course_id)
+    print_json(
+        {"user_id": user_id, "course_id": course_id, "status": made.status, "enrolled_at": instants.iso(made.enrolled_at)}
+    )

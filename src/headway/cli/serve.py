@@ -1,0 +1,65 @@
+"""`headway serve`."""
+
+import asyncio
+import os
+from contextlib import ExitStack
+from typing import Any
+
+import click
+import uvicorn
+
+from headway.app import create_app
+from headway.cli.session import database_option, failures_in_one_line
+from headway.http.tokens import signing_key
+from headway.settings import Settings, SettingsError, variable
+from headway.storage import schema, sqlite
+from headway.telemetry import configure_logging
+
+_GRACE_SECONDS = 30
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
+@database_option
+@click.option("--workers", type=int, help="Server processes; more than one needs PostgreSQL. [HEADWAY_WORKERS, 1]")
+def serve(**flags: Any) -> None:
+    """Migrate the database and serve until SIGTERM or Ctrl-C."""
+    with failures_in_one_line():
+        run(Settings.load(**flags))
+
+
+def run(settings: Settings) -> None:
+    """Serve with these settings. Raises SettingsError, FileInUseError, Unavailable before anything is served."""
+    configure_logging(settings.log_level)
+    if settings.workers > 1 and settings.is_sqlite:
+        raise SettingsError("Several workers need PostgreSQL: one server process owns a SQLite file.")
+    signing_key(settings)
+    with ExitStack() as owned:
+        if settings.is_sqlite:
+            path = sqlite.path_of(settings.database_url)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            owned.enter_context(sqlite.own(path))
+        asyncio.run(schema.migrate(settings, is_owner=settings.is_sqlite))
+        _run_uvicorn(settings)
+
+
+def _run_uvicorn(settings: Settings) -> None:
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": _GRACE_SECONDS,
+        "lifespan": "on",
+    }
+    if settings.workers == 1:
+        uvicorn.run(create_app(settings), **options)
+        return
+    # Worker processes start afresh: what flags have set reaches them through their environment.
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if value is not None:
+            os.environ[variable(name)] = str(value)
+    uvicorn.run("headway.app:app_from_environment", factory=True, workers=settings.workers, **options)

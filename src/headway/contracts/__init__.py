@@ -1,0 +1,1 @@
+"""The HTTP contracts, one package each; none knows another."""

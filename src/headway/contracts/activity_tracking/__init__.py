@@ -1,0 +1,1 @@
+"""The activity tracking contract: `/api/courses/activity/{track,heartbeat,batch}`."""

@@ -1,0 +1,238 @@
+"""From the wire to the domain and back: pure functions. What breaks a rule raises Invalid with every field at fault."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TypeGuard
+
+import msgspec
+
+from headway.contracts.activity_tracking import wire
+from headway.domain import instants
+from headway.domain.activity import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
+from headway.domain.completion import EngagementMetrics
+from headway.domain.errors import FieldError, Invalid
+from headway.domain.instants import END_OF_TIME, SECOND, Instant
+from headway.http.decoding import Decoder, check_json
+
+_track = Decoder(wire.TrackBody)
+_heartbeat = Decoder(wire.HeartbeatBody)
+_batch_heartbeat = Decoder(wire.BatchHeartbeatBody)
+_batch = Decoder(wire.BatchBody)
+_HIGHEST_SCORE = 1_000_000_000
+
+
+class ItemLimits(msgspec.Struct, frozen=True):
+    """How much one request may bring."""
+
+    event_bytes: int
+    batch_events: int
+
+
+def decode_track(body: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> Event:
+    """Read the body of `track`. Raises Invalid."""
+    _check_size(body, limits)
+    return _event(_track.decode(body), new_id)
+
+
+def decode_heartbeat(body: bytes) -> Heartbeat:
+    """Read the body of `heartbeat`. Raises Invalid."""
+    return _to_heartbeat(_heartbeat.decode(body))
+
+
+def decode_batch(body: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> list[Observation | Verdict]:
+    """Read the body of `batch`: for each item an observation, or the verdict that rejects it. Raises Invalid."""
+    items = _batch.decode(body).events
+    if not 1 <= len(items) <= limits.batch_events:
+        raise Invalid.field("events", f"must have 1 to {limits.batch_events} items")
+    return [_decode_item(bytes(item), limits, new_id) for item in items]
+
+
+def _decode_item(item: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> Observation | Verdict:
+    try:
+        _check_size(item, limits)
+        if b"heartbeat" in item and _Kind.of(item) == "heartbeat":
+            return _to_heartbeat(_batch_heartbeat.decode(item))
+        return _event(_track.decode(item), new_id)
+    except Invalid as error:
+        return Verdict(Outcome.REJECTED, event_id=_Kind.event_id_of(item), errors=error.fields)
+
+
+class _Kind(msgspec.Struct):
+    """The little of an item that is read whatever else is wrong with it."""
+
+    activity_type: object = None
+    event_id: object = None
+
+    @classmethod
+    def read(cls, item: bytes) -> "_Kind":
+        try:
+            return msgspec.json.decode(item, type=cls)
+        except (ValueError, RecursionError):
+            return cls()
+
+    @classmethod
+    def of(cls, item: bytes) -> object:
+        return cls.read(item).activity_type
+
+    @classmethod
+    def event_id_of(cls, item: bytes) -> str | None:
+        event_id = cls.read(item).event_id
+        return event_id if isinstance(event_id, str) and len(event_id) <= 100 else None
+
+
+def _check_size(item: bytes, limits: ItemLimits) -> None:
+    if len(item) > limits.event_bytes:
+        raise Invalid.field("body", f"must not have more than {limits.event_bytes} bytes")
+
+
+def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
+    errors: list[FieldError] = []
+    start = _instant(errors, "start_time", body.start_time)
+    end = _instant(errors, "end_time", body.end_time)
+    if start is not None and end is not None and end <= start:
+        errors.append(FieldError("end_time", "must be after start_time"))
+    sent_at = _instant(errors, "sent_at", body.sent_at)
+    _check_text(errors, "event_id", body.event_id)
+    _check_text(errors, "session_id", body.session_id)
+    metadata = _metadata(errors, body)
+    quiz_score = _quiz_score(errors, body)
+    if errors:
+        raise Invalid(errors)
+    return Event(
+        event_id=body.event_id if body.event_id is not None else new_id(),
+        activity_type=body.activity_type,
+        course_id=body.course_id,
+        module_id=body.module_id,
+        unit_id=body.unit_id,
+        duration_seconds=body.duration_seconds,
+        metrics=_metrics(body.engagement_metrics),
+        start_time=start,
+        end_time=end,
+        session_id=body.session_id,
+        sent_at=sent_at,
+        metadata=metadata,
+        quiz_score_percent=quiz_score,
+    )
+
+
+def _to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
+    errors: list[FieldError] = []
+    timestamp = _instant(errors, "timestamp", body.timestamp)
+    sent_at = _instant(errors, "sent_at", body.sent_at)
+    _check_text(errors, "event_id", body.event_id)
+    if errors:
+        raise Invalid(errors)
+    return Heartbeat(
+        course_id=body.course_id,
+        is_active=body.is_active,
+        module_id=body.module_id,
+        unit_id=body.unit_id,
+        timestamp=timestamp,
+        # A longer stretch is cut to twice the interval in any case.
+        active=None if body.active_seconds is None else int(min(body.active_seconds, 86_400) * SECOND),
+        sent_at=sent_at,
+        event_id=body.event_id,
+    )
+
+
+def _metrics(body: wire.EngagementMetricsBody | None) -> EngagementMetrics | None:
+    if body is None:
+        return None
+    metrics = EngagementMetrics(body.scroll_depth, body.video_watch_percentage, body.interaction_count)
+    return None if metrics == EngagementMetrics() else metrics
+
+
+def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:
+    if text is None:
+        return None
+    try:
+        # A date alone is no moment.
+        instant = instants.from_datetime(datetime.fromisoformat(text)) if len(text) > 10 else None
+    except ValueError:
+        instant = None
+    if instant is None:
+        errors.append(FieldError(field, "must be an ISO 8601 date and time, such as 2024-01-20T14:00:00Z"))
+    elif not 0 <= instant <= END_OF_TIME:
+        errors.append(FieldError(field, "must lie between the years 1970 and 9999"))
+    return instant
+
+
+def _check_text(errors: list[FieldError], field: str, text: str | None) -> None:
+    if text is not None and "\0" in text:
+        errors.append(FieldError(field, "must not contain NUL characters"))
+
+
+def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
+    if body.metadata is None:
+        return None
+    fault = check_json(body.metadata)
+    if fault is not None:
+        errors.append(FieldError("metadata", fault))
+        return None
+    return msgspec.json.encode(body.metadata, order="sorted").decode()
+
+
+def _quiz_score(errors: list[FieldError], body: wire.TrackBody) -> float | None:
+    """Read `{score, max_score}` of a `quiz_submit`; both or neither, `max_score` above 0 and `score` from 0 to it."""
+    if body.activity_type is not ActivityType.QUIZ_SUBMIT or body.metadata is None:
+        return None
+    score, max_score = body.metadata.get("score"), body.metadata.get("max_score")
+    if score is None and max_score is None:
+        return None
+    if not _is_number(max_score) or not 0 < max_score <= _HIGHEST_SCORE:
+        errors.append(FieldError("metadata.max_score", f"must be a number above 0 and at most {_HIGHEST_SCORE}"))
+    elif not _is_number(score) or not 0 <= score <= max_score:
+        errors.append(FieldError("metadata.score", "must be a number from 0 to max_score"))
+    else:
+        return score / max_score * 100
+    return None
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.TrackAnswer:
+    """Tell that an event is stored, now or since before."""
+    is_new = verdict.outcome is Outcome.ACCEPTED
+    return wire.TrackAnswer(
+        message="Activity recorded" if is_new else "Activity was recorded before",
+        data=wire.TrackData(event.event_id, verdict.outcome.value, instants.iso(received_at)),
+    )
+
+
+def heartbeat_answer(received_at: Instant, next_heartbeat_seconds: int) -> wire.HeartbeatAnswer:
+    """Tell when the next heartbeat is wanted."""
+    return wire.HeartbeatAnswer(
+        message="Heartbeat received",
+        data=wire.HeartbeatData(instants.iso(received_at), next_heartbeat_seconds),
+    )
+
+
+def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verdict]) -> wire.BatchAnswer:
+    """Tell each item's verdict, in the order of the items."""
+    counts = dict.fromkeys(Outcome, 0)
+    results: list[wire.ItemResult] = []
+    for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True)):
+        counts[verdict.outcome] += 1
+        result = wire.ItemResult(index, item.event_id, verdict.outcome.value)
+        if verdict.errors:
+            result.errors = field_problems(verdict.errors)
+        results.append(result)
+    is_good = counts[Outcome.REJECTED] < len(items)
+    return wire.BatchAnswer(
+        message="Batch processed" if is_good else "Every item was rejected",
+        data=wire.BatchData(
+            accepted=counts[Outcome.ACCEPTED],
+            duplicates=counts[Outcome.DUPLICATE],
+            conflicts=counts[Outcome.CONFLICT],
+            rejected=counts[Outcome.REJECTED],
+            results=results,
+        ),
+        success=is_good,
+    )
+
+
+def field_problems(errors: Sequence[FieldError]) -> list[wire.FieldProblem]:
+    """Put field errors in the form of the envelope."""
+    return [wire.FieldProblem(error.field, error.message) for error in errors]

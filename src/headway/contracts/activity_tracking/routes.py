@@ -1,0 +1,85 @@
+"""The routes of activity tracking: decode, record, answer."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request, Response, Router, post
+
+from headway.contracts.activity_tracking import mapping, wire
+from headway.contracts.activity_tracking.errors import render_error, status_of
+from headway.contracts.activity_tracking.mapping import ItemLimits
+from headway.domain.accounts import Caller
+from headway.domain.activity import Observation, Outcome, Report, Verdict
+from headway.domain.errors import Conflict, Forbidden, Invalid
+from headway.domain.ids import NewId
+from headway.domain.instants import Clock, Instant
+from headway.http.contract import Contract
+from headway.http.openapi import documented
+from headway.http.requests import json_answer, json_body
+from headway.usecases.ingest import Ingest
+
+PREFIX = "/api/courses/activity"
+
+
+def activity_tracking(
+    ingest: Ingest, *, clock: Clock, new_id: NewId, limits: ItemLimits, heartbeat_interval_seconds: int
+) -> Contract:
+    """Make the contract. Authentication is put in front of its router by the application."""
+
+    @post("/track", **documented(wire.TrackBody, {201: wire.TrackAnswer, 200: wire.TrackAnswer}))
+    async def track(request: Request[Caller, Any, Any]) -> Response[bytes]:
+        """Record one activity event: 201 if it is new, 200 if it was recorded before, 409 if its id has other content."""
+        received_at = clock()
+        event = mapping.decode_track(await json_body(request), limits, new_id)
+        (verdict,) = await ingest.record(Report(request.user.user_id, received_at, (event,)))
+        _raise_if_not_good(verdict)
+        return json_answer(
+            mapping.track_answer(event, verdict, received_at), 201 if verdict.outcome is Outcome.ACCEPTED else 200
+        )
+
+    @post("/heartbeat", **documented(wire.HeartbeatBody, {200: wire.HeartbeatAnswer}))
+    async def heartbeat(request: Request[Caller, Any, Any]) -> Response[bytes]:
+        """Vouch for some seconds of study, and learn in how many seconds the next heartbeat is wanted."""
+        received_at = clock()
+        signal = mapping.decode_heartbeat(await json_body(request))
+        (verdict,) = await ingest.record(Report(request.user.user_id, received_at, (signal,)))
+        _raise_if_not_good(verdict)
+        return json_answer(mapping.heartbeat_answer(received_at, heartbeat_interval_seconds), 200)
+
+    @post("/batch", **documented(wire.BatchBodySchema, {200: wire.BatchAnswer}))
+    async def batch(request: Request[Caller, Any, Any]) -> Response[bytes]:
+        """Record events and heartbeats, each with a verdict of its own; 400 only if the envelope or every item is bad."""
+        received_at = clock()
+        body = await json_body(request)
+        items = mapping.decode_batch(body, limits, new_id)
+        verdicts = await _record_good(ingest, request.user.user_id, received_at, items, len(body))
+        answer = mapping.batch_answer(items, verdicts)
+        return json_answer(answer, 200 if answer.success else 400)
+
+    return Contract(
+        name="activity_tracking",
+        prefixes=(PREFIX,),
+        router=Router(PREFIX, route_handlers=[track, heartbeat, batch], tags=["Activity tracking"]),
+        status_of=status_of,
+        render_error=render_error,
+        error_schema=wire.Failure,
+    )
+
+
+async def _record_good(
+    ingest: Ingest, user_id: int, received_at: Instant, items: Sequence[Observation | Verdict], size_bytes: int
+) -> list[Verdict]:
+    """Record what could be read, and give the verdicts of all items in their order."""
+    observations = tuple(item for item in items if not isinstance(item, Verdict))
+    ingest.count(item for item in items if isinstance(item, Verdict))
+    recorded = iter(await ingest.record(Report(user_id, received_at, observations, size_bytes)) if observations else ())
+    return [item if isinstance(item, Verdict) else next(recorded) for item in items]
+
+
+def _raise_if_not_good(verdict: Verdict) -> None:
+    if verdict.outcome is Outcome.CONFLICT:
+        raise Conflict("This event_id was used before for an event with other content.", fields=verdict.errors)
+    if verdict.is_forbidden:
+        raise Forbidden("You are not enrolled in this course.", fields=verdict.errors)
+    if verdict.outcome is Outcome.REJECTED:
+        raise Invalid(verdict.errors)

@@ -1,0 +1,41 @@
+"""Moments and days as integers, the form in which every layer below the wire handles time.
+
+An instant is a whole number of milliseconds since 1970-01-01T00:00:00Z. A day is the number of whole UTC days since then.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+Instant: TypeAlias = int
+Milliseconds: TypeAlias = int
+Day: TypeAlias = int
+Clock: TypeAlias = Callable[[], Instant]
+"""What tells the present moment; passed in, so that tests can set it."""
+
+SECOND: Milliseconds = 1_000
+HOUR: Milliseconds = 3_600_000
+DAY: Milliseconds = 86_400_000
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+END_OF_TIME: Instant = 253_402_214_400_000
+"""9999-12-31T00:00:00Z: nothing later is accepted, so that every instant can be written as ISO 8601 in any time zone."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """Convert a datetime, cut to the millisecond; a naive one is UTC. The result may lie outside 0..END_OF_TIME."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - EPOCH) // _MILLISECOND
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """Convert to an aware datetime in UTC."""
+    return EPOCH + timedelta(milliseconds=instant)
+
+
+def iso(instant: Instant) -> str:
+    """Render as ISO 8601 with milliseconds and `Z`, the form every contract sends."""
+    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % SECOND:03d}Z"

@@ -1,0 +1,1 @@
+"""What the contracts share and none owns."""

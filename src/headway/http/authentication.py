@@ -1,0 +1,47 @@
+"""Who is calling: the bearer token of a request, or 401."""
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from headway.domain.accounts import Caller
+from headway.domain.errors import Unauthenticated
+from headway.http.identity_provider import IdentityProvider
+from headway.http.tokens import Tokens
+from headway.usecases.accounts import Accounts
+
+
+class Authentication:
+    """Finds the caller of a request by its `Authorization: Bearer` header."""
+
+    def __init__(self, tokens: Tokens, accounts: Accounts, outside: IdentityProvider | None) -> None:
+        self._tokens = tokens
+        self._accounts = accounts
+        self._outside = outside
+
+    async def caller(self, scope: Scope) -> Caller:
+        """Give the caller. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
+        token = _bearer_token(scope)
+        if self._outside is not None and self._outside.issued(token):
+            claims = await self._outside.verify(token)
+            return await self._accounts.outside_caller(claims.subject, name=claims.name)
+        verified = self._tokens.verify(token)
+        return await self._accounts.caller(verified.user_id, verified.token_version)
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """Let only callers through, unless the route says `public=True`; the caller is then `scope["user"]`."""
+
+        async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
+            if not scope["route_handler"].opt.get("public"):
+                scope["user"] = await self.caller(scope)
+            await app(scope, receive, send)
+
+        return authenticated
+
+
+def _bearer_token(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, token = value.decode("latin-1").partition(" ")
+            if scheme.lower() == "bearer" and token.strip():
+                return token.strip()
+            raise Unauthenticated("The Authorization header must be: Bearer <token>.")
+    raise Unauthenticated("A bearer token is required.")

@@ -1,0 +1,153 @@
+"""Bearer tokens of an outside identity provider (OpenID Connect): RS256 or ES256, keys from a PEM file, or JWKS (RFC 7517)."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.request import urlopen
+
+import jwt
+import msgspec
+import structlog
+
+from headway.domain.errors import Unauthenticated, Unavailable
+from headway.domain.instants import SECOND, Clock
+from headway.settings import Settings, SettingsError
+
+_ALGORITHMS = ["RS256", "ES256"]
+_REFRESH_SECONDS = 600
+_RETRY_SECONDS = 10
+_LARGEST_DOCUMENT = 1_000_000
+_MOST_REMEMBERED = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class OutsideClaims(NamedTuple):
+    """Who an outside token says is calling."""
+
+    subject: str
+    name: str
+    expires_at: int
+
+
+class IdentityProvider:
+    """Verifies tokens of one issuer. Keys are fetched again when they are old, or when a token names one not known."""
+
+    def __init__(self, *, issuer: str, audience: str, keys: str, clock: Clock) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self._source = keys
+        self._clock = clock
+        self._keys: dict[str | None, jwt.PyJWK | str] = {}
+        self._fetched_at: float | None = None
+        self._fetching = asyncio.Lock()
+        self._verified: dict[str, OutsideClaims] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings, clock: Clock) -> "IdentityProvider | None":
+        """Make one if the settings name a provider. Raises SettingsError for a file of keys that cannot be read."""
+        if settings.idp_issuer is None or settings.idp_audience is None or settings.idp_keys is None:
+            return None
+        provider = cls(issuer=settings.idp_issuer, audience=settings.idp_audience, keys=settings.idp_keys, clock=clock)
+        if not provider._is_remote:
+            try:
+                provider._keys = _parse_keys(Path(settings.idp_keys).read_bytes())
+            except (OSError, ValueError, jwt.PyJWTError) as error:
+                raise SettingsError(f"HEADWAY_IDP_KEYS cannot be read: {error}") from error
+        return provider
+
+    def issued(self, token: str) -> bool:
+        """Say whether a token is signed the way outside tokens are; Headway's own are not."""
+        try:
+            return jwt.get_unverified_header(token).get("alg") in _ALGORITHMS
+        except jwt.PyJWTError:
+            return False
+
+    async def verify(self, token: str) -> OutsideClaims:
+        """Check signature, algorithm, issuer, audience and expiry. Raises Unauthenticated, or Unavailable without keys."""
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._decode(token, await self._key_for(token))
+            if len(self._verified) >= _MOST_REMEMBERED:
+                self._verified.clear()
+            self._verified[token] = claims
+        if claims.expires_at <= self._clock() // SECOND:
+            self._verified.pop(token, None)
+            raise Unauthenticated("The token has expired.")
+        return claims
+
+    def _decode(self, token: str, key: "jwt.PyJWK | str") -> OutsideClaims:
+        try:
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=_ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+        subject = payload["sub"]
+        if not 1 <= len(subject) <= 255 or "\0" in subject:
+            raise Unauthenticated("The token's subject must have 1 to 255 characters.")
+        if payload.get("nbf", 0) > self._clock() // SECOND + 60:
+            raise Unauthenticated("The token is not valid yet.")
+        name = payload.get("name") or payload.get("preferred_username") or subject
+        return OutsideClaims(subject, str(name).replace("\0", "")[:200], int(payload["exp"]))
+
+    async def _key_for(self, token: str) -> "jwt.PyJWK | str":
+        key_id = jwt.get_unverified_header(token).get("kid")
+        if self._is_remote:
+            age = None if self._fetched_at is None else time.monotonic() - self._fetched_at
+            if age is None or age > _REFRESH_SECONDS or (age > _RETRY_SECONDS and key_id not in self._keys):
+                await self._fetch()
+        if key_id in self._keys:
+            return self._keys[key_id]
+        if len(self._keys) == 1 and (key_id is None or None in self._keys):
+            return next(iter(self._keys.values()))
+        raise Unauthenticated("The token is signed with a key that is not known.")
+
+    async def _fetch(self) -> None:
+        async with self._fetching:
+            if self._fetched_at is not None and time.monotonic() - self._fetched_at < _RETRY_SECONDS:
+                return
+            try:
+                self._keys = _parse_keys(await asyncio.to_thread(_download, self._source))
+            except (OSError, ValueError, jwt.PyJWTError) as error:
+                log.warning("The identity provider's keys cannot be fetched.", reason=str(error))
+                if not self._keys:
+                    raise Unavailable("The identity provider's keys cannot be fetched.", retry_after_seconds=10) from error
+            self._fetched_at = time.monotonic()
+
+    @property
+    def _is_remote(self) -> bool:
+        return self._source.startswith(("http://", "https://"))
+
+
+def _download(url: str) -> bytes:
+    with urlopen(url, timeout=5) as response:  # noqa: S310 - the operator's own http(s) URL
+        document: bytes = response.read(_LARGEST_DOCUMENT)
+    return document
+
+
+def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
+    """Read a PEM public key or a JWKS document; keys by their id, a PEM key under None. Raises ValueError."""
+    if document.lstrip().startswith(b"-----BEGIN"):
+        return {None: document.decode()}
+    found: dict[str | None, jwt.PyJWK | str] = {}
+    for entry in msgspec.json.decode(document, type=_KeySet).keys:
+        if entry.get("use", "sig") == "sig" and entry.get("kty") in {"RSA", "EC"}:
+            found[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
+    if not found:
+        raise ValueError("the document has no RSA or EC key for signatures")
+    return found
+
+
+class _KeySet(msgspec.Struct):
+    keys: list[dict[str, Any]]
+
+
+def _algorithm_of(key: dict[str, Any]) -> str:
+    return "RS256" if key["kty"] == "RSA" else "ES256"

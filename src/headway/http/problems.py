@@ -1,0 +1,102 @@
+"""Everything that goes wrong, in the envelope of the contract whose path was asked; elsewhere as RFC 9457."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from headway.domain.errors import HeadwayError, Invalid, Unavailable
+from headway.http.contract import Contract, Problem
+from headway.telemetry import Metrics, request_id
+
+log = structlog.get_logger(__name__)
+
+_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    413: "BODY_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+}
+
+
+class ProblemDetails(msgspec.Struct, omit_defaults=True):
+    """An error outside the contracts: `application/problem+json` of RFC 9457."""
+
+    title: str
+    status: int
+    code: str
+    request_id: str
+    type: str = "about:blank"
+    detail: str | None = None
+    errors: tuple[dict[str, str], ...] = ()
+
+
+class Problems:
+    """Turns exceptions into answers."""
+
+    def __init__(self, contracts: Sequence[Contract], metrics: Metrics) -> None:
+        self._contracts = contracts
+        self._metrics = metrics
+
+    def answer(self, request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+        """Make the answer for whatever a route, the router or the authentication raised."""
+        path = request.scope["path"]
+        contract = next((each for each in self._contracts if each.owns(path)), None)
+        problem = self._problem(contract, error)
+        headers = {}
+        if problem.retry_after_seconds is not None:
+            headers["Retry-After"] = str(problem.retry_after_seconds)
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, HTTPException) and "Allow" in (error.headers or {}):
+            headers["Allow"] = (error.headers or {})["Allow"]
+        body = contract.render_error(problem) if contract else _details(problem)
+        return Response(
+            msgspec.json.encode(body),
+            status_code=problem.status,
+            media_type="application/json" if contract else "application/problem+json",
+            headers=headers,
+        )
+
+    def _problem(self, contract: Contract | None, error: Exception) -> Problem:
+        identity = request_id.get() or ""
+        if isinstance(error, HeadwayError):
+            return self._domain_problem(contract, error, identity)
+        if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            status = HTTPStatus(error.status_code)
+            message = error.detail if status in {400, 415} else status.phrase
+            log.info("refused", status=int(status), reason=error.detail)
+            return Problem(int(status), _CODES.get(status, status.name), message, identity)
+        log.error("failed", exc_info=error)
+        return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", identity)
+
+    def _domain_problem(self, contract: Contract | None, error: HeadwayError, identity: str) -> Problem:
+        fields = error.fields
+        for each in fields if isinstance(error, Invalid) else ():
+            self._metrics.rejections.labels(each.field).inc()
+        log.info("refused", code=error.kind, reason=error.message, errors=[f"{e.field}: {e.message}" for e in fields])
+        return Problem(
+            status=contract.status_of(error) if contract else (503 if isinstance(error, Unavailable) else 400),
+            code=error.kind,
+            message=error.message,
+            request_id=identity,
+            fields=fields,
+            retry_after_seconds=error.retry_after_seconds if isinstance(error, Unavailable) else None,
+        )
+
+
+def _details(problem: Problem) -> ProblemDetails:
+    return ProblemDetails(
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        code=problem.code,
+        request_id=problem.request_id,
+        detail=problem.message,
+        errors=tuple({"field": each.field, "message": each.message} for each in problem.fields),
+    )

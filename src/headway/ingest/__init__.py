@@ -1,0 +1,1 @@
+"""Grouping the writes of many requests into one transaction."""

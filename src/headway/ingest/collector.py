@@ -1,0 +1,119 @@
+"""The collector: everything that waits is written together, by one writer, and then each request gets its answer.
+
+There is no timer. While one group is being committed the next one gathers, so groups grow with the load, and a request that
+finds nobody waiting is written at once.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import structlog
+
+from headway.domain.errors import HeadwayError, Overloaded, Unavailable
+from headway.telemetry import Metrics
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
+
+
+class _Waiting(NamedTuple, Generic[Item, Result]):
+    item: Item
+    weight: int
+    answer: "asyncio.Future[Result]"
+
+
+class Collector(Generic[Item, Result]):
+    """A bounded queue of items with a single writer.
+
+    `write` gets a group and gives a result for each item, in order; it must write all of the group or nothing. `weigh` says
+    how much room an item takes; no more than `capacity` waits, and no group is heavier than `group_weight` unless a
+    single item is.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        weigh: Callable[[Item], int],
+        *,
+        capacity: int,
+        group_weight: int,
+        metrics: Metrics,
+    ) -> None:
+        self._write = write
+        self._weigh = weigh
+        self._capacity = capacity
+        self._group_weight = group_weight
+        self._metrics = metrics
+        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._weight = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._is_closing = False
+
+    async def submit(self, item: Item) -> Result:
+        """Wait for a place in a group and its commit. Raises Overloaded if there is no room, or what `write` raised."""
+        if self._is_closing:
+            raise Unavailable("The server is stopping.")
+        weight = self._weigh(item)
+        if self._queue and self._weight + weight > self._capacity:
+            raise Overloaded("Too much is waiting to be written.", retry_after_seconds=1)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(item, weight, answer))
+        self._weight += weight
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all(), name="collector")
+        return await answer
+
+    async def close(self) -> None:
+        """Take nothing more and write what is waiting."""
+        self._is_closing = True
+        if self._writer is not None:
+            await self._writer
+
+    async def _write_all(self) -> None:
+        while self._queue:
+            group = self._take()
+            self._metrics.ingest_group_size.observe(len(group))
+            await self._settle(group)
+            self._metrics.ingest_waiting.set(self._weight)
+        self._writer = None
+
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        group = [self._queue.popleft()]
+        weight = group[0].weight
+        while self._queue and weight + self._queue[0].weight <= self._group_weight:
+            group.append(self._queue.popleft())
+            weight += group[-1].weight
+        self._weight -= weight
+        return group
+
+    async def _settle(self, group: Sequence[_Waiting[Item, Result]]) -> None:
+        """Write a group; if something in it cannot be written, halve it until that item stands alone."""
+        started = time.perf_counter()
+        try:
+            results = await self._write([waiting.item for waiting in group])
+        except HeadwayError as error:
+            self._fail(group, error)
+        except Exception as error:
+            if len(group) == 1:
+                self._fail(group, error)
+                return
+            log.exception("A group could not be written and is split.", reports=len(group))
+            middle = len(group) // 2
+            await self._settle(group[:middle])
+            await self._settle(group[middle:])
+        else:
+            self._metrics.ingest_write_seconds.observe(time.perf_counter() - started)
+            for waiting, result in zip(group, results, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(result)
+
+    @staticmethod
+    def _fail(group: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
+        for waiting in group:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(error)

@@ -1,0 +1,97 @@
+"""What an operator can set: one frozen struct, read once from `HEADWAY_*` variables; flags of the command line win."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, get_type_hints
+
+import msgspec
+
+
+class SettingsError(ValueError):
+    """A setting has an impossible value; the message names its variable."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Each field is set by the variable `HEADWAY_<FIELD>`; the README's table says what each one means."""
+
+    database_url: str = "sqlite:///headway.db"
+    secret_key: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    log_level: str = "info"
+    access_log: bool = False
+    metrics_public: bool = True
+
+    access_token_seconds: int = 3_600
+    idp_issuer: str | None = None
+    idp_audience: str | None = None
+    idp_keys: str | None = None
+
+    max_body_bytes: int = 1_000_000
+    max_event_bytes: int = 32_000
+    max_batch_events: int = 500
+    heartbeat_interval_seconds: int = 30
+    max_claim_seconds: int = 14_400
+
+    ingest_queue_events: int = 10_000
+    ingest_group_events: int = 1_000
+
+    postgres_pool_size: int = 8
+    database_timeout_seconds: int = 30
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **flags: Any) -> "Settings":
+        """Read the environment, then let every flag that is not None win. Raises SettingsError."""
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for name, kind in get_type_hints(cls).items():
+            text = environ.get(variable(name))
+            if flags.get(name) is not None:
+                values[name] = flags[name]
+            elif text is not None and text != "":
+                values[name] = _parse(variable(name), text, kind)
+        settings = cls(**values)
+        settings.check()
+        return settings
+
+    def check(self) -> None:
+        """Refuse values that could not work. Raises SettingsError."""
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, int) and not isinstance(value, bool) and value < (0 if name == "port" else 1):
+                raise SettingsError(f"{variable(name)} must be a positive number, not {value}")
+        if not self.database_url.startswith(("sqlite:///", "postgresql://", "postgres://")):
+            raise SettingsError(f"{variable('database_url')} must start with sqlite:/// or postgresql://")
+        if self.secret_key is not None and len(self.secret_key.encode()) < 32:
+            raise SettingsError(f"{variable('secret_key')} must have at least 32 bytes")
+        if self.log_level not in {"debug", "info", "warning", "error"}:
+            raise SettingsError(f"{variable('log_level')} must be debug, info, warning or error")
+        outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
+        if any(outside) and not all(outside):
+            raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a SQLite file."""
+        return self.database_url.startswith("sqlite:")
+
+
+def variable(field: str) -> str:
+    """Name the environment variable of a field."""
+    return f"HEADWAY_{field.upper()}"
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise SettingsError(f"{name} must be true or false, not {text!r}")
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError:
+            raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
+    return text

@@ -1,0 +1,1 @@
+"""How things are kept: tables, the two databases, and the statements that read and write them."""

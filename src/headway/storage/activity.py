@@ -1,0 +1,220 @@
+"""Events, unit progress and study days as rows, always many at a time."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Text, and_, bindparam, select
+
+from headway.domain.activity import Event
+from headway.domain.completion import EngagementMetrics, Evidence, Percent
+from headway.domain.instants import Day, Instant, Milliseconds
+from headway.domain.study_time import Span
+from headway.storage.database import ReadTransaction, Row, WriteTransaction
+from headway.storage.dialects import WriteRows, rows
+from headway.storage.tables import Id, learner_activity_logs, study_days, unit_progress
+
+_NO_METRICS = EngagementMetrics()
+COURSE_ALONE = 0
+"""The unit id under which study days hold what was claimed for a course without a unit."""
+
+EventKey = tuple[int, str]
+"""(user_id, event_id)"""
+UnitKey = tuple[int, int, int]
+"""(user_id, course_id, unit_id)"""
+DayKey = tuple[int, int, Day]
+"""(user_id, course_id, day)"""
+Content = tuple[Any, ...]
+
+
+class UnitProgress(msgspec.Struct):
+    """What a learner reached in a unit. `percent` is in hundredths."""
+
+    user_id: int
+    course_id: int
+    unit_id: int
+    is_complete: bool
+    percent: Percent
+    study_ms: Milliseconds
+    evidence: Evidence
+    last_activity_at: Instant
+    completed_at: Instant | None
+    created_at: Instant
+
+
+class StoredEvent(NamedTuple):
+    """A row of the log: what is compared to tell a duplicate from a conflict, and how it was placed in time."""
+
+    user_id: int
+    event_id: str
+    content: Content
+    sent_at: Instant | None
+    received_at: Instant
+    occurred_at: Instant
+    claimed_ms: Milliseconds
+    is_shifted: bool
+
+
+_CONTENT = [
+    "activity_type",
+    "course_id",
+    "module_id",
+    "unit_id",
+    "duration_seconds",
+    "scroll_depth",
+    "video_watch_percentage",
+    "interaction_count",
+    "start_time",
+    "end_time",
+    "session_id",
+    "metadata",
+]
+_PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted"]
+
+_insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
+_event_keys = rows("keys", {"user_id": Id, "event_id": Text()})
+_same_event = and_(
+    learner_activity_logs.c.user_id == _event_keys.c.user_id, learner_activity_logs.c.event_id == _event_keys.c.event_id
+)
+_contents = (
+    select(
+        learner_activity_logs.c.user_id,
+        learner_activity_logs.c.event_id,
+        *(learner_activity_logs.c[n] for n in _CONTENT),
+    )
+    .select_from(_event_keys)
+    .join(learner_activity_logs, _same_event)
+)
+_unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
+_unit_columns = [
+    unit_progress.c[name]
+    for name in (
+        *("user_id", "course_id", "unit_id", "status", "percent", "study_ms", "metadata"),
+        *("last_activity_at", "completed_at", "created_at", "updated_at"),
+    )
+]
+_units = (
+    select(*_unit_columns)
+    .select_from(_unit_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+    )
+)
+_write_units = WriteRows(
+    unit_progress,
+    [column.name for column in _unit_columns],
+    update=["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
+)
+_day_keys = rows("keys", {"user_id": Id, "course_id": Id, "day": Id})
+_days = (
+    select(study_days)
+    .select_from(_day_keys)
+    .join(study_days, and_(*(study_days.c[name] == _day_keys.c[name] for name in ("user_id", "course_id", "day"))))
+)
+_write_days = WriteRows(study_days, ["user_id", "course_id", "day", "unit_id", "spans"], update=["spans"])
+_units_of_learner = select(*_unit_columns).where(
+    unit_progress.c.user_id == bindparam("user_id"), unit_progress.c.course_id == bindparam("course_id")
+)
+
+
+def content_of(event: Event, module_id: int | None) -> Content:
+    """Give all of an event that a repetition must have in common with it, in the order of the columns."""
+    metrics = event.metrics or _NO_METRICS
+    return (
+        event.activity_type.value,
+        event.course_id,
+        module_id,
+        event.unit_id,
+        event.duration_seconds,
+        metrics.scroll_depth,
+        metrics.video_watch_percentage,
+        metrics.interaction_count,
+        event.start_time,
+        event.end_time,
+        event.session_id,
+        event.metadata,
+    )
+
+
+async def insert_events(tx: WriteTransaction, events: Sequence[StoredEvent]) -> set[EventKey]:
+    """Store the events whose (user_id, event_id) is not there yet and give the keys of those."""
+    values = [(e.user_id, e.event_id, *e.content, *e[3:]) for e in sorted(events, key=lambda e: e[:2])]
+    return await tx.insert_new(_insert_events, values)
+
+
+async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, Content]:
+    """Read back the contents of stored events."""
+    if not keys:
+        return {}
+    return {(row[0], row[1]): tuple(row)[2:] for row in await tx.all(_contents, keys=keys)}
+
+
+async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> dict[UnitKey, UnitProgress]:
+    """Read learners' progress in these units; those that have any."""
+    if not keys:
+        return {}
+    return {(row[0], row[1], row[2]): _unit(row) for row in await tx.all(_units, keys=keys)}
+
+
+async def read_units_of(tx: ReadTransaction, user_id: int, course_id: int) -> list[UnitProgress]:
+    """Read all of a learner's unit progress in a course."""
+    return [_unit(row) for row in await tx.all(_units_of_learner, user_id=user_id, course_id=course_id)]
+
+
+async def write_units(tx: WriteTransaction, changed: Iterable[UnitProgress], now: Instant) -> None:
+    """Store unit progress, new or changed."""
+    values = [
+        (
+            *(
+                u.user_id,
+                u.course_id,
+                u.unit_id,
+                "COMPLETED" if u.is_complete else "IN_PROGRESS",
+                u.percent,
+                u.study_ms,
+            ),
+            *(msgspec.json.encode(u.evidence).decode(), u.last_activity_at, u.completed_at, u.created_at, now),
+        )
+        for u in changed
+    ]
+    await tx.write_rows(_write_units, values)
+
+
+async def read_days(tx: ReadTransaction, keys: Sequence[DayKey]) -> dict[DayKey, dict[int, list[Span]]]:
+    """Read the spans studied on these days, by unit."""
+    found: dict[DayKey, dict[int, list[Span]]] = {key: {} for key in keys}
+    if keys:
+        for user_id, course_id, day, unit_id, spans in await tx.all(_days, keys=keys):
+            found[user_id, course_id, day][unit_id] = decode_spans(spans)
+    return found
+
+
+async def write_days(tx: WriteTransaction, changed: Sequence[tuple[DayKey, int, list[Span]]]) -> None:
+    """Store the spans of (day, unit), new or changed."""
+    await tx.write_rows(_write_days, [(*key, unit_id, encode_spans(spans)) for key, unit_id, spans in changed])
+
+
+def encode_spans(spans: Sequence[Span]) -> str:
+    """Write spans as `[[start,end],…]`."""
+    return msgspec.json.encode(spans).decode()
+
+
+def decode_spans(text: str) -> list[Span]:
+    """Read spans back."""
+    return msgspec.json.decode(text, type=list[tuple[int, int]])
+
+
+def _unit(row: Row) -> UnitProgress:
+    return UnitProgress(
+        user_id=row[0],
+        course_id=row[1],
+        unit_id=row[2],
+        is_complete=row[3] == "COMPLETED",
+        percent=row[4],
+        study_ms=row[5],
+        evidence=msgspec.json.decode(row[6], type=Evidence),
+        last_activity_at=row[7],
+        completed_at=row[8],
+        created_at=row[9],
+    )

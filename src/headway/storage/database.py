@@ -1,0 +1,106 @@
+"""What the use cases see of a database: read and write transactions, of different types so that a read cannot write.
+
+Times are integers (milliseconds since 1970, UTC) on both sides of this interface, whatever the database stores.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+
+
+class Row(Protocol):
+    """One row of a result, by the name or the position of a column."""
+
+    def __getitem__(self, key: str | int, /) -> Any:
+        """Give a column's value."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give all values in order."""
+
+
+class ReadTransaction(ABC):
+    """Statements that see one snapshot of the database."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+
+    @abstractmethod
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        """Run a statement and give all its rows. A set of rows is given as a list of tuples."""
+
+    async def first(self, statement: Statement, **given: Any) -> Row | None:
+        """Give the first row, or None."""
+        found = await self.all(statement, **given)
+        return found[0] if found else None
+
+    async def one(self, statement: Statement, **given: Any) -> Row:
+        """Give the only row of a statement that always has one."""
+        (row,) = await self.all(statement, **given)
+        return row
+
+
+class WriteTransaction(ReadTransaction):
+    """Statements that are committed together or not at all."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(dialect)
+        self._after_commit: list[Callable[[], None]] = []
+
+    @abstractmethod
+    async def run(self, statement: Statement, **given: Any) -> int:
+        """Run a statement and say how many rows it touched."""
+
+    @abstractmethod
+    async def write_rows(self, statement: Statement, values: RowValues) -> None:
+        """Write many rows with one statement, in the order of its columns. Without rows nothing happens."""
+
+    @abstractmethod
+    async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
+        """Insert the rows whose primary key is not there yet and give the keys of those.
+
+        The key's columns must be the first ones of the statement. Safe against others that insert the same keys meanwhile.
+        """
+
+    @abstractmethod
+    async def lock_courses(self, course_ids: Sequence[int], *, exclusive: bool) -> None:
+        """Keep courses from changing under those who record activity in them (shared), or change one (exclusive).
+
+        Held until the transaction ends. Ids are locked in ascending order, so that nobody waits in a circle.
+        """
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Have something done once the transaction is committed; it is not done if it fails."""
+        self._after_commit.append(action)
+
+    def committed(self) -> None:
+        """Do what was to be done after the commit; called by the database."""
+        for action in self._after_commit:
+            action()
+
+
+class Database(ABC):
+    """One of the two databases. It is opened in the event loop that uses it."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Connect. Raises Unavailable if the database cannot be reached."""
+
+    @abstractmethod
+    def read(self) -> AbstractAsyncContextManager[ReadTransaction]:
+        """Open a read-only snapshot. Raises Unavailable while the database cannot be reached."""
+
+    @abstractmethod
+    def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
+        """Open a transaction, committed at the end of the block, rolled back if it raises.
+
+        Raises Unavailable while the database cannot be reached, or cannot say whether it committed.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of all connections."""

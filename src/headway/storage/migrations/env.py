@@ -1,0 +1,15 @@
+"""Alembic's entry: runs the migrations on the connection it is given."""
+
+from alembic import context
+
+from headway.storage.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=metadata,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_server_default=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,188 @@
+"""PostgreSQL through asyncpg: a pool of connections that are replaced when the server went away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from headway.domain.errors import Unavailable
+from headway.storage import dialects
+from headway.storage.database import Database, ReadTransaction, Row, WriteTransaction
+from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:  # the classes are generic for type checkers only
+    Connection, Pool = asyncpg.Connection, asyncpg.Pool
+
+_EPOCH_2000 = 946_684_800_000
+"""PostgreSQL counts microseconds from 2000-01-01."""
+
+_OUTAGES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InternalClientError,
+)
+_COURSE_LOCKS = 0x4865
+"""The first key of the advisory locks on courses, so that other uses of advisory locks do not meet them."""
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that is given back as it is: every transaction is ended where it was begun, so nothing is left to reset."""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's signature
+        """Do nothing."""
+
+
+async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
+    """Open a single connection, for work outside the pool."""
+    return await asyncpg.connect(database_url, timeout=timeout_seconds, connection_class=_Connection)
+
+
+async def _speak_milliseconds(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=lambda instant: ((instant - _EPOCH_2000) * 1000,),
+        decoder=lambda parts: parts[0] // 1000 + _EPOCH_2000,
+        format="tuple",
+    )
+
+
+class PostgresReadTransaction(ReadTransaction):
+    """A snapshot of the database."""
+
+    def __init__(self, dialect: Dialect, connection: Connection) -> None:
+        super().__init__(dialect)
+        self._connection = connection
+
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        """Run a statement and give all its rows."""
+        compiled = self._dialect.compile(statement)
+        return await self._connection.fetch(compiled.sql, *compiled.bind(given))
+
+
+class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
+    """A transaction at READ COMMITTED: rows are locked before they are read to be changed."""
+
+    async def run(self, statement: Statement, **given: Any) -> int:
+        """Run a statement and say how many rows it touched."""
+        compiled = self._dialect.compile(statement)
+        status = await self._connection.execute(compiled.sql, *compiled.bind(given))
+        return int(status.rpartition(" ")[2])
+
+    async def write_rows(self, statement: Statement, values: RowValues) -> None:
+        """Write many rows in one statement, a parameter for each column."""
+        if values:
+            compiled = self._dialect.compile(statement)
+            await self._connection.execute(compiled.sql, *compiled.bind({"rows": values}))
+
+    async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
+        """Insert the rows whose key is not there yet, waiting for others that are inserting the same ones."""
+        if not values:
+            return set()
+        compiled = self._dialect.compile(statement)
+        key = ", ".join(column.name for column in statement.table.primary_key)
+        found = await self._connection.fetch(f"{compiled.sql} RETURNING {key}", *compiled.bind({"rows": values}))
+        return {tuple(row) for row in found}
+
+    async def lock_courses(self, course_ids: Sequence[int], *, exclusive: bool) -> None:
+        """Take advisory locks: they live in memory, so that recording activity writes nothing to the course."""
+        kind = "" if exclusive else "_shared"
+        ids = sorted({course_id & 0x7FFFFFFF for course_id in course_ids})
+        await self._connection.execute(
+            f"SELECT pg_advisory_xact_lock{kind}({_COURSE_LOCKS}, id) FROM unnest($1::int[]) AS ids(id)",  # noqa: S608
+            ids,
+        )
+
+
+class PostgresDatabase(Database):
+    """A pool of connections to a PostgreSQL server."""
+
+    def __init__(self, database_url: str, *, pool_size: int, timeout_seconds: float) -> None:
+        self.dialect = dialects.postgresql()
+        self._database_url = database_url
+        self._pool_size = pool_size
+        self._timeout_seconds = timeout_seconds
+
+    async def open(self) -> None:
+        """Connect."""
+        with _outages():
+            self._pool = await asyncpg.create_pool(
+                self._database_url,
+                min_size=1,
+                max_size=self._pool_size,
+                timeout=self._timeout_seconds,
+                command_timeout=self._timeout_seconds,
+                max_inactive_connection_lifetime=0,
+                connection_class=_Connection,
+                init=_speak_milliseconds,
+                server_settings={"application_name": "headway", "timezone": "UTC"},
+            )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadTransaction]:
+        """Open a read-only snapshot."""
+        with _outages():
+            async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+                yield PostgresReadTransaction(self.dialect, connection)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteTransaction]:
+        """Open a transaction."""
+        with _outages():
+            async with self._transaction("BEGIN") as connection:
+                transaction = PostgresWriteTransaction(self.dialect, connection)
+                yield transaction
+        transaction.committed()
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+            await connection.execute(begin)
+            try:
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException:
+                await _abandon(connection)
+                raise
+
+    async def close(self) -> None:
+        """Close the pool; a connection that is still at work gets a moment to finish."""
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+async def _abandon(connection: Connection) -> None:
+    """Roll back, or drop the connection if even that cannot be done."""
+    if connection.is_closed():
+        return
+    try:
+        await asyncio.wait_for(asyncio.shield(connection.execute("ROLLBACK")), timeout=5)
+    except (*_OUTAGES, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
+
+
+class _outages:  # noqa: N801 - reads as a word in a with statement
+    """Tell an outage, which passes, from a mistake, which does not."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        is_lost = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.DataError | ValueError)
+        if isinstance(error, _OUTAGES) or is_lost:
+            raise Unavailable("The database does not answer.", retry_after_seconds=2) from error

@@ -1,0 +1,131 @@
+"""Bringing a database to the schema of this version, and saying whether it is there."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, pool, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from headway.domain.errors import Unavailable
+from headway.settings import Settings
+from headway.storage import postgres, sqlite
+from headway.storage.database import Database
+from headway.storage.dialects import Statement
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x48656164
+_version: Statement = select(text("version_num")).select_from(text("alembic_version"))
+
+
+def head() -> str:
+    """Give the newest schema version that this code knows."""
+    found = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    assert found is not None  # noqa: S101 - the folder has migrations
+    return found
+
+
+async def is_current(database: Database, wanted: str) -> bool:
+    """Say whether an open database has the wanted schema version."""
+    async with database.read() as tx:
+        found = await tx.first(_version)
+    return found is not None and found[0] == wanted
+
+
+async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool = False) -> None:
+    """Bring the database to a schema version, under a lock: of several processes one does it and the others wait.
+
+    A server process that owns its SQLite file already says so with `is_owner`.
+    Raises Unavailable if the database cannot be reached, FileInUseError if an older server runs on the SQLite file.
+    """
+    if settings.is_sqlite:
+        await asyncio.to_thread(_migrate_sqlite, sqlite.path_of(settings.database_url), revision, is_owner)
+    else:
+        await _migrate_postgresql(settings, revision)
+
+
+def database(settings: Settings) -> Database:
+    """Give the database of the settings, not open yet."""
+    timeout_seconds = settings.database_timeout_seconds
+    if settings.is_sqlite:
+        return sqlite.SqliteDatabase(sqlite.path_of(settings.database_url), timeout_seconds=timeout_seconds)
+    return postgres.PostgresDatabase(
+        settings.database_url, pool_size=settings.postgres_pool_size, timeout_seconds=timeout_seconds
+    )
+
+
+def configuration(connection: Connection) -> Config:
+    """Make Alembic's configuration for an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def sqlite_connection(path: Path) -> Iterator[Connection]:
+    """Open a SQLAlchemy connection whose transactions cover DDL too, as Alembic needs it."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool)
+
+    @event.listens_for(engine, "connect")
+    def begin_by_hand(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _migrate_sqlite(path: Path, revision: str, is_owner: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite_connection(path) as connection:
+        if _is_at(connection, revision):
+            return
+        connection.rollback()
+        with nullcontext() if is_owner else sqlite.own(path, wait_seconds=10):
+            _run(connection, revision)
+
+
+async def _migrate_postgresql(settings: Settings, revision: str) -> None:
+    def connect() -> Any:
+        return postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            if not await connection.run_sync(_is_at, revision):
+                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+                await connection.run_sync(_run, revision)
+    except (OSError, TimeoutError) as error:
+        raise Unavailable(f"The database does not answer: {error}") from error
+    finally:
+        await engine.dispose()
+
+
+def _is_at(connection: Connection, revision: str) -> bool:
+    wanted = head() if revision == "head" else revision
+    return MigrationContext.configure(connection).get_current_revision() == wanted
+
+
+def _run(connection: Connection, revision: str) -> None:
+    config = configuration(connection)
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise RuntimeError(f"The database has schema version {current}, which this version of Headway does not know.")
+    if revision == "head" or current is None:
+        command.upgrade(config, revision)
+    else:
+        command.downgrade(config, revision)
+    connection.commit()

@@ -1,0 +1,201 @@
+"""SQLite through the standard library: one file, one writer at a time, write-ahead log, every commit on the disk.
+
+Statements take microseconds and run on the event loop's thread; what can block, waiting for another process's write and
+waiting for the disk, runs in a thread.
+"""
+
+import asyncio
+import fcntl
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from headway.domain.errors import Unavailable
+from headway.storage import dialects
+from headway.storage.database import Database, ReadTransaction, Row, WriteTransaction
+from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+
+_READERS = 4
+_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -32000;
+PRAGMA wal_autocheckpoint = 8000;
+PRAGMA journal_size_limit = 67108864;
+"""
+_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+class FileInUseError(RuntimeError):
+    """Another server process owns the file."""
+
+
+def path_of(database_url: str) -> Path:
+    """Give the file of a `sqlite:///relative.db` or `sqlite:////absolute.db` URL."""
+    return Path(database_url.removeprefix("sqlite:///"))
+
+
+def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
+    """Take the file for this process until the returned handle is closed. Raises FileInUseError."""
+    handle = path.with_name(path.name + ".lock").open("w")
+    give_up = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < give_up:
+                time.sleep(0.05)
+                continue
+            handle.close()
+            message = f"{path} is in use by another Headway server; one server process owns a SQLite file."
+            raise FileInUseError(message) from None
+        return handle
+
+
+def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
+    """Open a connection on which transactions are begun and ended by hand."""
+    connection = sqlite3.connect(
+        path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    connection.executescript(_PRAGMAS)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+class SqliteReadTransaction(ReadTransaction):
+    """A snapshot of the file."""
+
+    def __init__(self, dialect: Dialect, connection: sqlite3.Connection) -> None:
+        super().__init__(dialect)
+        self._connection = connection
+
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        """Run a statement and give all its rows."""
+        compiled = self._dialect.compile(statement)
+        return self._connection.execute(compiled.sql, compiled.bind(given)).fetchall()
+
+
+class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
+    """The one write that is under way."""
+
+    async def run(self, statement: Statement, **given: Any) -> int:
+        """Run a statement and say how many rows it touched."""
+        compiled = self._dialect.compile(statement)
+        return self._connection.execute(compiled.sql, compiled.bind(given)).rowcount
+
+    async def write_rows(self, statement: Statement, values: RowValues) -> None:
+        """Write many rows with one prepared statement."""
+        compiled = self._dialect.compile(statement)
+        assert compiled.arrange is not None  # noqa: S101 - every statement of many rows has it on SQLite
+        self._connection.executemany(compiled.sql, map(compiled.arrange, values))
+
+    async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
+        """Insert the rows whose key is not there yet; nobody else writes meanwhile, so looking first is enough."""
+        if not values:
+            return set()
+        width = len(statement.table.primary_key)
+        keys = [row[:width] for row in values]
+        known = {tuple(row) for row in await self.all(statement.keys_that_exist, keys=keys)}
+        await self.write_rows(statement, [row for row, key in zip(values, keys, strict=True) if key not in known])
+        return set(keys) - known
+
+    async def lock_courses(self, course_ids: Sequence[int], *, exclusive: bool) -> None:
+        """Do nothing: nobody else writes while this transaction is open."""
+
+
+class SqliteDatabase(Database):
+    """A SQLite file, with one connection that writes and some that read."""
+
+    def __init__(self, path: Path, *, timeout_seconds: float) -> None:
+        self.dialect = dialects.sqlite3()
+        self._path = path
+        self._timeout_seconds = timeout_seconds
+        self._free_readers = asyncio.Queue[sqlite3.Connection]()
+        self._write_lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Open the connections."""
+        self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
+        self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(_READERS)]
+        for reader in self._readers:
+            self._free_readers.put_nowait(reader)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadTransaction]:
+        """Open a read-only snapshot."""
+        connection = await self._free_readers.get()
+        try:
+            with _outages():
+                connection.execute("BEGIN")
+                yield SqliteReadTransaction(self.dialect, connection)
+        finally:
+            if connection.in_transaction:
+                connection.rollback()
+            self._free_readers.put_nowait(connection)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteTransaction]:
+        """Open the one write transaction; others wait for it."""
+        async with self._write_lock:
+            with _outages():
+                await self._begin()
+                transaction = SqliteWriteTransaction(self.dialect, self._writer)
+                try:
+                    yield transaction
+                    await _in_thread(self._writer.commit)
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.rollback()
+            transaction.committed()
+
+    async def _begin(self) -> None:
+        # Nearly always nobody else is writing: then there is nothing to wait for, and no thread is needed.
+        self._writer.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+        else:
+            return
+        self._writer.execute(f"PRAGMA busy_timeout = {int(self._timeout_seconds * 1000)}")
+        await _in_thread(lambda: self._writer.execute("BEGIN IMMEDIATE"))
+
+    async def close(self) -> None:
+        """Close all connections; the last one folds the write-ahead log into the file."""
+        async with self._write_lock:
+            for connection in (*self._readers, self._writer):
+                connection.close()
+
+
+class _outages:  # noqa: N801 - reads as a word in a with statement
+    """Tell what passes (another process writes, the disk is full) from mistakes."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in _OUTAGES:
+            raise Unavailable("The database cannot be written now.", retry_after_seconds=2) from error
+
+
+async def _in_thread(blocking: Callable[[], object]) -> None:
+    """Wait for a blocking call in a thread; if the waiting is cancelled, still see the call through first."""
+    call = asyncio.ensure_future(asyncio.to_thread(blocking))
+    try:
+        await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        raise

@@ -1,0 +1,268 @@
+"""The schema, described once for SQLite and PostgreSQL.
+
+Every learner-owned table has the learner's id first in its primary key and in each unique constraint, so that it can be
+distributed by learner. Times are `timestamptz` on PostgreSQL and integers (milliseconds) on SQLite; the drivers hand both to
+us as integers. JSON is kept as text that only Headway writes.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeEngine
+
+from headway.domain.accounts import CourseRole, Role
+from headway.domain.activity import ActivityType
+from headway.domain.catalogue import CourseKind
+from headway.domain.completion import COMPLETE, Rule
+from headway.domain.enrollment_status import EnrollmentStatus
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Moment: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True), "postgresql")
+Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite gives out ids by itself only in a column that is exactly INTEGER."""
+
+
+def _one_of(
+    column: str, values: type[Role | CourseRole | CourseKind | EnrollmentStatus | Rule | ActivityType]
+) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
+
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, unique=True),
+    Column("external_id", Text, unique=True),
+    Column("token_version", Integer, nullable=False),
+    Column("is_disabled", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    _one_of("role", Role),
+    sqlite_autoincrement=True,
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+"""A number for each thing that server processes keep in memory; it grows in the transaction that changes the thing."""
+
+courses = Table(
+    "courses",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("slug", Text, unique=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("subject", Text),
+    Column("level", Text),
+    Column("kind", Text, nullable=False),
+    Column("capacity", Integer),
+    Column("seats_taken", Integer, nullable=False, server_default=text("0")),
+    Column("starts_at", Moment),
+    Column("ends_at", Moment),
+    Column("enroll_from", Moment),
+    Column("enroll_until", Moment),
+    Column("access_days", Integer),
+    Column("is_sequential", Boolean, nullable=False),
+    Column("is_published", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    _one_of("kind", CourseKind),
+    CheckConstraint("seats_taken >= 0 AND (capacity IS NULL OR seats_taken <= capacity)", name="seats"),
+    sqlite_autoincrement=True,
+)
+
+course_staff = Table(
+    "course_staff",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("role", Text, nullable=False),
+    _one_of("role", CourseRole),
+    Index(None, "course_id"),
+)
+
+course_prerequisites = Table(
+    "course_prerequisites",
+    metadata,
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("prerequisite_id", Id, ForeignKey("courses.id"), primary_key=True),
+)
+
+modules = Table(
+    "modules",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    Column("slug", Text),
+    Column("title", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("retired_at", Moment),
+    UniqueConstraint("course_id", "slug"),
+    sqlite_autoincrement=True,
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    Column("module_id", Id, ForeignKey("modules.id"), nullable=False),
+    Column("slug", Text),
+    Column("title", Text, nullable=False),
+    Column("kind", Text),
+    Column("position", Integer, nullable=False),
+    Column("is_required", Boolean, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("threshold", Double),
+    Column("retired_at", Moment),
+    UniqueConstraint("course_id", "slug"),
+    Index(None, "module_id"),
+    _one_of("rule", Rule),
+    sqlite_autoincrement=True,
+)
+
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("due_at", Moment),
+    Column("max_grade", Double, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("retired_at", Moment),
+    Index(None, "course_id"),
+    sqlite_autoincrement=True,
+)
+
+# Rows that are rewritten with almost every event leave room in their page, so that PostgreSQL can update them in place.
+_ROOM = {"fillfactor": 80}
+
+enrollments = Table(
+    "enrollments",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("percent", Integer, nullable=False, server_default=text("0")),
+    Column("study_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("metadata", Text, nullable=False, server_default="{}"),
+    Column("last_activity_at", Moment),
+    Column("enrolled_at", Moment, nullable=False),
+    Column("completed_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    _one_of("status", EnrollmentStatus),
+    CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
+    Index(None, "course_id"),
+    sqlite_with_rowid=False,
+    postgresql_with=_ROOM,
+)
+"""A learner's place in a course, and the course progress: percent in hundredths, study time, engagement in metadata."""
+
+unit_progress = Table(
+    "unit_progress",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("unit_id", Id, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("study_ms", BigInteger, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("last_activity_at", Moment, nullable=False),
+    Column("completed_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    CheckConstraint("status IN ('IN_PROGRESS', 'COMPLETED')", name="status"),
+    CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
+    sqlite_with_rowid=False,
+    postgresql_with=_ROOM,
+)
+"""What a learner reached in a unit. There is no row before the first activity."""
+
+study_days = Table(
+    "study_days",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("unit_id", Id, primary_key=True, comment="0: claimed for the course alone"),
+    Column("spans", Text, nullable=False, comment="[[start, end], ...] in milliseconds of the UTC day"),
+    sqlite_with_rowid=False,
+    postgresql_with=_ROOM,
+)
+"""The merged intervals of study, by UTC day: of these, unit and course study time are the lengths."""
+
+learner_activity_logs = Table(
+    "learner_activity_logs",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("activity_type", Text, nullable=False),
+    Column("course_id", Id, nullable=False),
+    Column("module_id", Id),
+    Column("unit_id", Id),
+    Column("duration_seconds", Double),
+    Column("scroll_depth", Double),
+    Column("video_watch_percentage", Double),
+    Column("interaction_count", BigInteger),
+    Column("start_time", Moment),
+    Column("end_time", Moment),
+    Column("session_id", Text),
+    Column("metadata", Text),
+    Column("sent_at", Moment),
+    Column("received_at", Moment, nullable=False),
+    Column("occurred_at", Moment, nullable=False, comment="by the server's clock"),
+    Column("claimed_ms", Integer, nullable=False, comment="study time claimed up to occurred_at"),
+    Column("is_shifted", Boolean, nullable=False, comment="ended ahead of the server's clock"),
+    sqlite_with_rowid=False,
+)
+"""Every event, for ever. Its primary key is its only index: a second one costs more than half of the ingest rate."""
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("assessment_id", Id, ForeignKey("assessments.id"), nullable=False),
+    Column("submission_url", Text),
+    Column("grade", Double),
+    Column("feedback", Text),
+    Column("submitted_at", Moment, nullable=False),
+    Column("graded_at", Moment),
+    Index(None, "assessment_id"),
+)

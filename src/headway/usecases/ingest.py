@@ -1,0 +1,53 @@
+"""The way in for activity: reports of all requests are grouped, written, counted, and each answered."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from headway.domain.activity import Outcome, Report, Verdict
+from headway.domain.instants import Clock
+from headway.ingest.collector import Collector
+from headway.telemetry import Metrics
+from headway.usecases.tracking import Tracking
+
+log = structlog.get_logger(__name__)
+
+
+class Ingest:
+    """Tracking behind the collector."""
+
+    def __init__(self, tracking: Tracking, *, clock: Clock, capacity: int, group_weight: int, metrics: Metrics) -> None:
+        self._tracking = tracking
+        self._clock = clock
+        self._metrics = metrics
+        self._collector: Collector[Report, list[Verdict]] = Collector(
+            self._write, _weight, capacity=capacity, group_weight=group_weight, metrics=metrics
+        )
+        self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}
+
+    async def record(self, report: Report) -> list[Verdict]:
+        """Record a report and give the verdicts once they are durable. Raises Unavailable, Overloaded."""
+        verdicts = await self._collector.submit(report)
+        self.count(verdicts)
+        return verdicts
+
+    def count(self, verdicts: Iterable[Verdict]) -> None:
+        """Count verdicts, and log what was refused with the reason."""
+        for verdict in verdicts:
+            self._counters[verdict.outcome].inc()
+            if verdict.outcome is Outcome.REJECTED:
+                for error in verdict.errors:
+                    self._metrics.rejections.labels(error.field).inc()
+                log.info("rejected", errors=[f"{error.field}: {error.message}" for error in verdict.errors])
+
+    async def close(self) -> None:
+        """Write what is waiting and take nothing more."""
+        await self._collector.close()
+
+    async def _write(self, reports: Sequence[Report]) -> list[list[Verdict]]:
+        return await self._tracking.record(reports, self._clock())
+
+
+def _weight(report: Report) -> int:
+    """Count observations; a large body counts as one more for each kilobyte, so that waiting reports are bounded in memory."""
+    return len(report.observations) + report.size_bytes // 1024

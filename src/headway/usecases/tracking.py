@@ -1,0 +1,184 @@
+"""Recording what learners' clients report: each event exactly once, each observation with its verdict."""
+
+from collections.abc import Mapping, Sequence
+
+from headway.domain.activity import Event, Heartbeat, Observation, Outcome, Report, Verdict
+from headway.domain.catalogue import Outline
+from headway.domain.enrollment_status import OPEN
+from headway.domain.errors import FieldError
+from headway.domain.instants import SECOND, Instant
+from headway.domain.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
+from headway.storage import activity, enrollments
+from headway.storage.activity import Content, EventKey, StoredEvent
+from headway.storage.database import Database, WriteTransaction
+from headway.storage.enrollments import Enrollment, LearnerInCourse
+from headway.usecases.outlines import Outlines
+from headway.usecases.progress import Walk, advance
+
+_ACCEPTED = Verdict(Outcome.ACCEPTED)
+_CONFLICT = FieldError("event_id", "was used before for an event with other content")
+_NO_MOMENT = Moment(0, 0, is_shifted=False)
+
+
+class _Entry:
+    """One observation on its way to a verdict."""
+
+    __slots__ = ("content", "learner", "moment", "observation", "received_at", "refusal", "verdict")
+
+    def __init__(self, report: Report, observation: Observation) -> None:
+        self.observation = observation
+        self.received_at = report.received_at
+        self.learner: LearnerInCourse = (report.user_id, observation.course_id)
+        self.moment = _NO_MOMENT
+        self.refusal: Verdict | None = None
+        self.verdict = _ACCEPTED
+        self.content: Content = ()
+
+    @property
+    def key(self) -> EventKey:
+        return (self.learner[0], self.observation.event_id or "")
+
+
+class Tracking:
+    """The use case of all events and heartbeats."""
+
+    def __init__(self, database: Database, outlines: Outlines, rules: StudyRules) -> None:
+        self._database = database
+        self._outlines = outlines
+        self._rules = rules
+
+    async def record(self, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
+        """Record many learners' reports in one transaction and give a verdict for each observation.
+
+        An event is stored once for ever: its repetition is a duplicate, the same id with other content a conflict.
+        What does not belong where it says, or is not open to the learner, is rejected and costs the others nothing.
+        The number of statements does not depend on how much is reported. Raises Unavailable; then nothing is stored,
+        or, where the connection was lost during the commit, everything: a repetition with the same ids tells.
+        """
+        by_report = [[_Entry(report, observation) for observation in report.observations] for report in reports]
+        entries = [entry for of_report in by_report for entry in of_report]
+        async with self._database.write() as tx:
+            await self._record(tx, entries, now)
+        return [[entry.verdict for entry in of_report] for of_report in by_report]
+
+    async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], now: Instant) -> None:
+        course_ids = {entry.observation.course_id for entry in entries}
+        await tx.lock_courses(sorted(course_ids), exclusive=False)
+        enrolled = await enrollments.lock(tx, sorted({entry.learner for entry in entries}))
+        revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
+        outlines = await self._outlines.get(tx, course_ids, revisions)
+        for entry in entries:
+            _admit(entry, outlines.get(entry.observation.course_id), enrolled.get(entry.learner))
+            if entry.refusal is None:
+                entry.moment = self._moment(entry)
+        await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
+        walks = _walks(entries, enrolled, outlines)
+        if walks:
+            await advance(tx, walks, now)
+
+    def _moment(self, entry: _Entry) -> Moment:
+        observation, received_at = entry.observation, entry.received_at
+        if isinstance(observation, Event):
+            duration = observation.duration_seconds
+            return moment_of_event(
+                start=observation.start_time,
+                end=observation.end_time,
+                # Longer than any claim is as long as the longest one.
+                duration=None if duration is None else int(min(duration * SECOND, self._rules.longest_claim)),
+                sent_at=observation.sent_at,
+                received_at=received_at,
+                rules=self._rules,
+            )
+        return moment_of_heartbeat(
+            timestamp=observation.timestamp,
+            is_active=observation.is_active,
+            active=observation.active,
+            sent_at=observation.sent_at,
+            received_at=received_at,
+            rules=self._rules,
+        )
+
+
+def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None) -> None:
+    """Set the content, with the module that the unit implies, and the refusal of what may not be recorded."""
+    observation = entry.observation
+    unit = outline.units.get(observation.unit_id) if outline and observation.unit_id is not None else None
+    module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
+    if isinstance(observation, Event):
+        entry.content = activity.content_of(observation, module_id)
+    if outline is None:
+        entry.refusal = _refusal(observation, "course_id", "does not exist")
+    elif enrollment is None or enrollment.status not in OPEN:
+        entry.refusal = _refusal(observation, "course_id", "is a course you are not enrolled in", is_forbidden=True)
+    elif module_id is not None and module_id not in outline.module_ids:
+        entry.refusal = _refusal(observation, "module_id", "is not a module of this course")
+    elif observation.unit_id is not None and unit is None:
+        entry.refusal = _refusal(observation, "unit_id", "is not a unit of this course")
+    elif unit is not None and unit.module_id != module_id:
+        entry.refusal = _refusal(observation, "unit_id", f"is not a unit of module {module_id}")
+    entry.verdict = entry.refusal or entry.verdict
+
+
+def _refusal(observation: Observation, field: str, message: str, *, is_forbidden: bool = False) -> Verdict:
+    return Verdict(
+        Outcome.REJECTED,
+        event_id=observation.event_id,
+        errors=(FieldError(field, message),),
+        is_forbidden=is_forbidden,
+    )
+
+
+async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
+    """Store the events that are admitted and new, and set every event's verdict.
+
+    What is refused now may have been stored when it was still allowed: its repetition is a duplicate all the same.
+    """
+    first: dict[EventKey, _Entry] = {}
+    for entry in entries:
+        if entry.refusal is None:
+            first.setdefault(entry.key, entry)
+    inserted = await activity.insert_events(tx, [_stored(entry) for entry in first.values()])
+    others = {entry.key for entry in entries} - inserted
+    contents = await activity.contents(tx, sorted(others))
+    for key in inserted:
+        contents[key] = first[key].content
+    for entry in entries:
+        key, event_id = entry.key, entry.observation.event_id
+        if key in inserted and first[key] is entry:
+            continue
+        if contents.get(key) == entry.content:
+            entry.verdict = Verdict(Outcome.DUPLICATE, event_id)
+        elif entry.refusal is None:
+            entry.verdict = Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
+
+
+def _stored(entry: _Entry) -> StoredEvent:
+    event, moment = entry.observation, entry.moment
+    return StoredEvent(
+        user_id=entry.learner[0],
+        event_id=entry.key[1],
+        content=entry.content,
+        sent_at=event.sent_at,
+        received_at=entry.received_at,
+        occurred_at=moment.at,
+        claimed_ms=moment.claimed,
+        is_shifted=moment.is_shifted,
+    )
+
+
+def _walks(
+    entries: Sequence[_Entry],
+    enrolled: Mapping[LearnerInCourse, Enrollment],
+    outlines: Mapping[int, Outline],
+) -> list[Walk]:
+    """Gather the steps of everything accepted; a heartbeat that is not active is no step."""
+    walks: dict[LearnerInCourse, Walk] = {}
+    for entry in entries:
+        observation = entry.observation
+        if entry.verdict is not _ACCEPTED or (isinstance(observation, Heartbeat) and not observation.is_active):
+            continue
+        walk = walks.get(entry.learner)
+        if walk is None:
+            walk = walks[entry.learner] = Walk(enrolled[entry.learner], outlines[observation.course_id])
+        walk.step(observation.unit_id, entry.moment, observation.evidence)
+    return list(walks.values())
