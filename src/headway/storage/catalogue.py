@@ -54,7 +54,7 @@ _insert_course = (
     insert(courses)
     .values(
         {name: bindparam(name) for name in _COURSE_FIELDS}
-        | {"revision": 1, "created_at": bindparam("now"), "updated_at": bindparam("now")}
+        | {"revision": 1, "seats_taken": 0, "created_at": bindparam("now"), "updated_at": bindparam("now")}
     )
     .returning(courses.c.id)
 )

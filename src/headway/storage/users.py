@@ -28,6 +28,7 @@ _insert = (
         email=bindparam("email"),
         external_id=bindparam("external_id"),
         token_version=1,
+        is_disabled=False,
         created_at=bindparam("now"),
         updated_at=bindparam("now"),
     )

@@ -1,0 +1,75 @@
+"""Quick ways to make what a test needs, through the same use cases that the contracts use."""
+
+from typing import Any
+
+from headway.app import use_cases
+from headway.domain.accounts import Role, User
+from headway.domain.catalogue import CourseTree, NewCourse, NewModule, NewUnit
+from headway.domain.completion import Completion, Rule
+from headway.http.tokens import Tokens
+from headway.settings import Settings
+from headway.storage.database import Database
+from headway.storage.dialects import Statement
+
+NOON = 1_767_268_800_000
+"""2026-01-01T12:00:00Z"""
+
+EVERY_RULE = (
+    Completion(Rule.MANUAL),
+    Completion(Rule.VIEWED),
+    Completion(Rule.TIME, 60),
+    Completion(Rule.SCROLL, 80),
+    Completion(Rule.VIDEO, 95),
+    Completion(Rule.QUIZ, 50),
+)
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, *, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+
+
+class World:
+    """The use cases of one database."""
+
+    def __init__(self, database: Database, settings: Settings, clock: FakeClock) -> None:
+        assert settings.secret_key is not None
+        self.database = database
+        self.clock = clock
+        self.does = use_cases(database, settings, clock)
+        self.tokens = Tokens(settings.secret_key, clock, lifetime_seconds=3600)
+        self._made = 0
+
+    async def user(self, role: Role = Role.PARTICIPANT, **given: Any) -> User:
+        self._made += 1
+        return await self.does.accounts.create(role=role, name=f"{role.value} {self._made}", **given)
+
+    async def course(self, completions: tuple[Completion, ...] = EVERY_RULE, **given: Any) -> CourseTree:
+        """Make a course with two modules: the first has a unit for each rule, the second one more optional unit."""
+        owner = await self.user(Role.INSTRUCTOR)
+        units = tuple(NewUnit(f"Unit {rule.rule}", completion=rule) for rule in completions)
+        modules = (NewModule("First", units=units), NewModule("Second", units=(NewUnit("Extra", is_required=False),)))
+        return await self.does.catalogue.create(NewCourse("Course", modules=modules, **given), owner_id=owner.id)
+
+    async def learner(self, course: CourseTree) -> User:
+        """Make a learner who is enrolled in a course."""
+        made = await self.user()
+        await self.does.enrollments.enroll(made.id, course.id)
+        return made
+
+    def bearer(self, user: User) -> dict[str, str]:
+        """Give the header with which a user calls."""
+        return {"Authorization": f"Bearer {self.tokens.issue(user)}"}
+
+    async def rows(self, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
+        """Read rows as they are stored."""
+        async with self.database.read() as tx:
+            return [tuple(row) for row in await tx.all(statement, **given)]
