@@ -24,8 +24,10 @@ from servers import Server, make_headway, run_server
 
 BATCH_SIZE = 50
 FILL_BATCH_SIZE = 500
+# So few that what is in flight is well below what Headway lets wait before it answers 503.
+FILL_CONNECTIONS = 8
 # With so short visits of so few units, each learner has been in each unit before the first measurement, which then
-# finds the same progress in both databases: they differ in what is stored and in nothing else.
+# makes no new rows of progress in either database. Only the unit with a time rule is not complete in the small one.
 UNITS = 5
 EVENTS_PER_VISIT = 2
 CPU_TARGET = Target(at_most=1.15)
@@ -97,7 +99,7 @@ def make_filled(database: Database, events: int, options: argparse.Namespace, lo
     server = make_headway(database, learners=options.learners, units=UNITS, events_per_visit=EVENTS_PER_VISIT)
     batch_size = min(FILL_BATCH_SIZE, max(1, events // options.learners))
     with run_server(server, log_path) as running:
-        filled = send(server, running, Load(batch_size, options.connections, events=events))
+        filled = send(server, running, Load(batch_size, FILL_CONNECTIONS, events=events))
     report_progress(f"{server.require_all_stored():,} events stored in {filled.seconds:.1f} s")
     database.settle()
     return server

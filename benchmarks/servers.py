@@ -91,9 +91,9 @@ def make_baseline(database: Database, *, learners: int, units: int = 20, events_
 def make_headway(database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10) -> Server:
     """Migrate an empty `database`, fill it with a course and enrolled learners, and make a server for it."""
     environment = {"HEADWAY_SECRET_KEY": secrets.token_hex(32)}
-    sizes = ("--learners", str(learners), "--courses", "1", "--units", str(units))
+    sizes = ("--learners", str(learners), "--units", str(units))
     prepared = subprocess.run(
-        (sys.executable, "-m", "headway.bench", "prepare", "--database", database.url, *sizes),
+        (sys.executable, "-m", "headway.bench", "--database", database.url, *sizes),
         env=clean_environment() | environment,
         stdout=subprocess.PIPE,
         check=True,

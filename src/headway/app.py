@@ -9,7 +9,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.exceptions import HTTPException
 
-from headway.contracts.activity_tracking.mapping import ItemLimits
+from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
 from headway.domain.ids import NewId, uuid7
 from headway.domain.instants import SECOND, Clock
@@ -82,7 +82,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             ingest,
             clock=clock,
             new_id=new_id,
-            limits=ItemLimits(settings.max_event_bytes, settings.max_batch_events),
+            limits=Limits(settings.max_body_bytes, settings.max_event_bytes, settings.max_batch_events),
             heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
         ),
     ]
@@ -128,7 +128,12 @@ def _litestar(
         return Response(msgspec.json.encode(described), media_type="application/json")
 
     return Litestar(
-        route_handlers=[*(contract.router for contract in contracts), *operations(is_ready, metrics), openapi, *docs()],
+        route_handlers=[
+            *(contract.router for contract in contracts),
+            *operations(is_ready, metrics, metrics_are_public=settings.metrics_public),
+            openapi,
+            *docs(),
+        ],
         middleware=[authentication.middleware],
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=settings.max_body_bytes,

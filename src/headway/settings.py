@@ -61,6 +61,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             value = getattr(self, name)
             if isinstance(value, int) and not isinstance(value, bool) and value < (0 if name == "port" else 1):
                 raise SettingsError(f"{variable(name)} must be a positive number, not {value}")
+        if self.port > 65_535:
+            raise SettingsError(f"{variable('port')} must be at most 65535, not {self.port}")
         if not self.database_url.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise SettingsError(f"{variable('database_url')} must start with sqlite:/// or postgresql://")
         if self.secret_key is not None and len(self.secret_key.encode()) < 32:

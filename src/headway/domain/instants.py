@@ -18,17 +18,17 @@ HOUR: Milliseconds = 3_600_000
 DAY: Milliseconds = 86_400_000
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_BY_NAME = EPOCH.replace(tzinfo=None)
 END_OF_TIME: Instant = 253_402_214_400_000
 """9999-12-31T00:00:00Z: nothing later is accepted, so that every instant can be written as ISO 8601 in any time zone."""
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 def from_datetime(moment: datetime) -> Instant:
     """Convert a datetime, cut to the millisecond; a naive one is UTC. The result may lie outside 0..END_OF_TIME."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - EPOCH) // _MILLISECOND
+    since = moment - EPOCH
+    return since.days * DAY + since.seconds * SECOND + since.microseconds // 1000
 
 
 def to_datetime(instant: Instant) -> datetime:
@@ -38,4 +38,4 @@ def to_datetime(instant: Instant) -> datetime:
 
 def iso(instant: Instant) -> str:
     """Render as ISO 8601 with milliseconds and `Z`, the form every contract sends."""
-    return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % SECOND:03d}Z"
+    return (_EPOCH_BY_NAME + timedelta(milliseconds=instant)).isoformat(timespec="milliseconds") + "Z"

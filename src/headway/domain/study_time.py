@@ -8,7 +8,7 @@ long the history is. Days are disjoint: the study time of all days is the sum of
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -26,7 +26,7 @@ class StudyRules(msgspec.Struct, frozen=True):
     """What one event can claim at the most."""
 
 
-class Moment(NamedTuple):
+class Moment(msgspec.Struct, frozen=True, gc=False):
     """When something happened by the server's clock, and how much study before that it claims."""
 
     at: Instant

@@ -32,28 +32,42 @@ class Decoder:
 def explain(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
     """Say what is wrong with a body that could not be decoded; the field `body` stands for the whole."""
     try:
-        value = msgspec.json.decode(body)
+        values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except RecursionError:
         return [FieldError("body", "is nested too deeply")]
+    except msgspec.ValidationError:
+        return [FieldError("body", "must be an object")]
     except ValueError as error:
         return [FieldError("body", f"is not valid JSON: {error}")]
-    if not isinstance(value, dict):
-        return [FieldError("body", "must be an object")]
-    return list(_wrong_fields(value, kind)) or [FieldError("body", "does not have the expected form")]
+    return list(_wrong_fields(values, kind)) or [FieldError("body", "does not have the expected form")]
 
 
-def _wrong_fields(value: dict[str, Any], kind: type[msgspec.Struct]) -> Iterator[FieldError]:
+def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) -> Iterator[FieldError]:
     for field in msgspec.structs.fields(kind):
-        if field.encode_name not in value:
+        name, value = field.encode_name, values.get(field.encode_name)
+        if value is None:
             if field.required:
-                yield FieldError(field.encode_name, "is required")
+                yield FieldError(name, "is required")
             continue
         try:
-            msgspec.convert(value[field.encode_name], field.type)
-        except msgspec.ValidationError as error:
+            msgspec.json.decode(value, type=field.type)
+        except RecursionError:
+            yield FieldError(name, "is nested too deeply")
+        except ValueError as error:
             located = _LOCATED.match(str(error))
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
-            yield FieldError(f"{field.encode_name}{path}", _plain(message))
+            yield from _wrong_within(name, value, field.type) or [FieldError(f"{name}{path}", _plain(message))]
+
+
+def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
+    """Name what is wrong in the fields of a struct within a struct; nothing where it is none."""
+    info = msgspec.inspect.type_info(kind)
+    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    struct = next((each.cls for each in kinds if isinstance(each, msgspec.inspect.StructType)), None)
+    if struct is None or not bytes(value).startswith(b"{"):
+        return []
+    values = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+    return [FieldError(f"{name}.{each.field}", each.message) for each in _wrong_fields(values, struct)]
 
 
 def _plain(message: str) -> str:

@@ -1,7 +1,6 @@
 """Bearer tokens of an outside identity provider (OpenID Connect): RS256 or ES256, keys from a PEM file, or JWKS (RFC 7517)."""
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlopen
@@ -9,14 +8,15 @@ from urllib.request import urlopen
 import jwt
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from headway.domain.errors import Unauthenticated, Unavailable
-from headway.domain.instants import SECOND, Clock
+from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 
 _ALGORITHMS = ["RS256", "ES256"]
-_REFRESH_SECONDS = 600
-_RETRY_SECONDS = 10
+_REFRESH_AFTER = 600 * SECOND
+_RETRY_AFTER = 10 * SECOND
 _LARGEST_DOCUMENT = 1_000_000
 _MOST_REMEMBERED = 10_000
 
@@ -40,7 +40,7 @@ class IdentityProvider:
         self._source = keys
         self._clock = clock
         self._keys: dict[str | None, jwt.PyJWK | str] = {}
-        self._fetched_at: float | None = None
+        self._fetched_at: Instant | None = None
         self._fetching = asyncio.Lock()
         self._verified: dict[str, OutsideClaims] = {}
 
@@ -85,23 +85,25 @@ class IdentityProvider:
                 algorithms=_ALGORITHMS,
                 issuer=self._issuer,
                 audience=self._audience,
-                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False},
+                # Times are checked against Headway's own clock, expiry each time.
+                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
-        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            subject, name = payload["sub"], payload.get("name") or payload.get("preferred_username") or payload["sub"]
+            claims = OutsideClaims(subject, _storable(str(name))[:200], int(payload["exp"]))
+            not_before = int(payload.get("nbf", 0))
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
             raise Unauthenticated("The token is not valid.") from error
-        subject = payload["sub"]
-        if not 1 <= len(subject) <= 255 or "\0" in subject:
+        if not 1 <= len(subject) <= 255 or subject != _storable(subject):
             raise Unauthenticated("The token's subject must have 1 to 255 characters.")
-        if payload.get("nbf", 0) > self._clock() // SECOND + 60:
+        if not_before > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
-        name = payload.get("name") or payload.get("preferred_username") or subject
-        return OutsideClaims(subject, str(name).replace("\0", "")[:200], int(payload["exp"]))
+        return claims
 
     async def _key_for(self, token: str) -> "jwt.PyJWK | str":
         key_id = jwt.get_unverified_header(token).get("kid")
         if self._is_remote:
-            age = None if self._fetched_at is None else time.monotonic() - self._fetched_at
-            if age is None or age > _REFRESH_SECONDS or (age > _RETRY_SECONDS and key_id not in self._keys):
+            age = self._age
+            if age is None or age > _REFRESH_AFTER or (age > _RETRY_AFTER and key_id not in self._keys):
                 await self._fetch()
         if key_id in self._keys:
             return self._keys[key_id]
@@ -111,7 +113,7 @@ class IdentityProvider:
 
     async def _fetch(self) -> None:
         async with self._fetching:
-            if self._fetched_at is not None and time.monotonic() - self._fetched_at < _RETRY_SECONDS:
+            if self._age is not None and self._age < _RETRY_AFTER:
                 return
             try:
                 self._keys = _parse_keys(await asyncio.to_thread(_download, self._source))
@@ -119,7 +121,16 @@ class IdentityProvider:
                 log.warning("The identity provider's keys cannot be fetched.", reason=str(error))
                 if not self._keys:
                     raise Unavailable("The identity provider's keys cannot be fetched.", retry_after_seconds=10) from error
-            self._fetched_at = time.monotonic()
+            else:
+                # What was verified with a key that is withdrawn now does not count any more.
+                self._verified.clear()
+            self._fetched_at = self._clock()
+
+    @property
+    def _age(self) -> Milliseconds | None:
+        """How long ago the keys were fetched, or tried to; None if never, or if the clock was set back since."""
+        age = None if self._fetched_at is None else self._clock() - self._fetched_at
+        return age if age is not None and age >= 0 else None
 
     @property
     def _is_remote(self) -> bool:
@@ -135,11 +146,16 @@ def _download(url: str) -> bytes:
 def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
     """Read a PEM public key or a JWKS document; keys by their id, a PEM key under None. Raises ValueError."""
     if document.lstrip().startswith(b"-----BEGIN"):
+        load_pem_public_key(document)
         return {None: document.decode()}
     found: dict[str | None, jwt.PyJWK | str] = {}
     for entry in msgspec.json.decode(document, type=_KeySet).keys:
         if entry.get("use", "sig") == "sig" and entry.get("kty") in {"RSA", "EC"}:
-            found[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
+            try:
+                found[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
+            except jwt.PyJWTError as error:
+                # RFC 7517, section 5: keys that cannot be used are passed over.
+                log.info("A key of the identity provider is passed over.", kid=entry.get("kid"), reason=type(error).__name__)
     if not found:
         raise ValueError("the document has no RSA or EC key for signatures")
     return found
@@ -151,3 +167,8 @@ class _KeySet(msgspec.Struct):
 
 def _algorithm_of(key: dict[str, Any]) -> str:
     return "RS256" if key["kty"] == "RSA" else "ES256"
+
+
+def _storable(text: str) -> str:
+    """Take away what no database can keep: NUL characters and halves of surrogate pairs."""
+    return text.replace("\0", "").encode(errors="ignore").decode()

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from headway.domain.errors import Unavailable
+from headway.http.openapi import documented
 from headway.http.requests import json_answer
 from headway.telemetry import Metrics
 
@@ -22,15 +23,15 @@ class Health(msgspec.Struct):
     reason: str | None = None
 
 
-def operations(is_ready: Callable[[], Awaitable[bool]], metrics: Metrics) -> list[HTTPRouteHandler]:
+def operations(
+    is_ready: Callable[[], Awaitable[bool]], metrics: Metrics, *, metrics_are_public: bool
+) -> list[HTTPRouteHandler]:
     """Make the routes beside the contracts. `is_ready` says whether the database answers and has the right schema."""
 
-    @get("/livez", opt={"public": True}, tags=["Operations"])
     async def livez() -> Response[bytes]:
         """Say that the process answers; asks nothing of anybody else."""
         return json_answer(Health("ok"), 200)
 
-    @get(["/readyz", "/healthz"], opt={"public": True}, tags=["Operations"])
     async def readyz() -> Response[bytes]:
         """Say whether requests can be served: the database answers and has this version's schema."""
         try:
@@ -44,9 +45,11 @@ def operations(is_ready: Callable[[], Awaitable[bool]], metrics: Metrics) -> lis
         answer.headers["Retry-After"] = "2"
         return answer
 
-    @get("/metrics", opt={"public": True}, tags=["Operations"])
+    @get("/metrics", opt={"public": metrics_are_public})
     async def prometheus() -> Response[bytes]:
         """Give the metrics in Prometheus' text format."""
         return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    return [livez, readyz, prometheus]
+    alive = documented("get", livez, answers={200: Health}, tag="Operations", is_public=True)
+    ready = documented("get", readyz, answers={200: Health, 503: Health}, tag="Operations", is_public=True)
+    return [get("/livez", opt=alive)(livez), get(["/readyz", "/healthz"], opt=ready)(readyz), prometheus]

@@ -75,12 +75,19 @@ class Collector(Generic[Item, Result]):
             await self._writer
 
     async def _write_all(self) -> None:
-        while self._queue:
-            group = self._take()
-            self._metrics.ingest_group_size.observe(len(group))
-            await self._settle(group)
-            self._metrics.ingest_waiting.set(self._weight)
-        self._writer = None
+        group: list[_Waiting[Item, Result]] = []
+        try:
+            while self._queue:
+                group = self._take()
+                self._metrics.ingest_group_size.observe(len(group))
+                await self._settle(group)
+                self._metrics.ingest_waiting.set(self._weight)
+        finally:
+            # However the writer ends, nobody is left waiting, and the next item gets a new one.
+            self._writer = None
+            self._fail([*group, *self._queue], Unavailable("The write was interrupted."))
+            self._queue.clear()
+            self._weight = 0
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         group = [self._queue.popleft()]
@@ -96,6 +103,7 @@ class Collector(Generic[Item, Result]):
         started = time.perf_counter()
         try:
             results = await self._write([waiting.item for waiting in group])
+            answers = list(zip(group, results, strict=True))
         except HeadwayError as error:
             self._fail(group, error)
         except Exception as error:
@@ -108,7 +116,7 @@ class Collector(Generic[Item, Result]):
             await self._settle(group[middle:])
         else:
             self._metrics.ingest_write_seconds.observe(time.perf_counter() - started)
-            for waiting, result in zip(group, results, strict=True):
+            for waiting, result in answers:
                 if not waiting.answer.done():
                     waiting.answer.set_result(result)
 

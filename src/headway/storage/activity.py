@@ -1,7 +1,7 @@
 """Events, unit progress and study days as rows, always many at a time."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import Text, and_, bindparam, select
@@ -9,12 +9,15 @@ from sqlalchemy import Text, and_, bindparam, select
 from headway.domain.activity import Event
 from headway.domain.completion import EngagementMetrics, Evidence, Percent
 from headway.domain.instants import Day, Instant, Milliseconds
-from headway.domain.study_time import Span
-from headway.storage.database import ReadTransaction, Row, WriteTransaction
+from headway.domain.study_time import Moment, Span
+from headway.storage.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import WriteRows, rows
+from headway.storage.evidence import decode_evidence, encode_evidence
 from headway.storage.tables import Id, learner_activity_logs, study_days, unit_progress
 
 _NO_METRICS = EngagementMetrics()
+_encode = msgspec.json.Encoder().encode
+_decode_spans = msgspec.json.Decoder(list[tuple[int, int]]).decode
 COURSE_ALONE = 0
 """The unit id under which study days hold what was claimed for a course without a unit."""
 
@@ -25,6 +28,9 @@ UnitKey = tuple[int, int, int]
 DayKey = tuple[int, int, Day]
 """(user_id, course_id, day)"""
 Content = tuple[Any, ...]
+"""All of an event that a repetition must have in common with it, in the order of the columns."""
+EventRow = tuple[Any, ...]
+"""(user_id, event_id, *content, *placed): an event as stored."""
 
 
 class UnitProgress(msgspec.Struct):
@@ -40,19 +46,6 @@ class UnitProgress(msgspec.Struct):
     last_activity_at: Instant
     completed_at: Instant | None
     created_at: Instant
-
-
-class StoredEvent(NamedTuple):
-    """A row of the log: what is compared to tell a duplicate from a conflict, and how it was placed in time."""
-
-    user_id: int
-    event_id: str
-    content: Content
-    sent_at: Instant | None
-    received_at: Instant
-    occurred_at: Instant
-    claimed_ms: Milliseconds
-    is_shifted: bool
 
 
 _CONTENT = [
@@ -119,7 +112,7 @@ _units_of_learner = select(*_unit_columns).where(
 
 
 def content_of(event: Event, module_id: int | None) -> Content:
-    """Give all of an event that a repetition must have in common with it, in the order of the columns."""
+    """Give an event's content, with the module that its unit implies."""
     metrics = event.metrics or _NO_METRICS
     return (
         event.activity_type.value,
@@ -137,10 +130,14 @@ def content_of(event: Event, module_id: int | None) -> Content:
     )
 
 
-async def insert_events(tx: WriteTransaction, events: Sequence[StoredEvent]) -> set[EventKey]:
-    """Store the events whose (user_id, event_id) is not there yet and give the keys of those."""
-    values = [(e.user_id, e.event_id, *e.content, *e[3:]) for e in sorted(events, key=lambda e: e[:2])]
-    return await tx.insert_new(_insert_events, values)
+def event_row(key: EventKey, content: Content, event: Event, moment: Moment, received_at: Instant) -> EventRow:
+    """Give an event as it is stored: its content, and how it was placed in time."""
+    return (*key, *content, event.sent_at, received_at, moment.at, moment.claimed, moment.is_shifted)
+
+
+async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set[EventKey]:
+    """Store the events whose (user_id, event_id) is not there yet and give the keys of those; all keys must differ."""
+    return await tx.insert_new(_insert_events, sorted(events))
 
 
 async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, Content]:
@@ -162,23 +159,15 @@ async def read_units_of(tx: ReadTransaction, user_id: int, course_id: int) -> li
     return [_unit(row) for row in await tx.all(_units_of_learner, user_id=user_id, course_id=course_id)]
 
 
-async def write_units(tx: WriteTransaction, changed: Iterable[UnitProgress], now: Instant) -> None:
-    """Store unit progress, new or changed."""
-    values = [
+def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
+    """Give what stores unit progress, new or changed."""
+    return _write_units, [
         (
-            *(
-                u.user_id,
-                u.course_id,
-                u.unit_id,
-                "COMPLETED" if u.is_complete else "IN_PROGRESS",
-                u.percent,
-                u.study_ms,
-            ),
-            *(msgspec.json.encode(u.evidence).decode(), u.last_activity_at, u.completed_at, u.created_at, now),
+            *(u.user_id, u.course_id, u.unit_id, "COMPLETED" if u.is_complete else "IN_PROGRESS", u.percent, u.study_ms),
+            *(encode_evidence(u.evidence), u.last_activity_at, u.completed_at, u.created_at, now),
         )
         for u in changed
     ]
-    await tx.write_rows(_write_units, values)
 
 
 async def read_days(tx: ReadTransaction, keys: Sequence[DayKey]) -> dict[DayKey, dict[int, list[Span]]]:
@@ -190,19 +179,19 @@ async def read_days(tx: ReadTransaction, keys: Sequence[DayKey]) -> dict[DayKey,
     return found
 
 
-async def write_days(tx: WriteTransaction, changed: Sequence[tuple[DayKey, int, list[Span]]]) -> None:
-    """Store the spans of (day, unit), new or changed."""
-    await tx.write_rows(_write_days, [(*key, unit_id, encode_spans(spans)) for key, unit_id, spans in changed])
+def day_rows(changed: Sequence[tuple[DayKey, int, list[Span]]]) -> RowsToWrite:
+    """Give what stores the spans of (day, unit), new or changed."""
+    return _write_days, [(*key, unit_id, encode_spans(spans)) for key, unit_id, spans in changed]
 
 
 def encode_spans(spans: Sequence[Span]) -> str:
     """Write spans as `[[start,end],…]`."""
-    return msgspec.json.encode(spans).decode()
+    return _encode(spans).decode()
 
 
 def decode_spans(text: str) -> list[Span]:
     """Read spans back."""
-    return msgspec.json.decode(text, type=list[tuple[int, int]])
+    return _decode_spans(text)
 
 
 def _unit(row: Row) -> UnitProgress:
@@ -213,7 +202,7 @@ def _unit(row: Row) -> UnitProgress:
         is_complete=row[3] == "COMPLETED",
         percent=row[4],
         study_ms=row[5],
-        evidence=msgspec.json.decode(row[6], type=Evidence),
+        evidence=decode_evidence(row[6]),
         last_activity_at=row[7],
         completed_at=row[8],
         created_at=row[9],

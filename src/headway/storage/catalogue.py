@@ -116,25 +116,27 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
     """Store a course with everything in it, and its owner; give its id. The number of statements does not grow with it."""
     fields = {name: getattr(course, name) for name in _COURSE_FIELDS}
     course_id: int = (await tx.one(_insert_course, **fields, now=now))["id"]
-    await tx.write_rows(_insert_modules, [(course_id, module.slug, module.title, m) for m, module in enumerate(course.modules)])
+    await tx.write_rows(
+        (_insert_modules, [(course_id, module.slug, module.title, m) for m, module in enumerate(course.modules)])
+    )
     stored = await list_modules(tx, course_id)
+    new_units = [
+        (
+            *(course_id, module.id, unit.slug, unit.title, unit.kind, u),
+            *(unit.is_required, unit.completion.rule, unit.completion.threshold),
+        )
+        for module, new in zip(stored, course.modules, strict=True)
+        for u, unit in enumerate(new.units)
+    ]
+    new_assessments = [
+        (course_id, each.title, each.description, each.due_at, each.max_grade, i) for i, each in enumerate(course.assessments)
+    ]
     await tx.write_rows(
-        _insert_units,
-        [
-            (
-                *(course_id, module.id, unit.slug, unit.title, unit.kind, u),
-                *(unit.is_required, unit.completion.rule, unit.completion.threshold),
-            )
-            for module, new in zip(stored, course.modules, strict=True)
-            for u, unit in enumerate(new.units)
-        ],
+        (_insert_units, new_units),
+        (_insert_assessments, new_assessments),
+        (_insert_staff, [(owner_id, course_id, CourseRole.OWNER)]),
+        (_insert_prerequisites, [(course_id, other) for other in sorted(set(course.prerequisites))]),
     )
-    await tx.write_rows(
-        _insert_assessments,
-        [(course_id, a.title, a.description, a.due_at, a.max_grade, i) for i, a in enumerate(course.assessments)],
-    )
-    await tx.write_rows(_insert_staff, [(owner_id, course_id, CourseRole.OWNER)])
-    await tx.write_rows(_insert_prerequisites, [(course_id, other) for other in sorted(set(course.prerequisites))])
     return course_id
 
 

@@ -4,11 +4,14 @@ Times are integers (milliseconds since 1970, UTC) on both sides of this interfac
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+from headway.storage.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
+
+RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
+"""A statement that writes rows, with the rows."""
 
 
 class Row(Protocol):
@@ -54,8 +57,8 @@ class WriteTransaction(ReadTransaction):
         """Run a statement and say how many rows it touched."""
 
     @abstractmethod
-    async def write_rows(self, statement: Statement, values: RowValues) -> None:
-        """Write many rows with one statement, in the order of its columns. Without rows nothing happens."""
+    async def write_rows(self, *writes: RowsToWrite) -> None:
+        """Write many rows, each statement's in the order of its columns; several statements, on different tables, at once."""
 
     @abstractmethod
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
@@ -65,11 +68,8 @@ class WriteTransaction(ReadTransaction):
         """
 
     @abstractmethod
-    async def lock_courses(self, course_ids: Sequence[int], *, exclusive: bool) -> None:
-        """Keep courses from changing under those who record activity in them (shared), or change one (exclusive).
-
-        Held until the transaction ends. Ids are locked in ascending order, so that nobody waits in a circle.
-        """
+    async def lock_course(self, course_id: int) -> None:
+        """Wait until nobody records anything in a course, and keep others from it until the transaction ends."""
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Have something done once the transaction is committed; it is not done if it fails."""
@@ -95,9 +95,10 @@ class Database(ABC):
         """Open a read-only snapshot. Raises Unavailable while the database cannot be reached."""
 
     @abstractmethod
-    def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
+    def write(self, *, in_courses: Collection[int] = ()) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a transaction, committed at the end of the block, rolled back if it raises.
 
+        Until it ends nobody else changes the courses `in_courses`: whoever changes a course takes `lock_course` first.
         Raises Unavailable while the database cannot be reached, or cannot say whether it committed.
         """
 

@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from headway.domain.completion import COMPLETE, Evidence, Percent
 from headway.domain.enrollment_status import OPEN, EnrollmentStatus
 from headway.domain.instants import Instant, Milliseconds
-from headway.storage.database import ReadTransaction, Row, WriteTransaction
+from headway.storage.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import UpdateRows, rows
+from headway.storage.evidence import decode_evidence, encode_evidence
 from headway.storage.tables import Id, courses, enrollments, unit_progress, units
 
 LearnerInCourse = tuple[int, int]
@@ -123,7 +124,7 @@ def _enrollment(row: Row) -> Enrollment:
         EnrollmentStatus(row[2]),
         row[3],
         row[4],
-        msgspec.json.decode(row[5], type=Evidence),
+        decode_evidence(row[5]),
         row[6],
         row[7],
         row[8],
@@ -159,7 +160,7 @@ async def set_standing(
     now: Instant,
 ) -> None:
     """Overwrite status and enrollment date."""
-    await tx.write_rows(_update_standing, [(status, enrolled_at, now, user_id, course_id)])
+    await tx.write_rows((_update_standing, [(status, enrolled_at, now, user_id, course_id)]))
 
 
 async def take_seat(tx: WriteTransaction, course_id: int) -> bool:
@@ -172,16 +173,15 @@ async def free_seat(tx: WriteTransaction, course_id: int) -> None:
     await tx.run(_free_seat, course_id=course_id)
 
 
-async def write_progress(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
-    """Overwrite the progress of locked enrollments."""
-    values = [
+def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
+    """Give what overwrites the progress of locked enrollments."""
+    return _update_progress, [
         (
-            *(e.status, e.percent, e.study_ms, msgspec.json.encode(e.evidence).decode(), e.last_activity_at),
+            *(e.status, e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at),
             *(e.completed_at, now, e.user_id, e.course_id),
         )
         for e in changed
     ]
-    await tx.write_rows(_update_progress, values)
 
 
 async def required_progress(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, tuple[int, int]]:

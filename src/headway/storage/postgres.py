@@ -1,7 +1,7 @@
 """PostgreSQL through asyncpg: a pool of connections that are replaced when the server went away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import asyncpg
 
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
-from headway.storage.database import Database, ReadTransaction, Row, WriteTransaction
+from headway.storage.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
 
 if TYPE_CHECKING:
@@ -82,29 +82,26 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         status = await self._connection.execute(compiled.sql, *compiled.bind(given))
         return int(status.rpartition(" ")[2])
 
-    async def write_rows(self, statement: Statement, values: RowValues) -> None:
-        """Write many rows in one statement, a parameter for each column."""
-        if values:
-            compiled = self._dialect.compile(statement)
-            await self._connection.execute(compiled.sql, *compiled.bind({"rows": values}))
+    async def write_rows(self, *writes: RowsToWrite) -> None:
+        """Write many rows of all statements in one round trip."""
+        writes = tuple(write for write in writes if write[1])
+        if writes:
+            compiled = self._dialect.compile_together([statement for statement, _ in writes])
+            given = {f"rows{i}": values for i, (_, values) in enumerate(writes)}
+            await self._connection.execute(compiled.sql, *compiled.bind(given))
 
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
         """Insert the rows whose key is not there yet, waiting for others that are inserting the same ones."""
         if not values:
             return set()
-        compiled = self._dialect.compile(statement)
+        compiled = self._dialect.compile_together([statement])
         key = ", ".join(column.name for column in statement.table.primary_key)
-        found = await self._connection.fetch(f"{compiled.sql} RETURNING {key}", *compiled.bind({"rows": values}))
+        found = await self._connection.fetch(f"{compiled.sql} RETURNING {key}", *compiled.bind({"rows0": values}))
         return {tuple(row) for row in found}
 
-    async def lock_courses(self, course_ids: Sequence[int], *, exclusive: bool) -> None:
-        """Take advisory locks: they live in memory, so that recording activity writes nothing to the course."""
-        kind = "" if exclusive else "_shared"
-        ids = sorted({course_id & 0x7FFFFFFF for course_id in course_ids})
-        await self._connection.execute(
-            f"SELECT pg_advisory_xact_lock{kind}({_COURSE_LOCKS}, id) FROM unnest($1::int[]) AS ids(id)",  # noqa: S608
-            ids,
-        )
+    async def lock_course(self, course_id: int) -> None:
+        """Take the course's advisory lock; those who record activity in it hold it shared."""
+        await self._connection.execute(f"SELECT pg_advisory_xact_lock({_COURSE_LOCKS}, {_lock_key(course_id)})")
 
 
 class PostgresDatabase(Database):
@@ -128,7 +125,13 @@ class PostgresDatabase(Database):
                 max_inactive_connection_lifetime=0,
                 connection_class=_Connection,
                 init=_speak_milliseconds,
-                server_settings={"application_name": "headway", "timezone": "UTC"},
+                server_settings={
+                    "application_name": "headway",
+                    "timezone": "UTC",
+                    # Every statement looks rows up by key: planning it anew each time would cost more than running it.
+                    "plan_cache_mode": "force_generic_plan",
+                    "jit": "off",
+                },
             )
 
     @asynccontextmanager
@@ -139,10 +142,11 @@ class PostgresDatabase(Database):
                 yield PostgresReadTransaction(self.dialect, connection)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteTransaction]:
-        """Open a transaction."""
+    async def write(self, *, in_courses: Collection[int] = ()) -> AsyncIterator[WriteTransaction]:
+        """Open a transaction, holding the courses' advisory locks shared: they live in memory and write nothing."""
+        locks = [f"SELECT pg_advisory_xact_lock_shared({_COURSE_LOCKS}, {key})" for key in sorted(map(_lock_key, in_courses))]
         with _outages():
-            async with self._transaction("BEGIN") as connection:
+            async with self._transaction(";".join(["BEGIN", *locks])) as connection:
                 transaction = PostgresWriteTransaction(self.dialect, connection)
                 yield transaction
         transaction.committed()
@@ -164,6 +168,11 @@ class PostgresDatabase(Database):
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
             self._pool.terminate()
+
+
+def _lock_key(course_id: int) -> int:
+    """Fit an id into the 31 bits of a lock's key; two courses that share one only wait for each other."""
+    return course_id & 0x7FFFFFFF
 
 
 async def _abandon(connection: Connection) -> None:

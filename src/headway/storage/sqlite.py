@@ -8,14 +8,14 @@ import asyncio
 import fcntl
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
-from headway.storage.database import Database, ReadTransaction, Row, WriteTransaction
+from headway.storage.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
 
 _READERS = 4
@@ -95,11 +95,12 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         compiled = self._dialect.compile(statement)
         return self._connection.execute(compiled.sql, compiled.bind(given)).rowcount
 
-    async def write_rows(self, statement: Statement, values: RowValues) -> None:
-        """Write many rows with one prepared statement."""
-        compiled = self._dialect.compile(statement)
-        assert compiled.arrange is not None  # noqa: S101 - every statement of many rows has it on SQLite
-        self._connection.executemany(compiled.sql, map(compiled.arrange, values))
+    async def write_rows(self, *writes: RowsToWrite) -> None:
+        """Write many rows, each set with one prepared statement."""
+        for statement, values in writes:
+            compiled = self._dialect.compile(statement)
+            assert compiled.arrange is not None  # noqa: S101 - statements that write rows have it
+            self._connection.executemany(compiled.sql, map(compiled.arrange, values))
 
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
         """Insert the rows whose key is not there yet; nobody else writes meanwhile, so looking first is enough."""
@@ -108,10 +109,10 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         width = len(statement.table.primary_key)
         keys = [row[:width] for row in values]
         known = {tuple(row) for row in await self.all(statement.keys_that_exist, keys=keys)}
-        await self.write_rows(statement, [row for row, key in zip(values, keys, strict=True) if key not in known])
+        await self.write_rows((statement, [row for row, key in zip(values, keys, strict=True) if key not in known]))
         return set(keys) - known
 
-    async def lock_courses(self, course_ids: Sequence[int], *, exclusive: bool) -> None:
+    async def lock_course(self, course_id: int) -> None:
         """Do nothing: nobody else writes while this transaction is open."""
 
 
@@ -146,7 +147,7 @@ class SqliteDatabase(Database):
             self._free_readers.put_nowait(connection)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteTransaction]:
+    async def write(self, *, in_courses: Collection[int] = ()) -> AsyncIterator[WriteTransaction]:
         """Open the one write transaction; others wait for it."""
         async with self._write_lock:
             with _outages():

@@ -13,7 +13,7 @@ from headway.domain.instants import Day, Instant, Milliseconds
 from headway.domain.study_time import Moment, Span
 from headway.storage import activity, enrollments
 from headway.storage.activity import COURSE_ALONE, DayKey, UnitKey, UnitProgress
-from headway.storage.database import WriteTransaction
+from headway.storage.database import RowsToWrite, WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
 
 
@@ -75,11 +75,12 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
         studied = _merge_claims(walk, days, changes)
         _move_units(walk, units, studied, changes, now)
         _move_course(walk, changes)
-    await activity.write_days(tx, changes.days)
-    await activity.write_units(tx, changes.units, now)
+    moved: tuple[RowsToWrite, ...] = (activity.day_rows(changes.days), activity.unit_rows(changes.units, now))
     if changes.nearer:
+        await tx.write_rows(*moved)
+        moved = ()
         await _near_completion(tx, changes, now)
-    await enrollments.write_progress(tx, changes.enrollments, now)
+    await tx.write_rows(*moved, enrollments.progress_rows(changes.enrollments, now))
 
 
 def _merge_claims(walk: Walk, days: dict[DayKey, dict[int, list[Span]]], changes: _Changes) -> dict[int, Milliseconds]:

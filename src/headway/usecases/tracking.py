@@ -9,7 +9,7 @@ from headway.domain.errors import FieldError
 from headway.domain.instants import SECOND, Instant
 from headway.domain.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
 from headway.storage import activity, enrollments
-from headway.storage.activity import Content, EventKey, StoredEvent
+from headway.storage.activity import Content, EventKey, EventRow
 from headway.storage.database import Database, WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
 from headway.usecases.outlines import Outlines
@@ -23,7 +23,7 @@ _NO_MOMENT = Moment(0, 0, is_shifted=False)
 class _Entry:
     """One observation on its way to a verdict."""
 
-    __slots__ = ("content", "learner", "moment", "observation", "received_at", "refusal", "verdict")
+    __slots__ = ("content", "key", "learner", "moment", "observation", "received_at", "refusal", "verdict")
 
     def __init__(self, report: Report, observation: Observation) -> None:
         self.observation = observation
@@ -33,10 +33,7 @@ class _Entry:
         self.refusal: Verdict | None = None
         self.verdict = _ACCEPTED
         self.content: Content = ()
-
-    @property
-    def key(self) -> EventKey:
-        return (self.learner[0], self.observation.event_id or "")
+        self.key: EventKey = (report.user_id, observation.event_id or "")
 
 
 class Tracking:
@@ -57,13 +54,12 @@ class Tracking:
         """
         by_report = [[_Entry(report, observation) for observation in report.observations] for report in reports]
         entries = [entry for of_report in by_report for entry in of_report]
-        async with self._database.write() as tx:
-            await self._record(tx, entries, now)
+        course_ids = {entry.observation.course_id for entry in entries}
+        async with self._database.write(in_courses=course_ids) as tx:
+            await self._record(tx, entries, course_ids, now)
         return [[entry.verdict for entry in of_report] for of_report in by_report]
 
-    async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], now: Instant) -> None:
-        course_ids = {entry.observation.course_id for entry in entries}
-        await tx.lock_courses(sorted(course_ids), exclusive=False)
+    async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
         enrolled = await enrollments.lock(tx, sorted({entry.learner for entry in entries}))
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
         outlines = await self._outlines.get(tx, course_ids, revisions)
@@ -137,7 +133,7 @@ async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
     for entry in entries:
         if entry.refusal is None:
             first.setdefault(entry.key, entry)
-    inserted = await activity.insert_events(tx, [_stored(entry) for entry in first.values()])
+    inserted = await activity.insert_events(tx, [_row(entry) for entry in first.values()])
     others = {entry.key for entry in entries} - inserted
     contents = await activity.contents(tx, sorted(others))
     for key in inserted:
@@ -152,18 +148,9 @@ async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
             entry.verdict = Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
 
 
-def _stored(entry: _Entry) -> StoredEvent:
-    event, moment = entry.observation, entry.moment
-    return StoredEvent(
-        user_id=entry.learner[0],
-        event_id=entry.key[1],
-        content=entry.content,
-        sent_at=event.sent_at,
-        received_at=entry.received_at,
-        occurred_at=moment.at,
-        claimed_ms=moment.claimed,
-        is_shifted=moment.is_shifted,
-    )
+def _row(entry: _Entry) -> EventRow:
+    assert isinstance(entry.observation, Event)  # noqa: S101 - only events are stored
+    return activity.event_row(entry.key, entry.content, entry.observation, entry.moment, entry.received_at)
 
 
 def _walks(

@@ -21,14 +21,15 @@ _batch = Decoder(wire.BatchBody)
 _HIGHEST_SCORE = 1_000_000_000
 
 
-class ItemLimits(msgspec.Struct, frozen=True):
+class Limits(msgspec.Struct, frozen=True):
     """How much one request may bring."""
 
+    body_bytes: int
     event_bytes: int
     batch_events: int
 
 
-def decode_track(body: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> Event:
+def decode_track(body: bytes, limits: Limits, new_id: Callable[[], str]) -> Event:
     """Read the body of `track`. Raises Invalid."""
     _check_size(body, limits)
     return _event(_track.decode(body), new_id)
@@ -39,7 +40,7 @@ def decode_heartbeat(body: bytes) -> Heartbeat:
     return _to_heartbeat(_heartbeat.decode(body))
 
 
-def decode_batch(body: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> list[Observation | Verdict]:
+def decode_batch(body: bytes, limits: Limits, new_id: Callable[[], str]) -> list[Observation | Verdict]:
     """Read the body of `batch`: for each item an observation, or the verdict that rejects it. Raises Invalid."""
     items = _batch.decode(body).events
     if not 1 <= len(items) <= limits.batch_events:
@@ -47,7 +48,7 @@ def decode_batch(body: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> 
     return [_decode_item(bytes(item), limits, new_id) for item in items]
 
 
-def _decode_item(item: bytes, limits: ItemLimits, new_id: Callable[[], str]) -> Observation | Verdict:
+def _decode_item(item: bytes, limits: Limits, new_id: Callable[[], str]) -> Observation | Verdict:
     try:
         _check_size(item, limits)
         if b"heartbeat" in item and _Kind.of(item) == "heartbeat":
@@ -80,7 +81,7 @@ class _Kind(msgspec.Struct):
         return event_id if isinstance(event_id, str) and len(event_id) <= 100 else None
 
 
-def _check_size(item: bytes, limits: ItemLimits) -> None:
+def _check_size(item: bytes, limits: Limits) -> None:
     if len(item) > limits.event_bytes:
         raise Invalid.field("body", f"must not have more than {limits.event_bytes} bytes")
 
@@ -138,8 +139,10 @@ def _to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
 def _metrics(body: wire.EngagementMetricsBody | None) -> EngagementMetrics | None:
     if body is None:
         return None
-    metrics = EngagementMetrics(body.scroll_depth, body.video_watch_percentage, body.interaction_count)
-    return None if metrics == EngagementMetrics() else metrics
+    scroll_depth, watched, interactions = body.scroll_depth, body.video_watch_percentage, body.interaction_count
+    if scroll_depth is None and watched is None and interactions is None:
+        return None
+    return EngagementMetrics(scroll_depth, watched, interactions)
 
 
 def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:

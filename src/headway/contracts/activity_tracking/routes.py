@@ -1,65 +1,68 @@
 """The routes of activity tracking: decode, record, answer."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from litestar import Request, Response, Router, post
+from litestar import Router
+from litestar.handlers import ASGIRouteHandler
 
 from headway.contracts.activity_tracking import mapping, wire
 from headway.contracts.activity_tracking.errors import render_error, status_of
-from headway.contracts.activity_tracking.mapping import ItemLimits
+from headway.contracts.activity_tracking.mapping import Limits
 from headway.domain.accounts import Caller
 from headway.domain.activity import Observation, Outcome, Report, Verdict
 from headway.domain.errors import Conflict, Forbidden, Invalid
 from headway.domain.ids import NewId
 from headway.domain.instants import Clock, Instant
 from headway.http.contract import Contract
-from headway.http.openapi import documented
-from headway.http.requests import json_answer, json_body
+from headway.http.openapi import Kind
+from headway.http.thin import Answer, Endpoint, post
 from headway.usecases.ingest import Ingest
 
 PREFIX = "/api/courses/activity"
 
 
 def activity_tracking(
-    ingest: Ingest, *, clock: Clock, new_id: NewId, limits: ItemLimits, heartbeat_interval_seconds: int
+    ingest: Ingest, *, clock: Clock, new_id: NewId, limits: Limits, heartbeat_interval_seconds: int
 ) -> Contract:
     """Make the contract. Authentication is put in front of its router by the application."""
 
-    @post("/track", **documented(wire.TrackBody, {201: wire.TrackAnswer, 200: wire.TrackAnswer}))
-    async def track(request: Request[Caller, Any, Any]) -> Response[bytes]:
+    async def track(caller: Caller, body: bytes) -> Answer:
         """Record one activity event: 201 if it is new, 200 if it was recorded before, 409 if its id has other content."""
         received_at = clock()
-        event = mapping.decode_track(await json_body(request), limits, new_id)
-        (verdict,) = await ingest.record(Report(request.user.user_id, received_at, (event,)))
+        event = mapping.decode_track(body, limits, new_id)
+        (verdict,) = await ingest.record(Report(caller.user_id, received_at, (event,)))
         _raise_if_not_good(verdict)
-        return json_answer(
-            mapping.track_answer(event, verdict, received_at), 201 if verdict.outcome is Outcome.ACCEPTED else 200
-        )
+        status = 201 if verdict.outcome is Outcome.ACCEPTED else 200
+        return Answer(status, mapping.track_answer(event, verdict, received_at))
 
-    @post("/heartbeat", **documented(wire.HeartbeatBody, {200: wire.HeartbeatAnswer}))
-    async def heartbeat(request: Request[Caller, Any, Any]) -> Response[bytes]:
+    async def heartbeat(caller: Caller, body: bytes) -> Answer:
         """Vouch for some seconds of study, and learn in how many seconds the next heartbeat is wanted."""
         received_at = clock()
-        signal = mapping.decode_heartbeat(await json_body(request))
-        (verdict,) = await ingest.record(Report(request.user.user_id, received_at, (signal,)))
+        signal = mapping.decode_heartbeat(body)
+        (verdict,) = await ingest.record(Report(caller.user_id, received_at, (signal,)))
         _raise_if_not_good(verdict)
-        return json_answer(mapping.heartbeat_answer(received_at, heartbeat_interval_seconds), 200)
+        return Answer(200, mapping.heartbeat_answer(received_at, heartbeat_interval_seconds))
 
-    @post("/batch", **documented(wire.BatchBodySchema, {200: wire.BatchAnswer}))
-    async def batch(request: Request[Caller, Any, Any]) -> Response[bytes]:
+    async def batch(caller: Caller, body: bytes) -> Answer:
         """Record events and heartbeats, each with a verdict of its own; 400 only if the envelope or every item is bad."""
         received_at = clock()
-        body = await json_body(request)
         items = mapping.decode_batch(body, limits, new_id)
-        verdicts = await _record_good(ingest, request.user.user_id, received_at, items, len(body))
+        verdicts = await _record_good(ingest, caller.user_id, received_at, items, len(body))
         answer = mapping.batch_answer(items, verdicts)
-        return json_answer(answer, 200 if answer.success else 400)
+        return Answer(200 if answer.success else 400, answer)
 
+    def route(path: str, endpoint: Endpoint, body: Kind, answers: Mapping[int, Kind | tuple[Kind, ...]]) -> ASGIRouteHandler:
+        return post(path, endpoint, max_body_bytes=limits.body_bytes, body=body, answers=answers, tag="Activity tracking")
+
+    handlers = [
+        route("/track", track, wire.TrackBody, {201: wire.TrackAnswer, 200: wire.TrackAnswer}),
+        route("/heartbeat", heartbeat, wire.HeartbeatBody, {200: wire.HeartbeatAnswer}),
+        route("/batch", batch, wire.BatchBodySchema, {200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)}),
+    ]
     return Contract(
         name="activity_tracking",
         prefixes=(PREFIX,),
-        router=Router(PREFIX, route_handlers=[track, heartbeat, batch], tags=["Activity tracking"]),
+        router=Router(PREFIX, route_handlers=handlers),
         status_of=status_of,
         render_error=render_error,
         error_schema=wire.Failure,
