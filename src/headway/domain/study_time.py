@@ -7,7 +7,9 @@ Stored spans are kept by UTC day, so that what one event has to read and write i
 long the history is. Days are disjoint: the study time of all days is the sum of each day's.
 """
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 import msgspec
@@ -15,6 +17,8 @@ import msgspec
 from headway.domain.instants import DAY, HOUR, SECOND, Day, Instant, Milliseconds
 
 Span: TypeAlias = tuple[int, int]
+
+_start, _end = itemgetter(0), itemgetter(1)
 
 
 class StudyRules(msgspec.Struct, frozen=True):
@@ -97,6 +101,32 @@ def by_day(span: Span) -> Iterator[tuple[Day, Span]]:
         until = min(end, midnight + DAY)
         yield day, (start - midnight, until - midnight)
         start = until
+
+
+def unite(spans: list[Span], claim: Span) -> Milliseconds:
+    """Add a claim to merged spans, in place, joining what overlaps or touches; give the time it adds to them."""
+    start, end = claim
+    first = bisect_left(spans, start, key=_end)
+    last = bisect_right(spans, end, lo=first, key=_start)
+    if first < last:
+        start, end = min(start, spans[first][0]), max(end, spans[last - 1][1])
+    covered = length(spans[first:last])
+    spans[first:last] = [(start, end)]
+    return end - start - covered
+
+
+def uncovered(claim: Span, others: Iterable[Sequence[Span]]) -> Milliseconds:
+    """Give the part of a claim that lies in none of several sets of merged spans."""
+    start, end = claim
+    pieces: list[Span] = []
+    for spans in others:
+        if not spans or spans[-1][1] <= start or spans[0][0] >= end:
+            continue
+        position = bisect_right(spans, start, key=_end)
+        while position < len(spans) and spans[position][0] < end:
+            pieces.append((max(spans[position][0], start), min(spans[position][1], end)))
+            position += 1
+    return end - start - length(union(pieces)) if pieces else end - start
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

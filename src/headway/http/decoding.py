@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _DEEPEST = 32
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
 
 
 class Decoder:
@@ -56,6 +58,8 @@ def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
         except ValueError as error:
             located = _LOCATED.match(str(error))
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
+            # Keys of a map are the client's own words, and are not named.
+            path = path.partition("[...]")[0]
             yield from _wrong_within(name, value, field.type) or [FieldError(f"{name}{path}", _plain(message))]
 
 
@@ -68,6 +72,30 @@ def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldErro
         return []
     values = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
     return [FieldError(f"{name}.{each.field}", each.message) for each in _wrong_fields(values, struct)]
+
+
+def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
+    """Cut the items out of a list in a body without reading them, whatever they are; give them and the body without them.
+
+    None if the body's brackets do not enclose such a list. Whether the rest is valid JSON has still to be seen.
+    """
+    opening = re.compile(rb'"%s"\s*+:\s*+\[' % re.escape(field.encode()))
+    depth, begin = 0, -1
+    commas: list[int] = []
+    for token in _TOKEN.finditer(body):
+        at, mark = token.start(), body[token.start()]
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+            if depth == 1 and begin >= 0:
+                edges = [begin - 1, *commas, at]
+                return [body[left + 1 : right].strip() for left, right in pairwise(edges)], body[:begin] + body[at:]
+        elif mark == ord(",") and depth == 2 and begin >= 0:
+            commas.append(at)
+        elif depth == 1 and begin < 0 and (found := opening.match(body, at)):
+            begin = found.end()
+    return None
 
 
 def _plain(message: str) -> str:

@@ -1,6 +1,6 @@
 """Events, unit progress and study days as rows, always many at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from headway.storage.tables import Id, learner_activity_logs, study_days, unit_p
 
 _NO_METRICS = EngagementMetrics()
 _encode = msgspec.json.Encoder().encode
-_decode_spans = msgspec.json.Decoder(list[tuple[int, int]]).decode
+_decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
 COURSE_ALONE = 0
 """The unit id under which study days hold what was claimed for a course without a unit."""
 
@@ -27,6 +27,8 @@ UnitKey = tuple[int, int, int]
 """(user_id, course_id, unit_id)"""
 DayKey = tuple[int, int, Day]
 """(user_id, course_id, day)"""
+SpansByUnit = dict[int, list[Span]]
+"""What was studied on a day, by unit id; COURSE_ALONE for claims without a unit."""
 Content = tuple[Any, ...]
 """All of an event that a repetition must have in common with it, in the order of the columns."""
 EventRow = tuple[Any, ...]
@@ -105,7 +107,7 @@ _days = (
     .select_from(_day_keys)
     .join(study_days, and_(*(study_days.c[name] == _day_keys.c[name] for name in ("user_id", "course_id", "day"))))
 )
-_write_days = WriteRows(study_days, ["user_id", "course_id", "day", "unit_id", "spans"], update=["spans"])
+_write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
 _units_of_learner = select(*_unit_columns).where(
     unit_progress.c.user_id == bindparam("user_id"), unit_progress.c.course_id == bindparam("course_id")
 )
@@ -170,26 +172,26 @@ def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
     ]
 
 
-async def read_days(tx: ReadTransaction, keys: Sequence[DayKey]) -> dict[DayKey, dict[int, list[Span]]]:
-    """Read the spans studied on these days, by unit."""
-    found: dict[DayKey, dict[int, list[Span]]] = {key: {} for key in keys}
+async def read_days(tx: ReadTransaction, keys: Sequence[DayKey]) -> dict[DayKey, SpansByUnit]:
+    """Read the spans studied on these days, by unit; a day without any is empty."""
+    found: dict[DayKey, SpansByUnit] = {key: {} for key in keys}
     if keys:
-        for user_id, course_id, day, unit_id, spans in await tx.all(_days, keys=keys):
-            found[user_id, course_id, day][unit_id] = decode_spans(spans)
+        for user_id, course_id, day, spans in await tx.all(_days, keys=keys):
+            found[user_id, course_id, day] = decode_spans(spans)
     return found
 
 
-def day_rows(changed: Sequence[tuple[DayKey, int, list[Span]]]) -> RowsToWrite:
-    """Give what stores the spans of (day, unit), new or changed."""
-    return _write_days, [(*key, unit_id, encode_spans(spans)) for key, unit_id, spans in changed]
+def day_rows(changed: Mapping[DayKey, SpansByUnit]) -> RowsToWrite:
+    """Give what stores days, new or changed."""
+    return _write_days, [(*key, encode_spans(spans)) for key, spans in changed.items()]
 
 
-def encode_spans(spans: Sequence[Span]) -> str:
-    """Write spans as `[[start,end],…]`."""
-    return _encode(spans).decode()
+def encode_spans(spans: SpansByUnit) -> str:
+    """Write spans as `{"unit": [[start,end],…],…}`, the units in order."""
+    return _encode(dict(sorted(spans.items()))).decode()
 
 
-def decode_spans(text: str) -> list[Span]:
+def decode_spans(text: str) -> SpansByUnit:
     """Read spans back."""
     return _decode_spans(text)
 

@@ -217,13 +217,15 @@ study_days = Table(
     metadata,
     Column("user_id", Id, primary_key=True),
     Column("course_id", Id, primary_key=True),
-    Column("day", Integer, primary_key=True),
-    Column("unit_id", Id, primary_key=True, comment="0: claimed for the course alone"),
-    Column("spans", Text, nullable=False, comment="[[start, end], ...] in milliseconds of the UTC day"),
+    Column("day", Integer, primary_key=True, comment="whole UTC days since 1970-01-01"),
+    Column("spans", Text, nullable=False, comment="by unit, 0 for the course alone: [[start, end], ...] in ms of the day"),
     sqlite_with_rowid=False,
     postgresql_with=_ROOM,
 )
-"""The merged intervals of study, by UTC day: of these, unit and course study time are the lengths."""
+"""The merged intervals of a learner's study in a course on a UTC day: unit and course study time are lengths of their unions.
+
+One row holds all units of a day, because the course's time is the union over them: what is read is what is written.
+"""
 
 learner_activity_logs = Table(
     "learner_activity_logs",

@@ -3,7 +3,7 @@
 Everything merges by union or maximum, so the order and the number of times in which the same steps arrive do not matter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from headway.domain import study_time
 from headway.domain.catalogue import Outline
@@ -12,7 +12,7 @@ from headway.domain.enrollment_status import EnrollmentStatus, after_activity
 from headway.domain.instants import Day, Instant, Milliseconds
 from headway.domain.study_time import Moment, Span
 from headway.storage import activity, enrollments
-from headway.storage.activity import COURSE_ALONE, DayKey, UnitKey, UnitProgress
+from headway.storage.activity import COURSE_ALONE, DayKey, SpansByUnit, UnitKey, UnitProgress
 from headway.storage.database import RowsToWrite, WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
 
@@ -26,7 +26,7 @@ class Walk:
         self.learner: LearnerInCourse = (enrollment.user_id, enrollment.course_id)
         self.last_at: dict[int, Instant] = {}
         self.evidence: dict[int, Evidence] = {}
-        self.claims: dict[Day, dict[int, list[Span]]] = {}
+        self.claims: list[tuple[Day, int, Span]] = []
 
     def step(self, unit_id: int | None, moment: Moment, evidence: Evidence = NO_EVIDENCE) -> None:
         """Take one step: in a unit, or in the course alone."""
@@ -38,13 +38,12 @@ class Walk:
             known = self.evidence.get(unit)
             self.evidence[unit] = evidence if known is None else known.merge(evidence)
         if moment.claimed:
-            for day, span in study_time.by_day(moment.span):
-                self.claims.setdefault(day, {}).setdefault(unit, []).append(span)
+            self.claims += [(day, unit, span) for day, span in study_time.by_day(moment.span)]
 
     @property
     def day_keys(self) -> list[DayKey]:
         """The stored days that the claims fall on."""
-        return [(*self.learner, day) for day in self.claims]
+        return [(*self.learner, day) for day in {day for day, _, _ in self.claims}]
 
     @property
     def unit_keys(self) -> list[UnitKey]:
@@ -56,7 +55,7 @@ class _Changes:
     """What has to be written at the end."""
 
     def __init__(self) -> None:
-        self.days: list[tuple[DayKey, int, list[Span]]] = []
+        self.days: dict[DayKey, SpansByUnit] = {}
         self.units: list[UnitProgress] = []
         self.enrollments: list[Enrollment] = []
         self.nearer: list[Walk] = []
@@ -83,26 +82,18 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
     await tx.write_rows(*moved, enrollments.progress_rows(changes.enrollments, now))
 
 
-def _merge_claims(walk: Walk, days: dict[DayKey, dict[int, list[Span]]], changes: _Changes) -> dict[int, Milliseconds]:
+def _merge_claims(walk: Walk, days: dict[DayKey, SpansByUnit], changes: _Changes) -> dict[int, Milliseconds]:
     """Unite claims with the stored spans; give each unit's gain in study time, and add the course's."""
     gained: dict[int, Milliseconds] = {}
-    for day, claims in walk.claims.items():
+    for day, unit, claim in walk.claims:
         key = (*walk.learner, day)
         spans_of = days[key]
-        before = _length_of_all(spans_of.values())
-        for unit, spans in claims.items():
-            old = spans_of.get(unit, [])
-            new = study_time.union([*old, *spans])
-            if new != old:
-                spans_of[unit] = new
-                gained[unit] = gained.get(unit, 0) + study_time.length(new) - study_time.length(old)
-                changes.days.append((key, unit, new))
-        walk.enrollment.study_ms += _length_of_all(spans_of.values()) - before
+        walk.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())
+        gain = study_time.unite(spans_of.setdefault(unit, []), claim)
+        if gain:
+            gained[unit] = gained.get(unit, 0) + gain
+            changes.days[key] = spans_of
     return gained
-
-
-def _length_of_all(spans_by_unit: Iterable[list[Span]]) -> Milliseconds:
-    return study_time.length(study_time.union(span for spans in spans_by_unit for span in spans))
 
 
 def _move_units(

@@ -12,7 +12,7 @@ from headway.domain.activity import ActivityType, Event, Heartbeat, Observation,
 from headway.domain.completion import EngagementMetrics
 from headway.domain.errors import FieldError, Invalid
 from headway.domain.instants import END_OF_TIME, SECOND, Instant
-from headway.http.decoding import Decoder, check_json
+from headway.http.decoding import Decoder, check_json, split_list
 
 _track = Decoder(wire.TrackBody)
 _heartbeat = Decoder(wire.HeartbeatBody)
@@ -42,16 +42,30 @@ def decode_heartbeat(body: bytes) -> Heartbeat:
 
 def decode_batch(body: bytes, limits: Limits, new_id: Callable[[], str]) -> list[Observation | Verdict]:
     """Read the body of `batch`: for each item an observation, or the verdict that rejects it. Raises Invalid."""
-    items = _batch.decode(body).events
+    items = _items(body)
     if not 1 <= len(items) <= limits.batch_events:
         raise Invalid.field("events", f"must have 1 to {limits.batch_events} items")
-    return [_decode_item(bytes(item), limits, new_id) for item in items]
+    return [_decode_item(item, limits, new_id) for item in items]
+
+
+def _items(body: bytes) -> list[bytes]:
+    try:
+        return [bytes(item) for item in _batch.decode(body).events]
+    except Invalid:
+        # An item that cannot even be passed over (nested without end, or with half a surrogate pair, as a text cut within
+        # an emoji ends) must not cost its neighbours.
+        found = split_list(body, "events")
+        if found is None:
+            raise
+        items, rest = found
+        _batch.decode(rest)
+        return items
 
 
 def _decode_item(item: bytes, limits: Limits, new_id: Callable[[], str]) -> Observation | Verdict:
     try:
         _check_size(item, limits)
-        if b"heartbeat" in item and _Kind.of(item) == "heartbeat":
+        if (b"heartbeat" in item or b"\\u" in item) and _Kind.of(item) == "heartbeat":
             return _to_heartbeat(_batch_heartbeat.decode(item))
         return _event(_track.decode(item), new_id)
     except Invalid as error:

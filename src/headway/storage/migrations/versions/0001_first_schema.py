@@ -75,10 +75,11 @@ def upgrade() -> None:
         "study_days",
         sa.Column("user_id", ID, nullable=False),
         sa.Column("course_id", ID, nullable=False),
-        sa.Column("day", sa.Integer(), nullable=False),
-        sa.Column("unit_id", ID, nullable=False, comment="0: claimed for the course alone"),
-        sa.Column("spans", sa.Text(), nullable=False, comment="[[start, end], ...] in milliseconds of the UTC day"),
-        sa.PrimaryKeyConstraint("user_id", "course_id", "day", "unit_id", name=op.f("pk_study_days")),
+        sa.Column("day", sa.Integer(), nullable=False, comment="whole UTC days since 1970-01-01"),
+        sa.Column(
+            "spans", sa.Text(), nullable=False, comment="by unit, 0 for the course alone: [[start, end], ...] in ms of the day"
+        ),
+        sa.PrimaryKeyConstraint("user_id", "course_id", "day", name=op.f("pk_study_days")),
         postgresql_with={"fillfactor": 80},
         sqlite_with_rowid=False,
     )
