@@ -1,5 +1,6 @@
 """The composition root: everything the server is made of is made and joined here."""
 
+import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -90,6 +91,9 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await database.open()
+        # What is there now stays: the collector of garbage need not look at it again and again.
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
         try:
             yield
         finally:

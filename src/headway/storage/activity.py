@@ -1,13 +1,13 @@
 """Events, unit progress and study days as rows, always many at a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Text, and_, bindparam, select
 
 from headway.domain.activity import Event
-from headway.domain.completion import EngagementMetrics, Evidence, Percent
+from headway.domain.completion import COMPLETE, EngagementMetrics, Evidence, Percent
 from headway.domain.instants import Day, Instant, Milliseconds
 from headway.domain.study_time import Moment, Span
 from headway.storage.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
@@ -21,12 +21,16 @@ _decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
 COURSE_ALONE = 0
 """The unit id under which study days hold what was claimed for a course without a unit."""
 
+NO_DAY: Day = -1
+
 EventKey = tuple[int, str]
 """(user_id, event_id)"""
 UnitKey = tuple[int, int, int]
 """(user_id, course_id, unit_id)"""
 DayKey = tuple[int, int, Day]
 """(user_id, course_id, day)"""
+StateKey = tuple[int, int, int, Day]
+"""(user_id, course_id, unit_id, day): a unit, or COURSE_ALONE, and a day on which it was studied, or NO_DAY."""
 SpansByUnit = dict[int, list[Span]]
 """What was studied on a day, by unit id; COURSE_ALONE for claims without a unit."""
 Content = tuple[Any, ...]
@@ -48,6 +52,11 @@ class UnitProgress(msgspec.Struct):
     last_activity_at: Instant
     completed_at: Instant | None
     created_at: Instant
+
+    @property
+    def counted(self) -> Percent:
+        """What the unit adds to its course: in full once it is complete."""
+        return COMPLETE if self.is_complete else self.percent
 
 
 _CONTENT = [
@@ -80,7 +89,6 @@ _contents = (
     .select_from(_event_keys)
     .join(learner_activity_logs, _same_event)
 )
-_unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
 _unit_columns = [
     unit_progress.c[name]
     for name in (
@@ -88,24 +96,25 @@ _unit_columns = [
         *("last_activity_at", "completed_at", "created_at", "updated_at"),
     )
 ]
-_units = (
-    select(*_unit_columns)
-    .select_from(_unit_keys)
-    .join(
-        unit_progress,
-        and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+_state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": Id})
+_state = (
+    select(
+        *(_state_keys.c[name] for name in ("user_id", "course_id", "unit_id")),
+        *_unit_columns[3:],
+        _state_keys.c.day,
+        study_days.c.spans,
     )
+    .select_from(_state_keys)
+    .outerjoin(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+    )
+    .outerjoin(study_days, and_(*(study_days.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "day"))))
 )
 _write_units = WriteRows(
     unit_progress,
     [column.name for column in _unit_columns],
     update=["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
-)
-_day_keys = rows("keys", {"user_id": Id, "course_id": Id, "day": Id})
-_days = (
-    select(study_days)
-    .select_from(_day_keys)
-    .join(study_days, and_(*(study_days.c[name] == _day_keys.c[name] for name in ("user_id", "course_id", "day"))))
 )
 _write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
 _units_of_learner = select(*_unit_columns).where(
@@ -149,11 +158,19 @@ async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventK
     return {(row[0], row[1]): tuple(row)[2:] for row in await tx.all(_contents, keys=keys)}
 
 
-async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> dict[UnitKey, UnitProgress]:
-    """Read learners' progress in these units; those that have any."""
-    if not keys:
-        return {}
-    return {(row[0], row[1], row[2]): _unit(row) for row in await tx.all(_units, keys=keys)}
+async def read_state(
+    tx: ReadTransaction, keys: Collection[StateKey]
+) -> tuple[dict[UnitKey, UnitProgress], dict[DayKey, SpansByUnit]]:
+    """Read learners' progress in units, where they have any, and what they studied on days; a day without any is empty."""
+    units: dict[UnitKey, UnitProgress] = {}
+    days: dict[DayKey, SpansByUnit] = {}
+    for row in await tx.all(_state, keys=sorted(keys)):
+        user_id, course_id, unit_id, status, *_, day, spans = row
+        if status is not None:
+            units.setdefault((user_id, course_id, unit_id), _unit(row))
+        if day != NO_DAY and (user_id, course_id, day) not in days:
+            days[user_id, course_id, day] = {} if spans is None else decode_spans(spans)
+    return units, days
 
 
 async def read_units_of(tx: ReadTransaction, user_id: int, course_id: int) -> list[UnitProgress]:
@@ -170,15 +187,6 @@ def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
         )
         for u in changed
     ]
-
-
-async def read_days(tx: ReadTransaction, keys: Sequence[DayKey]) -> dict[DayKey, SpansByUnit]:
-    """Read the spans studied on these days, by unit; a day without any is empty."""
-    found: dict[DayKey, SpansByUnit] = {key: {} for key in keys}
-    if keys:
-        for user_id, course_id, day, spans in await tx.all(_days, keys=keys):
-            found[user_id, course_id, day] = decode_spans(spans)
-    return found
 
 
 def day_rows(changed: Mapping[DayKey, SpansByUnit]) -> RowsToWrite:

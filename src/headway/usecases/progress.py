@@ -4,6 +4,7 @@ Everything merges by union or maximum, so the order and the number of times in w
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from headway.domain import study_time
 from headway.domain.catalogue import Outline
@@ -12,8 +13,8 @@ from headway.domain.enrollment_status import EnrollmentStatus, after_activity
 from headway.domain.instants import Day, Instant, Milliseconds
 from headway.domain.study_time import Moment, Span
 from headway.storage import activity, enrollments
-from headway.storage.activity import COURSE_ALONE, DayKey, SpansByUnit, UnitKey, UnitProgress
-from headway.storage.database import RowsToWrite, WriteTransaction
+from headway.storage.activity import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey, UnitProgress
+from headway.storage.database import WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
 
 
@@ -41,14 +42,11 @@ class Walk:
             self.claims += [(day, unit, span) for day, span in study_time.by_day(moment.span)]
 
     @property
-    def day_keys(self) -> list[DayKey]:
-        """The stored days that the claims fall on."""
-        return [(*self.learner, day) for day in {day for day, _, _ in self.claims}]
-
-    @property
-    def unit_keys(self) -> list[UnitKey]:
-        """The units stepped in."""
-        return [(*self.learner, unit) for unit in self.last_at if unit != COURSE_ALONE]
+    def keys(self) -> set[StateKey]:
+        """What of the stored state the steps touch."""
+        claimed = {(unit, day) for day, unit, _ in self.claims}
+        unclaimed = self.last_at.keys() - {unit for unit, _ in claimed}
+        return {(*self.learner, unit, day) for unit, day in [*claimed, *((unit, NO_DAY) for unit in unclaimed)]}
 
 
 class _Changes:
@@ -58,8 +56,15 @@ class _Changes:
         self.days: dict[DayKey, SpansByUnit] = {}
         self.units: list[UnitProgress] = []
         self.enrollments: list[Enrollment] = []
-        self.nearer: list[Walk] = []
-        """Walks in which a unit's percent rose, so that the course's has to be added up again."""
+        self.nearer: dict[LearnerInCourse, _Gain] = {}
+        """What the risen units that count add to the sums of their course, by learner."""
+
+
+class _Gain(NamedTuple):
+    """What units add to the sum of percents and to the number of completed units in a course."""
+
+    percents: int = 0
+    completed: int = 0
 
 
 async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> None:
@@ -67,19 +72,23 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
 
     The number of statements does not depend on how many walks or steps there are.
     """
-    days = await activity.read_days(tx, [key for walk in walks for key in walk.day_keys])
-    units = await activity.read_units(tx, [key for walk in walks for key in walk.unit_keys])
+    units, days = await activity.read_state(tx, set().union(*(walk.keys for walk in walks)))
     changes = _Changes()
     for walk in walks:
         studied = _merge_claims(walk, days, changes)
         _move_units(walk, units, studied, changes, now)
         _move_course(walk, changes)
-    moved: tuple[RowsToWrite, ...] = (activity.day_rows(changes.days), activity.unit_rows(changes.units, now))
     if changes.nearer:
-        await tx.write_rows(*moved)
-        moved = ()
-        await _near_completion(tx, changes, now)
-    await tx.write_rows(*moved, enrollments.progress_rows(changes.enrollments, now))
+        # Read before the units are written: what they gain is added to it.
+        reached = await enrollments.required_progress(tx, list(changes.nearer))
+        for walk in walks:
+            if walk.learner in changes.nearer:
+                _near_completion(walk, reached.get(walk.learner, (0, 0)), changes.nearer[walk.learner], now)
+    await tx.write_rows(
+        activity.day_rows(changes.days),
+        activity.unit_rows(changes.units, now),
+        enrollments.progress_rows(changes.enrollments, now),
+    )
 
 
 def _merge_claims(walk: Walk, days: dict[DayKey, SpansByUnit], changes: _Changes) -> dict[int, Milliseconds]:
@@ -99,7 +108,6 @@ def _merge_claims(walk: Walk, days: dict[DayKey, SpansByUnit], changes: _Changes
 def _move_units(
     walk: Walk, units: dict[UnitKey, UnitProgress], gained: dict[int, Milliseconds], changes: _Changes, now: Instant
 ) -> None:
-    is_nearer = False
     for unit_id, last_at in walk.last_at.items():
         if unit_id == COURSE_ALONE:
             continue
@@ -111,22 +119,24 @@ def _move_units(
         if is_news or last_at > progress.last_activity_at:
             progress.evidence, progress.study_ms = evidence, studied
             progress.last_activity_at = max(last_at, progress.last_activity_at)
-            is_nearer |= _raise_percent(progress, walk.outline, now)
             changes.units.append(progress)
-    if is_nearer:
-        changes.nearer.append(walk)
+            _raise_percent(progress, walk, changes, now)
 
 
-def _raise_percent(progress: UnitProgress, outline: Outline, now: Instant) -> bool:
-    """Apply the unit's completion rule; a percent never falls and a completion stays. Say whether the percent rose."""
-    completion = outline.units[progress.unit_id].completion
-    percent = percent_of_unit(completion, progress.evidence, progress.study_ms)
+def _raise_percent(progress: UnitProgress, walk: Walk, changes: _Changes, now: Instant) -> None:
+    """Apply the unit's completion rule; a percent never falls and a completion stays."""
+    unit = walk.outline.units[progress.unit_id]
+    percent = percent_of_unit(unit.completion, progress.evidence, progress.study_ms)
     if percent <= progress.percent:
-        return False
+        return
+    before, was_complete = progress.counted, progress.is_complete
     progress.percent = percent
-    if percent == COMPLETE and not progress.is_complete:
+    if percent == COMPLETE and not was_complete:
         progress.is_complete, progress.completed_at = True, now
-    return True
+    if unit.counts:
+        percents, completed = changes.nearer.get(walk.learner, _Gain())
+        newly = progress.is_complete and not was_complete
+        changes.nearer[walk.learner] = _Gain(percents + progress.counted - before, completed + newly)
 
 
 def _move_course(walk: Walk, changes: _Changes) -> None:
@@ -140,16 +150,11 @@ def _move_course(walk: Walk, changes: _Changes) -> None:
     changes.enrollments.append(enrollment)
 
 
-async def _near_completion(tx: WriteTransaction, changes: _Changes, now: Instant) -> None:
-    """Add up the required units of those courses in which a unit moved."""
-    reached = await enrollments.required_progress(tx, [walk.learner for walk in changes.nearer])
-    for walk in changes.nearer:
-        percents, completed = reached.get(walk.learner, (0, 0))
-        required = walk.outline.required_units
-        enrollment = walk.enrollment
-        enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
-        is_done = required > 0 and completed >= required
-        status = after_activity(enrollment.status, all_required_complete=is_done)
-        if status is EnrollmentStatus.COMPLETED and enrollment.completed_at is None:
-            enrollment.completed_at = now
-        enrollment.status = status
+def _near_completion(walk: Walk, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
+    """Add what the units gained to what the required ones had reached, and move the course accordingly."""
+    percents, completed = reached[0] + gain.percents, reached[1] + gain.completed
+    required, enrollment = walk.outline.required_units, walk.enrollment
+    enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
+    enrollment.status = after_activity(enrollment.status, all_required_complete=completed >= required)
+    if enrollment.status is EnrollmentStatus.COMPLETED and enrollment.completed_at is None:
+        enrollment.completed_at = now
