@@ -28,6 +28,7 @@ from headway.storage import schema
 from headway.storage.database import Database
 from headway.telemetry import Metrics, configure_logging
 from headway.usecases.accounts import Accounts
+from headway.usecases.assessments import Assessments
 from headway.usecases.catalogue import Catalogue
 from headway.usecases.enrollment import Enrollments
 from headway.usecases.ingest import Ingest
@@ -48,6 +49,7 @@ class UseCases(NamedTuple):
     catalogue: Catalogue
     enrollments: Enrollments
     tracking: Tracking
+    assessments: Assessments
 
 
 def use_cases(database: Database, settings: Settings, clock: Clock) -> UseCases:
@@ -61,6 +63,7 @@ def use_cases(database: Database, settings: Settings, clock: Clock) -> UseCases:
         catalogue=Catalogue(database, clock),
         enrollments=Enrollments(database, clock),
         tracking=Tracking(database, Outlines(), rules),
+        assessments=Assessments(database),
     )
 
 

@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, courses, maintenance, serve
+from headway.cli import accounts, courses, demo, imports, maintenance, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -13,7 +13,10 @@ def main() -> None:
 
 
 main.add_command(serve.serve)
+main.add_command(demo.demo)
 main.add_command(accounts.user)
 main.add_command(accounts.token)
 main.add_command(courses.course)
+main.add_command(imports.import_)
 main.add_command(maintenance.migrate)
+main.add_command(maintenance.verify)

@@ -3,9 +3,12 @@
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from headway.cli.session import command, database_option, load_settings, print_json
+from headway.cli.session import command, database_option, load_settings, open_database, print_json
 from headway.storage import schema
+from headway.usecases.verification import Verification
 
 
 @click.command()
@@ -16,3 +19,25 @@ async def migrate(revision: str, **flags: Any) -> None:
     """Bring the database to this version's schema; `serve` does it by itself."""
     await schema.migrate(load_settings(**flags), revision)
     print_json({"schema": schema.head() if revision == "head" else revision})
+
+
+@click.command()
+@database_option
+@command
+async def verify(**flags: Any) -> None:
+    """Compute everything that is derived again from the stored rows, and compare.
+
+    Prints how many rows were checked and every difference; the exit status is 1 if there is any. It changes nothing and may
+    run beside a server: it sees one moment of the database.
+    """
+    columns = (TextColumn("Events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    async with open_database(load_settings(**flags)) as database:
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            task = progress.add_task("events", total=None)
+            found = await Verification(database).run(
+                lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
+            )
+            progress.update(task, total=found.checked.learner_activity_logs)
+    print_json(found)
+    if found.differences:
+        raise click.exceptions.Exit(1)

@@ -13,7 +13,7 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _DEEPEST = 32
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{},]', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
 
 class Decoder:
@@ -83,16 +83,17 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
     depth, begin = 0, -1
     commas: list[int] = []
     for token in _TOKEN.finditer(body):
-        at, mark = token.start(), body[token.start()]
+        at, mark, size = token.start(), body[token.start()], token.end() - token.start()
         if mark in b"[{":
-            depth += 1
+            depth += size
         elif mark in b"]}":
-            depth -= 1
-            if depth == 1 and begin >= 0:
-                edges = [begin - 1, *commas, at]
-                return [body[left + 1 : right].strip() for left, right in pairwise(edges)], body[:begin] + body[at:]
-        elif mark == ord(",") and depth == 2 and begin >= 0:
-            commas.append(at)
+            if begin >= 0 and depth - size <= 1:
+                end = at + depth - 2
+                edges = pairwise([begin - 1, *commas, end])
+                return [body[left + 1 : right].strip() for left, right in edges], body[:begin] + body[end:]
+            depth -= size
+        elif mark == ord(","):
+            commas += range(at, at + size) if depth == 2 and begin >= 0 else ()
         elif depth == 1 and begin < 0 and (found := opening.match(body, at)):
             begin = found.end()
     return None

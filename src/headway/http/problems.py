@@ -8,7 +8,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from headway.domain.errors import HeadwayError, Invalid, Unavailable
+from headway.domain.errors import Conflict, Forbidden, HeadwayError, Invalid, NotFound, Unauthenticated, Unavailable
 from headway.http.contract import Contract, Problem
 from headway.telemetry import Metrics, request_id
 
@@ -22,6 +22,15 @@ _CODES = {
     405: "METHOD_NOT_ALLOWED",
     413: "BODY_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
+}
+
+
+_STATUSES: dict[type[HeadwayError], int] = {
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Unavailable: 503,
 }
 
 
@@ -54,8 +63,8 @@ class Problems:
             headers["Retry-After"] = str(problem.retry_after_seconds)
         if problem.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
-        if isinstance(error, HTTPException) and "Allow" in (error.headers or {}):
-            headers["Allow"] = (error.headers or {})["Allow"]
+        if isinstance(error, HTTPException):
+            headers |= {name.title(): value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
         body = contract.render_error(problem) if contract else _details(problem)
         return Response(
             msgspec.json.encode(body),
@@ -78,17 +87,21 @@ class Problems:
 
     def _domain_problem(self, contract: Contract | None, error: HeadwayError, identity: str) -> Problem:
         fields = error.fields
-        for each in fields if isinstance(error, Invalid) else ():
+        for each in fields if isinstance(error, Invalid | Forbidden) else ():
             self._metrics.rejections.labels(each.field).inc()
         log.info("refused", code=error.kind, reason=error.message, errors=[f"{e.field}: {e.message}" for e in fields])
         return Problem(
-            status=contract.status_of(error) if contract else (503 if isinstance(error, Unavailable) else 400),
+            status=contract.status_of(error) if contract else _status_of(error),
             code=error.kind,
             message=error.message,
             request_id=identity,
             fields=fields,
             retry_after_seconds=error.retry_after_seconds if isinstance(error, Unavailable) else None,
         )
+
+
+def _status_of(error: HeadwayError) -> int:
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 400)
 
 
 def _details(problem: Problem) -> ProblemDetails:

@@ -46,7 +46,9 @@ def _unnest(element: _RowSource, compiler: SQLCompiler, **options: Any) -> str:
         array = compiler.process(bindparam(f"{element.parameter}__{form}_{i}", type_=Text()), **options)
         is_moment = type_name.startswith("TIMESTAMP")
         arrays.append(f"{array}::{'BIGINT' if is_moment else type_name}[]")
-        columns.append(f"to_timestamp({name}::double precision / 1000) AS {name}" if is_moment else name)
+        # Whole seconds first: a double is too short for the milliseconds of far years.
+        moment = f"to_timestamp({name} / 1000) + {name} % 1000 * interval '1 millisecond' AS {name}"
+        columns.append(moment if is_moment else name)
     names = ", ".join(element.column_types)
     return f"(SELECT {', '.join(columns)} FROM unnest({', '.join(arrays)}) AS source({names}))"  # noqa: S608 - column names
 

@@ -117,6 +117,14 @@ _open_in_course = (
 )
 
 
+_most_active = (
+    select(enrollments.c.user_id)
+    .where(enrollments.c.course_id == bindparam("course_id"), _status_among(*sorted(OPEN)))
+    .order_by(enrollments.c.study_ms.desc(), enrollments.c.user_id)
+    .limit(1)
+)
+
+
 def _enrollment(row: Row) -> Enrollment:
     return Enrollment(
         row[0],
@@ -199,3 +207,8 @@ async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequenc
 async def count_open(tx: ReadTransaction, course_id: int) -> int:
     """Count the learners who hold a seat in a course."""
     return int((await tx.one(_open_in_course, course_id=course_id))[0])
+
+
+async def most_active(tx: ReadTransaction, course_id: int) -> int:
+    """Give the learner with the most study time of those who have access to a course that has any."""
+    return int((await tx.one(_most_active, course_id=course_id))["user_id"])

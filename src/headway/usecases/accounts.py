@@ -39,6 +39,14 @@ class Accounts:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
         return user
 
+    async def ensure(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
+        """Give the account with this address or external id, making it if there is none. Raises as `create`."""
+        async with self._database.read() as tx:
+            found = await users.find_by_email(tx, normalized_email(email)) if email is not None else None
+            if found is None and external_id is not None:
+                found = await users.find_by_external_id(tx, external_id)
+        return found or await self.create(role=role, name=name, email=email, external_id=external_id)
+
     async def set_disabled(self, user_id: int, *, is_disabled: bool) -> None:
         """Disable or enable an account; every token it has ends. Raises NotFound."""
         async with self._database.write() as tx:

@@ -42,6 +42,11 @@ class Enrollments:
         assert enrollment is not None  # noqa: S101 - it was written above
         return enrollment
 
+    async def find(self, user_id: int, course_id: int) -> Enrollment | None:
+        """Read an enrollment, if there is one."""
+        async with self._database.read() as tx:
+            return await enrollments.find(tx, user_id, course_id)
+
     async def leave(self, user_id: int, course_id: int) -> None:
         """Give the seat back and become DROPPED, keeping what was earned. Raises NotFound ENROLLMENT_NOT_FOUND, Conflict."""
         now = self._clock()

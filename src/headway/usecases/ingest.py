@@ -28,13 +28,17 @@ class Ingest:
     async def record(self, report: Report) -> list[Verdict]:
         """Record a report and give the verdicts once they are durable. Raises Unavailable, Overloaded."""
         verdicts = await self._collector.submit(report)
-        self.count(verdicts)
-        return verdicts
-
-    def count(self, verdicts: Iterable[Verdict]) -> None:
-        """Count verdicts, and log what was refused with the reason."""
         for verdict in verdicts:
             self._counters[verdict.outcome].inc()
+        return verdicts
+
+    def count_rejected(self, verdicts: Iterable[Verdict], *, unread: int) -> None:
+        """Count what was rejected within a report that was not refused as a whole, and log the reasons.
+
+        Of the verdicts, `unread` are on items that could not be read and so were never recorded.
+        """
+        self._counters[Outcome.REJECTED].inc(unread)
+        for verdict in verdicts:
             if verdict.outcome is Outcome.REJECTED:
                 for error in verdict.errors:
                     self._metrics.rejections.labels(error.field).inc()

@@ -74,9 +74,10 @@ async def _record_good(
 ) -> list[Verdict]:
     """Record what could be read, and give the verdicts of all items in their order."""
     observations = tuple(item for item in items if not isinstance(item, Verdict))
-    ingest.count(item for item in items if isinstance(item, Verdict))
     recorded = iter(await ingest.record(Report(user_id, received_at, observations, size_bytes)) if observations else ())
-    return [item if isinstance(item, Verdict) else next(recorded) for item in items]
+    verdicts = [item if isinstance(item, Verdict) else next(recorded) for item in items]
+    ingest.count_rejected(verdicts, unread=len(items) - len(observations))
+    return verdicts
 
 
 def _raise_if_not_good(verdict: Verdict) -> None:

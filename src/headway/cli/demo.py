@@ -1,0 +1,73 @@
+"""`headway demo`."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headway.app import system_clock, use_cases
+from headway.cli import serve
+from headway.cli.imports import load_oulad
+from headway.cli.session import failures_in_one_line, load_settings, open_database
+from headway.domain.accounts import User
+from headway.http.tokens import Tokens, signing_key
+from headway.importers import oulad
+from headway.settings import Settings, SettingsError
+from headway.storage import enrollments, sqlite, users
+
+_DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
+_COURSE = 1
+_TOKEN_SECONDS = 86_400
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
+@click.option(
+    "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to make."
+)
+def demo(**flags: Any) -> None:
+    """Load a real course run into a fresh SQLite file, print how to sign in, and serve it.
+
+    The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
+    """
+    with failures_in_one_line():
+        settings = load_settings(**flags)
+        if not settings.is_sqlite:
+            raise SettingsError("The demo makes a SQLite file of its own: --database sqlite:///FILE")
+        _remove_old(settings)
+        asyncio.run(_prepare(settings))
+        serve.run(settings)
+
+
+def _remove_old(settings: Settings) -> None:
+    """Remove the file of an earlier demo. Raises FileInUseError if a server runs on it."""
+    path = sqlite.path_of(settings.database_url)
+    with sqlite.own(path):
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+async def _prepare(settings: Settings) -> None:
+    async with open_database(settings) as database:
+        summary = await load_oulad(_DATA, use_cases(database, settings, system_clock))
+        async with database.read() as tx:
+            learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
+            instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
+    assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
+    tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS)
+    _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
+
+
+def _introduce(settings: Settings, tokens: Tokens, learner: User, instructor: User, what: str) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    click.echo(f"\n{what} of a real course run are loaded. Tokens for a day:\n")
+    for role, user in (("learner", learner), ("instructor", instructor)):
+        click.echo(f"{role} {user.id} ({user.name}):\n{tokens.issue(user)}\n")
+    click.echo(
+        f"Try it:\n\ncurl -s {address}/api/courses/activity/track -H 'Content-Type: application/json' \\\n"
+        f"  -H 'Authorization: Bearer {tokens.issue(learner)}' \\\n"
+        f'  -d \'{{"activity_type": "unit_view", "course_id": {_COURSE}, "unit_id": 1, "duration_seconds": 60}}\'\n\n'
+        f"The interface: {address}/docs\n"
+    )

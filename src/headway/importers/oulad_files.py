@@ -1,0 +1,166 @@
+"""The CSV files of the Open University Learning Analytics Dataset, read and checked before anything is stored."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from headway.domain.errors import Invalid
+
+Run = tuple[str, str]
+"""(code_module, code_presentation), such as ("AAA", "2013J")."""
+
+
+class Course(NamedTuple):
+    """A course run; days count from its start."""
+
+    run: Run
+    length_days: int
+
+
+class Material(NamedTuple):
+    """A piece of course material."""
+
+    site: int
+    activity_type: str
+
+
+class Assessment(NamedTuple):
+    """An assessment, due on a day if one is known."""
+
+    id: int
+    kind: str
+    day: int | None
+    weight: float | None
+
+
+class Registration(NamedTuple):
+    """A learner's registration, and the day on which it was ended."""
+
+    student: int
+    registered: int | None
+    unregistered: int | None
+
+
+class Interaction(NamedTuple):
+    """The clicks of a learner on a material on a day."""
+
+    student: int
+    site: int
+    day: int
+    clicks: int
+
+
+class Result(NamedTuple):
+    """What a learner reached in an assessment, if it is known."""
+
+    assessment: int
+    student: int
+    day: int
+    score: float | None
+
+
+class OuladFolder:
+    """A folder with the dataset's files. Each reading raises Invalid, naming file, line and column, for what cannot be read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def courses(self) -> list[Course]:
+        """Give the course runs."""
+        return [
+            Course((row.text("code_module"), row.text("code_presentation")), row.number("module_presentation_length"))
+            for row in self._rows("courses.csv")
+        ]
+
+    def materials(self, run: Run) -> list[Material]:
+        """Give the materials of a run, in the order of the file."""
+        return [Material(row.number("id_site"), row.text("activity_type")) for row in self._of("vle.csv", run)]
+
+    def assessments(self, run: Run) -> list[Assessment]:
+        """Give the assessments of a run, in the order of the file."""
+        return [
+            Assessment(
+                row.number("id_assessment"), row.text("assessment_type"), row.optional("date"), row.optional_float("weight")
+            )
+            for row in self._of("assessments.csv", run)
+        ]
+
+    def registrations(self, run: Run) -> list[Registration]:
+        """Give the registrations for a run."""
+        return [
+            Registration(row.number("id_student"), row.optional("date_registration"), row.optional("date_unregistration"))
+            for row in self._of("studentRegistration.csv", run)
+        ]
+
+    def interactions(self, run: Run) -> list[Interaction]:
+        """Give all interactions of a run, in the order of the file."""
+        return [
+            Interaction(row.number("id_student"), row.number("id_site"), row.number("date"), row.number("sum_click"))
+            for row in self._of("studentVle.csv", run)
+        ]
+
+    def results(self, assessments: set[int]) -> list[Result]:
+        """Give the results of these assessments."""
+        found = (
+            Result(
+                row.number("id_assessment"), row.number("id_student"), row.number("date_submitted"), row.optional_float("score")
+            )
+            for row in self._rows("studentAssessment.csv")
+        )
+        return [result for result in found if result.assessment in assessments]
+
+    def _of(self, name: str, run: Run) -> Iterator["_CsvRow"]:
+        for row in self._rows(name):
+            if (row.text("code_module"), row.text("code_presentation")) == run:
+                yield row
+
+    def _rows(self, name: str) -> Iterator["_CsvRow"]:
+        path = self._folder / name
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file, strict=True)
+                for values in reader:
+                    yield _CsvRow(name, reader.line_num, values)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise Invalid.field(name, f"cannot be read: {error}") from error
+
+
+class _CsvRow:
+    """A line of a file."""
+
+    def __init__(self, file: str, line: int, values: dict[str, str | None]) -> None:
+        self._file, self._line, self._values = file, line, values
+
+    def text(self, column: str) -> str:
+        value = self._values.get(column)
+        if not value:
+            raise self._wrong(column, "is missing")
+        return value
+
+    def number(self, column: str) -> int:
+        text = self.text(column)
+        try:
+            return int(text)
+        except ValueError:
+            raise self._wrong(column, f"must be a whole number, not {text!r}") from None
+
+    def optional(self, column: str) -> int | None:
+        return None if self._is_empty(column) else self.number(column)
+
+    def optional_float(self, column: str) -> float | None:
+        if self._is_empty(column):
+            return None
+        text = self.text(column)
+        try:
+            return float(text)
+        except ValueError:
+            raise self._wrong(column, f"must be a number, not {text!r}") from None
+
+    def _is_empty(self, column: str) -> bool:
+        if column not in self._values:
+            raise self._wrong(column, "is missing")
+        return self._values[column] in {None, "", "?"}
+
+    def _wrong(self, column: str, what: str) -> Invalid:
+        return Invalid.field(f"{self._file}, line {self._line}, column {column}", what)
