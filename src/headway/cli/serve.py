@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import sys
 from contextlib import ExitStack
 from typing import Any
 
@@ -45,6 +47,8 @@ def run(settings: Settings) -> None:
 
 
 def _run_uvicorn(settings: Settings) -> None:
+    # uvicorn drains on SIGTERM and then raises the signal again: having done what was asked is success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     options: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,

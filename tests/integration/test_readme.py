@@ -1,0 +1,91 @@
+"""The README's first minute, line for line, as someone would paste it."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def pasted() -> str:
+    (lines,) = re.findall(
+        r"<!-- tried by tests/integration/test_readme\.py -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    return str(lines)
+
+
+def documents(text: str) -> Iterator[Any]:
+    """Read JSON documents that follow one another."""
+    decoder = json.JSONDecoder()
+    while text := text.lstrip():
+        document, end = decoder.raw_decode(text)
+        yield document
+        text = text[end:]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    """`make demo` in a folder of its own."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (folder / "log").open("w")
+    server = subprocess.Popen(
+        [".venv/bin/headway", "demo", "--port", str(port)], cwd=folder, stdout=log, stderr=subprocess.STDOUT
+    )
+    try:
+        wait_until_ready(port, server)
+        yield folder, port
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+    finally:
+        server.kill()
+        log.close()
+
+
+def wait_until_ready(port: int, server: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        assert server.poll() is None
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("the demo did not become ready")
+
+
+def test_the_lines_of_the_readme_do_what_they_say(demo: tuple[Path, int]) -> None:
+    folder, port = demo
+    script = pasted().replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+
+    ran = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+
+    answers = list(documents(ran.stdout))
+    track, heartbeat, batch = (each["data"] for each in answers[:3])
+    assert track["status"] == "accepted"
+    assert heartbeat["next_heartbeat_seconds"] == 30
+    assert [each["status"] for each in batch["results"]] == ["accepted", "accepted", "rejected"]
+    assert answers[-1]["differences"] == []
+
+
+def test_the_curl_line_that_the_demo_prints_works_as_printed(demo: tuple[Path, int]) -> None:
+    folder, _ = demo
+    printed = (folder / "log").read_text()
+    line = printed[printed.index("curl -s") : printed.index("The interface:")]
+
+    ran = subprocess.run(["bash", "-euc", line], capture_output=True, text=True, check=True, timeout=30)
+
+    assert json.loads(ran.stdout)["data"]["status"] == "accepted"
