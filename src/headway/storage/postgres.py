@@ -118,7 +118,7 @@ class PostgresDatabase(Database):
         with _outages():
             self._pool = await asyncpg.create_pool(
                 self._database_url,
-                min_size=1,
+                min_size=0,
                 max_size=self._pool_size,
                 timeout=self._timeout_seconds,
                 command_timeout=self._timeout_seconds,

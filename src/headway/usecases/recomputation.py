@@ -104,9 +104,9 @@ class Place:
             for unit_id in self.units:
                 key = {**self.key, "unit_id": unit_id}
                 yield Difference("unit_progress", key, "course_id", self.key["course_id"], _AN_ENROLLMENT)
+            return
         if outline is None:
-            if self.enrollment is not None:
-                yield Difference("enrollments", self.key, "course_id", self.key["course_id"], "a course that exists")
+            yield Difference("enrollments", self.key, "course_id", self.key["course_id"], "a course that exists")
             return
         percents: dict[int, Percent] = {}
         for unit_id in sorted((self.units.keys() | self._last_at.keys()) - {COURSE_ALONE}):
@@ -115,8 +115,7 @@ class Place:
                 yield from self._unit_differences(unit_id, percents[unit_id])
             elif unit_id in self.units:
                 yield Difference("unit_progress", {**self.key, "unit_id": unit_id}, "unit_id", unit_id, _A_UNIT)
-        if self.enrollment is not None:
-            yield from self._enrollment_differences(self.enrollment, percents, outline)
+        yield from self._enrollment_differences(self.enrollment, percents, outline)
 
     def _see(self, unit_id: int, at: Instant) -> None:
         self._last_at[unit_id] = max(at, self._last_at.get(unit_id, at))

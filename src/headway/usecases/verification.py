@@ -10,7 +10,7 @@ from headway.storage.database import Database, ReadTransaction, Row
 from headway.storage.verification import Learners
 from headway.usecases.recomputation import Difference, Place
 
-_ENROLLMENTS_AT_ONCE = 200
+_ENROLLMENTS_AT_ONCE = 100
 _EVENTS_AT_ONCE = 5_000
 
 Advance = Callable[[int, int], None]

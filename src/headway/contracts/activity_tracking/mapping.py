@@ -156,7 +156,12 @@ def _metrics(body: wire.EngagementMetricsBody | None) -> EngagementMetrics | Non
     scroll_depth, watched, interactions = body.scroll_depth, body.video_watch_percentage, body.interaction_count
     if scroll_depth is None and watched is None and interactions is None:
         return None
-    return EngagementMetrics(scroll_depth, watched, interactions)
+    return EngagementMetrics(_without_sign(scroll_depth), _without_sign(watched), interactions)
+
+
+def _without_sign(share: float | None) -> float | None:
+    """Make minus zero zero: both are the smallest, and only one of them may be what is kept."""
+    return None if share is None else share + 0.0
 
 
 def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:
@@ -201,7 +206,7 @@ def _quiz_score(errors: list[FieldError], body: wire.TrackBody) -> float | None:
     elif not _is_number(score) or not 0 <= score <= max_score:
         errors.append(FieldError("metadata.score", "must be a number from 0 to max_score"))
     else:
-        return score / max_score * 100
+        return score / max_score * 100 + 0.0
     return None
 
 

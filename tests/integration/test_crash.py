@@ -1,0 +1,108 @@
+"""The power goes off while events come in: what was acknowledged is there, once, and everything adds up."""
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from headway.domain.accounts import User
+from headway.domain.catalogue import CourseTree
+from headway.domain.ids import uuid7
+from headway.storage.tables import learner_activity_logs
+from headway.usecases.verification import Verification
+from tests.conftest import SECRET_KEY
+from tests.servers import HeadwayProcess
+from tests.world import FakeClock, World
+
+CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "20"))
+WRITERS = 8
+
+
+def batch(course: CourseTree, size: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "event_id": uuid7(),
+            "activity_type": "unit_view",
+            "course_id": course.id,
+            "unit_id": random.choice(course.units).id,  # noqa: S311 - which unit does not matter
+            "duration_seconds": 30,
+            "start_time": f"2026-01-01T{i % 24:02d}:00:00Z",
+            "end_time": f"2026-01-01T{i % 24:02d}:00:30Z",
+        }
+        for i in range(size)
+    ]
+
+
+class Writer:
+    """Sends batches one after the other and keeps account of what was acknowledged and what was not."""
+
+    def __init__(self, course: CourseTree, headers: dict[str, str]) -> None:
+        self._course, self._headers = course, headers
+        self.acknowledged: Counter[str] = Counter()
+        self.unanswered: list[list[dict[str, Any]]] = []
+
+    async def send(self, client: httpx.AsyncClient, events: list[dict[str, Any]]) -> None:
+        try:
+            answer = await client.post("/api/courses/activity/batch", json={"events": events}, headers=self._headers)
+        except httpx.HTTPError:
+            self.unanswered.append(events)
+            raise
+        assert answer.status_code == 200, answer.text
+        for result in answer.json()["data"]["results"]:
+            assert result["status"] in {"accepted", "duplicate"}
+            self.acknowledged[result["event_id"]] += result["status"] == "accepted"
+
+    async def write_until_it_breaks(self, url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            while True:
+                try:
+                    await self.send(client, batch(self._course, random.randint(1, 20)))  # noqa: S311
+                except httpx.HTTPError:
+                    return
+
+    async def repeat_unanswered(self, url: str) -> None:
+        repeated, self.unanswered = self.unanswered, []
+        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            for events in repeated:
+                await self.send(client, events)
+
+
+async def cycle(server: HeadwayProcess, writers: list[Writer]) -> None:
+    """Write for a moment, kill everything, start again and repeat what was not answered."""
+    writing = [asyncio.create_task(writer.write_until_it_breaks(server.url)) for writer in writers]
+    await asyncio.sleep(random.uniform(0.1, 0.4))  # noqa: S311
+    await asyncio.to_thread(server.kill)
+    await asyncio.gather(*writing)
+    await asyncio.to_thread(server.start)
+    for writer in writers:
+        await writer.repeat_unanswered(server.url)
+
+
+@pytest.mark.timeout(300)
+async def test_what_was_acknowledged_survives_every_crash_exactly_once(
+    world: World, database_url: str, tmp_path: Path, clock: FakeClock
+) -> None:
+    clock.now = time.time_ns() // 1_000_000
+    course = await world.course()
+    learners: list[User] = [await world.learner(course) for _ in range(WRITERS)]
+    writers = [Writer(course, world.bearer(learner)) for learner in learners]
+
+    with HeadwayProcess(database_url, tmp_path, SECRET_KEY) as server:
+        for _ in range(CYCLES):
+            await cycle(server, writers)
+            stored = [row[0] for row in await world.rows(select(learner_activity_logs.c.event_id))]
+            acknowledged = {event_id for writer in writers for event_id in writer.acknowledged}
+            assert len(stored) == len(set(stored))
+            assert acknowledged == set(stored)
+        verified = await Verification(world.database).run(lambda *_: None)
+
+    assert verified.differences == []
+    assert len(acknowledged) > CYCLES * WRITERS
+    assert max(max(writer.acknowledged.values()) for writer in writers) == 1

@@ -1,0 +1,171 @@
+"""The database goes away while the server serves, and comes back."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from headway.app import system_clock
+from headway.domain.accounts import User
+from headway.domain.catalogue import CourseTree
+from headway.settings import Settings
+from headway.storage import schema
+from headway.usecases.verification import Verification
+from tests.conftest import SECRET_KEY, PostgresServer
+from tests.servers import HeadwayProcess, run_headway
+from tests.world import World
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server that a test may kill."""
+    folder = tmp_path_factory.mktemp("own-postgres")
+    for parent in [folder, *folder.parents][:3]:
+        parent.chmod(0o755)
+    server = PostgresServer(folder)
+    yield server
+    server.server.cleanup()
+
+
+def kill(postgres: PostgresServer) -> None:
+    """Kill the server as a crash would: the postmaster first, its children notice."""
+    pid = postgres.server.get_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(1)
+    # Where nobody reaps the dead process, its lock files would make it seem alive.
+    for path in (postgres.server.pgdata / "postmaster.pid", *postgres.server.pgdata.glob(".s.PGSQL.*")):
+        path.unlink()
+
+
+def event(course: CourseTree, name: str) -> dict[str, Any]:
+    return {"event_id": name, "activity_type": "course_view", "course_id": course.id, "duration_seconds": 5}
+
+
+async def enrolled(world: World) -> tuple[CourseTree, User]:
+    world.clock.now = system_clock()
+    course = await world.course()
+    return course, await world.learner(course)
+
+
+@pytest.mark.timeout(180)
+async def test_after_postgresql_crashed_the_same_server_process_works_again(
+    own_postgres: PostgresServer, tmp_path: Path, clock: Any
+) -> None:
+    settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
+    await schema.migrate(settings)
+    database = schema.database(settings)
+    await database.open()
+    world = World(database, settings, clock)
+    course, learner = await enrolled(world)
+    headers = world.bearer(learner)
+    with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:
+        track = f"{server.url}/api/courses/activity/track"
+        assert httpx.post(track, json=event(course, "before"), headers=headers).status_code == 201
+
+        kill(own_postgres)
+        meanwhile = httpx.post(track, json=event(course, "meanwhile"), headers=headers, timeout=60)
+        assert (meanwhile.status_code, meanwhile.json()["success"]) == (503, False)
+        assert int(meanwhile.headers["Retry-After"]) > 0
+        await asyncio.to_thread(server.wait_until, 503)
+        assert httpx.get(f"{server.url}/livez").status_code == 200
+
+        own_postgres.server.ensure_postgres_running()
+        await asyncio.to_thread(server.wait_until, 200)
+        again = httpx.post(track, json=event(course, "meanwhile"), headers=headers)
+        assert again.status_code in {200, 201}
+        assert httpx.post(track, json=event(course, "before"), headers=headers).json()["data"]["status"] == "duplicate"
+        assert server.stop() == 0
+    verified = await Verification(database).run(lambda *_: None)
+    await database.close()
+    assert (verified.checked.learner_activity_logs, verified.differences) == (2, [])
+
+
+@ON_SQLITE
+async def test_another_process_that_writes_to_the_file_only_delays_a_request(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    course, learner = await enrolled(world)
+    with HeadwayProcess(database_url, tmp_path, SECRET_KEY, HEADWAY_DATABASE_TIMEOUT_SECONDS="2") as server:
+        other = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+        async with httpx.AsyncClient(base_url=server.url, headers=world.bearer(learner), timeout=30) as client:
+            other.execute("BEGIN IMMEDIATE")
+            short = asyncio.create_task(client.post("/api/courses/activity/track", json=event(course, "short")))
+            await asyncio.sleep(0.5)
+            assert not short.done()
+            assert (await client.get("/livez")).status_code == 200
+            other.execute("COMMIT")
+            assert (await short).status_code == 201
+
+            other.execute("BEGIN IMMEDIATE")
+            long = await client.post("/api/courses/activity/track", json=event(course, "long"))
+            other.execute("ROLLBACK")
+            assert (long.status_code, "Retry-After" in long.headers) == (503, True)
+            assert (await client.post("/api/courses/activity/track", json=event(course, "long"))).status_code == 201
+        other.close()
+
+
+@ON_SQLITE
+async def test_a_second_server_on_the_same_file_refuses_to_start(database_url: str, tmp_path: Path) -> None:
+    with HeadwayProcess(database_url, tmp_path, SECRET_KEY):
+        second = run_headway("serve", "--database", database_url, "--port", "1", secret_key=SECRET_KEY)
+
+    assert second.returncode == 1
+    assert "is in use by another Headway server" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+
+async def test_what_commands_change_beside_a_server_is_seen_within_two_seconds(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    course, learner = await enrolled(world)
+    with HeadwayProcess(database_url, tmp_path, SECRET_KEY) as server:
+        track = f"{server.url}/api/courses/activity/track"
+        assert httpx.post(track, json=event(course, "one"), headers=world.bearer(learner)).status_code == 201
+
+        disabled = run_headway("user", "disable", str(learner.id), "--database", database_url, secret_key=SECRET_KEY)
+        done_at = time.monotonic()
+        assert disabled.returncode == 0
+        while httpx.post(track, json=event(course, "two"), headers=world.bearer(learner)).status_code != 401:
+            assert time.monotonic() < done_at + 2
+            await asyncio.sleep(0.1)
+
+
+async def test_a_server_that_is_asked_to_stop_answers_what_is_under_way(
+    world: World, database_url: str, tmp_path: Path
+) -> None:
+    course, learner = await enrolled(world)
+    with HeadwayProcess(database_url, tmp_path, SECRET_KEY) as server:
+        answers: list[int] = []
+
+        async def write(client: httpx.AsyncClient, number: int) -> None:
+            for i in range(10_000):
+                try:
+                    answer = await client.post("/api/courses/activity/track", json=event(course, f"{number}-{i}"))
+                except httpx.ConnectError:
+                    return
+                answers.append(answer.status_code)
+                if answer.status_code == 503:
+                    return
+
+        async with httpx.AsyncClient(base_url=server.url, headers=world.bearer(learner), timeout=30) as client:
+            writing = [asyncio.create_task(write(client, number)) for number in range(8)]
+            await asyncio.sleep(0.7)
+            status = await asyncio.to_thread(server.stop)
+            broken = [each for each in await asyncio.gather(*writing, return_exceptions=True) if each is not None]
+
+    verified = await Verification(world.database).run(lambda *_: None)
+    assert status == 0
+    # A kept-alive connection may be closed just as the next request is sent on it; such a request was never read.
+    assert all(isinstance(each, httpx.RemoteProtocolError | httpx.ReadError) for each in broken)
+    assert answers.count(201) == verified.checked.learner_activity_logs > 0
+    assert verified.differences == []
