@@ -46,7 +46,7 @@ class failures_in_one_line:  # noqa: N801 - reads as a phrase in a with statemen
         if isinstance(error, Invalid):
             told = "; ".join(f"{each.field} {each.message}" for each in error.fields)
             raise click.ClickException(told) from error
-        if isinstance(error, HeadwayError | SettingsError | FileInUseError):
+        if isinstance(error, HeadwayError | SettingsError | FileInUseError | schema.UnknownVersionError):
             raise click.ClickException(str(error)) from error
 
 

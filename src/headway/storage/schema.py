@@ -6,11 +6,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event, pool, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway.domain.errors import Unavailable
@@ -22,6 +24,10 @@ from headway.storage.dialects import Statement
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
 _version: Statement = select(text("version_num")).select_from(text("alembic_version"))
+
+
+class UnknownVersionError(ValueError):
+    """The database, or the one who asks, names a schema version that this code does not know."""
 
 
 def head() -> str:
@@ -42,12 +48,18 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
     """Bring the database to a schema version, under a lock: of several processes one does it and the others wait.
 
     A server process that owns its SQLite file already says so with `is_owner`.
-    Raises Unavailable if the database cannot be reached, FileInUseError if an older server runs on the SQLite file.
+    Raises Unavailable if the database cannot be reached, FileInUseError if an older server runs on the SQLite file,
+    UnknownVersionError for a version, wanted or found, that this code does not know.
     """
-    if settings.is_sqlite:
-        await asyncio.to_thread(_migrate_sqlite, sqlite.path_of(settings.database_url), revision, is_owner)
-    else:
-        await _migrate_postgresql(settings, revision)
+    try:
+        if settings.is_sqlite:
+            await asyncio.to_thread(_migrate_sqlite, settings, revision, is_owner)
+        else:
+            await _migrate_postgresql(settings, revision)
+    except DBAPIError as error:
+        raise Unavailable(f"The database cannot be used: {error.orig}") from error
+    except OSError as error:
+        raise Unavailable(f"The database does not answer: {error}") from error
 
 
 def database(settings: Settings) -> Database:
@@ -70,9 +82,9 @@ def configuration(connection: Connection) -> Config:
 
 
 @contextmanager
-def sqlite_connection(path: Path) -> Iterator[Connection]:
+def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: bool = False) -> Iterator[Connection]:
     """Open a SQLAlchemy connection whose transactions cover DDL too, as Alembic needs it."""
-    engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool)
+    engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool, connect_args={"timeout": timeout_seconds})
 
     @event.listens_for(engine, "connect")
     def begin_by_hand(connection: Any, _record: object) -> None:
@@ -80,26 +92,33 @@ def sqlite_connection(path: Path) -> Iterator[Connection]:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
 
     with engine.connect() as connection:
         yield connection
     engine.dispose()
 
 
-def _migrate_sqlite(path: Path, revision: str, is_owner: bool) -> None:
+def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
+    path = sqlite.path_of(settings.database_url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with sqlite_connection(path) as connection:
+    # Looking waits for nobody who writes.
+    with sqlite_connection(path, is_read_only=True) as connection:
         if _is_at(connection, revision):
             return
-        connection.rollback()
-        with nullcontext() if is_owner else sqlite.own(path, wait_seconds=10):
-            _run(connection, revision)
+    with (
+        nullcontext() if is_owner else sqlite.own(path, wait_seconds=10),
+        sqlite_connection(path, timeout_seconds=settings.database_timeout_seconds) as connection,
+    ):
+        _run(connection, revision)
 
 
 async def _migrate_postgresql(settings: Settings, revision: str) -> None:
-    def connect() -> Any:
-        return postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
+    async def connect() -> Any:
+        try:
+            return await postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise Unavailable(f"The database cannot be used: {error}") from error
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
     try:
@@ -107,8 +126,6 @@ async def _migrate_postgresql(settings: Settings, revision: str) -> None:
             if not await connection.run_sync(_is_at, revision):
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
                 await connection.run_sync(_run, revision)
-    except (OSError, TimeoutError) as error:
-        raise Unavailable(f"The database does not answer: {error}") from error
     finally:
         await engine.dispose()
 
@@ -121,11 +138,14 @@ def _is_at(connection: Connection, revision: str) -> bool:
 def _run(connection: Connection, revision: str) -> None:
     config = configuration(connection)
     current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
-        raise RuntimeError(f"The database has schema version {current}, which this version of Headway does not know.")
-    if revision == "head" or current is None:
+    newest_first = [*(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()), None]
+    wanted = {"head": newest_first[0], "base": None}.get(revision, revision)
+    if current not in newest_first:
+        raise UnknownVersionError(f"The database has schema version {current}, which this version of Headway does not know.")
+    if wanted not in newest_first:
+        raise UnknownVersionError(f"There is no schema version {revision}.")
+    if newest_first.index(wanted) < newest_first.index(current):
         command.upgrade(config, revision)
-    else:
+    elif wanted != current:
         command.downgrade(config, revision)
     connection.commit()

@@ -1,0 +1,197 @@
+"""Wire behaviour as case files: YAML lists of requests, each with the status, headers and body that must come back.
+
+A case has a `name`, the `section` of the contract's reference that it holds (or `Settled: …` for what the reference leaves
+open) and either one `request` with its `response`, or several of them as `steps`. With `each`, a case is gone through once
+for every value, which is put where `${value}` stands, and its number where `${index}` does.
+
+In requests and responses `${name}` stands for what the tests have made, such as `${course}`; in responses also `${text}` for
+any text, `${uuid}` for a UUID of version 7, `${id}` for an id that is safe to log, and `${request_id}` for the id in the header
+`X-Request-Id`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import yaml
+
+
+class Step(NamedTuple):
+    """One request with what must come back."""
+
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+class Case(NamedTuple):
+    """One behaviour."""
+
+    file: str
+    name: str
+    section: str
+    steps: list[Step]
+    each: list[Any]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.name}"
+
+
+class AnyText:
+    """Equals any text that matches a pattern, so that a mismatch shows beside the rest of a body."""
+
+    def __init__(self, pattern: str = r"(?s).+") -> None:
+        self._pattern = re.compile(pattern)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and self._pattern.fullmatch(other) is not None
+
+    def __hash__(self) -> int:
+        return hash(self._pattern)
+
+    def __repr__(self) -> str:
+        return f"<text like {self._pattern.pattern}>"
+
+
+UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+MARKS = {"text": AnyText(), "uuid": AnyText(UUID7), "id": AnyText(r"[A-Za-z0-9._-]{1,100}")}
+
+
+class _Deferred(NamedTuple):
+    """A tagged value, made once the names in it are known."""
+
+    tag: str
+    content: Any
+
+    def make(self, names: Mapping[str, Any]) -> Any:
+        return _MAKERS[self.tag](fill(self.content, names))
+
+
+def _nested(levels: int) -> Any:
+    value: Any = "innermost"
+    for _level in range(levels):
+        value = {"deeper": value}
+    return value
+
+
+def _padded(content: dict[str, Any]) -> dict[str, Any]:
+    """Add an unknown field that makes the object's JSON exactly so many bytes long."""
+    value = content["json"] | {"padding": ""}
+    return {**value, "padding": "x" * (content["bytes"] - len(encode(value)))}
+
+
+def _failure(content: dict[str, Any]) -> dict[str, Any]:
+    errors = [{"field": field, "message": MARKS["text"]} for field in content["fields"]]
+    message = content.get("message", MARKS["text"])
+    return {"success": False, "message": message, "errors": errors, "request_id": "${request_id}"}
+
+
+def _rejected(content: dict[str, Any]) -> dict[str, Any]:
+    errors = [{"field": field, "message": MARKS["text"]} for field in content["fields"]]
+    return {"index": content["index"], "event_id": content.get("event_id"), "status": "rejected", "errors": errors}
+
+
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "repeat": lambda content: content[0] * content[1],
+    "items": lambda content: [content[0]] * content[1],
+    "join": lambda content: "".join(str(part) for part in content),
+    "bytes": lambda content: content.encode("latin-1"),
+    "merge": lambda content: content[0] | content[1],
+    "nested": _nested,
+    "sized": _padded,
+    "failure": _failure,
+    "rejected": _rejected,
+}
+"""What each tag makes of its content."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads tagged values as deferred ones, and leaves timestamps as text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's own form
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _deferred(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> _Deferred:
+    if isinstance(node, yaml.MappingNode):
+        return _Deferred(tag, loader.construct_mapping(node, deep=True))
+    if isinstance(node, yaml.SequenceNode):
+        return _Deferred(tag, loader.construct_sequence(node, deep=True))
+    assert isinstance(node, yaml.ScalarNode)
+    return _Deferred(tag, yaml.safe_load(node.value) if tag == "nested" else node.value)
+
+
+_Loader.add_multi_constructor("!", _deferred)
+
+
+def read_cases(folder: Path) -> list[Case]:
+    """Read all case files of a folder."""
+    return [case for file in sorted(folder.glob("*.yaml")) for case in _read_file(file)]
+
+
+def _read_file(file: Path) -> Iterator[Case]:
+    content = yaml.load(file.read_text(), Loader=_Loader)  # noqa: S506 - a subclass of the safe loader
+    for given in content["cases"]:
+        steps = given.get("steps") or [{"request": given["request"], "response": given["response"]}]
+        section = given.get("section", content.get("section"))
+        assert section, f"{file.name}: {given['name']} does not say which section it holds"
+        yield Case(file.stem, given["name"], section, [Step(**step) for step in steps], given.get("each", [None]))
+
+
+def fill(value: Any, names: Mapping[str, Any]) -> Any:
+    """Put names and tagged values in their places; a text that is nothing but one name becomes what it stands for."""
+    if isinstance(value, _Deferred):
+        return fill(value.make(names), names)
+    if isinstance(value, dict):
+        return {fill(key, names): fill(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [fill(each, names) for each in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    whole = re.fullmatch(r"\$\{(\w+)\}", value)
+    if whole:
+        return names.get(whole[1], value)
+    return re.sub(r"\$\{(\w+)\}", lambda found: str(names[found[1]]), value)
+
+
+def encode(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+async def play(case: Case, client: httpx.AsyncClient, prefix: str, names: Mapping[str, Any]) -> None:
+    """Go through a case and assert that each response is exactly as it says."""
+    for index, value in enumerate(case.each):
+        for step in case.steps:
+            known = {**names, "value": fill(value, names), "index": index}
+            response = await _send(client, prefix, fill(step.request, known), known)
+            _check(response, step.response, {**known, **MARKS})
+
+
+async def _send(client: httpx.AsyncClient, prefix: str, request: dict[str, Any], names: Mapping[str, Any]) -> httpx.Response:
+    caller, path = request.get("as", "learner"), request["path"]
+    headers: dict[str, str | None] = {"Content-Type": "application/json"}
+    if caller != "nobody":
+        headers["Authorization"] = f"Bearer {names['token_of_' + caller]}"
+    headers |= request.get("headers", {})
+    return await client.request(
+        request.get("method", "POST"),
+        path if path.startswith("/") else f"{prefix}/{path}",
+        content=encode(request["json"]) if "json" in request else request.get("body"),
+        headers={name: each for name, each in headers.items() if each is not None},
+    )
+
+
+def _check(response: httpx.Response, expected: dict[str, Any], names: Mapping[str, Any]) -> None:
+    request_id = response.headers.get("X-Request-Id")
+    wanted = fill(expected, {**names, "request_id": request_id})
+    told = response.json() if response.content else None
+    headers = {"content-type": "application/json", **wanted.get("headers", {})}
+    shown = repr(names["value"])[:100]
+
+    assert (response.status_code, told) == (wanted["status"], wanted.get("body", told)), f"for {shown}"
+    assert {name: response.headers.get(name) for name in headers} == headers, f"for {shown}"
+    assert request_id, "every response carries an X-Request-Id"

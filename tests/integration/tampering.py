@@ -1,0 +1,170 @@
+"""A course that was played through, and every way to change its rows behind its back, with what has to be named then."""
+
+from contextlib import nullcontext, suppress
+from types import SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import and_, true, update
+
+from headway.domain.activity import ActivityType, Event, Heartbeat, Observation, Report
+from headway.domain.catalogue import CourseTree
+from headway.domain.completion import EngagementMetrics
+from headway.domain.instants import DAY, HOUR, SECOND
+from headway.storage.database import Database
+from headway.storage.dialects import Statement
+from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
+from headway.usecases.verification import Checked, Verification, Verified
+from tests.world import NOON, World
+
+TODAY = NOON // DAY
+MIDNIGHT = TODAY * DAY
+TABLES = {table.name: table for table in (courses, enrollments, learner_activity_logs, study_days, unit_progress)}
+
+
+class Played(NamedTuple):
+    """A course in which one learner completed every unit, one began, one left, and one did nothing."""
+
+    world: World
+    course: CourseTree
+    ids: dict[str, int]
+    """By name: the learners, the course, its first module, and its units by rule."""
+
+    def changed(self, table: str, key: dict[str, Any], values: dict[str, Any]) -> Statement:
+        found = TABLES[table]
+        row = and_(true(), *(found.c[name] == self._id(name, value) for name, value in key.items()))
+        known = {f"${name}": str(value) for name, value in self.ids.items()}
+        return update(found).where(row).values({name: _filled(value, known) for name, value in values.items()})
+
+    def _id(self, column: str, value: Any) -> Any:
+        return value if column == "event_id" else self.ids.get(value, value)
+
+    async def differences_after(self, *statements: Statement) -> list[str]:
+        """Say which columns are named once the statements were run, and undo them."""
+        found = Verified(Checked(), [])
+        with suppress(_Undo):
+            async with self.world.database.write() as tx:
+                for statement in statements:
+                    await tx.all(statement)
+                found = await Verification(cast("Database", SimpleNamespace(read=lambda: nullcontext(tx)))).run()
+                raise _Undo
+        return sorted({f"{difference.table}.{difference.column}" for difference in found.differences})
+
+
+class _Undo(Exception):
+    pass
+
+
+def _filled(value: Any, known: dict[str, str]) -> Any:
+    for name, text_ in known.items():
+        value = value.replace(name, text_) if isinstance(value, str) else value
+    return value
+
+
+async def play(world: World) -> Played:
+    course = await world.course(capacity=10)
+    ids = {name: (await world.learner(course)).id for name in ("finisher", "beginner", "leaver", "idler")}
+    ids |= {unit.title.split()[-1].lower(): unit.id for unit in course.units}
+    ids |= {"course": course.id, "first module": course.modules[0].id}
+
+    def event(name: str, kind: ActivityType, unit: str | None, **given: Any) -> Event:
+        return Event(name, kind, course.id, unit_id=None if unit is None else ids[unit], **given)
+
+    watched = EngagementMetrics(video_watch_percentage=97.5, interaction_count=3)
+    finishing: tuple[Observation, ...] = (
+        event("manual", ActivityType.UNIT_COMPLETE, "manual", duration_seconds=90),
+        event("viewed", ActivityType.UNIT_VIEW, "viewed"),
+        event("time", ActivityType.NOTE_CREATE, "time", start_time=NOON - 60 * SECOND, end_time=NOON),
+        event("scroll", ActivityType.UNIT_VIEW, "scroll", metrics=EngagementMetrics(scroll_depth=85.5)),
+        event("video", ActivityType.VIDEO_PROGRESS, "video", metrics=watched, duration_seconds=45, sent_at=NOON - HOUR),
+        event("quiz", ActivityType.QUIZ_SUBMIT, "quiz", metadata='{"max_score":20,"score":12}', quiz_score_percent=60.0),
+    )
+    beginning: tuple[Observation, ...] = (
+        event("scroll", ActivityType.UNIT_VIEW, "scroll", metrics=EngagementMetrics(scroll_depth=40.0)),
+        event("midnight", ActivityType.NOTE_CREATE, "time", start_time=MIDNIGHT - 20_000, end_time=MIDNIGHT + 15_000),
+        event("long", ActivityType.LINK_CLICK, "extra", start_time=MIDNIGHT, end_time=MIDNIGHT + 5 * HOUR),
+        event("nowhere", ActivityType.SEARCH, None, duration_seconds=30),
+        event("ahead", ActivityType.SEARCH, None, start_time=NOON, end_time=NOON + HOUR),
+        Heartbeat(course.id, is_active=True, unit_id=ids["manual"], timestamp=NOON - HOUR),
+    )
+    leaving: tuple[Observation, ...] = (event("leaving", ActivityType.COURSE_VIEW, None),)
+    for name, observations in (("finisher", finishing), ("beginner", beginning), ("leaver", leaving)):
+        (verdicts,) = await world.does.tracking.record([Report(ids[name], NOON, observations)], NOON)
+        assert {verdict.outcome.value for verdict in verdicts} == {"accepted"}
+    await world.does.enrollments.leave(ids["leaver"], course.id)
+    return Played(world, course, ids)
+
+
+FINISHED = {"user_id": "finisher", "unit_id": "manual"}
+BEGUN = {"user_id": "beginner", "day": TODAY}
+SPANS = '"0":[[39600000,43200000]],"$extra":[[3600000,18000000]],"$manual":[[39570000,39600000]]'
+STUDY = [
+    "study_days.spans",
+    *(f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("percent", "study_ms")),
+]
+UNEARNED = [
+    f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("completed_at", "percent", "status")
+]
+
+# Each change: the table, the row, the new values, and the columns that are named for it if not those that are changed.
+CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
+    ("unit_progress", FINISHED, {"status": "IN_PROGRESS"}, []),
+    ("unit_progress", FINISHED, {"percent": 9_999}, []),
+    ("unit_progress", FINISHED, {"study_ms": 90_001}, []),
+    ("unit_progress", FINISHED, {"metadata": "{}"}, []),
+    ("unit_progress", FINISHED, {"metadata": "spoilt"}, []),
+    ("unit_progress", FINISHED, {"last_activity_at": NOON - 1}, []),
+    ("unit_progress", FINISHED, {"completed_at": None}, []),
+    ("unit_progress", {**FINISHED, "user_id": "beginner"}, {"completed_at": NOON}, []),
+    ("unit_progress", FINISHED, {"unit_id": 999}, []),
+    ("unit_progress", FINISHED, {"course_id": 999}, ["unit_progress.course_id", "unit_progress.unit_id"]),
+    ("unit_progress", FINISHED, {"user_id": 999}, ["unit_progress.course_id", "unit_progress.unit_id"]),
+    ("enrollments", {"user_id": "finisher"}, {"status": "IN_PROGRESS"}, []),
+    ("enrollments", {"user_id": "beginner"}, {"status": "ENROLLED"}, []),
+    ("enrollments", {"user_id": "beginner"}, {"status": "COMPLETED"}, []),
+    ("enrollments", {"user_id": "beginner"}, {"status": "CERTIFIED"}, []),
+    ("enrollments", {"user_id": "idler"}, {"status": "IN_PROGRESS"}, []),
+    ("enrollments", {"user_id": "leaver"}, {"status": "IN_PROGRESS"}, ["courses.seats_taken"]),
+    ("enrollments", {"user_id": "finisher"}, {"percent": 9_999}, []),
+    ("enrollments", {"user_id": "idler"}, {"percent": 1}, []),
+    ("enrollments", {"user_id": "finisher"}, {"study_ms": 90_001}, []),
+    ("enrollments", {"user_id": "finisher"}, {"metadata": "{}"}, []),
+    ("enrollments", {"user_id": "finisher"}, {"last_activity_at": NOON - 1}, []),
+    ("enrollments", {"user_id": "finisher"}, {"last_activity_at": None}, []),
+    ("enrollments", {"user_id": "finisher"}, {"completed_at": None}, []),
+    ("enrollments", {"user_id": "leaver"}, {"completed_at": NOON}, []),
+    ("study_days", BEGUN, {"spans": "spoilt"}, STUDY),
+    ("study_days", BEGUN, {"spans": "{}"}, STUDY),
+    ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,9000]]}}'}, STUDY),
+    ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,15000],[86399000,86401000]]}}'}, STUDY),
+    ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,10000],[10000,15000]]}}'}, ["study_days.spans"]),
+    ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,15000]],"$viewed":[]}}'}, ["study_days.spans"]),
+    ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,15000]],"999":[[0,1]]}}'}, ["study_days.spans"]),
+    (
+        "study_days",
+        BEGUN,
+        {"day": TODAY + 1},
+        ["study_days.spans", "enrollments.last_activity_at", "unit_progress.last_activity_at"],
+    ),
+    ("study_days", BEGUN, {"user_id": 999}, [*STUDY, "study_days.course_id"]),
+    ("courses", {}, {"seats_taken": 4}, []),
+]
+EVENT_CHANGES: list[tuple[str, str, dict[str, Any], list[str]]] = [
+    ("finisher", "manual", {"activity_type": "link_click"}, [*UNEARNED, "unit_progress.metadata"]),
+    ("finisher", "scroll", {"scroll_depth": 90.0}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "video", {"video_watch_percentage": 99.0}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "video", {"interaction_count": 2}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "quiz", {"metadata": '{"max_score":20,"score":13}'}, ["unit_progress.metadata"]),
+    ("beginner", "midnight", {"sent_at": NOON - 1}, ["occurred_at"]),
+    ("beginner", "midnight", {"start_time": MIDNIGHT}, ["claimed_ms"]),
+    ("beginner", "midnight", {"end_time": MIDNIGHT + 15_001}, ["occurred_at"]),
+    ("beginner", "nowhere", {"duration_seconds": 29.0}, ["claimed_ms"]),
+    ("beginner", "nowhere", {"received_at": NOON - 1}, ["occurred_at"]),
+    ("beginner", "midnight", {"occurred_at": MIDNIGHT + 14_999}, ["occurred_at", "study_days.spans"]),
+    ("beginner", "midnight", {"claimed_ms": 36_000}, ["claimed_ms", "study_days.spans"]),
+    ("beginner", "midnight", {"claimed_ms": 34_999}, ["claimed_ms"]),
+    ("beginner", "ahead", {"is_shifted": False}, ["is_shifted"]),
+    ("beginner", "nowhere", {"module_id": 999}, ["module_id"]),
+    ("beginner", "midnight", {"unit_id": 999}, ["study_days.spans", "unit_id"]),
+    ("beginner", "nowhere", {"course_id": 999}, ["course_id", "study_days.spans"]),
+    ("beginner", "nowhere", {"user_id": 999}, ["course_id", "study_days.spans"]),
+]

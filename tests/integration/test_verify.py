@@ -1,0 +1,150 @@
+"""`headway verify`: what really happened is in order, and whatever is changed behind its back is found and named."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import delete, text, update
+
+from headway.cli import main
+from headway.domain.activity import ActivityType, Event, Report
+from headway.settings import Settings
+from headway.storage import schema
+from headway.storage.database import Database, ReadTransaction, Row
+from headway.storage.dialects import Statement
+from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
+from headway.usecases.verification import Verification
+from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
+from tests.world import NOON, FakeClock, World
+
+
+@pytest.fixture
+async def played(world: World) -> Played:
+    return await play(world)
+
+
+async def test_real_activity_leaves_no_difference(played: Played) -> None:
+    found = await Verification(played.world.database).run()
+
+    assert found.differences == []
+    checked = found.checked
+    assert (checked.courses, checked.enrollments, checked.unit_progress) == (1, 4, 10)
+    assert (checked.study_days, checked.learner_activity_logs) == (3, 12)
+
+
+async def test_small_steps_find_the_same(played: Played) -> None:
+    async with played.world.database.write() as tx:
+        await tx.run(update(unit_progress).values(percent=5))
+
+    found = await Verification(played.world.database, enrollments_at_once=1, events_at_once=2).run()
+
+    assert found == await Verification(played.world.database).run()
+    assert len(found.differences) == 10
+
+
+async def test_whatever_is_changed_in_a_row_is_named(played: Played, subtests: pytest.Subtests) -> None:
+    for table, key, values, named in CHANGES:
+        with subtests.test(table=table, key=key, values=values):
+            found = await played.differences_after(played.changed(table, key, values))
+            assert found == (sorted(named) or [f"{table}.{column}" for column in values])
+    assert await played.differences_after() == []
+
+
+async def test_whatever_is_changed_in_an_event_is_named(played: Played, subtests: pytest.Subtests) -> None:
+    for learner, event_id, values, named in EVENT_CHANGES:
+        with subtests.test(learner=learner, event_id=event_id, values=values):
+            key = {"user_id": learner, "event_id": event_id}
+            found = await played.differences_after(played.changed("learner_activity_logs", key, values))
+            assert found == sorted(name if "." in name else f"learner_activity_logs.{name}" for name in named)
+
+
+async def test_whatever_is_deleted_is_named(played: Played, subtests: pytest.Subtests) -> None:
+    beginner = played.ids["beginner"]
+    for table, named in (
+        (
+            enrollments,
+            [
+                *(f"{each}.course_id" for each in ("learner_activity_logs", "study_days", "unit_progress")),
+                "courses.seats_taken",
+            ],
+        ),
+        (unit_progress, ["unit_progress.unit_id"]),
+        (study_days, STUDY),
+        (learner_activity_logs, [f"{t}.{c}" for t in ("enrollments", "unit_progress") for c in ("metadata", "percent")]),
+    ):
+        with subtests.test(table=table.name):
+            assert await played.differences_after(delete(table).where(table.c.user_id == beginner)) == sorted(named)
+
+
+async def test_more_learners_than_seats_are_named(played: Played) -> None:
+    is_sqlite = played.world.database.dialect.name == "sqlite"
+    unchecked = "PRAGMA ignore_check_constraints = ON" if is_sqlite else "ALTER TABLE courses DROP CONSTRAINT ck_courses_seats"
+
+    assert await played.differences_after(text(unchecked), update(courses).values(capacity=2)) == ["courses.capacity"]
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World) -> None:
+    counts = []
+    course = await world.course()
+    for learners in (2, 20):
+        for _ in range(learners):
+            user_id = (await world.learner(course)).id
+            events = tuple(Event(f"e{n}", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[n % 5].id) for n in range(30))
+            await world.does.tracking.record([Report(user_id, NOON, events)], NOON)
+        counted = _Counted(world.database)
+        assert (await Verification(cast("Database", counted)).run()).differences == []
+        counts.append(counted.statements)
+
+    assert counts[0] == counts[1]
+
+
+class _Counted:
+    """A database that counts the statements of its reads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.statements = 0
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadTransaction]:
+        async with self._database.read() as tx:
+            yield _CountedTransaction(self, tx)
+
+
+class _CountedTransaction(ReadTransaction):
+    def __init__(self, counted: _Counted, tx: ReadTransaction) -> None:
+        self._counted, self._tx = counted, tx
+
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        self._counted.statements += 1
+        return await self._tx.all(statement, **given)
+
+
+def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(settings: Settings) -> None:
+    async def prepare(change: Statement | None) -> None:
+        database = schema.database(settings)
+        await database.open()
+        try:
+            if change is None:
+                await play(World(database, settings, FakeClock()))
+            else:
+                async with database.write() as tx:
+                    await tx.run(change)
+        finally:
+            await database.close()
+
+    asyncio.run(prepare(None))
+    good = CliRunner().invoke(main, ["verify", "--database", settings.database_url])
+    asyncio.run(prepare(update(enrollments).values(percent=1)))
+    bad = CliRunner().invoke(main, ["verify", "--database", settings.database_url])
+
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    answer = json.loads(good.stdout)
+    assert answer["differences"] == []
+    assert answer["checked"]["learner_activity_logs"] == 12
+    assert {each["column"] for each in json.loads(bad.stdout)["differences"]} == {"percent"}
+    assert "Events" in good.stderr

@@ -1,0 +1,145 @@
+"""Reading a body: every field at fault is named at once, and nothing that can be sent makes it fail otherwise."""
+
+import msgspec
+import pytest
+
+from headway.contracts.activity_tracking.wire import BatchBody, TrackBody
+from headway.domain.errors import Invalid
+from headway.http.decoding import Decoder, check_json, explain, split_list
+
+VALID = b'{"activity_type": "unit_view", "course_id": 1}'
+
+
+def fields_at_fault(body: bytes, kind: type[msgspec.Struct] = TrackBody) -> list[str]:
+    return [error.field for error in explain(body, kind)]
+
+
+def test_every_missing_field_is_named() -> None:
+    assert fields_at_fault(b"{}") == ["activity_type", "course_id"]
+
+
+def test_every_field_of_a_wrong_type_or_range_is_named() -> None:
+    body = (
+        b'{"activity_type": "sleep", "course_id": 0, "unit_id": "x", "duration_seconds": -1, "start_time": 5, "metadata": []}'
+    )
+
+    assert fields_at_fault(body) == ["activity_type", "course_id", "unit_id", "duration_seconds", "start_time", "metadata"]
+
+
+def test_missing_and_wrong_fields_are_named_together() -> None:
+    assert fields_at_fault(b'{"course_id": "x"}') == ["activity_type", "course_id"]
+
+
+def test_every_wrong_field_within_an_object_is_named_by_its_path() -> None:
+    metrics = b'{"scroll_depth": 101, "video_watch_percentage": -1, "interaction_count": 1.5}'
+
+    assert fields_at_fault(VALID[:-1] + b', "engagement_metrics": ' + metrics + b"}") == [
+        "engagement_metrics.scroll_depth",
+        "engagement_metrics.video_watch_percentage",
+        "engagement_metrics.interaction_count",
+    ]
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 400, b"9" * 9000])
+def test_a_number_beyond_any_range_is_told_of_its_field(number: bytes) -> None:
+    assert fields_at_fault(VALID[:-1] + b', "duration_seconds": ' + number + b"}") == ["duration_seconds"]
+
+
+def test_a_field_is_told_what_is_expected_of_it() -> None:
+    (error,) = explain(b'{"activity_type": "unit_view", "course_id": 0}', TrackBody)
+
+    assert error.message == "expected `int` >= 1"
+
+
+def test_what_is_wrong_within_a_list_is_told_of_its_place() -> None:
+    class Numbers(msgspec.Struct):
+        numbers: list[int]
+
+    assert fields_at_fault(b'{"numbers": [1, "2"]}', Numbers) == ["numbers[1]"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b'{"course_id": 1,}', b"{'course_id': 1}", b"course_id=1", b'{"a": NaN}', b'{"a": 01}', VALID + b"}", b"\xff"],
+)
+def test_what_is_no_json_is_told_of_the_body(body: bytes) -> None:
+    assert fields_at_fault(body) == ["body"]
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"text"', b"true"])
+def test_what_is_no_object_is_told_of_the_body(body: bytes) -> None:
+    assert explain(body, TrackBody) == explain(b"[1]", TrackBody)
+    assert fields_at_fault(body) == ["body"]
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_a_body_that_is_nested_without_end_is_refused(opening: bytes) -> None:
+    assert fields_at_fault(VALID[:-1] + b', "metadata": {"a": ' + opening * 100_000) == ["body"]
+
+
+def test_a_decoder_raises_what_explain_says() -> None:
+    with pytest.raises(Invalid) as raised:
+        Decoder(TrackBody).decode(b'{"course_id": "x"}')
+
+    assert list(raised.value.fields) == explain(b'{"course_id": "x"}', TrackBody)
+
+
+def test_a_decoder_ignores_fields_that_it_does_not_know() -> None:
+    assert Decoder(TrackBody).decode(VALID[:-1] + b', "role": "ADMIN"}') == Decoder(TrackBody).decode(VALID)
+
+
+def test_a_decoder_leaves_the_items_of_a_list_for_later() -> None:
+    body = Decoder(BatchBody).decode(b'{"events": [{"any": "thing"}, 5]}')
+
+    assert [bytes(item) for item in body.events] == [b'{"any": "thing"}', b"5"]
+
+
+def nested(levels: int) -> object:
+    value: object = "the innermost"
+    for level in range(levels):
+        value = [value] if level % 2 else {"deeper": value}
+    return value
+
+
+@pytest.mark.parametrize(("levels", "is_refused"), [(0, False), (31, False), (32, True), (400, True)])
+def test_metadata_may_be_nested_32_levels_deep(levels: int, is_refused: bool) -> None:
+    assert (check_json(nested(levels)) is not None) is is_refused
+
+
+@pytest.mark.parametrize(
+    "value", ["a\0", {"a\0": 1}, {"a": "\0"}, ["\0"], {"a": [{"b": "c\0"}]}, [[{"a": {"b\0": None}}]]], ids=repr
+)
+def test_a_nul_character_anywhere_cannot_be_stored(value: object) -> None:
+    assert check_json(value) == "must not contain NUL characters"
+
+
+@pytest.mark.parametrize("value", [{}, {"a": [1, 2.5, None, True, {"b": "\\0 \x01 \u2028 😀"}]}], ids=repr)
+def test_anything_else_can_be_stored(value: object) -> None:
+    assert check_json(value) is None
+
+
+@pytest.mark.parametrize("metadata", [b'{"a": 1e400}', b'{"a": [0, 0, 1e400]}', b'{"a": {"b": ' + b"9" * 9000 + b"}}"])
+def test_what_is_wrong_within_metadata_is_told_of_the_metadata_alone(metadata: bytes) -> None:
+    assert fields_at_fault(VALID[:-1] + b', "metadata": ' + metadata + b"}") == ["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("body", "items", "rest"),
+    [
+        (b'{"events": [1, {"a": [2, 3]}, "x,]"]}', [b"1", b'{"a": [2, 3]}', b'"x,]"'], b'{"events": []}'),
+        (b'{"a": [9], "events" :[ 1 ], "b": {}}', [b"1"], b'{"a": [9], "events" :[], "b": {}}'),
+        (b'{"events": ["\\\\", "\\"", "\\ud83d"]}', [b'"\\\\"', b'"\\""', b'"\\ud83d"'], b'{"events": []}'),
+        (b'{"x": "\\"events\\": [7]", "events": [1]}', [b"1"], b'{"x": "\\"events\\": [7]", "events": []}'),
+        (b'{"x": {"events": [7]}, "events": [1]}', [b"1"], b'{"x": {"events": [7]}, "events": []}'),
+        (b'{"events": [' + b"[" * 5000 + b"]" * 5000 + b", 1]}", [b"[" * 5000 + b"]" * 5000, b"1"], b'{"events": []}'),
+    ],
+)
+def test_a_list_is_cut_into_its_items_without_reading_them(body: bytes, items: list[bytes], rest: bytes) -> None:
+    assert split_list(body, "events") == (items, rest)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'{"events": 5}', b'{"events": [1', b'{"events": [[1]', b'{"a": [1]}', b'"events": [1]']
+)
+def test_what_encloses_no_list_is_not_cut(body: bytes) -> None:
+    assert split_list(body, "events") is None
