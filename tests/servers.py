@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,11 @@ class HeadwayProcess:
             self.process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self.wait_until(200)
+        try:
+            self.wait_until(200)
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def wait_until(self, status: int, *, seconds: float = 30) -> None:
@@ -54,7 +59,8 @@ class HeadwayProcess:
 
     def kill(self) -> None:
         """Kill the whole process group at once, as a power cut would."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
     def stop(self) -> int:
@@ -67,8 +73,8 @@ class HeadwayProcess:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.kill()
+        # Also if the process has ended: a worker of it may be left.
+        self.kill()
 
 
 def run_headway(*arguments: str, secret_key: str | None = None, **options: Any) -> "subprocess.CompletedProcess[str]":

@@ -45,11 +45,6 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path, postgres: Pos
     return Settings(database_url=url, secret_key=SECRET_KEY)
 
 
-@pytest.fixture
-def migrated_database(settings: Settings) -> Settings:
-    return settings
-
-
 async def within(settings: Settings, action: Callable[[Connection], Any]) -> Any:
     """Run something on a connection of the kind that migrations run on."""
     if settings.is_sqlite:
@@ -98,11 +93,14 @@ async def test_migrations_go_up_and_down_and_up_again(empty_database: Settings) 
     assert await within(empty_database, described) == first
 
 
-async def test_migrations_make_the_schema_that_the_tables_describe(empty_database: Settings, settings: Settings) -> None:
+async def test_migrations_make_the_schema_that_the_tables_describe(empty_database: Settings) -> None:
     await within(empty_database, metadata.create_all)
+    wanted = await within(empty_database, described)
+    await within(empty_database, metadata.drop_all)
+    await schema.migrate(empty_database)
 
-    if empty_database.is_sqlite == settings.is_sqlite:
-        assert await within(settings, described) == await within(empty_database, described)
+    assert wanted
+    assert await within(empty_database, described) == wanted
 
 
 async def test_no_difference_is_left_to_migrate(settings: Settings) -> None:
@@ -130,6 +128,29 @@ async def test_several_processes_that_migrate_at_once_do_it_once(empty_database:
     assert versions == [(schema.head(),)]
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_a_schema_version_that_is_not_known_is_refused_in_one_line(settings: Settings, known: bool) -> None:
-    ...
+async def test_a_version_that_is_not_known_is_refused_in_one_line(settings: Settings) -> None:
+    wanted = run_headway("migrate", "--to", "nowhere", "--database", settings.database_url)
+    await within(settings, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = 'future'")))
+    found = run_headway("serve", "--port", "1", "--database", settings.database_url, secret_key=SECRET_KEY)
+
+    assert (wanted.returncode, wanted.stderr) == (1, "Error: There is no schema version nowhere.\n")
+    message = "Error: The database has schema version future, which this version of Headway does not know.\n"
+    assert (found.returncode, found.stderr) == (1, message)
+
+
+def test_a_database_that_cannot_be_used_is_told_in_one_line(
+    tmp_path: Path, postgres: PostgresServer, subtests: pytest.Subtests
+) -> None:
+    (tmp_path / "notes.txt").write_text("This is not a database, and nobody should make one of it.")
+    for url, reason in (
+        (f"sqlite:///{tmp_path}/notes.txt", "file is not a database"),
+        (f"sqlite:///{tmp_path}", "unable to open database file"),
+        (f"sqlite:///{tmp_path}/notes.txt/headway.db", "File exists"),
+        (postgres.url("nowhere"), 'database "nowhere" does not exist'),
+        ("postgresql://127.0.0.1:1/headway", "Connect call failed"),
+        ("postgresql://127.0.0.1:port/headway", "port"),
+    ):
+        with subtests.test(url=url):
+            refused = run_headway("migrate", "--database", url)
+            assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
+            assert reason in refused.stderr

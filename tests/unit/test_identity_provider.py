@@ -116,8 +116,9 @@ async def test_a_public_key_is_no_secret_to_sign_with(tmp_path: Path, clock: Fak
 
 
 @pytest.mark.parametrize("algorithm", ["RS384", "RS512", "PS256"])
-async def test_only_the_two_algorithms_are_taken(both: IdentityProvider, algorithm: str) -> None:
-    await assert_refused(both, RSA.token(algorithm=algorithm))
+@pytest.mark.parametrize("document", [key_set(RSA), RSA.pem], ids=["set", "PEM"])
+async def test_only_the_two_algorithms_are_taken(tmp_path: Path, clock: FakeClock, algorithm: str, document: bytes) -> None:
+    await assert_refused(provider(tmp_path, clock, document), RSA.token(algorithm=algorithm))
 
 
 async def test_a_token_that_is_not_signed_is_refused(both: IdentityProvider) -> None:

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,26 @@ def test_what_is_uncovered_lies_in_none_of_several_unions(others: list[list[Span
 
 def test_spans_that_touch_become_one() -> None:
     assert union([(10, 20), (0, 10)]) == [(0, 20)]
+
+
+@pytest.mark.parametrize(
+    ("claim", "merged"),
+    [
+        ((10, 20), [(10, 30), (40, 50)]),
+        ((30, 40), [(20, 50)]),
+        ((50, 60), [(20, 30), (40, 60)]),
+        ((25, 45), [(20, 50)]),
+        ((22, 28), [(20, 30), (40, 50)]),
+        ((0, 99), [(0, 99)]),
+        ((32, 38), [(20, 30), (32, 38), (40, 50)]),
+    ],
+)
+def test_a_claim_is_joined_with_what_it_overlaps_or_touches(claim: Span, merged: list[Span]) -> None:
+    spans = [(20, 30), (40, 50)]
+
+    unite(spans, claim)
+
+    assert spans == merged
 
 
 def test_a_span_within_another_does_not_shorten_it() -> None:

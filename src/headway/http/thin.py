@@ -72,7 +72,7 @@ async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> byt
         message = await receive()
         if message["type"] == "http.disconnect":
             raise HTTPException(status_code=400, detail="The body is not complete.")
-        part: bytes = message["body"]  # type: ignore[typeddict-item]
+        part: bytes = message.get("body", b"")  # type: ignore[assignment]
         size += len(part)
         if size > max_body_bytes:
             raise HTTPException(status_code=413)

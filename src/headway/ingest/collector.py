@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 
-from headway.domain.errors import HeadwayError, Overloaded, Unavailable
+from headway.domain.errors import Overloaded, Unavailable
 from headway.telemetry import Metrics
 
 Item = TypeVar("Item")
@@ -104,7 +104,7 @@ class Collector(Generic[Item, Result]):
         try:
             results = await self._write([waiting.item for waiting in group])
             answers = list(zip(group, results, strict=True))
-        except HeadwayError as error:
+        except Unavailable as error:
             self._fail(group, error)
         except Exception as error:
             if len(group) == 1:

@@ -128,8 +128,9 @@ class SqliteDatabase(Database):
 
     async def open(self) -> None:
         """Open the connections."""
-        self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
-        self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(_READERS)]
+        with _outages():
+            self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
+            self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(_READERS)]
         for reader in self._readers:
             self._free_readers.put_nowait(reader)
 

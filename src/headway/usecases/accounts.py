@@ -30,7 +30,7 @@ class Accounts:
 
     async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
         """Make an account. Raises Invalid for a bad address or name, Conflict if the address or external id is taken."""
-        if not name.strip() or len(name) > 200 or "\\0" in name:
+        if not name.strip() or len(name) > 200 or "\0" in name:
             raise Invalid.field("name", "must have 1 to 200 characters")
         email = None if email is None else normalized_email(email)
         async with self._database.write() as tx:

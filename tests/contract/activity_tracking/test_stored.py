@@ -1,5 +1,6 @@
 """What is in the database after a request, beyond what its response tells."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -185,6 +186,19 @@ async def test_nothing_of_a_refused_event_is_stored(
     assert answer.status_code == 400
     assert await stored(world) == await stored(world, unit_progress) == await stored(world, study_days) == []
     assert await stored(world, enrollments) == before
+
+
+async def test_an_event_that_comes_many_times_at_once_is_stored_once(
+    client: httpx.AsyncClient, world: World, names: Names
+) -> None:
+    event = {"event_id": "e", "activity_type": "search", "course_id": names["course"]}
+    sendings = [event, {**event, "session_id": "other"}] * 10
+
+    answers = await asyncio.gather(*(send(client, names, "track", each) for each in sendings))
+
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [200] * 9 + [201] + [409] * 10
+    assert len(await stored(world)) == 1
 
 
 async def test_a_batch_of_500_is_stored_whole(client: httpx.AsyncClient, world: World, names: Names) -> None:
