@@ -77,6 +77,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         clock=clock,
         capacity=settings.ingest_queue_events,
         group_weight=settings.ingest_group_events,
+        writers=database.useful_writers,
         metrics=metrics,
     )
     tokens = Tokens(signing_key(settings), clock, lifetime_seconds=settings.access_token_seconds)

@@ -36,8 +36,10 @@ class Storage:
         return [f"wrote {item}" for item in items]
 
 
-def collector(storage: Storage, *, capacity: int = 1000, group_weight: int = 100, weight: int = 1) -> Number:
-    return Collector(storage.write, lambda _item: weight, capacity=capacity, group_weight=group_weight, metrics=Metrics())
+def collector(storage: Storage, *, capacity: int = 1000, group_weight: int = 100, weight: int = 1, writers: int = 1) -> Number:
+    return Collector(
+        storage.write, lambda _item: weight, capacity=capacity, group_weight=group_weight, writers=writers, metrics=Metrics()
+    )
 
 
 async def submit_behind_one(made: Number, storage: Storage, items: Sequence[int]) -> list[asyncio.Task[str]]:
@@ -91,6 +93,40 @@ async def test_a_group_is_no_heavier_than_it_may_be() -> None:
     await outcomes(tasks)
 
     assert storage.groups == [[0], [1, 2], [3, 4], [5]]
+
+
+async def test_a_second_writer_begins_a_group_beside_another_once_that_is_worth_it() -> None:
+    storage = Storage()
+    made = collector(storage, writers=2)
+    tasks = await submit_behind_one(made, storage, range(1, 16))
+    await asyncio.sleep(0)
+    assert storage.groups == [[0]]
+
+    tasks += [asyncio.create_task(made.submit(item)) for item in (16, 17)]
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(made.submit(item)) for item in range(18, 50)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert storage.groups == [[0], [*range(1, 18)]], "there are no more than two"
+    storage.open.set()
+    assert await outcomes(tasks) == [f"wrote {i}" for i in range(50)]
+    assert storage.groups == [[0], [*range(1, 18)], [*range(18, 50)]]
+
+
+async def test_closing_waits_for_all_writers() -> None:
+    storage = Storage()
+    made = collector(storage, writers=2)
+    tasks = await submit_behind_one(made, storage, range(1, 40))
+    closing = asyncio.create_task(made.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+
+    storage.open.set()
+    await closing
+
+    assert sorted(storage.stored) == list(range(40))
+    assert len(await outcomes(tasks)) == 40
 
 
 async def test_an_item_heavier_than_a_group_is_written_by_itself() -> None:

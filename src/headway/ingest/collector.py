@@ -1,14 +1,15 @@
-"""The collector: everything that waits is written together, by one writer, and then each request gets its answer.
+"""The collector: everything that waits is written together, and then each request gets its answer.
 
 There is no timer. While one group is being committed the next one gathers, so groups grow with the load, and a request that
-finds nobody waiting is written at once.
+finds nobody waiting is written at once. Where the database can take a second group meanwhile, it gets one as soon as that
+is of a size worth a transaction: the server then prepares one group while the database works on the other.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import structlog
 
@@ -20,6 +21,9 @@ Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
+_WORTH_ANOTHER_WRITER = 16
+"""So many items wait before a group of them is begun beside another: a transaction costs as much as several items."""
+
 
 class _Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
@@ -28,11 +32,11 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
 
 
 class Collector(Generic[Item, Result]):
-    """A bounded queue of items with a single writer.
+    """A bounded queue of items with a few writers.
 
     `write` gets a group and gives a result for each item, in order; it must write all of the group or nothing. `weigh` says
     how much room an item takes; no more than `capacity` waits, and no group is heavier than `group_weight` unless a
-    single item is.
+    single item is. Up to `writers` groups are written at the same time.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class Collector(Generic[Item, Result]):
         *,
         capacity: int,
         group_weight: int,
+        writers: int,
         metrics: Metrics,
     ) -> None:
         self._write = write
@@ -51,7 +56,8 @@ class Collector(Generic[Item, Result]):
         self._metrics = metrics
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._weight = 0
-        self._writer: asyncio.Task[None] | None = None
+        self._most_writers = writers
+        self._writers: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
     async def submit(self, item: Item) -> Result:
@@ -64,15 +70,15 @@ class Collector(Generic[Item, Result]):
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(item, weight, answer))
         self._weight += weight
-        if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all(), name="collector")
+        if not self._writers or (len(self._writers) < self._most_writers and len(self._queue) >= _WORTH_ANOTHER_WRITER):
+            self._writers.add(asyncio.create_task(self._write_all(), name="collector"))
         return await answer
 
     async def close(self) -> None:
         """Take nothing more and write what is waiting."""
         self._is_closing = True
-        if self._writer is not None:
-            await self._writer
+        while self._writers:
+            await asyncio.wait(self._writers)
 
     async def _write_all(self) -> None:
         group: list[_Waiting[Item, Result]] = []
@@ -83,11 +89,13 @@ class Collector(Generic[Item, Result]):
                 await self._settle(group)
                 self._metrics.ingest_waiting.set(self._weight)
         finally:
-            # However the writer ends, nobody is left waiting, and the next item gets a new one.
-            self._writer = None
-            self._fail([*group, *self._queue], Unavailable("The write was interrupted."))
-            self._queue.clear()
-            self._weight = 0
+            # However a writer ends, nobody is left waiting, and the next item gets a new one.
+            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._fail(group, Unavailable("The write was interrupted."))
+            if not self._writers:
+                self._fail(self._queue, Unavailable("The write was interrupted."))
+                self._queue.clear()
+                self._weight = 0
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         group = [self._queue.popleft()]
@@ -121,7 +129,7 @@ class Collector(Generic[Item, Result]):
                     waiting.answer.set_result(result)
 
     @staticmethod
-    def _fail(group: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
+    def _fail(group: Iterable[_Waiting[Item, Result]], error: Exception) -> None:
         for waiting in group:
             if not waiting.answer.done():
                 waiting.answer.set_exception(error)

@@ -85,6 +85,8 @@ class Database(ABC):
     """One of the two databases. It is opened in the event loop that uses it."""
 
     dialect: Dialect
+    useful_writers: int
+    """How many write transactions of one process get more done than one: they wait for the database in turn."""
 
     @abstractmethod
     async def open(self) -> None:

@@ -107,6 +107,8 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
 class PostgresDatabase(Database):
     """A pool of connections to a PostgreSQL server."""
 
+    useful_writers = 2
+
     def __init__(self, database_url: str, *, pool_size: int, timeout_seconds: float) -> None:
         self.dialect = dialects.postgresql()
         self._database_url = database_url

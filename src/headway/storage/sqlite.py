@@ -24,7 +24,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -32000;
+PRAGMA cache_size = -16000;
 PRAGMA wal_autocheckpoint = 8000;
 PRAGMA journal_size_limit = 67108864;
 """
@@ -118,6 +118,8 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
 
 class SqliteDatabase(Database):
     """A SQLite file, with one connection that writes and some that read."""
+
+    useful_writers = 1
 
     def __init__(self, path: Path, *, timeout_seconds: float) -> None:
         self.dialect = dialects.sqlite3()

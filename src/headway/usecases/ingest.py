@@ -16,12 +16,14 @@ log = structlog.get_logger(__name__)
 class Ingest:
     """Tracking behind the collector."""
 
-    def __init__(self, tracking: Tracking, *, clock: Clock, capacity: int, group_weight: int, metrics: Metrics) -> None:
+    def __init__(
+        self, tracking: Tracking, *, clock: Clock, capacity: int, group_weight: int, writers: int, metrics: Metrics
+    ) -> None:
         self._tracking = tracking
         self._clock = clock
         self._metrics = metrics
         self._collector: Collector[Report, list[Verdict]] = Collector(
-            self._write, _weight, capacity=capacity, group_weight=group_weight, metrics=metrics
+            self._write, _weight, capacity=capacity, group_weight=group_weight, writers=writers, metrics=metrics
         )
         self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}
 
