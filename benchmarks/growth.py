@@ -46,7 +46,7 @@ def main() -> None:
             on_postgres = measure_growth(postgres.create_database, loads, options, workspace)
         on_sqlite = measure_growth(lambda name: SqliteDatabase(workspace / f"{name}.db"), loads, options, workspace)
     by_database = {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
-    setting = f"{options.connections} connections, {options.learners} learners"
+    setting = f"{options.connections} connections, {options.learners} learners, event ids of UUID version {options.event_ids}"
     print(f"{facts}\n- load: {setting}, {options.rounds} rounds of {options.events:,} events\n")
     print(format_results(by_database))
     print(f"\n{format_targets(by_database, loads, options)}")
@@ -58,6 +58,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--many", type=int, default=1_000_000, help="events stored in the large database")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--events", type=int, default=20_000, help="events of each measurement")
+    parser.add_argument("--event-ids", type=int, choices=(4, 7), default=7, help="UUID version of the events' ids")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--learners", type=int, default=1000)
     parser.add_argument("--directory", type=Path, help="where databases and logs are put during the run")
@@ -96,7 +97,9 @@ def measure_growth(
 
 def make_filled(database: Database, events: int, options: argparse.Namespace, log_path: Path) -> Server:
     """Make a server whose database holds `events` events, spread evenly over the learners."""
-    server = make_headway(database, learners=options.learners, units=UNITS, events_per_visit=EVENTS_PER_VISIT)
+    server = make_headway(
+        database, learners=options.learners, units=UNITS, events_per_visit=EVENTS_PER_VISIT, event_id_version=options.event_ids
+    )
     batch_size = min(FILL_BATCH_SIZE, max(1, events // options.learners))
     with run_server(server, log_path) as running:
         filled = send(server, running, Load(batch_size, FILL_CONNECTIONS, events=events))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jwt
@@ -28,7 +28,7 @@ BASELINE_WIRE = WireFormat(
     batch_path=b"/batch",
     batch_status=201,
     activity_types=(b"reading", b"video_watch", b"discussion", b"quiz_attempt", b"assignment"),
-    has_event_ids=False,
+    event_id_version=None,
 )
 HEADWAY_WIRE = WireFormat(
     track_path=b"/api/courses/activity/track",
@@ -36,7 +36,7 @@ HEADWAY_WIRE = WireFormat(
     batch_path=b"/api/courses/activity/batch",
     batch_status=200,
     activity_types=(b"unit_view", b"video_play", b"video_progress", b"link_click", b"note_create", b"unit_complete"),
-    has_event_ids=True,
+    event_id_version=4,
 )
 
 
@@ -88,7 +88,9 @@ def make_baseline(database: Database, *, learners: int, units: int = 20, events_
     )
 
 
-def make_headway(database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10) -> Server:
+def make_headway(
+    database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10, event_id_version: int = 4
+) -> Server:
     """Migrate an empty `database`, fill it with a course and enrolled learners, and make a server for it."""
     environment = {"HEADWAY_SECRET_KEY": secrets.token_hex(32)}
     sizes = ("--learners", str(learners), "--units", str(units))
@@ -107,7 +109,12 @@ def make_headway(database: Database, *, learners: int, units: int = 20, events_p
         ready_path="/readyz",
         database=database,
         event_table="learner_activity_logs",
-        workload=Workload(HEADWAY_WIRE, course, answer["tokens"], events_per_visit=events_per_visit),
+        workload=Workload(
+            replace(HEADWAY_WIRE, event_id_version=event_id_version),
+            course,
+            answer["tokens"],
+            events_per_visit=events_per_visit,
+        ),
     )
 
 

@@ -13,8 +13,10 @@ EVENT_SECONDS = 30
 STEP_SECONDS = 28
 EVENTS_PER_SITTING = 20
 BREAK_SECONDS = 300
+SITTINGS_PER_DAY = 3
+DAY_SECONDS = 24 * 3600
 # Long enough ago that no event of a run ends ahead of the server's clock.
-HISTORY_SECONDS = 90 * 24 * 3600
+HISTORY_SECONDS = 180 * 24 * 3600
 
 EVENT = (
     b'{%b"activity_type":"%b","course_id":%d,"module_id":%d,"unit_id":%d,"duration_seconds":%d,'
@@ -31,7 +33,8 @@ REQUEST = (
 class WireFormat:
     """Where a server takes events, how it acknowledges them, and the words it has for what a learner does.
 
-    `activity_types` holds what opens a visit of a unit, what may happen during it, and what ends it.
+    `activity_types` holds what opens a visit of a unit, what may happen during it, and what ends it. `event_id_version` is
+    the version of the UUIDs that events carry: 4 falls anywhere in the index, 7 grows with time. None: no ids are sent.
     """
 
     track_path: bytes
@@ -39,7 +42,7 @@ class WireFormat:
     batch_path: bytes
     batch_status: int
     activity_types: tuple[bytes, ...]
-    has_event_ids: bool
+    event_id_version: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,14 @@ class Workload:
         learner.events += 1
         visit, place = divmod(number, self._events_per_visit)
         unit = self._course.units[(learner.first_unit + visit) % len(self._course.units)]
-        start = learner.began_at + number * STEP_SECONDS + number // EVENTS_PER_SITTING * BREAK_SECONDS
+        sitting, step = divmod(number, EVENTS_PER_SITTING)
+        day, sitting = divmod(sitting, SITTINGS_PER_DAY)
+        within_day = sitting * (EVENTS_PER_SITTING * STEP_SECONDS + BREAK_SECONDS) + step * STEP_SECONDS
+        start = learner.began_at + day * DAY_SECONDS + within_day
+        version = self.wire.event_id_version
         reached_percent = (place + 1) * 100 // self._events_per_visit
         return EVENT % (
-            b'"event_id":"%b",' % make_event_id() if self.wire.has_event_ids else b"",
+            b'"event_id":"%b",' % make_event_id(version) if version else b"",
             self._activity_type(place),
             self._course.id,
             unit.module_id,
@@ -121,10 +128,12 @@ class Workload:
         return ending if place == self._events_per_visit - 1 else during[place % len(during)]
 
 
-def make_event_id() -> bytes:
-    """Make a random UUID (version 4), as browsers do: new ids then fall anywhere in the index."""
+def make_event_id(version: int) -> bytes:
+    """Make a UUID: random (version 4), as browsers do by themselves, or beginning with the time (version 7)."""
     digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
+    if version == 7:
+        digits = f"{time.time_ns() // 1_000_000:012x}{digits[12:]}"
+    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
 
 
 @functools.lru_cache(maxsize=2**17)

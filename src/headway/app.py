@@ -1,5 +1,6 @@
 """The composition root: everything the server is made of is made and joined here."""
 
+import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -7,11 +8,17 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 from litestar import Litestar, Request, Response, get
+from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
 
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
+from headway.contracts.learner.routes import learner
+from headway.contracts.learner.routes.paging import Pages
+from headway.domain.errors import Unavailable
 from headway.domain.ids import NewId, uuid7
 from headway.domain.instants import SECOND, Clock
 from headway.domain.study_time import StudyRules
@@ -23,6 +30,8 @@ from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
 from headway.http.tokens import Tokens, signing_key
+from headway.live.hub import Hub
+from headway.live.socket import Live
 from headway.settings import Settings
 from headway.storage import schema
 from headway.storage.database import Database
@@ -30,11 +39,20 @@ from headway.telemetry import Metrics, configure_logging
 from headway.usecases.accounts import Accounts
 from headway.usecases.assessments import Assessments
 from headway.usecases.catalogue import Catalogue
+from headway.usecases.changes import Changes
 from headway.usecases.enrollment import Enrollments
 from headway.usecases.ingest import Ingest
+from headway.usecases.learning import Learning
+from headway.usecases.messaging import Messaging
 from headway.usecases.outlines import Outlines
+from headway.usecases.repeats import Repeats
+from headway.usecases.sign_in import SignIn, SignInLimits
 from headway.usecases.tracking import Tracking
 from headway.web.docs import docs
+
+_EXPIRE_EVERY_SECONDS = 60
+
+log = structlog.get_logger(__name__)
 
 
 def system_clock() -> int:
@@ -49,21 +67,32 @@ class UseCases(NamedTuple):
     catalogue: Catalogue
     enrollments: Enrollments
     tracking: Tracking
+    learning: Learning
     assessments: Assessments
+    messaging: Messaging
+    sign_in: SignIn
 
 
-def use_cases(database: Database, settings: Settings, clock: Clock) -> UseCases:
+def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewId = uuid7) -> UseCases:
     """Join the use cases; the server and the commands beside it use the same ones."""
     rules = StudyRules(
         heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
         longest_claim=settings.max_claim_seconds * SECOND,
     )
+    outlines = Outlines()
+    accounts = Accounts(database, clock, token_lifetime=settings.access_token_seconds * SECOND)
+    limits = SignInLimits(
+        settings.failed_sign_ins_per_address, settings.failed_sign_ins_per_client, settings.registrations_per_client
+    )
     return UseCases(
-        accounts=Accounts(database, clock),
-        catalogue=Catalogue(database, clock),
+        accounts=accounts,
+        catalogue=Catalogue(database, clock, outlines),
         enrollments=Enrollments(database, clock),
-        tracking=Tracking(database, Outlines(), rules),
-        assessments=Assessments(database),
+        tracking=Tracking(database, outlines, rules),
+        learning=Learning(database, clock, outlines),
+        assessments=Assessments(database, clock, new_id),
+        messaging=Messaging(database, clock, new_id),
+        sign_in=SignIn(database, clock, new_id, accounts, limits),
     )
 
 
@@ -71,7 +100,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     """Make the server. Its database, which has to be migrated, is opened when it starts and closed when it stops."""
     metrics = Metrics()
     database = schema.database(settings)
-    does = use_cases(database, settings, clock)
+    does = use_cases(database, settings, clock, new_id)
     ingest = Ingest(
         does.tracking,
         clock=clock,
@@ -82,6 +111,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     )
     tokens = Tokens(signing_key(settings), clock, lifetime_seconds=settings.access_token_seconds)
     authentication = Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock))
+    changes = Changes(database)
     contracts = [
         activity_tracking(
             ingest,
@@ -90,7 +120,23 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             limits=Limits(settings.max_body_bytes, settings.max_event_bytes, settings.max_batch_events),
             heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
         ),
+        learner(
+            accounts=does.accounts,
+            sign_in=does.sign_in,
+            catalogue=does.catalogue,
+            enrollments=does.enrollments,
+            learning=does.learning,
+            assessments=does.assessments,
+            messaging=does.messaging,
+            changes=changes,
+            repeats=Repeats(database, clock),
+            tokens=tokens,
+            pages=Pages(settings.page_size, settings.max_page_size),
+            clock=clock,
+        ),
     ]
+    hub = Hub(changes)
+    live = Live(hub, changes, authentication, metrics, origins=settings.origins)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -98,13 +144,21 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         # What is there now stays: the collector of garbage need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+        chores = [asyncio.create_task(hub.look()), asyncio.create_task(_expire_for_ever(does.enrollments))]
         try:
             yield
         finally:
+            for chore in chores:
+                chore.cancel()
             await ingest.close()
             await database.close()
 
-    litestar = _litestar(contracts, authentication, _is_ready(database), metrics, settings, lifespan)
+    beside: list[ControllerRouterHandler] = [
+        *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),
+        live.route(),
+        *docs(),
+    ]
+    litestar = _litestar(contracts, beside, authentication, Problems(contracts, metrics), settings, lifespan)
     return Edge(litestar, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
 
@@ -115,6 +169,31 @@ def app_from_environment() -> Edge:
     return create_app(settings)
 
 
+async def _expire_for_ever(enrollments: Enrollments) -> None:
+    while True:
+        try:
+            # Some at a time: where there were any there may be more.
+            while await enrollments.expire():
+                pass
+        except Unavailable:
+            pass
+        except Exception:
+            log.exception("Enrollments could not be expired.")
+        await asyncio.sleep(_EXPIRE_EVERY_SECONDS)
+
+
+def _cors(origins: list[str]) -> CORSConfig | None:
+    """Let pages of these origins call, with the headers that they need and may read."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=origins,
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
+        expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+        max_age=86_400,
+    )
+
+
 def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
     wanted = schema.head()
     return lambda: schema.is_current(database, wanted)
@@ -122,14 +201,12 @@ def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
 
 def _litestar(
     contracts: Sequence[Contract],
+    beside: Sequence[ControllerRouterHandler],
     authentication: Authentication,
-    is_ready: Callable[[], Awaitable[bool]],
-    metrics: Metrics,
+    problems: Problems,
     settings: Settings,
     lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
 ) -> Litestar:
-    problems = Problems(contracts, metrics)
-
     @get("/openapi.json", opt={"public": True}, include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
         described = document(request.app.routes, contracts)
@@ -138,11 +215,11 @@ def _litestar(
     return Litestar(
         route_handlers=[
             *(contract.router for contract in contracts),
-            *operations(is_ready, metrics, metrics_are_public=settings.metrics_public),
             openapi,
-            *docs(),
+            *beside,
         ],
         middleware=[authentication.middleware],
+        cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=settings.max_body_bytes,
         lifespan=[lifespan],

@@ -22,8 +22,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     access_log: bool = False
     metrics_public: bool = True
+    trusted_proxies: str | None = None
+    allowed_origins: str | None = None
 
     access_token_seconds: int = 3_600
+    failed_sign_ins_per_address: int = 10
+    failed_sign_ins_per_client: int = 100
+    registrations_per_client: int = 100
     idp_issuer: str | None = None
     idp_audience: str | None = None
     idp_keys: str | None = None
@@ -33,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_events: int = 500
     heartbeat_interval_seconds: int = 30
     max_claim_seconds: int = 14_400
+
+    page_size: int = 100
+    max_page_size: int = 500
 
     ingest_queue_events: int = 10_000
     ingest_group_events: int = 1_000
@@ -72,6 +80,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
         if any(outside) and not all(outside):
             raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")
+
+    @property
+    def origins(self) -> list[str]:
+        """The web origins beside the server's own whose pages may call it; `*` stands for any."""
+        return [origin.strip().rstrip("/") for origin in (self.allowed_origins or "").split(",") if origin.strip()]
 
     @property
     def is_sqlite(self) -> bool:

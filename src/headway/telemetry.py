@@ -34,6 +34,10 @@ class Metrics:
             ["field"],
             registry=self.registry,
         )
+        self.live_connections = Gauge("headway_live_connections", "Clients at /ws.", registry=self.registry)
+        self.live_dropped = Counter(
+            "headway_live_dropped", "Clients at /ws that read too slowly and were dropped.", registry=self.registry
+        )
         self.ingest_waiting = Gauge(
             "headway_ingest_waiting", "Weight of the reports that wait to be written.", registry=self.registry
         )

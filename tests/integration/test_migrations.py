@@ -1,6 +1,7 @@
 """Migrations go up and down on both databases, end in the schema that the tables describe, and run once."""
 
 import asyncio
+import re
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -73,9 +74,9 @@ async def _postgresql_connection(settings: Settings) -> AsyncIterator[Any]:
 def described(connection: Connection) -> list[Any]:
     """List all that the database itself knows of its tables, but for Alembic's own."""
     if connection.dialect.name == "sqlite":
-        # The order of columns and constraints does not matter.
+        # The order of columns and constraints does not matter, nor does whether a line or a comma parts them.
         found = connection.execute(text(_SQLITE_SCHEMA))
-        rows = [(*row[:3], *sorted(line.strip(" \t,") for line in row[3].splitlines())) for row in found]
+        rows = [(*row[:3], *sorted(filter(None, map(str.strip, re.split(r",|\n|(?=\)$)", row[3]))))) for row in found]
     else:
         rows = [tuple(map(str, row)) for statement in _POSTGRESQL_SCHEMA for row in connection.execute(text(statement))]
     return sorted(row for row in rows if "alembic_version" not in str(row))

@@ -55,8 +55,15 @@ def _run_uvicorn(settings: Settings) -> None:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # Who is calling is told by a proxy only where that is said to be one.
+        "proxy_headers": settings.trusted_proxies is not None,
+        "forwarded_allow_ips": settings.trusted_proxies or "",
         "timeout_graceful_shutdown": _GRACE_SECONDS,
         "lifespan": "on",
+        # This one waits for a client that does not read, instead of buffering for it.
+        "ws": "websockets-sansio",
+        "ws_max_size": 65_536,
+        "ws_per_message_deflate": False,
     }
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)

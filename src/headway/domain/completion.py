@@ -54,7 +54,7 @@ class EngagementMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a learner's events say about a unit, each part merged by maximum, so in any order and any number of times.
+    """What is known of a learner's work in a unit, each part merged by maximum, so in any order and any number of times.
 
     It is what progress metadata holds on the wire and in storage; an empty one is `{}`.
     """
@@ -63,6 +63,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     quiz_score_percent: float | None = None
     is_viewed: bool = False
     is_marked_complete: bool = False
+    is_declared_complete: bool = False
+    """The learner declared the unit complete by a command, which counts whatever the rule; events cannot say so."""
 
     def merge(self, other: "Evidence") -> "Evidence":
         """Keep the larger of each part."""
@@ -73,6 +75,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
             quiz_score_percent=_larger(self.quiz_score_percent, other.quiz_score_percent),
             is_viewed=self.is_viewed or other.is_viewed,
             is_marked_complete=self.is_marked_complete or other.is_marked_complete,
+            is_declared_complete=self.is_declared_complete or other.is_declared_complete,
         )
 
 
@@ -82,6 +85,10 @@ _NO_METRICS = EngagementMetrics()
 
 def percent_of_unit(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
     """Say how much of a unit's threshold is reached; 10,000 completes it."""
+    return COMPLETE if evidence.is_declared_complete else _percent_by_rule(completion, evidence, studied)
+
+
+def _percent_by_rule(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
     metrics, threshold = evidence.engagement_metrics or _NO_METRICS, completion.threshold
     match completion.rule:
         case Rule.MANUAL:

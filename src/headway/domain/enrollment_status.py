@@ -30,6 +30,13 @@ OPEN = frozenset({_S.ENROLLED, _S.IN_PROGRESS, _S.COMPLETED, _S.CERTIFIED})
 """Those who have access to the course and hold a seat in it."""
 
 
+LIMITED = frozenset({_S.ENROLLED, _S.IN_PROGRESS})
+"""Those whose access ends when the course's days of access are over."""
+
+BY_STAFF = frozenset({_S.CERTIFIED, _S.EXPIRED, _S.DROPPED})
+"""What staff may set; the other standings follow from what the learner does."""
+
+
 def can_become(current: EnrollmentStatus, wanted: EnrollmentStatus) -> bool:
     """Say whether the status machine allows the step."""
     return wanted in TRANSITIONS[current]

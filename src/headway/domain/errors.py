@@ -6,6 +6,8 @@
     ├── Forbidden          known, but without the right
     ├── NotFound           there is no such thing
     ├── Conflict           the state of things forbids it
+    ├── KeyReused          the key of one request was given to another
+    ├── RateLimited        tried too often; try again after some seconds
     └── Unavailable        not now; try again after some seconds
         └── Overloaded     more is waiting than may wait
 
@@ -29,6 +31,7 @@ class HeadwayError(Exception):
     """Whatever a use case refuses to do, and why."""
 
     code: ClassVar[str] = "ERROR"
+    retry_after_seconds: int | None = None
 
     def __init__(self, message: str, *, code: str | None = None, fields: Sequence[FieldError] = ()) -> None:
         super().__init__(message)
@@ -75,10 +78,28 @@ class Conflict(HeadwayError):
     code = "CONFLICT"
 
 
+class KeyReused(HeadwayError):
+    """An idempotency key that belongs to one request came with another."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class RateLimited(HeadwayError):
+    """This was tried too often; nothing was done, and may be tried again after `retry_after_seconds`."""
+
+    code = "RATE_LIMITED"
+    retry_after_seconds: int
+
+    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class Unavailable(HeadwayError):
     """The system cannot answer now; the same request may succeed after `retry_after_seconds`."""
 
     code = "UNAVAILABLE"
+    retry_after_seconds: int
 
     def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
         super().__init__(message)

@@ -14,6 +14,7 @@ Clock: TypeAlias = Callable[[], Instant]
 """What tells the present moment; passed in, so that tests can set it."""
 
 SECOND: Milliseconds = 1_000
+MINUTE: Milliseconds = 60_000
 HOUR: Milliseconds = 3_600_000
 DAY: Milliseconds = 86_400_000
 

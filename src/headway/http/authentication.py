@@ -19,18 +19,26 @@ class Authentication:
 
     async def caller(self, scope: Scope) -> Caller:
         """Give the caller. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
-        token = _bearer_token(scope)
+        return await self.caller_of(_bearer_token(scope))
+
+    async def caller_of(self, token: str) -> Caller:
+        """Give the caller of a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
         if self._outside is not None and self._outside.issued(token):
             claims = await self._outside.verify(token)
             return await self._accounts.outside_caller(claims.subject, name=claims.name)
         verified = self._tokens.verify(token)
-        return await self._accounts.caller(verified.user_id, verified.token_version)
+        return await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
-        """Let only callers through, unless the route says `public=True`; the caller is then `scope["user"]`."""
+        """Let only callers through, unless the route says `public=True`; the caller is then `scope["user"]`.
+
+        A public route that says `knows_callers=True` has its caller there too, if there is one.
+        """
 
         async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
-            if not scope["route_handler"].opt.get("public"):
+            opt = scope["route_handler"].opt
+            is_known = opt.get("knows_callers") and any(name == b"authorization" for name, _ in scope["headers"])
+            if is_known or not opt.get("public"):
                 scope["user"] = await self.caller(scope)
             await app(scope, receive, send)
 

@@ -60,7 +60,7 @@ def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
             # Keys of a map are the client's own words, and are not named.
             path = path.partition("[...]")[0]
-            yield from _wrong_within(name, value, field.type) or [FieldError(f"{name}{path}", _plain(message))]
+            yield from _wrong_within(name, value, field.type) or [FieldError(f"{name}{path}", plain(message))]
 
 
 def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
@@ -99,7 +99,8 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
     return None
 
 
-def _plain(message: str) -> str:
+def plain(message: str) -> str:
+    """Write a decoder's message as the others are written."""
     return message[0].lower() + message[1:] if message else "is not valid"
 
 

@@ -1,6 +1,7 @@
 """The OpenAPI document, made from the routes: each says what it takes and gives, and its contract how it tells errors."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,21 +19,26 @@ _OUTCOMES = {
     201: "Made.",
     202: "Accepted.",
     204: "Done; there is nothing to tell.",
+    304: "Nothing has changed.",
     503: "Not now.",
 }
 _ERRORS = {
     400: "The request is not valid; the fields at fault are named.",
     401: "A bearer token is missing, not valid, expired or revoked.",
     403: "The caller has not the right.",
+    404: "There is no such thing.",
     409: "The state of things forbids it.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    422: "The Idempotency-Key was used for another request.",
+    429: "Too many attempts; try again after the seconds in `Retry-After`.",
     500: "Something went wrong on the server; only a request id is told.",
     503: "Not now; try again after the seconds in `Retry-After`.",
 }
 
 
-Kind: TypeAlias = type[msgspec.Struct]
+Kind: TypeAlias = Any
+"""A struct type, or a generic one of something."""
 
 
 class Operation(NamedTuple):
@@ -40,17 +46,19 @@ class Operation(NamedTuple):
 
     method: str
     text: str
+    query: type[msgspec.Struct] | None
     body: Kind | None
     answers: Mapping[int, tuple[Kind, ...]]
     tags: tuple[str, ...]
     is_public: bool
 
 
-def documented(
+def documented(  # noqa: PLR0913 - all of them are keywords of one declaration
     method: str,
     endpoint: Callable[..., Any],
     *,
-    answers: Mapping[int, Kind | tuple[Kind, ...]],
+    answers: Mapping[int, Kind],
+    query: type[msgspec.Struct] | None = None,
     body: Kind | None = None,
     tag: str,
     is_public: bool = False,
@@ -58,7 +66,7 @@ def documented(
     """Give the options of a route that tell the document what it takes and gives, and whether it wants a caller."""
     text = inspect.getdoc(endpoint) or ""
     kinds = {status: kind if isinstance(kind, tuple) else (kind,) for status, kind in answers.items()}
-    return {"operation": Operation(method, text, body, kinds, (tag,), is_public), "public": is_public}
+    return {"operation": Operation(method, text, query, body, kinds, (tag,), is_public), "public": is_public}
 
 
 def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict[str, Any]:
@@ -67,11 +75,13 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict
     kinds = {kind for _, operation in described for each in operation.answers.values() for kind in each}
     kinds |= {operation.body for _, operation in described if operation.body}
     kinds |= {contract.error_schema for contract in contracts}
-    _, components = msgspec.json.schema_components(sorted(kinds, key=lambda kind: kind.__name__), ref_template=_REFERENCE)
+    ordered = sorted(kinds, key=str)
+    schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    references = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
-    for path, operation in sorted(described):
+    for path, operation in sorted(described, key=lambda each: (each[0], each[1].method)):
         contract = next((each for each in contracts if each.owns(path)), None)
-        paths.setdefault(path, {})[operation.method] = _describe(path, operation, contract)
+        paths.setdefault(path, {})[operation.method] = _describe(path, operation, contract, references)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Headway", "version": headway.__version__, "description": headway.__doc__},
@@ -92,27 +102,47 @@ def _operations(route: BaseRoute) -> list[Operation]:
     return [handler.opt["operation"] for handler in handlers if "operation" in handler.opt]
 
 
-def _describe(path: str, operation: Operation, contract: Contract | None) -> dict[str, Any]:
+def _describe(
+    path: str, operation: Operation, contract: Contract | None, references: Mapping[Kind, dict[str, Any]]
+) -> dict[str, Any]:
+    def content(*kinds: Kind) -> dict[str, Any]:
+        schemas = [references[kind] for kind in kinds]
+        return {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+
     described: dict[str, Any] = {
         "operationId": f"{operation.method} {path}",
         "summary": operation.text.partition("\n")[0],
         "description": operation.text,
         "tags": list(operation.tags),
         "responses": {
-            str(status): {"description": _OUTCOMES[status], "content": _content(*kinds)}
+            str(status): {"description": _OUTCOMES[status]} | ({"content": content(*kinds)} if kinds else {})
             for status, kinds in operation.answers.items()
         },
     }
+    parameters = [*_path_parameters(path), *_query_parameters(operation.query)]
+    if parameters:
+        described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+        described["requestBody"] = {"required": True, "content": content(operation.body)}
     if operation.is_public:
         described["security"] = []
     if contract is not None:
         for status, meaning in _ERRORS.items():
-            described["responses"].setdefault(str(status), {"description": meaning, "content": _content(contract.error_schema)})
+            described["responses"].setdefault(str(status), {"description": meaning, "content": content(contract.error_schema)})
     return described
 
 
-def _content(*kinds: Kind) -> dict[str, Any]:
-    references = [{"$ref": _REFERENCE.format(name=kind.__name__)} for kind in kinds]
-    return {"application/json": {"schema": references[0] if len(references) == 1 else {"anyOf": references}}}
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"{(\w+)}", path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _query_parameters(kind: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
+    if kind is None:
+        return []
+    ((_, components),) = [msgspec.json.schema_components([kind], ref_template="{name}")]
+    fields = components[kind.__name__]["properties"]
+    return [
+        {"name": field.encode_name, "in": "query", "required": field.required, "schema": fields[field.encode_name]}
+        for field in msgspec.structs.fields(kind)
+    ]

@@ -8,7 +8,17 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from headway.domain.errors import Conflict, Forbidden, HeadwayError, Invalid, NotFound, Unauthenticated, Unavailable
+from headway.domain.errors import (
+    Conflict,
+    Forbidden,
+    HeadwayError,
+    Invalid,
+    KeyReused,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
 from headway.http.contract import Contract, Problem
 from headway.telemetry import Metrics, request_id
 
@@ -26,10 +36,13 @@ _CODES = {
 
 
 _STATUSES: dict[type[HeadwayError], int] = {
+    Invalid: 400,
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    KeyReused: 422,
+    RateLimited: 429,
     Unavailable: 503,
 }
 
@@ -91,17 +104,18 @@ class Problems:
             self._metrics.rejections.labels(each.field).inc()
         log.info("refused", code=error.kind, reason=error.message, errors=[f"{e.field}: {e.message}" for e in fields])
         return Problem(
-            status=contract.status_of(error) if contract else _status_of(error),
+            status=contract.status_of(error) if contract else status_of(error),
             code=error.kind,
             message=error.message,
             request_id=identity,
             fields=fields,
-            retry_after_seconds=error.retry_after_seconds if isinstance(error, Unavailable) else None,
+            retry_after_seconds=error.retry_after_seconds,
         )
 
 
-def _status_of(error: HeadwayError) -> int:
-    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 400)
+def status_of(error: HeadwayError) -> int:
+    """Give the usual status for a domain error."""
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def _details(problem: Problem) -> ProblemDetails:

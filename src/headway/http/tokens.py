@@ -2,11 +2,11 @@
 
 import os
 import secrets
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jwt
 
-from headway.domain.accounts import User
+from headway.domain.accounts import Session, User
 from headway.domain.errors import Unauthenticated
 from headway.domain.instants import SECOND, Clock
 from headway.settings import Settings, SettingsError
@@ -18,11 +18,23 @@ _MOST_REMEMBERED = 10_000
 
 
 class AccessClaims(NamedTuple):
-    """What a token says: who, under which version of the account's tokens, until when (seconds since 1970)."""
+    """What a token says: who, under which version of the account's tokens, until when (seconds since 1970).
+
+    `session_id` is the sign-in that it came from, if it came from one.
+    """
 
     user_id: int
     token_version: int
     expires_at: int
+    session_id: str | None = None
+
+
+class RefreshClaims(NamedTuple):
+    """What a refresh token says: it is the one of a generation of a session."""
+
+    user_id: int
+    session_id: str
+    generation: int
 
 
 class Tokens:
@@ -31,28 +43,26 @@ class Tokens:
     def __init__(self, secret_key: str, clock: Clock, *, lifetime_seconds: int) -> None:
         self._key = secret_key
         self._clock = clock
-        self._lifetime_seconds = lifetime_seconds
+        self.lifetime_seconds = lifetime_seconds
         self._verified: dict[str, AccessClaims] = {}
 
-    def issue(self, user: User, *, lifetime_seconds: int | None = None) -> str:
+    def issue(self, user: User, *, lifetime_seconds: int | None = None, session_id: str | None = None) -> str:
         """Sign an access token for an account."""
         now = self._clock() // SECOND
-        payload = {
-            "iss": _ISSUER,
-            "aud": _AUDIENCE,
-            "typ": "access",
-            "sub": str(user.id),
-            "ver": user.token_version,
-            "iat": now,
-            "exp": now + (self._lifetime_seconds if lifetime_seconds is None else lifetime_seconds),
-        }
-        return jwt.encode(payload, self._key, algorithm=_ALGORITHM)
+        lifetime_seconds = self.lifetime_seconds if lifetime_seconds is None else lifetime_seconds
+        own = {"ver": user.token_version, "sid": session_id} if session_id else {"ver": user.token_version}
+        return self._sign("access", user.id, now + lifetime_seconds, {"iat": now, **own})
+
+    def issue_refresh(self, session: Session) -> str:
+        """Sign the refresh token of a session's generation; for the same generation always the same one."""
+        own = {"sid": session.id, "gen": session.generation}
+        return self._sign("refresh", session.user.id, session.expires_at // SECOND, own)
 
     def verify(self, token: str) -> AccessClaims:
         """Check signature, algorithm, issuer, audience, type and expiry. Raises Unauthenticated."""
         claims = self._verified.get(token)
         if claims is None:
-            claims = self._decode(token)
+            claims = self._read_access(token)
             if len(self._verified) >= _MOST_REMEMBERED:
                 self._verified.clear()
             self._verified[token] = claims
@@ -61,9 +71,32 @@ class Tokens:
             raise Unauthenticated("The token has expired.")
         return claims
 
-    def _decode(self, token: str) -> AccessClaims:
+    def read_refresh(self, token: str) -> RefreshClaims:
+        """Check a refresh token but for whether it was used. Raises Unauthenticated."""
+        payload = self._decode(token, "refresh")
         try:
-            payload = jwt.decode(
+            claims = RefreshClaims(int(payload["sub"]), str(payload["sid"]), int(payload["gen"]))
+            expires_at = int(payload["exp"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+        if expires_at <= self._clock() // SECOND:
+            raise Unauthenticated("The token has expired.")
+        return claims
+
+    def _read_access(self, token: str) -> AccessClaims:
+        payload = self._decode(token, "access")
+        try:
+            return AccessClaims(int(payload["sub"]), int(payload["ver"]), int(payload["exp"]), payload.get("sid"))
+        except (KeyError, ValueError, TypeError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+
+    def _sign(self, kind: str, user_id: int, expires_at: int, own: dict[str, Any]) -> str:
+        payload = {"iss": _ISSUER, "aud": _AUDIENCE, "typ": kind, "sub": str(user_id), "exp": expires_at, **own}
+        return jwt.encode(payload, self._key, algorithm=_ALGORITHM)
+
+    def _decode(self, token: str, kind: str) -> dict[str, Any]:
+        try:
+            payload: dict[str, Any] = jwt.decode(
                 token,
                 self._key,
                 algorithms=[_ALGORITHM],
@@ -72,11 +105,11 @@ class Tokens:
                 # Expiry is checked against Headway's own clock, each time.
                 options={"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False},
             )
-            if payload.get("typ") != "access":
-                raise Unauthenticated("This is not an access token.")
-            return AccessClaims(int(payload["sub"]), int(payload["ver"]), int(payload["exp"]))
-        except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
+        except (jwt.PyJWTError, ValueError) as error:
             raise Unauthenticated("The token is not valid.") from error
+        if payload.get("typ") != kind:
+            raise Unauthenticated(f"This is not {'an access' if kind == 'access' else 'a refresh'} token.")
+        return payload
 
 
 def signing_key(settings: Settings) -> str:

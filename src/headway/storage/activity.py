@@ -117,6 +117,25 @@ _write_units = WriteRows(
     update=["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
 )
 _write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
+_unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
+_units_by_key = (
+    select(*_unit_columns)
+    .select_from(_unit_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+    )
+)
+_learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
+_completed = (
+    select(unit_progress.c.unit_id)
+    .select_from(_learner_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))),
+    )
+    .where(unit_progress.c.status == "COMPLETED")
+)
 _units_of_learner = select(*_unit_columns).where(
     unit_progress.c.user_id == bindparam("user_id"), unit_progress.c.course_id == bindparam("course_id")
 )
@@ -171,6 +190,16 @@ async def read_state(
         if day != NO_DAY and (user_id, course_id, day) not in days:
             days[user_id, course_id, day] = {} if spans is None else decode_spans(spans)
     return units, days
+
+
+async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> list[UnitProgress]:
+    """Read progress in units, where there is any."""
+    return [_unit(row) for row in await tx.all(_units_by_key, keys=keys)]
+
+
+async def completed_units(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> set[int]:
+    """Give the units that learners have completed in courses, by (user_id, course_id)."""
+    return {row["unit_id"] for row in await tx.all(_completed, keys=keys)}
 
 
 async def read_units_of(tx: ReadTransaction, user_id: int, course_id: int) -> list[UnitProgress]:

@@ -1,16 +1,29 @@
 """Courses, modules, units and assessments as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import BigInteger, and_, bindparam, insert, select
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from headway.domain.accounts import CourseRole
-from headway.domain.catalogue import Assessment, CourseKind, CourseTerms, CourseTree, Module, NewCourse, Outline, Unit
+from headway.domain.catalogue import (
+    Assessment,
+    CourseKind,
+    CoursePage,
+    CourseTerms,
+    CourseTree,
+    Module,
+    NewCourse,
+    Outline,
+    Unit,
+)
 from headway.domain.completion import Completion, Rule
 from headway.domain.instants import Instant
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
-from headway.storage.dialects import WriteRows, rows
+from headway.storage.dialects import UpdateRows, WriteRows, rows
 from headway.storage.tables import assessments, course_prerequisites, course_staff, courses, modules, units, users
 
 _COURSE_FIELDS = [
@@ -31,7 +44,7 @@ _COURSE_FIELDS = [
 ]
 
 _ids = rows("ids", {"id": BigInteger()})
-_revisions = select(courses.c.id, courses.c.revision).join(_ids, courses.c.id == _ids.c.id)
+_revisions = select(courses.c.id, courses.c.revision, courses.c.is_sequential).join(_ids, courses.c.id == _ids.c.id)
 _modules = select(modules).join(_ids, modules.c.course_id == _ids.c.id).order_by(modules.c.course_id, modules.c.position)
 _units = (
     select(units)
@@ -40,15 +53,26 @@ _units = (
     .order_by(units.c.course_id, modules.c.position, units.c.position)
 )
 _assessments = select(assessments).where(assessments.c.course_id == bindparam("course_id")).order_by(assessments.c.position)
-_course = (
+_assessment_by_id = select(assessments).where(assessments.c.id == bindparam("assessment_id"))
+_staff = course_staff.alias("staff")
+_courses = (
     select(courses, users.c.id.label("owner_id"), users.c.name.label("owner_name"))
     .join(course_staff, and_(course_staff.c.course_id == courses.c.id, course_staff.c.role == CourseRole.OWNER))
     .join(users, users.c.id == course_staff.c.user_id)
-    .where(courses.c.id == bindparam("course_id"))
 )
+_course = _courses.where(courses.c.id == bindparam("course_id"))
 _terms = select(
-    courses.c.is_published, courses.c.enroll_from, courses.c.enroll_until, courses.c.ends_at, courses.c.access_days
+    courses.c.title,
+    courses.c.is_published,
+    courses.c.capacity,
+    courses.c.seats_taken,
+    courses.c.enroll_from,
+    courses.c.enroll_until,
+    courses.c.ends_at,
+    courses.c.access_days,
 ).where(courses.c.id == bindparam("course_id"))
+# Not FOR UPDATE: rows that refer to the course may be written meanwhile.
+_lock_terms = _terms.with_for_update(key_share=True)
 _by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
 _insert_course = (
     insert(courses)
@@ -63,6 +87,30 @@ _insert_units = WriteRows(
     units, ["course_id", "module_id", "slug", "title", "kind", "position", "is_required", "rule", "threshold"]
 )
 _insert_assessments = WriteRows(assessments, ["course_id", "title", "description", "due_at", "max_grade", "position"])
+_update_course = (
+    update(courses)
+    .where(courses.c.id == bindparam("course_id"))
+    .values(
+        {name: bindparam(name) for name in _COURSE_FIELDS}
+        | {"revision": courses.c.revision + 1, "updated_at": bindparam("now")}
+    )
+)
+_clear_module_slugs = update(modules).where(modules.c.course_id == bindparam("course_id")).values(slug=None)
+_clear_unit_slugs = update(units).where(units.c.course_id == bindparam("course_id")).values(slug=None)
+_update_modules = UpdateRows(modules, ["slug", "title", "position", "retired_at"])
+_update_units = UpdateRows(
+    units, ["module_id", "slug", "title", "kind", "position", "is_required", "rule", "threshold", "retired_at"]
+)
+_update_assessments = UpdateRows(assessments, ["title", "description", "due_at", "max_grade", "position", "retired_at"])
+_retire_modules = UpdateRows(modules, ["retired_at"])
+_retire_units = UpdateRows(units, ["retired_at"])
+_retire_assessments = UpdateRows(assessments, ["retired_at"])
+_delete_prerequisites = delete(course_prerequisites).where(course_prerequisites.c.course_id == bindparam("course_id"))
+_some_prerequisites = (
+    select(course_prerequisites)
+    .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
+    .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
+)
 _insert_staff = WriteRows(course_staff, ["user_id", "course_id", "role"], update=["role"])
 _staff_role = select(course_staff.c.role).where(
     course_staff.c.user_id == bindparam("user_id"), course_staff.c.course_id == bindparam("course_id")
@@ -140,27 +188,159 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
     return course_id
 
 
+async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCourse, *, now: Instant) -> None:
+    """Make a stored course what is given: parts with an id are overwritten, others added, those not given retired.
+
+    The number of statements does not grow with the course.
+    """
+    course_id = stored.id
+    await tx.run(_update_course, course_id=course_id, **{name: getattr(course, name) for name in _COURSE_FIELDS}, now=now)
+    # Slugs may change places.
+    await tx.run(_clear_module_slugs, course_id=course_id)
+    await tx.run(_clear_unit_slugs, course_id=course_id)
+    await tx.run(_delete_prerequisites, course_id=course_id)
+    kept = {module.id for module in course.modules}
+    places = list(enumerate(course.modules))
+    await tx.write_rows(
+        (_update_modules, [(m.slug, m.title, i, None, m.id) for i, m in places if m.id is not None]),
+    )
+    await tx.write_rows(
+        (_retire_modules, [(now, m.id) for m in stored.modules if m.id not in kept and not m.is_retired]),
+        (_insert_prerequisites, [(course_id, other) for other in sorted(set(course.prerequisites))]),
+    )
+    await tx.write_rows((_insert_modules, [(course_id, m.slug, m.title, i) for i, m in places if m.id is None]))
+    present = [module.id for module in await list_modules(tx, course_id) if not module.is_retired]
+    await _change_units(tx, stored, course, present, now)
+    await _change_assessments(tx, stored, course, now)
+
+
+async def _change_units(
+    tx: WriteTransaction, stored: CourseTree, course: NewCourse, module_ids: Sequence[int], now: Instant
+) -> None:
+    placed = [
+        (module_id, u, unit)
+        for module_id, module in zip(module_ids, course.modules, strict=True)
+        for u, unit in enumerate(module.units)
+    ]
+    kept = {unit.id for _, _, unit in placed}
+    changed = [
+        (
+            *(module_id, unit.slug, unit.title, unit.kind, u, unit.is_required),
+            *(unit.completion.rule, unit.completion.threshold, None, unit.id),
+        )
+        for module_id, u, unit in placed
+        if unit.id is not None
+    ]
+    new = [
+        (
+            *(stored.id, module_id, unit.slug, unit.title, unit.kind, u),
+            *(unit.is_required, unit.completion.rule, unit.completion.threshold),
+        )
+        for module_id, u, unit in placed
+        if unit.id is None
+    ]
+    await tx.write_rows((_update_units, changed))
+    await tx.write_rows((_insert_units, new))
+    await tx.write_rows((_retire_units, [(now, u.id) for u in stored.units if u.id not in kept and not u.is_retired]))
+
+
+async def _change_assessments(tx: WriteTransaction, stored: CourseTree, course: NewCourse, now: Instant) -> None:
+    kept = {assessment.id for assessment in course.assessments}
+    places = list(enumerate(course.assessments))
+    changed = [
+        (each.title, each.description, each.due_at, each.max_grade, i, None, each.id)
+        for i, each in places
+        if each.id is not None
+    ]
+    new = [(stored.id, each.title, each.description, each.due_at, each.max_grade, i) for i, each in places if each.id is None]
+    await tx.write_rows((_update_assessments, changed))
+    await tx.write_rows((_insert_assessments, new))
+    retired = [(now, each.id) for each in stored.assessments if each.id not in kept and not each.is_retired]
+    await tx.write_rows((_retire_assessments, retired))
+
+
+@cache
+def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
+    """Build the statements for a page of courses and for their number, with only the conditions that are given."""
+    conditions: dict[str, ColumnElement[bool]] = {
+        "is_published": courses.c.is_published == bindparam("is_published"),
+        "subject": func.lower(courses.c.subject) == bindparam("subject"),
+        "level": func.lower(courses.c.level) == bindparam("level"),
+        "kind": courses.c.kind == bindparam("kind"),
+        "tutor_id": users.c.id == bindparam("tutor_id"),
+        "tutor": func.lower(users.c.name).like(bindparam("tutor"), escape="\\"),
+        "q": or_(
+            func.lower(courses.c.title).like(bindparam("q"), escape="\\"),
+            func.lower(courses.c.description).like(bindparam("q"), escape="\\"),
+        ),
+        "staff_id": exists(
+            select(_staff.c.user_id).where(_staff.c.course_id == courses.c.id, _staff.c.user_id == bindparam("staff_id"))
+        ),
+    }
+    given = [conditions[name] for name in sorted(filters - {"staff_id", "is_published"})]
+    # Staff see their own courses before they are published.
+    seen = [conditions[name] for name in ("is_published", "staff_id") if name in filters]
+    asked = _courses.where(*given, *([or_(*seen)] if seen else []))
+    page = asked.order_by(courses.c.id.desc()).limit(bindparam("most")).offset(bindparam("skipped"))
+    return page, asked.with_only_columns(func.count().label("total"))
+
+
+async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, most: int, skipped: int) -> CoursePage:
+    """Read a page of courses, the newest first, without what is in them.
+
+    `filters` may hold `subject`, `level`, `tutor`, `q` (lower case, the last two as patterns), `kind`, `tutor_id`,
+    `is_published`, and `staff_id`: someone who sees own courses that are not published.
+    """
+    page, count = _listing(frozenset(filters))
+    found = await tx.all(page, **filters, most=most, skipped=skipped)
+    total = (await tx.one(count, **filters))["total"]
+    prerequisites: dict[int, list[int]] = {}
+    for row in await tx.all(_some_prerequisites, ids=[(row["id"],) for row in found]):
+        prerequisites.setdefault(row["course_id"], []).append(row["prerequisite_id"])
+    return CoursePage([_tree(row, prerequisites.get(row["id"], [])) for row in found], total)
+
+
+async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
+    """Give the courses to be completed before any of these."""
+    return {row["prerequisite_id"] for row in await tx.all(_some_prerequisites, ids=[(i,) for i in course_ids])}
+
+
 async def terms(tx: ReadTransaction, course_id: int) -> CourseTerms | None:
     """Give what decides about enrolling in a course."""
     row = await tx.first(_terms, course_id=course_id)
-    return None if row is None else CourseTerms(bool(row[0]), row[1], row[2], row[3], row[4])
+    return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
+
+
+async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
+    """Give what decides about enrolling in a course, and lock its seats and its waiting list until the transaction ends."""
+    row = await tx.first(_lock_terms, course_id=course_id)
+    return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
 
 
 async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
     """Read a course that exists, with everything in it."""
-    row = await tx.one(_course, course_id=course_id)
+    bare = _tree(await tx.one(_course, course_id=course_id), await list_prerequisites(tx, course_id))
+    return msgspec.structs.replace(
+        bare,
+        modules=await list_modules(tx, course_id),
+        units=await list_units(tx, course_id),
+        assessments=await list_assessments(tx, course_id),
+    )
+
+
+def _tree(row: Row, prerequisites: Sequence[int]) -> CourseTree:
     fields = {name: row[name] for name in _COURSE_FIELDS}
     fields |= {"kind": CourseKind(row["kind"])}
     fields |= {name: bool(row[name]) for name in ("is_sequential", "is_published")}
     return CourseTree(
-        id=course_id,
-        course=NewCourse(**fields, prerequisites=tuple(await list_prerequisites(tx, course_id))),
+        id=row["id"],
+        course=NewCourse(**fields, prerequisites=tuple(prerequisites)),
         seats_taken=row["seats_taken"],
         owner_id=row["owner_id"],
         owner_name=row["owner_name"],
-        modules=await list_modules(tx, course_id),
-        units=await list_units(tx, course_id),
-        assessments=await list_assessments(tx, course_id),
+        modules=[],
+        units=[],
+        assessments=[],
     )
 
 
@@ -178,7 +358,7 @@ async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int,
 async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Outline]:
     """Load what is needed to place activity in each of these courses that exists."""
     ids = [(course_id,) for course_id in course_ids]
-    found = {row["id"]: row["revision"] for row in await tx.all(_revisions, ids=ids)}
+    found = {row["id"]: (row["revision"], bool(row["is_sequential"])) for row in await tx.all(_revisions, ids=ids)}
     modules_of: dict[int, frozenset[int]] = {
         course_id: frozenset(row["id"] for row in group)
         for course_id, group in groupby(await tx.all(_modules, ids=ids), lambda row: int(row["course_id"]))
@@ -194,8 +374,9 @@ async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, 
             module_ids=modules_of.get(course_id, frozenset()),
             units=units_of.get(course_id, {}),
             required_units=sum(unit.counts for unit in units_of.get(course_id, {}).values()),
+            is_sequential=is_sequential,
         )
-        for course_id, revision in found.items()
+        for course_id, (revision, is_sequential) in found.items()
     }
 
 
@@ -212,6 +393,12 @@ async def list_units(tx: ReadTransaction, course_id: int) -> list[Unit]:
 async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
     """Give a course's assessments in order."""
     return [_assessment(row) for row in await tx.all(_assessments, course_id=course_id)]
+
+
+async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:
+    """Look an assessment up by its id, retired ones too."""
+    row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
+    return None if row is None else _assessment(row)
 
 
 async def list_prerequisites(tx: ReadTransaction, course_id: int) -> list[int]:

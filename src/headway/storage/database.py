@@ -3,9 +3,11 @@
 Times are integers (milliseconds since 1970, UTC) on both sides of this interface, whatever the database stores.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
 from headway.storage.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
@@ -71,6 +73,18 @@ class WriteTransaction(ReadTransaction):
     async def lock_course(self, course_id: int) -> None:
         """Wait until nobody records anything in a course, and keep others from it until the transaction ends."""
 
+    @abstractmethod
+    async def share_courses(self, course_ids: Collection[int]) -> None:
+        """Keep everybody from changing these courses until the transaction ends, waiting for those who are at it."""
+
+    @abstractmethod
+    async def claim(self, name: str) -> bool:
+        """Claim a name until the transaction ends; False if another transaction that is under way has it."""
+
+    @abstractmethod
+    async def announce(self, topics: Collection[str]) -> None:
+        """Tell the listeners of all server processes, once this is committed, that there is something new in these topics."""
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Have something done once the transaction is committed; it is not done if it fails."""
         self._after_commit.append(action)
@@ -88,22 +102,67 @@ class Database(ABC):
     useful_writers: int
     """How many write transactions of one process get more done than one: they wait for the database in turn."""
 
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self._whole: ContextVar[tuple[WriteTransaction, asyncio.Task[Any] | None] | None] = ContextVar("whole", default=None)
+        self._listeners: list[Listener] = []
+
     @abstractmethod
     async def open(self) -> None:
         """Connect. Raises Unavailable if the database cannot be reached."""
 
-    @abstractmethod
     def read(self) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read-only snapshot. Raises Unavailable while the database cannot be reached."""
+        whole = self._whole_of_task()
+        return self._read() if whole is None else _part(whole, ())
 
-    @abstractmethod
     def write(self, *, in_courses: Collection[int] = ()) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a transaction, committed at the end of the block, rolled back if it raises.
 
         Until it ends nobody else changes the courses `in_courses`: whoever changes a course takes `lock_course` first.
         Raises Unavailable while the database cannot be reached, or cannot say whether it committed.
         """
+        whole = self._whole_of_task()
+        return self._write(in_courses) if whole is None else _part(whole, in_courses)
+
+    @asynccontextmanager
+    async def whole(self) -> AsyncIterator[WriteTransaction]:
+        """Make one transaction of everything that this task reads and writes within the block."""
+        async with self.write() as tx:
+            token = self._whole.set((tx, asyncio.current_task()))
+            try:
+                yield tx
+            finally:
+                self._whole.reset(token)
+
+    def listen(self, listener: "Listener") -> None:
+        """Have `listener` called with the topics of each announcement, and with None if some may have been missed."""
+        self._listeners.append(listener)
 
     @abstractmethod
     async def close(self) -> None:
         """Let go of all connections."""
+
+    @abstractmethod
+    def _read(self) -> AbstractAsyncContextManager[ReadTransaction]: ...
+
+    @abstractmethod
+    def _write(self, in_courses: Collection[int]) -> AbstractAsyncContextManager[WriteTransaction]: ...
+
+    def _tell(self, topics: Collection[str] | None) -> None:
+        for listener in self._listeners:
+            listener(topics)
+
+    def _whole_of_task(self) -> WriteTransaction | None:
+        # A task that was started within the block has the variable too, but outlives the transaction.
+        tx, task = self._whole.get() or (None, None)
+        return tx if task is not None and task is asyncio.current_task() else None
+
+
+Listener: TypeAlias = Callable[[Collection[str] | None], None]
+
+
+@asynccontextmanager
+async def _part(whole: WriteTransaction, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
+    await whole.share_courses(in_courses)
+    yield whole

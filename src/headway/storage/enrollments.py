@@ -1,18 +1,19 @@
 """Enrollments as rows, with the course progress they carry, and the seats they take."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select, update
 
 from headway.domain.completion import COMPLETE, Evidence, Percent
-from headway.domain.enrollment_status import OPEN, EnrollmentStatus
-from headway.domain.instants import Instant, Milliseconds
+from headway.domain.enrollment_status import LIMITED, OPEN, EnrollmentStatus
+from headway.domain.instants import DAY, Instant, Milliseconds
 from headway.storage.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.storage.dialects import UpdateRows, rows
+from headway.storage.dialects import UpdateRows, WriteRows, rows
 from headway.storage.evidence import decode_evidence, encode_evidence
-from headway.storage.tables import Id, courses, enrollments, unit_progress, units
+from headway.storage.tables import Id, courses, enrollments, unit_progress, units, users
 
 LearnerInCourse = tuple[int, int]
 """(user_id, course_id)"""
@@ -30,7 +31,25 @@ class Enrollment(msgspec.Struct):
     last_activity_at: Instant | None
     enrolled_at: Instant
     completed_at: Instant | None
+    certificate_url: str | None
     course_revision: int
+    access_days: int | None
+
+    def has_run_out(self, now: Instant) -> bool:
+        """Say whether the course's days of access are over; whoever completed the course keeps it."""
+        is_limited = self.access_days is not None and self.status in LIMITED
+        return is_limited and now >= self.enrolled_at + (self.access_days or 0) * DAY
+
+    def is_open(self, now: Instant) -> bool:
+        """Say whether the learner has access to the course."""
+        return self.status in OPEN and not self.has_run_out(now)
+
+
+class NamedEnrollment(NamedTuple):
+    """An enrollment with the name of the learner."""
+
+    enrollment: Enrollment
+    learner_name: str
 
 
 def _status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
@@ -49,7 +68,9 @@ _columns = (
     enrollments.c.last_activity_at,
     enrollments.c.enrolled_at,
     enrollments.c.completed_at,
+    enrollments.c.certificate_url,
     courses.c.revision,
+    courses.c.access_days,
 )
 _found = (
     select(*_columns)
@@ -59,36 +80,63 @@ _found = (
     .order_by(enrollments.c.user_id, enrollments.c.course_id)
 )
 _lock = _found.with_for_update(of=enrollments)
-_insert = (
-    insert(enrollments)
-    .values(
-        user_id=bindparam("user_id"),
-        course_id=bindparam("course_id"),
-        status=EnrollmentStatus.ENROLLED,
-        percent=0,
-        study_ms=0,
-        metadata="{}",
-        enrolled_at=bindparam("now"),
-        created_at=bindparam("recorded_at"),
-        updated_at=bindparam("recorded_at"),
+_lock_page = (
+    select(*_columns)
+    .join(courses, courses.c.id == enrollments.c.course_id)
+    .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.user_id > bindparam("after_user"))
+    .order_by(enrollments.c.user_id)
+    .limit(bindparam("most"))
+    .with_for_update(of=enrollments)
+)
+_titled = select(*_columns, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
+_of_user = (
+    _titled.where(enrollments.c.user_id == bindparam("of_user"))
+    .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
+_count_of_user = (
+    select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("of_user"))
+)
+_titled_by_key = _titled.join(
+    _keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
+)
+
+
+@cache
+def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
+    """Build the statements for a page of a course's enrollments and for their number."""
+    asked = [enrollments.c.course_id == bindparam("in_course"), *([_status_among(*statuses)] if statuses else [])]
+    page = (
+        select(*_columns, users.c.name.label("learner_name"))
+        .join(courses, courses.c.id == enrollments.c.course_id)
+        .join(users, users.c.id == enrollments.c.user_id)
+        .where(*asked)
+        .order_by(enrollments.c.user_id)
+        .limit(bindparam("most"))
+        .offset(bindparam("skipped"))
     )
-    .on_conflict_do_nothing()
-    .returning(enrollments.c.user_id)
+    return page, select(func.count().label("total")).select_from(enrollments).where(*asked)
+
+
+_insert = WriteRows(
+    enrollments,
+    [
+        *("user_id", "course_id", "status", "percent", "study_ms", "metadata"),
+        *("enrolled_at", "created_at", "updated_at"),
+    ],
 )
 _update_progress = UpdateRows(
     enrollments,
     ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
 )
 _update_standing = UpdateRows(enrollments, ["status", "enrolled_at", "updated_at"])
-_take_seat = (
+_add_seats = (
     update(courses)
-    .where(
-        courses.c.id == bindparam("course_id"),
-        or_(courses.c.capacity.is_(None), courses.c.seats_taken < courses.c.capacity),
-    )
-    .values(seats_taken=courses.c.seats_taken + 1)
+    .where(courses.c.id == bindparam("course_id"))
+    .values(seats_taken=courses.c.seats_taken + bindparam("count", type_=Integer()))
 )
-_free_seat = update(courses).where(courses.c.id == bindparam("course_id")).values(seats_taken=courses.c.seats_taken - 1)
+_certify = UpdateRows(enrollments, ["certificate_url"])
 _is_complete = unit_progress.c.status == "COMPLETED"
 _required_progress = (
     select(
@@ -117,6 +165,16 @@ _open_in_course = (
 )
 
 
+_limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
+_cutoffs = rows("cutoffs", {"course_id": Id, "before": enrollments.c.enrolled_at.type})
+_run_out = (
+    select(enrollments.c.user_id, enrollments.c.course_id)
+    .select_from(_cutoffs)
+    .join(enrollments, and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before))
+    .where(_status_among(*sorted(LIMITED)))
+    .order_by(enrollments.c.course_id, enrollments.c.user_id)
+    .limit(bindparam("most"))
+)
 _most_active = (
     select(enrollments.c.user_id)
     .where(enrollments.c.course_id == bindparam("course_id"), _status_among(*sorted(OPEN)))
@@ -137,6 +195,8 @@ def _enrollment(row: Row) -> Enrollment:
         row[7],
         row[8],
         row[9],
+        row[10],
+        row[11],
     )
 
 
@@ -152,33 +212,34 @@ async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[Le
     return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
 
 
-async def insert_enrollment(tx: WriteTransaction, *, user_id: int, course_id: int, enrolled_at: Instant, now: Instant) -> bool:
-    """Enroll; False if the learner has an enrollment in the course already."""
-    row = await tx.first(_insert, user_id=user_id, course_id=course_id, now=enrolled_at, recorded_at=now)
-    return row is not None
+async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, most: int) -> list[Enrollment]:
+    """Lock and read enrollments in a course in the order of their learners, up to `most`."""
+    return [_enrollment(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, most=most)]
 
 
-async def set_standing(
-    tx: WriteTransaction,
-    *,
-    user_id: int,
-    course_id: int,
-    status: EnrollmentStatus,
-    enrolled_at: Instant,
-    now: Instant,
+async def insert_enrollments(
+    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], *, enrolled_at: Instant, now: Instant
 ) -> None:
-    """Overwrite status and enrollment date."""
-    await tx.write_rows((_update_standing, [(status, enrolled_at, now, user_id, course_id)]))
+    """Enroll learners who have no enrollment in the course yet."""
+    fixed = (course_id, EnrollmentStatus.ENROLLED.value, 0, 0, "{}", enrolled_at, now, now)
+    await tx.write_rows((_insert, [(user_id, *fixed) for user_id in user_ids]))
 
 
-async def take_seat(tx: WriteTransaction, course_id: int) -> bool:
-    """Take a seat with one conditional update; False if none is free. Locks the course row until the transaction ends."""
-    return await tx.run(_take_seat, course_id=course_id) > 0
+async def set_standing(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
+    """Overwrite status and enrollment date of locked enrollments."""
+    values = [(e.status.value, e.enrolled_at, now, e.user_id, e.course_id) for e in changed]
+    await tx.write_rows((_update_standing, values))
 
 
-async def free_seat(tx: WriteTransaction, course_id: int) -> None:
-    """Give a seat back."""
-    await tx.run(_free_seat, course_id=course_id)
+async def set_certificate(tx: WriteTransaction, user_id: int, course_id: int, certificate_url: str) -> None:
+    """Overwrite where the certificate is."""
+    await tx.write_rows((_certify, [(certificate_url, user_id, course_id)]))
+
+
+async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
+    """Count seats as taken, or with a negative number as free again; the course must be locked."""
+    if count:
+        await tx.run(_add_seats, course_id=course_id, count=count)
 
 
 def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
@@ -212,3 +273,35 @@ async def count_open(tx: ReadTransaction, course_id: int) -> int:
 async def most_active(tx: ReadTransaction, course_id: int) -> int:
     """Give the learner with the most study time of those who have access to a course that has any."""
     return int((await tx.one(_most_active, course_id=course_id))["user_id"])
+
+
+async def run_out(tx: ReadTransaction, now: Instant, *, most: int) -> list[LearnerInCourse]:
+    """Give learners whose days of access are over, by course, up to `most`."""
+    limited = [(row["id"], now - row["access_days"] * DAY) for row in await tx.all(_limited_courses)]
+    if not limited:
+        return []
+    return [(row["user_id"], row["course_id"]) for row in await tx.all(_run_out, cutoffs=limited, most=most)]
+
+
+async def list_of_user(
+    tx: ReadTransaction, user_id: int, *, most: int, skipped: int
+) -> tuple[list[tuple[Enrollment, str]], int]:
+    """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
+    found = await tx.all(_of_user, of_user=user_id, most=most, skipped=skipped)
+    total = (await tx.one(_count_of_user, of_user=user_id))["total"]
+    return [(_enrollment(row), row["title"]) for row in found], total
+
+
+async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:
+    """Read these enrollments with the courses' titles."""
+    return [(_enrollment(row), row["title"]) for row in await tx.all(_titled_by_key, keys=keys)]
+
+
+async def list_in_course(
+    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], most: int, skipped: int
+) -> tuple[list[NamedEnrollment], int]:
+    """Read a page of a course's enrollments, of some statuses or all, by learner, and how many there are."""
+    page, count = _in_course(tuple(sorted(statuses)))
+    found = await tx.all(page, in_course=course_id, most=most, skipped=skipped)
+    total = (await tx.one(count, in_course=course_id))["total"]
+    return [NamedEnrollment(_enrollment(row), row["learner_name"]) for row in found], total

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -36,6 +36,10 @@ _OUTAGES = (
 )
 _COURSE_LOCKS = 0x4865
 """The first key of the advisory locks on courses, so that other uses of advisory locks do not meet them."""
+
+
+_CHANNEL = "headway_feed"
+_LISTEN_AGAIN_SECONDS = 1.0
 
 
 class _Connection(asyncpg.Connection):
@@ -103,6 +107,20 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         """Take the course's advisory lock; those who record activity in it hold it shared."""
         await self._connection.execute(f"SELECT pg_advisory_xact_lock({_COURSE_LOCKS}, {_lock_key(course_id)})")
 
+    async def share_courses(self, course_ids: Collection[int]) -> None:
+        """Hold the courses' advisory locks shared."""
+        if course_ids:
+            await self._connection.execute(";".join(_shared_locks(course_ids)))
+
+    async def claim(self, name: str) -> bool:
+        """Take an advisory lock on the name's hash, without waiting."""
+        claimed: bool = await self._connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", name)
+        return claimed
+
+    async def announce(self, topics: Collection[str]) -> None:
+        """Notify the channel that all server processes listen on; PostgreSQL delivers it after the commit."""
+        await self._connection.execute("SELECT pg_notify($1, topic) FROM unnest($2::text[]) AS topic", _CHANNEL, sorted(topics))
+
 
 class PostgresDatabase(Database):
     """A pool of connections to a PostgreSQL server."""
@@ -110,7 +128,7 @@ class PostgresDatabase(Database):
     useful_writers = 2
 
     def __init__(self, database_url: str, *, pool_size: int, timeout_seconds: float) -> None:
-        self.dialect = dialects.postgresql()
+        super().__init__(dialects.postgresql())
         self._database_url = database_url
         self._pool_size = pool_size
         self._timeout_seconds = timeout_seconds
@@ -135,20 +153,18 @@ class PostgresDatabase(Database):
                     "jit": "off",
                 },
             )
+        self._ear = asyncio.create_task(self._listen(), name="listen")
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadTransaction]:
-        """Open a read-only snapshot."""
+    async def _read(self) -> AsyncIterator[ReadTransaction]:
         with _outages():
             async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
                 yield PostgresReadTransaction(self.dialect, connection)
 
     @asynccontextmanager
-    async def write(self, *, in_courses: Collection[int] = ()) -> AsyncIterator[WriteTransaction]:
-        """Open a transaction, holding the courses' advisory locks shared: they live in memory and write nothing."""
-        locks = [f"SELECT pg_advisory_xact_lock_shared({_COURSE_LOCKS}, {key})" for key in sorted(map(_lock_key, in_courses))]
+    async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
         with _outages():
-            async with self._transaction(";".join(["BEGIN", *locks])) as connection:
+            async with self._transaction(";".join(["BEGIN", *_shared_locks(in_courses)])) as connection:
                 transaction = PostgresWriteTransaction(self.dialect, connection)
                 yield transaction
         transaction.committed()
@@ -164,12 +180,36 @@ class PostgresDatabase(Database):
                 await _abandon(connection)
                 raise
 
+    async def _listen(self) -> None:
+        """Pass on what is announced, on a connection of its own that is replaced when it is lost."""
+        while True:
+            with suppress(*_OUTAGES, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._listen_until_lost()
+            await asyncio.sleep(_LISTEN_AGAIN_SECONDS)
+
+    async def _listen_until_lost(self) -> None:
+        lost = asyncio.Event()
+        connection = await connect(self._database_url, timeout_seconds=self._timeout_seconds)
+        try:
+            connection.add_termination_listener(lambda *_: lost.set())
+            await connection.add_listener(_CHANNEL, lambda _connection, _pid, _channel, topic: self._tell([topic]))
+            self._tell(None)
+            await lost.wait()
+        finally:
+            connection.terminate()
+
     async def close(self) -> None:
         """Close the pool; a connection that is still at work gets a moment to finish."""
+        self._ear.cancel()
         try:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
             self._pool.terminate()
+
+
+def _shared_locks(course_ids: Collection[int]) -> list[str]:
+    """Write the statements for the courses' advisory locks: they live in memory and write nothing."""
+    return [f"SELECT pg_advisory_xact_lock_shared({_COURSE_LOCKS}, {key})" for key in sorted(map(_lock_key, course_ids))]
 
 
 def _lock_key(course_id: int) -> int:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
-from headway.storage.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
+from headway.storage.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
 
 _READERS = 4
@@ -70,6 +70,8 @@ def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     connection.executescript(_PRAGMAS)
+    # SQLite's own knows ASCII only.
+    connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), deterministic=True)
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -89,6 +91,10 @@ class SqliteReadTransaction(ReadTransaction):
 
 class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
     """The one write that is under way."""
+
+    def __init__(self, dialect: Dialect, connection: sqlite3.Connection, tell: Listener) -> None:
+        super().__init__(dialect, connection)
+        self._tell = tell
 
     async def run(self, statement: Statement, **given: Any) -> int:
         """Run a statement and say how many rows it touched."""
@@ -115,6 +121,18 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
     async def lock_course(self, course_id: int) -> None:
         """Do nothing: nobody else writes while this transaction is open."""
 
+    async def share_courses(self, course_ids: Collection[int]) -> None:
+        """Do nothing: nobody else writes while this transaction is open."""
+
+    async def claim(self, name: str) -> bool:
+        """Claim nothing: nobody else writes while this transaction is open."""
+        return True
+
+    async def announce(self, topics: Collection[str]) -> None:
+        """Tell the listeners of this process after the commit; there is no other server process."""
+        told = frozenset(topics)
+        self.after_commit(lambda: self._tell(told))
+
 
 class SqliteDatabase(Database):
     """A SQLite file, with one connection that writes and some that read."""
@@ -122,7 +140,7 @@ class SqliteDatabase(Database):
     useful_writers = 1
 
     def __init__(self, path: Path, *, timeout_seconds: float) -> None:
-        self.dialect = dialects.sqlite3()
+        super().__init__(dialects.sqlite3())
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._free_readers = asyncio.Queue[sqlite3.Connection]()
@@ -137,8 +155,7 @@ class SqliteDatabase(Database):
             self._free_readers.put_nowait(reader)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadTransaction]:
-        """Open a read-only snapshot."""
+    async def _read(self) -> AsyncIterator[ReadTransaction]:
         connection = await self._free_readers.get()
         try:
             with _outages():
@@ -150,12 +167,11 @@ class SqliteDatabase(Database):
             self._free_readers.put_nowait(connection)
 
     @asynccontextmanager
-    async def write(self, *, in_courses: Collection[int] = ()) -> AsyncIterator[WriteTransaction]:
-        """Open the one write transaction; others wait for it."""
+    async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
         async with self._write_lock:
             with _outages():
                 await self._begin()
-                transaction = SqliteWriteTransaction(self.dialect, self._writer)
+                transaction = SqliteWriteTransaction(self.dialect, self._writer, self._tell)
                 try:
                     yield transaction
                     await _in_thread(self._writer.commit)

@@ -58,6 +58,9 @@ users = Table(
     Column("name", Text, nullable=False),
     Column("email", Text, unique=True),
     Column("external_id", Text, unique=True),
+    Column("password_hash", Text),
+    Column("interests", Text),
+    Column("learning_goals", Text),
     Column("token_version", Integer, nullable=False),
     Column("is_disabled", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -65,6 +68,44 @@ users = Table(
     _one_of("role", Role),
     sqlite_autoincrement=True,
 )
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("token_version", Integer, nullable=False),
+    Column("generation", Integer, nullable=False, comment="of the refresh token; grows with each use"),
+    Column("replaced", Text, nullable=False, comment="[[generation, when it was used], ...] of late"),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(None, "ended_at"),
+)
+"""A sign-in and the family of refresh tokens that follow from it. The tokens are signed, not stored."""
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("key", Text, primary_key=True, comment="what is limited, and for whom"),
+    Column("times", Text, nullable=False, comment="[ms since 1970, ...]"),
+    Column("expires_at", Moment, nullable=False),
+    Index(None, "expires_at"),
+)
+"""Tries that are limited, such as failed sign-ins: kept here so that limits hold across processes and restarts."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Id, primary_key=True, comment="0 for callers without an account"),
+    Column("key", Text, primary_key=True),
+    Column("request", Text, nullable=False, comment="a hash of method, path and body"),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "created_at"),
+)
+"""Answers that are given again when a request is repeated under its key; committed with what the request did."""
 
 revisions = Table(
     "revisions",
@@ -181,15 +222,27 @@ enrollments = Table(
     Column("last_activity_at", Moment),
     Column("enrolled_at", Moment, nullable=False),
     Column("completed_at", Moment),
+    Column("certificate_url", Text),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     _one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
-    Index(None, "course_id"),
+    Index("ix_enrollments_course_id", "course_id", "user_id"),
     sqlite_with_rowid=False,
     postgresql_with=_ROOM,
 )
 """A learner's place in a course, and the course progress: percent in hundredths, study time, engagement in metadata."""
+
+waiting_list = Table(
+    "waiting_list",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("number", BigInteger, nullable=False, comment="in the order of arrival"),
+    Column("joined_at", Moment, nullable=False),
+    Index("ix_waiting_list_course_id", "course_id", "number"),
+)
+"""Who waits for a seat; the row of the course is locked by whoever joins, leaves or moves somebody up."""
 
 unit_progress = Table(
     "unit_progress",
@@ -264,5 +317,55 @@ submissions = Table(
     Column("feedback", Text),
     Column("submitted_at", Moment, nullable=False),
     Column("graded_at", Moment),
-    Index(None, "assessment_id"),
+    Column("graded_by", Id),
+    Index("ix_submissions_assessment_id", "assessment_id", "user_id", "submitted_at"),
+    Index(None, "id"),
 )
+"""Everything that learners handed in; the newest of a learner for an assessment is the one that counts."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("sender_id", Id, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("is_read", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("user_id", "id"),
+    sqlite_with_rowid=False,
+)
+"""Both sides of a conversation have a copy, so that all that a user reads lies with the user."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("last_message_id", Text, nullable=False),
+    Column("last_message_at", Moment, nullable=False),
+    Column("unread", Integer, nullable=False),
+    Index("ix_conversations_user_id", "user_id", "last_message_id"),
+    sqlite_with_rowid=False,
+)
+
+feed_topics = Table(
+    "feed_topics",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+"""The newest number of each topic; its row is locked from numbering to commit, so that numbers appear in order."""
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What live clients are told, in order; the newest of each topic are kept."""

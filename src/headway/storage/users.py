@@ -1,12 +1,20 @@
 """Accounts as rows."""
 
-from sqlalchemy import bindparam, select, update
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from headway.domain.accounts import Role, User
+from headway.domain.accounts import POINTS_OF_COURSE, POINTS_OF_QUIZ, POINTS_OF_UNIT, NewUser, Profile, Role, User
+from headway.domain.completion import Rule
+from headway.domain.enrollment_status import OPEN
 from headway.domain.instants import Instant
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
-from headway.storage.tables import revisions, users
+from headway.storage.dialects import UpdateRows
+from headway.storage.tables import enrollments, unit_progress, units, users
+
+_decode_words = msgspec.json.Decoder(list[str]).decode
 
 _columns = (
     users.c.id,
@@ -27,6 +35,8 @@ _insert = (
         name=bindparam("name"),
         email=bindparam("email"),
         external_id=bindparam("external_id"),
+        password_hash=bindparam("password_hash"),
+        interests=bindparam("interests"),
         token_version=1,
         is_disabled=False,
         created_at=bindparam("now"),
@@ -40,12 +50,44 @@ _set_disabled = (
     .where(users.c.id == bindparam("user_id"))
     .values(is_disabled=bindparam("disabled"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
 )
-_ACCOUNTS = "accounts"
-_revision = select(revisions.c.revision).where(revisions.c.name == _ACCOUNTS)
-_next_revision = insert(revisions).values(name=_ACCOUNTS, revision=1)
-_next_revision = _next_revision.on_conflict_do_update(
-    index_elements=[revisions.c.name], set_={"revision": revisions.c.revision + 1}
+_credentials = select(*_columns, users.c.password_hash).where(users.c.email == bindparam("email"))
+_password_hash = select(users.c.password_hash).where(users.c.id == bindparam("user_id"))
+_set_password = (
+    update(users)
+    .where(users.c.id == bindparam("user_id"))
+    .values(password_hash=bindparam("hash"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
 )
+_of_user = unit_progress.c.user_id == bindparam("user_id")
+_is_complete = unit_progress.c.status == "COMPLETED"
+_completed_units = select(func.count()).select_from(unit_progress).where(_of_user, _is_complete).scalar_subquery()
+_passed_quizzes = (
+    select(func.count())
+    .select_from(unit_progress)
+    .join(units, units.c.id == unit_progress.c.unit_id)
+    .where(_of_user, _is_complete, units.c.rule == Rule.QUIZ)
+    .scalar_subquery()
+)
+_enrolled = enrollments.c.user_id == bindparam("user_id")
+_completed_courses = (
+    select(func.count()).select_from(enrollments).where(_enrolled, enrollments.c.completed_at.is_not(None)).scalar_subquery()
+)
+_study_ms = select(func.coalesce(func.sum(enrollments.c.study_ms), 0)).where(_enrolled).scalar_subquery()
+_profile = select(
+    *_columns,
+    users.c.interests,
+    users.c.learning_goals,
+    users.c.created_at,
+    _study_ms.label("study_ms"),
+    _completed_units.label("completed_units"),
+    _passed_quizzes.label("passed_quizzes"),
+    _completed_courses.label("completed_courses"),
+).where(users.c.id == bindparam("user_id"))
+_open_courses = (
+    select(enrollments.c.course_id)
+    .where(_enrolled, or_(*(enrollments.c.status == status.value for status in sorted(OPEN))))
+    .order_by(enrollments.c.course_id)
+)
+_update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
 
 
 def _user(row: Row | None) -> User | None:
@@ -77,11 +119,10 @@ async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | N
     return _user(await tx.first(_by_external_id, external_id=external_id))
 
 
-async def insert_user(
-    tx: WriteTransaction, *, role: Role, name: str, email: str | None, external_id: str | None, now: Instant
-) -> User | None:
+async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
     """Create an account; None if its address or external id is taken."""
-    return _user(await tx.first(_insert, role=role, name=name, email=email, external_id=external_id, now=now))
+    given = {field: getattr(user, field) for field in NewUser.__struct_fields__}
+    return _user(await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
 
 
 async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool, now: Instant) -> bool:
@@ -89,12 +130,52 @@ async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool,
     return await tx.run(_set_disabled, user_id=user_id, disabled=is_disabled, now=now) > 0
 
 
-async def revision(tx: ReadTransaction) -> int:
-    """Give the number that grows with every change of what tokens are checked against."""
-    row = await tx.first(_revision)
-    return row["revision"] if row else 0
+async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None] | None:
+    """Look up an account by its normalized address, with the hash of its password, if it has one."""
+    row = await tx.first(_credentials, email=email)
+    user = _user(row)
+    return None if row is None or user is None else (user, row["password_hash"])
 
 
-async def grow_revision(tx: WriteTransaction) -> None:
-    """Tell all server processes to forget the accounts they hold in memory."""
-    await tx.run(_next_revision)
+async def password_hash(tx: ReadTransaction, user_id: int) -> str | None:
+    """Give the hash of an account's password, if it has one."""
+    row = await tx.first(_password_hash, user_id=user_id)
+    return row["password_hash"] if row else None
+
+
+async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Instant) -> None:
+    """Overwrite the hash of an account's password, ending the tokens it has."""
+    await tx.run(_set_password, user_id=user_id, hash=hashed, now=now)
+
+
+async def profile(tx: ReadTransaction, user_id: int) -> Profile | None:
+    """Read an account with what follows from the learner's work."""
+    row = await tx.first(_profile, user_id=user_id)
+    user = _user(row)
+    if row is None or user is None:
+        return None
+    return Profile(
+        user=user,
+        interests=_decode_words(row["interests"] or "[]"),
+        learning_goals=_decode_words(row["learning_goals"] or "[]"),
+        course_ids=[course["course_id"] for course in await tx.all(_open_courses, user_id=user_id)],
+        study_ms=int(row["study_ms"]),
+        points=(
+            POINTS_OF_UNIT * row["completed_units"]
+            + POINTS_OF_QUIZ * row["passed_quizzes"]
+            + POINTS_OF_COURSE * row["completed_courses"]
+        ),
+        created_at=row["created_at"],
+    )
+
+
+async def update_profile(
+    tx: WriteTransaction, user_id: int, *, name: str, interests: Sequence[str], learning_goals: Sequence[str], now: Instant
+) -> None:
+    """Overwrite what users say about themselves."""
+    await tx.write_rows((_update_profile, [(name, encode_words(interests), encode_words(learning_goals), now, user_id)]))
+
+
+def encode_words(words: Sequence[str]) -> str:
+    """Write a list of words as it is stored."""
+    return msgspec.json.encode(words).decode()

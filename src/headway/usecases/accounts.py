@@ -1,15 +1,19 @@
 """Accounts: making them, ending their tokens, and knowing who is calling."""
 
 import re
+from collections.abc import Sequence
 
-from headway.domain.accounts import Caller, Role, User
+import msgspec
+
+from headway.domain.accounts import Caller, NewUser, Profile, Role, User
 from headway.domain.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
-from headway.domain.instants import SECOND, Clock, Instant
-from headway.storage import users
-from headway.storage.database import Database, ReadTransaction
+from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
+from headway.storage import revisions, sessions, users
+from headway.storage.database import Database, ReadTransaction, WriteTransaction
 
 _MOST_REMEMBERED = 50_000
 _FRESH_FOR = SECOND
+_MOST_WORDS = 50
 _ADDRESS = re.compile(r"[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+")
 
 
@@ -20,21 +24,27 @@ class Accounts:
     changes is seen within two seconds, by a number in the database that is looked at once a second.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, token_lifetime: Milliseconds) -> None:
         self._database = database
         self._clock = clock
+        self._token_lifetime = token_lifetime
         self._known: dict[int, User] = {}
         self._external_ids: dict[str, int] = {}
-        self._revision = -1
+        self._ended_sessions: frozenset[str] = frozenset()
+        self._revisions: dict[str, int] | None = None
         self._checked_at: Instant | None = None
 
     async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
-        """Make an account. Raises Invalid for a bad address or name, Conflict if the address or external id is taken."""
-        if not name.strip() or len(name) > 200 or "\0" in name:
-            raise Invalid.field("name", "must have 1 to 200 characters")
-        email = None if email is None else normalized_email(email)
+        """Make an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
+        return await self.add(NewUser(role, name, email, external_id))
+
+    async def add(self, new: NewUser) -> User:
+        """Make an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
+        check_name(new.name)
+        check_words("interests", new.interests)
+        email = None if new.email is None else normalized_email(new.email)
         async with self._database.write() as tx:
-            user = await users.insert_user(tx, role=role, name=name, email=email, external_id=external_id, now=self._clock())
+            user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
         if user is None:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
         return user
@@ -52,8 +62,53 @@ class Accounts:
         async with self._database.write() as tx:
             if not await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock()):
                 raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-            await users.grow_revision(tx)
+            await self.end_tokens(tx)
+
+    async def end_tokens(self, tx: WriteTransaction, *, session_id: str | None = None) -> None:
+        """Have all server processes look anew at whose tokens stand, after a change of them in this transaction."""
+        if session_id is None:
+            await revisions.grow(tx, revisions.ACCOUNTS)
             tx.after_commit(self._forget)
+        else:
+            await revisions.grow(tx, revisions.SESSIONS)
+            tx.after_commit(lambda: self._end_session(session_id))
+
+    async def profile(self, user_id: int) -> Profile:
+        """Read an account with what follows from the learner's work. Raises NotFound."""
+        async with self._database.read() as tx:
+            found = await users.profile(tx, user_id)
+        if found is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        return found
+
+    async def change_profile(
+        self,
+        user_id: int,
+        *,
+        name: str | None = None,
+        interests: Sequence[str] | None = None,
+        learning_goals: Sequence[str] | None = None,
+    ) -> Profile:
+        """Change what is given of what users say about themselves. Raises Invalid, NotFound."""
+        if name is not None:
+            check_name(name)
+        check_words("interests", interests or ())
+        check_words("learningGoals", learning_goals or ())
+        async with self._database.write() as tx:
+            known = await users.profile(tx, user_id)
+            if known is None:
+                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+            await users.update_profile(
+                tx,
+                user_id,
+                name=known.user.name if name is None else name,
+                interests=known.interests if interests is None else interests,
+                learning_goals=known.learning_goals if learning_goals is None else learning_goals,
+                now=self._clock(),
+            )
+            changed = await users.profile(tx, user_id)
+        assert changed is not None  # noqa: S101 - it was there above
+        return changed
 
     async def find(self, user_id: int) -> User:
         """Read an account as it is now. Raises NotFound."""
@@ -71,12 +126,13 @@ class Accounts:
             raise NotFound(f"There is no user with the address {email}.", code="USER_NOT_FOUND")
         return user
 
-    async def caller(self, user_id: int, token_version: int) -> Caller:
+    async def caller(self, user_id: int, token_version: int, session_id: str | None = None) -> Caller:
         """Give the account behind a token that Headway signed. Raises Unauthenticated if the token has ended."""
         user = await self._remembered(user_id)
-        if user is None or user.is_disabled or user.token_version != token_version:
+        is_current = user is not None and not user.is_disabled and user.token_version == token_version
+        if user is None or not is_current or session_id in self._ended_sessions:
             raise Unauthenticated("The token has been revoked.")
-        return Caller(user.id, user.role, user.external_id)
+        return Caller(user.id, user.role, user.external_id, session_id)
 
     async def outside_caller(self, external_id: str, *, name: str) -> Caller:
         """Give the account behind a verified outside token; at first sight one is made, as PARTICIPANT.
@@ -100,9 +156,8 @@ class Accounts:
         if user is not None:
             return user
         async with self._database.write() as tx:
-            made = await users.insert_user(
-                tx, role=Role.PARTICIPANT, name=name, email=None, external_id=external_id, now=self._clock()
-            )
+            new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
+            made = await users.insert_user(tx, new, self._clock())
             # Another request may have made it meanwhile.
             user = made or await users.find_by_external_id(tx, external_id)
         if user is None:
@@ -120,30 +175,54 @@ class Accounts:
         try:
             async with self._database.read() as tx:
                 if not is_fresh:
-                    await self._check_revision(tx)
+                    await self._check_revisions(tx, now)
                 if user_id in self._known:
                     return self._known[user_id]
-                revision = self._revision
+                known_revisions = self._revisions
                 user = await users.find(tx, user_id)
         except Unavailable:
             self._checked_at = None
             raise
-        if user is not None and revision == self._revision:
+        if user is not None and known_revisions is self._revisions:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[user_id] = user
         return user
 
-    async def _check_revision(self, tx: ReadTransaction) -> None:
-        revision = await users.revision(tx)
-        if revision != self._revision:
+    async def _check_revisions(self, tx: ReadTransaction, now: Instant) -> None:
+        found, known = await revisions.read(tx), self._revisions or {}
+        if found == self._revisions:
+            return
+        if self._revisions is None or found.get(revisions.ACCOUNTS) != known.get(revisions.ACCOUNTS):
             self._known.clear()
-            self._revision = revision
+        if self._revisions is None or found.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
+            # Tokens of sign-ins that ended earlier have expired.
+            ended = await sessions.ended_since(tx, now - self._token_lifetime)
+            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MOST_REMEMBERED else ended)
+        self._revisions = found
 
     def _forget(self) -> None:
         self._known.clear()
         self._checked_at = None
-        self._revision = -1
+        self._revisions = None
+
+    def _end_session(self, session_id: str) -> None:
+        self._ended_sessions |= {session_id}
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be shown. Raises Invalid."""
+    if not name.strip() or len(name) > 200 or "\0" in name:
+        raise Invalid.field("name", "must have 1 to 200 characters")
+
+
+def check_words(field: str, words: Sequence[str]) -> None:
+    """Refuse a list of words that is too long, or holds one that is. Raises Invalid."""
+    if len(words) > _MOST_WORDS:
+        raise Invalid.field(field, f"must not have more than {_MOST_WORDS} entries")
+    for i, word in enumerate(words):
+        if not word.strip() or len(word) > 200 or "\0" in word:
+            raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")
 
 
 def normalized_email(email: str) -> str:

@@ -1,11 +1,22 @@
-"""Assessments: what learners handed in and what it was worth."""
+"""Assessments: what learners hand in, and what it is worth."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from headway.domain.instants import Instant
-from headway.storage import submissions
-from headway.storage.database import Database
+from headway.domain.accounts import Caller
+from headway.domain.catalogue import Assessment
+from headway.domain.errors import Conflict, Forbidden, Invalid, NotFound
+from headway.domain.feed import Change, ChangeType, topic_of_course, topic_of_user
+from headway.domain.ids import NewId
+from headway.domain.instants import Clock, Instant
+from headway.domain.submissions import Submission, check_submission_url
+from headway.storage import catalogue, enrollments, feed, submissions
+from headway.storage.database import Database, ReadTransaction
+from headway.storage.submissions import SubmissionPage
+from headway.usecases.rights import is_staff, require_staff
+
+_LONGEST_FEEDBACK = 10_000
 
 
 class GradedResult(NamedTuple):
@@ -18,11 +29,103 @@ class GradedResult(NamedTuple):
     submitted_at: Instant
 
 
-class Assessments:
-    """Submissions and grades."""
+class OwnAssessment(NamedTuple):
+    """An assessment as a learner sees it: with the newest of the learner's own submissions, and how many there are."""
 
-    def __init__(self, database: Database) -> None:
+    assessment: Assessment
+    submission: Submission | None
+    versions: int
+
+
+class Assessments:
+    """Submissions and grades. Handing in and grading lock the learner's enrollment, so one comes after the other."""
+
+    def __init__(self, database: Database, clock: Clock, new_id: NewId) -> None:
         self._database = database
+        self._clock = clock
+        self._new_id = new_id
+
+    async def find(self, caller: Caller, assessment_id: int) -> OwnAssessment:
+        """Read an assessment, for those enrolled in its course and its staff.
+
+        Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden NOT_ENROLLED.
+        """
+        now = self._clock()
+        async with self._database.read() as tx:
+            assessment = await _existing(tx, assessment_id)
+            enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
+            may = enrollment is not None and enrollment.is_open(now)
+            if not may and not await is_staff(tx, caller, assessment.course_id):
+                raise _not_enrolled()
+            own = await submissions.versions(tx, assessment_id, caller.user_id)
+        return OwnAssessment(assessment, own[0] if own else None, len(own))
+
+    async def submit(self, caller: Caller, assessment_id: int, submission_url: str) -> tuple[Submission, Assessment]:
+        """Hand in work by its URL. It replaces what was handed in before, which is kept, until that is graded.
+
+        Work that comes after the due date is taken and shows as late. Raises Invalid, NotFound ASSESSMENT_NOT_FOUND,
+        Forbidden NOT_ENROLLED, Conflict ALREADY_GRADED.
+        """
+        fault = check_submission_url(submission_url)
+        if fault is not None:
+            raise Invalid.field("submissionUrl", fault)
+        async with self._database.write() as tx:
+            assessment = await _existing(tx, assessment_id)
+            key = caller.user_id, assessment.course_id
+            enrollment = (await enrollments.lock(tx, [key])).get(key)
+            now = self._clock()
+            if enrollment is None or not enrollment.is_open(now):
+                raise _not_enrolled()
+            earlier = await submissions.versions(tx, assessment_id, caller.user_id)
+            if any(each.graded_at is not None for each in earlier):
+                raise Conflict("The work has been graded already.", code="ALREADY_GRADED")
+            # Later than what it replaces, even within the same millisecond.
+            at = max(now, earlier[0].submitted_at + 1) if earlier else now
+            made = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
+            await submissions.insert_submission(tx, made)
+            data = {**_told(made, assessment), "submissionUrl": submission_url}
+            await feed.publish(tx, [Change(topic_of_course(assessment.course_id), ChangeType.SUBMISSION, data)], now)
+        return made, assessment
+
+    async def list_submissions(
+        self, caller: Caller, assessment_id: int, *, page: int, limit: int
+    ) -> tuple[SubmissionPage, Assessment]:
+        """List the newest submission of each learner, for staff. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden."""
+        async with self._database.read() as tx:
+            assessment = await _existing(tx, assessment_id)
+            await require_staff(tx, caller, assessment.course_id)
+            found = await submissions.list_newest(tx, assessment_id, most=limit, skipped=(page - 1) * limit)
+        return found, assessment
+
+    async def grade(
+        self, caller: Caller, submission_id: str, *, grade: float, feedback: str | None
+    ) -> tuple[Submission, Assessment]:
+        """Let the staff of a course grade the newest submission of a learner, or correct the grade; the learner is told.
+
+        Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED.
+        """
+        async with self._database.write() as tx:
+            found = await submissions.find(tx, submission_id)
+            assessment = await catalogue.find_assessment(tx, found.assessment_id) if found else None
+            if found is None or assessment is None:
+                raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
+            await require_staff(tx, caller, assessment.course_id)
+            if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
+                raise Invalid.field("grade", f"must be between 0 and {assessment.max_grade:g}")
+            if feedback is not None and (len(feedback) > _LONGEST_FEEDBACK or "\0" in feedback):
+                raise Invalid.field("feedback", f"must have at most {_LONGEST_FEEDBACK} characters, none of them NUL")
+            await enrollments.lock(tx, [(found.user_id, assessment.course_id)])
+            newest, *_ = await submissions.versions(tx, assessment.id, found.user_id)
+            if newest.id != submission_id:
+                raise Conflict("The learner has handed in newer work.", code="SUBMISSION_REPLACED")
+            newest.grade, newest.feedback = grade, feedback
+            now = newest.graded_at = self._clock()
+            newest.graded_by = caller.user_id
+            await submissions.set_grade(tx, newest)
+            data = {**_told(newest, assessment), "grade": grade, "maxGrade": assessment.max_grade, "feedback": feedback}
+            topics = topic_of_user(newest.user_id), topic_of_course(assessment.course_id)
+            await feed.publish(tx, [Change(topic, ChangeType.GRADE, data) for topic in topics], now)
+        return newest, assessment
 
     async def store_results(self, results: Sequence[GradedResult]) -> int:
         """Store results that were graded elsewhere; give how many were not there yet. A repetition changes nothing."""
@@ -31,3 +134,24 @@ class Assessments:
                 tx,
                 [(r.user_id, r.submission_id, r.assessment_id, r.grade, r.submitted_at, r.submitted_at) for r in results],
             )
+
+
+async def _existing(tx: ReadTransaction, assessment_id: int) -> Assessment:
+    assessment = await catalogue.find_assessment(tx, assessment_id)
+    if assessment is None or assessment.is_retired:
+        raise NotFound("There is no such assessment.", code="ASSESSMENT_NOT_FOUND")
+    return assessment
+
+
+def _not_enrolled() -> Forbidden:
+    return Forbidden("Only those enrolled in the course have its assessments.", code="NOT_ENROLLED")
+
+
+def _told(submission: Submission, assessment: Assessment) -> dict[str, object]:
+    return {
+        "submissionId": submission.id,
+        "assessmentId": str(assessment.id),
+        "title": assessment.title,
+        "courseId": str(assessment.course_id),
+        "learnerId": str(submission.user_id),
+    }

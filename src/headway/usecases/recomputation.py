@@ -108,6 +108,8 @@ class Place:
         if outline is None:
             yield Difference("enrollments", self.key, "course_id", self.key["course_id"], "a course that exists")
             return
+        for unit_id, row in self.units.items():
+            self._evidence[unit_id] = self._evidence.get(unit_id, NO_EVIDENCE).merge(_declared(row))
         percents: dict[int, Percent] = {}
         for unit_id in sorted((self.units.keys() | self._last_at.keys()) - {COURSE_ALONE}):
             if unit_id in outline.units:
@@ -124,11 +126,12 @@ class Place:
         return sum(study_time.length(spans_of.get(unit_id, ())) for spans_of in self.days.values())
 
     def _percent(self, unit_id: int, outline: Outline) -> Percent:
-        """Apply the unit's rule. A percent never falls: in a course that has been changed it may be above the rule's."""
+        """Apply the unit's rule. In a course that has been changed a completion under an earlier rule stays."""
         completion = outline.units[unit_id].completion
-        percent = percent_of_unit(completion, self._evidence.get(unit_id, NO_EVIDENCE), self._studied(unit_id))
-        has_earlier_rule = outline.revision > 1 and unit_id in self.units
-        return max(percent, self.units[unit_id]["percent"]) if has_earlier_rule else percent
+        had_earlier_rule = outline.revision > 1 and unit_id in self.units
+        if had_earlier_rule and self.units[unit_id]["status"] == "COMPLETED":
+            return COMPLETE
+        return percent_of_unit(completion, self._evidence.get(unit_id, NO_EVIDENCE), self._studied(unit_id))
 
     def _unit_differences(self, unit_id: int, percent: Percent) -> Iterator[Difference]:
         key, row = {**self.key, "unit_id": unit_id}, self.units.get(unit_id)
@@ -157,7 +160,7 @@ class Place:
         status = EnrollmentStatus(row["status"])
         is_settled = was_completed if status is EnrollmentStatus.CERTIFIED else status not in _STILL_OPEN
         expected = {
-            "percent": max(percent, row["percent"]) if has_changed else percent,
+            "percent": percent,
             "study_ms": sum(_length_of_all(spans_of.values()) for spans_of in self.days.values()),
             "status": status if is_settled else earned(has_activity=has_activity, was_completed=was_completed),
             "completed_at": _a_time(row["completed_at"]) if was_completed else None,
@@ -243,6 +246,14 @@ def _evidence_of(row: Row) -> Evidence:
 class _Quiz(msgspec.Struct):
     score: float | None = None
     max_score: float | None = None
+
+
+def _declared(row: Row) -> Evidence:
+    """Give what of a unit's evidence does not come from events."""
+    try:
+        return Evidence(is_declared_complete=decode_evidence(row["metadata"]).is_declared_complete)
+    except msgspec.DecodeError:
+        return NO_EVIDENCE
 
 
 def _quiz_score(metadata: str | None) -> float | None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from headway.domain.activity import Event, Heartbeat, Observation, Outcome, Report, Verdict
 from headway.domain.catalogue import Outline
-from headway.domain.enrollment_status import OPEN
 from headway.domain.errors import FieldError
 from headway.domain.instants import SECOND, Instant
 from headway.domain.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
@@ -64,7 +63,7 @@ class Tracking:
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
         outlines = await self._outlines.get(tx, course_ids, revisions)
         for entry in entries:
-            _admit(entry, outlines.get(entry.observation.course_id), enrolled.get(entry.learner))
+            _admit(entry, outlines.get(entry.observation.course_id), enrolled.get(entry.learner), now)
             if entry.refusal is None:
                 entry.moment = self._moment(entry)
         await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
@@ -95,7 +94,7 @@ class Tracking:
         )
 
 
-def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None) -> None:
+def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None, now: Instant) -> None:
     """Set the content, with the module that the unit implies, and the refusal of what may not be recorded."""
     observation = entry.observation
     unit = outline.units.get(observation.unit_id) if outline and observation.unit_id is not None else None
@@ -104,7 +103,7 @@ def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None
         entry.content = activity.content_of(observation, module_id)
     if outline is None:
         entry.refusal = _refusal(observation, "course_id", "does not exist")
-    elif enrollment is None or enrollment.status not in OPEN:
+    elif enrollment is None or not enrollment.is_open(now):
         entry.refusal = _refusal(observation, "course_id", "is a course you are not enrolled in", is_forbidden=True)
     elif module_id is not None and module_id not in outline.module_ids:
         entry.refusal = _refusal(observation, "module_id", "is not a module of this course")

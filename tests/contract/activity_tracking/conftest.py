@@ -147,6 +147,6 @@ def _tokens(world: World, people: dict[str, User]) -> Names:
 
 async def _expire(world: World, user_id: int, course_id: int) -> None:
     async with world.database.write() as tx:
-        await enrollments.set_standing(
-            tx, user_id=user_id, course_id=course_id, status=EnrollmentStatus.EXPIRED, enrolled_at=NOON, now=NOON
-        )
+        (enrollment,) = (await enrollments.lock(tx, [(user_id, course_id)])).values()
+        enrollment.status = EnrollmentStatus.EXPIRED
+        await enrollments.set_standing(tx, [enrollment], NOON)

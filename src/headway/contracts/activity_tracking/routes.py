@@ -6,7 +6,7 @@ from litestar import Router
 from litestar.handlers import ASGIRouteHandler
 
 from headway.contracts.activity_tracking import mapping, wire
-from headway.contracts.activity_tracking.errors import render_error, status_of
+from headway.contracts.activity_tracking.errors import render_error
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.domain.accounts import Caller
 from headway.domain.activity import Observation, Outcome, Report, Verdict
@@ -15,6 +15,7 @@ from headway.domain.ids import NewId
 from headway.domain.instants import Clock, Instant
 from headway.http.contract import Contract
 from headway.http.openapi import Kind
+from headway.http.problems import status_of
 from headway.http.thin import Answer, Endpoint, post
 from headway.usecases.ingest import Ingest
 

@@ -1,13 +1,38 @@
 """From the wire to the domain and back: pure functions."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
 
 from headway.contracts.learner import wire
 from headway.domain import instants
-from headway.domain.catalogue import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.domain.accounts import Profile, User
+from headway.domain.catalogue import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.domain.completion import DEFAULT_THRESHOLD, Completion
+from headway.domain.enrollment_status import EnrollmentStatus
 from headway.domain.errors import Invalid
-from headway.domain.instants import Instant
+from headway.domain.feed import Entry
+from headway.domain.instants import HOUR, SECOND, Instant
+from headway.domain.submissions import Submission
+from headway.storage.enrollments import Enrollment
+from headway.storage.messages import Conversation, Message
+from headway.storage.peers import Peer
+from headway.usecases.assessments import OwnAssessment
+from headway.usecases.enrollment import Waiting
+from headway.usecases.learning import CourseProgress
+
+STATUS_WORDS = {
+    EnrollmentStatus.ENROLLED: "active",
+    EnrollmentStatus.IN_PROGRESS: "active",
+    EnrollmentStatus.COMPLETED: "completed",
+    EnrollmentStatus.CERTIFIED: "completed",
+    EnrollmentStatus.DROPPED: "dropped",
+    EnrollmentStatus.EXPIRED: "dropped",
+}
+"""The words of the contract (section 2.2) for the standings."""
 
 
 def new_course(body: wire.CourseBody) -> NewCourse:
@@ -33,28 +58,28 @@ def new_course(body: wire.CourseBody) -> NewCourse:
     )
 
 
+def changed_course(body: wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
+    """Say what a course is to become. Raises Invalid for what is no id."""
+    own = stored.course
+    plain = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
+    moments = ("starts_at", "ends_at", "enroll_from", "enroll_until")
+    changed = {name: value for name in plain if (value := getattr(body, name)) is not UNSET}
+    changed |= {name: _instant(value) for name in moments if (value := getattr(body, name)) is not UNSET}
+    if body.sequential is not UNSET:
+        changed["is_sequential"] = body.sequential
+    if body.published is not UNSET:
+        changed["is_published"] = body.published
+    if body.prerequisites is not UNSET:
+        changed["prerequisites"] = tuple(_id("prerequisites", each) for each in body.prerequisites)
+    parts = _kept_modules(stored) if body.modules is UNSET else _changed_modules(body.modules)
+    tasks = _kept_assessments(stored) if body.assessments is UNSET else _changed_assessments(body.assessments)
+    return msgspec.structs.replace(own, modules=parts, assessments=tasks, **changed)
+
+
 def course(tree: CourseTree) -> wire.Course:
     """Tell a stored course with everything in it."""
-    own = tree.course
     return wire.Course(
-        id=str(tree.id),
-        title=own.title,
-        slug=own.slug,
-        description=own.description,
-        subject=own.subject,
-        level=own.level,
-        kind=own.kind,
-        capacity=own.capacity,
-        seats_taken=tree.seats_taken,
-        starts_at=_iso(own.starts_at),
-        ends_at=_iso(own.ends_at),
-        enroll_from=_iso(own.enroll_from),
-        enroll_until=_iso(own.enroll_until),
-        access_days=own.access_days,
-        sequential=own.is_sequential,
-        prerequisites=[str(each) for each in own.prerequisites],
-        published=own.is_published,
-        tutor=wire.Tutor(str(tree.owner_id), tree.owner_name),
+        **_listing_fields(tree),
         modules=_modules(tree),
         assessments=[
             wire.Assessment(str(each.id), each.title, each.description, _iso(each.due_at), each.max_grade)
@@ -62,6 +87,183 @@ def course(tree: CourseTree) -> wire.Course:
             if not each.is_retired
         ],
     )
+
+
+def listing(tree: CourseTree) -> wire.CourseListing:
+    """Tell a stored course without what is in it."""
+    return wire.CourseListing(**_listing_fields(tree))
+
+
+def search(query: wire.CourseQuery) -> CourseSearch:
+    """Read which courses are asked for."""
+    return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
+
+
+def account(user: User, interests: Sequence[str], created_at: Instant) -> wire.Account:
+    """Tell an account to its owner."""
+    return wire.Account(str(user.id), user.name, user.email, user.role, list(interests), instants.iso(created_at))
+
+
+def profile(found: Profile) -> wire.Profile:
+    """Tell an account with what follows from the learner's work; hours are cut to two decimals."""
+    user = found.user
+    return wire.Profile(
+        id=str(user.id),
+        name=user.name,
+        email=user.email,
+        role=user.role,
+        interests=found.interests,
+        learning_goals=found.learning_goals,
+        enrolled_courses=[str(course_id) for course_id in found.course_ids],
+        total_study_hours=found.study_ms * 100 // HOUR / 100,
+        points=found.points,
+        created_at=instants.iso(found.created_at),
+    )
+
+
+def enrollment(found: Enrollment) -> wire.Enrollment:
+    """Tell an enrollment."""
+    return wire.Enrollment(
+        id=f"{found.course_id}-{found.user_id}",
+        learner_id=str(found.user_id),
+        course_id=str(found.course_id),
+        status=STATUS_WORDS[found.status],
+        enrolled_at=instants.iso(found.enrolled_at),
+    )
+
+
+def waiting(found: Waiting) -> wire.Waiting:
+    """Tell a place on the waiting list."""
+    return wire.Waiting(str(found.course_id), str(found.user_id), found.position)
+
+
+def course_enrollment(found: Enrollment, name: str) -> wire.CourseEnrollment:
+    """Tell an enrollment to the course's staff."""
+    told = enrollment(found)
+    return wire.CourseEnrollment(
+        **msgspec.structs.asdict(told),
+        name=name,
+        standing=found.status,
+        completion_percentage=found.percent / 100,
+        study_seconds=found.study_ms // SECOND,
+        last_accessed=_iso(found.last_activity_at),
+        completed_at=_iso(found.completed_at),
+        certificate_url=found.certificate_url,
+    )
+
+
+def statuses(word: str | None) -> list[EnrollmentStatus]:
+    """Read which standings a contract word stands for; all of them for None. Raises Invalid."""
+    found = [status for status, told in STATUS_WORDS.items() if told == word]
+    if word is not None and not found:
+        raise Invalid.field("status", "must be active, completed or dropped")
+    return found
+
+
+def progress(found: CourseProgress) -> wire.Progress:
+    """Tell how far a learner is in a course."""
+    return wire.Progress(
+        course_id=str(found.course_id),
+        title=found.title,
+        status=STATUS_WORDS[found.status],
+        completed_modules=[str(module_id) for module_id in found.completed_modules],
+        completion_percentage=found.percent / 100,
+        last_accessed=_iso(found.last_activity_at),
+        study_seconds=found.study_ms // SECOND,
+    )
+
+
+def submission(found: Submission, assessment: Assessment) -> wire.Submission:
+    """Tell what a learner handed in."""
+    return wire.Submission(
+        id=found.id,
+        assessment_id=str(found.assessment_id),
+        learner_id=str(found.user_id),
+        submission_url=found.submission_url,
+        grade=found.grade,
+        feedback=found.feedback,
+        submitted_at=instants.iso(found.submitted_at),
+        graded_at=_iso(found.graded_at),
+        is_late=found.is_late(assessment),
+    )
+
+
+def learners_submission(found: Submission, name: str, assessment: Assessment) -> wire.LearnersSubmission:
+    """Tell what a learner handed in to the course's staff."""
+    told = submission(found, assessment)
+    return wire.LearnersSubmission(**msgspec.structs.asdict(told), learner_name=name)
+
+
+def own_assessment(found: OwnAssessment) -> wire.OwnAssessment:
+    """Tell an assessment with what the caller handed in."""
+    it = found.assessment
+    return wire.OwnAssessment(
+        id=str(it.id),
+        course_id=str(it.course_id),
+        title=it.title,
+        description=it.description,
+        due_at=_iso(it.due_at),
+        max_grade=it.max_grade,
+        submission=None if found.submission is None else submission(found.submission, it),
+        versions=found.versions,
+    )
+
+
+def peer(found: Peer) -> wire.Peer:
+    """Tell who learns in the same courses."""
+    shared = [wire.SharedCourse(str(course_id), title) for course_id, title in found.shared_courses]
+    return wire.Peer(str(found.user_id), found.name, shared)
+
+
+def message(found: Message) -> wire.Message:
+    """Tell a message."""
+    return wire.Message(
+        found.id,
+        str(found.sender_id),
+        str(found.receiver_id),
+        found.message,
+        found.is_read,
+        instants.iso(found.created_at),
+    )
+
+
+def conversation(found: Conversation) -> wire.Conversation:
+    """Tell a conversation."""
+    return wire.Conversation(str(found.peer_id), found.peer_name, message(found.last_message), found.unread)
+
+
+def change(entry: Entry) -> wire.Change:
+    """Tell an entry of the feed."""
+    return wire.Change(entry.type, entry.topic, entry.seq, instants.iso(entry.at), entry.data)
+
+
+def id_of(text: str) -> int:
+    """Read an id; what cannot be one is 0, which nothing has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else 0
+
+
+def _listing_fields(tree: CourseTree) -> dict[str, Any]:
+    own = tree.course
+    return {
+        "id": str(tree.id),
+        "title": own.title,
+        "slug": own.slug,
+        "description": own.description,
+        "subject": own.subject,
+        "level": own.level,
+        "kind": own.kind,
+        "capacity": own.capacity,
+        "seats_taken": tree.seats_taken,
+        "starts_at": _iso(own.starts_at),
+        "ends_at": _iso(own.ends_at),
+        "enroll_from": _iso(own.enroll_from),
+        "enroll_until": _iso(own.enroll_until),
+        "access_days": own.access_days,
+        "sequential": own.is_sequential,
+        "prerequisites": [str(each) for each in own.prerequisites],
+        "published": own.is_published,
+        "tutor": wire.Tutor(str(tree.owner_id), tree.owner_name),
+    }
 
 
 def _new_module(module: wire.ModuleBody) -> NewModule:
@@ -76,6 +278,57 @@ def _new_unit(unit: wire.UnitBody) -> NewUnit:
 
 def _new_assessment(assessment: wire.AssessmentBody) -> NewAssessment:
     return NewAssessment(assessment.title, assessment.description, _instant(assessment.due_at), assessment.max_grade)
+
+
+def _changed_modules(modules: Sequence[wire.ModuleBody]) -> tuple[NewModule, ...]:
+    return tuple(
+        msgspec.structs.replace(
+            _new_module(module),
+            id=_part_id(f"modules[{m}]", module.id),
+            units=tuple(
+                msgspec.structs.replace(_new_unit(unit), id=_part_id(f"modules[{m}].units[{u}]", unit.id))
+                for u, unit in enumerate(module.units)
+            ),
+        )
+        for m, module in enumerate(modules)
+    )
+
+
+def _changed_assessments(assessments: Sequence[wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
+    return tuple(
+        msgspec.structs.replace(_new_assessment(each), id=_part_id(f"assessments[{a}]", each.id))
+        for a, each in enumerate(assessments)
+    )
+
+
+def _kept_modules(stored: CourseTree) -> tuple[NewModule, ...]:
+    units = [unit for unit in stored.units if not unit.is_retired]
+    return tuple(
+        NewModule(
+            module.title,
+            module.slug,
+            tuple(
+                NewUnit(unit.title, unit.slug, unit.kind, unit.is_required, unit.completion, unit.id)
+                for unit in units
+                if unit.module_id == module.id
+            ),
+            module.id,
+        )
+        for module in stored.modules
+        if not module.is_retired
+    )
+
+
+def _kept_assessments(stored: CourseTree) -> tuple[NewAssessment, ...]:
+    return tuple(
+        NewAssessment(each.title, each.description, each.due_at, each.max_grade, each.id)
+        for each in stored.assessments
+        if not each.is_retired
+    )
+
+
+def _part_id(path: str, text: str | None) -> int | None:
+    return None if text is None else _id(f"{path}.id", text)
 
 
 def _modules(tree: CourseTree) -> list[wire.Module]:

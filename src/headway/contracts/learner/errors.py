@@ -1,0 +1,21 @@
+"""How this contract tells errors: `{status: "error", code, message, timestamp}` (section 5.1)."""
+
+from collections.abc import Callable
+
+from headway.contracts.learner import wire
+from headway.domain.instants import Clock, iso
+from headway.http.contract import Problem
+
+
+def error_renderer(clock: Clock) -> Callable[[Problem], wire.LearnerFailure]:
+    """Make what makes the envelope; the fields at fault are named where there are any."""
+
+    def render(problem: Problem) -> wire.LearnerFailure:
+        failure = wire.LearnerFailure(
+            code=problem.code, message=problem.message, timestamp=iso(clock()), request_id=problem.request_id
+        )
+        if problem.fields:
+            failure.errors = [wire.LearnerFieldProblem(each.field, each.message) for each in problem.fields]
+        return failure
+
+    return render

@@ -1,0 +1,158 @@
+"""Routes as contracts write them: what is asked comes in as one value, decoded and checked, and one answer goes out."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from litestar import Request, Response, delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
+
+from headway.domain.accounts import Caller
+from headway.domain.errors import FieldError, Invalid
+from headway.http.decoding import Decoder, plain
+from headway.http.openapi import Kind, documented
+from headway.http.requests import json_body
+from headway.storage.idempotency_keys import KeptAnswer
+from headway.usecases.repeats import Repeats
+
+_encode = msgspec.json.Encoder().encode
+
+_DECORATORS = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
+
+Body = TypeVar("Body")
+Query = TypeVar("Query")
+
+
+class Asked(NamedTuple, Generic[Query, Body]):
+    """A request as an endpoint sees it."""
+
+    by: Caller | None
+    """Who asks; None where nobody has to be known. See `caller`."""
+    path: Mapping[str, str]
+    query: Query
+    body: Body
+    client: str
+    """The network address that the request comes from."""
+    key: str | None
+    """Its Idempotency-Key, and `digest` what tells the request from others."""
+    digest: str
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks; only for routes that want a caller."""
+        assert self.by is not None  # noqa: S101 - the authentication lets nobody else through
+        return self.by
+
+
+class Answer(NamedTuple):
+    """A status and the struct that is its body; None where there is nothing to tell."""
+
+    status: int
+    body: msgspec.Struct | msgspec.Raw | None = None
+    is_repeated: bool = False
+
+
+Endpoint = Callable[[Asked[Any, Any]], Awaitable[Answer]]
+
+
+class Routes:
+    """Makes the routes of a contract. `repeats` keeps answers of POSTs that carry an Idempotency-Key."""
+
+    def __init__(self, tag: str, repeats: Repeats) -> None:
+        self._tag = tag
+        self._repeats = repeats
+
+    def add(  # noqa: PLR0913 - all of them are keywords of one declaration
+        self,
+        method: str,
+        path: str,
+        endpoint: Endpoint,
+        *,
+        answers: Mapping[int, Kind],
+        query: type[msgspec.Struct] | None = None,
+        body: type[msgspec.Struct] | None = None,
+        is_public: bool = False,
+        is_kept: bool = True,
+        has_etag: bool = False,
+    ) -> HTTPRouteHandler:
+        """Make a route. A public one knows its caller if there is one; `is_kept=False` is for answers that hold secrets."""
+        decoder = Decoder(body) if body is not None else None
+        is_kept = is_kept and method == "POST"
+
+        async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
+            raw = await json_body(request) if decoder is not None else b""
+            asked = Asked(
+                by=request.scope.get("user"),
+                path=request.path_params,
+                query=None if query is None else _read_query(request, query),
+                body=None if decoder is None else decoder.decode(raw),
+                client=request.client.host if request.client else "",
+                key=_read_key(request),
+                digest=_digest(method, request.scope["path"], raw),
+            )
+            is_once = is_kept and asked.key is not None
+            answer = await (self.once(asked, lambda: endpoint(asked)) if is_once else endpoint(asked))
+            return _respond(answer, request.headers.get("if-none-match") if has_etag else None, has_etag=has_etag)
+
+        opt = documented(method.lower(), endpoint, query=query, body=body, answers=answers, tag=self._tag, is_public=is_public)
+        opt["knows_callers"] = is_public
+        # The status is the answer's own; this one keeps Litestar from asking for another kind of function.
+        made: HTTPRouteHandler = _DECORATORS[method](path, status_code=200, opt=opt)(serve)
+        return made
+
+    async def once(self, asked: Asked[Any, Any], act: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Act once for the request's Idempotency-Key, which it must have, and give the same answer ever after."""
+        assert asked.key is not None  # noqa: S101 - the caller looks first
+
+        async def keep() -> KeptAnswer:
+            answer = await act()
+            return KeptAnswer(asked.digest, answer.status, (b"" if answer.body is None else _encode(answer.body)).decode())
+
+        user_id = 0 if asked.by is None else asked.by.user_id
+        kept, is_repeated = await self._repeats.once(user_id, asked.key, asked.digest, keep)
+        return Answer(kept.status, msgspec.Raw(kept.body.encode()) if kept.body else None, is_repeated)
+
+
+def _respond(answer: Answer, known_etag: str | None, *, has_etag: bool) -> Response[bytes]:
+    headers = {"Idempotency-Replayed": "true"} if answer.is_repeated else {}
+    if answer.body is None:
+        return Response(b"", status_code=answer.status, headers=headers)
+    content = _encode(answer.body)
+    if has_etag:
+        etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+        if known_etag is not None and etag in {each.strip().removeprefix("W/") for each in known_etag.split(",")}:
+            return Response(b"", status_code=304, headers=headers)
+    return Response(content, status_code=answer.status, media_type="application/json", headers=headers)
+
+
+def _read_query(request: Request[Any, Any, Any], kind: type[msgspec.Struct]) -> Any:
+    """Read the query into a struct. Raises Invalid naming every parameter that is wrong."""
+    given = request.query_params
+    values: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for field in msgspec.structs.fields(kind):
+        text = given.get(field.encode_name)
+        if text is None:
+            continue
+        try:
+            values[field.name] = msgspec.convert(text, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            errors.append(FieldError(field.encode_name, plain(str(error))))
+        if "\0" in text:
+            errors.append(FieldError(field.encode_name, "must not contain NUL characters"))
+    if errors:
+        raise Invalid(errors)
+    return kind(**values)
+
+
+def _read_key(request: Request[Any, Any, Any]) -> str | None:
+    key: str | None = request.headers.get("idempotency-key")
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise Invalid.field("Idempotency-Key", "must have 1 to 255 printable ASCII characters")
+    return key
+
+
+def _digest(method: str, path: str, body: bytes) -> str:
+    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()

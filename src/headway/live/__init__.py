@@ -1,0 +1,1 @@
+"""Live clients: who follows which topic, and what they are told."""

@@ -1,0 +1,124 @@
+"""The hub: wakes those who follow a topic when there is something new in it, and reads that once for all of them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Collection
+from contextlib import suppress
+
+import structlog
+
+from headway.domain.errors import Unavailable
+from headway.domain.feed import Entry
+from headway.usecases.changes import Changes
+
+_TAIL = 256
+_LOOK_EVERY_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """One live client: in which of its topics there may be something new."""
+
+    def __init__(self) -> None:
+        self._woken: set[str] = set()
+        self._is_woken = asyncio.Event()
+
+    def wake(self, topic: str) -> None:
+        """Say that there may be something new in a topic."""
+        self._woken.add(topic)
+        self._is_woken.set()
+
+    async def wait(self) -> set[str]:
+        """Wait until there may be something new, and give the topics."""
+        await self._is_woken.wait()
+        self._is_woken.clear()
+        woken, self._woken = self._woken, set()
+        return woken
+
+
+class _Topic:
+    """The followers of a topic and its newest entries, as far as this process has read them."""
+
+    def __init__(self, newest: int) -> None:
+        self.followers: set[Follower] = set()
+        self.newest = newest
+        self.tail: deque[Entry] = deque(maxlen=_TAIL)
+        self.is_stale = True
+        self.reading = asyncio.Lock()
+
+
+class Hub:
+    """The topics that clients of this process follow.
+
+    Announcements wake it. They may be missed, where a connection to the database is lost or a command writes beside the
+    server; so every two seconds one query looks at the newest numbers of all topics that are followed.
+    """
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._topics: dict[str, _Topic] = {}
+        changes.listen(self._announced)
+
+    async def follow(self, follower: Follower, topic: str) -> int:
+        """Wake the follower from now on for a topic; give its newest number. Raises Unavailable."""
+        newest = (await self._changes.newest([topic])).get(topic, 0)
+        known = self._topics.setdefault(topic, _Topic(newest))
+        known.followers.add(follower)
+        return newest
+
+    def unfollow(self, follower: Follower, topic: str) -> None:
+        """Wake the follower no longer for a topic."""
+        known = self._topics.get(topic)
+        if known is not None:
+            known.followers.discard(follower)
+            if not known.followers:
+                del self._topics[topic]
+
+    async def after(self, topic: str, seq: int) -> list[Entry]:
+        """Give a followed topic's entries after a number, in order, some at a time; none if there are none (any more).
+
+        The first one is not `seq + 1` where that is no longer kept. Raises Unavailable.
+        """
+        known = self._topics.get(topic)
+        if known is None:
+            return []
+        async with known.reading:
+            while known.is_stale:
+                known.is_stale = False
+                try:
+                    read, _ = await self._changes.after(topic, known.newest, most=_TAIL)
+                except BaseException:
+                    known.is_stale = True
+                    raise
+                known.tail.extend(read)
+                if read:
+                    known.newest = read[-1].seq
+                    known.is_stale = len(read) == _TAIL or known.is_stale
+        if seq >= known.newest:
+            return []
+        if known.tail and known.tail[0].seq <= seq + 1:
+            return [entry for entry in known.tail if entry.seq > seq]
+        entries, _ = await self._changes.after(topic, seq, most=_TAIL)
+        return entries
+
+    async def look(self) -> None:
+        """Look for missed announcements for ever."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            if self._topics:
+                with suppress(Unavailable):
+                    newest = await self._changes.newest(list(self._topics))
+                    self._announced([topic for topic, seq in newest.items() if seq > self._known(topic)])
+
+    def _known(self, topic: str) -> int:
+        known = self._topics.get(topic)
+        return known.newest if known is not None else 0
+
+    def _announced(self, topics: Collection[str] | None) -> None:
+        for topic in list(self._topics) if topics is None else topics:
+            known = self._topics.get(topic)
+            if known is not None:
+                known.is_stale = True
+                for follower in known.followers:
+                    follower.wake(topic)

@@ -1,0 +1,265 @@
+"""`/ws`: a client authenticates, subscribes to topics, and is told what happens in them, in order and without gaps.
+
+Nothing is buffered for a client: what it is to be told next is read when the last message has gone out, so a slow client costs
+no memory; one that takes a message not at all for a while is dropped.
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+import structlog
+from litestar import WebSocket, websocket
+from litestar.exceptions import WebSocketDisconnect
+from litestar.handlers import WebsocketRouteHandler
+from msgspec import Meta
+
+from headway.domain.accounts import Caller
+from headway.domain.errors import Forbidden, HeadwayError, Invalid, Unauthenticated, Unavailable
+from headway.domain.feed import Entry
+from headway.domain.instants import iso
+from headway.http.authentication import Authentication
+from headway.live.hub import Follower, Hub
+from headway.telemetry import Metrics
+from headway.usecases.changes import Changes
+
+UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408
+_AUTHENTICATE_WITHIN_SECONDS = 10.0
+_SEND_WITHIN_SECONDS = 10.0
+_CHECK_EVERY_SECONDS = 15.0
+_MOST_TOPICS = 50
+
+log = structlog.get_logger(__name__)
+
+
+class Auth(msgspec.Struct, tag_field="type", tag="auth"):
+    """The first message."""
+
+    token: str
+
+
+class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
+    """Follow a topic; with `after`, what came after that number is told first."""
+
+    topic: str
+    after: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe"):
+    """Follow a topic no longer."""
+
+    topic: str
+
+
+class Told(msgspec.Struct):
+    """A change in its place."""
+
+    type: str
+    topic: str
+    seq: int
+    at: str
+    data: msgspec.Raw
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Auth | Subscribe | Unsubscribe).decode
+
+
+class Live:
+    """The route, and what it needs. `origins` are those beside the server's own whose pages may connect; `*` is any."""
+
+    def __init__(
+        self, hub: Hub, changes: Changes, authentication: Authentication, metrics: Metrics, *, origins: list[str]
+    ) -> None:
+        self._hub = hub
+        self._changes = changes
+        self._authentication = authentication
+        self._metrics = metrics
+        self._origins = origins
+
+    def route(self) -> WebsocketRouteHandler:
+        """Make the route; it lets callers in by itself."""
+
+        async def serve(socket: WebSocket[Any, Any, Any]) -> None:
+            await self._serve(socket)
+
+        return websocket("/ws", opt={"public": True})(serve)
+
+    async def _serve(self, socket: WebSocket[Any, Any, Any]) -> None:
+        if not self._may_connect(socket):
+            await socket.close(FORBIDDEN_ORIGIN, "This origin may not connect.")
+            return
+        await socket.accept()
+        connection = _Connection(socket, self._hub, self._changes, self._authentication)
+        self._metrics.live_connections.inc()
+        try:
+            await connection.run()
+        except _TooSlowError:
+            self._metrics.live_dropped.inc()
+            log.info("dropped", reason="a live client reads too slowly")
+            await _close(socket, TOO_SLOW, "Messages were not taken in time.")
+        except Unauthenticated as error:
+            await _close(socket, UNAUTHENTICATED, error.message)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            connection.leave()
+            self._metrics.live_connections.dec()
+
+    def _may_connect(self, socket: WebSocket[Any, Any, Any]) -> bool:
+        """Keep pages of other origins out (RFC 6455, section 10.2); clients that are no browsers send no Origin."""
+        origin = socket.headers.get("origin")
+        if origin is None or "*" in self._origins or origin.rstrip("/") in self._origins:
+            return True
+        return origin.partition("://")[2] == socket.headers.get("host")
+
+
+class _TooSlowError(Exception):
+    """A client did not take a message in time."""
+
+
+class _Connection:
+    """One client: its caller, and how far it is in each topic."""
+
+    def __init__(self, socket: WebSocket[Any, Any, Any], hub: Hub, changes: Changes, authentication: Authentication) -> None:
+        self._socket = socket
+        self._hub = hub
+        self._changes = changes
+        self._authentication = authentication
+        self._follower = Follower()
+        self._reached: dict[str, int] = {}
+        self._sending = asyncio.Lock()
+        self._token = ""
+
+    async def run(self) -> None:
+        """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError."""
+        caller = await self._authenticate()
+        await self._send({"type": "ready", "userId": str(caller.user_id)})
+        tasks = [asyncio.create_task(each) for each in (self._listen(caller), self._tell(), self._check())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def leave(self) -> None:
+        """Follow nothing any more."""
+        for topic in self._reached:
+            self._hub.unfollow(self._follower, topic)
+        self._reached.clear()
+
+    async def _authenticate(self) -> Caller:
+        try:
+            async with asyncio.timeout(_AUTHENTICATE_WITHIN_SECONDS):
+                first = _decode(await self._socket.receive_data("text"))
+        except TimeoutError:
+            raise Unauthenticated("No token came in time.") from None
+        except msgspec.MsgspecError:
+            raise Unauthenticated("The first message must authenticate.") from None
+        if not isinstance(first, Auth):
+            raise Unauthenticated("The first message must authenticate.")
+        self._token = first.token
+        try:
+            return await self._authentication.caller_of(self._token)
+        except Unavailable:
+            raise Unauthenticated("The token cannot be checked now.") from None
+
+    async def _listen(self, caller: Caller) -> None:
+        while True:
+            text = await self._socket.receive_data("text")
+            try:
+                message = _decode(text)
+            except msgspec.MsgspecError as error:
+                await self._send({"type": "error", "code": "BAD_MESSAGE", "message": str(error)})
+                continue
+            if isinstance(message, Subscribe):
+                await self._subscribe(caller, message)
+            elif isinstance(message, Unsubscribe):
+                if self._reached.pop(message.topic, None) is not None:
+                    self._hub.unfollow(self._follower, message.topic)
+                await self._send({"type": "unsubscribed", "topic": message.topic})
+
+    async def _subscribe(self, caller: Caller, wanted: Subscribe) -> None:
+        topic = wanted.topic
+        try:
+            if topic not in self._reached and len(self._reached) >= _MOST_TOPICS:
+                raise Invalid.field("topic", f"is one too many: {_MOST_TOPICS} can be followed at once")
+            await self._changes.check(caller, topic)
+            newest = await self._hub.follow(self._follower, topic)
+        except HeadwayError as error:
+            message = error.fields[0].message if error.fields else error.message
+            await self._send({"type": "error", "code": error.kind, "topic": topic, "message": message})
+            return
+        async with self._sending:
+            await self._put({"type": "subscribed", "topic": topic, "seq": newest})
+            self._reached[topic] = newest if wanted.after is None else min(wanted.after, newest)
+        self._follower.wake(topic)
+
+    async def _tell(self) -> None:
+        while True:
+            for topic in await self._follower.wait():
+                try:
+                    await self._tell_topic(topic)
+                except Unavailable:
+                    await asyncio.sleep(1)
+                    self._follower.wake(topic)
+
+    async def _tell_topic(self, topic: str) -> None:
+        while topic in self._reached:
+            entries = await self._hub.after(topic, self._reached[topic])
+            if not entries:
+                return
+            for entry in entries:
+                async with self._sending:
+                    await self._tell_entry(entry)
+
+    async def _tell_entry(self, entry: Entry) -> None:
+        reached = self._reached.get(entry.topic)
+        if reached is None or entry.seq <= reached:
+            return
+        if entry.seq > reached + 1:
+            # What lies between is no longer kept: the client has to read the state anew.
+            await self._put({"type": "resync", "topic": entry.topic, "seq": entry.seq - 1})
+        self._reached[entry.topic] = entry.seq
+        await self._put(Told(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
+
+    async def _check(self) -> None:
+        """Look again and again whether the caller still stands, and may still follow what it follows."""
+        while True:
+            await asyncio.sleep(_CHECK_EVERY_SECONDS)
+            try:
+                caller = await self._authentication.caller_of(self._token)
+                for topic in list(self._reached):
+                    await self._recheck(caller, topic)
+            except Unavailable:
+                continue
+
+    async def _recheck(self, caller: Caller, topic: str) -> None:
+        try:
+            await self._changes.check(caller, topic)
+        except Forbidden as error:
+            if self._reached.pop(topic, None) is not None:
+                self._hub.unfollow(self._follower, topic)
+                await self._send({"type": "error", "code": error.kind, "topic": topic, "message": error.message})
+
+    async def _send(self, message: Any) -> None:
+        async with self._sending:
+            await self._put(message)
+
+    async def _put(self, message: Any) -> None:
+        try:
+            async with asyncio.timeout(_SEND_WITHIN_SECONDS):
+                await self._socket.send_data(_encode(message).decode())
+        except TimeoutError:
+            raise _TooSlowError from None
+
+
+async def _close(socket: WebSocket[Any, Any, Any], code: int, reason: str) -> None:
+    try:
+        async with asyncio.timeout(1):
+            await socket.close(code, reason[:120])
+    except (TimeoutError, RuntimeError, WebSocketDisconnect):
+        pass

@@ -1,0 +1,40 @@
+"""Tries that are limited, as rows: the times of the last ones under each key."""
+
+import msgspec
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from headway.domain.instants import Instant
+from headway.storage.database import WriteTransaction
+from headway.storage.tables import attempts
+
+_insert = (
+    insert(attempts)
+    .values(key=bindparam("key"), times="[]", expires_at=bindparam("now"))
+    .on_conflict_do_nothing(index_elements=["key"])
+)
+_lock = select(attempts.c.times).where(attempts.c.key == bindparam("key")).with_for_update()
+_update = (
+    update(attempts)
+    .where(attempts.c.key == bindparam("wanted"))
+    .values(times=bindparam("new_times"), expires_at=bindparam("until"))
+)
+_expired = select(attempts.c.key).where(attempts.c.expires_at < bindparam("now")).limit(100).with_for_update(skip_locked=True)
+_delete_expired = delete(attempts).where(attempts.c.key.in_(_expired))
+
+
+async def lock_times(tx: WriteTransaction, key: str, now: Instant) -> list[Instant]:
+    """Lock a key until the transaction ends and give its times; keys must be locked in ascending order."""
+    await tx.run(_insert, key=key, now=now)
+    times: list[Instant] = msgspec.json.decode((await tx.one(_lock, key=key))["times"])
+    return times
+
+
+async def set_times(tx: WriteTransaction, key: str, times: list[Instant], *, expires_at: Instant) -> None:
+    """Overwrite the times of a locked key; after `expires_at` they no longer matter."""
+    await tx.run(_update, wanted=key, new_times=msgspec.json.encode(times).decode(), until=expires_at)
+
+
+async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
+    """Delete some of those that no longer matter."""
+    await tx.run(_delete_expired, now=now)

@@ -1,0 +1,54 @@
+"""Doing once what is asked for several times under the same key."""
+
+from collections.abc import Awaitable, Callable
+
+from headway.domain.errors import Conflict, KeyReused
+from headway.domain.instants import DAY, Clock
+from headway.storage import idempotency_keys
+from headway.storage.database import Database
+from headway.storage.idempotency_keys import KeptAnswer
+
+KEPT_FOR = DAY
+
+
+class Repeats:
+    """Keeps answers under the keys of users. An answer is committed with what the request did, or neither is."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._under_way: set[tuple[int, str]] = set()
+
+    async def once(
+        self, user_id: int, key: str, request: str, act: Callable[[], Awaitable[KeptAnswer]]
+    ) -> tuple[KeptAnswer, bool]:
+        """Act, or give the answer of the time before, and say which: True for a repetition.
+
+        Everything that `act` writes is one transaction with the answer. What it raises undoes all of it and is not kept.
+        Raises KeyReused if `request` is not the one of the time before, Conflict IDEMPOTENCY_KEY_IN_USE while that is
+        under way.
+        """
+        place = (user_id, key)
+        if place in self._under_way:
+            raise _in_use()
+        self._under_way.add(place)
+        try:
+            async with self._database.whole() as tx:
+                if not await tx.claim(f"idempotency {user_id} {key}"):
+                    raise _in_use()
+                known = await idempotency_keys.find(tx, user_id, key)
+                if known is not None and known.request != request:
+                    raise KeyReused("This Idempotency-Key was used for another request.")
+                if known is not None:
+                    return known, True
+                answer = await act()
+                now = self._clock()
+                await idempotency_keys.keep(tx, user_id, key, answer, now)
+                await idempotency_keys.delete_older(tx, now - KEPT_FOR)
+                return answer, False
+        finally:
+            self._under_way.discard(place)
+
+
+def _in_use() -> Conflict:
+    return Conflict("A request with this Idempotency-Key is under way.", code="IDEMPOTENCY_KEY_IN_USE")

@@ -1,0 +1,150 @@
+"""Registering, signing in and out, and the sessions in between."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from headway.domain.accounts import NewUser, Role, Session, User
+from headway.domain.errors import Invalid, Unauthenticated
+from headway.domain.ids import NewId
+from headway.domain.instants import DAY, HOUR, MINUTE, SECOND, Clock
+from headway.storage import sessions, users
+from headway.storage.database import Database, WriteTransaction
+from headway.storage.sessions import StoredSession
+from headway.usecases.accounts import Accounts, check_name, check_words, normalized_email
+from headway.usecases.attempts import Attempts, Limit
+from headway.usecases.passwords import Passwords
+
+REFRESH_LIFETIME = 7 * DAY
+GRACE = 30 * SECOND
+"""For so long a used refresh token still gives its successor: a browser's tabs may use it at the same time."""
+
+
+class SignInLimits(NamedTuple):
+    """How many failed sign-ins there may be in 15 minutes, and how many registrations in an hour."""
+
+    failures_per_address: int = 10
+    failures_per_client: int = 100
+    registrations_per_client: int = 100
+
+
+class SignIn:
+    """How people get in by themselves. `client` is the network address that a request comes from."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        new_id: NewId,
+        accounts: Accounts,
+        limits: SignInLimits,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_id = new_id
+        self._accounts = accounts
+        self._passwords = Passwords()
+        self._attempts = Attempts(database, clock)
+        self._limits = limits
+
+    async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: str) -> NewUser:
+        """Check a learner's registration and count it, and give the account to be made. Raises Invalid, RateLimited."""
+        check_name(name)
+        check_words("interests", interests)
+        email = normalized_email(email)
+        self._passwords.check("password", password)
+        await self._attempts.take([Limit(f"register client {client}", self._limits.registrations_per_client, HOUR)])
+        hashed = await self._passwords.hash(password)
+        return NewUser(Role.PARTICIPANT, name, email, None, hashed, interests)
+
+    async def sign_in(self, *, email: str, password: str, client: str) -> Session:
+        """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
+        email = email.strip().lower()[:254]
+        limits = [
+            Limit(f"sign-in address {email}", self._limits.failures_per_address, 15 * MINUTE),
+            Limit(f"sign-in client {client}", self._limits.failures_per_client, 15 * MINUTE),
+        ]
+        taken_at = await self._attempts.take(limits)
+        async with self._database.read() as tx:
+            user, stored = await users.credentials(tx, email) or (None, None)
+        is_right = await self._passwords.verify(stored, password)
+        if user is None or not is_right or user.is_disabled:
+            raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
+        await self._attempts.give_back(limits, taken_at)
+        return await self._begin(user)
+
+    async def refresh(self, *, user_id: int, session_id: str, generation: int) -> Session:
+        """Go on with a session by the refresh token of a generation, which gives the next one.
+
+        A token that was used less than `GRACE` ago gives the newest one again; one used earlier ends the session.
+        Raises Unauthenticated; TOKEN_REUSED in the last case.
+        """
+        now = self._clock()
+        async with self._database.write() as tx:
+            session = await sessions.lock(tx, user_id, session_id)
+            user = await users.find(tx, user_id)
+            if session is None or user is None or not _stands(session, user, now):
+                raise Unauthenticated("The session has ended.")
+            session.replaced = [use for use in session.replaced if now - use[1] <= GRACE]
+            is_reused = False
+            if generation == session.generation:
+                session.replaced.append((generation, now))
+                session.generation += 1
+                session.expires_at = now + REFRESH_LIFETIME
+                await sessions.rotate(tx, user_id, session_id, session)
+            elif generation not in {used for used, _ in session.replaced}:
+                is_reused = True
+                await self._end(tx, user_id, session_id)
+        if is_reused:
+            raise Unauthenticated("This refresh token was used before; the session has been ended.", code="TOKEN_REUSED")
+        return Session(user, session_id, session.generation, session.expires_at)
+
+    async def sign_out(self, user_id: int, session_id: str) -> None:
+        """End a session, with all its tokens. A session that has ended stays so."""
+        async with self._database.write() as tx:
+            await self._end(tx, user_id, session_id)
+
+    async def change_password(self, user_id: int, *, current: str, new: str, client: str) -> None:
+        """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
+        self._passwords.check("newPassword", new)
+        limits = [
+            Limit(f"password user {user_id}", self._limits.failures_per_address, 15 * MINUTE),
+            Limit(f"sign-in client {client}", self._limits.failures_per_client, 15 * MINUTE),
+        ]
+        taken_at = await self._attempts.take(limits)
+        async with self._database.read() as tx:
+            stored = await users.password_hash(tx, user_id)
+        if not await self._passwords.verify(stored, current):
+            raise Invalid.field("currentPassword", "is wrong")
+        await self._attempts.give_back(limits, taken_at)
+        hashed = await self._passwords.hash(new)
+        async with self._database.write() as tx:
+            await users.set_password(tx, user_id, hashed, self._clock())
+            await self._accounts.end_tokens(tx)
+
+    async def hash_new(self, password: str) -> str:
+        """Check a password that an operator sets, and give what is stored of it. Raises Invalid."""
+        self._passwords.check("password", password)
+        return await self._passwords.hash(password)
+
+    async def _begin(self, user: User) -> Session:
+        now = self._clock()
+        session = Session(user, self._new_id(), 1, now + REFRESH_LIFETIME)
+        async with self._database.write() as tx:
+            await sessions.insert_session(
+                tx,
+                user_id=user.id,
+                session_id=session.id,
+                token_version=user.token_version,
+                expires_at=session.expires_at,
+                now=now,
+            )
+        return session
+
+    async def _end(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:
+        if await sessions.end(tx, user_id, session_id, self._clock()):
+            await self._accounts.end_tokens(tx, session_id=session_id)
+
+
+def _stands(session: StoredSession, user: User, now: int) -> bool:
+    is_current = session.token_version == user.token_version and not user.is_disabled
+    return is_current and session.ended_at is None and session.expires_at > now
