@@ -18,10 +18,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def pasted() -> str:
-    (lines,) = re.findall(
+    blocks: list[str] = re.findall(
         r"<!-- tried by tests/integration/test_readme\.py -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
     )
-    return str(lines)
+    return "\n".join(blocks)
 
 
 def documents(text: str) -> Iterator[Any]:
@@ -78,7 +78,13 @@ def test_the_lines_of_the_readme_do_what_they_say(demo: tuple[Path, int]) -> Non
     assert track["status"] == "accepted"
     assert heartbeat["next_heartbeat_seconds"] == 30
     assert [each["status"] for each in batch["results"]] == ["accepted", "accepted", "rejected"]
-    assert answers[-1]["differences"] == []
+    assert answers[3]["differences"] == []
+    account, found, taken, moved, progress = (each["data"] for each in answers[4:])
+    assert account["name"] == "Ada"
+    assert [course["title"] for course in found] == ["Engines"]
+    assert taken["status"] == "active"
+    assert moved["completionPercentage"] == 66.66
+    assert progress == [moved]
 
 
 def test_the_curl_line_that_the_demo_prints_works_as_printed(demo: tuple[Path, int]) -> None:

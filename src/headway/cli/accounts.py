@@ -1,13 +1,16 @@
 """`headway user` and `headway token`."""
 
+import sys
 from typing import Any
 
 import click
 
 from headway.app import system_clock
 from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
-from headway.domain.accounts import Role
+from headway.domain.accounts import NewUser, Role, User
 from headway.http.tokens import Tokens, signing_key
+
+_password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 
 
 @click.group()
@@ -20,13 +23,40 @@ def user() -> None:
 @click.option("--name", required=True)
 @click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.PARTICIPANT.value, show_default=True)
 @click.option("--external-id", help="Subject at the outside identity provider.")
+@_password_option
 @database_option
 @command
-async def create_user(email: str | None, name: str, role: str, external_id: str | None, **flags: Any) -> None:
+async def create_user(
+    email: str | None, name: str, role: str, external_id: str | None, password_stdin: bool, **flags: Any
+) -> None:
     """Make an account and print it as JSON."""
+    if password_stdin and email is None:
+        raise click.UsageError("A password needs an address to sign in with: --email")
+    password = _read_password() if password_stdin else None
     async with open_use_cases(load_settings(**flags)) as does:
-        made = await does.accounts.create(role=Role(role), name=name, email=email, external_id=external_id)
-    print_json({"id": made.id, "email": made.email, "name": made.name, "role": made.role, "external_id": made.external_id})
+        hashed = None if password is None else await does.sign_in.hash_new(password)
+        made = await does.accounts.add(NewUser(Role(role), name, email, external_id, hashed))
+    _print_user(made)
+
+
+@user.command("change")
+@click.argument("user_id", metavar="ID", type=int)
+@click.option("--email", help="Address to sign in with.")
+@click.option("--name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), help="Another role ends the account's tokens.")
+@_password_option
+@database_option
+@command
+async def change_user(
+    user_id: int, email: str | None, name: str | None, role: str | None, password_stdin: bool, **flags: Any
+) -> None:
+    """Change what is given of an account and print it as JSON; a new password ends its tokens."""
+    password = _read_password() if password_stdin else None
+    async with open_use_cases(load_settings(**flags)) as does:
+        changed = await does.accounts.change(user_id, role=None if role is None else Role(role), name=name, email=email)
+        if password is not None:
+            await does.sign_in.set_password(user_id, password)
+    _print_user(changed)
 
 
 @user.command("disable")
@@ -70,3 +100,11 @@ async def create_token(user_id: int, ttl_seconds: int | None, **flags: Any) -> N
     if account.is_disabled:
         raise click.ClickException(f"User {user_id} is disabled.")
     click.echo(tokens.issue(account, lifetime_seconds=ttl_seconds))
+
+
+def _read_password() -> str:
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _print_user(user: User) -> None:
+    print_json({"id": user.id, "email": user.email, "name": user.name, "role": user.role, "external_id": user.external_id})

@@ -19,6 +19,8 @@ from headway.storage import enrollments, sqlite, users
 _DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
 _COURSE = 1
 _TOKEN_SECONDS = 86_400
+_LEARNER_EMAIL = "learner@demo.example"
+_PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
 
 
 @click.command()
@@ -51,20 +53,25 @@ def _remove_old(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     async with open_database(settings) as database:
-        summary = await load_oulad(_DATA, use_cases(database, settings, system_clock))
+        does = use_cases(database, settings, system_clock)
+        summary = await load_oulad(_DATA, does)
         async with database.read() as tx:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
             instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
-    assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
+        assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
+        learner = await does.accounts.change(learner.id, email=_LEARNER_EMAIL)
+        for user in (learner, instructor):
+            await does.sign_in.set_password(user.id, _PASSWORD)
+        learner, instructor = [await does.accounts.find(user.id) for user in (learner, instructor)]
     tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS)
     _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
 
 
 def _introduce(settings: Settings, tokens: Tokens, learner: User, instructor: User, what: str) -> None:
     address = f"http://{settings.host}:{settings.port}"
-    click.echo(f"\n{what} of a real course run are loaded. Tokens for a day:\n")
+    click.echo(f"\n{what} of a real course run are loaded. To sign in, and tokens for a day:\n")
     for role, user in (("learner", learner), ("instructor", instructor)):
-        click.echo(f"{role} {user.id} ({user.name}):\n{tokens.issue(user)}\n")
+        click.echo(f"{role} {user.id} ({user.name}): {user.email}, password {_PASSWORD}\n{tokens.issue(user)}\n")
     click.echo(
         f"Try it:\n\ncurl -s {address}/api/courses/activity/track -H 'Content-Type: application/json' \\\n"
         f"  -H 'Authorization: Bearer {tokens.issue(learner)}' \\\n"

@@ -87,6 +87,7 @@ _open_courses = (
     .where(_enrolled, or_(*(enrollments.c.status == status.value for status in sorted(OPEN))))
     .order_by(enrollments.c.course_id)
 )
+_update_account = UpdateRows(users, ["role", "name", "email", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
 
 
@@ -123,6 +124,11 @@ async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User
     """Create an account; None if its address or external id is taken."""
     given = {field: getattr(user, field) for field in NewUser.__struct_fields__}
     return _user(await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
+
+
+async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
+    """Overwrite role, name, address and token version; the address must be free."""
+    await tx.write_rows((_update_account, [(user.role, user.name, user.email, user.token_version, now, user.id)]))
 
 
 async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool, now: Instant) -> bool:

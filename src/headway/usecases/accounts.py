@@ -64,6 +64,31 @@ class Accounts:
                 raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
             await self.end_tokens(tx)
 
+    async def change(
+        self, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
+    ) -> User:
+        """Change what is given of an account; another role ends its tokens. Raises Invalid, NotFound, Conflict EMAIL_TAKEN."""
+        if name is not None:
+            check_name(name)
+        email = None if email is None else normalized_email(email)
+        async with self._database.write() as tx:
+            user = await users.find(tx, user_id)
+            if user is None:
+                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+            owner = None if email is None else await users.find_by_email(tx, email)
+            if owner is not None and owner.id != user_id:
+                raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")
+            changed = msgspec.structs.replace(
+                user,
+                role=role or user.role,
+                name=name or user.name,
+                email=email or user.email,
+                token_version=user.token_version + (role not in {None, user.role}),
+            )
+            await users.update_account(tx, changed, self._clock())
+            await self.end_tokens(tx)
+        return changed
+
     async def end_tokens(self, tx: WriteTransaction, *, session_id: str | None = None) -> None:
         """Have all server processes look anew at whose tokens stand, after a change of them in this transaction."""
         if session_id is None:

@@ -116,15 +116,22 @@ class SignIn:
         if not await self._passwords.verify(stored, current):
             raise Invalid.field("currentPassword", "is wrong")
         await self._attempts.give_back(limits, taken_at)
-        hashed = await self._passwords.hash(new)
+        await self._store(user_id, await self._passwords.hash(new))
+
+    async def hash_new(self, password: str) -> str:
+        """Check a password that an operator sets for a new account, and give what is stored of it. Raises Invalid."""
+        self._passwords.check("password", password)
+        return await self._passwords.hash(password)
+
+    async def set_password(self, user_id: int, password: str) -> None:
+        """Set a password for an account, as an operator, which ends all its tokens. Raises Invalid, NotFound."""
+        await self._accounts.find(user_id)
+        await self._store(user_id, await self.hash_new(password))
+
+    async def _store(self, user_id: int, hashed: str) -> None:
         async with self._database.write() as tx:
             await users.set_password(tx, user_id, hashed, self._clock())
             await self._accounts.end_tokens(tx)
-
-    async def hash_new(self, password: str) -> str:
-        """Check a password that an operator sets, and give what is stored of it. Raises Invalid."""
-        self._passwords.check("password", password)
-        return await self._passwords.hash(password)
 
     async def _begin(self, user: User) -> Session:
         now = self._clock()
