@@ -8,7 +8,19 @@ from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func, or_, s
 from headway.domain.enrollment_status import OPEN
 from headway.storage.activity import EventKey
 from headway.storage.database import ReadTransaction, Row
-from headway.storage.tables import Id, courses, enrollments, learner_activity_logs, study_days, unit_progress
+from headway.storage.tables import (
+    Id,
+    conversations,
+    courses,
+    enrollments,
+    feed,
+    feed_topics,
+    learner_activity_logs,
+    messages,
+    study_days,
+    unit_progress,
+    waiting_list,
+)
 
 _LOWEST_ID, _HIGHEST_ID = -(2**63), 2**63 - 1
 
@@ -64,6 +76,42 @@ _seats = (
     .order_by(courses.c.id)
 )
 
+_is_unread = and_(
+    messages.c.user_id == conversations.c.user_id,
+    messages.c.peer_id == conversations.c.peer_id,
+    messages.c.sender_id == conversations.c.peer_id,
+    messages.c.is_read.is_(False),
+)
+_unread = (
+    select(conversations.c.user_id, conversations.c.peer_id, conversations.c.unread, func.count(messages.c.id).label("count"))
+    .outerjoin(messages, _is_unread)
+    .group_by(conversations.c.user_id, conversations.c.peer_id, conversations.c.unread)
+    .having(conversations.c.unread != func.count(messages.c.id))
+    .order_by(conversations.c.user_id, conversations.c.peer_id)
+)
+_last_seq = func.coalesce(func.max(feed.c.seq), 0)
+_span = _last_seq - func.coalesce(func.min(feed.c.seq), 1) + 1
+_feed = (
+    select(
+        feed_topics.c.topic,
+        feed_topics.c.seq,
+        _last_seq.label("last"),
+        _span.label("span"),
+        func.count(feed.c.seq).label("kept"),
+    )
+    .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
+    .group_by(feed_topics.c.topic, feed_topics.c.seq)
+    .having(or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
+    .order_by(feed_topics.c.topic)
+)
+_waiting = (
+    select(courses.c.id, func.count().label("waiting"))
+    .join(waiting_list, waiting_list.c.course_id == courses.c.id)
+    .where(or_(courses.c.capacity.is_(None), courses.c.seats_taken < courses.c.capacity))
+    .group_by(courses.c.id)
+    .order_by(courses.c.id)
+)
+
 
 async def count_events(tx: ReadTransaction) -> int:
     """Count all events."""
@@ -103,3 +151,18 @@ async def all_events(tx: ReadTransaction, learners: Learners, *, at_once: int) -
 async def read_seats(tx: ReadTransaction) -> Sequence[Row]:
     """Read each course's capacity, the seats taken and the learners who hold one."""
     return await tx.all(_seats)
+
+
+async def read_waiting_beside_free_seats(tx: ReadTransaction) -> Sequence[Row]:
+    """Read the courses with free seats for which learners wait, and how many they are."""
+    return await tx.all(_waiting)
+
+
+async def read_wrong_unread(tx: ReadTransaction) -> Sequence[Row]:
+    """Read the conversations whose number of unread messages is not the one that is stored."""
+    return await tx.all(_unread)
+
+
+async def read_wrong_feeds(tx: ReadTransaction) -> Sequence[Row]:
+    """Read the topics whose newest entry is not the one that is stored, or whose kept entries have gaps."""
+    return await tx.all(_feed)

@@ -53,6 +53,7 @@ class Verification:
         async with self._database.read() as tx:
             all_events = await verification.count_events(tx)
             _compare_seats(await verification.read_seats(tx), found)
+            found.differences += await _disagreements(tx)
             async for learners in verification.all_learners(tx, enrollments_at_once=self._enrollments_at_once):
                 places = await _places(tx, learners, found)
                 async for page in verification.all_events(tx, learners, at_once=self._events_at_once):
@@ -112,3 +113,23 @@ def _compare_seats(courses: Sequence[Row], found: Verified) -> None:
         if row["capacity"] is not None and row["holders"] > row["capacity"]:
             expected = f"at least {row['holders']}, the learners who hold a seat"
             found.differences.append(Difference("courses", key, "capacity", row["capacity"], expected))
+
+
+async def _disagreements(tx: ReadTransaction) -> list[Difference]:
+    waiting = [
+        Difference("waiting_list", {"course_id": row["id"]}, "number", row["waiting"], "nobody, for there are free seats")
+        for row in await verification.read_waiting_beside_free_seats(tx)
+    ]
+    unread = [
+        Difference(
+            "conversations", {"user_id": row["user_id"], "peer_id": row["peer_id"]}, "unread", row["unread"], row["count"]
+        )
+        for row in await verification.read_wrong_unread(tx)
+    ]
+    feeds = [
+        Difference("feed_topics", {"topic": row["topic"]}, "seq", row["seq"], row["last"])
+        if row["seq"] != row["last"]
+        else Difference("feed", {"topic": row["topic"]}, "seq", row["kept"], f"{row['span']} entries without gaps")
+        for row in await verification.read_wrong_feeds(tx)
+    ]
+    return waiting + unread + feeds

@@ -1,0 +1,61 @@
+"""Courses: what may be said of them, and which of their units are locked."""
+
+import pytest
+
+from headway.domain.catalogue import NewAssessment, NewCourse, NewModule, NewUnit, Outline, Unit, check_course
+from headway.domain.completion import Completion
+
+
+def test_a_slug_is_used_once_among_modules_and_once_among_units() -> None:
+    units = (NewUnit("A", slug="a"), NewUnit("B", slug="a"))
+    course = NewCourse("Course", modules=(NewModule("One", "m", units), NewModule("Two", "m", (NewUnit("C", slug="a"),))))
+
+    assert [error.field for error in check_course(course)] == [
+        "modules[1].slug",
+        "modules[0].units[1].slug",
+        "modules[1].units[0].slug",
+    ]
+
+
+def test_a_part_is_named_once() -> None:
+    units = (NewUnit("A", id=1), NewUnit("B", id=1))
+    tasks = (NewAssessment("Task", id=3), NewAssessment("Task", id=3))
+    course = NewCourse("Course", modules=(NewModule("One", units=units, id=2), NewModule("Two", id=2)), assessments=tasks)
+
+    assert [error.field for error in check_course(course)] == [
+        "modules[1].id",
+        "modules[0].units[1].id",
+        "assessments[1].id",
+    ]
+
+
+def test_parts_without_slug_and_id_are_alike_without_fault() -> None:
+    assert check_course(NewCourse("Course", modules=(NewModule("One"), NewModule("One")))) == []
+
+
+def unit(unit_id: int, *, is_required: bool = True, is_retired: bool = False) -> Unit:
+    return Unit(unit_id, 1, 1, f"Unit {unit_id}", None, None, unit_id, is_required, Completion(), is_retired)
+
+
+def outline(*units: Unit, is_sequential: bool = True) -> Outline:
+    by_id = {each.id: each for each in units}
+    return Outline(1, 1, frozenset({1}), by_id, sum(each.counts for each in units), is_sequential)
+
+
+@pytest.mark.parametrize(("completed", "locked"), [((), [2, 3]), ((1,), [3]), ((2,), [2, 3]), ((1, 2), []), ((1, 2, 3), [])])
+def test_units_of_a_sequential_course_open_one_after_the_other(completed: tuple[int, ...], locked: list[int]) -> None:
+    course = outline(unit(1), unit(2), unit(3))
+
+    assert [each for each in course.units if course.blocks(each, completed)] == locked
+
+
+def test_only_required_units_that_are_not_retired_lock_others() -> None:
+    course = outline(unit(1, is_required=False), unit(2, is_retired=True), unit(3))
+
+    assert not course.blocks(3, ())
+
+
+def test_units_of_other_courses_are_never_locked() -> None:
+    course = outline(unit(1), unit(2), is_sequential=False)
+
+    assert not course.blocks(2, ())
