@@ -86,7 +86,7 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
     )
     return UseCases(
         accounts=accounts,
-        catalogue=Catalogue(database, clock, outlines),
+        catalogue=Catalogue(database, clock),
         enrollments=Enrollments(database, clock),
         tracking=Tracking(database, outlines, rules),
         learning=Learning(database, clock, outlines),

@@ -156,7 +156,7 @@ _required_progress = (
 _completed_among = (
     select(enrollments.c.course_id)
     .join(_keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
-    .where(_status_among(EnrollmentStatus.COMPLETED, EnrollmentStatus.CERTIFIED))
+    .where(enrollments.c.completed_at.is_not(None))
 )
 _open_in_course = (
     select(func.count())
@@ -260,7 +260,7 @@ async def required_progress(tx: ReadTransaction, keys: Sequence[LearnerInCourse]
 
 
 async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> set[int]:
-    """Say which of these courses the learner has completed."""
+    """Say which of these courses the learner has completed, also if the learner left them since."""
     found = await tx.all(_completed_among, keys=[(user_id, course_id) for course_id in course_ids])
     return {row["course_id"] for row in found}
 

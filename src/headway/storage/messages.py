@@ -63,21 +63,28 @@ _page_with = _page.where(_with_peer)
 _count = select(func.count().label("total")).select_from(messages).where(_of_user)
 _count_with = _count.where(_with_peer)
 _own = conversations.c.user_id == bindparam("of_user")
-_conversations = (
-    select(conversations.c.unread.label("unread"), users.c.name.label("peer_name"), *_columns)
-    .join(users, users.c.id == conversations.c.peer_id)
-    .join(
-        messages,
-        and_(
-            messages.c.user_id == conversations.c.user_id,
-            messages.c.peer_id == conversations.c.peer_id,
-            messages.c.id == conversations.c.last_message_id,
-        ),
-    )
+_newest = (
+    # The page is cut before anything is joined to it.
+    select(conversations)
     .where(_own)
     .order_by(conversations.c.last_message_id.desc())
     .limit(bindparam("most"))
     .offset(bindparam("skipped"))
+    .subquery("newest")
+)
+_conversations = (
+    select(_newest.c.unread.label("unread"), users.c.name.label("peer_name"), *_columns)
+    .select_from(_newest)
+    .join(users, users.c.id == _newest.c.peer_id)
+    .join(
+        messages,
+        and_(
+            messages.c.user_id == _newest.c.user_id,
+            messages.c.peer_id == _newest.c.peer_id,
+            messages.c.id == _newest.c.last_message_id,
+        ),
+    )
+    .order_by(_newest.c.last_message_id.desc())
 )
 _totals = select(func.count().label("total"), func.coalesce(func.sum(conversations.c.unread), 0).label("unread")).where(_own)
 _lock_conversation = (

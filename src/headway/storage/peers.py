@@ -36,8 +36,9 @@ _count = select(func.count(distinct(_theirs.c.user_id)).label("total")).select_f
 _peers = rows("peers", {"user_id": Id})
 _shared_courses = (
     select(_theirs.c.user_id, courses.c.id, courses.c.title)
-    .select_from(_together.join(courses, courses.c.id == _mine.c.course_id).join(_peers, _peers.c.user_id == _theirs.c.user_id))
-    .where(*_shared)
+    .select_from(_together.join(courses, courses.c.id == _mine.c.course_id))
+    # IN, not a join: SQLite then looks peers up, instead of going through all of them for each pair.
+    .where(*_shared, _theirs.c.user_id.in_(select(_peers.c.user_id)))
     .order_by(_theirs.c.user_id, courses.c.id)
 )
 _taught = course_staff.alias("taught")

@@ -1,7 +1,7 @@
 """Sign-ins as rows."""
 
 import msgspec
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 
 from headway.domain.instants import Instant
 from headway.storage.database import ReadTransaction, WriteTransaction
@@ -42,6 +42,13 @@ _rotate = (
     .values(generation=bindparam("next"), replaced=bindparam("used"), expires_at=bindparam("until"))
 )
 _end = update(sessions).where(*_this, sessions.c.ended_at.is_(None)).values(ended_at=bindparam("now"))
+_expired = (
+    select(sessions.c.user_id, sessions.c.id)
+    .where(sessions.c.expires_at < bindparam("now"))
+    .limit(100)
+    .with_for_update(skip_locked=True)
+)
+_delete_expired = delete(sessions).where(tuple_(sessions.c.user_id, sessions.c.id).in_(_expired))
 _ended_since = select(sessions.c.id).where(sessions.c.ended_at > bindparam("since"))
 
 
@@ -70,6 +77,11 @@ async def rotate(tx: WriteTransaction, user_id: int, session_id: str, session: S
 async def end(tx: WriteTransaction, user_id: int, session_id: str, now: Instant) -> bool:
     """End a sign-in; False if it had ended or never was."""
     return await tx.run(_end, of_user=user_id, session_id=session_id, now=now) > 0
+
+
+async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
+    """Delete some of the sign-ins that have expired."""
+    await tx.run(_delete_expired, now=now)
 
 
 async def ended_since(tx: ReadTransaction, since: Instant) -> frozenset[str]:

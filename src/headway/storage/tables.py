@@ -81,6 +81,7 @@ sessions = Table(
     Column("expires_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Index(None, "ended_at"),
+    Index(None, "expires_at"),
 )
 """A sign-in and the family of refresh tokens that follow from it. The tokens are signed, not stored."""
 

@@ -9,7 +9,6 @@ from headway.domain.instants import Clock
 from headway.storage import catalogue, feed, users
 from headway.storage.database import Database, ReadTransaction, WriteTransaction
 from headway.usecases.enrollment import move_up
-from headway.usecases.outlines import Outlines
 from headway.usecases.recount import recount
 from headway.usecases.rights import is_staff, require_staff
 
@@ -17,10 +16,9 @@ from headway.usecases.rights import is_staff, require_staff
 class Catalogue:
     """The courses of this installation."""
 
-    def __init__(self, database: Database, clock: Clock, outlines: Outlines) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._outlines = outlines
 
     async def create_for(self, caller: Caller, course: NewCourse) -> CourseTree:
         """Make a course of the caller, who must be an instructor or administrator. Raises Forbidden, and as `create`."""
@@ -65,7 +63,7 @@ class Catalogue:
             await _check_slug(tx, course.slug, of=course_id)
             if course.capacity is not None and course.capacity < stored.seats_taken:
                 raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
-            before = await self._outlines.get(tx, [course_id], {})
+            before = await catalogue.outlines(tx, [course_id])
             await catalogue.change_course(tx, stored, course, now=now)
             after = await catalogue.outlines(tx, [course_id])
             await recount(tx, before[course_id], after[course_id], now)

@@ -137,6 +137,7 @@ class SignIn:
         now = self._clock()
         session = Session(user, self._new_id(), 1, now + REFRESH_LIFETIME)
         async with self._database.write() as tx:
+            await sessions.delete_expired(tx, now)
             await sessions.insert_session(
                 tx,
                 user_id=user.id,

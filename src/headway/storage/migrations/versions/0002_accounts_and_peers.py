@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "id", name=op.f("pk_sessions")),
     )
     op.create_index(op.f("ix_sessions_ended_at"), "sessions", ["ended_at"])
+    op.create_index(op.f("ix_sessions_expires_at"), "sessions", ["expires_at"])
     op.create_table(
         "waiting_list",
         sa.Column("user_id", ID, nullable=False),
@@ -127,6 +128,7 @@ def downgrade() -> None:
     op.create_index(op.f("ix_enrollments_course_id"), "enrollments", ["course_id"])
     op.drop_index("ix_waiting_list_course_id", "waiting_list")
     op.drop_table("waiting_list")
+    op.drop_index(op.f("ix_sessions_expires_at"), "sessions")
     op.drop_index(op.f("ix_sessions_ended_at"), "sessions")
     op.drop_table("sessions")
     op.drop_table("messages")
