@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from click.testing import CliRunner
@@ -14,10 +12,11 @@ from headway.cli import main
 from headway.domain.activity import ActivityType, Event, Report
 from headway.settings import Settings
 from headway.storage import schema
-from headway.storage.database import Database, ReadTransaction, Row
+from headway.storage.database import Database
 from headway.storage.dialects import Statement
 from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
 from headway.usecases.verification import Verification
+from tests.counted import CountedDatabase
 from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
 from tests.world import NOON, FakeClock, World
 
@@ -95,33 +94,11 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World
             user_id = (await world.learner(course)).id
             events = tuple(Event(f"e{n}", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[n % 5].id) for n in range(30))
             await world.does.tracking.record([Report(user_id, NOON, events)], NOON)
-        counted = _Counted(world.database)
+        counted = CountedDatabase(world.database)
         assert (await Verification(cast("Database", counted)).run()).differences == []
         counts.append(counted.statements)
 
     assert counts[0] == counts[1]
-
-
-class _Counted:
-    """A database that counts the statements of its reads."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.statements = 0
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadTransaction]:
-        async with self._database.read() as tx:
-            yield _CountedTransaction(self, tx)
-
-
-class _CountedTransaction(ReadTransaction):
-    def __init__(self, counted: _Counted, tx: ReadTransaction) -> None:
-        self._counted, self._tx = counted, tx
-
-    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
-        self._counted.statements += 1
-        return await self._tx.all(statement, **given)
 
 
 def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(settings: Settings) -> None:

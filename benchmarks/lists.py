@@ -1,0 +1,238 @@
+"""Cost of the lists of the learner contract with few and with many rows, on PostgreSQL and on SQLite, within one process.
+
+Each list is read through its use case, the first page and the last one. A page that does not hold what is due ends the run
+with a message.
+"""
+
+import argparse
+import asyncio
+import itertools
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from databases import run_postgres
+from headway.app import UseCases, system_clock, use_cases
+from headway.domain.accounts import Caller, Role
+from headway.domain.catalogue import CourseSearch
+from headway.domain.enrollment_status import EnrollmentStatus
+from headway.settings import Settings
+from headway.storage import schema
+from headway.storage.database import Database
+from headway.storage.dialects import WriteRows
+from headway.storage.tables import (
+    assessments,
+    conversations,
+    course_staff,
+    courses,
+    enrollments,
+    messages,
+    submissions,
+    users,
+)
+from measure import open_workspace, report_progress
+from report import describe_machine, format_table
+
+PAGE = 100
+TUTOR, LEARNER = 1, 2
+COURSE, ASSESSMENT = 1, 1
+AT_ONCE = 5_000
+
+
+class Listing(NamedTuple):
+    """A list: how a page of it is read, and how many rows there are in all."""
+
+    name: str
+    read: Callable[[int], Awaitable[tuple[int, int]]]
+    """Reads a page; gives the number of its rows and of all rows."""
+
+
+def main() -> None:
+    options = parse_options()
+    rows: list[list[str]] = []
+    with open_workspace(options.directory) as workspace, run_postgres(workspace / "postgres") as postgres:
+        facts = describe_machine(workspace, postgres.version)
+        for size in (options.few, options.many):
+            urls = {
+                "PostgreSQL": postgres.create_database(f"lists_{size}").url,
+                "SQLite": f"sqlite:///{workspace}/lists_{size}.db",
+            }
+            for name, url in urls.items():
+                report_progress(f"{name}, {size:,} rows")
+                rows += asyncio.run(measure(name, url, size, options.times))
+    rows.sort(key=lambda row: (row[0], row[1], int(row[2].replace(",", ""))))
+    print(f"{facts}\n- pages of {PAGE} rows, median of {options.times} readings\n")
+    print(format_table(["database", "list", "rows", "first page ms", "last page ms"], rows))
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure what reading lists costs with few and with many rows.")
+    parser.add_argument("--few", type=int, default=1_000)
+    parser.add_argument("--many", type=int, default=100_000)
+    parser.add_argument("--times", type=int, default=15)
+    parser.add_argument("--directory", type=Path, help="where databases are put during the run")
+    return parser.parse_args()
+
+
+async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]:
+    settings = Settings(database_url=url, secret_key="x" * 32)
+    await schema.migrate(settings, is_owner=True)
+    database = schema.database(settings)
+    await database.open()
+    await fill(database, size)
+    does = use_cases(database, settings, system_clock)
+    rows = []
+    for listing in listings(does):
+        last = -(-size // PAGE)
+        first_ms, last_ms = [await median_ms(listing, page, size, times) for page in (1, last)]
+        rows.append([name, listing.name, f"{size:,}", f"{first_ms:.1f}", f"{last_ms:.1f}"])
+    await database.close()
+    return rows
+
+
+def listings(does: UseCases) -> list[Listing]:
+    tutor = Caller(TUTOR, Role.INSTRUCTOR)
+
+    async def courses_(page: int) -> tuple[int, int]:
+        found = await does.catalogue.search(None, CourseSearch(), page=page, limit=PAGE)
+        return len(found.courses), found.total
+
+    async def courses_of_subject(page: int) -> tuple[int, int]:
+        found = await does.catalogue.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
+        return len(found.courses), found.total
+
+    async def learners(page: int) -> tuple[int, int]:
+        found, total = await does.learning.list_enrollments(tutor, COURSE, page=page, limit=PAGE)
+        return len(found), total
+
+    async def peers(page: int) -> tuple[int, int]:
+        found, total = await does.messaging.list_peers(LEARNER, page=page, limit=PAGE)
+        return len(found), total + 1
+
+    async def messages_(page: int) -> tuple[int, int]:
+        found, total = await does.messaging.list_messages(LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
+        return len(found), total
+
+    async def conversations_(page: int) -> tuple[int, int]:
+        found = await does.messaging.list_conversations(TUTOR, page=page, limit=PAGE)
+        return len(found.conversations), found.total
+
+    async def progress(page: int) -> tuple[int, int]:
+        found, total = await does.learning.progress(LEARNER, page=page, limit=PAGE)
+        return len(found), total
+
+    async def submissions_(page: int) -> tuple[int, int]:
+        found, _ = await does.assessments.list_submissions(tutor, ASSESSMENT, page=page, limit=PAGE)
+        return len(found.submissions), found.total
+
+    return [
+        Listing("courses", courses_),
+        Listing("courses by subject and text", courses_of_subject),
+        Listing("a learner's courses with progress", progress),
+        Listing("learners of a course", learners),
+        Listing("peers", peers),
+        Listing("messages of a conversation", messages_),
+        Listing("conversations", conversations_),
+        Listing("submissions of an assessment", submissions_),
+    ]
+
+
+async def median_ms(listing: Listing, page: int, size: int, times: int) -> float:
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        rows, total = await listing.read(page)
+        taken.append((time.perf_counter() - started) * 1000)
+        if total != size or rows < PAGE - 1:
+            raise SystemExit(f"{listing.name}: page {page} has {rows} of {total} rows")
+    return statistics.median(taken)
+
+
+async def fill(database: Database, size: int) -> None:
+    """Store `size` of everything that is listed: learners in one course, courses of one learner, messages and so on."""
+    now = system_clock()
+    everybody = range(1, size + 2)
+
+    def message_id(number: int) -> str:
+        return f"{number:032x}"
+
+    open_ = EnrollmentStatus.ENROLLED.value
+    await write(
+        database,
+        WriteRows(users, ["id", "role", "name", "token_version", "is_disabled", "created_at", "updated_at"]),
+        ((i, "INSTRUCTOR" if i == TUTOR else "PARTICIPANT", f"User {i}", 1, False, now, now) for i in everybody),
+    )
+    await write(
+        database,
+        WriteRows(
+            courses,
+            [
+                *("id", "title", "description", "subject", "kind", "seats_taken", "is_sequential", "is_published"),
+                *("revision", "created_at", "updated_at"),
+            ],
+        ),
+        ((i, f"Course {i}", "Some text", "Subject", "course", 0, False, True, 1, now, now) for i in range(1, size + 1)),
+    )
+    await write(
+        database,
+        WriteRows(course_staff, ["user_id", "course_id", "role"]),
+        ((TUTOR, i, "owner") for i in range(1, size + 1)),
+    )
+    await write(
+        database,
+        WriteRows(assessments, ["id", "course_id", "title", "max_grade", "position"]),
+        iter([(ASSESSMENT, COURSE, "Task", 100.0, 0)]),
+    )
+    fields = ["user_id", "course_id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"]
+    await write(
+        database,
+        WriteRows(enrollments, fields),
+        ((i, COURSE, open_, 0, 0, "{}", now, now, now) for i in range(LEARNER, size + 2)),
+    )
+    await write(
+        database,
+        WriteRows(enrollments, fields),
+        ((LEARNER, i, open_, 0, 0, "{}", now, now, now) for i in range(2, size + 1)),
+    )
+    await write(
+        database,
+        WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"]),
+        ((i, message_id(i), ASSESSMENT, "https://github.com/a/b", now) for i in range(LEARNER, size + 2)),
+    )
+    written = ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"]
+    await write(
+        database,
+        WriteRows(messages, written),
+        ((LEARNER, TUTOR, message_id(i), TUTOR, "Some text", False, now) for i in range(size)),
+    )
+    await write(
+        database,
+        WriteRows(messages, written),
+        ((TUTOR, i, message_id(i), TUTOR, "Some text", False, now) for i in range(LEARNER, size + 2)),
+    )
+    await write(
+        database,
+        WriteRows(conversations, ["user_id", "peer_id", "last_message_id", "last_message_at", "unread"]),
+        ((TUTOR, i, message_id(i), now, 0) for i in range(LEARNER, size + 2)),
+    )
+    await analyze(database)
+
+
+async def write(database: Database, statement: WriteRows, rows: Iterator[tuple[Any, ...]]) -> None:
+    while part := list(itertools.islice(rows, AT_ONCE)):
+        async with database.write() as tx:
+            await tx.write_rows((statement, part))
+
+
+async def analyze(database: Database) -> None:
+    """Let the database know how much there is, as it finds out by itself with time."""
+    async with database.write() as tx:
+        await tx.all(text("ANALYZE"))
+
+
+if __name__ == "__main__":
+    main()

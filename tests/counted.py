@@ -1,0 +1,30 @@
+"""A database that counts the statements of its reads."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from headway.storage.database import Database, ReadTransaction, Row
+from headway.storage.dialects import Statement
+
+
+class CountedDatabase:
+    """Stands before a database for use cases that only read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.statements = 0
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadTransaction]:
+        async with self._database.read() as tx:
+            yield _CountedTransaction(self, tx)
+
+
+class _CountedTransaction(ReadTransaction):
+    def __init__(self, counted: CountedDatabase, tx: ReadTransaction) -> None:
+        self._counted, self._tx = counted, tx
+
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        self._counted.statements += 1
+        return await self._tx.all(statement, **given)

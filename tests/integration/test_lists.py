@@ -1,0 +1,161 @@
+"""Lists: the same number of statements however much is listed, the right rows on the right pages."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import pytest
+
+from headway.domain.accounts import Caller, Role
+from headway.domain.catalogue import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.storage.database import Database
+from headway.usecases.assessments import Assessments
+from headway.usecases.catalogue import Catalogue
+from headway.usecases.learning import Learning
+from headway.usecases.messaging import Messaging
+from headway.usecases.outlines import Outlines
+from tests.counted import CountedDatabase
+from tests.world import World
+
+Reader = Callable[[CountedDatabase, int, int], Awaitable[tuple[Sequence[Any], int]]]
+
+
+class School:
+    """A tutor with courses, and learners who are in all of them, hand in work and write to the first one."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.courses: list[CourseTree] = []
+        self.learners: list[Caller] = []
+        self.tutor = Caller(0, Role.INSTRUCTOR)
+
+    async def grow(self, courses: int, learners: int) -> None:
+        does = self.world.does
+        if not self.tutor.user_id:
+            self.tutor = Caller((await self.world.user(Role.INSTRUCTOR)).id, Role.INSTRUCTOR)
+        for _ in range(courses):
+            new = NewCourse(
+                f"Course {len(self.courses)}",
+                modules=(NewModule("Module", units=(NewUnit("Unit"),)),),
+                assessments=(NewAssessment("Task"),),
+                prerequisites=(),
+            )
+            self.courses.append(await does.catalogue.create_for(self.tutor, new))
+        for _ in range(learners):
+            self.learners.append(Caller((await self.world.user()).id, Role.PARTICIPANT))
+        for learner in self.learners:
+            for course in self.courses:
+                if await does.enrollments.find(learner.user_id, course.id) is None:
+                    await does.enrollments.enroll(learner.user_id, course.id)
+        first, *others = self.learners
+        for learner in others:
+            self.world.clock.advance(seconds=1)
+            await does.assessments.submit(learner, self.courses[0].assessments[0].id, "https://github.com/a/b")
+            await does.messaging.send(learner.user_id, first.user_id, "Hello")
+
+    def readers(self) -> dict[str, Reader]:
+        world, first = self.world, self.learners[0]
+
+        def on(database: CountedDatabase) -> Database:
+            return cast("Database", database)
+
+        async def courses(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            catalogue = Catalogue(on(database), world.clock)
+            found = await catalogue.search(first, CourseSearch(q="course", tutor="instructor"), page=page, limit=limit)
+            return found.courses, found.total
+
+        async def progress(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            return await Learning(on(database), world.clock, Outlines()).progress(first.user_id, page=page, limit=limit)
+
+        async def learners(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            learning = Learning(on(database), world.clock, Outlines())
+            return await learning.list_enrollments(self.tutor, self.courses[0].id, page=page, limit=limit)
+
+        async def submissions(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            task = self.courses[0].assessments[0].id
+            assessments = Assessments(on(database), world.clock, lambda: "")
+            found, _ = await assessments.list_submissions(self.tutor, task, page=page, limit=limit)
+            return found.submissions, found.total
+
+        async def peers(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            return await Messaging(on(database), world.clock, lambda: "").list_peers(first.user_id, page=page, limit=limit)
+
+        async def messages(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            messaging = Messaging(on(database), world.clock, lambda: "")
+            return await messaging.list_messages(first.user_id, peer_id=None, page=page, limit=limit)
+
+        async def conversations(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+            messaging = Messaging(on(database), world.clock, lambda: "")
+            found = await messaging.list_conversations(first.user_id, page=page, limit=limit)
+            return found.conversations, found.total
+
+        return {
+            "courses": courses,
+            "progress": progress,
+            "learners": learners,
+            "submissions": submissions,
+            "peers": peers,
+            "messages": messages,
+            "conversations": conversations,
+        }
+
+
+@pytest.fixture
+def school(world: World) -> School:
+    return School(world)
+
+
+async def test_the_number_of_statements_does_not_grow_with_what_is_listed(school: School) -> None:
+    counts: list[dict[str, int]] = []
+    lengths: list[dict[str, int]] = []
+    for courses, learners in ((2, 3), (6, 10)):
+        await school.grow(courses, learners)
+        counts.append({})
+        lengths.append({})
+        for name, read in school.readers().items():
+            counted = CountedDatabase(school.world.database)
+            found, _total = await read(counted, 1, 100)
+            counts[-1][name], lengths[-1][name] = counted.statements, len(found)
+
+    assert counts[0] == counts[1]
+    assert all(lengths[0][name] < lengths[1][name] for name in lengths[0])
+
+
+async def test_pages_hold_everything_once_and_say_how_much_there_is(school: School, subtests: pytest.Subtests) -> None:
+    await school.grow(5, 6)
+
+    for name, read in school.readers().items():
+        with subtests.test(name):
+            counted = CountedDatabase(school.world.database)
+            whole, total = await read(counted, 1, 100)
+            pages = [(await read(counted, page, 2))[0] for page in range(1, total // 2 + 2)]
+
+            assert total == len(whole) > 2
+            assert [row for page in pages for row in page] == list(whole)
+            assert (await read(counted, total, 2))[0] in ([], whole[2 * total - 2 :])
+
+
+async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
+    await school.grow(1, 1)
+    made = school.world.does.catalogue
+    special = NewCourse("Ärger 50%_off", subject="Größe", level="Hard", is_published=False, description="About x\\y")
+    hidden = await made.create_for(school.tutor, special)
+
+    async def found(caller: Caller | None, **given: Any) -> list[int]:
+        page = await made.search(caller, CourseSearch(**given), page=1, limit=10)
+        assert page.total == len(page.courses)
+        return [course.id for course in page.courses]
+
+    plain = school.courses[0].id
+    assert await found(None) == [plain]
+    assert await found(school.learners[0]) == [plain]
+    assert await found(school.tutor) == [hidden.id, plain]
+    assert await found(Caller(10**6, Role.ADMIN)) == [hidden.id, plain]
+    assert await found(school.tutor, q="ÄRGER") == [hidden.id]
+    assert await found(school.tutor, q="50%_") == [hidden.id]
+    assert await found(school.tutor, q="5_%") == []
+    assert await found(school.tutor, q="x\\Y") == [hidden.id]
+    assert await found(school.tutor, subject="GRÖSSE") == []
+    assert await found(school.tutor, subject="größe", level="HARD") == [hidden.id]
+    assert await found(None, tutor=str(school.tutor.user_id)) == [plain]
+    assert await found(None, tutor=str(school.learners[0].user_id)) == []
+    assert await found(None, tutor="instruc") == [plain]
