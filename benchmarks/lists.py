@@ -110,7 +110,7 @@ def listings(does: UseCases) -> list[Listing]:
         return len(found), total
 
     async def peers(page: int) -> tuple[int, int]:
-        found, total = await does.messaging.list_peers(LEARNER, page=page, limit=PAGE)
+        found, total = await does.messaging.list_peers(LEARNER + 1, page=page, limit=PAGE)
         return len(found), total + 1
 
     async def messages_(page: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, FromClause, and_, bindparam, distinct, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, FromClause, and_, bindparam, exists, func, or_, select
 
 from headway.domain.enrollment_status import OPEN
 from headway.storage.database import ReadTransaction
@@ -23,16 +23,20 @@ _shared = (
     _theirs.c.user_id != bindparam("user_id"),
 )
 _together = _mine.join(_theirs, _theirs.c.course_id == _mine.c.course_id)
-_page = (
-    select(_theirs.c.user_id, users.c.name)
-    .select_from(_together.join(users, users.c.id == _theirs.c.user_id))
+_some = (
+    # The page is cut before names are looked up.
+    select(_theirs.c.user_id)
+    .select_from(_together)
     .where(*_shared)
-    .group_by(_theirs.c.user_id, users.c.name)
+    .distinct()
     .order_by(_theirs.c.user_id)
     .limit(bindparam("most"))
     .offset(bindparam("skipped"))
+    .subquery("some")
 )
-_count = select(func.count(distinct(_theirs.c.user_id)).label("total")).select_from(_together).where(*_shared)
+_page = select(_some.c.user_id, users.c.name).join(users, users.c.id == _some.c.user_id).order_by(_some.c.user_id)
+_everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct().subquery("everybody")
+_count = select(func.count().label("total")).select_from(_everybody)
 _peers = rows("peers", {"user_id": Id})
 _shared_courses = (
     select(_theirs.c.user_id, courses.c.id, courses.c.title)
