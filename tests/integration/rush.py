@@ -1,0 +1,60 @@
+"""Many requests at once against real server processes: one on SQLite, two on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from headway.app import system_clock
+from headway.settings import Settings
+from headway.storage import schema
+from headway.usecases.verification import Verification
+from tests.conftest import SECRET_KEY
+from tests.servers import HeadwayProcess
+from tests.world import FakeClock, World
+
+AT_ONCE = 64
+
+
+@contextmanager
+def running(settings: Settings, folder: Path, **environment: str) -> Iterator[list[str]]:
+    """Run the servers that the database allows, and give their addresses."""
+    count = 1 if settings.is_sqlite else 2
+    servers = [HeadwayProcess(settings.database_url, folder, SECRET_KEY, **environment) for _ in range(count)]
+    try:
+        yield [server.start().url for server in servers]
+    finally:
+        for server in servers:
+            if hasattr(server, "process"):
+                server.kill()
+
+
+@asynccontextmanager
+async def a_world(settings: Settings) -> AsyncIterator[World]:
+    """Give the use cases beside the servers, which go by the real time."""
+    database, clock = schema.database(settings), FakeClock()
+    clock.now = system_clock()
+    await database.open()
+    try:
+        yield World(database, settings, clock)
+    finally:
+        await database.close()
+
+
+async def rush(urls: Sequence[str], requests: Sequence[tuple[str, str, dict[str, str], Any]]) -> list[httpx.Response]:
+    """Send requests (method, path, headers, body), spread over the servers, many at the same time."""
+    limits = httpx.Limits(max_connections=AT_ONCE)
+    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+
+        async def send(number: int, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
+            return await client.request(method, urls[number % len(urls)] + path, headers=headers, json=body)
+
+        return await asyncio.gather(*(send(number, *request) for number, request in enumerate(requests)))
+
+
+async def differences(world: World) -> list[Any]:
+    """Give what `headway verify` finds."""
+    return list((await Verification(world.database).run()).differences)
