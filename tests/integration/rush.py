@@ -18,6 +18,9 @@ from tests.world import FakeClock, World
 
 AT_ONCE = 64
 
+Request = tuple[str, str, dict[str, str], Any]
+"""(method, path, headers, body)"""
+
 
 @contextmanager
 def running(settings: Settings, folder: Path, **environment: str) -> Iterator[list[str]]:
@@ -44,8 +47,8 @@ async def a_world(settings: Settings) -> AsyncIterator[World]:
         await database.close()
 
 
-async def rush(urls: Sequence[str], requests: Sequence[tuple[str, str, dict[str, str], Any]]) -> list[httpx.Response]:
-    """Send requests (method, path, headers, body), spread over the servers, many at the same time."""
+async def rush(urls: Sequence[str], requests: Sequence[Request]) -> list[httpx.Response]:
+    """Send requests, spread over the servers, many at the same time."""
     limits = httpx.Limits(max_connections=AT_ONCE)
     async with httpx.AsyncClient(limits=limits, timeout=60) as client:
 

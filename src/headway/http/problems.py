@@ -102,7 +102,11 @@ class Problems:
         fields = error.fields
         for each in fields if isinstance(error, Invalid | Forbidden) else ():
             self._metrics.rejections.labels(each.field).inc()
-        log.info("refused", code=error.kind, reason=error.message, errors=[f"{e.field}: {e.message}" for e in fields])
+        errors = [f"{each.field}: {each.message}" for each in fields]
+        if error.__cause__ is not None and isinstance(error, Unavailable):
+            log.warning("refused", code=error.kind, reason=error.message, cause=repr(error.__cause__))
+        else:
+            log.info("refused", code=error.kind, reason=error.message, errors=errors)
         return Problem(
             status=contract.status_of(error) if contract else status_of(error),
             code=error.kind,

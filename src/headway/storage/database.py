@@ -86,7 +86,7 @@ class WriteTransaction(ReadTransaction):
         """Tell the listeners of all server processes, once this is committed, that there is something new in these topics."""
 
     def after_commit(self, action: Callable[[], None]) -> None:
-        """Have something done once the transaction is committed; it is not done if it fails."""
+        """Have something done once the transaction is committed, or may be: not if it is rolled back."""
         self._after_commit.append(action)
 
     def committed(self) -> None:

@@ -163,17 +163,23 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
+        is_ending = False
         with _outages():
-            async with self._transaction(";".join(["BEGIN", *_shared_locks(in_courses)])) as connection:
-                transaction = PostgresWriteTransaction(self.dialect, connection)
-                yield transaction
-        transaction.committed()
+            try:
+                async with self._transaction(";".join(["BEGIN", *_shared_locks(in_courses)])) as connection:
+                    transaction = PostgresWriteTransaction(self.dialect, connection)
+                    yield transaction
+                    is_ending = True
+            finally:
+                # Also where the commit was cut off, which may have been too late to stop it.
+                if is_ending:
+                    transaction.committed()
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
         async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
-            await connection.execute(begin)
             try:
+                await connection.execute(begin)
                 yield connection
                 await connection.execute("COMMIT")
             except BaseException:
@@ -218,13 +224,16 @@ def _lock_key(course_id: int) -> int:
 
 
 async def _abandon(connection: Connection) -> None:
-    """Roll back, or drop the connection if even that cannot be done."""
+    """Roll back, or drop the connection if even that cannot be done: nobody may be given one that is within a transaction."""
     if connection.is_closed():
         return
     try:
-        await asyncio.wait_for(asyncio.shield(connection.execute("ROLLBACK")), timeout=5)
+        await asyncio.wait_for(connection.execute("ROLLBACK"), timeout=5)
     except (*_OUTAGES, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
 
 
 class _outages:  # noqa: N801 - reads as a word in a with statement

@@ -170,15 +170,18 @@ class SqliteDatabase(Database):
     async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
         async with self._write_lock:
             with _outages():
-                await self._begin()
                 transaction = SqliteWriteTransaction(self.dialect, self._writer, self._tell)
+                is_ending = False
                 try:
+                    await self._begin()
                     yield transaction
+                    is_ending = True
                     await _in_thread(self._writer.commit)
                 finally:
                     if self._writer.in_transaction:
                         self._writer.rollback()
-            transaction.committed()
+                    elif is_ending:
+                        transaction.committed()
 
     async def _begin(self) -> None:
         # Nearly always nobody else is writing: then there is nothing to wait for, and no thread is needed.

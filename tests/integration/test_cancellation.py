@@ -1,0 +1,71 @@
+"""Cancelled requests: whatever they were at, the connection that they used is left as if they had not been."""
+
+import asyncio
+import random
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from headway.domain.accounts import User
+from headway.settings import Settings
+from headway.storage import users
+from headway.storage.tables import users as users_table
+from tests.world import World
+
+_count = select(func.count()).select_from(users_table)
+
+
+async def read(world: World) -> None:
+    async with world.database.read() as tx:
+        await tx.one(_count)
+        await asyncio.sleep(0)
+        await tx.one(_count)
+
+
+async def write(world: World, user: User) -> None:
+    async with world.database.write() as tx:
+        await users.find(tx, user.id)
+        await tx.run(update(users_table).values(name="Half"))
+        await asyncio.sleep(0)
+        await tx.run(update(users_table).values(name="Whole"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_tasks_cancelled_at_any_moment_leave_no_transaction_behind(world: World, settings: Settings, seed: int) -> None:
+    user = await world.user()
+    chance = random.Random(seed)  # noqa: S311 - only when to cancel
+    for _round in range(60):
+        tasks = [asyncio.create_task(read(world)) for _ in range(3)]
+        tasks += [asyncio.create_task(write(world, user)) for _ in range(2)]
+        await asyncio.sleep(chance.random() * 0.003)
+        for task in tasks:
+            task.cancel()
+            if chance.random() < 0.3:
+                await asyncio.sleep(0)
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # So many at once that every connection is used, and none may still be within a transaction that only reads.
+        await asyncio.gather(*(write(world, user) for _ in range(6)))
+
+    assert (await world.does.accounts.find(user.id)).name == "Whole"
+    if not settings.is_sqlite:
+        idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
+        # Its own transaction is active, not idle.
+        assert await world.rows(text(idle)) == [(0,)]
+
+
+async def test_what_is_to_be_done_after_a_commit_is_done_though_the_commit_is_cancelled(world: World) -> None:
+    user, told = await world.user(), list[str]()
+
+    async def rename(name: str) -> None:
+        async with world.database.write() as tx:
+            await tx.run(update(users_table).values(name=name))
+            tx.after_commit(lambda: told.append(name))
+
+    for number in range(60):
+        task = asyncio.create_task(rename(str(number)))
+        await asyncio.sleep(0.0002 * (number % 15))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        stored = (await world.does.accounts.find(user.id)).name
+        assert stored != str(number) or told[-1] == stored

@@ -1,0 +1,247 @@
+"""Live clients at /ws: cut off and coming back, too slow, missed by an announcement, and not let in."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from sqlalchemy import text
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from headway.domain.accounts import User
+from headway.settings import Settings
+from headway.storage.feed import KEPT
+from tests.conftest import SECRET_KEY
+from tests.integration.rush import a_world, running
+from tests.servers import HeadwayProcess
+from tests.world import World
+
+MESSAGES = "/api/v1/learner/messages"
+
+
+@pytest.fixture
+def urls(settings: Settings, tmp_path: Path) -> Iterator[list[str]]:
+    with running(settings, tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def people(settings: Settings) -> AsyncIterator[tuple[World, User, User]]:
+    """A world beside the servers, and two learners of one course."""
+    async with a_world(settings) as world:
+        course = await world.course()
+        yield world, await world.learner(course), await world.learner(course)
+
+
+@asynccontextmanager
+async def live(url: str, world: World, user: User, **options: Any) -> AsyncIterator[ClientConnection]:
+    """Connect and authenticate."""
+    async with connect(url.replace("http", "ws", 1) + "/ws", **options) as socket:
+        await say(socket, type="auth", token=world.tokens.issue(user))
+        assert await heard(socket) == {"type": "ready", "userId": str(user.id)}
+        yield socket
+
+
+async def say(socket: ClientConnection, **message: Any) -> None:
+    await socket.send(json.dumps(message))
+
+
+async def heard(socket: ClientConnection, *, seconds: float = 10) -> Any:
+    async with asyncio.timeout(seconds):
+        return json.loads(await socket.recv())
+
+
+async def follow(socket: ClientConnection, topic: str, after: int | None = None) -> Any:
+    await say(socket, type="subscribe", topic=topic, **({} if after is None else {"after": after}))
+    answer = await heard(socket)
+    assert (answer["type"], answer["topic"]) == ("subscribed", topic)
+    return answer["seq"]
+
+
+async def write(url: str, world: World, sender: User, receiver: User, count: int, body: str = "Hello") -> None:
+    async with httpx.AsyncClient(base_url=url, headers=world.bearer(sender), timeout=30) as client:
+        for number in range(count):
+            answer = await client.post(MESSAGES, json={"receiverId": str(receiver.id), "message": f"{body} {number}"})
+            assert answer.status_code == 201
+
+
+async def test_a_client_that_is_cut_off_again_and_again_sees_every_change_once_and_in_order(
+    urls: list[str], people: tuple[World, User, User]
+) -> None:
+    world, ada, bob = people
+    topic, written, seen, cuts = f"user:{bob.id}", 240, list[int](), 0
+    total = 1 + written  # the enrollment came first
+    # On PostgreSQL everything is written on one server, and followed on both in turn.
+    writers = asyncio.gather(*(write(urls[0], world, ada, bob, written // 4) for _ in range(4)))
+    chance = random.Random(1)  # noqa: S311 - only where to cut
+    async with asyncio.timeout(60):
+        while len(seen) < total:
+            async with live(urls[cuts % len(urls)], world, bob) as socket:
+                await follow(socket, topic, after=seen[-1] if seen else 0)
+                for _ in range(chance.randrange(1, 15)):
+                    with suppress(TimeoutError):
+                        seen.append((await heard(socket, seconds=1))["seq"])
+                # Cut as a network would: without a word.
+                socket.transport.abort()
+            cuts += 1
+    await writers
+
+    assert seen == list(range(1, total + 1))
+    assert cuts > 20
+
+
+async def test_without_a_number_only_what_is_new_comes_and_both_sides_are_told(
+    urls: list[str], people: tuple[World, User, User]
+) -> None:
+    world, ada, bob = people
+    await write(urls[0], world, ada, bob, 3)
+    async with live(urls[-1], world, bob) as bobs, live(urls[0], world, ada) as adas:
+        assert await follow(bobs, f"user:{bob.id}") == 3 + 1  # the enrollment, and three messages
+        await follow(adas, f"user:{ada.id}")
+        await write(urls[0], world, ada, bob, 1, "New")
+
+        for socket, user in ((bobs, bob), (adas, ada)):
+            told = await heard(socket)
+            assert (told["type"], told["topic"], told["seq"]) == ("message", f"user:{user.id}", 5)
+            assert told["data"]["message"] == "New 0"
+        async with httpx.AsyncClient(base_url=urls[0], headers=world.bearer(bob)) as client:
+            read = (await client.get("/api/v1/learner/feed", params={"after": 4})).json()
+        assert read["data"] == [{**told, "topic": f"user:{bob.id}"}]
+        assert read["metadata"] == {"newest": 5, "oldest": 1}
+
+
+async def test_what_is_no_longer_kept_is_told_as_resync(urls: list[str], people: tuple[World, User, User]) -> None:
+    world, ada, bob = people
+    for number in range(KEPT + 250):
+        await world.does.messaging.send(ada.id, bob.id, str(number))
+    topic, newest = f"user:{bob.id}", KEPT + 251
+    async with live(urls[0], world, bob) as socket:
+        await follow(socket, topic, after=1)
+        resync = await heard(socket)
+        seqs = [(await heard(socket))["seq"] for _ in range(newest - resync["seq"])]
+
+    assert (resync["type"], resync["topic"]) == ("resync", topic)
+    assert KEPT <= len(seqs) <= KEPT + 100
+    assert seqs == list(range(resync["seq"] + 1, newest + 1))
+
+
+async def test_topics_of_others_and_nonsense_are_refused_and_the_connection_goes_on(
+    urls: list[str], people: tuple[World, User, User]
+) -> None:
+    world, ada, bob = people
+    async with live(urls[0], world, bob) as socket:
+        for topic, code in (
+            (f"user:{ada.id}", "FORBIDDEN"),
+            ("course:1", "FORBIDDEN"),
+            ("course:999", "FORBIDDEN"),
+            ("user:x", "VALIDATION_ERROR"),
+            ("", "VALIDATION_ERROR"),
+        ):
+            await say(socket, type="subscribe", topic=topic)
+            error = await heard(socket)
+            assert (error["type"], error["topic"], error["code"]) == ("error", topic, code)
+        for nonsense in (
+            "",
+            "{",
+            "[]",
+            '{"type":"subscribe"}',
+            '{"type":"subscribe","topic":"user:1","after":-1}',
+            '{"type":"x"}',
+        ):
+            await socket.send(nonsense)
+            assert (await heard(socket))["code"] == "BAD_MESSAGE"
+
+        assert await follow(socket, f"user:{bob.id}") == 1
+
+
+async def test_staff_follows_a_course_and_hears_no_more_after_unsubscribing(
+    urls: list[str], people: tuple[World, User, User]
+) -> None:
+    world, _, bob = people
+    tree = await world.does.catalogue.find(1)
+    tutor = await world.does.accounts.find(tree.owner_id)
+    async with live(urls[0], world, tutor) as socket:
+        assert await follow(socket, "course:1") == 2
+        newcomer = await world.user()
+        await world.does.enrollments.enroll(newcomer.id, 1)
+        told = await heard(socket)
+        assert (told["type"], told["seq"], told["data"]["learnerId"]) == ("enrollment", 3, str(newcomer.id))
+
+        await say(socket, type="unsubscribe", topic="course:1")
+        assert await heard(socket) == {"type": "unsubscribed", "topic": "course:1"}
+        await world.does.enrollments.leave(bob.id, 1)
+        with pytest.raises(TimeoutError):
+            await heard(socket, seconds=4)
+
+
+async def test_who_does_not_authenticate_is_shown_out(urls: list[str]) -> None:
+    for first in ('{"type":"auth","token":"wrong"}', '{"type":"subscribe","topic":"user:1"}', "nonsense"):
+        async with connect(urls[0].replace("http", "ws", 1) + "/ws") as socket:
+            await socket.send(first)
+            with pytest.raises(ConnectionClosed) as closed:
+                await heard(socket)
+
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+async def test_pages_of_other_origins_may_not_connect(urls: list[str], people: tuple[World, User, User]) -> None:
+    world, ada, _ = people
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(urls[0].replace("http", "ws", 1) + "/ws", origin="https://evil.example")  # type: ignore[arg-type]
+
+    assert refused.value.response.status_code == 403
+    async with live(urls[0], world, ada, origin=urls[0]) as socket:
+        assert await follow(socket, f"user:{ada.id}") == 1
+
+
+async def test_an_announcement_that_is_missed_costs_some_seconds(
+    settings: Settings, urls: list[str], people: tuple[World, User, User]
+) -> None:
+    world, ada, bob = people
+    async with live(urls[0], world, bob) as socket:
+        await follow(socket, f"user:{bob.id}")
+        if settings.is_sqlite:
+            # Another process than the server writes; it cannot wake it.
+            await world.does.messaging.send(ada.id, bob.id, "From beside")
+        else:
+            listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+            await world.rows(text(listening))
+            await world.does.messaging.send(ada.id, bob.id, "Into the silence")
+
+        assert (await heard(socket, seconds=6))["type"] == "message"
+
+
+async def test_a_client_that_does_not_read_is_dropped_and_costs_no_memory(
+    settings: Settings, tmp_path: Path, people: tuple[World, User, User]
+) -> None:
+    world, ada, bob = people
+    with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:
+        process = psutil.Process(server.process.pid)
+        async with live(server.url, world, bob, max_queue=1) as deaf, live(server.url, world, bob) as reader:
+            await follow(deaf, f"user:{bob.id}", after=0)
+            await follow(reader, f"user:{bob.id}", after=0)
+            deaf.transport.pause_reading()
+            before = process.memory_info().rss
+            seen = 0
+            for _round in range(4):
+                for number in range(250):
+                    await world.does.messaging.send(ada.id, bob.id, f"{number} {'x' * 4_900}")
+                while seen < 1 + 250 * (_round + 1):
+                    seen = (await heard(reader))["seq"]
+            async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url) as client:
+                metrics = ""
+                while not {"headway_live_dropped_total 1.0", "headway_live_connections 1.0"} <= set(metrics.splitlines()):
+                    await asyncio.sleep(0.5)
+                    metrics = (await client.get("/metrics")).text
+            grown = process.memory_info().rss - before
+
+        assert seen == 1001
+        assert grown < 30_000_000
