@@ -1,0 +1,73 @@
+"""A school: two tutors with a course each, learners, what they handed in and wrote, and accounts that see all."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from headway.domain.accounts import Caller, Role, User
+from headway.domain.catalogue import NewAssessment, NewCourse, NewModule, NewUnit
+from tests.world import World
+
+ROLES = ("nobody", "stranger", "learner", "peer", "tutor", "other tutor", "admin", "system")
+
+
+class School:
+    """The people by their role, and the ids of things; the `learner` wrote and handed in what is there."""
+
+    def __init__(self, world: World, client: httpx.AsyncClient) -> None:
+        self.world = world
+        self.client = client
+        self.people: dict[str, User] = {}
+        self.ids: dict[str, str] = {}
+
+    async def build(self) -> None:
+        roles = [Role.PARTICIPANT] * 3 + [Role.INSTRUCTOR] * 2 + [Role.ADMIN, Role.SYSTEM]
+        for name, role in zip(ROLES[1:], roles, strict=True):
+            self.people[name] = await self.world.user(role)
+        does, people = self.world.does, self.people
+        modules = (NewModule("First", units=(NewUnit("One"), NewUnit("Two"))), NewModule("Second", units=(NewUnit("Three"),)))
+        course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),))
+        tree = await does.catalogue.create(course, owner_id=people["tutor"].id)
+        hidden = await does.catalogue.create(NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id)
+        for name in ("learner", "peer"):
+            await does.enrollments.enroll(people[name].id, tree.id)
+        learner = Caller(people["learner"].id, Role.PARTICIPANT)
+        submission, _ = await does.assessments.submit(learner, tree.assessments[0].id, "https://github.com/ada/engine")
+        message = await does.messaging.send(people["learner"].id, people["peer"].id, "Hello")
+        self.ids = {
+            "course": str(tree.id),
+            "hidden": str(hidden.id),
+            "module": str(tree.modules[0].id),
+            "second_module": str(tree.modules[1].id),
+            "unit": str(tree.units[0].id),
+            "assessment": str(tree.assessments[0].id),
+            "submission": submission.id,
+            "message": message.id,
+            **{f"{name.replace(' ', '_')}_id": str(user.id) for name, user in people.items()},
+        }
+
+    async def ask(self, role: str, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """Send a request of somebody; `{name}` in path and body stands for an id."""
+        bearer = {} if role == "nobody" else self.world.bearer(self.people[role])
+        return await self.client.request(method, self.filled(path), json=self.filled(body), headers=bearer | headers)
+
+    def filled(self, value: Any) -> Any:
+        if isinstance(value, str):
+            for name, identity in self.ids.items():
+                value = value.replace(f"{{{name}}}", identity)
+            return value
+        if isinstance(value, dict):
+            return {name: self.filled(each) for name, each in value.items()}
+        return [self.filled(each) for each in value] if isinstance(value, list) else value
+
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+async def school(world: World, client: httpx.AsyncClient) -> School:
+    built = School(world, client)
+    await built.build()
+    return built

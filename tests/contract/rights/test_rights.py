@@ -1,0 +1,213 @@
+"""Who may do what: every route of the contract, asked by everybody, about what is theirs and what is not."""
+
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import select
+
+from headway.storage.tables import metadata
+from tests.contract.rights.conftest import ROLES, School
+
+PREFIX = "/api/v1"
+BOOKKEEPING = {"attempts", "revisions", "sessions", "idempotency_keys"}
+
+
+class Asking(NamedTuple):
+    """One way of asking a route, and the status that each role gets; `else_` for those not named."""
+
+    route: str
+    statuses: dict[str, int]
+    path: str = ""
+    body: Any = None
+    nobody: int = 401
+    else_: int = 403
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.path}".strip()
+
+    def expected(self, role: str) -> int:
+        return self.nobody if role == "nobody" else self.statuses.get(role, self.else_)
+
+
+STAFF = {"tutor": 200, "admin": 200, "system": 200}
+ENROLLED = {"learner": 200, "peer": 200}
+NEW_COURSE = {"title": "New", "modules": []}
+SEEN_BY_STAFF = {"other tutor": 200, "admin": 200, "system": 200}
+
+MATRIX = [
+    Asking(
+        "POST /learner/auth/register",
+        {},
+        body={"name": "N", "email": "none", "password": "Corr3ct-Horse"},
+        nobody=400,
+        else_=400,
+    ),
+    Asking("POST /learner/auth/login", {}, body={"email": "x@example.org", "password": "wrong"}, else_=401),
+    Asking("POST /learner/auth/refresh", {}, body={"refreshToken": "x"}, else_=401),
+    Asking("POST /learner/auth/logout", {}, else_=409),
+    Asking("POST /learner/auth/password", {}, body={"currentPassword": "x", "newPassword": "Corr3ct-Horse"}, else_=400),
+    Asking("GET /learner/me", {}, else_=200),
+    Asking("PATCH /learner/me", {}, body={"name": "Me"}, else_=200),
+    Asking("GET /courses", {}, nobody=200, else_=200),
+    Asking("POST /courses", {"tutor": 201, "other tutor": 201, "admin": 201}, body=NEW_COURSE),
+    Asking("GET /courses/{course_id}", {}, "/courses/{course}", nobody=200, else_=200),
+    Asking("GET /courses/{course_id}", SEEN_BY_STAFF, "/courses/{hidden}", nobody=404, else_=404),
+    Asking("PATCH /courses/{course_id}", STAFF, "/courses/{course}", {"description": "Changed"}),
+    Asking("PATCH /courses/{course_id}", SEEN_BY_STAFF, "/courses/{hidden}", {"description": "Changed"}, else_=404),
+    Asking("POST /courses/{course_id}/enroll", {"learner": 409, "peer": 409}, "/courses/{course}/enroll", else_=201),
+    Asking("POST /courses/{course_id}/enroll", {}, "/courses/{hidden}/enroll", else_=404),
+    Asking("DELETE /courses/{course_id}/enroll", {"learner": 204, "peer": 204}, "/courses/{course}/enroll", else_=404),
+    Asking("GET /courses/{course_id}/enrollments", STAFF, "/courses/{course}/enrollments"),
+    Asking("GET /courses/{course_id}/enrollments", SEEN_BY_STAFF, "/courses/{hidden}/enrollments", else_=404),
+    Asking(
+        "PATCH /courses/{course_id}/enrollments/{user_id}",
+        STAFF,
+        "/courses/{course}/enrollments/{learner_id}",
+        {"status": "EXPIRED"},
+    ),
+    Asking("GET /learner/me/progress", {}, else_=200),
+    Asking("PATCH /learner/me/progress/{course_id}", ENROLLED, "/learner/me/progress/{course}", {"moduleId": "{module}"}),
+    Asking("GET /learner/feed", {}, else_=200),
+    Asking("GET /learner/feed", STAFF, "/learner/feed?topic=course:{course}"),
+    Asking("GET /learner/feed", {"learner": 200}, "/learner/feed?topic=user:{learner_id}"),
+    Asking("GET /assessments/{assessment_id}", STAFF | ENROLLED, "/assessments/{assessment}"),
+    Asking(
+        "POST /assessments/{assessment_id}/submit",
+        {"learner": 201, "peer": 201},
+        "/assessments/{assessment}/submit",
+        {"submissionUrl": "https://github.com/a/b"},
+    ),
+    Asking("GET /assessments/{assessment_id}/submissions", STAFF, "/assessments/{assessment}/submissions"),
+    Asking("PATCH /submissions/{submission_id}", STAFF, "/submissions/{submission}", {"grade": 9}),
+    Asking("GET /learner/peers", {}, else_=200),
+    Asking(
+        "POST /learner/messages",
+        {"learner": 201, "tutor": 201},
+        body={"receiverId": "{peer_id}", "message": "Hello"},
+    ),
+    Asking("POST /learner/messages", {"learner": 201, "peer": 201}, body={"receiverId": "{tutor_id}", "message": "Hello"}),
+    Asking("GET /learner/messages", {}, else_=200),
+    Asking("GET /learner/messages", {}, "/learner/messages?with={learner_id}", else_=200),
+    Asking(
+        "PATCH /learner/messages/{message_id}",
+        {"peer": 200, "learner": 403},
+        "/learner/messages/{message}",
+        {"isRead": True},
+        else_=404,
+    ),
+    Asking("GET /learner/conversations", {}, else_=200),
+    Asking("PATCH /learner/conversations/{user_id}", {}, "/learner/conversations/{learner_id}", {"isRead": True}, else_=200),
+]
+
+
+async def stored(school: School) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that is stored, but for what is kept about requests themselves."""
+    tables = [table for table in metadata.sorted_tables if table.name not in BOOKKEEPING]
+    return {table.name: sorted(await school.world.rows(select(table)), key=str) for table in tables}
+
+
+@pytest.mark.parametrize("asking", MATRIX, ids=str)
+async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
+    method, route = asking.route.split(" ")
+    path = PREFIX + (asking.path or route)
+    refused_first = sorted(ROLES, key=lambda role: asking.expected(role) < 400)
+    before = await stored(school)
+
+    for role in refused_first:
+        answer = await school.ask(role, method, path, asking.body)
+
+        assert (role, answer.status_code) == (role, asking.expected(role))
+        if answer.status_code >= 400:
+            assert answer.json()["status"] == "error"
+            assert set(answer.json()) >= {"code", "message", "timestamp"}
+            assert await stored(school) == before
+        elif method == "GET":
+            assert await stored(school) == before
+
+
+async def test_every_route_of_the_contract_is_asked(school: School) -> None:
+    paths = (await school.client.get("/openapi.json")).json()["paths"]
+    routes = {
+        f"{method.upper()} {path.removeprefix(PREFIX)}"
+        for path, operations in paths.items()
+        for method in operations
+        if path.startswith(PREFIX + "/")
+    }
+
+    assert {asking.route for asking in MATRIX} == routes
+
+
+async def test_lists_hold_what_is_the_callers_own(school: School) -> None:
+    async def listed(role: str, path: str) -> list[Any]:
+        return list((await school.ask(role, "GET", PREFIX + path)).json()["data"])
+
+    message = school.ids["message"]
+    for role in ROLES[1:]:
+        is_between = role in {"learner", "peer"}
+        assert [each["id"] for each in await listed(role, "/learner/messages")] == ([message] if is_between else [])
+        with_learner = await listed(role, "/learner/messages?with={learner_id}")
+        assert [each["id"] for each in with_learner] == ([message] if role == "peer" else [])
+        assert len(await listed(role, "/learner/conversations")) == is_between
+        assert [each["courseId"] for each in await listed(role, "/learner/me/progress")] == (
+            [school.ids["course"]] if is_between else []
+        )
+        peers = [each["userId"] for each in await listed(role, "/learner/peers")]
+        other = {"learner": "peer_id", "peer": "learner_id"}.get(role)
+        assert peers == ([school.ids[other]] if other else [])
+
+
+async def test_marking_a_conversation_marks_ones_own_alone(school: School) -> None:
+    for role in ("stranger", "learner", "tutor", "admin"):
+        marked = await school.ask(role, "PATCH", f"{PREFIX}/learner/conversations/{{learner_id}}", {"isRead": True})
+        assert marked.json()["data"]["marked"] == 0
+
+    marked = await school.ask("peer", "PATCH", f"{PREFIX}/learner/conversations/{{learner_id}}", {"isRead": True})
+    assert marked.json()["data"]["marked"] == 1
+
+
+PRIVILEGED = {
+    "id": "1",
+    "userId": "1",
+    "role": "ADMIN",
+    "points": 1000,
+    "totalStudyHours": 1000,
+    "email": "root@example.org",
+    "tokenVersion": 9,
+    "grade": 10,
+    "learnerId": "1",
+    "status": "completed",
+    "isRead": True,
+    "senderId": "1",
+    "gradedAt": "2020-01-01T00:00:00Z",
+}
+
+
+async def test_registering_makes_a_learner_whatever_the_body_says(school: School) -> None:
+    body = PRIVILEGED | {"name": "N", "email": "n@example.org", "password": "Corr3ct-Horse", "external_id": "root"}
+    made = (await school.ask("nobody", "POST", f"{PREFIX}/learner/auth/register", body)).json()["data"]
+
+    assert (made["role"], made["email"]) == ("PARTICIPANT", "n@example.org")
+    stored_user = await school.world.does.accounts.find(int(made["id"]))
+    assert (stored_user.role, stored_user.external_id, stored_user.token_version) == ("PARTICIPANT", None, 1)
+
+
+async def test_privileged_fields_of_a_profile_change_nothing(school: School) -> None:
+    before = (await school.ask("learner", "GET", f"{PREFIX}/learner/me")).json()["data"]
+
+    after = (await school.ask("learner", "PATCH", f"{PREFIX}/learner/me", PRIVILEGED | {"name": "Ada"})).json()["data"]
+
+    assert after == before | {"name": "Ada"}
+    assert (await school.ask("learner", "POST", f"{PREFIX}/courses", NEW_COURSE)).status_code == 403
+
+
+async def test_privileged_fields_of_a_submission_and_a_message_change_nothing(school: School) -> None:
+    body = PRIVILEGED | {"submissionUrl": "https://github.com/a/b", "feedback": "Great"}
+    made = (await school.ask("peer", "POST", f"{PREFIX}/assessments/{{assessment}}/submit", body)).json()["data"]
+    assert (made["learnerId"], made["grade"], made["feedback"], made["gradedAt"]) == (school.ids["peer_id"], None, None, None)
+
+    sent = (
+        await school.ask(
+            "peer", "POST", f"{PREFIX}/learner/messages", PRIVILEGED | {"receiverId": "{learner_id}", "message": "Hi"}
+        )
+    ).json()["data"]
+    assert (sent["senderId"], sent["isRead"]) == (school.ids["peer_id"], False)
