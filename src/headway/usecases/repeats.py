@@ -28,6 +28,10 @@ class Repeats:
         Raises KeyReused if `request` is not the one of the time before, Conflict IDEMPOTENCY_KEY_IN_USE while that is
         under way.
         """
+        async with self._database.read() as tx:
+            known = await idempotency_keys.find(tx, user_id, key)
+        if known is not None:
+            return _checked(known, request), True
         place = (user_id, key)
         if place in self._under_way:
             raise _in_use()
@@ -37,10 +41,8 @@ class Repeats:
                 if not await tx.claim(f"idempotency {user_id} {key}"):
                     raise _in_use()
                 known = await idempotency_keys.find(tx, user_id, key)
-                if known is not None and known.request != request:
-                    raise KeyReused("This Idempotency-Key was used for another request.")
                 if known is not None:
-                    return known, True
+                    return _checked(known, request), True
                 answer = await act()
                 now = self._clock()
                 await idempotency_keys.keep(tx, user_id, key, answer, now)
@@ -48,6 +50,12 @@ class Repeats:
                 return answer, False
         finally:
             self._under_way.discard(place)
+
+
+def _checked(known: KeptAnswer, request: str) -> KeptAnswer:
+    if known.request != request:
+        raise KeyReused("This Idempotency-Key was used for another request.")
+    return known
 
 
 def _in_use() -> Conflict:

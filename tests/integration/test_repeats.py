@@ -1,0 +1,100 @@
+"""Requests that are repeated under an Idempotency-Key: done once, answered alike, and all or nothing."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from headway.domain.errors import Conflict, KeyReused
+from headway.settings import Settings
+from headway.storage.idempotency_keys import KeptAnswer
+from headway.storage.tables import idempotency_keys, messages
+from headway.usecases.repeats import KEPT_FOR, Repeats
+from tests.integration.rush import Request, a_world, differences, running, rush
+from tests.world import World
+
+_messages = select(func.count()).select_from(messages)
+_keys = select(func.count()).select_from(idempotency_keys)
+KEY = "3f0c8a51"
+
+
+async def test_a_key_that_is_used_many_times_at_once_acts_once(settings: Settings, tmp_path: Path) -> None:
+    async with a_world(settings) as world:
+        course = await world.course()
+        ada, bob = await world.learner(course), await world.learner(course)
+        headers = world.bearer(ada) | {"Idempotency-Key": KEY}
+        body = {"receiverId": str(bob.id), "message": "Once"}
+        asked: list[Request] = [("POST", "/api/v1/learner/messages", headers, body)] * 30
+        with running(settings, tmp_path) as urls:
+            answers = await rush(urls, asked)
+            answers += await rush(urls, asked[:2])
+
+        good = [answer for answer in answers if answer.status_code == 201]
+        others = {(each.status_code, each.json()["code"]) for each in answers if each.status_code != 201}
+        assert others <= {(409, "IDEMPOTENCY_KEY_IN_USE")}
+        assert len({answer.text for answer in good}) == 1
+        assert [answer.headers.get("Idempotency-Replayed") for answer in good].count(None) == 1
+        assert [answer.headers.get("Idempotency-Replayed") for answer in answers[-2:]] == ["true", "true"]
+        assert await world.rows(_messages) == [(2,)], "each side has its copy"
+        assert await differences(world) == []
+
+
+@pytest.fixture
+def repeats(world: World) -> Repeats:
+    return Repeats(world.database, world.clock)
+
+
+async def test_what_fails_after_its_effect_leaves_nothing_and_may_be_repeated(world: World, repeats: Repeats) -> None:
+    course = await world.course()
+    ada, bob = await world.learner(course), await world.learner(course)
+
+    async def send() -> KeptAnswer:
+        sent = await world.does.messaging.send(ada.id, bob.id, "Hello")
+        return KeptAnswer("request", 201, sent.id)
+
+    async def send_and_fail() -> KeptAnswer:
+        await send()
+        raise RuntimeError("the power failed")
+
+    with pytest.raises(RuntimeError):
+        await repeats.once(ada.id, KEY, "request", send_and_fail)
+    assert await world.rows(_messages) == await world.rows(_keys) == [(0,)]
+
+    answer, is_repeated = await repeats.once(ada.id, KEY, "request", send)
+    again = await repeats.once(ada.id, KEY, "request", send_and_fail)
+
+    assert not is_repeated
+    assert again == (answer, True)
+    assert await world.rows(_messages) == [(2,)]
+
+
+async def test_a_key_belongs_to_one_request_of_one_user(world: World, repeats: Repeats) -> None:
+    async def act() -> KeptAnswer:
+        return KeptAnswer("request", 201, "{}")
+
+    await repeats.once(1, KEY, "request", act)
+
+    with pytest.raises(KeyReused):
+        await repeats.once(1, KEY, "another", act)
+    assert await repeats.once(2, KEY, "another", act) == (KeptAnswer("request", 201, "{}"), False)
+
+
+async def test_a_key_that_is_under_way_is_refused(world: World, repeats: Repeats) -> None:
+    async def act_within() -> KeptAnswer:
+        with pytest.raises(Conflict) as refused:
+            await repeats.once(1, KEY, "request", act_within)
+        assert refused.value.kind == "IDEMPOTENCY_KEY_IN_USE"
+        return KeptAnswer("request", 201, "{}")
+
+    assert (await repeats.once(1, KEY, "request", act_within))[1] is False
+
+
+async def test_answers_are_forgotten_after_a_day(world: World, repeats: Repeats) -> None:
+    async def act() -> KeptAnswer:
+        return KeptAnswer("request", 201, "{}")
+
+    await repeats.once(1, KEY, "request", act)
+    world.clock.advance(seconds=KEPT_FOR / 1000 + 1)
+    await repeats.once(1, "other", "request", act)
+
+    assert await world.rows(_keys) == [(1,)]
