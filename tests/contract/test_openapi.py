@@ -18,7 +18,7 @@ from headway.settings import Settings
 from headway.storage import schema as database_schema
 from tests.world import FakeClock, World
 
-EXAMPLES = 25
+EXAMPLES = 10
 ANY = list(HealthCheck)
 
 

@@ -31,6 +31,8 @@ class Contract(NamedTuple):
     render_error: Callable[[Problem], Any]
     """Makes the body of an error: a struct of the contract's envelope."""
     error_schema: type[msgspec.Struct]
+    error_statuses: tuple[int, ...]
+    """Those that any of its routes may answer with, for the document."""
 
     def owns(self, path: str) -> bool:
         """Say whether a path lies under this contract."""

@@ -37,6 +37,14 @@ _ERRORS = {
 }
 
 
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "A repetition of the request with the same key gets the same answer, and nothing is done twice.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+
 Kind: TypeAlias = Any
 """A struct type, or a generic one of something."""
 
@@ -51,6 +59,7 @@ class Operation(NamedTuple):
     answers: Mapping[int, tuple[Kind, ...]]
     tags: tuple[str, ...]
     is_public: bool
+    takes_key: bool
 
 
 def documented(  # noqa: PLR0913 - all of them are keywords of one declaration
@@ -62,11 +71,15 @@ def documented(  # noqa: PLR0913 - all of them are keywords of one declaration
     body: Kind | None = None,
     tag: str,
     is_public: bool = False,
+    takes_key: bool = False,
 ) -> dict[str, Any]:
-    """Give the options of a route that tell the document what it takes and gives, and whether it wants a caller."""
+    """Give the options of a route that tell the document what it takes and gives, and whether it wants a caller.
+
+    `takes_key` says that it may be given an Idempotency-Key.
+    """
     text = inspect.getdoc(endpoint) or ""
     kinds = {status: kind if isinstance(kind, tuple) else (kind,) for status, kind in answers.items()}
-    return {"operation": Operation(method, text, query, body, kinds, (tag,), is_public), "public": is_public}
+    return {"operation": Operation(method, text, query, body, kinds, (tag,), is_public, takes_key), "public": is_public}
 
 
 def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict[str, Any]:
@@ -120,6 +133,7 @@ def _describe(
         },
     }
     parameters = [*_path_parameters(path), *_query_parameters(operation.query)]
+    parameters += [_IDEMPOTENCY_KEY] if operation.takes_key else []
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
@@ -127,8 +141,9 @@ def _describe(
     if operation.is_public:
         described["security"] = []
     if contract is not None:
-        for status, meaning in _ERRORS.items():
-            described["responses"].setdefault(str(status), {"description": meaning, "content": content(contract.error_schema)})
+        for status in contract.error_statuses:
+            error = {"description": _ERRORS[status], "content": content(contract.error_schema)}
+            described["responses"].setdefault(str(status), error)
     return described
 
 

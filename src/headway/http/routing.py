@@ -74,9 +74,13 @@ class Routes:
         body: type[msgspec.Struct] | None = None,
         is_public: bool = False,
         is_kept: bool = True,
+        takes_key: bool = False,
         has_etag: bool = False,
     ) -> HTTPRouteHandler:
-        """Make a route. A public one knows its caller if there is one; `is_kept=False` is for answers that hold secrets."""
+        """Make a route. A public one knows its caller if there is one; `is_kept=False` is for answers that hold secrets.
+
+        `takes_key` says of a route that is not kept as a whole that it keeps the answer by itself, with `once`.
+        """
         decoder = Decoder(body) if body is not None else None
         is_kept = is_kept and method == "POST"
 

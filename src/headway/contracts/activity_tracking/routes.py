@@ -67,6 +67,7 @@ def activity_tracking(
         status_of=status_of,
         render_error=render_error,
         error_schema=wire.Failure,
+        error_statuses=(400, 401, 403, 409, 413, 415, 500, 503),
     )
 
 

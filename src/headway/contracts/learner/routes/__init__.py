@@ -59,4 +59,5 @@ def learner(  # noqa: PLR0913 - one for each noun
         status_of=status_of,
         render_error=error_renderer(clock),
         error_schema=wire.LearnerFailure,
+        error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
     )

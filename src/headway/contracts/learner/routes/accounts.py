@@ -97,6 +97,7 @@ def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: 
             answers={201: wire.One[wire.Account]},
             is_public=True,
             is_kept=False,
+            takes_key=True,
         ),
         routes.add(
             "POST",
