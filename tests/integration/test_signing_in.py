@@ -98,6 +98,18 @@ async def test_a_refresh_token_lasts_seven_days_from_its_making(post: Post, cloc
     assert (await post("/refresh", {"refreshToken": token})).status_code == 401
 
 
+async def test_a_session_ends_after_ninety_days_however_often_it_is_refreshed(post: Post, clock: FakeClock) -> None:
+    token = (await signed_in(post))["refreshToken"]
+    for _week in range(15):
+        clock.advance(seconds=6 * 86_400 - 1)
+        answer = await post("/refresh", {"refreshToken": token})
+        assert answer.status_code == 201
+        token = answer.json()["refreshToken"]
+
+    clock.advance(seconds=15)
+    assert (await post("/refresh", {"refreshToken": token})).status_code == 401
+
+
 async def test_access_and_refresh_tokens_are_not_taken_for_one_another(post: Post, client: httpx.AsyncClient) -> None:
     session = await signed_in(post)
 

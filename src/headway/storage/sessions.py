@@ -17,6 +17,7 @@ class StoredSession(msgspec.Struct):
     token_version: int
     generation: int
     replaced: list[Use]
+    created_at: Instant
     expires_at: Instant
     ended_at: Instant | None
 
@@ -32,7 +33,14 @@ _insert = insert(sessions).values(
 )
 _this = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("session_id"))
 _lock = (
-    select(sessions.c.token_version, sessions.c.generation, sessions.c.replaced, sessions.c.expires_at, sessions.c.ended_at)
+    select(
+        sessions.c.token_version,
+        sessions.c.generation,
+        sessions.c.replaced,
+        sessions.c.created_at,
+        sessions.c.expires_at,
+        sessions.c.ended_at,
+    )
     .where(*_this)
     .with_for_update()
 )
@@ -65,7 +73,8 @@ async def lock(tx: WriteTransaction, user_id: int, session_id: str) -> StoredSes
     if row is None:
         return None
     replaced = msgspec.json.decode(row["replaced"], type=list[Use])
-    return StoredSession(row["token_version"], row["generation"], replaced, row["expires_at"], row["ended_at"])
+    times = row["created_at"], row["expires_at"], row["ended_at"]
+    return StoredSession(row["token_version"], row["generation"], replaced, *times)
 
 
 async def rotate(tx: WriteTransaction, user_id: int, session_id: str, session: StoredSession) -> None:

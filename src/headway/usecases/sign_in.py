@@ -15,6 +15,9 @@ from headway.usecases.attempts import Attempts, Limit
 from headway.usecases.passwords import Passwords
 
 REFRESH_LIFETIME = 7 * DAY
+SESSION_LIFETIME = 90 * DAY
+"""However often a session is refreshed, the password is wanted again after this time."""
+
 GRACE = 30 * SECOND
 """For so long a used refresh token still gives its successor: a browser's tabs may use it at the same time."""
 
@@ -89,7 +92,7 @@ class SignIn:
             if generation == session.generation:
                 session.replaced.append((generation, now))
                 session.generation += 1
-                session.expires_at = now + REFRESH_LIFETIME
+                session.expires_at = min(now + REFRESH_LIFETIME, session.created_at + SESSION_LIFETIME)
                 await sessions.rotate(tx, user_id, session_id, session)
             elif generation not in {used for used, _ in session.replaced}:
                 is_reused = True
