@@ -8,12 +8,11 @@ from headway.domain.instants import Instant
 from headway.storage.database import WriteTransaction
 from headway.storage.tables import attempts
 
-_insert = (
-    insert(attempts)
-    .values(key=bindparam("key"), times="[]", expires_at=bindparam("now"))
-    .on_conflict_do_nothing(index_elements=["key"])
+_insert = insert(attempts).values(key=bindparam("key"), times="[]", expires_at=bindparam("now"))
+# The update changes nothing: it locks the row, so that it cannot be deleted before it is read.
+_lock = _insert.on_conflict_do_update(index_elements=["key"], set_={"expires_at": attempts.c.expires_at}).returning(
+    attempts.c.times
 )
-_lock = select(attempts.c.times).where(attempts.c.key == bindparam("key")).with_for_update()
 _update = (
     update(attempts)
     .where(attempts.c.key == bindparam("wanted"))
@@ -25,8 +24,7 @@ _delete_expired = delete(attempts).where(attempts.c.key.in_(_expired))
 
 async def lock_times(tx: WriteTransaction, key: str, now: Instant) -> list[Instant]:
     """Lock a key until the transaction ends and give its times; keys must be locked in ascending order."""
-    await tx.run(_insert, key=key, now=now)
-    times: list[Instant] = msgspec.json.decode((await tx.one(_lock, key=key))["times"])
+    times: list[Instant] = msgspec.json.decode((await tx.one(_lock, key=key, now=now))["times"])
     return times
 
 
