@@ -1,10 +1,14 @@
 """Making accounts: which names and addresses are taken."""
 
+import asyncio
+
 import pytest
 
+from headway.app import use_cases
 from headway.domain.accounts import Role
-from headway.domain.errors import Conflict, Invalid
-from tests.world import World
+from headway.domain.errors import Conflict, Invalid, Unauthenticated
+from headway.settings import Settings
+from tests.world import FakeClock, World
 
 
 @pytest.mark.parametrize("name", ["A", "n" * 200, " \u00e9 \U0001f600 \\0"])
@@ -38,3 +42,35 @@ async def test_an_address_belongs_to_one_account_however_it_is_written(world: Wo
     assert (await world.does.accounts.find_by_email("ada@EXAMPLE.org")).id == made.id
     with pytest.raises(Conflict):
         await world.user(email="ADA@example.org")
+
+
+async def test_after_an_idle_hour_none_of_several_callers_goes_by_what_was_known_then(
+    world: World, settings: Settings, clock: FakeClock
+) -> None:
+    there = use_cases(world.database, settings, clock).accounts
+    user = await world.user()
+    assert (await there.caller(user.id, user.token_version)).user_id == user.id
+    await world.does.accounts.set_disabled(user.id, is_disabled=True)
+
+    clock.advance(seconds=3600)
+    callers = [there.caller(user.id, user.token_version) for _ in range(5)]
+    answers = await asyncio.gather(*callers, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Unauthenticated] * 5
+
+
+async def test_another_role_ends_tokens_and_another_name_does_not(world: World) -> None:
+    accounts = world.does.accounts
+    user = await world.user(email="ada@example.org")
+    renamed = await accounts.change(user.id, name="Ada", email="Countess@example.org")
+    assert (renamed.name, renamed.email, renamed.token_version) == ("Ada", "countess@example.org", user.token_version)
+    assert (await accounts.caller(user.id, user.token_version)).role is Role.PARTICIPANT
+
+    promoted = await accounts.change(user.id, role=Role.INSTRUCTOR)
+
+    with pytest.raises(Unauthenticated):
+        await accounts.caller(user.id, user.token_version)
+    assert (await accounts.caller(user.id, promoted.token_version)).role is Role.INSTRUCTOR
+    other = await world.user()
+    with pytest.raises(Conflict):
+        await accounts.change(other.id, email="countess@example.org")

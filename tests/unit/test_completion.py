@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.contracts.learner import mapping, wire
+from headway.contracts.learner import course_wire, mapping
 from headway.domain.activity import ActivityType, Event
 from headway.domain.completion import (
     COMPLETE,
@@ -93,8 +93,8 @@ def test_a_unit_is_completed_by_hand_unless_it_says_otherwise() -> None:
 
 
 def test_a_video_without_a_threshold_is_complete_at_95_percent() -> None:
-    unit = wire.UnitBody("Film", completion=wire.Completion(Rule.VIDEO))
-    course = mapping.new_course(wire.CourseBody("Course", modules=[wire.ModuleBody("Module", units=[unit])]))
+    unit = course_wire.UnitBody("Film", completion=course_wire.Completion(Rule.VIDEO))
+    course = mapping.new_course(course_wire.CourseBody("Course", modules=[course_wire.ModuleBody("Module", units=[unit])]))
 
     assert course.modules[0].units[0].completion == Completion(Rule.VIDEO, 95.0)
 

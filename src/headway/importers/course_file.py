@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import yaml
 
-from headway.contracts.learner import mapping, wire
+from headway.contracts.learner import course_wire, mapping
 from headway.domain.catalogue import NewCourse
 from headway.domain.errors import Invalid
 
 
-class CourseFile(wire.CourseBody, kw_only=True, rename="camel"):
+class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):
     """A course and who owns it."""
 
     owner: str

@@ -1,12 +1,13 @@
 """Accounts: making them, ending their tokens, and knowing who is calling."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 
 import msgspec
 
 from headway.domain.accounts import Caller, NewUser, Profile, Role, User
-from headway.domain.errors import Conflict, Invalid, NotFound, Unauthenticated, Unavailable
+from headway.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
 from headway.storage import revisions, sessions, users
 from headway.storage.database import Database, ReadTransaction, WriteTransaction
@@ -33,6 +34,8 @@ class Accounts:
         self._ended_sessions: frozenset[str] = frozenset()
         self._revisions: dict[str, int] | None = None
         self._checked_at: Instant | None = None
+        self._looking = asyncio.Lock()
+        self._changes = 0
 
     async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
         """Make an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
@@ -190,29 +193,32 @@ class Accounts:
         return user
 
     async def _remembered(self, user_id: int) -> User | None:
-        now = self._clock()
-        is_fresh = self._checked_at is not None and 0 <= now - self._checked_at < _FRESH_FOR
-        if is_fresh and user_id in self._known:
-            return self._known[user_id]
-        if not is_fresh:
-            # One request looks; those that come meanwhile go by what was known a moment ago.
-            self._checked_at = now
-        try:
-            async with self._database.read() as tx:
-                if not is_fresh:
-                    await self._check_revisions(tx, now)
-                if user_id in self._known:
-                    return self._known[user_id]
-                known_revisions = self._revisions
-                user = await users.find(tx, user_id)
-        except Unavailable:
-            self._checked_at = None
-            raise
+        if not self._is_fresh():
+            # Whoever comes while one looks waits: what was known may be old.
+            async with self._looking:
+                if not self._is_fresh():
+                    await self._look()
+        user = self._known.get(user_id)
+        if user is not None:
+            return user
+        known_revisions = self._revisions
+        async with self._database.read() as tx:
+            user = await users.find(tx, user_id)
         if user is not None and known_revisions is self._revisions:
             if len(self._known) >= _MOST_REMEMBERED:
                 self._known.clear()
             self._known[user_id] = user
         return user
+
+    def _is_fresh(self) -> bool:
+        return self._checked_at is not None and 0 <= self._clock() - self._checked_at < _FRESH_FOR
+
+    async def _look(self) -> None:
+        now, changes = self._clock(), self._changes
+        async with self._database.read() as tx:
+            await self._check_revisions(tx, now)
+        # What this process has changed meanwhile may not have been seen.
+        self._checked_at = now if changes == self._changes else None
 
     async def _check_revisions(self, tx: ReadTransaction, now: Instant) -> None:
         found, known = await revisions.read(tx), self._revisions or {}
@@ -227,6 +233,7 @@ class Accounts:
         self._revisions = found
 
     def _forget(self) -> None:
+        self._changes += 1
         self._known.clear()
         self._checked_at = None
         self._revisions = None

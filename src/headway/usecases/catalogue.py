@@ -6,7 +6,7 @@ from headway.domain.accounts import Caller, Role
 from headway.domain.catalogue import CoursePage, CourseSearch, CourseTree, NewCourse, check_course, check_identities
 from headway.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.domain.instants import Clock
-from headway.storage import catalogue, feed, users
+from headway.storage import catalogue, course_writing, feed, users
 from headway.storage.database import Database, ReadTransaction, WriteTransaction
 from headway.usecases.enrollment import move_up
 from headway.usecases.recount import recount
@@ -39,7 +39,7 @@ class Catalogue:
                 raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
             await _check_prerequisites(tx, course.prerequisites)
             await _check_slug(tx, course.slug)
-            course_id = await catalogue.insert_course(tx, course, owner_id=owner_id, now=self._clock())
+            course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())
             return await catalogue.tree(tx, course_id)
 
     async def change(self, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]) -> CourseTree:
@@ -64,7 +64,7 @@ class Catalogue:
             if course.capacity is not None and course.capacity < stored.seats_taken:
                 raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
             before = await catalogue.outlines(tx, [course_id])
-            await catalogue.change_course(tx, stored, course, now=now)
+            await course_writing.change_course(tx, stored, course, now=now)
             after = await catalogue.outlines(tx, [course_id])
             await recount(tx, before[course_id], after[course_id], now)
             terms = await catalogue.lock_terms(tx, course_id)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from headway.contracts.learner import wire
+from headway.contracts.learner import course_wire, wire
 from headway.domain import instants
 from headway.domain.accounts import Profile, User
 from headway.domain.catalogue import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
@@ -35,7 +35,7 @@ STATUS_WORDS = {
 """The words of the contract (section 2.2) for the standings."""
 
 
-def new_course(body: wire.CourseBody) -> NewCourse:
+def new_course(body: course_wire.CourseBody) -> NewCourse:
     """Read a course to be made. Raises Invalid for a prerequisite that is no id."""
     return NewCourse(
         title=body.title,
@@ -58,7 +58,7 @@ def new_course(body: wire.CourseBody) -> NewCourse:
     )
 
 
-def changed_course(body: wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
+def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
     """Say what a course is to become. Raises Invalid for what is no id."""
     own = stored.course
     plain = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
@@ -76,25 +76,25 @@ def changed_course(body: wire.CourseChangeBody, stored: CourseTree) -> NewCourse
     return msgspec.structs.replace(own, modules=parts, assessments=tasks, **changed)
 
 
-def course(tree: CourseTree) -> wire.Course:
+def course(tree: CourseTree) -> course_wire.Course:
     """Tell a stored course with everything in it."""
-    return wire.Course(
+    return course_wire.Course(
         **_listing_fields(tree),
         modules=_modules(tree),
         assessments=[
-            wire.Assessment(str(each.id), each.title, each.description, _iso(each.due_at), each.max_grade)
+            course_wire.Assessment(str(each.id), each.title, each.description, _iso(each.due_at), each.max_grade)
             for each in tree.assessments
             if not each.is_retired
         ],
     )
 
 
-def listing(tree: CourseTree) -> wire.CourseListing:
+def listing(tree: CourseTree) -> course_wire.CourseListing:
     """Tell a stored course without what is in it."""
-    return wire.CourseListing(**_listing_fields(tree))
+    return course_wire.CourseListing(**_listing_fields(tree))
 
 
-def search(query: wire.CourseQuery) -> CourseSearch:
+def search(query: course_wire.CourseQuery) -> CourseSearch:
     """Read which courses are asked for."""
     return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
 
@@ -262,25 +262,25 @@ def _listing_fields(tree: CourseTree) -> dict[str, Any]:
         "sequential": own.is_sequential,
         "prerequisites": [str(each) for each in own.prerequisites],
         "published": own.is_published,
-        "tutor": wire.Tutor(str(tree.owner_id), tree.owner_name),
+        "tutor": course_wire.Tutor(str(tree.owner_id), tree.owner_name),
     }
 
 
-def _new_module(module: wire.ModuleBody) -> NewModule:
+def _new_module(module: course_wire.ModuleBody) -> NewModule:
     return NewModule(module.title, module.slug, tuple(_new_unit(unit) for unit in module.units))
 
 
-def _new_unit(unit: wire.UnitBody) -> NewUnit:
+def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
     rule, threshold = unit.completion.rule, unit.completion.threshold
     completion = Completion(rule, DEFAULT_THRESHOLD.get(rule) if threshold is None else threshold)
     return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion)
 
 
-def _new_assessment(assessment: wire.AssessmentBody) -> NewAssessment:
+def _new_assessment(assessment: course_wire.AssessmentBody) -> NewAssessment:
     return NewAssessment(assessment.title, assessment.description, _instant(assessment.due_at), assessment.max_grade)
 
 
-def _changed_modules(modules: Sequence[wire.ModuleBody]) -> tuple[NewModule, ...]:
+def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
     return tuple(
         msgspec.structs.replace(
             _new_module(module),
@@ -294,7 +294,7 @@ def _changed_modules(modules: Sequence[wire.ModuleBody]) -> tuple[NewModule, ...
     )
 
 
-def _changed_assessments(assessments: Sequence[wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
+def _changed_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
     return tuple(
         msgspec.structs.replace(_new_assessment(each), id=_part_id(f"assessments[{a}]", each.id))
         for a, each in enumerate(assessments)
@@ -331,20 +331,20 @@ def _part_id(path: str, text: str | None) -> int | None:
     return None if text is None else _id(f"{path}.id", text)
 
 
-def _modules(tree: CourseTree) -> list[wire.Module]:
+def _modules(tree: CourseTree) -> list[course_wire.Module]:
     return [
-        wire.Module(
+        course_wire.Module(
             str(module.id),
             module.title,
             module.slug,
             [
-                wire.Unit(
+                course_wire.Unit(
                     str(unit.id),
                     unit.title,
                     unit.slug,
                     unit.kind,
                     unit.is_required,
-                    wire.Completion(unit.completion.rule, unit.completion.threshold),
+                    course_wire.Completion(unit.completion.rule, unit.completion.threshold),
                 )
                 for unit in tree.units
                 if unit.module_id == module.id and not unit.is_retired

@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
-from headway.contracts.learner import mapping, wire
+from headway.contracts.learner import course_wire, mapping, wire
 from headway.contracts.learner.routes.paging import Pages
 from headway.domain.catalogue import CourseTree, NewCourse
 from headway.http.routing import Answer, Asked, Routes
@@ -18,7 +18,7 @@ def course_routes(
 ) -> list[HTTPRouteHandler]:
     """Make the routes."""
 
-    async def browse(asked: Asked[wire.CourseQuery, Any]) -> Answer:
+    async def browse(asked: Asked[course_wire.CourseQuery, Any]) -> Answer:
         """Browse the courses, the newest first, without their modules. No token is needed."""
         query, limit = asked.query, pages.limit(asked.query.limit)
         found = await catalogue.search(asked.by, mapping.search(query), page=query.page, limit=limit)
@@ -29,12 +29,12 @@ def course_routes(
         found = await catalogue.find_for(asked.by, mapping.id_of(asked.path["course_id"]))
         return Answer(200, wire.One(data=mapping.course(found)))
 
-    async def create(asked: Asked[Any, wire.CourseBody]) -> Answer:
+    async def create(asked: Asked[Any, course_wire.CourseBody]) -> Answer:
         """Make a course with its modules, units and assessments: for instructors and administrators."""
         made = await catalogue.create_for(asked.caller, mapping.new_course(asked.body))
         return Answer(201, wire.One(data=mapping.course(made)))
 
-    async def change(asked: Asked[Any, wire.CourseChangeBody]) -> Answer:
+    async def change(asked: Asked[Any, course_wire.CourseChangeBody]) -> Answer:
         """Change a course: for its staff. What learners have reached is counted anew in the same transaction."""
 
         def edit(stored: CourseTree) -> NewCourse:
@@ -83,7 +83,7 @@ def course_routes(
         name = await learning.name_of(changed.user_id)
         return Answer(200, wire.One(data=mapping.course_enrollment(changed, name)))
 
-    one, whole = "/courses/{course_id:str}", {200: wire.One[wire.Course]}
+    one, whole = "/courses/{course_id:str}", {200: wire.One[course_wire.Course]}
     taken = {201: wire.One[wire.Enrollment], 202: wire.One[wire.Waiting]}
     learners, learner = wire.Many[wire.CourseEnrollment], wire.One[wire.CourseEnrollment]
     return [
@@ -91,13 +91,13 @@ def course_routes(
             "GET",
             "/courses",
             browse,
-            query=wire.CourseQuery,
-            answers={200: wire.Many[wire.CourseListing]},
+            query=course_wire.CourseQuery,
+            answers={200: wire.Many[course_wire.CourseListing]},
             is_public=True,
         ),
         routes.add("GET", one, read, answers=whole, is_public=True),
-        routes.add("POST", "/courses", create, body=wire.CourseBody, answers={201: wire.One[wire.Course]}),
-        routes.add("PATCH", one, change, body=wire.CourseChangeBody, answers=whole),
+        routes.add("POST", "/courses", create, body=course_wire.CourseBody, answers={201: wire.One[course_wire.Course]}),
+        routes.add("PATCH", one, change, body=course_wire.CourseChangeBody, answers=whole),
         routes.add("POST", f"{one}/enroll", enroll, query=wire.EnrollQuery, answers=taken),
         routes.add("DELETE", f"{one}/enroll", leave, answers={204: ()}),
         routes.add("GET", f"{one}/enrollments", list_learners, query=wire.EnrollmentsQuery, answers={200: learners}),

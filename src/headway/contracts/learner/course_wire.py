@@ -1,0 +1,171 @@
+"""Courses exactly as they are on the wire: bodies that make and change them, and what is told of them."""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from headway.contracts.learner.wire import PageQuery
+from headway.domain.catalogue import CourseKind
+from headway.domain.completion import Rule
+
+
+class Completion(msgspec.Struct):
+    """What completes a unit; the threshold is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
+
+    rule: Rule = Rule.MANUAL
+    threshold: float | None = None
+
+
+class UnitBody(msgspec.Struct):
+    """A unit to be made; where a course is changed, `id` names the one that is kept."""
+
+    title: str
+    id: str | None = None
+    slug: str | None = None
+    kind: str | None = None
+    required: bool = True
+    completion: Completion = msgspec.field(default_factory=Completion)
+
+
+class ModuleBody(msgspec.Struct):
+    """A module to be made, with its units in order; where a course is changed, `id` names the one that is kept."""
+
+    title: str
+    id: str | None = None
+    units: list[UnitBody] = []
+    slug: str | None = None
+
+
+class AssessmentBody(msgspec.Struct, rename="camel"):
+    """An assessment to be made; where a course is changed, `id` names the one that is kept."""
+
+    title: str
+    id: str | None = None
+    description: str | None = None
+    due_at: datetime | None = None
+    max_grade: float = 100
+
+
+class CourseBody(msgspec.Struct, rename="camel"):
+    """A course to be made, with everything in it."""
+
+    title: str
+    modules: list[ModuleBody]
+    slug: str | None = None
+    description: str | None = None
+    subject: str | None = None
+    level: str | None = None
+    kind: CourseKind = CourseKind.COURSE
+    capacity: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    enroll_from: datetime | None = None
+    enroll_until: datetime | None = None
+    access_days: int | None = None
+    sequential: bool = False
+    prerequisites: list[str | int] = []
+    published: bool = True
+    assessments: list[AssessmentBody] = []
+
+
+class CourseChangeBody(msgspec.Struct, rename="camel"):
+    """What is to change in a course; what is left out stays.
+
+    `modules` replaces the list, and with it the units, matched by `id`; so does `assessments`. What is not in them is retired.
+    """
+
+    title: str | UnsetType = UNSET
+    modules: list[ModuleBody] | UnsetType = UNSET
+    slug: str | UnsetType | None = UNSET
+    description: str | UnsetType | None = UNSET
+    subject: str | UnsetType | None = UNSET
+    level: str | UnsetType | None = UNSET
+    kind: CourseKind | UnsetType = UNSET
+    capacity: int | UnsetType | None = UNSET
+    starts_at: datetime | UnsetType | None = UNSET
+    ends_at: datetime | UnsetType | None = UNSET
+    enroll_from: datetime | UnsetType | None = UNSET
+    enroll_until: datetime | UnsetType | None = UNSET
+    access_days: int | UnsetType | None = UNSET
+    sequential: bool | UnsetType = UNSET
+    prerequisites: list[str | int] | UnsetType = UNSET
+    published: bool | UnsetType = UNSET
+    assessments: list[AssessmentBody] | UnsetType = UNSET
+
+
+class CourseQuery(PageQuery):
+    """Which courses are asked for: `tutor` is an id or part of a name, `q` part of a title or description."""
+
+    subject: str | None = None
+    level: str | None = None
+    tutor: str | None = None
+    kind: CourseKind | None = None
+    q: str | None = None
+
+
+class Unit(msgspec.Struct):
+    """A unit as stored."""
+
+    id: str
+    title: str
+    slug: str | None
+    kind: str | None
+    required: bool
+    completion: Completion
+
+
+class Module(msgspec.Struct):
+    """A module as stored."""
+
+    id: str
+    title: str
+    slug: str | None
+    units: list[Unit]
+
+
+class Assessment(msgspec.Struct, rename="camel"):
+    """An assessment as stored."""
+
+    id: str
+    title: str
+    description: str | None
+    due_at: str | None
+    max_grade: float
+
+
+class Tutor(msgspec.Struct):
+    """The owner of a course."""
+
+    id: str
+    name: str
+
+
+class CourseListing(msgspec.Struct, rename="camel"):
+    """A course as stored, without what is in it."""
+
+    id: str
+    title: str
+    slug: str | None
+    description: str | None
+    subject: str | None
+    level: str | None
+    kind: CourseKind
+    capacity: int | None
+    seats_taken: int
+    starts_at: str | None
+    ends_at: str | None
+    enroll_from: str | None
+    enroll_until: str | None
+    access_days: int | None
+    sequential: bool
+    prerequisites: list[str]
+    published: bool
+    tutor: Tutor
+
+
+class Course(CourseListing, rename="camel"):
+    """A course as stored, with everything in it."""
+
+    modules: list[Module]
+    assessments: list[Assessment]
