@@ -9,8 +9,8 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 
 from headway.domain.accounts import Caller
-from headway.domain.errors import FieldError, Invalid
-from headway.http.decoding import Decoder, plain
+from headway.domain.errors import FieldError, Invalid, NotFound
+from headway.http.decoding import Decoder, check_json, plain
 from headway.http.openapi import Kind, documented
 from headway.http.requests import json_body
 from headway.storage.idempotency_keys import KeptAnswer
@@ -85,12 +85,14 @@ class Routes:
         is_kept = is_kept and method == "POST"
 
         async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
+            if any("\0" in value for value in request.path_params.values()):
+                raise NotFound("There is no such thing.")
             raw = await json_body(request) if decoder is not None else b""
             asked = Asked(
                 by=request.scope.get("user"),
                 path=request.path_params,
                 query=None if query is None else _read_query(request, query),
-                body=None if decoder is None else decoder.decode(raw),
+                body=None if decoder is None else _read_body(decoder, raw),
                 client=request.client.host if request.client else "",
                 key=_read_key(request),
                 digest=_digest(method, request.scope["path"], raw),
@@ -129,6 +131,14 @@ def _respond(answer: Answer, known_etag: str | None, *, has_etag: bool) -> Respo
         if known_etag is not None and etag in {each.strip().removeprefix("W/") for each in known_etag.split(",")}:
             return Response(b"", status_code=304, headers=headers)
     return Response(content, status_code=answer.status, media_type="application/json", headers=headers)
+
+
+def _read_body(decoder: Decoder, raw: bytes) -> Any:
+    """Read the body. Raises Invalid, also for NUL characters in any of its texts, which PostgreSQL cannot store."""
+    body = decoder.decode(raw)
+    if b"u0000" in raw and (fault := check_json(msgspec.json.decode(raw))) is not None:
+        raise Invalid.field("body", fault)
+    return body
 
 
 def _read_query(request: Request[Any, Any, Any], kind: type[msgspec.Struct]) -> Any:

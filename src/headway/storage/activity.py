@@ -73,6 +73,7 @@ _CONTENT = [
     "session_id",
     "metadata",
 ]
+_MODULE = _CONTENT.index("module_id")
 _PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted"]
 
 _insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
@@ -158,6 +159,11 @@ def content_of(event: Event, module_id: int | None) -> Content:
         event.session_id,
         event.metadata,
     )
+
+
+def without_module(content: Content) -> Content:
+    """Give content but for its module."""
+    return content[:_MODULE] + content[_MODULE + 1 :]
 
 
 def event_row(key: EventKey, content: Content, event: Event, moment: Moment, received_at: Instant) -> EventRow:
