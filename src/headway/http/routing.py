@@ -9,13 +9,14 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 
 from headway.domain.accounts import Caller
-from headway.domain.errors import FieldError, Invalid, NotFound
-from headway.http.decoding import Decoder, check_json, plain
+from headway.domain.errors import FieldError, Invalid
+from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
 from headway.http.requests import json_body
 from headway.storage.idempotency_keys import KeptAnswer
 from headway.usecases.repeats import Repeats
 
+_NUL = "must not contain NUL characters"
 _encode = msgspec.json.Encoder().encode
 
 _DECORATORS = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
@@ -85,12 +86,11 @@ class Routes:
         is_kept = is_kept and method == "POST"
 
         async def serve(request: Request[Any, Any, Any]) -> Response[bytes]:
-            if any("\0" in value for value in request.path_params.values()):
-                raise NotFound("There is no such thing.")
             raw = await json_body(request) if decoder is not None else b""
             asked = Asked(
                 by=request.scope.get("user"),
-                path=request.path_params,
+                # No database is asked for a NUL character; what it is replaced by is in no id.
+                path={name: value.replace("\0", "\ufffd") for name, value in request.path_params.items()},
                 query=None if query is None else _read_query(request, query),
                 body=None if decoder is None else _read_body(decoder, raw),
                 client=request.client.host if request.client else "",
@@ -134,10 +134,16 @@ def _respond(answer: Answer, known_etag: str | None, *, has_etag: bool) -> Respo
 
 
 def _read_body(decoder: Decoder, raw: bytes) -> Any:
-    """Read the body. Raises Invalid, also for NUL characters in any of its texts, which PostgreSQL cannot store."""
+    """Read the body. Raises Invalid, also for texts with NUL characters, which PostgreSQL cannot take.
+
+    Lists and what is in them are checked where their rules are, which name the place.
+    """
     body = decoder.decode(raw)
-    if b"u0000" in raw and (fault := check_json(msgspec.json.decode(raw))) is not None:
-        raise Invalid.field("body", fault)
+    if b"u0000" in raw:
+        texts = msgspec.json.decode(raw, type=dict[str, Any]).items()
+        errors = [FieldError(name, _NUL) for name, text in texts if isinstance(text, str) and "\0" in text]
+        if errors:
+            raise Invalid(errors)
     return body
 
 
@@ -155,7 +161,7 @@ def _read_query(request: Request[Any, Any, Any], kind: type[msgspec.Struct]) -> 
         except msgspec.ValidationError as error:
             errors.append(FieldError(field.encode_name, plain(str(error))))
         if "\0" in text:
-            errors.append(FieldError(field.encode_name, "must not contain NUL characters"))
+            errors.append(FieldError(field.encode_name, _NUL))
     if errors:
         raise Invalid(errors)
     return kind(**values)
