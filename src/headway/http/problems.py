@@ -77,7 +77,8 @@ class Problems:
         if problem.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(error, HTTPException):
-            headers |= {name.title(): value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
+            allowed = next((each for name, each in (error.headers or {}).items() if name.lower() == "allow"), None)
+            headers |= {} if allowed is None else {"Allow": ", ".join(sorted(allowed.split(", ")))}
         body = contract.render_error(problem) if contract else _details(problem)
         return Response(
             msgspec.json.encode(body),

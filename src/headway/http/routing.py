@@ -128,7 +128,8 @@ def _respond(answer: Answer, known_etag: str | None, *, has_etag: bool) -> Respo
     if has_etag:
         etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-        if known_etag is not None and etag in {each.strip().removeprefix("W/") for each in known_etag.split(",")}:
+        known = {each.strip().removeprefix("W/") for each in (known_etag or "").split(",")}
+        if etag in known or "*" in known:
             return Response(b"", status_code=304, headers=headers)
     return Response(content, status_code=answer.status, media_type="application/json", headers=headers)
 
