@@ -202,6 +202,8 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
     assert late.is_forbidden, "also before the enrollment is expired"
     with pytest.raises(Conflict, match="no longer has access"):
         await does.enrollments.enroll(room.learner.user_id, tree.id)
+    with pytest.raises(NotFound):
+        await does.enrollments.leave(room.learner.user_id, tree.id)
     assert await does.enrollments.expire() == 1
 
     statuses = [await does.enrollments.find(user_id, tree.id) for user_id in (room.learner.user_id, finisher.id, waiting.id)]

@@ -12,6 +12,7 @@ from headway.domain.errors import FieldError, Invalid
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 _DEEPEST = 32
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
@@ -60,7 +61,12 @@ def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
             # Keys of a map are the client's own words, and are not named.
             path = path.partition("[...]")[0]
-            yield from _wrong_within(name, value, field.type) or [FieldError(f"{name}{path}", plain(message))]
+            yield from _wrong_within(name, value, field.type) or [_located_error(f"{name}{path}", message)]
+
+
+def _located_error(place: str, message: str) -> FieldError:
+    missing = _MISSING.fullmatch(message)
+    return FieldError(f"{place}.{missing[1]}", "is required") if missing else FieldError(place, plain(message))
 
 
 def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:

@@ -95,7 +95,7 @@ class Routes:
                 body=None if decoder is None else _read_body(decoder, raw),
                 client=request.client.host if request.client else "",
                 key=_read_key(request),
-                digest=_digest(method, request.scope["path"], raw),
+                digest=_digest(method, request.scope["path"], request.scope["query_string"], raw),
             )
             is_once = is_kept and asked.key is not None
             answer = await (self.once(asked, lambda: endpoint(asked)) if is_once else endpoint(asked))
@@ -175,5 +175,5 @@ def _read_key(request: Request[Any, Any, Any]) -> str | None:
     return key
 
 
-def _digest(method: str, path: str, body: bytes) -> str:
-    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
+def _digest(method: str, path: str, query: bytes, body: bytes) -> str:
+    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), query, body])).hexdigest()

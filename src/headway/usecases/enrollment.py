@@ -19,6 +19,7 @@ from headway.storage.enrollments import Enrollment
 from headway.usecases.rights import require_staff
 
 _EXPIRED_AT_ONCE = 500
+_EVERYBODY = 2**31 - 1
 
 
 class Waiting(NamedTuple):
@@ -67,7 +68,8 @@ class Enrollments:
             if terms is not None and await waiting_list.remove(tx, course_id, [user_id]):
                 return
             found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
-            if terms is None or found is None or found.status not in OPEN:
+            # Whoever could leave after the access ran out could enroll again and have it anew.
+            if terms is None or found is None or not found.is_open(now):
                 raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
             if found.status is EnrollmentStatus.CERTIFIED:
                 raise Conflict("A certified enrollment cannot be dropped.", code="ENROLLMENT_CERTIFIED")
@@ -160,7 +162,7 @@ async def move_up(tx: WriteTransaction, course_id: int, terms: CourseTerms, free
     """
     if free is not None and free <= 0:
         return []
-    waiting = await waiting_list.first(tx, course_id, _EXPIRED_AT_ONCE if free is None else free)
+    waiting = await waiting_list.first(tx, course_id, _EVERYBODY if free is None else free)
     if not waiting:
         return []
     seated = await _seat(tx, course_id, waiting, enrolled_at=now, now=now)

@@ -1,0 +1,1 @@
+"""The learner contract on the wire."""

@@ -1,0 +1,247 @@
+"""Requests that are sent again under an Idempotency-Key: one effect and one answer, whatever happens in between."""
+
+import asyncio
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from sqlalchemy import Select, select
+
+from headway.domain.accounts import User
+from headway.domain.catalogue import CourseTree, NewAssessment
+from headway.settings import Settings
+from headway.storage.idempotency_keys import KeptAnswer
+from headway.storage.tables import enrollments, feed, idempotency_keys, messages, submissions, users, waiting_list
+from headway.usecases.repeats import Repeats
+from tests.conftest import SECRET_KEY
+from tests.integration.rush import a_world, differences, running, rush
+from tests.servers import HeadwayProcess
+from tests.world import FakeClock, World
+
+URL = "https://github.com/ada/homework"
+WRITERS = 4
+
+_keys = select(idempotency_keys.c.key)
+_feed = select(feed.c.topic, feed.c.seq)
+_enrolled = select(enrollments.c.user_id, enrollments.c.status)
+
+
+def keyed(bearer: dict[str, str], key: str) -> dict[str, str]:
+    return {**bearer, "Idempotency-Key": key}
+
+
+class Verb(NamedTuple):
+    """A request that may be keyed: what it stores, and what it tells in the feed."""
+
+    path: str
+    body: Any
+    stored: Select[Any]
+    rows: int
+    told: int
+
+
+def verbs(course: CourseTree, full: CourseTree, peer: User) -> dict[str, Verb]:
+    message = {"receiverId": str(peer.id), "message": "Hello"}
+    task, account = course.assessments[0].id, {"name": "Ada", "email": "ada@example.org", "password": "Corr3ct-Horse"}
+    return {
+        # The learner and the staff are told, or both sides of a conversation, of which each has a copy.
+        "enroll": Verb(f"courses/{course.id}/enroll", None, select(enrollments.c.user_id), 1, 2),
+        "wait": Verb(f"courses/{full.id}/enroll?waitlist=true", None, select(waiting_list.c.user_id), 1, 0),
+        "message": Verb("learner/messages", message, select(messages.c.user_id), 2, 2),
+        "submit": Verb(f"assessments/{task}/submit", {"submissionUrl": URL}, select(submissions.c.user_id), 1, 1),
+        "register": Verb("learner/auth/register", account, select(users.c.id), 1, 0),
+    }
+
+
+async def test_twenty_requests_with_one_key_at_once_have_one_effect(
+    settings: Settings, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    async with a_world(settings) as world:
+        course = await world.course(assessments=(NewAssessment("Homework"),))
+        learner, peer = await world.user(), await world.learner(course)
+        with running(settings, tmp_path) as urls:
+            for name, verb in verbs(course, await world.course(capacity=0), peer).items():
+                stored, told = len(await world.rows(verb.stored)), len(await world.rows(_feed))
+                headers = keyed({} if name == "register" else world.bearer(learner), f"key to {name}")
+                request = ("POST", f"/api/v1/{verb.path}", headers, verb.body)
+                answers = await rush(urls, [request] * 20)
+                (last,) = await rush(urls, [request])
+
+                with subtests.test(name):
+                    assert_answers_agree(answers, last)
+                    assert len(await world.rows(verb.stored)) - stored == verb.rows
+                    assert len(await world.rows(_feed)) - told == verb.told
+        assert sorted(await world.rows(_keys)) == sorted((f"key to {name}",) for name in verbs(course, course, peer))
+        assert await differences(world) == []
+
+
+def assert_answers_agree(answers: list[httpx.Response], last: httpx.Response) -> None:
+    successes = [answer for answer in answers if answer.is_success]
+    others = [(answer.status_code, answer.json()["code"]) for answer in answers if not answer.is_success]
+    assert set(others) <= {(409, "IDEMPOTENCY_KEY_IN_USE")}
+    assert {(answer.status_code, answer.content) for answer in successes} == {(last.status_code, last.content)}
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in successes) == 1
+    assert last.headers["Idempotency-Replayed"] == "true"
+
+
+async def test_what_was_refused_is_not_kept_and_may_be_asked_again(world: World, client: httpx.AsyncClient) -> None:
+    course = await world.course(capacity=1)
+    holder, learner = await world.learner(course), await world.user()
+    path, headers = f"/api/v1/courses/{course.id}/enroll", keyed(world.bearer(learner), "again")
+
+    refused = [await client.post(path, headers=headers) for _ in range(2)]
+    kept = await world.rows(_keys)
+    await client.delete(path, headers=world.bearer(holder))
+    enrolled = await client.post(path, headers=headers)
+    replayed = await client.post(path, headers=headers)
+
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [(409, "COURSE_FULL")] * 2
+    assert kept == []
+    assert (enrolled.status_code, replayed.status_code) == (201, 201)
+    assert ("Idempotency-Replayed" in enrolled.headers, replayed.headers["Idempotency-Replayed"]) == (False, "true")
+    assert enrolled.content == replayed.content
+    assert sorted(await world.rows(_enrolled)) == [(holder.id, "DROPPED"), (learner.id, "ENROLLED")]
+
+
+async def test_a_key_stands_for_one_request_of_one_user(world: World, client: httpx.AsyncClient) -> None:
+    courses = [await world.course(), await world.course()]
+    learner, other = await world.user(), await world.user()
+    first, second = (f"/api/v1/courses/{course.id}/enroll" for course in courses)
+
+    assert (await client.post(first, headers=keyed(world.bearer(learner), "k"))).status_code == 201
+    misused = await client.post(second, headers=keyed(world.bearer(learner), "k"))
+    of_other = await client.post(second, headers=keyed(world.bearer(other), "k"))
+
+    assert (misused.status_code, misused.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert of_other.status_code == 201
+    assert sorted(await world.rows(_enrolled)) == [(learner.id, "ENROLLED"), (other.id, "ENROLLED")]
+
+
+async def test_answers_older_than_a_day_are_forgotten(world: World, client: httpx.AsyncClient, clock: FakeClock) -> None:
+    course = await world.course()
+    for number in range(3):
+        learner = await world.user()
+        headers = keyed(world.bearer(learner), f"key {number}")
+        assert (await client.post(f"/api/v1/courses/{course.id}/enroll", headers=headers)).status_code == 201
+        clock.advance(seconds=50_000)
+
+    assert await world.rows(_keys) == [("key 1",), ("key 2",)]
+
+
+class PowerCut(Exception):
+    pass
+
+
+async def test_a_failure_after_the_effect_undoes_it_and_the_key(world: World, clock: FakeClock) -> None:
+    course = await world.course(capacity=2)
+    learner = await world.user()
+    repeats, told = Repeats(world.database, clock), await world.rows(_feed)
+
+    async def enroll() -> KeptAnswer:
+        enrollment = await world.does.enrollments.enroll(learner.id, course.id)
+        return KeptAnswer("request", 201, enrollment.status)
+
+    async def fail() -> KeptAnswer:
+        await enroll()
+        raise PowerCut
+
+    with pytest.raises(PowerCut):
+        await repeats.once(learner.id, "k", "request", fail)
+
+    assert await world.rows(_enrolled) == []
+    assert await world.rows(_keys) == []
+    assert await world.rows(_feed) == told
+    assert await differences(world) == []
+    answer = KeptAnswer("request", 201, "ENROLLED")
+    assert await repeats.once(learner.id, "k", "request", enroll) == (answer, False)
+    assert await repeats.once(learner.id, "k", "request", fail) == (answer, True)
+    assert await world.rows(_enrolled) == [(learner.id, "ENROLLED")]
+
+
+async def test_a_request_that_is_cut_off_leaves_the_key_free(world: World, clock: FakeClock) -> None:
+    course, learner = await world.course(), await world.user()
+    repeats, has_enrolled = Repeats(world.database, clock), asyncio.Event()
+
+    async def enroll_and_hang() -> KeptAnswer:
+        await world.does.enrollments.enroll(learner.id, course.id)
+        has_enrolled.set()
+        await asyncio.sleep(60)
+        return KeptAnswer("request", 201, "")
+
+    async def enroll() -> KeptAnswer:
+        await world.does.enrollments.enroll(learner.id, course.id)
+        return KeptAnswer("request", 201, "")
+
+    hanging = asyncio.create_task(repeats.once(learner.id, "k", "request", enroll_and_hang))
+    await has_enrolled.wait()
+    hanging.cancel()
+    await asyncio.wait([hanging])
+
+    assert hanging.cancelled()
+    assert await repeats.once(learner.id, "k", "request", enroll) == (KeptAnswer("request", 201, ""), False)
+    assert await world.rows(_enrolled) == [(learner.id, "ENROLLED")]
+
+
+class Writer:
+    """Sends messages one after the other, each under a key of its own, until the server is gone."""
+
+    def __init__(self, headers: dict[str, str], receiver: User, name: str) -> None:
+        self._headers, self._receiver = headers, receiver
+        self._texts = (f"{name} {number}" for number in count())
+        self.sent: list[str] = []
+        self.unanswered: list[str] = []
+        self.told: dict[str, str] = {}
+        """The id that was told for each text."""
+
+    async def _send(self, client: httpx.AsyncClient, text: str) -> None:
+        body = {"receiverId": str(self._receiver.id), "message": text}
+        answer = await client.post("/api/v1/learner/messages", json=body, headers=keyed(self._headers, f"key of {text}"))
+        assert answer.status_code == 201, answer.text
+        self.told[text] = answer.json()["data"]["id"]
+
+    async def write_until_it_breaks(self, url: str) -> None:
+        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            for text in self._texts:
+                self.sent.append(text)
+                try:
+                    await self._send(client, text)
+                except httpx.HTTPError:
+                    self.unanswered.append(text)
+                    return
+
+    async def repeat(self, url: str) -> None:
+        """Repeat what was not answered, and the last that was."""
+        answered = [text for text in self.told if text not in self.unanswered][-1:]
+        ids = {text: self.told[text] for text in answered}
+        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            for text in [*self.unanswered, *answered]:
+                await self._send(client, text)
+        assert ids.items() <= self.told.items()
+        self.unanswered = []
+
+
+async def test_messages_under_keys_are_stored_once_though_the_server_is_killed(settings: Settings, tmp_path: Path) -> None:
+    async with a_world(settings) as world:
+        course = await world.course()
+        receiver = await world.does.accounts.find(course.owner_id)
+        learners = [await world.learner(course) for _ in range(WRITERS)]
+        writers = [Writer(world.bearer(learner), receiver, learner.name) for learner in learners]
+        with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:
+            for wait_seconds in (0.3, 0.5):
+                writing = [asyncio.create_task(writer.write_until_it_breaks(server.url)) for writer in writers]
+                await asyncio.sleep(wait_seconds)
+                await asyncio.to_thread(server.kill)
+                await asyncio.gather(*writing)
+                assert all(writer.unanswered for writer in writers)
+                await asyncio.to_thread(server.start)
+                await asyncio.gather(*(writer.repeat(server.url) for writer in writers))
+
+        received = select(messages.c.message, messages.c.id).where(messages.c.user_id == receiver.id)
+        stored = await world.rows(received)
+        assert Counter(text for text, _ in stored) == Counter(text for writer in writers for text in writer.sent)
+        assert dict(stored) == {text: told for writer in writers for text, told in writer.told.items()}
+        assert len(stored) > 4 * WRITERS
+        assert await differences(world) == []
