@@ -109,7 +109,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         writers=database.useful_writers,
         metrics=metrics,
     )
-    tokens = Tokens(signing_key(settings), clock, lifetime_seconds=settings.access_token_seconds)
+    secret_key = signing_key(settings)
+    tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
     authentication = Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock))
     changes = Changes(database)
     contracts = [
@@ -129,7 +130,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             assessments=does.assessments,
             messaging=does.messaging,
             changes=changes,
-            repeats=Repeats(database, clock),
+            repeats=Repeats(database, clock, secret_key=secret_key),
             tokens=tokens,
             pages=Pages(settings.page_size, settings.max_page_size),
             clock=clock,

@@ -153,6 +153,7 @@ async def test_topics_of_others_and_nonsense_are_refused_and_the_connection_goes
             "[]",
             '{"type":"subscribe"}',
             '{"type":"subscribe","topic":"user:1","after":-1}',
+            '{"type":"subscribe","topic":"user:1","after":9223372036854775808}',
             '{"type":"x"}',
         ):
             await socket.send(nonsense)

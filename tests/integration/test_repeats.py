@@ -41,7 +41,7 @@ async def test_a_key_that_is_used_many_times_at_once_acts_once(settings: Setting
 
 @pytest.fixture
 def repeats(world: World) -> Repeats:
-    return Repeats(world.database, world.clock)
+    return Repeats(world.database, world.clock, secret_key="key")
 
 
 async def test_what_fails_after_its_effect_leaves_nothing_and_may_be_repeated(world: World, repeats: Repeats) -> None:

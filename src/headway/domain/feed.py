@@ -7,6 +7,9 @@ import msgspec
 
 from headway.domain.instants import Instant
 
+LARGEST_SEQ = 2**63 - 1
+"""As large a number as the databases hold."""
+
 
 class ChangeType(StrEnum):
     """What live clients are told of."""

@@ -13,7 +13,7 @@ from headway.domain.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
 from headway.http.requests import json_body
-from headway.storage.idempotency_keys import KeptAnswer
+from headway.storage.idempotency_keys import NOBODY, KeptAnswer
 from headway.usecases.repeats import Repeats
 
 _NUL = "must not contain NUL characters"
@@ -36,8 +36,8 @@ class Asked(NamedTuple, Generic[Query, Body]):
     client: str
     """The network address that the request comes from."""
     key: str | None
-    """Its Idempotency-Key, and `digest` what tells the request from others."""
-    digest: str
+    """Its Idempotency-Key, and `asks` what tells the request from others."""
+    asks: tuple[bytes, ...]
 
     @property
     def caller(self) -> Caller:
@@ -95,7 +95,7 @@ class Routes:
                 body=None if decoder is None else _read_body(decoder, raw),
                 client=request.client.host if request.client else "",
                 key=_read_key(request),
-                digest=_digest(method, request.scope["path"], request.scope["query_string"], raw),
+                asks=(method.encode(), request.scope["path"].encode(), request.scope["query_string"], raw),
             )
             is_once = is_kept and asked.key is not None
             answer = await (self.once(asked, lambda: endpoint(asked)) if is_once else endpoint(asked))
@@ -110,13 +110,19 @@ class Routes:
     async def once(self, asked: Asked[Any, Any], act: Callable[[], Awaitable[Answer]]) -> Answer:
         """Act once for the request's Idempotency-Key, which it must have, and give the same answer ever after."""
         assert asked.key is not None  # noqa: S101 - the caller looks first
+        digest = self._repeats.digest(*asked.asks)
 
         async def keep() -> KeptAnswer:
             answer = await act()
-            return KeptAnswer(asked.digest, answer.status, (b"" if answer.body is None else _encode(answer.body)).decode())
+            return KeptAnswer(digest, answer.status, (b"" if answer.body is None else _encode(answer.body)).decode())
 
-        user_id = 0 if asked.by is None else asked.by.user_id
-        kept, is_repeated = await self._repeats.once(user_id, asked.key, asked.digest, keep)
+        user_id, key = NOBODY, asked.key
+        if asked.by is not None:
+            user_id = asked.by.user_id
+        else:
+            # Strangers must not come upon each other's keys.
+            key = self._repeats.digest(asked.client.encode(), key.encode())
+        kept, is_repeated = await self._repeats.once(user_id, key, digest, keep)
         return Answer(kept.status, msgspec.Raw(kept.body.encode()) if kept.body else None, is_repeated)
 
 
@@ -173,7 +179,3 @@ def _read_key(request: Request[Any, Any, Any]) -> str | None:
     if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
         raise Invalid.field("Idempotency-Key", "must have 1 to 255 printable ASCII characters")
     return key
-
-
-def _digest(method: str, path: str, query: bytes, body: bytes) -> str:
-    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), query, body])).hexdigest()

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from headway.domain.accounts import Caller
 from headway.domain.errors import Forbidden, HeadwayError, Invalid, Unauthenticated, Unavailable
-from headway.domain.feed import Entry
+from headway.domain.feed import LARGEST_SEQ, Entry
 from headway.domain.instants import iso
 from headway.http.authentication import Authentication
 from headway.live.hub import Follower, Hub
@@ -42,7 +42,7 @@ class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
     """Follow a topic; with `after`, what came after that number is told first."""
 
     topic: str
-    after: Annotated[int, Meta(ge=0)] | None = None
+    after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] | None = None
 
 
 class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe"):

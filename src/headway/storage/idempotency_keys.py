@@ -21,6 +21,10 @@ _old = (
 _delete_old = delete(idempotency_keys).where(tuple_(_keys.user_id, _keys.key).in_(_old))
 
 
+NOBODY = 0
+"""The user id of callers without an account."""
+
+
 class KeptAnswer(NamedTuple):
     """A status with its body, and the hash of the request that it answered."""
 

@@ -14,7 +14,7 @@ from headway.domain.submissions import Submission, check_submission_url
 from headway.storage import catalogue, enrollments, feed, submissions
 from headway.storage.database import Database, ReadTransaction
 from headway.storage.submissions import SubmissionPage
-from headway.usecases.rights import is_staff, require_staff
+from headway.usecases.rights import find_known, is_staff, require_staff
 
 _LONGEST_FEEDBACK = 10_000
 
@@ -48,16 +48,19 @@ class Assessments:
     async def find(self, caller: Caller, assessment_id: int) -> OwnAssessment:
         """Read an assessment, for those enrolled in its course and its staff.
 
+        One that is retired is there for its staff and for those who handed something in.
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden NOT_ENROLLED.
         """
         now = self._clock()
         async with self._database.read() as tx:
-            assessment = await _existing(tx, assessment_id)
-            enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
-            may = enrollment is not None and enrollment.is_open(now)
-            if not may and not await is_staff(tx, caller, assessment.course_id):
-                raise _not_enrolled()
+            assessment = await _known(tx, caller, assessment_id)
             own = await submissions.versions(tx, assessment_id, caller.user_id)
+            if not await is_staff(tx, caller, assessment.course_id):
+                if assessment.is_retired and not own:
+                    raise _not_there()
+                enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
+                if enrollment is None or not enrollment.is_open(now):
+                    raise _not_enrolled()
         return OwnAssessment(assessment, own[0] if own else None, len(own))
 
     async def submit(self, caller: Caller, assessment_id: int, submission_url: str) -> tuple[Submission, Assessment]:
@@ -70,7 +73,9 @@ class Assessments:
         if fault is not None:
             raise Invalid.field("submissionUrl", fault)
         async with self._database.write() as tx:
-            assessment = await _existing(tx, assessment_id)
+            assessment = await _known(tx, caller, assessment_id)
+            if assessment.is_retired:
+                raise _not_there()
             key = caller.user_id, assessment.course_id
             enrollment = (await enrollments.lock(tx, [key])).get(key)
             now = self._clock()
@@ -92,7 +97,7 @@ class Assessments:
     ) -> tuple[SubmissionPage, Assessment]:
         """List the newest submission of each learner, for staff. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden."""
         async with self._database.read() as tx:
-            assessment = await _existing(tx, assessment_id)
+            assessment = await _known(tx, caller, assessment_id)
             await require_staff(tx, caller, assessment.course_id)
             found = await submissions.list_newest(tx, assessment_id, most=limit, skipped=(page - 1) * limit)
         return found, assessment
@@ -107,7 +112,7 @@ class Assessments:
         async with self._database.write() as tx:
             found = await submissions.find(tx, submission_id)
             assessment = await catalogue.find_assessment(tx, found.assessment_id) if found else None
-            if found is None or assessment is None:
+            if found is None or assessment is None or await find_known(tx, caller, assessment.course_id) is None:
                 raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
             await require_staff(tx, caller, assessment.course_id)
             if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
@@ -136,11 +141,15 @@ class Assessments:
             )
 
 
-async def _existing(tx: ReadTransaction, assessment_id: int) -> Assessment:
+async def _known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> Assessment:
     assessment = await catalogue.find_assessment(tx, assessment_id)
-    if assessment is None or assessment.is_retired:
-        raise NotFound("There is no such assessment.", code="ASSESSMENT_NOT_FOUND")
+    if assessment is None or await find_known(tx, caller, assessment.course_id) is None:
+        raise _not_there()
     return assessment
+
+
+def _not_there() -> NotFound:
+    return NotFound("There is no such assessment.", code="ASSESSMENT_NOT_FOUND")
 
 
 def _not_enrolled() -> Forbidden:

@@ -10,7 +10,7 @@ from headway.storage import catalogue, course_writing, feed, users
 from headway.storage.database import Database, ReadTransaction, WriteTransaction
 from headway.usecases.enrollment import move_up
 from headway.usecases.recount import recount
-from headway.usecases.rights import is_staff, require_staff
+from headway.usecases.rights import find_known, require_known, require_staff
 
 
 class Catalogue:
@@ -35,9 +35,10 @@ class Catalogue:
         if errors:
             raise Invalid(errors)
         async with self._database.write() as tx:
-            if await users.find(tx, owner_id) is None:
+            owner = await users.find(tx, owner_id)
+            if owner is None:
                 raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
-            await _check_prerequisites(tx, course.prerequisites)
+            await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
             await _check_slug(tx, course.slug)
             course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())
             return await catalogue.tree(tx, course_id)
@@ -59,7 +60,7 @@ class Catalogue:
             errors = check_course(course) + check_identities(course, stored)
             if errors:
                 raise Invalid(errors)
-            await _check_prerequisites(tx, course.prerequisites, of=course_id)
+            await _check_prerequisites(tx, caller, course.prerequisites, kept=stored.course.prerequisites, of=course_id)
             await _check_slug(tx, course.slug, of=course_id)
             if course.capacity is not None and course.capacity < stored.seats_taken:
                 raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
@@ -92,14 +93,9 @@ class Catalogue:
             return await catalogue.list_courses(tx, filters, most=limit, skipped=(page - 1) * limit)
 
     async def find_for(self, caller: Caller | None, course_id: int) -> CourseTree:
-        """Read a course with everything in it; one that is not published is there for its staff only. Raises NotFound."""
+        """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND as `require_known`."""
         async with self._database.read() as tx:
-            terms = await catalogue.terms(tx, course_id)
-            is_seen = terms is not None and (
-                terms.is_published or (caller is not None and await is_staff(tx, caller, course_id))
-            )
-            if not is_seen:
-                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+            await require_known(tx, caller, course_id)
             return await catalogue.tree(tx, course_id)
 
     async def find(self, course_id: int) -> CourseTree:
@@ -121,11 +117,16 @@ def _pattern(part: str) -> str:
     return f"%{escaped}%"
 
 
-async def _check_prerequisites(tx: ReadTransaction, wanted: Iterable[int], *, of: int | None = None) -> None:
-    """Refuse courses that do not exist, and those that in turn need course `of`: nobody could ever enroll. Raises Invalid."""
+async def _check_prerequisites(
+    tx: ReadTransaction, caller: Caller, wanted: Iterable[int], *, kept: Iterable[int] = (), of: int | None = None
+) -> None:
+    """Refuse courses that the caller knows nothing of, and those that in turn need course `of`: nobody could ever enroll.
+
+    Those `kept` may have been another's choice. Raises Invalid.
+    """
     asked = sorted(set(wanted))
-    known = await catalogue.revisions(tx, asked) if asked else {}
-    errors = [FieldError("prerequisites", f"course {i} does not exist") for i in asked if i not in known]
+    unknown = [i for i in asked if i not in set(kept) and await find_known(tx, caller, i) is None]
+    errors = [FieldError("prerequisites", f"course {i} does not exist") for i in unknown]
     reached, following = set(asked), set(asked)
     while following and of not in reached:
         following = await catalogue.prerequisites_of(tx, sorted(following)) - reached

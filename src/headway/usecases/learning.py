@@ -15,7 +15,7 @@ from headway.storage.database import Database, ReadTransaction
 from headway.storage.enrollments import Enrollment, NamedEnrollment
 from headway.usecases.outlines import Outlines
 from headway.usecases.progress import Walk, advance
-from headway.usecases.rights import require_staff
+from headway.usecases.rights import require_known, require_staff
 
 
 class CourseProgress(NamedTuple):
@@ -58,6 +58,8 @@ class Learning:
             outline = (await self._outlines.get(tx, [course_id], revisions)).get(course_id)
             if outline is None:
                 raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+            if enrollment is None:
+                await require_known(tx, caller, course_id)
             if enrollment is None or not enrollment.is_open(now):
                 raise Forbidden("You are not enrolled in this course.", code="NOT_ENROLLED")
             units = outline.units_of(module_id)

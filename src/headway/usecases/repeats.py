@@ -1,5 +1,6 @@
 """Doing once what is asked for several times under the same key."""
 
+import hmac
 from collections.abc import Awaitable, Callable
 
 from headway.domain.errors import Conflict, KeyReused
@@ -14,10 +15,16 @@ KEPT_FOR = DAY
 class Repeats:
     """Keeps answers under the keys of users. An answer is committed with what the request did, or neither is."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, secret_key: str) -> None:
         self._database = database
         self._clock = clock
+        self._secret_key = secret_key.encode()
         self._under_way: set[tuple[int, str]] = set()
+
+    def digest(self, *parts: bytes) -> str:
+        """Tell a request from others by a keyed hash: nobody without the key can try passwords against it."""
+        lengths_and_parts = b"".join(b"%d:%b" % (len(part), part) for part in parts)
+        return hmac.new(self._secret_key, lengths_and_parts, "sha256").hexdigest()
 
     async def once(
         self, user_id: int, key: str, request: str, act: Callable[[], Awaitable[KeptAnswer]]

@@ -1,9 +1,9 @@
-"""Who may do what with a course."""
+"""Who may know of a course, and who may do what with it."""
 
 from headway.domain.accounts import Caller
 from headway.domain.catalogue import CourseTerms
 from headway.domain.errors import Forbidden, NotFound
-from headway.storage import catalogue
+from headway.storage import catalogue, enrollments
 from headway.storage.database import ReadTransaction
 
 
@@ -12,15 +12,31 @@ async def is_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> bool:
     return caller.sees_all or await catalogue.staff_role(tx, user_id=caller.user_id, course_id=course_id) is not None
 
 
-async def require_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> CourseTerms:
-    """Give the terms of a course to its staff.
+async def find_known(tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTerms | None:
+    """Give the terms of a course if there is one that the caller may know of.
 
-    Raises NotFound COURSE_NOT_FOUND if there is no such course, or none that the caller may know of; Forbidden.
+    One that is not published is there for its staff, and for those who enrolled in it when it was.
     """
     terms = await catalogue.terms(tx, course_id)
-    may = terms is not None and await is_staff(tx, caller, course_id)
-    if terms is None or not (may or terms.is_published):
+    if terms is None or terms.is_published:
+        return terms
+    if caller is None:
+        return None
+    may = await is_staff(tx, caller, course_id) or await enrollments.find(tx, caller.user_id, course_id) is not None
+    return terms if may else None
+
+
+async def require_known(tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTerms:
+    """Give the terms of a course that the caller may know of. Raises NotFound COURSE_NOT_FOUND."""
+    terms = await find_known(tx, caller, course_id)
+    if terms is None:
         raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-    if not may:
+    return terms
+
+
+async def require_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> CourseTerms:
+    """Give the terms of a course to its staff. Raises NotFound COURSE_NOT_FOUND as `require_known`; Forbidden."""
+    terms = await require_known(tx, caller, course_id)
+    if not await is_staff(tx, caller, course_id):
         raise Forbidden("Only the staff of the course may do this.")
     return terms

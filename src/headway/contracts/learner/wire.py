@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.domain.enrollment_status import EnrollmentStatus
+from headway.domain.feed import LARGEST_SEQ
 
 Data = TypeVar("Data")
 
@@ -329,7 +330,7 @@ class FeedQuery(msgspec.Struct):
     """What is asked of the feed: `topic` is `user:ID` (one's own, the default) or `course:ID` (its staff)."""
 
     topic: str | None = None
-    after: Annotated[int, Meta(ge=0)] = 0
+    after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] = 0
     limit: Annotated[int, Meta(ge=1)] | None = None
 
 
