@@ -12,7 +12,7 @@ from headway.domain.completion import EngagementMetrics
 from headway.domain.instants import DAY, HOUR, SECOND
 from headway.storage.database import Database
 from headway.storage.dialects import Statement
-from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
+from headway.storage.tables import course_tallies, courses, enrollments, learner_activity_logs, study_days, unit_progress
 from headway.usecases.verification import Checked, Verification, Verified
 from tests.world import NOON, World
 
@@ -47,7 +47,9 @@ class Played(NamedTuple):
                     await tx.all(statement)
                 found = await Verification(cast("Database", SimpleNamespace(read=lambda: nullcontext(tx)))).run()
                 raise _Undo
-        return sorted({f"{difference.table}.{difference.column}" for difference in found.differences})
+        # Of what is changed in a row that is tallied, the tallies know too.
+        named = {f"{each.table}.{each.column}" for each in found.differences if each.table != "course_tallies"}
+        return sorted(named or {f"{each.table}.{each.key['name']}" for each in found.differences})
 
 
 class _Undo(Exception):

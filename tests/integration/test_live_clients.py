@@ -173,7 +173,7 @@ async def test_staff_follows_a_course_and_hears_no_more_after_unsubscribing(
         newcomer = await world.user()
         await world.does.enrollments.enroll(newcomer.id, 1)
         told = await heard(socket)
-        assert (told["type"], told["seq"], told["data"]["learnerId"]) == ("enrollment", 3, str(newcomer.id))
+        assert (told["type"], told["seq"], told["data"]["learnerId"]) == ("enrollment.updated", 3, str(newcomer.id))
 
         await say(socket, type="unsubscribe", topic="course:1")
         assert await heard(socket) == {"type": "unsubscribed", "topic": "course:1"}

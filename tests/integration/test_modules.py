@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from headway.domain.accounts import Caller, Role
-from headway.domain.activity import ActivityType, Event, Report
+from headway.domain.activity import ActivityType, Event, Refusal, Report
 from headway.domain.catalogue import CourseTree, NewCourse, NewModule, NewUnit
 from headway.domain.completion import Completion, Rule
 from headway.domain.enrollment_status import EnrollmentStatus
@@ -199,7 +199,7 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
     world.clock.advance(seconds=1)
     event = Event("late", ActivityType.UNIT_VIEW, tree.id)
     ((late,),) = await does.tracking.record([Report(room.learner.user_id, world.clock(), (event,))], world.clock())
-    assert late.is_forbidden, "also before the enrollment is expired"
+    assert late.refusal is Refusal.FORBIDDEN, "also before the enrollment is expired"
     with pytest.raises(Conflict, match="no longer has access"):
         await does.enrollments.enroll(room.learner.user_id, tree.id)
     with pytest.raises(NotFound):

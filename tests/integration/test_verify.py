@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
 from headway.cli import main
 from headway.domain.activity import ActivityType, Event, Report
@@ -14,7 +14,7 @@ from headway.settings import Settings
 from headway.storage import schema
 from headway.storage.database import Database
 from headway.storage.dialects import Statement
-from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
+from headway.storage.tables import course_tallies, courses, enrollments, learner_activity_logs, study_days, unit_progress
 from headway.usecases.verification import Verification
 from tests.counted import CountedDatabase
 from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
@@ -79,6 +79,18 @@ async def test_whatever_is_deleted_is_named(played: Played, subtests: pytest.Sub
             assert await played.differences_after(delete(table).where(table.c.user_id == beginner)) == sorted(named)
 
 
+async def test_a_tally_that_is_not_the_sum_of_what_is_stored_is_named(played: Played) -> None:
+    names = [row[0] for row in await played.world.rows(select(course_tallies.c.name).distinct())]
+    assert {name.partition(":")[0] for name in names} == {"status", "percent", "active", "unit", "revision"}
+
+    for name in set(names) - {"revision"}:
+        of_name = course_tallies.c.name == name
+        wrong = update(course_tallies).where(of_name).values(value=course_tallies.c.value + 1)
+        assert await played.differences_after(wrong) == [f"course_tallies.{name}"]
+    gone = delete(course_tallies).where(course_tallies.c.name == "percent")
+    assert await played.differences_after(gone) == ["course_tallies.percent"]
+
+
 async def test_more_learners_than_seats_are_named(played: Played) -> None:
     is_sqlite = played.world.database.dialect.name == "sqlite"
     unchecked = "PRAGMA ignore_check_constraints = ON" if is_sqlite else "ALTER TABLE courses DROP CONSTRAINT ck_courses_seats"
@@ -123,5 +135,5 @@ def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(s
     answer = json.loads(good.stdout)
     assert answer["differences"] == []
     assert answer["checked"]["learner_activity_logs"] == 12
-    assert {each["column"] for each in json.loads(bad.stdout)["differences"]} == {"percent"}
+    assert {each["column"] for each in json.loads(bad.stdout)["differences"]} == {"percent", "value"}
     assert "Events" in good.stderr

@@ -39,7 +39,7 @@ def unit(unit_id: int, *, is_required: bool = True, is_retired: bool = False) ->
 
 def outline(*units: Unit, is_sequential: bool = True) -> Outline:
     by_id = {each.id: each for each in units}
-    return Outline(1, 1, frozenset({1}), by_id, sum(each.counts for each in units), is_sequential)
+    return Outline(1, "Course", 1, frozenset({1}), by_id, sum(each.counts for each in units), is_sequential)
 
 
 @pytest.mark.parametrize(("completed", "locked"), [((), [2, 3]), ((1,), [3]), ((2,), [2, 3]), ((1, 2), []), ((1, 2, 3), [])])

@@ -1,13 +1,16 @@
-"""What learners' clients report: events, which are kept for ever, and heartbeats, which only vouch for study time."""
+"""What learners' clients report: events, which are kept for ever, heartbeats, which only vouch for study time, and updates,
+which declare how far a learner is in a unit.
+"""
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
-from headway.domain.completion import NO_EVIDENCE, EngagementMetrics, Evidence
+from headway.domain.completion import COMPLETE, NO_EVIDENCE, EngagementMetrics, Evidence, Percent
 from headway.domain.errors import FieldError
 from headway.domain.instants import Instant, Milliseconds
+from headway.domain.progress import UnitProgress, UnitStatus
 
 
 class ActivityType(StrEnum):
@@ -84,7 +87,35 @@ class Heartbeat(msgspec.Struct, frozen=True):
         return NO_EVIDENCE
 
 
-Observation: TypeAlias = Event | Heartbeat
+class Update(msgspec.Struct, frozen=True):
+    """A client's word on how far a learner is in a unit: a command, which is refused where the unit is locked.
+
+    It leaves no row of its own: what it says merges with what is known by maximum, `metadata` key by key.
+    """
+
+    course_id: int
+    unit_id: int
+    status: UnitStatus | None = None
+    percent: Percent | None = None
+    duration_seconds: int | None = None
+    metadata: dict[str, Any] | None = None
+    module_id: ClassVar[None] = None
+    event_id: ClassVar[None] = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this says that the learner has begun."""
+        return self.status is not UnitStatus.NOT_STARTED or bool(self.percent or self.duration_seconds)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What this says about its unit: COMPLETED is 100 percent unless another one is named, and counts in full."""
+        is_complete = self.status is UnitStatus.COMPLETED
+        percent = COMPLETE if is_complete and self.percent is None else self.percent
+        return Evidence(is_declared_complete=is_complete, declared_percent=percent, reported_seconds=self.duration_seconds)
+
+
+Observation: TypeAlias = Event | Heartbeat | Update
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -106,10 +137,21 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
+class Refusal(StrEnum):
+    """Why an observation is not recorded, where it could be read."""
+
+    UNKNOWN = "unknown"
+    """There is no such course, module or unit, or they do not belong together."""
+    FORBIDDEN = "forbidden"
+    LOCKED = "locked"
+    TOO_LARGE = "too large"
+
+
 class Verdict(msgspec.Struct, frozen=True):
-    """The outcome for one observation. A rejection has errors; `is_forbidden` marks one for want of access."""
+    """The outcome for one observation. A rejection has errors; an update that is accepted has the progress it led to."""
 
     outcome: Outcome
     event_id: str | None = None
     errors: tuple[FieldError, ...] = ()
-    is_forbidden: bool = False
+    refusal: Refusal | None = None
+    progress: UnitProgress | None = None

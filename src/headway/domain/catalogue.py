@@ -166,6 +166,7 @@ class Outline(msgspec.Struct, frozen=True):
     """What has to be known of a course to place activity in it; `revision` grows with each change of the course."""
 
     course_id: int
+    title: str
     revision: int
     module_ids: frozenset[int]
     units: dict[int, Unit]

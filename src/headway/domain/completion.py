@@ -64,7 +64,11 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     is_viewed: bool = False
     is_marked_complete: bool = False
     is_declared_complete: bool = False
-    """The learner declared the unit complete by a command, which counts whatever the rule; events cannot say so."""
+    """A command declared the unit complete, which counts whatever the rule; events cannot say so."""
+    declared_percent: Percent | None = None
+    """What a command declared to be reached, whatever the rule."""
+    reported_seconds: int | None = None
+    """How long a client says that the learner took; no study time, for nobody measured it."""
 
     def merge(self, other: "Evidence") -> "Evidence":
         """Keep the larger of each part."""
@@ -76,6 +80,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
             is_viewed=self.is_viewed or other.is_viewed,
             is_marked_complete=self.is_marked_complete or other.is_marked_complete,
             is_declared_complete=self.is_declared_complete or other.is_declared_complete,
+            declared_percent=_larger(self.declared_percent, other.declared_percent),
+            reported_seconds=_larger(self.reported_seconds, other.reported_seconds),
         )
 
 
@@ -84,8 +90,8 @@ _NO_METRICS = EngagementMetrics()
 
 
 def percent_of_unit(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
-    """Say how much of a unit's threshold is reached; 10,000 completes it."""
-    return COMPLETE if evidence.is_declared_complete else _percent_by_rule(completion, evidence, studied)
+    """Say how much of a unit's threshold is reached, or was declared to be; 10,000 completes it."""
+    return max(_percent_by_rule(completion, evidence, studied), evidence.declared_percent or 0)
 
 
 def _percent_by_rule(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:

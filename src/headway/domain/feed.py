@@ -16,7 +16,9 @@ class ChangeType(StrEnum):
 
     MESSAGE = "message"
     MESSAGES_READ = "messages_read"
-    ENROLLMENT = "enrollment"
+    ENROLLMENT = "enrollment.updated"
+    PROGRESS = "progress.updated"
+    COURSE = "course.updated"
     SEAT = "seat"
     SUBMISSION = "submission"
     GRADE = "grade"

@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, and_, bindparam, select
+from sqlalchemy import Text, and_, select
 
 from headway.domain.activity import Event
-from headway.domain.completion import COMPLETE, EngagementMetrics, Evidence, Percent
-from headway.domain.instants import Day, Instant, Milliseconds
+from headway.domain.completion import EngagementMetrics
+from headway.domain.instants import Day, Instant
+from headway.domain.progress import UnitProgress, UnitStatus
 from headway.domain.study_time import Moment, Span
 from headway.storage.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import WriteRows, rows
@@ -37,26 +38,6 @@ Content = tuple[Any, ...]
 """All of an event that a repetition must have in common with it, in the order of the columns."""
 EventRow = tuple[Any, ...]
 """(user_id, event_id, *content, *placed): an event as stored."""
-
-
-class UnitProgress(msgspec.Struct):
-    """What a learner reached in a unit. `percent` is in hundredths."""
-
-    user_id: int
-    course_id: int
-    unit_id: int
-    is_complete: bool
-    percent: Percent
-    study_ms: Milliseconds
-    evidence: Evidence
-    last_activity_at: Instant
-    completed_at: Instant | None
-    created_at: Instant
-
-    @property
-    def counted(self) -> Percent:
-        """What the unit adds to its course: in full once it is complete."""
-        return COMPLETE if self.is_complete else self.percent
 
 
 _CONTENT = [
@@ -93,7 +74,7 @@ _contents = (
 _unit_columns = [
     unit_progress.c[name]
     for name in (
-        *("user_id", "course_id", "unit_id", "status", "percent", "study_ms", "metadata"),
+        *("user_id", "course_id", "unit_id", "id", "status", "percent", "study_ms", "metadata", "client_metadata"),
         *("last_activity_at", "completed_at", "created_at", "updated_at"),
     )
 ]
@@ -115,7 +96,9 @@ _state = (
 _write_units = WriteRows(
     unit_progress,
     [column.name for column in _unit_columns],
-    update=["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
+    update=[
+        column.name for column in _unit_columns if column.name not in {"user_id", "course_id", "unit_id", "id", "created_at"}
+    ],
 )
 _write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
 _unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
@@ -137,8 +120,13 @@ _completed = (
     )
     .where(unit_progress.c.status == "COMPLETED")
 )
-_units_of_learner = select(*_unit_columns).where(
-    unit_progress.c.user_id == bindparam("user_id"), unit_progress.c.course_id == bindparam("course_id")
+_units_of_learners = (
+    select(*_unit_columns)
+    .select_from(_learner_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))),
+    )
 )
 
 
@@ -190,8 +178,8 @@ async def read_state(
     units: dict[UnitKey, UnitProgress] = {}
     days: dict[DayKey, SpansByUnit] = {}
     for row in await tx.all(_state, keys=sorted(keys)):
-        user_id, course_id, unit_id, status, *_, day, spans = row
-        if status is not None:
+        user_id, course_id, unit_id, progress_id, *_, day, spans = row
+        if progress_id is not None:
             units.setdefault((user_id, course_id, unit_id), _unit(row))
         if day != NO_DAY and (user_id, course_id, day) not in days:
             days[user_id, course_id, day] = {} if spans is None else decode_spans(spans)
@@ -208,20 +196,36 @@ async def completed_units(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) 
     return {row["unit_id"] for row in await tx.all(_completed, keys=keys)}
 
 
-async def read_units_of(tx: ReadTransaction, user_id: int, course_id: int) -> list[UnitProgress]:
-    """Read all of a learner's unit progress in a course."""
-    return [_unit(row) for row in await tx.all(_units_of_learner, user_id=user_id, course_id=course_id)]
+async def read_units_of(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[UnitProgress]]:
+    """Read all unit progress of learners in courses, by (user_id, course_id), the newest change first."""
+    found: dict[tuple[int, int], list[UnitProgress]] = {key: [] for key in keys}
+    for row in await tx.all(_units_of_learners, keys=keys):
+        found[row[0], row[1]].append(_unit(row))
+    for units in found.values():
+        units.sort(key=lambda unit: (unit.updated_at, unit.id), reverse=True)
+    return found
+
+
+async def number(tx: WriteTransaction, progress: Iterable[UnitProgress]) -> None:
+    """Give ids to unit progress that is not stored yet."""
+    new = [each for each in progress if each.id is None]
+    for each, new_id in zip(new, await tx.new_ids(unit_progress, len(new)), strict=True):
+        each.id = new_id
 
 
 def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
-    """Give what stores unit progress, new or changed."""
-    return _write_units, [
-        (
-            *(u.user_id, u.course_id, u.unit_id, "COMPLETED" if u.is_complete else "IN_PROGRESS", u.percent, u.study_ms),
-            *(encode_evidence(u.evidence), u.last_activity_at, u.completed_at, u.created_at, now),
+    """Give what stores unit progress, new (with an id from `number`) or changed."""
+    rows_to_write = []
+    for u in changed:
+        u.updated_at = now
+        rows_to_write.append(
+            (
+                *(u.user_id, u.course_id, u.unit_id, u.id, u.status.value, u.percent, u.study_ms),
+                *(encode_evidence(u.evidence), u.client_metadata),
+                *(u.last_activity_at, u.completed_at, u.created_at, u.updated_at),
+            )
         )
-        for u in changed
-    ]
+    return _write_units, rows_to_write
 
 
 def day_rows(changed: Mapping[DayKey, SpansByUnit]) -> RowsToWrite:
@@ -244,11 +248,15 @@ def _unit(row: Row) -> UnitProgress:
         user_id=row[0],
         course_id=row[1],
         unit_id=row[2],
-        is_complete=row[3] == "COMPLETED",
-        percent=row[4],
-        study_ms=row[5],
-        evidence=decode_evidence(row[6]),
-        last_activity_at=row[7],
-        completed_at=row[8],
-        created_at=row[9],
+        id=row[3],
+        is_started=row[4] != UnitStatus.NOT_STARTED,
+        is_complete=row[4] == UnitStatus.COMPLETED,
+        percent=row[5],
+        study_ms=row[6],
+        evidence=decode_evidence(row[7]),
+        client_metadata=row[8],
+        last_activity_at=row[9],
+        completed_at=row[10],
+        created_at=row[11],
+        updated_at=row[12],
     )

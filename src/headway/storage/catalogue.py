@@ -43,7 +43,9 @@ COURSE_FIELDS = [
 ]
 
 _ids = rows("ids", {"id": BigInteger()})
-_revisions = select(courses.c.id, courses.c.revision, courses.c.is_sequential).join(_ids, courses.c.id == _ids.c.id)
+_revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).join(
+    _ids, courses.c.id == _ids.c.id
+)
 _modules = select(modules).join(_ids, modules.c.course_id == _ids.c.id).order_by(modules.c.course_id, modules.c.position)
 _units = (
     select(units)
@@ -224,7 +226,7 @@ async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int,
 async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Outline]:
     """Load what is needed to place activity in each of these courses that exists."""
     ids = [(course_id,) for course_id in course_ids]
-    found = {row["id"]: (row["revision"], bool(row["is_sequential"])) for row in await tx.all(_revisions, ids=ids)}
+    found = {row["id"]: row for row in await tx.all(_revisions, ids=ids)}
     modules_of: dict[int, frozenset[int]] = {
         course_id: frozenset(row["id"] for row in group)
         for course_id, group in groupby(await tx.all(_modules, ids=ids), lambda row: int(row["course_id"]))
@@ -236,13 +238,14 @@ async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, 
     return {
         course_id: Outline(
             course_id=course_id,
-            revision=revision,
+            title=row["title"],
+            revision=row["revision"],
             module_ids=modules_of.get(course_id, frozenset()),
             units=units_of.get(course_id, {}),
             required_units=sum(unit.counts for unit in units_of.get(course_id, {}).values()),
-            is_sequential=is_sequential,
+            is_sequential=bool(row["is_sequential"]),
         )
-        for course_id, (revision, is_sequential) in found.items()
+        for course_id, row in found.items()
     }
 
 

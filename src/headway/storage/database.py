@@ -10,6 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias
 
+from sqlalchemy import Table
+
 from headway.storage.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
 
 RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
@@ -68,6 +70,15 @@ class WriteTransaction(ReadTransaction):
 
         The key's columns must be the first ones of the statement. Safe against others that insert the same keys meanwhile.
         """
+
+    @abstractmethod
+    async def new_ids(self, table: Table, count: int) -> list[int]:
+        """Give numbers that no row of a table has in its column `id`; see `ID_SEQUENCES`."""
+
+    @property
+    @abstractmethod
+    def shard(self) -> int:
+        """A number that transactions which run at the same time rarely have in common."""
 
     @abstractmethod
     async def lock_course(self, course_id: int) -> None:

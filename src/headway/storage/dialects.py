@@ -66,10 +66,12 @@ def rows(name: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
 
 
 class WriteRows:
-    """An INSERT of many rows. Where the primary key exists, either nothing happens or the columns `update` are overwritten."""
+    """An INSERT of many rows. Where the primary key exists, the columns `update` are overwritten, what is given for those of
+    `add` is added to what is there, and if there are neither nothing happens.
+    """
 
-    def __init__(self, table: Table, columns: Sequence[str], *, update: Sequence[str] = ()) -> None:
-        self.table, self.columns, self.update = table, tuple(columns), tuple(update)
+    def __init__(self, table: Table, columns: Sequence[str], *, update: Sequence[str] = (), add: Sequence[str] = ()) -> None:
+        self.table, self.columns, self.update, self.add = table, tuple(columns), tuple(update), tuple(add)
 
     @cached_property
     def keys_that_exist(self) -> ClauseElement:
@@ -92,9 +94,10 @@ class WriteRows:
 
     def _or_else(self, statement: Insert) -> Insert:
         key = [column.name for column in self.table.primary_key]
-        if self.update:
-            overwritten = {name: statement.excluded[name] for name in self.update}
-            return statement.on_conflict_do_update(index_elements=key, set_=overwritten)
+        changed: dict[str, Any] = {name: statement.excluded[name] for name in self.update}
+        changed |= {name: self.table.c[name] + statement.excluded[name] for name in self.add}
+        if changed:
+            return statement.on_conflict_do_update(index_elements=key, set_=changed)
         return statement.on_conflict_do_nothing(index_elements=key)
 
 

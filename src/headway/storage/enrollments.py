@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select, update
 
+from headway.domain.analytics import Tally, tallies_of_enrollment
 from headway.domain.completion import COMPLETE, Evidence, Percent
 from headway.domain.enrollment_status import LIMITED, OPEN, EnrollmentStatus
 from headway.domain.instants import DAY, Instant, Milliseconds
@@ -32,8 +34,21 @@ class Enrollment(msgspec.Struct):
     enrolled_at: Instant
     completed_at: Instant | None
     certificate_url: str | None
+    created_at: Instant
+    updated_at: Instant
+    """It grows with each change, so it tells one state from another."""
+    id: int
     course_revision: int
     access_days: int | None
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What the enrollment adds to the tallies of its course."""
+        return tallies_of_enrollment(self.status, self.percent, self.enrolled_at, self.completed_at, self.last_activity_at)
+
+    def touch(self, now: Instant) -> None:
+        """Note that the enrollment is changed."""
+        self.updated_at = max(now, self.updated_at + 1)
 
     def has_run_out(self, now: Instant) -> bool:
         """Say whether the course's days of access are over; whoever completed the course keeps it."""
@@ -69,6 +84,9 @@ _columns = (
     enrollments.c.enrolled_at,
     enrollments.c.completed_at,
     enrollments.c.certificate_url,
+    enrollments.c.created_at,
+    enrollments.c.updated_at,
+    enrollments.c.id,
     courses.c.revision,
     courses.c.access_days,
 )
@@ -122,7 +140,7 @@ def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Sel
 _insert = WriteRows(
     enrollments,
     [
-        *("user_id", "course_id", "status", "percent", "study_ms", "metadata"),
+        *("user_id", "course_id", "id", "status", "percent", "study_ms", "metadata"),
         *("enrolled_at", "created_at", "updated_at"),
     ],
 )
@@ -130,13 +148,12 @@ _update_progress = UpdateRows(
     enrollments,
     ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
 )
-_update_standing = UpdateRows(enrollments, ["status", "enrolled_at", "updated_at"])
+_update_standing = UpdateRows(enrollments, ["status", "enrolled_at", "certificate_url", "updated_at"])
 _add_seats = (
     update(courses)
     .where(courses.c.id == bindparam("course_id"))
     .values(seats_taken=courses.c.seats_taken + bindparam("count", type_=Integer()))
 )
-_certify = UpdateRows(enrollments, ["certificate_url"])
 _is_complete = unit_progress.c.status == "COMPLETED"
 _required_progress = (
     select(
@@ -195,8 +212,7 @@ def _enrollment(row: Row) -> Enrollment:
         row[7],
         row[8],
         row[9],
-        row[10],
-        row[11],
+        *tuple(row)[10:15],
     )
 
 
@@ -221,19 +237,17 @@ async def insert_enrollments(
     tx: WriteTransaction, course_id: int, user_ids: Sequence[int], *, enrolled_at: Instant, now: Instant
 ) -> None:
     """Enroll learners who have no enrollment in the course yet."""
-    fixed = (course_id, EnrollmentStatus.ENROLLED.value, 0, 0, "{}", enrolled_at, now, now)
-    await tx.write_rows((_insert, [(user_id, *fixed) for user_id in user_ids]))
+    ids = await tx.new_ids(enrollments, len(user_ids))
+    fixed = (EnrollmentStatus.ENROLLED.value, 0, 0, "{}", enrolled_at, now, now)
+    await tx.write_rows((_insert, [(*key, *fixed) for key in zip(user_ids, repeat(course_id), ids, strict=False)]))
 
 
 async def set_standing(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
-    """Overwrite status and enrollment date of locked enrollments."""
-    values = [(e.status.value, e.enrolled_at, now, e.user_id, e.course_id) for e in changed]
+    """Overwrite status, enrollment date and certificate of locked enrollments."""
+    for enrollment in changed:
+        enrollment.touch(now)
+    values = [(e.status.value, e.enrolled_at, e.certificate_url, e.updated_at, e.user_id, e.course_id) for e in changed]
     await tx.write_rows((_update_standing, values))
-
-
-async def set_certificate(tx: WriteTransaction, user_id: int, course_id: int, certificate_url: str) -> None:
-    """Overwrite where the certificate is."""
-    await tx.write_rows((_certify, [(certificate_url, user_id, course_id)]))
 
 
 async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
@@ -244,10 +258,12 @@ async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
 
 def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
     """Give what overwrites the progress of locked enrollments."""
+    for enrollment in changed:
+        enrollment.touch(now)
     return _update_progress, [
         (
             *(e.status, e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at),
-            *(e.completed_at, now, e.user_id, e.course_id),
+            *(e.completed_at, e.updated_at, e.user_id, e.course_id),
         )
         for e in changed
     ]

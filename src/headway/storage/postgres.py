@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+from sqlalchemy import Table
 
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
@@ -38,6 +39,7 @@ _COURSE_LOCKS = 0x4865
 """The first key of the advisory locks on courses, so that other uses of advisory locks do not meet them."""
 
 
+_SHARDS = 16
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
 
@@ -102,6 +104,19 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         key = ", ".join(column.name for column in statement.table.primary_key)
         found = await self._connection.fetch(f"{compiled.sql} RETURNING {key}", *compiled.bind({"rows0": values}))
         return {tuple(row) for row in found}
+
+    async def new_ids(self, table: Table, count: int) -> list[int]:
+        """Take them from the table's sequence."""
+        if not count:
+            return []
+        take = f"SELECT nextval('ids_of_{table.name}') FROM generate_series(1, $1)"  # noqa: S608 - a name of ours
+        taken = await self._connection.fetch(take, count)
+        return [row[0] for row in taken]
+
+    @property
+    def shard(self) -> int:
+        """Follow from the connection."""
+        return self._connection.get_server_pid() % _SHARDS
 
     async def lock_course(self, course_id: int) -> None:
         """Take the course's advisory lock; those who record activity in it hold it shared."""

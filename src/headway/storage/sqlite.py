@@ -13,10 +13,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from sqlalchemy import Table, bindparam
+from sqlalchemy.dialects.postgresql import insert
+
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
 from headway.storage.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+from headway.storage.tables import revisions
 
 _READERS = 4
 _PRAGMAS = """
@@ -36,6 +40,12 @@ _OUTAGES = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
 }
+
+
+_first_ids = insert(revisions).values(name=bindparam("name"), revision=bindparam("count"))
+_take_ids = _first_ids.on_conflict_do_update(
+    index_elements=["name"], set_={"revision": revisions.c.revision + _first_ids.excluded.revision}
+).returning(revisions.c.revision)
 
 
 class FileInUseError(RuntimeError):
@@ -117,6 +127,18 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         known = {tuple(row) for row in await self.all(statement.keys_that_exist, keys=keys)}
         await self.write_rows((statement, [row for row, key in zip(values, keys, strict=True) if key not in known]))
         return set(keys) - known
+
+    async def new_ids(self, table: Table, count: int) -> list[int]:
+        """Count on from the last one given out."""
+        if not count:
+            return []
+        last: int = (await self.one(_take_ids, name=f"ids of {table.name}", count=count))[0]
+        return list(range(last - count + 1, last + 1))
+
+    @property
+    def shard(self) -> int:
+        """Always the same: nobody else writes."""
+        return 0
 
     async def lock_course(self, course_id: int) -> None:
         """Do nothing: nobody else writes while this transaction is open."""

@@ -29,6 +29,9 @@ from headway.domain.catalogue import CourseKind
 from headway.domain.completion import COMPLETE, Rule
 from headway.domain.enrollment_status import EnrollmentStatus
 
+ID_SEQUENCES = ("enrollments", "unit_progress")
+"""Tables whose column `id` is filled by Headway: on PostgreSQL from a sequence `ids_of_<table>`, on SQLite from `revisions`."""
+
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -216,6 +219,7 @@ enrollments = Table(
     metadata,
     Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("id", Id, nullable=False, comment="for those who want one number; unique, and nothing is looked up by it"),
     Column("status", Text, nullable=False),
     Column("percent", Integer, nullable=False),
     Column("study_ms", BigInteger, nullable=False),
@@ -229,6 +233,9 @@ enrollments = Table(
     _one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     Index("ix_enrollments_course_id", "course_id", "user_id"),
+    Index("ix_enrollments_course_percent", "course_id", "status", "percent", "user_id"),
+    Index("ix_enrollments_course_enrolled_at", "course_id", "status", "enrolled_at", "user_id"),
+    Index("ix_enrollments_course_completed_at", "course_id", "status", "completed_at", "user_id"),
     sqlite_with_rowid=False,
     postgresql_with=_ROOM,
 )
@@ -251,20 +258,34 @@ unit_progress = Table(
     Column("user_id", Id, primary_key=True),
     Column("course_id", Id, primary_key=True),
     Column("unit_id", Id, primary_key=True),
+    Column("id", Id, nullable=False, comment="for those who want one number; unique, and nothing is looked up by it"),
     Column("status", Text, nullable=False),
     Column("percent", Integer, nullable=False),
     Column("study_ms", BigInteger, nullable=False),
     Column("metadata", Text, nullable=False),
+    Column("client_metadata", Text, comment="JSON of the client's own"),
     Column("last_activity_at", Moment, nullable=False),
     Column("completed_at", Moment),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
-    CheckConstraint("status IN ('IN_PROGRESS', 'COMPLETED')", name="status"),
+    CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     sqlite_with_rowid=False,
     postgresql_with=_ROOM,
 )
 """What a learner reached in a unit. There is no row before the first activity."""
+
+course_tallies = Table(
+    "course_tallies",
+    metadata,
+    Column("course_id", Id, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, comment="so that writers rarely wait for each other; the sum counts"),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    postgresql_with=_ROOM,
+)
+"""What the analytics of a course are made of, brought up to date in the transactions that change it."""
 
 study_days = Table(
     "study_days",

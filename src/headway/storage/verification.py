@@ -11,6 +11,7 @@ from headway.storage.database import ReadTransaction, Row
 from headway.storage.tables import (
     Id,
     conversations,
+    course_tallies,
     courses,
     enrollments,
     feed,
@@ -21,6 +22,7 @@ from headway.storage.tables import (
     unit_progress,
     waiting_list,
 )
+from headway.storage.tallies import REVISION
 
 _LOWEST_ID, _HIGHEST_ID = -(2**63), 2**63 - 1
 
@@ -104,6 +106,11 @@ _feed = (
     .having(or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
     .order_by(feed_topics.c.topic)
 )
+_tallies = (
+    select(course_tallies.c.course_id, course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
+    .where(course_tallies.c.name != REVISION)
+    .group_by(course_tallies.c.course_id, course_tallies.c.name)
+)
 _waiting = (
     select(courses.c.id, func.count().label("waiting"))
     .join(waiting_list, waiting_list.c.course_id == courses.c.id)
@@ -161,6 +168,11 @@ async def read_waiting_beside_free_seats(tx: ReadTransaction) -> Sequence[Row]:
 async def read_wrong_unread(tx: ReadTransaction) -> Sequence[Row]:
     """Read the conversations whose number of unread messages is not the one that is stored."""
     return await tx.all(_unread)
+
+
+async def read_tallies(tx: ReadTransaction) -> Sequence[Row]:
+    """Read the tallies of all courses."""
+    return await tx.all(_tallies)
 
 
 async def read_wrong_feeds(tx: ReadTransaction) -> Sequence[Row]:

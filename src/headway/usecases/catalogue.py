@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 from headway.domain.accounts import Caller, Role
 from headway.domain.catalogue import CoursePage, CourseSearch, CourseTree, NewCourse, check_course, check_identities
 from headway.domain.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from headway.domain.feed import Change, ChangeType, topic_of_course
 from headway.domain.instants import Clock
 from headway.storage import catalogue, course_writing, feed, users
 from headway.storage.database import Database, ReadTransaction, WriteTransaction
+from headway.storage.tallies import Moves
 from headway.usecases.enrollment import move_up
 from headway.usecases.recount import recount
 from headway.usecases.rights import find_known, require_known, require_staff
@@ -67,10 +69,14 @@ class Catalogue:
             before = await catalogue.outlines(tx, [course_id])
             await course_writing.change_course(tx, stored, course, now=now)
             after = await catalogue.outlines(tx, [course_id])
-            await recount(tx, before[course_id], after[course_id], now)
+            moves = Moves()
+            await recount(tx, before[course_id], after[course_id], moves, now)
             terms = await catalogue.lock_terms(tx, course_id)
             assert terms is not None  # noqa: S101 - its staff was found above
-            await feed.publish(tx, await move_up(tx, course_id, terms, terms.free_seats, now), now)
+            changes = await move_up(tx, course_id, terms, terms.free_seats, moves, now)
+            await moves.write(tx)
+            changed = Change(topic_of_course(course_id), ChangeType.COURSE, {"courseId": str(course_id)})
+            await feed.publish(tx, [changed, *changes], now)
             return await catalogue.tree(tx, course_id)
 
     async def search(self, caller: Caller | None, search: CourseSearch, *, page: int, limit: int) -> CoursePage:

@@ -11,11 +11,13 @@ from headway.domain.accounts import Caller
 from headway.domain.catalogue import CourseTerms
 from headway.domain.enrollment_status import BY_STAFF, OPEN, EnrollmentStatus, can_become, earned
 from headway.domain.errors import Conflict, Invalid, NotFound
-from headway.domain.feed import Change, ChangeType, topic_of_course, topic_of_user
-from headway.domain.instants import Clock, Instant, iso
+from headway.domain.feed import Change, ChangeType
+from headway.domain.instants import Clock, Instant
 from headway.storage import catalogue, enrollments, feed, waiting_list
 from headway.storage.database import Database, WriteTransaction
 from headway.storage.enrollments import Enrollment
+from headway.storage.tallies import Moves
+from headway.usecases import news
 from headway.usecases.rights import require_staff
 
 _EXPIRED_AT_ONCE = 500
@@ -97,9 +99,8 @@ class Enrollments:
                 message = f"An enrollment that is {found.status} cannot become {status}."
                 raise Conflict(message, code="STATUS_NOT_ALLOWED")
             if certificate_url is not None:
-                await enrollments.set_certificate(tx, user_id, course_id, certificate_url)
                 found.certificate_url = certificate_url
-            if status is not found.status:
+            if status is not found.status or certificate_url is not None:
                 await self._close(tx, course_id, terms, [found], status, now)
         return found
 
@@ -131,8 +132,10 @@ class Enrollments:
                 if not may_wait:
                     raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
                 return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
-            (enrollment,) = await _seat(tx, course_id, [user_id], enrolled_at=now if at is None else at, now=now)
-            await feed.publish(tx, _told(enrollment, ChangeType.ENROLLMENT, terms), now)
+            moves = Moves()
+            (enrollment,) = await _seat(tx, course_id, [user_id], moves, enrolled_at=now if at is None else at, now=now)
+            await moves.write(tx)
+            await feed.publish(tx, news.of_standing(enrollment, terms.title), now)
         return enrollment
 
     async def _close(
@@ -146,16 +149,23 @@ class Enrollments:
     ) -> None:
         """Set the status of locked enrollments, and give the seats that come free to those who wait."""
         freed = sum(enrollment.status in OPEN for enrollment in closed) if status not in OPEN else 0
+        moves = Moves()
         for enrollment in closed:
+            before = enrollment.tallies
             enrollment.status = status
+            moves.move(course_id, before, enrollment.tallies)
         await enrollments.set_standing(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
-        changes = [change for enrollment in closed for change in _told(enrollment, ChangeType.ENROLLMENT, terms)]
+        changes = [change for enrollment in closed for change in news.of_standing(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
-        await feed.publish(tx, changes + await move_up(tx, course_id, terms, free, now), now)
+        changes += await move_up(tx, course_id, terms, free, moves, now)
+        await moves.write(tx)
+        await feed.publish(tx, changes, now)
 
 
-async def move_up(tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, now: Instant) -> list[Change]:
+async def move_up(
+    tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, moves: Moves, now: Instant
+) -> list[Change]:
     """Seat those who have waited longest, as many as there are free seats (all if None); give what is to be told.
 
     The course must be locked.
@@ -165,16 +175,17 @@ async def move_up(tx: WriteTransaction, course_id: int, terms: CourseTerms, free
     waiting = await waiting_list.first(tx, course_id, _EVERYBODY if free is None else free)
     if not waiting:
         return []
-    seated = await _seat(tx, course_id, waiting, enrolled_at=now, now=now)
-    return [change for enrollment in seated for change in _told(enrollment, ChangeType.SEAT, terms)]
+    seated = await _seat(tx, course_id, waiting, moves, enrolled_at=now, now=now)
+    return [change for enrollment in seated for change in news.of_standing(enrollment, terms.title, ChangeType.SEAT)]
 
 
 async def _seat(
-    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], *, enrolled_at: Instant, now: Instant
+    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], moves: Moves, *, enrolled_at: Instant, now: Instant
 ) -> list[Enrollment]:
     """Enroll learners, or let them resume; the course must be locked and have the seats."""
     keys = sorted((user_id, course_id) for user_id in user_ids)
     known = await enrollments.lock(tx, keys)
+    before = {key: enrollment.tallies for key, enrollment in known.items()}
     for enrollment in known.values():
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
@@ -185,20 +196,9 @@ async def _seat(
     await enrollments.add_seats(tx, course_id, len(keys))
     await waiting_list.remove(tx, course_id, user_ids)
     seated = await enrollments.lock(tx, keys)
+    for key, enrollment in seated.items():
+        moves.move(course_id, before.get(key, ()), enrollment.tallies)
     return [seated[user_id, course_id] for user_id in user_ids]
-
-
-def _told(enrollment: Enrollment, kind: ChangeType, terms: CourseTerms) -> list[Change]:
-    """Tell the learner and the staff of the course."""
-    data = {
-        "courseId": str(enrollment.course_id),
-        "title": terms.title,
-        "learnerId": str(enrollment.user_id),
-        "status": enrollment.status.value,
-        "enrolledAt": iso(enrollment.enrolled_at),
-    }
-    topics = topic_of_user(enrollment.user_id), topic_of_course(enrollment.course_id)
-    return [Change(topic, kind, data) for topic in topics]
 
 
 def _check_window(terms: CourseTerms, now: Instant) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from headway.domain.accounts import Caller
 from headway.domain.catalogue import Outline
-from headway.domain.completion import Evidence, Percent
+from headway.domain.completion import COMPLETE, Evidence, Percent
 from headway.domain.enrollment_status import EnrollmentStatus
 from headway.domain.errors import Conflict, Forbidden, NotFound
 from headway.domain.instants import Clock, Instant, Milliseconds
@@ -69,7 +69,9 @@ class Learning:
                 await _check_lock(tx, caller.user_id, outline, module_id)
             walk = Walk(enrollment, outline)
             for unit in units:
-                walk.step(unit.id, Moment(now, 0, is_shifted=False), Evidence(is_declared_complete=True))
+                walk.step(
+                    unit.id, Moment(now, 0, is_shifted=False), Evidence(is_declared_complete=True, declared_percent=COMPLETE)
+                )
             await advance(tx, [walk], now)
             (stored,) = await enrollments.list_keys(tx, [key])
             (told,) = await self._told(tx, caller.user_id, [stored])
@@ -121,7 +123,7 @@ def _completed_modules(outlines: Mapping[int, Outline], course_id: int, complete
 
 
 async def _check_lock(tx: ReadTransaction, user_id: int, outline: Outline, module_id: int) -> None:
-    reached = await activity.read_units_of(tx, user_id, outline.course_id)
+    (reached,) = (await activity.read_units_of(tx, [(user_id, outline.course_id)])).values()
     completed = {unit.unit_id for unit in reached if unit.is_complete}
     begun = {unit.unit_id for unit in reached}
     # The units of the module itself are completed one after the other, so only those before it can lock it.

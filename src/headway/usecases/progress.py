@@ -4,18 +4,23 @@ Everything merges by union or maximum, so the order and the number of times in w
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from headway.domain import study_time
 from headway.domain.catalogue import Outline
 from headway.domain.completion import COMPLETE, NO_EVIDENCE, Evidence, percent_of_course, percent_of_unit
 from headway.domain.enrollment_status import EnrollmentStatus, after_activity
 from headway.domain.instants import Day, Instant, Milliseconds
+from headway.domain.progress import UnitProgress
 from headway.domain.study_time import Moment, Span
-from headway.storage import activity, enrollments
-from headway.storage.activity import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey, UnitProgress
+from headway.storage import activity, enrollments, feed
+from headway.storage.activity import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey
 from headway.storage.database import WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
+from headway.storage.tallies import Moves
+from headway.usecases.news import Seen
 
 
 class Walk:
@@ -28,10 +33,14 @@ class Walk:
         self.last_at: dict[int, Instant] = {}
         self.evidence: dict[int, Evidence] = {}
         self.claims: list[tuple[Day, int, Span]] = []
+        self.started: set[int] = set()
+        self.client_metadata: dict[int, dict[str, Any]] = {}
 
-    def step(self, unit_id: int | None, moment: Moment, evidence: Evidence = NO_EVIDENCE) -> None:
-        """Take one step: in a unit, or in the course alone."""
+    def step(self, unit_id: int | None, moment: Moment, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
+        """Take one step: in a unit, or in the course alone. Only one that says so itself is no start."""
         unit = unit_id or COURSE_ALONE
+        if is_start:
+            self.started.add(unit)
         known_at = self.last_at.get(unit)
         if known_at is None or moment.at > known_at:
             self.last_at[unit] = moment.at
@@ -40,6 +49,10 @@ class Walk:
             self.evidence[unit] = evidence if known is None else known.merge(evidence)
         if moment.claimed:
             self.claims += [(day, unit, span) for day, span in study_time.by_day(moment.span)]
+
+    def note(self, unit_id: int, client_metadata: dict[str, Any]) -> None:
+        """Keep what a client wants to be kept with a unit, key by key."""
+        self.client_metadata[unit_id] = {**self.client_metadata.get(unit_id, {}), **client_metadata}
 
     @property
     def keys(self) -> set[StateKey]:
@@ -55,6 +68,9 @@ class _Changes:
     def __init__(self) -> None:
         self.days: dict[DayKey, SpansByUnit] = {}
         self.units: list[UnitProgress] = []
+        self.visible: dict[LearnerInCourse, list[UnitProgress]] = {}
+        """Units whose status or percent is other than it was, by learner."""
+        self.tallies = Moves()
         self.enrollments: list[Enrollment] = []
         self.nearer: dict[LearnerInCourse, _Gain] = {}
         """What the risen units that count add to the sums of their course, by learner."""
@@ -67,13 +83,15 @@ class _Gain(NamedTuple):
     completed: int = 0
 
 
-async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> None:
-    """Merge the steps into what is stored: study days, unit progress, course progress and enrollment status.
+async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> dict[UnitKey, UnitProgress]:
+    """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and tallies.
 
-    The number of statements does not depend on how many walks or steps there are.
+    Live clients are told of what they can see, which has to come last in a transaction. Gives the progress in all units
+    touched. The number of statements does not depend on how many walks or steps there are.
     """
     units, days = await activity.read_state(tx, set().union(*(walk.keys for walk in walks)))
     changes = _Changes()
+    before = [(walk.enrollment.tallies, Seen(walk.enrollment)) for walk in walks]
     for walk in walks:
         studied = _merge_claims(walk, days, changes)
         _move_units(walk, units, studied, changes, now)
@@ -84,11 +102,28 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
         for walk in walks:
             if walk.learner in changes.nearer:
                 _near_completion(walk, reached.get(walk.learner, (0, 0)), changes.nearer[walk.learner], now)
+    for walk, (tallies, _) in zip(walks, before, strict=True):
+        changes.tallies.move(walk.learner[1], tallies, walk.enrollment.tallies)
+    await activity.number(tx, changes.units)
     await tx.write_rows(
         activity.day_rows(changes.days),
         activity.unit_rows(changes.units, now),
         enrollments.progress_rows(changes.enrollments, now),
+        changes.tallies.rows(tx.shard),
     )
+    news = [
+        change
+        for walk, (_, seen) in zip(walks, before, strict=True)
+        for change in seen.changes(walk.enrollment, walk.outline.title, changes.visible.get(walk.learner, ()))
+    ]
+    await feed.publish(tx, news, now)
+    return units
+
+
+def merged_metadata(stored: str | None, noted: dict[str, Any]) -> str:
+    """Overwrite what is stored, key by key; give the JSON text."""
+    known: dict[str, Any] = msgspec.json.decode(stored) if stored else {}
+    return msgspec.json.encode({**known, **noted}).decode()
 
 
 def _merge_claims(walk: Walk, days: dict[DayKey, SpansByUnit], changes: _Changes) -> dict[int, Milliseconds]:
@@ -111,29 +146,48 @@ def _move_units(
     for unit_id, last_at in walk.last_at.items():
         if unit_id == COURSE_ALONE:
             continue
-        stored = units.get((*walk.learner, unit_id))
-        progress = stored or UnitProgress(*walk.learner, unit_id, False, 0, 0, NO_EVIDENCE, last_at, None, now)
+        key = (*walk.learner, unit_id)
+        stored = units.get(key)
+        progress = stored or UnitProgress(
+            *key, None, False, False, 0, 0, NO_EVIDENCE, None, last_at, None, created_at=now, updated_at=now
+        )
+        units[key] = progress
         evidence = progress.evidence.merge(walk.evidence.get(unit_id, NO_EVIDENCE))
         studied = progress.study_ms + gained.get(unit_id, 0)
-        is_news = stored is None or evidence != progress.evidence or studied != progress.study_ms
+        is_started = progress.is_started or unit_id in walk.started
+        noted = walk.client_metadata.get(unit_id)
+        is_news = (
+            stored is None
+            or noted
+            or (evidence, studied, is_started)
+            != (
+                progress.evidence,
+                progress.study_ms,
+                progress.is_started,
+            )
+        )
         if is_news or last_at > progress.last_activity_at:
-            progress.evidence, progress.study_ms = evidence, studied
+            tallies = stored.tallies if stored else ()
+            shown = (stored.status, stored.percent) if stored else None
+            progress.evidence, progress.study_ms, progress.is_started = evidence, studied, is_started
             progress.last_activity_at = max(last_at, progress.last_activity_at)
+            if noted:
+                progress.client_metadata = merged_metadata(progress.client_metadata, noted)
             changes.units.append(progress)
             _raise_percent(progress, walk, changes, now)
+            changes.tallies.move(walk.learner[1], tallies, progress.tallies)
+            if shown != (progress.status, progress.percent):
+                changes.visible.setdefault(walk.learner, []).append(progress)
 
 
 def _raise_percent(progress: UnitProgress, walk: Walk, changes: _Changes, now: Instant) -> None:
     """Apply the unit's completion rule; a percent never falls and a completion stays."""
     unit = walk.outline.units[progress.unit_id]
-    percent = percent_of_unit(unit.completion, progress.evidence, progress.study_ms)
-    if percent <= progress.percent:
-        return
     before, was_complete = progress.counted, progress.is_complete
-    progress.percent = percent
-    if percent == COMPLETE and not was_complete:
+    progress.percent = max(percent_of_unit(unit.completion, progress.evidence, progress.study_ms), progress.percent)
+    if not was_complete and (progress.percent == COMPLETE or progress.evidence.is_declared_complete):
         progress.is_complete, progress.completed_at = True, now
-    if unit.counts:
+    if unit.counts and progress.counted > before:
         percents, completed = changes.nearer.get(walk.learner, _Gain())
         newly = progress.is_complete and not was_complete
         changes.nearer[walk.learner] = _Gain(percents + progress.counted - before, completed + newly)

@@ -1,6 +1,7 @@
 """What the stored rows of a learner in a course must say, recomputed from the events and the spans of study."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 
 from headway.domain import study_time
 from headway.domain.activity import ActivityType
+from headway.domain.analytics import Tally, tallies_of_enrollment, tallies_of_unit
 from headway.domain.catalogue import Outline
 from headway.domain.completion import (
     COMPLETE,
@@ -21,6 +23,7 @@ from headway.domain.completion import (
 )
 from headway.domain.enrollment_status import EnrollmentStatus, earned
 from headway.domain.instants import DAY, SECOND, Day, Instant, Milliseconds
+from headway.domain.progress import UnitStatus, duration_seconds
 from headway.domain.study_time import Moment, Span, StudyRules, moment_of_event
 from headway.storage.activity import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.storage.database import Row
@@ -48,6 +51,7 @@ class Place:
     """A learner in a course: the stored rows, and what the events seen so far say."""
 
     def __init__(self, user_id: int, course_id: int) -> None:
+        self.course_id = course_id
         self.key: dict[str, int | str] = {"user_id": user_id, "course_id": course_id}
         self.enrollment: Row | None = None
         self.units: dict[int, Row] = {}
@@ -110,14 +114,31 @@ class Place:
             return
         for unit_id, row in self.units.items():
             self._evidence[unit_id] = self._evidence.get(unit_id, NO_EVIDENCE).merge(_declared(row))
-        percents: dict[int, Percent] = {}
+        counted: dict[int, Percent] = {}
         for unit_id in sorted((self.units.keys() | self._last_at.keys()) - {COURSE_ALONE}):
             if unit_id in outline.units:
-                percents[unit_id] = self._percent(unit_id, outline)
-                yield from self._unit_differences(unit_id, percents[unit_id])
+                percent, is_complete = self._reached(unit_id, outline)
+                counted[unit_id] = COMPLETE if is_complete else percent
+                yield from self._unit_differences(unit_id, percent, is_complete=is_complete)
             elif unit_id in self.units:
                 yield Difference("unit_progress", {**self.key, "unit_id": unit_id}, "unit_id", unit_id, _A_UNIT)
-        yield from self._enrollment_differences(self.enrollment, percents, outline)
+        yield from self._enrollment_differences(self.enrollment, counted, outline)
+
+    def tallies(self) -> Counter[tuple[int, str]]:
+        """Count what the stored rows add to the tallies of the course, by course and name."""
+        added: list[Tally] = []
+        if self.enrollment is not None:
+            row = self.enrollment
+            dates = row["enrolled_at"], row["completed_at"], row["last_activity_at"]
+            added += tallies_of_enrollment(EnrollmentStatus(row["status"]), row["percent"], *dates)
+        for unit_id, row in self.units.items():
+            seconds = duration_seconds(_declared(row), row["study_ms"])
+            is_complete = row["status"] == UnitStatus.COMPLETED
+            added += tallies_of_unit(unit_id, is_complete=is_complete, duration_seconds=seconds)
+        counted: Counter[tuple[int, str]] = Counter()
+        for name, count in added:
+            counted[self.course_id, name] += count
+        return counted
 
     def _see(self, unit_id: int, at: Instant) -> None:
         self._last_at[unit_id] = max(at, self._last_at.get(unit_id, at))
@@ -125,23 +146,30 @@ class Place:
     def _studied(self, unit_id: int) -> Milliseconds:
         return sum(study_time.length(spans_of.get(unit_id, ())) for spans_of in self.days.values())
 
-    def _percent(self, unit_id: int, outline: Outline) -> Percent:
-        """Apply the unit's rule. In a course that has been changed a completion under an earlier rule stays."""
+    def _reached(self, unit_id: int, outline: Outline) -> tuple[Percent, bool]:
+        """Apply the unit's rule: what percent is reached, and whether the unit is complete.
+
+        In a course that has been changed a completion under an earlier rule stays.
+        """
         completion = outline.units[unit_id].completion
         had_earlier_rule = outline.revision > 1 and unit_id in self.units
         if had_earlier_rule and self.units[unit_id]["status"] == "COMPLETED":
-            return COMPLETE
-        return percent_of_unit(completion, self._evidence.get(unit_id, NO_EVIDENCE), self._studied(unit_id))
+            return self.units[unit_id]["percent"], True
+        evidence = self._evidence.get(unit_id, NO_EVIDENCE)
+        percent = percent_of_unit(completion, evidence, self._studied(unit_id))
+        return percent, percent == COMPLETE or evidence.is_declared_complete
 
-    def _unit_differences(self, unit_id: int, percent: Percent) -> Iterator[Difference]:
+    def _unit_differences(self, unit_id: int, percent: Percent, *, is_complete: bool) -> Iterator[Difference]:
         key, row = {**self.key, "unit_id": unit_id}, self.units.get(unit_id)
         if row is None:
             yield Difference("unit_progress", key, "unit_id", None, "a row, for the learner was active in the unit")
             return
-        is_complete = percent == COMPLETE
+        # A client may have said that the learner has not begun, as long as nothing else says so.
+        is_begun = bool(percent) or unit_id in self._last_at or row["status"] != UnitStatus.NOT_STARTED
+        unfinished = UnitStatus.IN_PROGRESS if is_begun else UnitStatus.NOT_STARTED
         expected = {
             "percent": percent,
-            "status": "COMPLETED" if is_complete else "IN_PROGRESS",
+            "status": UnitStatus.COMPLETED if is_complete else unfinished,
             "study_ms": self._studied(unit_id),
             "completed_at": _a_time(row["completed_at"]) if is_complete else None,
             "last_activity_at": _not_before(row["last_activity_at"], self._last_at.get(unit_id)),
@@ -149,8 +177,8 @@ class Place:
         yield from _compared("unit_progress", key, row, expected)
         yield from _compared_evidence("unit_progress", key, row, self._evidence.get(unit_id, NO_EVIDENCE))
 
-    def _enrollment_differences(self, row: Row, percents: Mapping[int, Percent], outline: Outline) -> Iterator[Difference]:
-        counting = [percents.get(unit_id, 0) for unit_id, unit in outline.units.items() if unit.counts]
+    def _enrollment_differences(self, row: Row, counted: Mapping[int, Percent], outline: Outline) -> Iterator[Difference]:
+        counting = [counted.get(unit_id, 0) for unit_id, unit in outline.units.items() if unit.counts]
         is_complete = bool(counting) and all(percent == COMPLETE for percent in counting)
         percent, has_changed = percent_of_course(sum(counting), outline.required_units), outline.revision > 1
         # A completion stays when units are added to the course.
@@ -251,9 +279,14 @@ class _Quiz(msgspec.Struct):
 def _declared(row: Row) -> Evidence:
     """Give what of a unit's evidence does not come from events."""
     try:
-        return Evidence(is_declared_complete=decode_evidence(row["metadata"]).is_declared_complete)
+        stored = decode_evidence(row["metadata"])
     except msgspec.DecodeError:
         return NO_EVIDENCE
+    return Evidence(
+        is_declared_complete=stored.is_declared_complete,
+        declared_percent=stored.declared_percent,
+        reported_seconds=stored.reported_seconds,
+    )
 
 
 def _quiz_score(metadata: str | None) -> float | None:

@@ -9,14 +9,16 @@ from headway.domain.instants import Instant
 from headway.storage import activity, enrollments
 from headway.storage.database import WriteTransaction
 from headway.storage.enrollments import Enrollment
+from headway.storage.tallies import Moves
 
 _AT_ONCE = 2_000
 
 
-async def recount(tx: WriteTransaction, before: Outline, after: Outline, now: Instant) -> None:
+async def recount(tx: WriteTransaction, before: Outline, after: Outline, moves: Moves, now: Instant) -> None:
     """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
 
     Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
+    What that does to its tallies goes into `moves`.
     """
     changed = [
         unit_id
@@ -31,12 +33,12 @@ async def recount(tx: WriteTransaction, before: Outline, after: Outline, now: In
     while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, most=_AT_ONCE):
         last_user = page[-1].user_id
         if changed:
-            await _recount_units(tx, page, after, changed, now)
-        await _recount_course(tx, page, after, now)
+            await _recount_units(tx, page, after, changed, moves, now)
+        await _recount_course(tx, page, after, moves, now)
 
 
 async def _recount_units(
-    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, changed: Sequence[int], now: Instant
+    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, changed: Sequence[int], moves: Moves, now: Instant
 ) -> None:
     keys = [(enrollment.user_id, outline.course_id, unit_id) for enrollment in page for unit_id in changed]
     moved = []
@@ -45,14 +47,18 @@ async def _recount_units(
         percent = percent_of_unit(rule, progress.evidence, progress.study_ms)
         if progress.is_complete or percent == progress.percent:
             continue
+        before = progress.tallies
         progress.percent = percent
         if percent == COMPLETE:
             progress.is_complete, progress.completed_at = True, now
+        moves.move(outline.course_id, before, progress.tallies)
         moved.append(progress)
     await tx.write_rows(activity.unit_rows(moved, now))
 
 
-async def _recount_course(tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, now: Instant) -> None:
+async def _recount_course(
+    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, moves: Moves, now: Instant
+) -> None:
     reached = await enrollments.required_progress(tx, [(each.user_id, each.course_id) for each in page])
     moved = []
     for enrollment in page:
@@ -61,9 +67,11 @@ async def _recount_course(tx: WriteTransaction, page: Sequence[Enrollment], outl
         is_complete = 0 < outline.required_units <= completed and enrollment.completed_at is None
         if percent == enrollment.percent and not is_complete:
             continue
+        before = enrollment.tallies
         enrollment.percent = percent
         if is_complete:
             enrollment.completed_at = now
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
+        moves.move(outline.course_id, before, enrollment.tallies)
         moved.append(enrollment)
     await tx.write_rows(enrollments.progress_rows(moved, now))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from headway.domain.activity import Event, Heartbeat, Observation, Outcome, Report, Verdict
+from headway.domain.activity import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.domain.catalogue import Outline
 from headway.domain.errors import FieldError
 from headway.domain.instants import SECOND, Instant
@@ -12,7 +12,7 @@ from headway.storage.activity import Content, EventKey, EventRow
 from headway.storage.database import Database, WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
 from headway.usecases.outlines import Outlines
-from headway.usecases.progress import Walk, advance
+from headway.usecases.progress import Walk, advance, merged_metadata
 
 _ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
@@ -34,14 +34,22 @@ class _Entry:
         self.content: Content = ()
         self.key: EventKey = (report.user_id, observation.event_id or "")
 
+    def refuse(self, field: str, message: str, refusal: Refusal = Refusal.UNKNOWN) -> None:
+        """Reject the observation."""
+        errors = (FieldError(field, message),)
+        self.verdict = self.refusal = Verdict(
+            Outcome.REJECTED, event_id=self.observation.event_id, errors=errors, refusal=refusal
+        )
+
 
 class Tracking:
     """The use case of all events and heartbeats."""
 
-    def __init__(self, database: Database, outlines: Outlines, rules: StudyRules) -> None:
+    def __init__(self, database: Database, outlines: Outlines, rules: StudyRules, *, most_metadata_bytes: int = 32_000) -> None:
         self._database = database
         self._outlines = outlines
         self._rules = rules
+        self._most_metadata_bytes = most_metadata_bytes
 
     async def record(self, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
         """Record many learners' reports in one transaction and give a verdict for each observation.
@@ -66,10 +74,36 @@ class Tracking:
             _admit(entry, outlines.get(entry.observation.course_id), enrolled.get(entry.learner), now)
             if entry.refusal is None:
                 entry.moment = self._moment(entry)
+        await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], outlines)
         await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
         walks = _walks(entries, enrolled, outlines)
         if walks:
-            await advance(tx, walks, now)
+            reached = await advance(tx, walks, now)
+            for entry in entries:
+                if isinstance(entry.observation, Update) and entry.verdict is _ACCEPTED:
+                    progress = reached[*entry.learner, entry.observation.unit_id]
+                    entry.verdict = Verdict(Outcome.ACCEPTED, progress=progress)
+
+    async def _check_updates(self, tx: WriteTransaction, entries: Sequence[_Entry], outlines: Mapping[int, Outline]) -> None:
+        """Refuse updates of locked units, and those with which more would be kept for a client than may be."""
+        admitted = [entry for entry in entries if entry.refusal is None]
+        if not admitted:
+            return
+        known = await activity.read_units_of(tx, sorted({entry.learner for entry in admitted}))
+        for entry in admitted:
+            update = entry.observation
+            assert isinstance(update, Update)  # noqa: S101 - they are chosen by that
+            units = {unit.unit_id: unit for unit in known[entry.learner]}
+            stored = units.get(update.unit_id)
+            completed = {unit.unit_id for unit in units.values() if unit.is_complete}
+            if stored is None and outlines[update.course_id].blocks(update.unit_id, completed):
+                entry.refuse("unit_id", "is locked until the units before it are complete", Refusal.LOCKED)
+            elif update.metadata and stored is not None and stored.client_metadata is not None:
+                kept = merged_metadata(stored.client_metadata, update.metadata)
+                if len(kept.encode()) > self._most_metadata_bytes:
+                    entry.refuse(
+                        "metadata", f"must not come to more than {self._most_metadata_bytes} bytes in all", Refusal.TOO_LARGE
+                    )
 
     def _moment(self, entry: _Entry) -> Moment:
         observation, received_at = entry.observation, entry.received_at
@@ -84,6 +118,8 @@ class Tracking:
                 received_at=received_at,
                 rules=self._rules,
             )
+        if isinstance(observation, Update):
+            return Moment(received_at, 0, is_shifted=False)
         return moment_of_heartbeat(
             timestamp=observation.timestamp,
             is_active=observation.is_active,
@@ -102,25 +138,15 @@ def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None
     if isinstance(observation, Event):
         entry.content = activity.content_of(observation, module_id)
     if outline is None:
-        entry.refusal = _refusal(observation, "course_id", "does not exist")
+        entry.refuse("course_id", "does not exist")
     elif enrollment is None or not enrollment.is_open(now):
-        entry.refusal = _refusal(observation, "course_id", "is a course you are not enrolled in", is_forbidden=True)
+        entry.refuse("course_id", "is a course you are not enrolled in", Refusal.FORBIDDEN)
     elif module_id is not None and module_id not in outline.module_ids:
-        entry.refusal = _refusal(observation, "module_id", "is not a module of this course")
+        entry.refuse("module_id", "is not a module of this course")
     elif observation.unit_id is not None and unit is None:
-        entry.refusal = _refusal(observation, "unit_id", "is not a unit of this course")
+        entry.refuse("unit_id", "is not a unit of this course")
     elif unit is not None and unit.module_id != module_id:
-        entry.refusal = _refusal(observation, "unit_id", f"is not a unit of module {module_id}")
-    entry.verdict = entry.refusal or entry.verdict
-
-
-def _refusal(observation: Observation, field: str, message: str, *, is_forbidden: bool = False) -> Verdict:
-    return Verdict(
-        Outcome.REJECTED,
-        event_id=observation.event_id,
-        errors=(FieldError(field, message),),
-        is_forbidden=is_forbidden,
-    )
+        entry.refuse("unit_id", f"is not a unit of module {module_id}")
 
 
 async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
@@ -173,5 +199,9 @@ def _walks(
         walk = walks.get(entry.learner)
         if walk is None:
             walk = walks[entry.learner] = Walk(enrolled[entry.learner], outlines[observation.course_id])
-        walk.step(observation.unit_id, entry.moment, observation.evidence)
+        if isinstance(observation, Update):
+            walk.step(observation.unit_id, entry.moment, observation.evidence, is_start=observation.is_start)
+            walk.note(observation.unit_id, observation.metadata or {})
+        else:
+            walk.step(observation.unit_id, entry.moment, observation.evidence)
     return list(walks.values())

@@ -1,6 +1,7 @@
 """Verifying that everything stored agrees: all that is derived is computed again from the events and the spans of study."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -50,6 +51,7 @@ class Verification:
     async def run(self, advance: Advance = lambda _done, _all: None) -> Verified:
         """Compare everything. Raises Unavailable."""
         found = Verified(Checked(), [])
+        expected_tallies: Counter[tuple[int, str]] = Counter()
         async with self._database.read() as tx:
             all_events = await verification.count_events(tx)
             _compare_seats(await verification.read_seats(tx), found)
@@ -63,6 +65,8 @@ class Verification:
                     advance(found.checked.learner_activity_logs, all_events)
                 for place, outline in places.all():
                     found.differences += place.differences(outline)
+                    expected_tallies.update(place.tallies())
+            found.differences += _compare_tallies(await verification.read_tallies(tx), expected_tallies)
         return found
 
 
@@ -113,6 +117,14 @@ def _compare_seats(courses: Sequence[Row], found: Verified) -> None:
         if row["capacity"] is not None and row["holders"] > row["capacity"]:
             expected = f"at least {row['holders']}, the learners who hold a seat"
             found.differences.append(Difference("courses", key, "capacity", row["capacity"], expected))
+
+
+def _compare_tallies(stored: Sequence[Row], expected: Mapping[tuple[int, str], int]) -> Iterator[Difference]:
+    known = {(row["course_id"], row["name"]): int(row["value"]) for row in stored}
+    for course_id, name in sorted(known.keys() | expected.keys()):
+        value, wanted = known.get((course_id, name), 0), expected.get((course_id, name), 0)
+        if value != wanted:
+            yield Difference("course_tallies", {"course_id": course_id, "name": name}, "value", value, wanted)
 
 
 async def _disagreements(tx: ReadTransaction) -> list[Difference]:

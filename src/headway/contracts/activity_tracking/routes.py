@@ -9,7 +9,7 @@ from headway.contracts.activity_tracking import mapping, wire
 from headway.contracts.activity_tracking.errors import render_error
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.domain.accounts import Caller
-from headway.domain.activity import Observation, Outcome, Report, Verdict
+from headway.domain.activity import Observation, Outcome, Refusal, Report, Verdict
 from headway.domain.errors import Conflict, Forbidden, Invalid
 from headway.domain.ids import NewId
 from headway.domain.instants import Clock, Instant
@@ -85,7 +85,7 @@ async def _record_good(
 def _raise_if_not_good(verdict: Verdict) -> None:
     if verdict.outcome is Outcome.CONFLICT:
         raise Conflict("This event_id was used before for an event with other content.", fields=verdict.errors)
-    if verdict.is_forbidden:
+    if verdict.refusal is Refusal.FORBIDDEN:
         raise Forbidden("You are not enrolled in this course.", fields=verdict.errors)
     if verdict.outcome is Outcome.REJECTED:
         raise Invalid(verdict.errors)
