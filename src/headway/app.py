@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -16,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
+from headway.contracts.course_room.routes import RoomLimits, course_room
 from headway.contracts.learner.routes import learner
 from headway.contracts.learner.routes.paging import Pages
 from headway.domain.errors import Unavailable
@@ -23,6 +25,7 @@ from headway.domain.ids import NewId, uuid7
 from headway.domain.instants import SECOND, Clock
 from headway.domain.study_time import StudyRules
 from headway.http.authentication import Authentication
+from headway.http.cache import Cache, open_store
 from headway.http.contract import Contract
 from headway.http.edge import Edge
 from headway.http.identity_provider import IdentityProvider
@@ -46,6 +49,7 @@ from headway.usecases.learning import Learning
 from headway.usecases.messaging import Messaging
 from headway.usecases.outlines import Outlines
 from headway.usecases.repeats import Repeats
+from headway.usecases.room import CourseRoom
 from headway.usecases.sign_in import SignIn, SignInLimits
 from headway.usecases.tracking import Tracking
 from headway.web.docs import docs
@@ -71,6 +75,7 @@ class UseCases(NamedTuple):
     assessments: Assessments
     messaging: Messaging
     sign_in: SignIn
+    outlines: Outlines
 
 
 def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewId = uuid7) -> UseCases:
@@ -88,11 +93,12 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
         accounts=accounts,
         catalogue=Catalogue(database, clock),
         enrollments=Enrollments(database, clock),
-        tracking=Tracking(database, outlines, rules),
+        tracking=Tracking(database, outlines, rules, most_metadata_bytes=settings.max_event_bytes),
         learning=Learning(database, clock, outlines),
         assessments=Assessments(database, clock, new_id),
         messaging=Messaging(database, clock, new_id),
         sign_in=SignIn(database, clock, new_id, accounts, limits),
+        outlines=outlines,
     )
 
 
@@ -112,7 +118,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     secret_key = signing_key(settings)
     tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
     authentication = Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock))
-    changes = Changes(database)
+    changes, repeats = Changes(database), Repeats(database, clock, secret_key=secret_key)
+    store = open_store(settings)
     contracts = [
         activity_tracking(
             ingest,
@@ -130,10 +137,18 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             assessments=does.assessments,
             messaging=does.messaging,
             changes=changes,
-            repeats=Repeats(database, clock, secret_key=secret_key),
+            repeats=repeats,
             tokens=tokens,
             pages=Pages(settings.page_size, settings.max_page_size),
             clock=clock,
+        ),
+        course_room(
+            CourseRoom(database, clock, does.outlines, ingest),
+            repeats,
+            progress=Cache(store, metrics, kind="progress", seconds=settings.progress_cache_seconds),
+            analytics=Cache(store, metrics, kind="analytics", seconds=settings.analytics_cache_seconds),
+            zone=ZoneInfo(settings.display_timezone),
+            limits=RoomLimits(settings.page_size, settings.max_page_size, settings.max_bulk_ids, settings.max_event_bytes),
         ),
     ]
     hub = Hub(changes)
@@ -153,6 +168,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
                 chore.cancel()
             await ingest.close()
             await database.close()
+            await store.close()
 
     beside: list[ControllerRouterHandler] = [
         *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),

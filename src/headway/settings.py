@@ -3,8 +3,11 @@
 import os
 from collections.abc import Mapping
 from typing import Any, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+
+_VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
 
 
 class SettingsError(ValueError):
@@ -15,6 +18,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field is set by the variable `HEADWAY_<FIELD>`; the README's table says what each one means."""
 
     database_url: str = "sqlite:///headway.db"
+    valkey_url: str | None = None
     secret_key: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -39,6 +43,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval_seconds: int = 30
     max_claim_seconds: int = 14_400
 
+    display_timezone: str = "UTC"
+    progress_cache_seconds: int = 300
+    analytics_cache_seconds: int = 900
+    cache_megabytes: int = 16
+
+    max_bulk_ids: int = 200
     page_size: int = 100
     max_page_size: int = 500
 
@@ -77,6 +87,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{variable('secret_key')} must have at least 32 bytes")
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise SettingsError(f"{variable('log_level')} must be debug, info, warning or error")
+        if self.valkey_url is not None and not self.valkey_url.startswith(_VALKEY_SCHEMES):
+            raise SettingsError(f"{variable('valkey_url')} must start with {' or '.join(_VALKEY_SCHEMES)}")
+        try:
+            ZoneInfo(self.display_timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            message = f"{variable('display_timezone')} must be a time zone such as Asia/Kolkata, not {self.display_timezone!r}"
+            raise SettingsError(message) from None
         outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
         if any(outside) and not all(outside):
             raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")

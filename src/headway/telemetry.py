@@ -34,6 +34,12 @@ class Metrics:
             ["field"],
             registry=self.registry,
         )
+        self.cache_reads = Counter(
+            "headway_cache_reads",
+            "Answers looked for in the cache, by what came of it: hit, miss, or failure where it did not answer.",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
         self.live_connections = Gauge("headway_live_connections", "Clients at /ws.", registry=self.registry)
         self.live_dropped = Counter(
             "headway_live_dropped", "Clients at /ws that read too slowly and were dropped.", registry=self.registry

@@ -12,7 +12,7 @@ from headway.domain.completion import EngagementMetrics
 from headway.domain.instants import DAY, HOUR, SECOND
 from headway.storage.database import Database
 from headway.storage.dialects import Statement
-from headway.storage.tables import course_tallies, courses, enrollments, learner_activity_logs, study_days, unit_progress
+from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
 from headway.usecases.verification import Checked, Verification, Verified
 from tests.world import NOON, World
 

@@ -20,6 +20,16 @@ _PERCENT, _COMPLETION_TIME = "percent", "completion-ms"
 _RECENT_DAYS = 7
 
 
+def status_tally(status: EnrollmentStatus) -> str:
+    """Name the tally of enrollments of a status."""
+    return f"status:{status.value}"
+
+
+def completed_tally(status: EnrollmentStatus) -> str:
+    """Name the tally of enrollments of a status that have a date of completion."""
+    return f"completed:{status.value}"
+
+
 class UnitFigures(msgspec.Struct, frozen=True):
     """How a unit is used: who completed it, and how long those who began it took on average."""
 
@@ -62,11 +72,13 @@ def tallies_of_enrollment(
     last_activity_at: Instant | None,
 ) -> tuple[Tally, ...]:
     """Give what an enrollment adds to the tallies of its course."""
-    added: list[Tally] = [(f"status:{status.value}", 1)]
+    added: list[Tally] = [(status_tally(status), 1)]
     if percent:
         added.append((_PERCENT, percent))
     if last_activity_at is not None:
         added.append((f"active:{last_activity_at // DAY}", 1))
+    if completed_at is not None:
+        added.append((completed_tally(status), 1))
     if status in FINISHED and completed_at is not None:
         added.append((_COMPLETION_TIME, _time_to_complete(enrolled_at, completed_at)))
     return tuple(added)
@@ -83,7 +95,7 @@ def tallies_of_unit(unit_id: int, *, is_complete: bool, duration_seconds: int) -
 
 def figures(tallies: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseFigures:
     """Work out the figures of a course whose units are `unit_ids`, in its order, as of a day."""
-    by_status = {status: tallies.get(f"status:{status.value}", 0) for status in EnrollmentStatus}
+    by_status = {status: tallies.get(status_tally(status), 0) for status in EnrollmentStatus}
     enrollments = sum(by_status.values())
     finished = sum(by_status[status] for status in FINISHED)
     return CourseFigures(

@@ -46,6 +46,7 @@ _ids = rows("ids", {"id": BigInteger()})
 _revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).join(
     _ids, courses.c.id == _ids.c.id
 )
+_state = select(courses.c.created_at, courses.c.revision).where(courses.c.id == bindparam("course_id"))
 _modules = select(modules).join(_ids, modules.c.course_id == _ids.c.id).order_by(modules.c.course_id, modules.c.position)
 _units = (
     select(units)
@@ -221,6 +222,12 @@ async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:
 async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, int]:
     """Give the revision of each of these courses that exists."""
     return {row["id"]: row["revision"] for row in await tx.all(_revisions, ids=[(i,) for i in course_ids])}
+
+
+async def state(tx: ReadTransaction, course_id: int) -> str:
+    """Tell one state of a course that exists from another, also from one of a course that had its id before."""
+    row = await tx.one(_state, course_id=course_id)
+    return f"{row['created_at']}.{row['revision']}"
 
 
 async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Outline]:

@@ -1,12 +1,13 @@
 """Enrollments as rows, with the course progress they carry, and the seats they take."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from functools import cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, and_, bindparam, case, func, or_, select, union_all, update
 
 from headway.domain.analytics import Tally, tallies_of_enrollment
 from headway.domain.completion import COMPLETE, Evidence, Percent
@@ -15,7 +16,7 @@ from headway.domain.instants import DAY, Instant, Milliseconds
 from headway.storage.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import UpdateRows, WriteRows, rows
 from headway.storage.evidence import decode_evidence, encode_evidence
-from headway.storage.tables import Id, courses, enrollments, unit_progress, units, users
+from headway.storage.tables import Id, course_staff, courses, enrollments, unit_progress, units, users
 
 LearnerInCourse = tuple[int, int]
 """(user_id, course_id)"""
@@ -121,6 +122,28 @@ _titled_by_key = _titled.join(
 )
 
 
+_standing = (
+    select(
+        courses.c.is_published,
+        courses.c.revision.label("course_revision"),
+        course_staff.c.role,
+        users.c.id.label("known_user_id"),
+        enrollments.c.id.label("enrollment_id"),
+        enrollments.c.updated_at,
+    )
+    .outerjoin(
+        course_staff,
+        and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id)),
+    )
+    .outerjoin(users, users.c.id == bindparam("user_id", type_=Id))
+    .outerjoin(
+        enrollments,
+        and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id),
+    )
+    .where(courses.c.id == bindparam("course_id", type_=Id))
+)
+
+
 @cache
 def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
     """Build the statements for a page of a course's enrollments and for their number."""
@@ -135,6 +158,55 @@ def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Sel
         .offset(bindparam("skipped"))
     )
     return page, select(func.count().label("total")).select_from(enrollments).where(*asked)
+
+
+class Sort(StrEnum):
+    """What a list of enrollments is sorted by; each has an index."""
+
+    PERCENT = "percent"
+    ENROLLED_AT = "enrolled_at"
+    COMPLETED_AT = "completed_at"
+
+
+class Order(NamedTuple):
+    """Enrollments of which statuses, and in which order; where what they are sorted by is equal, in that of their learners."""
+
+    statuses: tuple[EnrollmentStatus, ...]
+    sort: Sort
+    is_descending: bool
+
+
+@cache
+def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
+    """Build the statement for a page: the parts of the index for the statuses, each in order, are merged.
+
+    `has_date` chooses those with, or without, what is sorted by; the latter are in the order of their learners.
+    """
+    key = enrollments.c[wanted.sort.value]
+    asked = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
+    parts = [
+        select(enrollments.c.user_id.label("user_id"), key.label("key")).where(
+            enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *asked
+        )
+        for status in wanted.statuses
+    ]
+    merged = (union_all(*parts) if len(parts) > 1 else parts[0]).subquery("merged")
+    names = ["user_id"] if has_date is False else ["key", "user_id"]
+
+    def in_order(of: FromClause) -> list[ColumnElement[Any]]:
+        return [of.c[name].desc() if wanted.is_descending else of.c[name].asc() for name in names]
+
+    page = select(merged).order_by(*in_order(merged)).limit(bindparam("most")).offset(bindparam("skipped")).subquery("page")
+    return (
+        select(*_columns)
+        .select_from(page)
+        .join(
+            enrollments,
+            and_(enrollments.c.user_id == page.c.user_id, enrollments.c.course_id == bindparam("in_course")),
+        )
+        .join(courses, courses.c.id == enrollments.c.course_id)
+        .order_by(*in_order(page))
+    )
 
 
 _insert = WriteRows(
@@ -311,6 +383,35 @@ async def list_of_user(
 async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:
     """Read these enrollments with the courses' titles."""
     return [(_enrollment(row), row["title"]) for row in await tx.all(_titled_by_key, keys=keys)]
+
+
+async def list_sorted(
+    tx: ReadTransaction,
+    course_id: int,
+    wanted: Order,
+    *,
+    has_date: bool | None = None,
+    most: int,
+    skipped: int,
+) -> list[Enrollment]:
+    """Read part of the enrollments of a course in order, `has_date` as for `_sorted_page`."""
+    page = _sorted_page(wanted, has_date)
+    return [_enrollment(row) for row in await tx.all(page, in_course=course_id, most=most, skipped=skipped)]
+
+
+async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
+    """Read these learners' enrollments, those that exist."""
+    found = (_enrollment(row) for row in await tx.all(_found, keys=keys))
+    return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
+
+
+async def standing(tx: ReadTransaction, *, caller_id: int, user_id: int, course_id: int) -> Row | None:
+    """Give what decides whether a caller may see a learner in a course, and tells one state of that from another.
+
+    The row has is_published, course_revision, role (of the caller in the course's staff), known_user_id, enrollment_id
+    and updated_at. There is none if there is no such course.
+    """
+    return await tx.first(_standing, caller_id=caller_id, user_id=user_id, course_id=course_id)
 
 
 async def list_in_course(

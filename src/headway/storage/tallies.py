@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import Text, and_, bindparam, func, select
 
 from headway.domain.analytics import Tally
 from headway.storage.database import ReadTransaction, RowsToWrite, WriteTransaction
-from headway.storage.dialects import WriteRows
+from headway.storage.dialects import WriteRows, rows
 from headway.storage.tables import course_tallies
 
 REVISION = "revision"
@@ -17,6 +17,13 @@ _add = WriteRows(course_tallies, ["course_id", "name", "shard", "value"], add=["
 _of_course = (
     select(course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
     .where(course_tallies.c.course_id == bindparam("course_id"))
+    .group_by(course_tallies.c.name)
+)
+_names = rows("names", {"name": Text()})
+_some_of_course = (
+    select(course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
+    .select_from(_names)
+    .join(course_tallies, and_(course_tallies.c.course_id == bindparam("course_id"), course_tallies.c.name == _names.c.name))
     .group_by(course_tallies.c.name)
 )
 _revision = select(func.sum(course_tallies.c.value).label("value")).where(
@@ -53,6 +60,13 @@ class Moves:
 async def read(tx: ReadTransaction, course_id: int) -> dict[str, int]:
     """Read the tallies of a course."""
     return {row["name"]: int(row["value"]) for row in await tx.all(_of_course, course_id=course_id)}
+
+
+async def read_some(tx: ReadTransaction, course_id: int, names: Iterable[str]) -> dict[str, int]:
+    """Read tallies of a course by their names; those that are not there are 0."""
+    wanted = list(names)
+    found = await tx.all(_some_of_course, course_id=course_id, names=[(name,) for name in wanted])
+    return {**dict.fromkeys(wanted, 0), **{row["name"]: int(row["value"]) for row in found}}
 
 
 async def revision(tx: ReadTransaction, course_id: int) -> int:

@@ -34,6 +34,13 @@ class Ingest:
             self._counters[verdict.outcome].inc()
         return verdicts
 
+    async def record_alone(self, report: Report) -> list[Verdict]:
+        """Record a report in a transaction of its own, or in the one that this task is within. Raises Unavailable."""
+        (verdicts,) = await self._write([report])
+        for verdict in verdicts:
+            self._counters[verdict.outcome].inc()
+        return verdicts
+
     def count_rejected(self, verdicts: Iterable[Verdict], *, unread: int) -> None:
         """Count what was rejected within a report that was not refused as a whole, and log the reasons.
 

@@ -152,6 +152,7 @@ def _tally() -> None:
     finished = "status IN ('COMPLETED', 'CERTIFIED') AND completed_at > enrolled_at"
     sums = (
         ("'status:' || status", "count(*)", "enrollments", "TRUE"),
+        ("'completed:' || status", "count(*)", "enrollments", "completed_at IS NOT NULL"),
         ("'percent'", "sum(percent)", "enrollments", "percent > 0"),
         (f"'active:' || ({day})", "count(*)", "enrollments", "last_activity_at IS NOT NULL"),
         ("'completion-ms'", f"sum({took})", "enrollments", finished),

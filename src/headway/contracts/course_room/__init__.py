@@ -1,0 +1,1 @@
+"""The course-room contract: who is where in a course."""

@@ -1,0 +1,209 @@
+"""Bodies and answers exactly as they are on the wire: camelCase with the seed's snake_case times, ids as numbers."""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from headway.domain.enrollment_status import EnrollmentStatus
+from headway.domain.progress import UnitStatus
+
+Results = TypeVar("Results")
+
+Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Seconds = Annotated[float, Meta(ge=0, le=2**31 - 1, description="Whole seconds; what is given beyond them is cut.")]
+PercentText = Annotated[str, Meta(pattern=r"^\d{1,3}\.\d\d$", description="0.00 to 100.00.")]
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+DisplayDate = Annotated[str, Meta(description="DD-Mon-YYYY in the display time zone.")]
+DisplayTime = Annotated[str, Meta(description="HH:MM:SS in the display time zone.")]
+
+
+class Found(msgspec.Struct, Generic[Results], kw_only=True):
+    """The envelope of success."""
+
+    success: bool = True
+    message: str
+    results: Results
+
+
+class Pagination(msgspec.Struct, rename="camel"):
+    """Which part of a list this is: `page` counts from 1, `total` is the length of the whole."""
+
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+class FoundPage(msgspec.Struct, Generic[Results], kw_only=True):
+    """The envelope of a page."""
+
+    success: bool = True
+    message: str
+    results: Results
+    pagination: Pagination
+
+
+class FoundSome(msgspec.Struct, Generic[Results], kw_only=True):
+    """The envelope of what was asked for by id; `missing` are those who are not enrolled."""
+
+    success: bool = True
+    message: str
+    results: Results
+    missing: list[int]
+
+
+class RoomFailure(msgspec.Struct, kw_only=True, rename="camel"):
+    """The envelope of every error; where fields are at fault the message names them."""
+
+    success: bool = False
+    message: str
+    request_id: str
+
+
+class EnrollmentRow(msgspec.Struct, rename="camel", kw_only=True):
+    """A learner's place in a course."""
+
+    v_created_date: DisplayDate = msgspec.field(name="v_created_date")
+    v_created_time: DisplayTime = msgspec.field(name="v_created_time")
+    v_updated_date: DisplayDate = msgspec.field(name="v_updated_date")
+    v_updated_time: DisplayTime = msgspec.field(name="v_updated_time")
+    enrollment_id: int
+    user_id: int
+    course_id: int
+    enrollment_status: EnrollmentStatus
+    enrollment_date: Moment
+    completion_date: Moment | None
+    certificate_url: str | None
+    metadata: dict[str, Any]
+    enrollment_created_at: Moment = msgspec.field(name="enrollment_created_at")
+    enrollment_updated_at: Moment = msgspec.field(name="enrollment_updated_at")
+
+
+class ContentRow(msgspec.Struct, rename="camel", kw_only=True):
+    """A learner's progress in a content. Where there is none, `progressId` and the times are null."""
+
+    v_created_date: DisplayDate | None = msgspec.field(name="v_created_date")
+    v_created_time: DisplayTime | None = msgspec.field(name="v_created_time")
+    v_updated_date: DisplayDate | None = msgspec.field(name="v_updated_date")
+    v_updated_time: DisplayTime | None = msgspec.field(name="v_updated_time")
+    progress_id: int | None
+    user_id: int
+    course_id: int
+    course_content_id: int
+    progress_status: UnitStatus
+    activity_duration: int
+    progress_percent: PercentText
+    metadata: dict[str, Any]
+    user_course_content_progress_created_at: Moment | None = msgspec.field(name="user_course_content_progress_created_at")
+    user_course_content_progress_updated_at: Moment | None = msgspec.field(name="user_course_content_progress_updated_at")
+
+
+class UserProgress(msgspec.Struct, rename="camel"):
+    """A learner in a course; `enrollments` is null for one who is not enrolled."""
+
+    enrollments: EnrollmentRow | None
+    activity_logs: list[ContentRow]
+
+
+class LearnerRow(msgspec.Struct, rename="camel"):
+    """A learner among those of a course."""
+
+    user_id: int
+    enrollments: EnrollmentRow
+    activity_logs: list[ContentRow]
+
+
+class ProgressQuery(msgspec.Struct):
+    """What is wanted of a learner: with `include=all` also the contents without progress."""
+
+    include: Literal["all"] | None = None
+
+
+class LearnersQuery(msgspec.Struct, rename="camel"):
+    """Which learners of a course are wanted, and in which order; without a date they come last."""
+
+    status: EnrollmentStatus | None = None
+    sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
+    order: Literal["asc", "desc"] = "asc"
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    limit: Annotated[int, Meta(ge=1)] | None = None
+
+
+class BulkBody(msgspec.Struct, rename="camel"):
+    """Learners of a course."""
+
+    course_id: Id
+    user_ids: list[Id]
+
+
+class UpdateBody(msgspec.Struct, rename="camel"):
+    """How far a learner is in a content. LOCKED cannot be set: it follows from the course."""
+
+    course_id: Id
+    course_content_id: Id
+    progress_status: Literal["NOT_STARTED", "IN_PROGRESS", "COMPLETED"] | None = None
+    activity_duration: Seconds | None = None
+    progress_percent: Percent | None = None
+    metadata: dict[str, Any] | None = None
+    user_id: Id | None = None
+
+
+class Updated(msgspec.Struct, rename="camel"):
+    """What an update led to."""
+
+    progress_id: int
+    user_id: int
+    course_id: int
+    course_content_id: int
+    progress_status: UnitStatus
+    activity_duration: int
+    progress_percent: PercentText
+    user_course_content_progress_updated_at: Moment = msgspec.field(name="user_course_content_progress_updated_at")
+
+
+class ActivitiesQuery(msgspec.Struct, rename="camel"):
+    """Which activities are wanted, by when they changed last; a date alone is the whole day in the display time zone."""
+
+    start_date: str | None = None
+    end_date: str | None = None
+    status: UnitStatus | None = None
+
+
+class ActivityRow(msgspec.Struct, rename="camel"):
+    """A learner's progress in a content, in short."""
+
+    progress_id: int
+    course_content_id: int
+    progress_status: UnitStatus
+    activity_duration: int
+    progress_percent: PercentText
+    v_created_date: DisplayDate = msgspec.field(name="v_created_date")
+    v_created_time: DisplayTime = msgspec.field(name="v_created_time")
+    v_updated_date: DisplayDate = msgspec.field(name="v_updated_date")
+    v_updated_time: DisplayTime = msgspec.field(name="v_updated_time")
+
+
+class ContentFigures(msgspec.Struct, rename="camel"):
+    """How a content is used: who completed it, and the mean of `activityDuration`, in seconds."""
+
+    content_id: int | None
+    completion_count: int
+    avg_duration: float
+
+
+class Analytics(msgspec.Struct, rename="camel"):
+    """How a course goes; nothing in it tells of a single learner."""
+
+    total_enrollments: int
+    active_users: int
+    completed_users: int
+    average_progress: float
+    completion_rate: float
+    average_completion_time: float
+    total_activities: int
+    content_engagement: ContentFigures
+    by_status: dict[EnrollmentStatus, int]
+    active_last7_days: int = msgspec.field(name="activeLast7Days")
+    contents: list[ContentFigures]
