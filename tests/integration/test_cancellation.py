@@ -33,7 +33,7 @@ async def write(world: World, user: User) -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_tasks_cancelled_at_any_moment_leave_no_transaction_behind(world: World, settings: Settings, seed: int) -> None:
     user = await world.user()
-    chance = random.Random(seed)  # noqa: S311 - only when to cancel
+    chance = random.Random(seed)
     for _round in range(60):
         tasks = [asyncio.create_task(read(world)) for _ in range(3)]
         tasks += [asyncio.create_task(write(world, user)) for _ in range(2)]

@@ -32,7 +32,7 @@ def batch(course: CourseTree, size: int) -> list[dict[str, Any]]:
             "event_id": uuid7(),
             "activity_type": "unit_view",
             "course_id": course.id,
-            "unit_id": random.choice(course.units).id,  # noqa: S311 - which unit does not matter
+            "unit_id": random.choice(course.units).id,
             "duration_seconds": 30,
             "start_time": f"2026-01-01T{i % 24:02d}:00:00Z",
             "end_time": f"2026-01-01T{i % 24:02d}:00:30Z",
@@ -42,7 +42,7 @@ def batch(course: CourseTree, size: int) -> list[dict[str, Any]]:
 
 
 def heartbeat(course: CourseTree) -> dict[str, Any]:
-    second = random.randrange(60)  # noqa: S311
+    second = random.randrange(60)
     return {
         "activity_type": "heartbeat",
         "course_id": course.id,
@@ -77,7 +77,7 @@ class Writer:
         async with httpx.AsyncClient(base_url=url, timeout=20) as client:
             while True:
                 try:
-                    events = batch(self._course, random.randint(1, 20))  # noqa: S311
+                    events = batch(self._course, random.randint(1, 20))
                     await self.send(client, [*events, heartbeat(self._course)])
                 except httpx.HTTPError:
                     return
@@ -92,7 +92,7 @@ class Writer:
 async def cycle(server: HeadwayProcess, writers: list[Writer], world: World) -> None:
     """Write for a moment, kill everything, start again and repeat what was not answered."""
     writing = [asyncio.create_task(writer.write_until_it_breaks(server.url)) for writer in writers]
-    await asyncio.sleep(random.uniform(0.1, 0.4))  # noqa: S311
+    await asyncio.sleep(random.uniform(0.1, 0.4))
     await asyncio.to_thread(server.kill)
     await asyncio.gather(*writing)
     await asyncio.to_thread(server.start)

@@ -80,7 +80,7 @@ async def test_a_client_that_is_cut_off_again_and_again_sees_every_change_once_a
     total = 1 + written  # the enrollment came first
     # On PostgreSQL everything is written on one server, and followed on both in turn.
     writers = asyncio.gather(*(write(urls[0], world, ada, bob, written // 4) for _ in range(4)))
-    chance = random.Random(1)  # noqa: S311 - only where to cut
+    chance = random.Random(1)
     async with asyncio.timeout(60):
         while len(seen) < total:
             async with live(urls[cuts % len(urls)], world, bob) as socket:
@@ -246,3 +246,44 @@ async def test_a_client_that_does_not_read_is_dropped_and_costs_no_memory(
 
         assert seen == 1001
         assert grown < 30_000_000
+
+
+async def test_progress_made_by_any_contract_is_told_to_the_learner_and_to_the_staff(
+    urls: list[str], people: tuple[World, User, User]
+) -> None:
+    world, _, bob = people
+    tree = await world.does.catalogue.find(1)
+    tutor, unit = await world.does.accounts.find(tree.owner_id), tree.units[0]
+    viewed = {"activity_type": "unit_view", "course_id": 1, "unit_id": unit.id}
+    declared = {"courseId": 1, "courseContentId": unit.id, "progressPercent": 40}
+    module = {"moduleId": str(tree.modules[0].id)}
+    async with (
+        live(urls[0], world, tutor) as staff,
+        live(urls[-1], world, bob) as own,
+        httpx.AsyncClient(base_url=urls[0], headers=world.bearer(bob)) as client,
+    ):
+        await follow(staff, "course:1")
+        await follow(own, f"user:{bob.id}")
+        for path, method, body, status, percent in (
+            ("/api/courses/activity/track", "POST", viewed, "IN_PROGRESS", 0.0),
+            ("/user-progress/update", "POST", declared, "IN_PROGRESS", 40.0),
+            ("/api/v1/learner/me/progress/1", "PATCH", module, "COMPLETED", 100.0),
+        ):
+            assert (await client.request(method, path, json=body)).is_success
+            told = [await progress_told(socket) for socket in (staff, own)]
+            assert told[0] == told[1]
+            reached = {each["unitId"]: (each["status"], each["percent"]) for each in told[0]["units"]}
+            assert reached[str(unit.id)] == (status, percent)
+            assert told[0]["learnerId"] == str(bob.id)
+
+        # What can be seen is what it was: a repetition is not told.
+        assert (await client.post("/user-progress/update", json=declared)).is_success
+        with pytest.raises(TimeoutError):
+            await heard(staff, seconds=3)
+
+
+async def progress_told(socket: ClientConnection) -> Any:
+    """Give the next that is told of progress; a status that changed is told before it."""
+    while (told := await heard(socket))["type"] != "progress.updated":
+        assert told["type"] == "enrollment.updated"
+    return told["data"]

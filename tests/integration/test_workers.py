@@ -27,8 +27,8 @@ def events_of(course_id: int, unit_ids: list[int], count: int) -> list[dict[str,
             "event_id": uuid7(),
             "activity_type": "unit_view",
             "course_id": course_id,
-            "unit_id": random.choice(unit_ids),  # noqa: S311 - which unit does not matter
-            "engagement_metrics": {"scroll_depth": random.randint(0, 100)},  # noqa: S311
+            "unit_id": random.choice(unit_ids),
+            "engagement_metrics": {"scroll_depth": random.randint(0, 100)},
             "start_time": f"2026-01-01T{i % 24:02d}:{i % 60:02d}:00Z",
             "end_time": f"2026-01-01T{i % 24:02d}:{i % 60:02d}:45Z",
         }

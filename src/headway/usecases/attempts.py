@@ -35,9 +35,10 @@ class Attempts:
             await attempts.delete_expired(tx, now)
             taken: list[tuple[Limit, list[Instant]]] = []
             for limit in sorted(limits):
-                times = [at for at in await attempts.lock_times(tx, limit.key, now) if at > now - limit.window]
+                # Another process may have counted a try since, or go by a clock that is ahead.
+                times = sorted(at for at in await attempts.lock_times(tx, limit.key, now) if at > now - limit.window)
                 if len(times) >= limit.most:
-                    refusals.append(times[-limit.most] + limit.window - now)
+                    refusals.append(min(times[-limit.most] - now, 0) + limit.window)
                 taken.append((limit, times))
             if not refusals:
                 for limit, times in taken:
