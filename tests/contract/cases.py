@@ -2,11 +2,13 @@
 
 A case has a `name`, the `section` of the contract's reference that it holds (or `Settled: …` for what the reference leaves
 open) and either one `request` with its `response`, or several of them as `steps`. With `each`, a case is gone through once
-for every value, which is put where `${value}` stands, and its number where `${index}` does.
+for every value, which is put where `${value}` stands, and its number where `${index}` does; where a value is a list,
+`${value_0}` is the first of it. Steps in `setup` are gone through once, before. With `keep: {name: path.in.body}` a response is
+remembered for later steps as `${name}`.
 
 In requests and responses `${name}` stands for what the tests have made, such as `${course}`; in responses also `${text}` for
-any text, `${uuid}` for a UUID of version 7, `${id}` for an id that is safe to log, and `${request_id}` for the id in the header
-`X-Request-Id`.
+any text, `${number}` for any whole number above 0, `${list}` for any list, `${uuid}` for a UUID of version 7, `${id}` for an id
+that is safe to log, and `${request_id}` for the id in the header `X-Request-Id`.
 """
 
 import json
@@ -32,6 +34,7 @@ class Case(NamedTuple):
     file: str
     name: str
     section: str
+    setup: list[Step]
     steps: list[Step]
     each: list[Any]
 
@@ -55,8 +58,40 @@ class AnyText:
         return f"<text like {self._pattern.pattern}>"
 
 
+class AnyNumber:
+    """Equals any whole number above 0."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, int) and not isinstance(other, bool) and other > 0
+
+    def __hash__(self) -> int:
+        return hash(AnyNumber)
+
+    def __repr__(self) -> str:
+        return "<whole number above 0>"
+
+
+class AnyList:
+    """Equals any list."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list)
+
+    def __hash__(self) -> int:
+        return hash(AnyList)
+
+    def __repr__(self) -> str:
+        return "<any list>"
+
+
 UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-MARKS = {"text": AnyText(), "uuid": AnyText(UUID7), "id": AnyText(r"[A-Za-z0-9._-]{1,100}")}
+MARKS = {
+    "text": AnyText(),
+    "number": AnyNumber(),
+    "list": AnyList(),
+    "uuid": AnyText(UUID7),
+    "id": AnyText(r"[A-Za-z0-9._-]{1,100}"),
+}
 
 
 class _Deferred(NamedTuple):
@@ -97,6 +132,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "repeat": lambda content: content[0] * content[1],
     "items": lambda content: [content[0]] * content[1],
     "join": lambda content: "".join(str(part) for part in content),
+    "number": int,
     "bytes": lambda content: content.encode("latin-1"),
     "merge": lambda content: content[0] | content[1],
     "nested": _nested,
@@ -139,7 +175,8 @@ def _read_file(file: Path) -> Iterator[Case]:
         steps = given.get("steps") or [{"request": given["request"], "response": given["response"]}]
         section = given.get("section", content.get("section"))
         assert section, f"{file.name}: {given['name']} does not say which section it holds"
-        yield Case(file.stem, given["name"], section, [Step(**step) for step in steps], given.get("each", [None]))
+        setup, steps = ([Step(**step) for step in each] for each in (given.get("setup", []), steps))
+        yield Case(file.stem, given["name"], section, setup, steps, given.get("each", [None]))
 
 
 def fill(value: Any, names: Mapping[str, Any]) -> Any:
@@ -162,13 +199,52 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-async def play(case: Case, client: httpx.AsyncClient, prefix: str, names: Mapping[str, Any]) -> None:
-    """Go through a case and assert that each response is exactly as it says."""
+Written = Callable[[dict[str, Any], Mapping[str, Any]], dict[str, Any]]
+"""Writes an expected response out, where a contract has words of its own for parts of it; the names are those known."""
+
+
+def _as_it_is(response: dict[str, Any], _names: Mapping[str, Any]) -> dict[str, Any]:
+    return response
+
+
+def _nothing(_request: dict[str, Any]) -> None:
+    pass
+
+
+async def play(
+    case: Case,
+    client: httpx.AsyncClient,
+    prefix: str,
+    names: Mapping[str, Any],
+    *,
+    written: Written = _as_it_is,
+    before: Callable[[dict[str, Any]], None] = _nothing,
+) -> None:
+    """Go through a case and assert that each response is exactly as it says; `before` sees each request first."""
+
+    async def play_step(step: Step, known: Mapping[str, Any]) -> dict[str, Any]:
+        request = fill(step.request, known)
+        before(request)
+        response = await _send(client, prefix, request, known)
+        _check(response, written(step.response, known), {**known, **MARKS})
+        kept: dict[str, str] = step.response.get("keep", {})
+        return {name: _found(response, path) for name, path in kept.items()}
+
+    shared = {**names, "value": None}
+    for step in case.setup:
+        shared |= await play_step(step, shared)
     for index, value in enumerate(case.each):
+        known = {**shared, "index": index}
         for step in case.steps:
-            known = {**names, "value": fill(value, names), "index": index}
-            response = await _send(client, prefix, fill(step.request, known), known)
-            _check(response, step.response, {**known, **MARKS})
+            known |= _taken_apart("value", fill(value, known))
+            known |= await play_step(step, known)
+
+
+def _taken_apart(name: str, value: Any) -> dict[str, Any]:
+    """Name a value, and what is in it where it is a list."""
+    parts = value if isinstance(value, list) else []
+    within = [_taken_apart(f"{name}_{i}", part) for i, part in enumerate(parts)]
+    return {name: value, **{inner: part for each in within for inner, part in each.items()}}
 
 
 async def _send(client: httpx.AsyncClient, prefix: str, request: dict[str, Any], names: Mapping[str, Any]) -> httpx.Response:
@@ -195,3 +271,13 @@ def _check(response: httpx.Response, expected: dict[str, Any], names: Mapping[st
     assert (response.status_code, told) == (wanted["status"], wanted.get("body", told)), f"for {shown}"
     assert {name: response.headers.get(name) for name in headers} == headers, f"for {shown}"
     assert request_id, "every response carries an X-Request-Id"
+
+
+def _found(response: httpx.Response, path: str) -> Any:
+    """Give what is at a path of the body, such as `data.0.id`, or a header's text for `header.NAME`."""
+    if path.startswith("header."):
+        return response.headers[path.removeprefix("header.")]
+    value = response.json()
+    for part in path.split("."):
+        value = value[int(part)] if isinstance(value, list) else value[part]
+    return value

@@ -24,7 +24,7 @@ ANY = list(HealthCheck)
 
 @pytest.fixture
 def enrolled(settings: Settings) -> tuple[str, dict[str, int]]:
-    """A learner's bearer header, and the ids of the course and a unit that the learner may study."""
+    """A learner's bearer header, and the ids of the learner, and of the course and a unit that the learner may study."""
 
     async def make() -> tuple[str, dict[str, int]]:
         database = database_schema.database(settings)
@@ -33,7 +33,9 @@ def enrolled(settings: Settings) -> tuple[str, dict[str, int]]:
         course = await world.course()
         learner = await world.learner(course)
         await database.close()
-        return world.bearer(learner)["Authorization"], {"course_id": course.id, "unit_id": course.units[0].id}
+        ids = {"course_id": course.id, "unit_id": course.units[0].id, "user_id": learner.id}
+        of_course_room = {"courseId": course.id, "courseContentId": course.units[0].id, "userId": learner.id}
+        return world.bearer(learner)["Authorization"], {**ids, **of_course_room}
 
     return asyncio.run(make())
 
@@ -53,6 +55,8 @@ def conforms(strategy: SearchStrategy[schemathesis.Case[Any]], bearer: str, ids:
     def holds(case: schemathesis.Case[Any]) -> None:
         if ids and isinstance(case.body, dict):
             case.body = put_ids(case.body, ids)
+        if ids and case.path_parameters:
+            case.path_parameters = {name: str(value) for name, value in put_ids(case.path_parameters, ids).items()}
         # A valid id need not be one of a course that exists, and an end may come before its start.
         case.call_and_validate(headers={"Authorization": bearer}, excluded_checks=[positive_data_acceptance])
 

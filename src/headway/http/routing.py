@@ -164,7 +164,9 @@ def _read_query(request: Request[Any, Any, Any], kind: type[msgspec.Struct]) -> 
         if text is None:
             continue
         try:
-            values[field.name] = msgspec.convert(text, field.type, strict=False)
+            value = msgspec.convert(text, field.type, strict=False)
+            # The text `null` is not nothing, but a text.
+            values[field.name] = msgspec.convert(text, field.type) if value is None else value
         except msgspec.ValidationError as error:
             errors.append(FieldError(field.encode_name, plain(str(error))))
         if "\0" in text:

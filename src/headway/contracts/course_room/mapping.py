@@ -13,7 +13,7 @@ from headway.domain.analytics import CourseFigures, UnitFigures
 from headway.domain.completion import COMPLETE, Evidence, Percent
 from headway.domain.enrollment_status import EnrollmentStatus
 from headway.domain.errors import FieldError, Invalid
-from headway.domain.instants import END_OF_TIME, Instant, iso, to_datetime
+from headway.domain.instants import DAY, END_OF_TIME, Instant, iso, to_datetime
 from headway.domain.progress import UnitProgress, UnitStatus
 from headway.http.decoding import check_json
 from headway.storage.enrollments import Enrollment, Order, Sort
@@ -234,8 +234,8 @@ def _stored_id(progress: UnitProgress) -> int:
 
 
 def _hundredths(percent: float) -> Percent:
-    """Cut to hundredths, but do not let the last bit of a binary fraction cost one."""
-    return min(int(percent * 100 + 1e-6), COMPLETE)
+    """Cut to hundredths, but do not let the last bit of a binary fraction cost one; only 100 is all of it."""
+    return COMPLETE if percent >= 100 else min(int(percent * 100 + 1e-6), COMPLETE - 1)
 
 
 def _percent_text(percent: Percent) -> str:
@@ -252,19 +252,20 @@ def _bound(errors: list[FieldError], field: str, text: str | None, zone: tzinfo,
     if text is None:
         return None
     try:
-        bound = _instant(text, zone, is_end=is_end)
+        return _instant(text, zone, is_end=is_end)
     except (ValueError, OverflowError):
-        bound = -1
-    if not 0 <= bound <= END_OF_TIME:
-        errors.append(FieldError(field, "must be an ISO 8601 date, or date and time, of the years 1970 to 9999"))
-    return bound
+        errors.append(FieldError(field, "must be an ISO 8601 date, or date and time"))
+        return None
 
 
 def _instant(text: str, zone: tzinfo, *, is_end: bool) -> Instant:
+    """Read a bound; one that ends something is the first moment after it. Raises ValueError, OverflowError."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
         moment = instants.from_datetime(datetime.fromisoformat(text))
         return moment + 1 if is_end else moment
+    if is_end and day == date.max:
+        return END_OF_TIME + DAY
     first = datetime(day.year, day.month, day.day, tzinfo=zone)
     return instants.from_datetime(first + timedelta(days=1) if is_end else first)

@@ -1,0 +1,100 @@
+"""Who may do what in the course room: every route, asked by everybody, about what is theirs and what is not."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.contract.course_room.playing import PREFIX
+from tests.contract.rights.conftest import ROLES, School
+from tests.contract.rights.test_rights import STAFF, Asking, stored
+from tests.world import World
+
+OWN = {"learner": 200, **STAFF}
+HIDDEN_STAFF = {"other tutor": 200, "admin": 200, "system": 200}
+ONE = "GET /{course_id}/{user_id}"
+ACTIVITIES = "GET /{course_id}/{user_id}/activities"
+UNIT = '"courseId": {course}, "courseContentId": {unit}'
+
+MATRIX = [
+    Asking(ONE, OWN, "/{course}/{learner_id}"),
+    Asking(ONE, OWN, "/{course}/{learner_id}?include=all"),
+    Asking(ONE, {"stranger": 200, **STAFF}, "/{course}/{stranger_id}"),
+    Asking(ONE, STAFF, "/{course}/{tutor_id}"),
+    Asking(ONE, {"tutor": 404, "admin": 404, "system": 404}, "/{course}/999999"),
+    Asking(ONE, HIDDEN_STAFF, "/{hidden}/{learner_id}", else_=404),
+    Asking(ONE, {}, "/999999/{learner_id}", else_=404),
+    Asking(ACTIVITIES, OWN, "/{course}/{learner_id}/activities"),
+    Asking(ACTIVITIES, {"stranger": 200, **STAFF}, "/{course}/{stranger_id}/activities"),
+    Asking(ACTIVITIES, HIDDEN_STAFF, "/{hidden}/{learner_id}/activities", else_=404),
+    Asking("GET /course/{course_id}/all", STAFF, "/course/{course}/all"),
+    Asking("GET /course/{course_id}/all", HIDDEN_STAFF, "/course/{hidden}/all", else_=404),
+    Asking("GET /course/{course_id}/analytics", STAFF, "/course/{course}/analytics"),
+    Asking("GET /course/{course_id}/analytics", HIDDEN_STAFF, "/course/{hidden}/analytics", else_=404),
+    Asking("POST /bulk", OWN, body='{"courseId": {course}, "userIds": [{learner_id}]}'),
+    Asking("POST /bulk", STAFF, body='{"courseId": {course}, "userIds": [{learner_id}, {peer_id}]}'),
+    Asking("POST /bulk", HIDDEN_STAFF, body='{"courseId": {hidden}, "userIds": [{learner_id}]}', else_=404),
+    Asking("POST /update", {"learner": 200, "peer": 200}, body="{" + UNIT + "}"),
+    Asking("POST /update", {"learner": 200, "admin": 200, "system": 200}, body="{" + UNIT + ', "userId": {learner_id}}'),
+    Asking("POST /update", {}, body="{" + UNIT + ', "userId": {stranger_id}}'),
+    Asking("POST /update", {"admin": 404, "system": 404}, body="{" + UNIT + ', "userId": 999999}'),
+    Asking(
+        "POST /update",
+        {"other tutor": 403, "admin": 403, "system": 403},
+        body='{"courseId": {hidden}, "courseContentId": 1}',
+        else_=404,
+    ),
+]
+
+
+@pytest.fixture
+async def school(world: World, client: httpx.AsyncClient) -> School:
+    built = School(world, client)
+    await built.build()
+    return built
+
+
+@pytest.mark.parametrize("asking", MATRIX, ids=lambda asking: f"{asking} {asking.body or ''}".strip())
+async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
+    method, route = asking.route.split(" ")
+    body: Any = json.loads(school.filled(asking.body)) if asking.body else None
+    allowed = [role for role in ROLES if asking.expected(role) < 400]
+    before = await stored(school)
+
+    async def ask(role: str) -> None:
+        answer = await school.ask(role, method, PREFIX + (asking.path or route), body)
+        assert (role, answer.status_code) == (role, asking.expected(role))
+        assert answer.json()["success"] is (role in allowed)
+        assert role in allowed or set(answer.json()) == {"success", "message", "requestId"}
+
+    for role in set(ROLES) - set(allowed):
+        await ask(role)
+    assert await stored(school) == before
+
+    for role in allowed:
+        await ask(role)
+    assert (await stored(school) == before) is (not allowed or asking.route != "POST /update")
+
+
+async def test_every_route_of_the_contract_is_asked(school: School) -> None:
+    paths = (await school.client.get("/openapi.json")).json()["paths"]
+    routes = {
+        f"{method.upper()} {path.removeprefix(PREFIX)}"
+        for path, operations in paths.items()
+        for method in operations
+        if path.startswith(PREFIX + "/")
+    }
+
+    assert {asking.route for asking in MATRIX} == routes
+
+
+async def test_a_tutor_is_a_learner_like_any_other_in_the_courses_of_others(school: School) -> None:
+    await school.world.does.enrollments.enroll(school.people["other tutor"].id, int(school.ids["course"]))
+
+    async def status(path: str) -> int:
+        return (await school.ask("other tutor", "GET", PREFIX + path)).status_code
+
+    assert await status("/{course}/{other_tutor_id}") == 200
+    assert await status("/{course}/{learner_id}") == 403
+    assert await status("/course/{course}/all") == 403
