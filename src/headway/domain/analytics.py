@@ -5,6 +5,7 @@ now. So the analytics cost the same however many learners a course has and howev
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -28,6 +29,11 @@ def status_tally(status: EnrollmentStatus) -> str:
 def completed_tally(status: EnrollmentStatus) -> str:
     """Name the tally of enrollments of a status that have a date of completion."""
     return f"completed:{status.value}"
+
+
+@lru_cache(maxsize=10_000)
+def _unit_tallies(unit_id: int) -> tuple[str, str, str]:
+    return f"unit:{unit_id}:rows", f"unit:{unit_id}:completed", f"unit:{unit_id}:seconds"
 
 
 class UnitFigures(msgspec.Struct, frozen=True):
@@ -86,11 +92,8 @@ def tallies_of_enrollment(
 
 def tallies_of_unit(unit_id: int, *, is_complete: bool, duration_seconds: int) -> tuple[Tally, ...]:
     """Give what a learner's progress in a unit adds to the tallies of its course."""
-    return (
-        (f"unit:{unit_id}:rows", 1),
-        (f"unit:{unit_id}:completed", int(is_complete)),
-        (f"unit:{unit_id}:seconds", duration_seconds),
-    )
+    rows, completed, seconds = _unit_tallies(unit_id)
+    return (rows, 1), (completed, int(is_complete)), (seconds, duration_seconds)
 
 
 def figures(tallies: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseFigures:
@@ -110,9 +113,8 @@ def figures(tallies: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) 
 
 
 def _unit_figures(tallies: Mapping[str, int], unit_id: int) -> UnitFigures:
-    rows = tallies.get(f"unit:{unit_id}:rows", 0)
-    seconds = tallies.get(f"unit:{unit_id}:seconds", 0)
-    return UnitFigures(unit_id, tallies.get(f"unit:{unit_id}:completed", 0), seconds / rows if rows else 0.0)
+    rows, completed, seconds = (tallies.get(name, 0) for name in _unit_tallies(unit_id))
+    return UnitFigures(unit_id, completed, seconds / rows if rows else 0.0)
 
 
 def _sum(tallies: Mapping[str, int], names: Iterable[str]) -> int:

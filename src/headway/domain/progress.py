@@ -55,6 +55,11 @@ class UnitProgress(msgspec.Struct):
         return duration_seconds(self.evidence, self.study_ms)
 
     @property
+    def tallied(self) -> tuple[bool, int]:
+        """What the tallies follow from: as long as it is equal, so are they."""
+        return self.is_complete, self.duration_seconds
+
+    @property
     def tallies(self) -> tuple[Tally, ...]:
         """What this adds to the tallies of its course."""
         return tallies_of_unit(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)

@@ -43,6 +43,12 @@ class Enrollment(msgspec.Struct):
     access_days: int | None
 
     @property
+    def tallied(self) -> tuple[Any, ...]:
+        """What the tallies follow from: as long as it is equal, so are they."""
+        day = None if self.last_activity_at is None else self.last_activity_at // DAY
+        return self.status, self.percent, self.enrolled_at, self.completed_at, day
+
+    @property
     def tallies(self) -> tuple[Tally, ...]:
         """What the enrollment adds to the tallies of its course."""
         return tallies_of_enrollment(self.status, self.percent, self.enrolled_at, self.completed_at, self.last_activity_at)

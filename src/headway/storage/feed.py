@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, true
@@ -57,10 +58,13 @@ async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant)
     newest = {row["topic"]: row["seq"] for row in taken}
     upcoming = {topic: newest[topic] - count for topic, count in counts.items()}
     values = []
+    encoded: tuple[Any, str] = (None, "")
     for change in changes:
         upcoming[change.topic] += 1
-        data = msgspec.json.encode(change.data).decode()
-        values.append((change.topic, upcoming[change.topic], change.type.value, now, data))
+        if change.data is not encoded[0]:
+            # The same is told in several topics, one after the other.
+            encoded = (change.data, msgspec.json.encode(change.data).decode())
+        values.append((change.topic, upcoming[change.topic], change.type.value, now, encoded[1]))
     await tx.write_rows((_insert, values))
     for topic, seq in newest.items():
         if seq % _PRUNED_EVERY < counts[topic] and seq > KEPT:

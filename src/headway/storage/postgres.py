@@ -40,6 +40,7 @@ _COURSE_LOCKS = 0x4865
 
 
 _SHARDS = 16
+_TOPICS_AT_ONCE = 200
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
 
@@ -134,7 +135,10 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
 
     async def announce(self, topics: Collection[str]) -> None:
         """Notify the channel that all server processes listen on; PostgreSQL delivers it after the commit."""
-        await self._connection.execute("SELECT pg_notify($1, topic) FROM unnest($2::text[]) AS topic", _CHANNEL, sorted(topics))
+        wanted = sorted(topics)
+        # What a notification holds is limited to 8,000 bytes.
+        told = [" ".join(wanted[i : i + _TOPICS_AT_ONCE]) for i in range(0, len(wanted), _TOPICS_AT_ONCE)]
+        await self._connection.execute("SELECT pg_notify($1, told) FROM unnest($2::text[]) AS told", _CHANNEL, told)
 
 
 class PostgresDatabase(Database):
@@ -213,7 +217,7 @@ class PostgresDatabase(Database):
         connection = await connect(self._database_url, timeout_seconds=self._timeout_seconds)
         try:
             connection.add_termination_listener(lambda *_: lost.set())
-            await connection.add_listener(_CHANNEL, lambda _connection, _pid, _channel, topic: self._tell([topic]))
+            await connection.add_listener(_CHANNEL, lambda _connection, _pid, _channel, told: self._tell(told.split()))
             self._tell(None)
             await lost.wait()
         finally:

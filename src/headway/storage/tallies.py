@@ -1,7 +1,8 @@
 """Tallies as rows: what the analytics of courses are made of."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any, Protocol
 
 from sqlalchemy import Text, and_, bindparam, func, select
 
@@ -31,19 +32,32 @@ _revision = select(func.sum(course_tallies.c.value).label("value")).where(
 )
 
 
+class Tallied(Protocol):
+    """What adds to the tallies of a course."""
+
+    @property
+    def tallied(self) -> tuple[Any, ...]:
+        """What the tallies follow from: as long as it is equal, so are they."""
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What it adds."""
+
+
 class Moves:
     """What a transaction changes in tallies. It is written once, after all enrollments are locked and before the feed."""
 
     def __init__(self) -> None:
-        self._changed: Counter[tuple[int, str]] = Counter()
+        self._changed: defaultdict[tuple[int, str], int] = defaultdict(int)
 
-    def move(self, course_id: int, before: Iterable[Tally], after: Iterable[Tally]) -> None:
-        """Take off what something added before, and add what it adds now."""
-        if before == after:
-            return
-        for name, count in before:
-            self._changed[course_id, name] -= count
-        for name, count in after:
+    def move(self, course_id: int, before: Tallied | None, after: Tallied) -> None:
+        """Take off what something added before, if it was there, and add what it adds now."""
+        if before is not None:
+            if before.tallied == after.tallied:
+                return
+            for name, count in before.tallies:
+                self._changed[course_id, name] -= count
+        for name, count in after.tallies:
             self._changed[course_id, name] += count
 
     def rows(self, shard: int) -> RowsToWrite:

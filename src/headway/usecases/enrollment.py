@@ -5,6 +5,7 @@ change one after the other, in the order of arrival.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 from headway.domain.accounts import Caller
@@ -151,9 +152,9 @@ class Enrollments:
         freed = sum(enrollment.status in OPEN for enrollment in closed) if status not in OPEN else 0
         moves = Moves()
         for enrollment in closed:
-            before = enrollment.tallies
+            before = copy(enrollment)
             enrollment.status = status
-            moves.move(course_id, before, enrollment.tallies)
+            moves.move(course_id, before, enrollment)
         await enrollments.set_standing(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
         changes = [change for enrollment in closed for change in news.of_standing(enrollment, terms.title)]
@@ -185,7 +186,7 @@ async def _seat(
     """Enroll learners, or let them resume; the course must be locked and have the seats."""
     keys = sorted((user_id, course_id) for user_id in user_ids)
     known = await enrollments.lock(tx, keys)
-    before = {key: enrollment.tallies for key, enrollment in known.items()}
+    before = {key: copy(enrollment) for key, enrollment in known.items()}
     for enrollment in known.values():
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
@@ -197,7 +198,7 @@ async def _seat(
     await waiting_list.remove(tx, course_id, user_ids)
     seated = await enrollments.lock(tx, keys)
     for key, enrollment in seated.items():
-        moves.move(course_id, before.get(key, ()), enrollment.tallies)
+        moves.move(course_id, before.get(key), enrollment)
     return [seated[user_id, course_id] for user_id in user_ids]
 
 

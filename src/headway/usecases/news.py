@@ -1,9 +1,7 @@
 """What live clients are told of a learner in a course: the learner, and the staff of the course."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from headway.domain.completion import Percent
-from headway.domain.enrollment_status import EnrollmentStatus
 from headway.domain.feed import Change, ChangeType, topic_of_course, topic_of_user
 from headway.domain.instants import iso
 from headway.domain.progress import UnitProgress
@@ -34,18 +32,10 @@ def of_progress(enrollment: Enrollment, units: Iterable[UnitProgress]) -> list[C
     return _to_both(enrollment, ChangeType.PROGRESS, data)
 
 
-class Seen:
-    """What of a learner's progress is told when it changes."""
-
-    def __init__(self, enrollment: Enrollment) -> None:
-        self._status: EnrollmentStatus = enrollment.status
-        self._percent: Percent = enrollment.percent
-
-    def changes(self, enrollment: Enrollment, title: str, units: Iterable[UnitProgress]) -> list[Change]:
-        """Tell what is other than it was."""
-        moved = list(units)
-        told = of_standing(enrollment, title) if enrollment.status is not self._status else []
-        return told + (of_progress(enrollment, moved) if moved or enrollment.percent != self._percent else [])
+def of_changes(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[Change]:
+    """Tell what is other than it was; `units` are those whose status or percent is."""
+    told = of_standing(after, title) if after.status is not before.status else []
+    return told + (of_progress(after, units) if units or after.percent != before.percent else [])
 
 
 def _to_both(enrollment: Enrollment, kind: ChangeType, data: Mapping[str, object]) -> list[Change]:

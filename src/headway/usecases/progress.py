@@ -4,6 +4,7 @@ Everything merges by union or maximum, so the order and the number of times in w
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ from headway.storage.activity import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, 
 from headway.storage.database import WriteTransaction
 from headway.storage.enrollments import Enrollment, LearnerInCourse
 from headway.storage.tallies import Moves
-from headway.usecases.news import Seen
+from headway.usecases.news import of_changes
 
 
 class Walk:
@@ -91,7 +92,7 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
     """
     units, days = await activity.read_state(tx, set().union(*(walk.keys for walk in walks)))
     changes = _Changes()
-    before = [(walk.enrollment.tallies, Seen(walk.enrollment)) for walk in walks]
+    before = [copy(walk.enrollment) for walk in walks]
     for walk in walks:
         studied = _merge_claims(walk, days, changes)
         _move_units(walk, units, studied, changes, now)
@@ -102,8 +103,8 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
         for walk in walks:
             if walk.learner in changes.nearer:
                 _near_completion(walk, reached.get(walk.learner, (0, 0)), changes.nearer[walk.learner], now)
-    for walk, (tallies, _) in zip(walks, before, strict=True):
-        changes.tallies.move(walk.learner[1], tallies, walk.enrollment.tallies)
+    for walk, earlier in zip(walks, before, strict=True):
+        changes.tallies.move(walk.learner[1], earlier, walk.enrollment)
     await activity.number(tx, changes.units)
     await tx.write_rows(
         activity.day_rows(changes.days),
@@ -113,8 +114,8 @@ async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> 
     )
     news = [
         change
-        for walk, (_, seen) in zip(walks, before, strict=True)
-        for change in seen.changes(walk.enrollment, walk.outline.title, changes.visible.get(walk.learner, ()))
+        for walk, earlier in zip(walks, before, strict=True)
+        for change in of_changes(earlier, walk.enrollment, walk.outline.title, changes.visible.get(walk.learner, ()))
     ]
     await feed.publish(tx, news, now)
     return units
@@ -167,16 +168,15 @@ def _move_units(
             )
         )
         if is_news or last_at > progress.last_activity_at:
-            tallies = stored.tallies if stored else ()
-            shown = (stored.status, stored.percent) if stored else None
+            earlier = copy(stored)
             progress.evidence, progress.study_ms, progress.is_started = evidence, studied, is_started
             progress.last_activity_at = max(last_at, progress.last_activity_at)
             if noted:
                 progress.client_metadata = merged_metadata(progress.client_metadata, noted)
             changes.units.append(progress)
             _raise_percent(progress, walk, changes, now)
-            changes.tallies.move(walk.learner[1], tallies, progress.tallies)
-            if shown != (progress.status, progress.percent):
+            changes.tallies.move(walk.learner[1], earlier, progress)
+            if earlier is None or (earlier.status, earlier.percent) != (progress.status, progress.percent):
                 changes.visible.setdefault(walk.learner, []).append(progress)
 
 

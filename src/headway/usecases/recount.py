@@ -1,6 +1,7 @@
 """Counting anew what learners have reached in a course, after its staff has changed it."""
 
 from collections.abc import Sequence
+from copy import copy
 
 from headway.domain.catalogue import Outline
 from headway.domain.completion import COMPLETE, percent_of_course, percent_of_unit
@@ -47,11 +48,11 @@ async def _recount_units(
         percent = percent_of_unit(rule, progress.evidence, progress.study_ms)
         if progress.is_complete or percent == progress.percent:
             continue
-        before = progress.tallies
+        before = copy(progress)
         progress.percent = percent
         if percent == COMPLETE:
             progress.is_complete, progress.completed_at = True, now
-        moves.move(outline.course_id, before, progress.tallies)
+        moves.move(outline.course_id, before, progress)
         moved.append(progress)
     await tx.write_rows(activity.unit_rows(moved, now))
 
@@ -67,11 +68,11 @@ async def _recount_course(
         is_complete = 0 < outline.required_units <= completed and enrollment.completed_at is None
         if percent == enrollment.percent and not is_complete:
             continue
-        before = enrollment.tallies
+        before = copy(enrollment)
         enrollment.percent = percent
         if is_complete:
             enrollment.completed_at = now
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
-        moves.move(outline.course_id, before, enrollment.tallies)
+        moves.move(outline.course_id, before, enrollment)
         moved.append(enrollment)
     await tx.write_rows(enrollments.progress_rows(moved, now))
