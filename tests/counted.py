@@ -16,8 +16,8 @@ class CountedDatabase:
         self.statements = 0
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadTransaction]:
-        async with self._database.read() as tx:
+    async def read(self, *, is_single: bool = False) -> AsyncIterator[ReadTransaction]:
+        async with self._database.read(is_single=is_single) as tx:
             yield _CountedTransaction(self, tx)
 
 

@@ -7,7 +7,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, and_, bindparam, case, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select, union_all, update
 
 from headway.domain.analytics import Tally, tallies_of_enrollment
 from headway.domain.completion import COMPLETE, Evidence, Percent
@@ -184,35 +184,27 @@ class Order(NamedTuple):
 
 @cache
 def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
-    """Build the statement for a page: the parts of the index for the statuses, each in order, are merged.
+    """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged.
 
-    `has_date` chooses those with, or without, what is sorted by; the latter are in the order of their learners.
+    `has_date` chooses those with, or without, what is sorted by.
     """
     key = enrollments.c[wanted.sort.value]
     asked = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
+
+    def in_order(*columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        return [column.desc() if wanted.is_descending else column.asc() for column in columns]
+
     parts = [
-        select(enrollments.c.user_id.label("user_id"), key.label("key")).where(
-            enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *asked
-        )
-        for status in wanted.statuses
+        select(enrollments.c.user_id.label("user_id"), key.label("key"))
+        .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *asked)
+        .order_by(*in_order(key, enrollments.c.user_id))
+        .limit(bindparam("upto"))
+        .subquery(f"part{number}")
+        for number, status in enumerate(wanted.statuses)
     ]
-    merged = (union_all(*parts) if len(parts) > 1 else parts[0]).subquery("merged")
-    names = ["user_id"] if has_date is False else ["key", "user_id"]
-
-    def in_order(of: FromClause) -> list[ColumnElement[Any]]:
-        return [of.c[name].desc() if wanted.is_descending else of.c[name].asc() for name in names]
-
-    page = select(merged).order_by(*in_order(merged)).limit(bindparam("most")).offset(bindparam("skipped")).subquery("page")
-    return (
-        select(*_columns)
-        .select_from(page)
-        .join(
-            enrollments,
-            and_(enrollments.c.user_id == page.c.user_id, enrollments.c.course_id == bindparam("in_course")),
-        )
-        .join(courses, courses.c.id == enrollments.c.course_id)
-        .order_by(*in_order(page))
-    )
+    merged = union_all(*(select(part) for part in parts)).subquery("merged")
+    order = in_order(merged.c.key, merged.c.user_id)
+    return select(merged.c.user_id).order_by(*order).limit(bindparam("most")).offset(bindparam("skipped"))
 
 
 _insert = WriteRows(
@@ -402,7 +394,10 @@ async def list_sorted(
 ) -> list[Enrollment]:
     """Read part of the enrollments of a course in order, `has_date` as for `_sorted_page`."""
     page = _sorted_page(wanted, has_date)
-    return [_enrollment(row) for row in await tx.all(page, in_course=course_id, most=most, skipped=skipped)]
+    found = await tx.all(page, in_course=course_id, upto=most + skipped, most=most, skipped=skipped)
+    keys = [(row["user_id"], course_id) for row in found]
+    enrolled = await find_many(tx, keys)
+    return [enrolled[key] for key in keys]
 
 
 async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:

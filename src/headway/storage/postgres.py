@@ -175,8 +175,12 @@ class PostgresDatabase(Database):
         self._ear = asyncio.create_task(self._listen(), name="listen")
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[ReadTransaction]:
+    async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
         with _outages():
+            if is_single:
+                async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+                    yield PostgresReadTransaction(self.dialect, connection)
+                return
             async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
                 yield PostgresReadTransaction(self.dialect, connection)
 

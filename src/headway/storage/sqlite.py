@@ -177,11 +177,12 @@ class SqliteDatabase(Database):
             self._free_readers.put_nowait(reader)
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[ReadTransaction]:
+    async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
         connection = await self._free_readers.get()
         try:
             with _outages():
-                connection.execute("BEGIN")
+                if not is_single:
+                    connection.execute("BEGIN")
                 yield SqliteReadTransaction(self.dialect, connection)
         finally:
             if connection.in_transaction:

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from sqlalchemy import Text, and_, bindparam, func, select
+from sqlalchemy import bindparam, func, or_, select
 
-from headway.domain.analytics import Tally
+from headway.domain.analytics import Tally, completed_tally, status_tally
+from headway.domain.enrollment_status import EnrollmentStatus
 from headway.storage.database import ReadTransaction, RowsToWrite, WriteTransaction
-from headway.storage.dialects import WriteRows, rows
+from headway.storage.dialects import WriteRows
 from headway.storage.tables import course_tallies
 
 REVISION = "revision"
@@ -20,12 +21,8 @@ _of_course = (
     .where(course_tallies.c.course_id == bindparam("course_id"))
     .group_by(course_tallies.c.name)
 )
-_names = rows("names", {"name": Text()})
-_some_of_course = (
-    select(course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
-    .select_from(_names)
-    .join(course_tallies, and_(course_tallies.c.course_id == bindparam("course_id"), course_tallies.c.name == _names.c.name))
-    .group_by(course_tallies.c.name)
+_standings = _of_course.where(
+    or_(*(course_tallies.c.name == name(status) for status in EnrollmentStatus for name in (status_tally, completed_tally)))
 )
 _revision = select(func.sum(course_tallies.c.value).label("value")).where(
     course_tallies.c.course_id == bindparam("course_id"), course_tallies.c.name == REVISION
@@ -76,11 +73,13 @@ async def read(tx: ReadTransaction, course_id: int) -> dict[str, int]:
     return {row["name"]: int(row["value"]) for row in await tx.all(_of_course, course_id=course_id)}
 
 
-async def read_some(tx: ReadTransaction, course_id: int, names: Iterable[str]) -> dict[str, int]:
-    """Read tallies of a course by their names; those that are not there are 0."""
-    wanted = list(names)
-    found = await tx.all(_some_of_course, course_id=course_id, names=[(name,) for name in wanted])
-    return {**dict.fromkeys(wanted, 0), **{row["name"]: int(row["value"]) for row in found}}
+async def count_standings(tx: ReadTransaction, course_id: int, statuses: Iterable[EnrollmentStatus]) -> tuple[int, int]:
+    """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
+    found = {row["name"]: int(row["value"]) for row in await tx.all(_standings, course_id=course_id)}
+    asked = list(statuses)
+    counts = (sum(found.get(name(status), 0) for status in asked) for name in (status_tally, completed_tally))
+    enrolled, completed = counts
+    return enrolled, completed
 
 
 async def revision(tx: ReadTransaction, course_id: int) -> int:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from headway.domain.accounts import Caller
 from headway.domain.activity import Outcome, Refusal, Report, Update, Verdict
-from headway.domain.analytics import CourseFigures, completed_tally, figures, status_tally
+from headway.domain.analytics import CourseFigures, figures
 from headway.domain.catalogue import Outline
 from headway.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.domain.instants import DAY, Clock
@@ -59,7 +59,7 @@ class CourseRoom:
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
-        async with self._database.read() as tx:
+        async with self._database.read(is_single=True) as tx:
             row = await enrollments.standing(tx, caller_id=caller.user_id, user_id=user_id, course_id=course_id)
         is_staff = row is not None and (caller.sees_all or row["role"] is not None)
         is_own = user_id == caller.user_id
@@ -104,23 +104,14 @@ class CourseRoom:
         first = (page - 1) * limit
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            counted = await tallies.read_some(
-                tx, course_id, [name(status) for status in wanted.statuses for name in (status_tally, completed_tally)]
-            )
-            total = sum(counted[status_tally(status)] for status in wanted.statuses)
+            total, completed = await tallies.count_standings(tx, course_id, wanted.statuses)
             found: list[Enrollment] = []
             # Those without a date come after those with one, whatever the order.
-            dated = sum(counted[completed_tally(status)] for status in wanted.statuses)
-            parts = ((True, 0), (False, dated)) if wanted.sort is Sort.COMPLETED_AT else ((None, 0),)
-            for has_date, before in parts:
-                found += await enrollments.list_sorted(
-                    tx,
-                    course_id,
-                    wanted,
-                    has_date=has_date,
-                    most=limit - len(found),
-                    skipped=max(first - before, 0),
-                )
+            by_date = wanted.sort is Sort.COMPLETED_AT
+            for has_date, before in ((True, 0), (False, completed)) if by_date else ((None, 0),):
+                skipped, most = max(first - before, 0), limit - len(found)
+                if most:
+                    found += await enrollments.list_sorted(tx, course_id, wanted, has_date=has_date, most=most, skipped=skipped)
             return ProgressPage(await _with_units(tx, found), total)
 
     async def read_some(

@@ -244,8 +244,8 @@ def _percent_text(percent: Percent) -> str:
 
 def _shown(instant: Instant, zone: tzinfo) -> tuple[str, str]:
     """Write a date and a time as the seed does: `DD-Mon-YYYY` and `HH:MM:SS`, the months in English."""
-    moment = to_datetime(instant).astimezone(zone)
-    return f"{moment.day:02}-{_MONTHS[moment.month - 1]}-{moment.year:04}", f"{moment:%H:%M:%S}"
+    text = to_datetime(instant).astimezone(zone).isoformat()
+    return f"{text[8:10]}-{_MONTHS[int(text[5:7]) - 1]}-{text[:4]}", text[11:19]
 
 
 def _bound(errors: list[FieldError], field: str, text: str | None, zone: tzinfo, *, is_end: bool) -> Instant | None:
