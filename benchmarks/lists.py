@@ -187,16 +187,17 @@ async def fill(database: Database, size: int) -> None:
         WriteRows(assessments, ["id", "course_id", "title", "max_grade", "position"]),
         iter([(ASSESSMENT, COURSE, "Task", 100.0, 0)]),
     )
-    fields = ["user_id", "course_id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"]
+    fields = ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata"]
+    fields += ["enrolled_at", "created_at", "updated_at"]
     await write(
         database,
         WriteRows(enrollments, fields),
-        ((i, COURSE, open_, 0, 0, "{}", now, now, now) for i in range(LEARNER, size + 2)),
+        ((i, COURSE, i, open_, 0, 0, "{}", now, now, now) for i in range(LEARNER, size + 2)),
     )
     await write(
         database,
         WriteRows(enrollments, fields),
-        ((LEARNER, i, open_, 0, 0, "{}", now, now, now) for i in range(2, size + 1)),
+        ((LEARNER, i, size + i, open_, 0, 0, "{}", now, now, now) for i in range(2, size + 1)),
     )
     await write(
         database,

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from workload import Course, Unit, WireFormat, Workload
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
+CACHE_HITS = re.compile(rb'^headway_cache_reads_total\{.*"hit".*\} (\S+)$', re.MULTILINE)
 
 BASELINE_WIRE = WireFormat(
     track_path=b"/track",
@@ -165,6 +168,23 @@ def get_status(port: int, path: str) -> int:
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
         connection.request("GET", path)
         return connection.getresponse().status
+
+
+def read_answer(port: int, path: str, token: bytes = b"") -> bytes:
+    """Read what a server answers, with a learner's token where there is one. Raises ServerError if it is not 200."""
+    headers = {"Authorization": f"Bearer {token.decode()}"} if token else {}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)) as connection:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+    if answer.status != 200:
+        raise ServerError(f"status {answer.status} for {path}: {body[:500]!r}")
+    return body
+
+
+def count_cache_hits(port: int) -> float:
+    """How often Headway has found an answer in its cache since it was started."""
+    return sum(float(count) for count in CACHE_HITS.findall(read_answer(port, "/metrics")))
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

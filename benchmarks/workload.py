@@ -70,7 +70,7 @@ class Workload:
 
     def __init__(self, wire: WireFormat, course: Course, tokens: Sequence[str], *, events_per_visit: int) -> None:
         self.wire = wire
-        self._course = course
+        self.course = course
         self._events_per_visit = events_per_visit
         # Whole seconds: learners then share most of their times, which are costly to write out.
         began_at = int(time.time()) - HISTORY_SECONDS
@@ -82,6 +82,11 @@ class Workload:
     @property
     def learners(self) -> int:
         return len(self._learners)
+
+    @property
+    def tokens(self) -> list[bytes]:
+        """Token of each learner, in the order in which they take turns."""
+        return [learner.token for learner in self._learners]
 
     def requests(self, batch_size: int) -> Iterator[bytes]:
         """Requests without end, each of one learner: single events where `batch_size` is 1, else batches."""
@@ -100,7 +105,7 @@ class Workload:
         number = learner.events
         learner.events += 1
         visit, place = divmod(number, self._events_per_visit)
-        unit = self._course.units[(learner.first_unit + visit) % len(self._course.units)]
+        unit = self.course.units[(learner.first_unit + visit) % len(self.course.units)]
         sitting, step = divmod(number, EVENTS_PER_SITTING)
         day, sitting = divmod(sitting, SITTINGS_PER_DAY)
         within_day = sitting * (EVENTS_PER_SITTING * STEP_SECONDS + BREAK_SECONDS) + step * STEP_SECONDS
@@ -110,7 +115,7 @@ class Workload:
         return EVENT % (
             b'"event_id":"%b",' % make_event_id(version) if version else b"",
             self._activity_type(place),
-            self._course.id,
+            self.course.id,
             unit.module_id,
             unit.id,
             EVENT_SECONDS,

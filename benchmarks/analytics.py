@@ -1,0 +1,367 @@
+"""Cost of a course's analytics and of the list of its learners, with few and with many learners, on PostgreSQL and SQLite.
+
+One client asks a server of a small course and a server of a large one in turn, so that each ratio is of neighbours in time.
+An answer that is not as due ends the run with a message; whether the targets are met does not change the exit code.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import http.client
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from sqlalchemy import text
+
+from databases import Database, SqliteDatabase, run_postgres
+from headway.app import system_clock
+from headway.domain.analytics import Tally, tallies_of_enrollment
+from headway.domain.completion import COMPLETE
+from headway.domain.enrollment_status import EnrollmentStatus
+from headway.domain.instants import DAY, Instant
+from headway.http.tokens import Tokens
+from headway.settings import Settings
+from headway.storage import schema, users
+from headway.storage.database import Database as Storage
+from headway.storage.database import WriteTransaction
+from headway.storage.dialects import WriteRows
+from headway.storage.tables import enrollments, unit_progress
+from headway.storage.tables import users as user_table
+from headway.storage.tallies import Moves
+from measure import open_workspace, report_progress
+from report import TARGET_HEADINGS, Target, describe_machine, format_table, format_target
+from servers import RunningServer, Server, ServerError, count_cache_hits, make_headway, run_server
+
+PAGE = 20
+AT_ONCE = 5_000
+# Whom the preparation of a server makes: the owner of its course first, then the only learner who is enrolled at first.
+OWNER, UPDATING_LEARNER = 1, 2
+UNIT_SECONDS = 600
+ANALYTICS_TARGET, LIST_TARGET = Target(at_most=100), Target(at_most=1.3)
+
+_write_users = WriteRows(user_table, ["id", "role", "name", "token_version", "is_disabled", "created_at", "updated_at"])
+_write_enrollments = WriteRows(
+    enrollments,
+    [
+        *("user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "certificate_url"),
+        *("enrolled_at", "last_activity_at", "completed_at", "created_at", "updated_at"),
+    ],
+)
+# Units are reached in their order, so that their mean is the percent of the course. Some who are ENROLLED have declared that
+# they have not started.
+_insert_units = text("""
+INSERT INTO unit_progress (user_id, course_id, unit_id, id, status, percent, study_ms, metadata,
+    last_activity_at, completed_at, created_at, updated_at)
+SELECT user_id, course_id, unit_id, :first_id + row_number() OVER () - 1,
+    CASE WHEN reached >= 10000 THEN 'COMPLETED' WHEN status = 'ENROLLED' THEN 'NOT_STARTED' ELSE 'IN_PROGRESS' END,
+    CASE WHEN reached >= 10000 THEN 10000 WHEN reached > 0 THEN reached ELSE 0 END,
+    CASE WHEN reached >= 10000 THEN :unit_ms ELSE 0 END, '{}',
+    updated_at, CASE WHEN reached >= 10000 THEN updated_at END, created_at, updated_at
+FROM (
+    SELECT e.user_id, e.course_id, e.status, e.created_at, e.updated_at, u.id AS unit_id,
+        e.percent * :units - (u.id - :first_unit) * 10000 AS reached
+    FROM enrollments AS e JOIN units AS u ON u.course_id = e.course_id
+    WHERE e.user_id BETWEEN :first_user AND :last_user
+) AS parts
+""")
+# As the migration that made the tallies counted them.
+_tally_units = [
+    text(
+        "INSERT INTO course_tallies (course_id, name, shard, value) "
+        f"SELECT course_id, 'unit:' || unit_id || '\\:{name}', 0, {value} FROM unit_progress WHERE {condition} GROUP BY 1, 2"
+    )
+    for name, value, condition in (
+        ("rows", "count(*)", "TRUE"),
+        ("completed", "count(*)", "status = 'COMPLETED'"),
+        ("seconds", "sum(study_ms / 1000)", "study_ms >= 1000"),
+    )
+]
+
+
+class Place(NamedTuple):
+    """A learner's place in the course, spread over statuses, percents and the last year."""
+
+    status: EnrollmentStatus
+    percent: int
+    enrolled_at: Instant
+    last_activity_at: Instant | None
+    completed_at: Instant | None
+
+    @property
+    def tallied(self) -> tuple[object, ...]:
+        return self
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        dates = self.enrolled_at, self.completed_at, self.last_activity_at
+        return tallies_of_enrollment(self.status, self.percent, *dates)
+
+
+class Answerer:
+    """A server with a course, asked over one connection, and how long each answer took, by what was asked."""
+
+    def __init__(self, server: Server, running: RunningServer, owner_token: str, learners: int) -> None:
+        self.port = running.port
+        self.learners = learners
+        self.times_ms: dict[str, list[float]] = {}
+        self._course = server.workload.course
+        self._connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+        self._owner_token = owner_token
+        self._learner_token = server.workload.tokens[0].decode()
+        self._updates = 0
+
+    def update(self) -> None:
+        """Change the figures of the course."""
+        self._updates += 1
+        seconds = UNIT_SECONDS * self._updates
+        declared = {"courseId": self._course.id, "courseContentId": self._course.units[0].id, "activityDuration": seconds}
+        self._ask("POST", "/user-progress/update", self._learner_token, json.dumps(declared))
+
+    def read_analytics(self, name: str) -> None:
+        found = self._read(name, "analytics")["results"]
+        rows = (self.learners - 1) * len(self._course.units) + 1
+        if (found["totalEnrollments"], found["totalActivities"]) != (self.learners, rows):
+            raise ServerError(f"{name}: not of {self.learners:,} enrollments and {rows:,} rows of progress: {found}")
+
+    def read_page(self, name: str, query: str, page: int) -> int:
+        """Read a page of the course's learners; the number of pages that there are."""
+        found = self._read(name, f"all?{query}&limit={PAGE}&page={page}")
+        total, pages = found["pagination"]["total"], found["pagination"]["totalPages"]
+        if len(found["results"]) != min(PAGE, total - (page - 1) * PAGE):
+            raise ServerError(f"{name}: page {page} has {len(found['results'])} of {total:,} learners")
+        return int(pages)
+
+    def _read(self, name: str, path: str) -> Any:
+        taken_ms, answer = self._ask("GET", f"/user-progress/course/{self._course.id}/{path}", self._owner_token)
+        self.times_ms.setdefault(name, []).append(taken_ms)
+        return json.loads(answer)
+
+    def _ask(self, method: str, path: str, token: str, body: str | None = None) -> tuple[float, bytes]:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        began = time.perf_counter()
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        content = answer.read()
+        taken_ms = (time.perf_counter() - began) * 1000
+        if answer.status != 200:
+            raise ServerError(f"status {answer.status} for {path}: {content[:500]!r}")
+        return taken_ms, content
+
+
+class Listing(NamedTuple):
+    """A list of the course's learners in one order."""
+
+    sort_by: str
+    order: str
+    status: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.sort_by} {self.order}, {self.status or 'all'}"
+
+    @property
+    def query(self) -> str:
+        return f"sortBy={self.sort_by}&order={self.order}" + (f"&status={self.status}" if self.status else "")
+
+    @property
+    def last_page(self) -> str:
+        return f"{self.name}: last page"
+
+
+UNCACHED, CACHED = "not cached", "cached"
+LISTINGS = [
+    Listing(*each)
+    for each in itertools.product(("progress", "enrollmentDate", "completionDate"), ("asc", "desc"), (None, "COMPLETED"))
+]
+
+
+def main() -> None:
+    options = parse_options()
+    with open_workspace(options.directory) as workspace:
+        with run_postgres(workspace / "postgres") as postgres:
+            facts = describe_machine(workspace, postgres.version)
+            on_postgres = measure("PostgreSQL", postgres.create_database, options, workspace)
+        on_sqlite = measure("SQLite", lambda name: SqliteDatabase(workspace / f"{name}.db"), options, workspace)
+    found = {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
+    print(f"{facts}\n- {options.units} units, each learner in each; pages of {PAGE}; median of {options.repeats} readings\n")
+    print(f"{format_analytics(found)}\n\n{format_lists(found)}\n\n{format_targets(found)}")
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure a course's analytics and the list of its learners.")
+    parser.add_argument("--few", type=int, default=1_000, help="learners of the small course")
+    parser.add_argument("--learners", type=int, default=100_000, help="learners of the large course")
+    parser.add_argument("--units", type=int, default=50)
+    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--directory", type=Path, help="where databases and logs are put during the run")
+    return parser.parse_args()
+
+
+def measure(
+    name: str, make_database: Callable[[str], Database], options: argparse.Namespace, workspace: Path
+) -> tuple[Answerer, Answerer]:
+    """Fill a small and a large course, and ask for everything in turn."""
+    log_path = workspace / "headway.log"
+    with contextlib.ExitStack() as running:
+        pair = []
+        for size, learners in (("small", options.few), ("large", options.learners)):
+            report_progress(f"{name}: {learners:,} learners in {options.units} units")
+            server = make_headway(make_database(size), learners=1, units=options.units)
+            owner_token = asyncio.run(prepare(server, learners))
+            server.database.settle()
+            server.database.checkpoint()
+            pair.append(Answerer(server, running.enter_context(run_server(server, log_path)), owner_token, learners))
+        small, large = pair
+        report_progress(f"{name}: {options.repeats} readings of everything")
+        ask_analytics(small, large, options.repeats)
+        ask_lists(small, large, options.repeats)
+    return small, large
+
+
+def ask_analytics(small: Answerer, large: Answerer, repeats: int) -> None:
+    """Read the figures after each change of them, and again; raises ServerError if the cache was not used as expected."""
+    hits_before = [count_cache_hits(each.port) for each in (small, large)]
+    for _, each in itertools.product(range(repeats), (small, large)):
+        each.update()
+        each.read_analytics(UNCACHED)
+        each.read_analytics(CACHED)
+    hits = [count_cache_hits(each.port) - before for each, before in zip((small, large), hits_before, strict=True)]
+    if hits != [repeats, repeats]:
+        raise ServerError(f"of {repeats} analytics after a change and {repeats} without one {hits} came from the cache")
+
+
+def ask_lists(small: Answerer, large: Answerer, repeats: int) -> None:
+    for listing, _, each in itertools.product(LISTINGS, range(repeats), (small, large)):
+        last = each.read_page(listing.name, listing.query, 1)
+        each.read_page(listing.last_page, listing.query, last)
+
+
+async def prepare(server: Server, learners: int) -> str:
+    """Fill the course of a new server with learners; the token of its owner."""
+    secret_key = server.environment["HEADWAY_SECRET_KEY"]
+    settings = Settings(database_url=server.database.url, secret_key=secret_key, database_timeout_seconds=3600)
+    storage = schema.database(settings)
+    await storage.open()
+    try:
+        await fill(storage, server, learners)
+        async with storage.read() as tx:
+            owner = await users.find(tx, OWNER)
+    finally:
+        await storage.close()
+    if owner is None:
+        raise ServerError("the course has no owner")
+    return Tokens(secret_key, system_clock, lifetime_seconds=DAY).issue(owner)
+
+
+async def fill(storage: Storage, server: Server, learners: int) -> None:
+    """Enroll more learners until there are so many, each with progress in each unit, and keep the tallies right."""
+    first = UPDATING_LEARNER + 1
+    newcomers = iter(range(first, first + learners - 1))
+    now = system_clock()
+    while part := list(itertools.islice(newcomers, AT_ONCE)):
+        async with storage.write() as tx:
+            await enroll(tx, server, part, now)
+    async with storage.write() as tx:
+        for statement in _tally_units:
+            await tx.run(statement)
+
+
+async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now: Instant) -> None:
+    course = server.workload.course
+    await tx.write_rows((_write_users, [(i, "PARTICIPANT", f"Learner {i}", 1, False, now, now) for i in user_ids]))
+    moves, rows = Moves(), []
+    for user_id, enrollment_id in zip(user_ids, await tx.new_ids(enrollments, len(user_ids)), strict=True):
+        place = make_place(user_id, now)
+        moves.move(course.id, None, place)
+        completed_units = place.percent * len(course.units) // COMPLETE
+        rows.append(
+            (
+                *(user_id, course.id, enrollment_id, place.status.value, place.percent),
+                *(completed_units * UNIT_SECONDS * 1000, "{}", None),
+                *(place.enrolled_at, place.last_activity_at, place.completed_at, place.enrolled_at),
+                place.last_activity_at or place.enrolled_at,
+            )
+        )
+    await tx.write_rows((_write_enrollments, rows))
+    await moves.write(tx)
+    progress_ids = await tx.new_ids(unit_progress, len(user_ids) * len(course.units))
+    await tx.run(
+        _insert_units,
+        first_id=progress_ids[0],
+        units=len(course.units),
+        first_unit=course.units[0].id,
+        unit_ms=UNIT_SECONDS * 1000,
+        first_user=user_ids[0],
+        last_user=user_ids[-1],
+    )
+
+
+def make_place(user_id: int, now: Instant) -> Place:
+    """Spread learners: a quarter has completed the course, of the rest most are under way; neighbours differ."""
+    kind = user_id * 7 % 20
+    enrolled_at = now - (10 + user_id * 31 % 355) * DAY - user_id * 7_919 % DAY
+    active_at = now - user_id * 13 % 10 * DAY
+    if kind < 5:
+        completed_at = enrolled_at + (1 + user_id * 11 % 9) * DAY
+        status = EnrollmentStatus.CERTIFIED if kind == 0 else EnrollmentStatus.COMPLETED
+        return Place(status, COMPLETE, enrolled_at, completed_at, completed_at)
+    if kind == 5:
+        return Place(EnrollmentStatus.ENROLLED, 0, enrolled_at, None, None)
+    others = {6: EnrollmentStatus.DROPPED, 7: EnrollmentStatus.EXPIRED}
+    return Place(others.get(kind, EnrollmentStatus.IN_PROGRESS), user_id * 4_999 % COMPLETE, enrolled_at, active_at, None)
+
+
+Found = dict[str, tuple[Answerer, Answerer]]
+
+
+def format_analytics(found: Found) -> str:
+    rows = [
+        [database, f"{each.learners:,}", *(f"{median(each.times_ms[name]):.1f}" for name in (UNCACHED, CACHED))]
+        for database, pair in found.items()
+        for each in pair
+    ]
+    return format_table(["database", "learners", "analytics ms: not cached", "cached"], rows)
+
+
+def format_lists(found: Found) -> str:
+    """Medians over the readings, of the first page and of the last one, in the small course and in the large one."""
+    sizes = [f"{each.learners:,}" for each in next(iter(found.values()))]
+    rows = [
+        [database, *(listing.name.split(", ")), *format_times(listing.name, pair), *format_times(listing.last_page, pair)]
+        for database, pair in found.items()
+        for listing in LISTINGS
+    ]
+    headings = ["database", "order", "status", f"first page ms: {sizes[0]}", *(sizes[1], "ratio")]
+    return format_table([*headings, f"last page ms: {sizes[0]}", sizes[1], "ratio"], rows)
+
+
+def format_times(name: str, pair: tuple[Answerer, Answerer]) -> Iterator[str]:
+    yield from (f"{median(each.times_ms[name]):.1f}" for each in pair)
+    yield f"{median(pair_times(name, pair)):.2f}"
+
+
+def pair_times(name: str, pair: tuple[Answerer, Answerer]) -> list[float]:
+    """Ratio of each reading of the large course and the one of the small course before it."""
+    small, large = pair
+    return [above / below for above, below in zip(large.times_ms[name], small.times_ms[name], strict=True)]
+
+
+def format_targets(found: Found) -> str:
+    rows = []
+    for database, (small, large) in found.items():
+        figure = f"{database}: analytics of {large.learners:,} learners, not cached, ms"
+        rows.append(format_target(figure, large.times_ms[UNCACHED], ANALYTICS_TARGET))
+        ratios = {listing: pair_times(listing.name, (small, large)) for listing in LISTINGS}
+        worst = max(ratios, key=lambda listing: median(ratios[listing]))
+        figure = f"{database}: first page, {large.learners:,} / {small.learners:,} learners, worst list ({worst.name})"
+        rows.append(format_target(figure, ratios[worst], LIST_TARGET))
+    return format_table(TARGET_HEADINGS, rows)
+
+
+if __name__ == "__main__":
+    main()
