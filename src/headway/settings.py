@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -89,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{variable('log_level')} must be debug, info, warning or error")
         if self.valkey_url is not None and not self.valkey_url.startswith(_VALKEY_SCHEMES):
             raise SettingsError(f"{variable('valkey_url')} must start with {' or '.join(_VALKEY_SCHEMES)}")
+        if self.valkey_url is not None and find_spec("valkey") is None:
+            raise SettingsError(f"{variable('valkey_url')} needs the client of Valkey: pip install 'headway[valkey]'")
         try:
             ZoneInfo(self.display_timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):

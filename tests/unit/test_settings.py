@@ -152,3 +152,26 @@ def test_a_flag_is_checked_like_a_variable(flags: dict[str, Any]) -> None:
 )
 def test_the_kind_of_database_is_told_by_its_url(url: str, is_sqlite: bool) -> None:
     assert Settings(database_url=url).is_sqlite is is_sqlite
+
+
+@pytest.mark.parametrize("zone", ["Kolkata", "Asia/Nowhere", "../etc/passwd", "", "UTC+1 "])
+def test_a_time_zone_that_does_not_exist_is_refused(zone: str) -> None:
+    with pytest.raises(SettingsError, match="HEADWAY_DISPLAY_TIMEZONE must be a time zone"):
+        Settings(display_timezone=zone).check()
+
+
+def test_a_time_zone_that_exists_is_taken() -> None:
+    assert Settings.load({"HEADWAY_DISPLAY_TIMEZONE": "Asia/Kolkata"}).display_timezone == "Asia/Kolkata"
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost:6379"])
+def test_an_address_that_is_not_one_of_valkey_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="HEADWAY_VALKEY_URL must start with"):
+        Settings(valkey_url=url).check()
+
+
+def test_valkey_without_its_client_is_refused_in_words_that_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headway.settings.find_spec", lambda _name: None)
+
+    with pytest.raises(SettingsError, match=r"pip install 'headway\[valkey\]'"):
+        Settings(valkey_url="redis://localhost:6379").check()

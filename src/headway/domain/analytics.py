@@ -101,12 +101,13 @@ def figures(tallies: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) 
     by_status = {status: tallies.get(status_tally(status), 0) for status in EnrollmentStatus}
     enrollments = sum(by_status.values())
     finished = sum(by_status[status] for status in FINISHED)
+    begun = (name for name in tallies if name.startswith("unit:") and name.endswith(":rows"))
     return CourseFigures(
         enrollments=enrollments,
         by_status=by_status,
         average_percent=tallies.get(_PERCENT, 0) / enrollments / 100 if enrollments else 0.0,
         average_completion_days=tallies.get(_COMPLETION_TIME, 0) / finished / DAY if finished else 0.0,
-        unit_progress=_sum(tallies, (name for name in tallies if name.startswith("unit:") and name.endswith(":rows"))),
+        unit_progress=_sum(tallies, begun),
         recently_active=_sum(tallies, (f"active:{today - ago}" for ago in range(_RECENT_DAYS))),
         units=[_unit_figures(tallies, unit_id) for unit_id in unit_ids],
     )

@@ -30,7 +30,7 @@ class Standing(NamedTuple):
 
 
 class LearnerProgress(NamedTuple):
-    """A learner in a course. `units` are those with progress, the newest change first; of others `statuses` may tell."""
+    """A learner in a course; `units` are those with progress, the newest change first."""
 
     enrollment: Enrollment | None
     units: list[UnitProgress]
