@@ -71,7 +71,7 @@ _contents = (
     .select_from(_event_keys)
     .join(learner_activity_logs, _same_event)
 )
-_unit_columns = [
+UNIT_COLUMNS = [
     unit_progress.c[name]
     for name in (
         *("user_id", "course_id", "unit_id", "id", "status", "percent", "study_ms", "metadata", "client_metadata"),
@@ -82,7 +82,7 @@ _state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day"
 _state = (
     select(
         *(_state_keys.c[name] for name in ("user_id", "course_id", "unit_id")),
-        *_unit_columns[3:],
+        *UNIT_COLUMNS[3:],
         _state_keys.c.day,
         study_days.c.spans,
     )
@@ -95,15 +95,15 @@ _state = (
 )
 _write_units = WriteRows(
     unit_progress,
-    [column.name for column in _unit_columns],
+    [column.name for column in UNIT_COLUMNS],
     update=[
-        column.name for column in _unit_columns if column.name not in {"user_id", "course_id", "unit_id", "id", "created_at"}
+        column.name for column in UNIT_COLUMNS if column.name not in {"user_id", "course_id", "unit_id", "id", "created_at"}
     ],
 )
 _write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
 _unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
 _units_by_key = (
-    select(*_unit_columns)
+    select(*UNIT_COLUMNS)
     .select_from(_unit_keys)
     .join(
         unit_progress,
@@ -121,7 +121,7 @@ _completed = (
     .where(unit_progress.c.status == "COMPLETED")
 )
 _units_of_learners = (
-    select(*_unit_columns)
+    select(*UNIT_COLUMNS)
     .select_from(_learner_keys)
     .join(
         unit_progress,
@@ -180,7 +180,7 @@ async def read_state(
     for row in await tx.all(_state, keys=sorted(keys)):
         user_id, course_id, unit_id, progress_id, *_, day, spans = row
         if progress_id is not None:
-            units.setdefault((user_id, course_id, unit_id), _unit(row))
+            units.setdefault((user_id, course_id, unit_id), unit_of(row))
         if day != NO_DAY and (user_id, course_id, day) not in days:
             days[user_id, course_id, day] = {} if spans is None else decode_spans(spans)
     return units, days
@@ -188,7 +188,7 @@ async def read_state(
 
 async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> list[UnitProgress]:
     """Read progress in units, where there is any."""
-    return [_unit(row) for row in await tx.all(_units_by_key, keys=keys)]
+    return [unit_of(row) for row in await tx.all(_units_by_key, keys=keys)]
 
 
 async def completed_units(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> set[int]:
@@ -200,10 +200,8 @@ async def read_units_of(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) ->
     """Read all unit progress of learners in courses, by (user_id, course_id), the newest change first."""
     found: dict[tuple[int, int], list[UnitProgress]] = {key: [] for key in keys}
     for row in await tx.all(_units_of_learners, keys=keys):
-        found[row[0], row[1]].append(_unit(row))
-    for units in found.values():
-        units.sort(key=lambda unit: (unit.updated_at, unit.id), reverse=True)
-    return found
+        found[row[0], row[1]].append(unit_of(row))
+    return {key: newest_first(units) for key, units in found.items()}
 
 
 async def number(tx: WriteTransaction, progress: Iterable[UnitProgress]) -> None:
@@ -243,7 +241,13 @@ def decode_spans(text: str) -> SpansByUnit:
     return _decode_spans(text)
 
 
-def _unit(row: Row) -> UnitProgress:
+def newest_first(units: list[UnitProgress]) -> list[UnitProgress]:
+    """Sort unit progress by its last change."""
+    return sorted(units, key=lambda unit: (unit.updated_at, unit.id), reverse=True)
+
+
+def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
+    """Read unit progress from a row that begins with `UNIT_COLUMNS`."""
     return UnitProgress(
         user_id=row[0],
         course_id=row[1],

@@ -80,7 +80,7 @@ def _status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
 
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id})
-_columns = (
+COLUMNS = (
     enrollments.c.user_id,
     enrollments.c.course_id,
     enrollments.c.status,
@@ -98,7 +98,7 @@ _columns = (
     courses.c.access_days,
 )
 _found = (
-    select(*_columns)
+    select(*COLUMNS)
     .select_from(_keys)
     .join(enrollments, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
     .join(courses, courses.c.id == enrollments.c.course_id)
@@ -106,14 +106,14 @@ _found = (
 )
 _lock = _found.with_for_update(of=enrollments)
 _lock_page = (
-    select(*_columns)
+    select(*COLUMNS)
     .join(courses, courses.c.id == enrollments.c.course_id)
     .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.user_id > bindparam("after_user"))
     .order_by(enrollments.c.user_id)
     .limit(bindparam("most"))
     .with_for_update(of=enrollments)
 )
-_titled = select(*_columns, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
+_titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
 _of_user = (
     _titled.where(enrollments.c.user_id == bindparam("of_user"))
     .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
@@ -155,7 +155,7 @@ def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Sel
     """Build the statements for a page of a course's enrollments and for their number."""
     asked = [enrollments.c.course_id == bindparam("in_course"), *([_status_among(*statuses)] if statuses else [])]
     page = (
-        select(*_columns, users.c.name.label("learner_name"))
+        select(*COLUMNS, users.c.name.label("learner_name"))
         .join(courses, courses.c.id == enrollments.c.course_id)
         .join(users, users.c.id == enrollments.c.user_id)
         .where(*asked)
@@ -182,12 +182,16 @@ class Order(NamedTuple):
     is_descending: bool
 
 
+class Part(NamedTuple):
+    """A part of a list, and how many enrollments it has: with a date to be sorted by, without one, or None for all."""
+
+    has_date: bool | None
+    size: int
+
+
 @cache
 def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
-    """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged.
-
-    `has_date` chooses those with, or without, what is sorted by.
-    """
+    """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged."""
     key = enrollments.c[wanted.sort.value]
     asked = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
 
@@ -270,7 +274,8 @@ _most_active = (
 )
 
 
-def _enrollment(row: Row) -> Enrollment:
+def enrollment_of(row: Row | tuple[Any, ...]) -> Enrollment:
+    """Read an enrollment from a row that begins with `COLUMNS`."""
     return Enrollment(
         row[0],
         row[1],
@@ -289,18 +294,18 @@ def _enrollment(row: Row) -> Enrollment:
 async def find(tx: ReadTransaction, user_id: int, course_id: int) -> Enrollment | None:
     """Read one enrollment."""
     row = await tx.first(_found, keys=[(user_id, course_id)])
-    return _enrollment(row) if row else None
+    return enrollment_of(row) if row else None
 
 
 async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
     """Lock and read these learners' enrollments, in ascending order of (user, course); those that exist."""
-    found = (_enrollment(row) for row in await tx.all(_lock, keys=keys))
+    found = (enrollment_of(row) for row in await tx.all(_lock, keys=keys))
     return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
 
 
 async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, most: int) -> list[Enrollment]:
     """Lock and read enrollments in a course in the order of their learners, up to `most`."""
-    return [_enrollment(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, most=most)]
+    return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, most=most)]
 
 
 async def insert_enrollments(
@@ -375,34 +380,35 @@ async def list_of_user(
     """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
     found = await tx.all(_of_user, of_user=user_id, most=most, skipped=skipped)
     total = (await tx.one(_count_of_user, of_user=user_id))["total"]
-    return [(_enrollment(row), row["title"]) for row in found], total
+    return [(enrollment_of(row), row["title"]) for row in found], total
 
 
 async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:
     """Read these enrollments with the courses' titles."""
-    return [(_enrollment(row), row["title"]) for row in await tx.all(_titled_by_key, keys=keys)]
+    return [(enrollment_of(row), row["title"]) for row in await tx.all(_titled_by_key, keys=keys)]
 
 
 async def list_sorted(
-    tx: ReadTransaction,
-    course_id: int,
-    wanted: Order,
-    *,
-    has_date: bool | None = None,
-    most: int,
-    skipped: int,
+    tx: ReadTransaction, course_id: int, wanted: Order, part: Part, *, most: int, skipped: int
 ) -> list[Enrollment]:
-    """Read part of the enrollments of a course in order, `has_date` as for `_sorted_page`."""
-    page = _sorted_page(wanted, has_date)
+    """Read some of a part of a course's enrollments in order, from that end of it to which they are nearer."""
+    most = min(most, part.size - skipped)
+    if most <= 0:
+        return []
+    after = part.size - skipped - most
+    is_backwards = after < skipped
+    if is_backwards:
+        wanted, skipped = wanted._replace(is_descending=not wanted.is_descending), after
+    page = _sorted_page(wanted, part.has_date)
     found = await tx.all(page, in_course=course_id, upto=most + skipped, most=most, skipped=skipped)
-    keys = [(row["user_id"], course_id) for row in found]
+    keys = [(row["user_id"], course_id) for row in (reversed(found) if is_backwards else found)]
     enrolled = await find_many(tx, keys)
     return [enrolled[key] for key in keys]
 
 
 async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
     """Read these learners' enrollments, those that exist."""
-    found = (_enrollment(row) for row in await tx.all(_found, keys=keys))
+    found = (enrollment_of(row) for row in await tx.all(_found, keys=keys))
     return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
 
 
@@ -422,4 +428,4 @@ async def list_in_course(
     page, count = _in_course(tuple(sorted(statuses)))
     found = await tx.all(page, in_course=course_id, most=most, skipped=skipped)
     total = (await tx.one(count, in_course=course_id))["total"]
-    return [NamedEnrollment(_enrollment(row), row["learner_name"]) for row in found], total
+    return [NamedEnrollment(enrollment_of(row), row["learner_name"]) for row in found], total

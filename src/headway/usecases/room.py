@@ -10,9 +10,9 @@ from headway.domain.catalogue import Outline
 from headway.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.domain.instants import DAY, Clock
 from headway.domain.progress import UnitProgress, UnitStatus
-from headway.storage import activity, catalogue, enrollments, tallies, users
+from headway.storage import activity, catalogue, enrollments, learner_progress, tallies, users
 from headway.storage.database import Database, ReadTransaction
-from headway.storage.enrollments import Enrollment, Order, Sort
+from headway.storage.enrollments import Enrollment, Order, Part, Sort
 from headway.usecases.ingest import Ingest
 from headway.usecases.outlines import Outlines
 from headway.usecases.rights import require_known, require_staff
@@ -76,12 +76,11 @@ class CourseRoom:
 
     async def progress(self, of: Standing, *, is_whole: bool = False) -> LearnerProgress:
         """Read a learner's progress in a course as of one moment; with all units of the course if `is_whole`."""
-        key = (of.user_id, of.course_id)
-        async with self._database.read() as tx:
-            enrollment = await enrollments.find(tx, *key)
-            if enrollment is None:
+        async with self._database.read(is_single=not is_whole) as tx:
+            found = await learner_progress.read(tx, of.user_id, of.course_id)
+            if found is None:
                 return LearnerProgress(None, [], {})
-            units = (await activity.read_units_of(tx, [key]))[key]
+            enrollment, units = found
             if not is_whole:
                 return LearnerProgress(enrollment, units, {})
             revisions = {of.course_id: enrollment.course_revision}
@@ -108,10 +107,12 @@ class CourseRoom:
             found: list[Enrollment] = []
             # Those without a date come after those with one, whatever the order.
             by_date = wanted.sort is Sort.COMPLETED_AT
-            for has_date, before in ((True, 0), (False, completed)) if by_date else ((None, 0),):
-                skipped, most = max(first - before, 0), limit - len(found)
-                if most:
-                    found += await enrollments.list_sorted(tx, course_id, wanted, has_date=has_date, most=most, skipped=skipped)
+            parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
+            for part in parts:
+                found += await enrollments.list_sorted(
+                    tx, course_id, wanted, part, most=limit - len(found), skipped=max(first, 0)
+                )
+                first -= part.size
             return ProgressPage(await _with_units(tx, found), total)
 
     async def read_some(
