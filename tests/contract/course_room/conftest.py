@@ -1,24 +1,20 @@
 """A server with people and courses for the course room's cases; its display time zone is that of the contract's sample."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from headway.app import create_app
 from headway.domain.accounts import Role, User
 from headway.domain.catalogue import CourseTree
 from headway.domain.completion import Completion, Rule
 from headway.domain.instants import DAY, SECOND
 from headway.http.tokens import Tokens
 from headway.settings import Settings
-from headway.storage import schema
 from tests.conftest import SECRET_KEY, PostgresServer
+from tests.serving import copy_template, serving
 from tests.world import NOON, FakeClock, World
 
 Names = dict[str, Any]
@@ -81,38 +77,15 @@ async def stage(
     postgres: PostgresServer,
 ) -> AsyncIterator[Stage]:
     """One server on each database for all tests of a module: making a database for each takes longer than the test."""
-    url = _copy(request.param, tmp_path_factory.mktemp("stage"), templates, postgres)
+    url = copy_template(request.param, tmp_path_factory.mktemp("stage"), templates, postgres)
     settings = Settings(database_url=url, secret_key=SECRET_KEY, postgres_pool_size=4, display_timezone="Asia/Kolkata")
     clock = FakeClock()
-    made: Any = create_app(settings, clock)
-    started, stop = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        async with made.app.lifespan():
-            started.set()
-            await stop.wait()
-
-    life = asyncio.create_task(live())
-    await asyncio.wait([life, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
-    database = schema.database(settings)
-    await database.open()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://headway.test") as client:
-        world = World(database, settings, clock)
+    async with serving(settings, clock) as (client, world):
         # Cases let weeks pass, and are not about signing in again.
         world.tokens = Tokens(SECRET_KEY, clock, lifetime_seconds=366 * DAY // SECOND)
         furnished = Stage(client, world)
         await furnished.furnish()
         yield furnished
-    await database.close()
-    stop.set()
-    await life
-
-
-def _copy(kind: str, folder: Path, templates: dict[str, str], postgres: PostgresServer) -> str:
-    if kind == "sqlite":
-        shutil.copy(templates["sqlite"].removeprefix("sqlite:///"), folder / "headway.db")
-        return f"sqlite:///{folder}/headway.db"
-    return postgres.new_database(template=templates["postgresql"])
 
 
 def _people(world: World, people: dict[str, User]) -> Names:

@@ -3,14 +3,12 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from headway.app import create_app
 from headway.domain.accounts import Role, User
 from headway.domain.catalogue import CourseTree, NewAssessment
 from headway.domain.completion import Completion, Rule
@@ -18,6 +16,7 @@ from headway.domain.instants import DAY, SECOND
 from headway.settings import Settings
 from headway.storage import schema
 from tests.conftest import SECRET_KEY, PostgresServer
+from tests.serving import copy_template, serving
 from tests.world import NOON, FakeClock, World
 
 Names = dict[str, Any]
@@ -68,7 +67,7 @@ async def stage(
     postgres: PostgresServer,
 ) -> AsyncIterator[Stage]:
     """One server on each database for all tests of a module: making a database for each takes longer than the test."""
-    url = _copy(request.param, tmp_path_factory.mktemp("stage"), furnished[0], postgres)
+    url = copy_template(request.param, tmp_path_factory.mktemp("stage"), furnished[0], postgres)
     settings = Settings(
         database_url=url,
         secret_key=SECRET_KEY,
@@ -78,30 +77,8 @@ async def stage(
         failed_sign_ins_per_client=10_000,
     )
     clock = FakeClock()
-    made: Any = create_app(settings, clock)
-    started, stop = asyncio.Event(), asyncio.Event()
-
-    async def live() -> None:
-        async with made.app.lifespan():
-            started.set()
-            await stop.wait()
-
-    life = asyncio.create_task(live())
-    await asyncio.wait([life, asyncio.create_task(started.wait())], return_when=asyncio.FIRST_COMPLETED)
-    database = schema.database(settings)
-    await database.open()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://headway.test") as client:
-        yield Stage(client, World(database, settings, clock), furnished[1])
-    await database.close()
-    stop.set()
-    await life
-
-
-def _copy(kind: str, folder: Path, templates: dict[str, str], postgres: PostgresServer) -> str:
-    if kind == "sqlite":
-        shutil.copy(templates["sqlite"], folder / "headway.db")
-        return f"sqlite:///{folder}/headway.db"
-    return postgres.new_database(template=templates["postgresql"])
+    async with serving(settings, clock) as (client, world):
+        yield Stage(client, world, furnished[1])
 
 
 async def _furnish(url: str) -> Names:

@@ -1,0 +1,58 @@
+"""Servers within the process of the tests."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from headway.app import create_app
+from headway.http.edge import Edge
+from headway.settings import Settings
+from headway.storage import schema
+from tests.world import FakeClock, World
+
+if TYPE_CHECKING:
+    from tests.conftest import PostgresServer
+
+
+@asynccontextmanager
+async def started(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
+    """Start a server; it starts and stops within one task, as a real one does."""
+    made = create_app(settings, clock)
+    is_started, stop = asyncio.Event(), asyncio.Event()
+
+    async def live() -> None:
+        litestar: Any = made.app
+        async with litestar.lifespan():
+            is_started.set()
+            await stop.wait()
+
+    life = asyncio.create_task(live())
+    await asyncio.wait([life, asyncio.create_task(is_started.wait())], return_when=asyncio.FIRST_COMPLETED)
+    yield made
+    stop.set()
+    await life
+
+
+@asynccontextmanager
+async def serving(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
+    """Start a server; give a client of it, and the use cases beside it."""
+    async with started(settings, clock) as made:
+        asgi: Any = made
+        database = schema.database(settings)
+        await database.open()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://headway.test") as client:
+            yield client, World(database, settings, clock)
+        await database.close()
+
+
+def copy_template(kind: str, folder: Path, templates: dict[str, str], postgres: "PostgresServer") -> str:
+    """Copy the template of a kind of database, and give the URL of the copy."""
+    if kind == "sqlite":
+        shutil.copy(templates["sqlite"].removeprefix("sqlite:///"), folder / "headway.db")
+        return f"sqlite:///{folder}/headway.db"
+    return postgres.new_database(template=templates["postgresql"])
