@@ -26,6 +26,8 @@ _SORTS = {
     "completionDate": Sort.COMPLETED_AT,
 }
 _LARGEST_ID = 2**53 - 1
+_MEASURED = frozenset({"engagement_metrics", "quiz_score_percent"})
+"""What of metadata clients cannot set."""
 
 
 class Span(NamedTuple):
@@ -55,8 +57,10 @@ def order(query: wire.LearnersQuery) -> Order:
 
 def update(body: wire.UpdateBody, *, most_metadata_bytes: int) -> Update:
     """Read what is declared. Raises Invalid."""
-    fault = check_json(body.metadata) if body.metadata else None
-    if fault is None and body.metadata and len(msgspec.json.encode(body.metadata)) > most_metadata_bytes:
+    # What was measured comes back to us from clients that send what they have read; it is not theirs to say.
+    metadata = {name: value for name, value in (body.metadata or {}).items() if name not in _MEASURED}
+    fault = check_json(metadata)
+    if fault is None and len(msgspec.json.encode(metadata)) > most_metadata_bytes:
         fault = f"must not have more than {most_metadata_bytes} bytes"
     if fault is not None:
         raise Invalid.field("metadata", fault)
@@ -66,7 +70,7 @@ def update(body: wire.UpdateBody, *, most_metadata_bytes: int) -> Update:
         status=None if body.progress_status is None else UnitStatus(body.progress_status),
         percent=None if body.progress_percent is None else _hundredths(body.progress_percent),
         duration_seconds=None if body.activity_duration is None else int(body.activity_duration),
-        metadata=body.metadata,
+        metadata=metadata,
     )
 
 
@@ -119,8 +123,7 @@ def activities(units: Sequence[UnitProgress], within: Span, status: UnitStatus |
             unit.status,
             unit.duration_seconds,
             _percent_text(unit.percent),
-            *_shown(unit.created_at, zone),
-            *_shown(unit.updated_at, zone),
+            **_shown_times(unit, zone),
         )
         for unit in units
         if within.has(unit.updated_at) and status in {None, unit.status}
@@ -150,13 +153,8 @@ def _content(unit: UnitFigures) -> wire.ContentFigures:
 
 
 def _enrollment(enrollment: Enrollment, zone: tzinfo) -> wire.EnrollmentRow:
-    created_date, created_time = _shown(enrollment.created_at, zone)
-    updated_date, updated_time = _shown(enrollment.updated_at, zone)
     return wire.EnrollmentRow(
-        v_created_date=created_date,
-        v_created_time=created_time,
-        v_updated_date=updated_date,
-        v_updated_time=updated_time,
+        **_shown_times(enrollment, zone),
         enrollment_id=enrollment.id,
         user_id=enrollment.user_id,
         course_id=enrollment.course_id,
@@ -179,13 +177,8 @@ def _rows(found: LearnerProgress, zone: tzinfo) -> list[wire.ContentRow]:
 
 
 def _content_row(unit: UnitProgress, zone: tzinfo) -> wire.ContentRow:
-    created_date, created_time = _shown(unit.created_at, zone)
-    updated_date, updated_time = _shown(unit.updated_at, zone)
     return wire.ContentRow(
-        v_created_date=created_date,
-        v_created_time=created_time,
-        v_updated_date=updated_date,
-        v_updated_time=updated_time,
+        **_shown_times(unit, zone),
         progress_id=unit.id,
         user_id=unit.user_id,
         course_id=unit.course_id,
@@ -240,6 +233,18 @@ def _hundredths(percent: float) -> Percent:
 
 def _percent_text(percent: Percent) -> str:
     return f"{percent // 100}.{percent % 100:02}"
+
+
+def _shown_times(of: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, str]:
+    """Write when something was made and changed, for reading."""
+    created_date, created_time = _shown(of.created_at, zone)
+    updated_date, updated_time = _shown(of.updated_at, zone)
+    return {
+        "v_created_date": created_date,
+        "v_created_time": created_time,
+        "v_updated_date": updated_date,
+        "v_updated_time": updated_time,
+    }
 
 
 def _shown(instant: Instant, zone: tzinfo) -> tuple[str, str]:
