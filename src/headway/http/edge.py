@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 UNMATCHED = "unmatched"
+MORE_HEADERS = "headway_headers"
+"""The key in a request's scope of the list of headers that its answer gets, whatever the answer is."""
 
 
 class Edge:
@@ -40,12 +42,14 @@ class Edge:
         identity = self._identity(scope)
         token = request_id.set(identity)
         status = 500
+        more: list[tuple[bytes, bytes]] = []
+        scope[MORE_HEADERS] = more  # type: ignore[literal-required]
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", identity.encode())]
+                message["headers"] = [*message["headers"], *more, (b"x-request-id", identity.encode())]
             await send(message)
 
         try:
