@@ -23,7 +23,7 @@ class CountedDatabase:
 
 class _CountedTransaction(ReadTransaction):
     def __init__(self, counted: CountedDatabase, tx: ReadTransaction) -> None:
-        self._counted, self._tx = counted, tx
+        self._counted, self._tx, self.keyring = counted, tx, tx.keyring
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
         self._counted.statements += 1

@@ -15,6 +15,7 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
+from headway.contracts.activity_log.routes import LogLimits, activity_log
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
 from headway.contracts.course_room.routes import RoomLimits, course_room
@@ -32,19 +33,22 @@ from headway.http.identity_provider import IdentityProvider
 from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
-from headway.http.tokens import Tokens, signing_key
+from headway.http.tokens import Tokens
 from headway.live.hub import Hub
 from headway.live.socket import Live
 from headway.settings import Settings
 from headway.storage import schema
 from headway.storage.database import Database
+from headway.storage.keyring import signing_key
 from headway.telemetry import Metrics, configure_logging
 from headway.usecases.accounts import Accounts
+from headway.usecases.activity_log import ActivityLog
 from headway.usecases.assessments import Assessments
 from headway.usecases.catalogue import Catalogue
 from headway.usecases.changes import Changes
 from headway.usecases.enrollment import Enrollments
 from headway.usecases.ingest import Ingest
+from headway.usecases.journal import Journal
 from headway.usecases.learning import Learning
 from headway.usecases.messaging import Messaging
 from headway.usecases.outlines import Outlines
@@ -85,7 +89,8 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
         longest_claim=settings.max_claim_seconds * SECOND,
     )
     outlines = Outlines()
-    accounts = Accounts(database, clock, token_lifetime=settings.access_token_seconds * SECOND)
+    journal = Journal(clock, new_id)
+    accounts = Accounts(database, clock, journal, token_lifetime=settings.access_token_seconds * SECOND)
     limits = SignInLimits(
         settings.failed_sign_ins_per_address, settings.failed_sign_ins_per_client, settings.registrations_per_client
     )
@@ -95,9 +100,9 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
         enrollments=Enrollments(database, clock),
         tracking=Tracking(database, outlines, rules, most_metadata_bytes=settings.max_event_bytes),
         learning=Learning(database, clock, outlines),
-        assessments=Assessments(database, clock, new_id),
+        assessments=Assessments(database, clock, new_id, journal),
         messaging=Messaging(database, clock, new_id),
-        sign_in=SignIn(database, clock, new_id, accounts, limits),
+        sign_in=SignIn(database, clock, new_id, accounts, journal, limits),
         outlines=outlines,
     )
 
@@ -120,6 +125,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     authentication = Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock))
     changes, repeats = Changes(database), Repeats(database, clock, secret_key=secret_key)
     store = open_store(settings)
+    log_of_activities = ActivityLog(database, clock, new_id, does.accounts, metrics)
     contracts = [
         activity_tracking(
             ingest,
@@ -150,6 +156,9 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             zone=ZoneInfo(settings.display_timezone),
             limits=RoomLimits(settings.page_size, settings.max_page_size, settings.max_bulk_ids, settings.max_event_bytes),
         ),
+        activity_log(
+            log_of_activities, repeats, LogLimits(settings.page_size, settings.max_page_size, settings.max_event_bytes)
+        ),
     ]
     hub = Hub(changes)
     live = Live(hub, changes, authentication, metrics, origins=settings.origins)
@@ -167,6 +176,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             for chore in chores:
                 chore.cancel()
             await ingest.close()
+            await log_of_activities.close()
             await database.close()
             await store.close()
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, get_type_hints
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str = "sqlite:///headway.db"
     valkey_url: str | None = None
     secret_key: str | None = None
+    encryption_keys: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -86,6 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{variable('database_url')} must start with sqlite:/// or postgresql://")
         if self.secret_key is not None and len(self.secret_key.encode()) < 32:
             raise SettingsError(f"{variable('secret_key')} must have at least 32 bytes")
+        if any(len(key.encode()) < 32 for key in self.keys_of_data):
+            raise SettingsError(f"{variable('encryption_keys')} must hold keys of at least 32 bytes, separated by commas")
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise SettingsError(f"{variable('log_level')} must be debug, info, warning or error")
         if self.valkey_url is not None and not self.valkey_url.startswith(_VALKEY_SCHEMES):
@@ -107,9 +111,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return [origin.strip().rstrip("/") for origin in (self.allowed_origins or "").split(",") if origin.strip()]
 
     @property
+    def keys_of_data(self) -> list[str]:
+        """The keys that encrypt what is personal, the newest first; where there are none, the secret key does."""
+        return [key.strip() for key in (self.encryption_keys or "").split(",") if key.strip()]
+
+    @property
     def is_sqlite(self) -> bool:
         """Whether the database is a SQLite file."""
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The file of a `sqlite:///relative.db` or `sqlite:////absolute.db` URL."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
 
 
 def variable(field: str) -> str:

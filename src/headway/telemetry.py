@@ -3,7 +3,7 @@
 import logging
 import sys
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,6 +12,14 @@ from prometheus_client.process_collector import ProcessCollector
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request at work; every log line and every error carries it."""
+
+
+class CollectorMeters(NamedTuple):
+    """How a collector is doing."""
+
+    waiting: Gauge
+    group_size: Histogram
+    write_seconds: Histogram
 
 
 class Metrics:
@@ -44,17 +52,21 @@ class Metrics:
         self.live_dropped = Counter(
             "headway_live_dropped", "Clients at /ws that read too slowly and were dropped.", registry=self.registry
         )
-        self.ingest_waiting = Gauge(
-            "headway_ingest_waiting", "Weight of the reports that wait to be written.", registry=self.registry
-        )
-        self.ingest_group_size = Histogram(
-            "headway_ingest_group_size",
-            "Reports written in one transaction.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
-            registry=self.registry,
-        )
-        self.ingest_write_seconds = Histogram(
-            "headway_ingest_write_seconds", "Time to write and commit a group.", registry=self.registry
+        self.ingest = self._collector("ingest", "events and heartbeats")
+        self.log = self._collector("log", "entries of the activity log")
+
+    def _collector(self, name: str, items: str) -> CollectorMeters:
+        return CollectorMeters(
+            waiting=Gauge(f"headway_{name}_waiting", f"Weight of the {items} that wait to be written.", registry=self.registry),
+            group_size=Histogram(
+                f"headway_{name}_group_size",
+                f"Reports of {items} written in one transaction.",
+                buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+                registry=self.registry,
+            ),
+            write_seconds=Histogram(
+                f"headway_{name}_write_seconds", f"Time to write and commit a group of {items}.", registry=self.registry
+            ),
         )
 
 

@@ -10,6 +10,7 @@ from headway.domain.catalogue import CourseSearch, CourseTree, NewAssessment, Ne
 from headway.storage.database import Database
 from headway.usecases.assessments import Assessments
 from headway.usecases.catalogue import Catalogue
+from headway.usecases.journal import Journal
 from headway.usecases.learning import Learning
 from headway.usecases.messaging import Messaging
 from headway.usecases.outlines import Outlines
@@ -72,7 +73,7 @@ class School:
 
         async def submissions(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             task = self.courses[0].assessments[0].id
-            assessments = Assessments(on(database), world.clock, lambda: "")
+            assessments = Assessments(on(database), world.clock, lambda: "", Journal(world.clock, lambda: ""))
             found, _ = await assessments.list_submissions(self.tutor, task, page=page, limit=limit)
             return found.submissions, found.total
 

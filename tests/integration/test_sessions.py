@@ -12,16 +12,19 @@ from sqlalchemy import delete, func, insert, select
 
 from headway.app import use_cases
 from headway.domain.accounts import Role
+from headway.domain.audit import Client
 from headway.domain.errors import Unauthenticated
 from headway.domain.instants import DAY, MINUTE
 from headway.settings import Settings
 from headway.storage.tables import attempts, sessions
 from headway.usecases.attempts import Attempts, Limit
+from tests.conftest import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
 from tests.servers import run_headway
 from tests.world import FakeClock, World
 
 AUTH = "/api/v1/learner/auth"
+HERE = Client("192.0.2.1")
 ADA = {"name": "Ada", "email": "ada@example.org", "password": "Corr3ct-Horse"}
 SIGN_IN = {"email": ADA["email"], "password": ADA["password"]}
 WRONG = {**SIGN_IN, "password": "Wr0ng-Horse"}
@@ -68,11 +71,11 @@ async def test_tabs_that_refresh_again_and_again_at_once_share_one_session(
     async with a_world(settings) as other:
         other.clock.now = clock.now
         signing = [each.does.sign_in for each in (world, other)]
-        await world.does.accounts.add(await signing[0].prepare(**ADA, interests=(), client="here"))
-        session = await signing[0].sign_in(**SIGN_IN, client="here")
+        await world.does.accounts.add(await signing[0].prepare(**ADA, interests=(), client=HERE))
+        session = await signing[0].sign_in(**SIGN_IN, client=HERE)
         for generation in range(1, 6):
             using = [
-                signing[tab % 2].refresh(user_id=session.user.id, session_id=session.id, generation=generation)
+                signing[tab % 2].refresh(user_id=session.user.id, session_id=session.id, generation=generation, client=HERE)
                 for tab in range(12)
             ]
             refreshed = await asyncio.gather(*using)
@@ -184,7 +187,7 @@ async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(s
             assert await status_of(client, session["token"]) == 200
 
             disable = ("user", "disable", account, "--database", settings.database_url)
-            assert (await asyncio.to_thread(run_headway, *disable)).returncode == 0
+            assert (await asyncio.to_thread(run_headway, *disable, secret_key=SECRET_KEY)).returncode == 0
             assert await eventually(client, session["token"], 401)
             async with a_world(settings) as world:
                 await world.does.accounts.set_disabled(int(account), is_disabled=False)

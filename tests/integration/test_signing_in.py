@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from headway.settings import Settings
+from tests.conftest import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
 from tests.servers import run_headway
 from tests.world import FakeClock, World
@@ -177,7 +178,7 @@ async def test_what_ends_tokens_on_one_server_ends_them_on_the_other_within_two_
             assert [await status_of(there, token) for token in tokens] == [401, 200]
 
             disabled: subprocess.CompletedProcess[str] = await asyncio.to_thread(
-                run_headway, "user", "disable", account["id"], "--database", settings.database_url
+                run_headway, "user", "disable", account["id"], "--database", settings.database_url, secret_key=SECRET_KEY
             )
             assert disabled.returncode == 0
             await asyncio.sleep(2)

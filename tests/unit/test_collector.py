@@ -38,7 +38,12 @@ class Storage:
 
 def collector(storage: Storage, *, capacity: int = 1000, group_weight: int = 100, weight: int = 1, writers: int = 1) -> Number:
     return Collector(
-        storage.write, lambda _item: weight, capacity=capacity, group_weight=group_weight, writers=writers, metrics=Metrics()
+        storage.write,
+        lambda _item: weight,
+        capacity=capacity,
+        group_weight=group_weight,
+        writers=writers,
+        meters=Metrics().ingest,
     )
 
 

@@ -122,7 +122,9 @@ async def test_a_writer_that_gives_too_few_results_leaves_nobody_hanging() -> No
     async def write(items: Sequence[int]) -> list[str]:
         return [f"wrote {item}" for item in items[:-1]]
 
-    made: Collector[int, str] = Collector(write, lambda _item: 1, capacity=10, group_weight=10, writers=1, metrics=Metrics())
+    made: Collector[int, str] = Collector(
+        write, lambda _item: 1, capacity=10, group_weight=10, writers=1, meters=Metrics().ingest
+    )
     tasks = [asyncio.create_task(made.submit(item)) for item in range(3)]
 
     assert all(isinstance(result, Exception) for result in await outcomes(tasks))

@@ -8,7 +8,8 @@ import click
 from headway.app import system_clock
 from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
 from headway.domain.accounts import NewUser, Role, User
-from headway.http.tokens import Tokens, signing_key
+from headway.http.tokens import Tokens
+from headway.storage.keyring import signing_key
 
 _password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 

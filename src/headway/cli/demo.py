@@ -11,10 +11,11 @@ from headway.cli import serve
 from headway.cli.imports import load_oulad
 from headway.cli.session import failures_in_one_line, load_settings, open_database
 from headway.domain.accounts import User
-from headway.http.tokens import Tokens, signing_key
+from headway.http.tokens import Tokens
 from headway.importers import oulad
 from headway.settings import Settings, SettingsError
 from headway.storage import enrollments, sqlite, users
+from headway.storage.keyring import signing_key
 
 _DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
 _COURSE = 1
@@ -45,7 +46,7 @@ def demo(**flags: Any) -> None:
 
 def _remove_old(settings: Settings) -> None:
     """Remove the file of an earlier demo. Raises FileInUseError if a server runs on it."""
-    path = sqlite.path_of(settings.database_url)
+    path = settings.sqlite_path
     with sqlite.own(path):
         for suffix in ("", "-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)

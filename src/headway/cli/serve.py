@@ -12,9 +12,9 @@ import uvicorn
 
 from headway.app import create_app
 from headway.cli.session import database_option, failures_in_one_line
-from headway.http.tokens import signing_key
 from headway.settings import Settings, SettingsError, variable
 from headway.storage import schema, sqlite
+from headway.storage.keyring import signing_key
 from headway.telemetry import configure_logging
 
 _GRACE_SECONDS = 30
@@ -40,7 +40,7 @@ def run(settings: Settings) -> None:
     signing_key(settings)
     with ExitStack() as owned:
         if settings.is_sqlite:
-            path = sqlite.path_of(settings.database_url)
+            path = settings.sqlite_path
             path.parent.mkdir(parents=True, exist_ok=True)
             owned.enter_context(sqlite.own(path))
         asyncio.run(schema.migrate(settings, is_owner=settings.is_sqlite))

@@ -15,6 +15,7 @@ from headway.domain.errors import HeadwayError, Invalid
 from headway.settings import Settings, SettingsError
 from headway.storage import schema
 from headway.storage.database import Database
+from headway.storage.keyring import WrongKeyError
 from headway.storage.sqlite import FileInUseError
 from headway.telemetry import configure_logging
 
@@ -46,7 +47,7 @@ class failures_in_one_line:  # noqa: N801 - reads as a phrase in a with statemen
         if isinstance(error, Invalid):
             told = "; ".join(f"{each.field} {each.message}" for each in error.fields)
             raise click.ClickException(told) from error
-        if isinstance(error, HeadwayError | SettingsError | FileInUseError | schema.UnknownVersionError):
+        if isinstance(error, HeadwayError | SettingsError | FileInUseError | WrongKeyError | schema.UnknownVersionError):
             raise click.ClickException(str(error)) from error
 
 

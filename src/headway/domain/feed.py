@@ -24,6 +24,10 @@ class ChangeType(StrEnum):
     GRADE = "grade"
 
 
+PERSONAL = frozenset({ChangeType.MESSAGE, ChangeType.GRADE})
+"""Changes that tell what people wrote."""
+
+
 class Change(msgspec.Struct, frozen=True):
     """Something that happened, on its way into a topic. `data` is a struct or mapping in the words of the wire."""
 

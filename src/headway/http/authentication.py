@@ -52,4 +52,4 @@ def _bearer_token(scope: Scope) -> str:
             if scheme.lower() == "bearer" and token.strip():
                 return token.strip()
             raise Unauthenticated("The Authorization header must be: Bearer <token>.")
-    raise Unauthenticated("A bearer token is required.")
+    raise Unauthenticated("Access token required")

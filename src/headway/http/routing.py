@@ -9,6 +9,7 @@ from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 
 from headway.domain.accounts import Caller
+from headway.domain.audit import Client
 from headway.domain.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
@@ -17,6 +18,7 @@ from headway.storage.idempotency_keys import NOBODY, KeptAnswer
 from headway.usecases.repeats import Repeats
 
 _NUL = "must not contain NUL characters"
+_LONGEST_USER_AGENT = 500
 _encode = msgspec.json.Encoder().encode
 
 _DECORATORS = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
@@ -33,8 +35,8 @@ class Asked(NamedTuple, Generic[Query, Body]):
     path: Mapping[str, str]
     query: Query
     body: Body
-    client: str
-    """The network address that the request comes from."""
+    client: Client
+    """Where the request comes from."""
     key: str | None
     """Its Idempotency-Key, and `asks` what tells the request from others."""
     asks: tuple[bytes, ...]
@@ -93,7 +95,7 @@ class Routes:
                 path={name: value.replace("\0", "\ufffd") for name, value in request.path_params.items()},
                 query=None if query is None else _read_query(request, query),
                 body=None if decoder is None else _read_body(decoder, raw),
-                client=request.client.host if request.client else "",
+                client=_client(request),
                 key=_read_key(request),
                 asks=(method.encode(), request.scope["path"].encode(), request.scope["query_string"], raw),
             )
@@ -121,7 +123,7 @@ class Routes:
             user_id = asked.by.user_id
         else:
             # Strangers must not come upon each other's keys.
-            key = self._repeats.digest(asked.client.encode(), key.encode())
+            key = self._repeats.digest(asked.client.address.encode(), key.encode())
         kept, is_repeated = await self._repeats.once(user_id, key, digest, keep)
         return Answer(kept.status, msgspec.Raw(kept.body.encode()) if kept.body else None, is_repeated)
 
@@ -174,6 +176,13 @@ def _read_query(request: Request[Any, Any, Any], kind: type[msgspec.Struct]) -> 
     if errors:
         raise Invalid(errors)
     return kind(**values)
+
+
+def _client(request: Request[Any, Any, Any]) -> Client:
+    """Say where a request comes from; a proxy is believed only where the server that runs this trusts it."""
+    user_agent = request.headers.get("user-agent")
+    address = request.client.host if request.client else ""
+    return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_LONGEST_USER_AGENT])
 
 
 def _read_key(request: Request[Any, Any, Any]) -> str | None:

@@ -1,7 +1,5 @@
 """Bearer tokens that Headway signs itself: JWT (RFC 7519) with HS256, a fixed issuer, audience and type."""
 
-import os
-import secrets
 from typing import Any, NamedTuple
 
 import jwt
@@ -9,8 +7,6 @@ import jwt
 from headway.domain.accounts import Session, User
 from headway.domain.errors import Unauthenticated
 from headway.domain.instants import SECOND, Clock
-from headway.settings import Settings, SettingsError
-from headway.storage.sqlite import path_of
 
 _ALGORITHM = "HS256"
 _ISSUER = _AUDIENCE = "headway"
@@ -110,29 +106,3 @@ class Tokens:
         if payload.get("typ") != kind:
             raise Unauthenticated(f"This is not {'an access' if kind == 'access' else 'a refresh'} token.")
         return payload
-
-
-def signing_key(settings: Settings) -> str:
-    """Give the key that signs tokens: the setting, or one made once and kept beside the SQLite file for its owner only.
-
-    Raises SettingsError on PostgreSQL, where every server has to be given the same key.
-    """
-    if settings.secret_key is not None:
-        return settings.secret_key
-    if not settings.is_sqlite:
-        raise SettingsError("HEADWAY_SECRET_KEY is required with PostgreSQL: at least 32 bytes, the same for all servers.")
-    database = path_of(settings.database_url)
-    path = database.with_name(database.name + ".key")
-    database.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    if not path.exists():
-        # Written aside and linked into place, so that of two processes that start at once both use the same whole key.
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text()

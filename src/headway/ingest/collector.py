@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar, cast
 import structlog
 
 from headway.domain.errors import Overloaded, Unavailable
-from headway.telemetry import Metrics
+from headway.telemetry import CollectorMeters
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,13 +47,13 @@ class Collector(Generic[Item, Result]):
         capacity: int,
         group_weight: int,
         writers: int,
-        metrics: Metrics,
+        meters: CollectorMeters,
     ) -> None:
         self._write = write
         self._weigh = weigh
         self._capacity = capacity
         self._group_weight = group_weight
-        self._metrics = metrics
+        self._meters = meters
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._weight = 0
         self._most_writers = writers
@@ -85,9 +85,9 @@ class Collector(Generic[Item, Result]):
         try:
             while self._queue:
                 group = self._take()
-                self._metrics.ingest_group_size.observe(len(group))
+                self._meters.group_size.observe(len(group))
                 await self._settle(group)
-                self._metrics.ingest_waiting.set(self._weight)
+                self._meters.waiting.set(self._weight)
         finally:
             # However a writer ends, nobody is left waiting, and the next item gets a new one.
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
@@ -123,7 +123,7 @@ class Collector(Generic[Item, Result]):
             await self._settle(group[:middle])
             await self._settle(group[middle:])
         else:
-            self._metrics.ingest_write_seconds.observe(time.perf_counter() - started)
+            self._meters.write_seconds.observe(time.perf_counter() - started)
             for waiting, result in answers:
                 if not waiting.answer.done():
                     waiting.answer.set_result(result)

@@ -22,8 +22,13 @@ _expired = select(attempts.c.key).where(attempts.c.expires_at < bindparam("now")
 _delete_expired = delete(attempts).where(attempts.c.key.in_(_expired))
 
 
+def stored_key(tx: WriteTransaction, key: str) -> str:
+    """Give the form in which a key is stored: it may name an address, which is nobody's to read."""
+    return tx.keyring.sign(key)
+
+
 async def lock_times(tx: WriteTransaction, key: str, now: Instant) -> list[Instant]:
-    """Lock a key until the transaction ends and give its times; keys must be locked in ascending order."""
+    """Lock a stored key until the transaction ends and give its times; they must be locked in ascending order."""
     times: list[Instant] = msgspec.json.decode((await tx.one(_lock, key=key, now=now))["times"])
     return times
 

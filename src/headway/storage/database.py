@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from sqlalchemy import Table
 
 from headway.storage.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
+from headway.storage.keyring import Keyring
 
 RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
@@ -31,8 +32,9 @@ class Row(Protocol):
 class ReadTransaction(ABC):
     """Statements that see one snapshot of the database."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
         self._dialect = dialect
+        self.keyring = keyring
 
     @abstractmethod
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
@@ -52,8 +54,8 @@ class ReadTransaction(ABC):
 class WriteTransaction(ReadTransaction):
     """Statements that are committed together or not at all."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        super().__init__(dialect)
+    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
+        super().__init__(dialect, keyring)
         self._after_commit: list[Callable[[], None]] = []
 
     @abstractmethod
@@ -113,8 +115,9 @@ class Database(ABC):
     useful_writers: int
     """How many write transactions of one process get more done than one: they wait for the database in turn."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
         self.dialect = dialect
+        self.keyring = keyring
         self._whole: ContextVar[tuple[WriteTransaction, asyncio.Task[Any] | None] | None] = ContextVar("whole", default=None)
         self._listeners: list[Listener] = []
 

@@ -8,10 +8,11 @@ import msgspec
 from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 
-from headway.domain.feed import Change, Entry, Position
+from headway.domain.feed import PERSONAL, Change, Entry, Position
 from headway.domain.instants import Instant
-from headway.storage.database import ReadTransaction, WriteTransaction
+from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import WriteRows, rows
+from headway.storage.index_keys import encrypting
 from headway.storage.tables import feed, feed_topics
 
 KEPT = 1_000
@@ -63,7 +64,9 @@ async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant)
         upcoming[change.topic] += 1
         if change.data is not encoded[0]:
             # The same is told in several topics, one after the other.
-            encoded = (change.data, msgspec.json.encode(change.data).decode())
+            text = msgspec.json.encode(change.data).decode()
+            is_personal = change.type in PERSONAL
+            encoded = (change.data, (await encrypting(tx)).encrypt(text) if is_personal else text)
         values.append((change.topic, upcoming[change.topic], change.type.value, now, encoded[1]))
     await tx.write_rows((_insert, values))
     for topic, seq in newest.items():
@@ -75,7 +78,12 @@ async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant)
 async def entries_after(tx: ReadTransaction, topic: str, after: int, *, most: int) -> list[Entry]:
     """Read a topic's entries that come after a number, in order, up to `most`."""
     found = await tx.all(_after, topic=topic, after=after, most=most)
-    return [Entry(row[0], row[1], row[2], row[3], msgspec.Raw(row[4].encode())) for row in found]
+    return [Entry(row[0], row[1], row[2], row[3], _data(tx, row)) for row in found]
+
+
+def _data(tx: ReadTransaction, row: Row) -> msgspec.Raw:
+    text = tx.keyring.decrypt(row["data"]) if row["type"] in PERSONAL else row["data"]
+    return msgspec.Raw(text.encode())
 
 
 async def position(tx: ReadTransaction, topic: str) -> Position:

@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from headway.domain.instants import Instant
 from headway.storage.database import ReadTransaction, WriteTransaction
+from headway.storage.index_keys import encrypting
 from headway.storage.tables import idempotency_keys
 
 _keys = idempotency_keys.c
@@ -36,12 +37,12 @@ class KeptAnswer(NamedTuple):
 async def find(tx: ReadTransaction, user_id: int, key: str) -> KeptAnswer | None:
     """Give the answer that is kept under a user's key."""
     row = await tx.first(_find, user_id=user_id, key=key)
-    return None if row is None else KeptAnswer(row["request"], row["status"], row["answer"])
+    return None if row is None else KeptAnswer(row["request"], row["status"], tx.keyring.decrypt(row["answer"]))
 
 
 async def keep(tx: WriteTransaction, user_id: int, key: str, answer: KeptAnswer, now: Instant) -> None:
     """Keep an answer under a user's key, which must be new."""
-    given = {"request": answer.request, "status": answer.status, "answer": answer.body}
+    given = {"request": answer.request, "status": answer.status, "answer": (await encrypting(tx)).encrypt(answer.body)}
     await tx.run(_insert, user_id=user_id, key=key, **given, created_at=now)
 
 

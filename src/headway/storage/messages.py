@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from headway.domain.instants import Instant
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import WriteRows, rows
+from headway.storage.index_keys import encrypting
 from headway.storage.tables import Id, conversations, messages, users
 
 
@@ -119,15 +120,14 @@ async def insert_message(tx: WriteTransaction, message: Message) -> None:
         _touch_conversations,
         sides=[(user, peer, m.id, m.created_at, int(user == m.receiver_id)) for user, peer in sides],
     )
-    await tx.write_rows(
-        (_insert, [(user, peer, m.id, m.sender_id, m.message, m.is_read, m.created_at) for user, peer in sides])
-    )
+    text = (await encrypting(tx)).encrypt(m.message)
+    await tx.write_rows((_insert, [(user, peer, m.id, m.sender_id, text, m.is_read, m.created_at) for user, peer in sides]))
 
 
 async def find(tx: ReadTransaction, user_id: int, message_id: str) -> Message | None:
     """Look up a message that a user sent or received."""
     row = await tx.first(_by_id, of_user=user_id, message_id=message_id)
-    return None if row is None else _message(row)
+    return None if row is None else _message(tx, row)
 
 
 async def list_messages(
@@ -136,7 +136,7 @@ async def list_messages(
     """Read a page of a user's messages, of one conversation or all, the newest first, and how many there are."""
     given = {"of_user": user_id} if peer_id is None else {"of_user": user_id, "with_peer": peer_id}
     page, count = (_page, _count) if peer_id is None else (_page_with, _count_with)
-    found = [_message(row) for row in await tx.all(page, **given, most=most, skipped=skipped)]
+    found = [_message(tx, row) for row in await tx.all(page, **given, most=most, skipped=skipped)]
     return found, (await tx.one(count, **given))["total"]
 
 
@@ -145,7 +145,7 @@ async def list_conversations(
 ) -> tuple[list[Conversation], int, int]:
     """Read a page of a user's conversations, the newest first; how many there are, and how much is unread in all."""
     found = [
-        Conversation(row["peer_id"], row["peer_name"], _message(row), row["unread"])
+        Conversation(row["peer_id"], row["peer_name"], _message(tx, row), row["unread"])
         for row in await tx.all(_conversations, of_user=user_id, most=most, skipped=skipped)
     ]
     totals = await tx.one(_totals, of_user=user_id)
@@ -166,7 +166,9 @@ async def mark_read(tx: WriteTransaction, user_id: int, peer_id: int, message_id
     return count
 
 
-def _message(row: Row) -> Message:
+def _message(tx: ReadTransaction, row: Row) -> Message:
     user_id, peer_id, sender_id = row["user_id"], row["peer_id"], row["sender_id"]
     receiver_id = peer_id if sender_id == user_id else user_id
-    return Message(row["id"], sender_id, receiver_id, row["message"], bool(row["is_read"]), row["created_at"])
+    return Message(
+        row["id"], sender_id, receiver_id, tx.keyring.decrypt(row["message"]), bool(row["is_read"]), row["created_at"]
+    )

@@ -11,7 +11,8 @@ from sqlalchemy import Table
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
 from headway.storage.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+from headway.storage.dialects import RowValues, Statement, WriteRows
+from headway.storage.keyring import Keyring
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -70,8 +71,8 @@ async def _speak_milliseconds(connection: Connection) -> None:
 class PostgresReadTransaction(ReadTransaction):
     """A snapshot of the database."""
 
-    def __init__(self, dialect: Dialect, connection: Connection) -> None:
-        super().__init__(dialect)
+    def __init__(self, database: Database, connection: Connection) -> None:
+        super().__init__(database.dialect, database.keyring)
         self._connection = connection
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
@@ -146,8 +147,8 @@ class PostgresDatabase(Database):
 
     useful_writers = 2
 
-    def __init__(self, database_url: str, *, pool_size: int, timeout_seconds: float) -> None:
-        super().__init__(dialects.postgresql())
+    def __init__(self, database_url: str, keyring: Keyring, *, pool_size: int, timeout_seconds: float) -> None:
+        super().__init__(dialects.postgresql(), keyring)
         self._database_url = database_url
         self._pool_size = pool_size
         self._timeout_seconds = timeout_seconds
@@ -179,10 +180,10 @@ class PostgresDatabase(Database):
         with _outages():
             if is_single:
                 async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
-                    yield PostgresReadTransaction(self.dialect, connection)
+                    yield PostgresReadTransaction(self, connection)
                 return
             async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
-                yield PostgresReadTransaction(self.dialect, connection)
+                yield PostgresReadTransaction(self, connection)
 
     @asynccontextmanager
     async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
@@ -190,7 +191,7 @@ class PostgresDatabase(Database):
         with _outages():
             try:
                 async with self._transaction(";".join(["BEGIN", *_shared_locks(in_courses)])) as connection:
-                    transaction = PostgresWriteTransaction(self.dialect, connection)
+                    transaction = PostgresWriteTransaction(self, connection)
                     yield transaction
                     is_ending = True
             finally:

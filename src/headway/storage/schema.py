@@ -20,6 +20,7 @@ from headway.settings import Settings
 from headway.storage import postgres, sqlite
 from headway.storage.database import Database
 from headway.storage.dialects import Statement
+from headway.storage.keyring import Keyring
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
@@ -64,20 +65,21 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
 
 def database(settings: Settings) -> Database:
     """Give the database of the settings, not open yet."""
-    timeout_seconds = settings.database_timeout_seconds
+    timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
     if settings.is_sqlite:
-        return sqlite.SqliteDatabase(sqlite.path_of(settings.database_url), timeout_seconds=timeout_seconds)
+        return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds)
     return postgres.PostgresDatabase(
-        settings.database_url, pool_size=settings.postgres_pool_size, timeout_seconds=timeout_seconds
+        settings.database_url, keyring, pool_size=settings.postgres_pool_size, timeout_seconds=timeout_seconds
     )
 
 
-def configuration(connection: Connection) -> Config:
-    """Make Alembic's configuration for an open connection."""
+def configuration(connection: Connection, keyring: Keyring) -> Config:
+    """Make Alembic's configuration for an open connection; what is personal is encrypted with the keyring's keys."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    config.attributes["keyring"] = keyring
     return config
 
 
@@ -100,7 +102,7 @@ def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: b
 
 
 def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
-    path = sqlite.path_of(settings.database_url)
+    path = settings.sqlite_path
     path.parent.mkdir(parents=True, exist_ok=True)
     # Looking waits for nobody who writes.
     with sqlite_connection(path, is_read_only=True) as connection:
@@ -110,7 +112,8 @@ def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
         nullcontext() if is_owner else sqlite.own(path, wait_seconds=10),
         sqlite_connection(path, timeout_seconds=settings.database_timeout_seconds) as connection,
     ):
-        _run(connection, revision)
+        _run(connection, revision, Keyring.from_settings(settings))
+    _rewrite(settings)
 
 
 async def _migrate_postgresql(settings: Settings, revision: str) -> None:
@@ -125,7 +128,7 @@ async def _migrate_postgresql(settings: Settings, revision: str) -> None:
         async with engine.connect() as connection:
             if not await connection.run_sync(_is_at, revision):
                 await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-                await connection.run_sync(_run, revision)
+                await connection.run_sync(_run, revision, Keyring.from_settings(settings))
     finally:
         await engine.dispose()
 
@@ -135,8 +138,16 @@ def _is_at(connection: Connection, revision: str) -> bool:
     return MigrationContext.configure(connection).get_current_revision() == wanted
 
 
-def _run(connection: Connection, revision: str) -> None:
-    config = configuration(connection)
+def _rewrite(settings: Settings) -> None:
+    """Write the file anew, so that nothing is left in it of what was removed or encrypted."""
+    connection = sqlite.connect(settings.sqlite_path, timeout_seconds=settings.database_timeout_seconds)
+    connection.execute("VACUUM")
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def _run(connection: Connection, revision: str, keyring: Keyring) -> None:
+    config = configuration(connection, keyring)
     current = MigrationContext.configure(connection).get_current_revision()
     newest_first = [*(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()), None]
     wanted = {"head": newest_first[0], "base": None}.get(revision, revision)

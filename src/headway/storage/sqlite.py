@@ -19,7 +19,8 @@ from sqlalchemy.dialects.postgresql import insert
 from headway.domain.errors import Unavailable
 from headway.storage import dialects
 from headway.storage.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
+from headway.storage.dialects import RowValues, Statement, WriteRows
+from headway.storage.keyring import Keyring
 from headway.storage.tables import revisions
 
 _READERS = 4
@@ -50,11 +51,6 @@ _take_ids = _first_ids.on_conflict_do_update(
 
 class FileInUseError(RuntimeError):
     """Another server process owns the file."""
-
-
-def path_of(database_url: str) -> Path:
-    """Give the file of a `sqlite:///relative.db` or `sqlite:////absolute.db` URL."""
-    return Path(database_url.removeprefix("sqlite:///"))
 
 
 def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
@@ -89,8 +85,8 @@ def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
 class SqliteReadTransaction(ReadTransaction):
     """A snapshot of the file."""
 
-    def __init__(self, dialect: Dialect, connection: sqlite3.Connection) -> None:
-        super().__init__(dialect)
+    def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
+        super().__init__(database.dialect, database.keyring)
         self._connection = connection
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
@@ -102,8 +98,8 @@ class SqliteReadTransaction(ReadTransaction):
 class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
     """The one write that is under way."""
 
-    def __init__(self, dialect: Dialect, connection: sqlite3.Connection, tell: Listener) -> None:
-        super().__init__(dialect, connection)
+    def __init__(self, database: Database, connection: sqlite3.Connection, tell: Listener) -> None:
+        super().__init__(database, connection)
         self._tell = tell
 
     async def run(self, statement: Statement, **given: Any) -> int:
@@ -161,8 +157,8 @@ class SqliteDatabase(Database):
 
     useful_writers = 1
 
-    def __init__(self, path: Path, *, timeout_seconds: float) -> None:
-        super().__init__(dialects.sqlite3())
+    def __init__(self, path: Path, keyring: Keyring, *, timeout_seconds: float) -> None:
+        super().__init__(dialects.sqlite3(), keyring)
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._free_readers = asyncio.Queue[sqlite3.Connection]()
@@ -183,7 +179,7 @@ class SqliteDatabase(Database):
             with _outages():
                 if not is_single:
                     connection.execute("BEGIN")
-                yield SqliteReadTransaction(self.dialect, connection)
+                yield SqliteReadTransaction(self, connection)
         finally:
             if connection.in_transaction:
                 connection.rollback()
@@ -193,7 +189,7 @@ class SqliteDatabase(Database):
     async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
         async with self._write_lock:
             with _outages():
-                transaction = SqliteWriteTransaction(self.dialect, self._writer, self._tell)
+                transaction = SqliteWriteTransaction(self, self._writer, self._tell)
                 is_ending = False
                 try:
                     await self._begin()

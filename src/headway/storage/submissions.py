@@ -9,6 +9,7 @@ from headway.domain.instants import Instant
 from headway.domain.submissions import Submission
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import UpdateRows, WriteRows
+from headway.storage.index_keys import encrypting
 from headway.storage.tables import submissions, users
 
 _insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
@@ -68,26 +69,28 @@ async def insert_submission(tx: WriteTransaction, submission: Submission) -> Non
 async def set_grade(tx: WriteTransaction, submission: Submission) -> None:
     """Overwrite the grade with what comes with it."""
     s = submission
-    await tx.write_rows((_grade, [(s.grade, s.feedback, s.graded_at, s.graded_by, s.user_id, s.id)]))
+    feedback = None if s.feedback is None else (await encrypting(tx)).encrypt(s.feedback)
+    await tx.write_rows((_grade, [(s.grade, feedback, s.graded_at, s.graded_by, s.user_id, s.id)]))
 
 
 async def find(tx: ReadTransaction, submission_id: str) -> Submission | None:
     """Look a submission up by its id."""
     row = await tx.first(_by_id, submission_id=submission_id)
-    return None if row is None else _submission(row)
+    return None if row is None else _submission(tx, row)
 
 
 async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> list[Submission]:
     """Read all that a learner handed in for an assessment, the newest first."""
-    return [_submission(row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
+    return [_submission(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
 
 
 async def list_newest(tx: ReadTransaction, assessment_id: int, *, most: int, skipped: int) -> SubmissionPage:
     """Read the newest submission of each learner, in the order of learners."""
     found = await tx.all(_newest, assessment_id=assessment_id, most=most, skipped=skipped)
     total = (await tx.one(_learners, assessment_id=assessment_id))["total"]
-    return SubmissionPage([(_submission(row), row["learner_name"]) for row in found], total)
+    return SubmissionPage([(_submission(tx, row), row["learner_name"]) for row in found], total)
 
 
-def _submission(row: Row) -> Submission:
-    return Submission(**{field: row[field] for field in Submission.__struct_fields__})
+def _submission(tx: ReadTransaction, row: Row) -> Submission:
+    fields = {field: row[field] for field in Submission.__struct_fields__}
+    return Submission(**fields | {"feedback": tx.keyring.decrypt_if(row["feedback"])})

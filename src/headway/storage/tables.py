@@ -25,6 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from headway.domain.accounts import CourseRole, Role
 from headway.domain.activity import ActivityType
+from headway.domain.audit import ActivityStatus, TargetType
 from headway.domain.catalogue import CourseKind
 from headway.domain.completion import COMPLETE, Rule
 from headway.domain.enrollment_status import EnrollmentStatus
@@ -48,7 +49,8 @@ Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _one_of(
-    column: str, values: type[Role | CourseRole | CourseKind | EnrollmentStatus | Rule | ActivityType]
+    column: str,
+    values: type[Role | CourseRole | CourseKind | EnrollmentStatus | Rule | ActivityType | TargetType | ActivityStatus],
 ) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)
 
@@ -59,7 +61,8 @@ users = Table(
     Column("id", Id, Identity(), primary_key=True),
     Column("role", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("email", Text, unique=True),
+    Column("email", Text, comment="encrypted"),
+    Column("email_hash", Text, unique=True, comment="of the normalized address, under the key `email`"),
     Column("external_id", Text, unique=True),
     Column("password_hash", Text),
     Column("interests", Text),
@@ -71,6 +74,14 @@ users = Table(
     _one_of("role", Role),
     sqlite_autoincrement=True,
 )
+
+index_keys = Table(
+    "index_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key", Text, nullable=False, comment="encrypted"),
+)
+"""Keys of the hashes by which encrypted texts are found."""
 
 sessions = Table(
     "sessions",
@@ -91,7 +102,7 @@ sessions = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("key", Text, primary_key=True, comment="what is limited, and for whom"),
+    Column("key", Text, primary_key=True, comment="a keyed hash of what is limited, and for whom"),
     Column("times", Text, nullable=False, comment="[ms since 1970, ...]"),
     Column("expires_at", Moment, nullable=False),
     Index(None, "expires_at"),
@@ -105,7 +116,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("request", Text, nullable=False, comment="a hash of method, path and body"),
     Column("status", Integer, nullable=False),
-    Column("answer", Text, nullable=False),
+    Column("answer", Text, nullable=False, comment="encrypted"),
     Column("created_at", Moment, nullable=False),
     Index(None, "created_at"),
 )
@@ -336,7 +347,7 @@ submissions = Table(
     Column("assessment_id", Id, ForeignKey("assessments.id"), nullable=False),
     Column("submission_url", Text),
     Column("grade", Double),
-    Column("feedback", Text),
+    Column("feedback", Text, comment="encrypted"),
     Column("submitted_at", Moment, nullable=False),
     Column("graded_at", Moment),
     Column("graded_by", Id),
@@ -352,7 +363,7 @@ messages = Table(
     Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("sender_id", Id, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("message", Text, nullable=False, comment="encrypted"),
     Column("is_read", Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("user_id", "id"),
@@ -415,6 +426,47 @@ quiz_scores = Table(
     sqlite_with_rowid=False,
 )
 
+activities = Table(
+    "activities",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("action", Text, nullable=False),
+    Column("actor_id", Text),
+    Column("is_actor_verified", Boolean, nullable=False),
+    Column("recorded_by", Id, comment="none for Headway itself"),
+    Column("recorded_role", Text, nullable=False),
+    Column("target_type", Text, nullable=False),
+    Column("target_id", Text),
+    Column("status", Text, nullable=False),
+    Column("performed_at", Moment, nullable=False),
+    Column("content", Text, nullable=False, comment="all the rest, encrypted"),
+    Column("content_hash", Text, nullable=False, comment="SHA-256 of what was encrypted"),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, comment="SHA-256 of all but the content itself"),
+    Index("ix_activities_actor_id", "actor_id", "seq"),
+    Index("ix_activities_recorded_by", "recorded_by", "seq"),
+    Index("ix_activities_action", "action", "seq"),
+    Index("ix_activities_target", "target_type", "target_id", "seq"),
+    Index("ix_activities_performed_at", "performed_at"),
+    _one_of("recorded_role", Role),
+    _one_of("target_type", TargetType),
+    _one_of("status", ActivityStatus),
+)
+"""The activity log: one chain for the whole installation, each entry with the hash of the one before. Nothing in it changes."""
+
+activity_head = Table(
+    "activity_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("seq", Id, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("signature", Text, nullable=False),
+    CheckConstraint("id = 1", name="id"),
+)
+"""The newest entry of the activity log, signed; locked by whoever appends, until the commit."""
+
 feed_topics = Table(
     "feed_topics",
     metadata,
@@ -430,7 +482,7 @@ feed = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("type", Text, nullable=False),
     Column("at", Moment, nullable=False),
-    Column("data", Text, nullable=False),
+    Column("data", Text, nullable=False, comment="JSON; encrypted where it is personal"),
     sqlite_with_rowid=False,
 )
 """What live clients are told, in order; the newest of each topic are kept."""

@@ -10,6 +10,7 @@ from headway.domain.accounts import POINTS_OF_COURSE, POINTS_OF_QUIZ, POINTS_OF_
 from headway.domain.completion import Rule
 from headway.domain.enrollment_status import OPEN
 from headway.domain.instants import Instant
+from headway.storage import index_keys
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import UpdateRows
 from headway.storage.tables import enrollments, unit_progress, units, users
@@ -26,7 +27,7 @@ _columns = (
     users.c.is_disabled,
 )
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
-_by_email = select(*_columns).where(users.c.email == bindparam("email"))
+_by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
 _insert = (
     insert(users)
@@ -34,6 +35,7 @@ _insert = (
         role=bindparam("role"),
         name=bindparam("name"),
         email=bindparam("email"),
+        email_hash=bindparam("email_hash"),
         external_id=bindparam("external_id"),
         password_hash=bindparam("password_hash"),
         interests=bindparam("interests"),
@@ -50,7 +52,9 @@ _set_disabled = (
     .where(users.c.id == bindparam("user_id"))
     .values(is_disabled=bindparam("disabled"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
 )
-_credentials = select(*_columns, users.c.password_hash).where(users.c.email == bindparam("email"))
+_addresses = select(users.c.id, users.c.email).where(users.c.email.is_not(None)).order_by(users.c.id)
+_set_hash = UpdateRows(users, ["email_hash"])
+_credentials = select(*_columns, users.c.password_hash).where(users.c.email_hash == bindparam("email_hash"))
 _password_hash = select(users.c.password_hash).where(users.c.id == bindparam("user_id"))
 _set_password = (
     update(users)
@@ -87,18 +91,18 @@ _open_courses = (
     .where(_enrolled, or_(*(enrollments.c.status == status.value for status in sorted(OPEN))))
     .order_by(enrollments.c.course_id)
 )
-_update_account = UpdateRows(users, ["role", "name", "email", "token_version", "updated_at"])
+_update_account = UpdateRows(users, ["role", "name", "email", "email_hash", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
 
 
-def _user(row: Row | None) -> User | None:
+def _user(tx: ReadTransaction, row: Row | None) -> User | None:
     if row is None:
         return None
     return User(
         id=row["id"],
         role=Role(row["role"]),
         name=row["name"],
-        email=row["email"],
+        email=tx.keyring.decrypt_if(row["email"]),
         external_id=row["external_id"],
         token_version=row["token_version"],
         is_disabled=bool(row["is_disabled"]),
@@ -107,28 +111,31 @@ def _user(row: Row | None) -> User | None:
 
 async def find(tx: ReadTransaction, user_id: int) -> User | None:
     """Look an account up by its id."""
-    return _user(await tx.first(_by_id, user_id=user_id))
+    return _user(tx, await tx.first(_by_id, user_id=user_id))
 
 
 async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
     """Look an account up by its normalized address."""
-    return _user(await tx.first(_by_email, email=email))
+    return _user(tx, await tx.first(_by_email, email_hash=await index_keys.email_hash(tx, email)))
 
 
 async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:
     """Look an account up by its subject at the outside identity provider."""
-    return _user(await tx.first(_by_external_id, external_id=external_id))
+    return _user(tx, await tx.first(_by_external_id, external_id=external_id))
 
 
 async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
     """Create an account; None if its address or external id is taken."""
     given = {field: getattr(user, field) for field in NewUser.__struct_fields__}
-    return _user(await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
+    given |= await _stored_email(tx, user.email)
+    return _user(tx, await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
     """Overwrite role, name, address and token version; the address must be free."""
-    await tx.write_rows((_update_account, [(user.role, user.name, user.email, user.token_version, now, user.id)]))
+    email = await _stored_email(tx, user.email)
+    row = (user.role, user.name, email["email"], email["email_hash"], user.token_version, now, user.id)
+    await tx.write_rows((_update_account, [row]))
 
 
 async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool, now: Instant) -> bool:
@@ -136,10 +143,19 @@ async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool,
     return await tx.run(_set_disabled, user_id=user_id, disabled=is_disabled, now=now) > 0
 
 
+async def hash_addresses_anew(tx: WriteTransaction) -> None:
+    """Have addresses be found under a new key. Nobody else looks one up, or stores one, until the transaction ends."""
+    key = await index_keys.replace_email_key(tx)
+    if key is not None:
+        found = await tx.all(_addresses)
+        hashes = [(index_keys.hash_under(key, tx.keyring.decrypt(row["email"])), row["id"]) for row in found]
+        await tx.write_rows((_set_hash, hashes))
+
+
 async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None] | None:
     """Look up an account by its normalized address, with the hash of its password, if it has one."""
-    row = await tx.first(_credentials, email=email)
-    user = _user(row)
+    row = await tx.first(_credentials, email_hash=await index_keys.email_hash(tx, email))
+    user = _user(tx, row)
     return None if row is None or user is None else (user, row["password_hash"])
 
 
@@ -157,7 +173,7 @@ async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Ins
 async def profile(tx: ReadTransaction, user_id: int) -> Profile | None:
     """Read an account with what follows from the learner's work."""
     row = await tx.first(_profile, user_id=user_id)
-    user = _user(row)
+    user = _user(tx, row)
     if row is None or user is None:
         return None
     return Profile(
@@ -180,6 +196,12 @@ async def update_profile(
 ) -> None:
     """Overwrite what users say about themselves."""
     await tx.write_rows((_update_profile, [(name, encode_words(interests), encode_words(learning_goals), now, user_id)]))
+
+
+async def _stored_email(tx: WriteTransaction, email: str | None) -> dict[str, str | None]:
+    if email is None:
+        return {"email": None, "email_hash": None}
+    return {"email": tx.keyring.encrypt(email), "email_hash": await index_keys.email_hash(tx, email)}
 
 
 def encode_words(words: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from headway.domain.errors import Conflict, Invalid, NotFound, Unauthenticated
 from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
 from headway.storage import revisions, sessions, users
 from headway.storage.database import Database, ReadTransaction, WriteTransaction
+from headway.usecases.journal import Action, Journal, account
 
 _MOST_REMEMBERED = 50_000
 _FRESH_FOR = SECOND
@@ -25,9 +26,10 @@ class Accounts:
     changes is seen within two seconds, by a number in the database that is looked at once a second.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, token_lifetime: Milliseconds) -> None:
+    def __init__(self, database: Database, clock: Clock, journal: Journal, *, token_lifetime: Milliseconds) -> None:
         self._database = database
         self._clock = clock
+        self._journal = journal
         self._token_lifetime = token_lifetime
         self._known: dict[int, User] = {}
         self._external_ids: dict[str, int] = {}
@@ -61,16 +63,23 @@ class Accounts:
         return found or await self.create(role=role, name=name, email=email, external_id=external_id)
 
     async def set_disabled(self, user_id: int, *, is_disabled: bool) -> None:
-        """Disable or enable an account; every token it has ends. Raises NotFound."""
+        """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
         async with self._database.write() as tx:
-            if not await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock()):
+            user = await users.find(tx, user_id)
+            if user is None:
                 raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+            await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
             await self.end_tokens(tx)
+            action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
+            await self._journal.by_operator(tx, action, account(user))
 
     async def change(
         self, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
     ) -> User:
-        """Change what is given of an account; another role ends its tokens. Raises Invalid, NotFound, Conflict EMAIL_TAKEN."""
+        """Change what is given of an account, as an operator; another role ends its tokens.
+
+        Raises Invalid, NotFound, Conflict EMAIL_TAKEN.
+        """
         if name is not None:
             check_name(name)
         email = None if email is None else normalized_email(email)
@@ -90,6 +99,9 @@ class Accounts:
             )
             await users.update_account(tx, changed, self._clock())
             await self.end_tokens(tx)
+            if changed.role is not user.role:
+                roles = {"from": user.role.value, "to": changed.role.value}
+                await self._journal.by_operator(tx, Action.CHANGE_ROLE, account(changed), metadata=roles)
         return changed
 
     async def end_tokens(self, tx: WriteTransaction, *, session_id: str | None = None) -> None:
@@ -178,6 +190,13 @@ class Accounts:
             raise Unauthenticated("The account is disabled.")
         return Caller(user.id, user.role, user.external_id)
 
+    async def known(self, user_id: int) -> User:
+        """Give an account as it was no longer ago than two seconds, mostly without asking the database. Raises NotFound."""
+        user = await self._remembered(user_id)
+        if user is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        return user
+
     async def _find_or_create_outside(self, external_id: str, name: str) -> User:
         async with self._database.read() as tx:
             user = await users.find_by_external_id(tx, external_id)
@@ -260,6 +279,11 @@ def check_words(field: str, words: Sequence[str]) -> None:
 def normalized_email(email: str) -> str:
     """Give the form in which an address is stored and looked up. Raises Invalid."""
     email = email.strip().lower()
-    if len(email) > 254 or not _ADDRESS.fullmatch(email):
+    if not is_email(email):
         raise Invalid.field("email", "must be a valid e-mail address")
     return email
+
+
+def is_email(text: str) -> bool:
+    """Say whether a text has the form of an e-mail address."""
+    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from headway.domain.accounts import Caller
+from headway.domain.audit import Client, Target, TargetType
 from headway.domain.catalogue import Assessment
 from headway.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.domain.feed import Change, ChangeType, topic_of_course, topic_of_user
@@ -14,6 +15,7 @@ from headway.domain.submissions import Submission, check_submission_url
 from headway.storage import catalogue, enrollments, feed, submissions
 from headway.storage.database import Database, ReadTransaction
 from headway.storage.submissions import SubmissionPage
+from headway.usecases.journal import Action, Journal
 from headway.usecases.rights import find_known, is_staff, require_staff
 
 _LONGEST_FEEDBACK = 10_000
@@ -40,10 +42,11 @@ class OwnAssessment(NamedTuple):
 class Assessments:
     """Submissions and grades. Handing in and grading lock the learner's enrollment, so one comes after the other."""
 
-    def __init__(self, database: Database, clock: Clock, new_id: NewId) -> None:
+    def __init__(self, database: Database, clock: Clock, new_id: NewId, journal: Journal) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
+        self._journal = journal
 
     async def find(self, caller: Caller, assessment_id: int) -> OwnAssessment:
         """Read an assessment, for those enrolled in its course and its staff.
@@ -103,7 +106,7 @@ class Assessments:
         return found, assessment
 
     async def grade(
-        self, caller: Caller, submission_id: str, *, grade: float, feedback: str | None
+        self, caller: Caller, submission_id: str, *, grade: float, feedback: str | None, client: Client | None = None
     ) -> tuple[Submission, Assessment]:
         """Let the staff of a course grade the newest submission of a learner, or correct the grade; the learner is told.
 
@@ -130,6 +133,11 @@ class Assessments:
             data = {**_told(newest, assessment), "grade": grade, "maxGrade": assessment.max_grade, "feedback": feedback}
             topics = topic_of_user(newest.user_id), topic_of_course(assessment.course_id)
             await feed.publish(tx, [Change(topic, ChangeType.GRADE, data) for topic in topics], now)
+            target = Target(TargetType.OTHER, newest.id, None, assessment.title)
+            told = {"learnerId": data["learnerId"], "courseId": data["courseId"], "grade": grade, "maxGrade": data["maxGrade"]}
+            await self._journal.by_user(
+                tx, Action.GRADE_SUBMISSION, caller.user_id, target=target, metadata=told, client=client
+            )
         return newest, assessment
 
     async def store_results(self, results: Sequence[GradedResult]) -> int:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from headway.domain.errors import RateLimited
 from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
 from headway.storage import attempts
-from headway.storage.database import Database
+from headway.storage.database import Database, WriteTransaction
 
 
 class Limit(NamedTuple):
@@ -33,16 +33,16 @@ class Attempts:
         refusals: list[Milliseconds] = []
         async with self._database.write() as tx:
             await attempts.delete_expired(tx, now)
-            taken: list[tuple[Limit, list[Instant]]] = []
-            for limit in sorted(limits):
+            taken: list[tuple[str, Limit, list[Instant]]] = []
+            for key, limit in _in_order(tx, limits):
                 # Another process may have counted a try since, or go by a clock that is ahead.
-                times = sorted(at for at in await attempts.lock_times(tx, limit.key, now) if at > now - limit.window)
+                times = sorted(at for at in await attempts.lock_times(tx, key, now) if at > now - limit.window)
                 if len(times) >= limit.most:
                     refusals.append(min(times[-limit.most] - now, 0) + limit.window)
-                taken.append((limit, times))
+                taken.append((key, limit, times))
             if not refusals:
-                for limit, times in taken:
-                    await attempts.set_times(tx, limit.key, [*times, now], expires_at=now + limit.window)
+                for key, limit, times in taken:
+                    await attempts.set_times(tx, key, [*times, now], expires_at=now + limit.window)
         if refusals:
             seconds = -(-max(refusals) // SECOND)
             raise RateLimited(f"Too many attempts; try again in {seconds} seconds.", retry_after_seconds=seconds)
@@ -51,8 +51,12 @@ class Attempts:
     async def give_back(self, limits: Sequence[Limit], taken_at: Instant) -> None:
         """Uncount a try that turned out not to count."""
         async with self._database.write() as tx:
-            for limit in sorted(limits):
-                times = await attempts.lock_times(tx, limit.key, taken_at)
+            for key, limit in _in_order(tx, limits):
+                times = await attempts.lock_times(tx, key, taken_at)
                 if taken_at in times:
                     times.remove(taken_at)
-                    await attempts.set_times(tx, limit.key, times, expires_at=taken_at + limit.window)
+                    await attempts.set_times(tx, key, times, expires_at=taken_at + limit.window)
+
+
+def _in_order(tx: WriteTransaction, limits: Sequence[Limit]) -> list[tuple[str, Limit]]:
+    return sorted((attempts.stored_key(tx, limit.key), limit) for limit in limits)

@@ -23,7 +23,7 @@ class Ingest:
         self._clock = clock
         self._metrics = metrics
         self._collector: Collector[Report, list[Verdict]] = Collector(
-            self._write, _weight, capacity=capacity, group_weight=group_weight, writers=writers, metrics=metrics
+            self._write, _weight, capacity=capacity, group_weight=group_weight, writers=writers, meters=metrics.ingest
         )
         self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from headway.domain.accounts import NewUser, Role, Session, User
+from headway.domain.audit import Client
 from headway.domain.errors import Invalid, Unauthenticated
 from headway.domain.ids import NewId
 from headway.domain.instants import DAY, HOUR, MINUTE, SECOND, Clock
@@ -12,6 +13,7 @@ from headway.storage.database import Database, WriteTransaction
 from headway.storage.sessions import StoredSession
 from headway.usecases.accounts import Accounts, check_name, check_words, normalized_email
 from headway.usecases.attempts import Attempts, Limit
+from headway.usecases.journal import Action, Journal, account
 from headway.usecases.passwords import Passwords
 
 REFRESH_LIFETIME = 7 * DAY
@@ -31,7 +33,7 @@ class SignInLimits(NamedTuple):
 
 
 class SignIn:
-    """How people get in by themselves. `client` is the network address that a request comes from."""
+    """How people get in by themselves. `client` is where a request comes from."""
 
     def __init__(
         self,
@@ -39,43 +41,47 @@ class SignIn:
         clock: Clock,
         new_id: NewId,
         accounts: Accounts,
+        journal: Journal,
         limits: SignInLimits,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._accounts = accounts
+        self._journal = journal
         self._passwords = Passwords()
         self._attempts = Attempts(database, clock)
         self._limits = limits
 
-    async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: str) -> NewUser:
+    async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
         """Check a learner's registration and count it, and give the account to be made. Raises Invalid, RateLimited."""
         check_name(name)
         check_words("interests", interests)
         email = normalized_email(email)
         self._passwords.check("password", password)
-        await self._attempts.take([Limit(f"register client {client}", self._limits.registrations_per_client, HOUR)])
+        await self._attempts.take([Limit(f"register client {client.address}", self._limits.registrations_per_client, HOUR)])
         hashed = await self._passwords.hash(password)
         return NewUser(Role.PARTICIPANT, name, email, None, hashed, interests)
 
-    async def sign_in(self, *, email: str, password: str, client: str) -> Session:
+    async def sign_in(self, *, email: str, password: str, client: Client) -> Session:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         email = email.strip().lower()[:254]
         limits = [
             Limit(f"sign-in address {email}", self._limits.failures_per_address, 15 * MINUTE),
-            Limit(f"sign-in client {client}", self._limits.failures_per_client, 15 * MINUTE),
+            Limit(f"sign-in client {client.address}", self._limits.failures_per_client, 15 * MINUTE),
         ]
         taken_at = await self._attempts.take(limits)
         async with self._database.read() as tx:
             user, stored = await users.credentials(tx, email) or (None, None)
         is_right = await self._passwords.verify(stored, password)
         if user is None or not is_right or user.is_disabled:
+            async with self._database.write() as tx:
+                await self._journal.by_somebody(tx, Action.LOGIN_FAILED, user, email=email, client=client)
             raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
         await self._attempts.give_back(limits, taken_at)
-        return await self._begin(user)
+        return await self._begin(user, client)
 
-    async def refresh(self, *, user_id: int, session_id: str, generation: int) -> Session:
+    async def refresh(self, *, user_id: int, session_id: str, generation: int, client: Client) -> Session:
         """Go on with a session by the refresh token of a generation, which gives the next one.
 
         A token that was used less than `GRACE` ago gives the newest one again; one used earlier ends the session.
@@ -97,6 +103,7 @@ class SignIn:
             elif generation not in {used for used, _ in session.replaced}:
                 is_reused = True
                 await self._end(tx, user_id, session_id)
+                await self._journal.by_somebody(tx, Action.TOKEN_REUSED, user, email=user.email, client=client)
         if is_reused:
             raise Unauthenticated("This refresh token was used before; the session has been ended.", code="TOKEN_REUSED")
         return Session(user, session_id, session.generation, session.expires_at)
@@ -106,12 +113,12 @@ class SignIn:
         async with self._database.write() as tx:
             await self._end(tx, user_id, session_id)
 
-    async def change_password(self, user_id: int, *, current: str, new: str, client: str) -> None:
+    async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("newPassword", new)
         limits = [
             Limit(f"password user {user_id}", self._limits.failures_per_address, 15 * MINUTE),
-            Limit(f"sign-in client {client}", self._limits.failures_per_client, 15 * MINUTE),
+            Limit(f"sign-in client {client.address}", self._limits.failures_per_client, 15 * MINUTE),
         ]
         taken_at = await self._attempts.take(limits)
         async with self._database.read() as tx:
@@ -119,7 +126,10 @@ class SignIn:
         if not await self._passwords.verify(stored, current):
             raise Invalid.field("currentPassword", "is wrong")
         await self._attempts.give_back(limits, taken_at)
-        await self._store(user_id, await self._passwords.hash(new))
+        hashed = await self._passwords.hash(new)
+        async with self._database.write() as tx:
+            user = await self._store(tx, user_id, hashed)
+            await self._journal.by_user(tx, Action.CHANGE_PASSWORD, user, client=client)
 
     async def hash_new(self, password: str) -> str:
         """Check a password that an operator sets for a new account, and give what is stored of it. Raises Invalid."""
@@ -129,14 +139,19 @@ class SignIn:
     async def set_password(self, user_id: int, password: str) -> None:
         """Set a password for an account, as an operator, which ends all its tokens. Raises Invalid, NotFound."""
         await self._accounts.find(user_id)
-        await self._store(user_id, await self.hash_new(password))
-
-    async def _store(self, user_id: int, hashed: str) -> None:
+        hashed = await self.hash_new(password)
         async with self._database.write() as tx:
-            await users.set_password(tx, user_id, hashed, self._clock())
-            await self._accounts.end_tokens(tx)
+            user = await self._store(tx, user_id, hashed)
+            await self._journal.by_operator(tx, Action.CHANGE_PASSWORD, account(user))
 
-    async def _begin(self, user: User) -> Session:
+    async def _store(self, tx: WriteTransaction, user_id: int, hashed: str) -> User:
+        await users.set_password(tx, user_id, hashed, self._clock())
+        await self._accounts.end_tokens(tx)
+        user = await users.find(tx, user_id)
+        assert user is not None  # noqa: S101 - accounts are not removed
+        return user
+
+    async def _begin(self, user: User, client: Client) -> Session:
         now = self._clock()
         session = Session(user, self._new_id(), 1, now + REFRESH_LIFETIME)
         async with self._database.write() as tx:
@@ -149,6 +164,7 @@ class SignIn:
                 expires_at=session.expires_at,
                 now=now,
             )
+            await self._journal.by_user(tx, Action.LOGIN, user, client=client)
         return session
 
     async def _end(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:

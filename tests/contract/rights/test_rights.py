@@ -9,7 +9,7 @@ from headway.storage.tables import metadata
 from tests.contract.rights.conftest import ROLES, School
 
 PREFIX = "/api/v1"
-BOOKKEEPING = {"attempts", "revisions", "sessions", "idempotency_keys"}
+BOOKKEEPING = {"attempts", "revisions", "sessions", "idempotency_keys", "activities", "activity_head"}
 
 
 class Asking(NamedTuple):

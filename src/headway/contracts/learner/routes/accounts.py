@@ -41,7 +41,9 @@ def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: 
     async def refresh(asked: Asked[Any, wire.RefreshBody]) -> Answer:
         """Go on with a session. A refresh token is good for one use; using it again later ends the session."""
         claims = tokens.read_refresh(asked.body.refresh_token)
-        session = await sign_in.refresh(user_id=claims.user_id, session_id=claims.session_id, generation=claims.generation)
+        session = await sign_in.refresh(
+            user_id=claims.user_id, session_id=claims.session_id, generation=claims.generation, client=asked.client
+        )
         return await _signed_in(session)
 
     async def logout(asked: Asked[Any, Any]) -> Answer:

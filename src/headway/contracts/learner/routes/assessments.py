@@ -35,7 +35,11 @@ def assessment_routes(routes: Routes, assessments: Assessments, pages: Pages) ->
     async def grade(asked: Asked[Any, wire.GradeBody]) -> Answer:
         """Grade the newest of what a learner handed in, or correct the grade: for the course's staff."""
         graded, assessment = await assessments.grade(
-            asked.caller, asked.path["submission_id"], grade=asked.body.grade, feedback=asked.body.feedback
+            asked.caller,
+            asked.path["submission_id"],
+            grade=asked.body.grade,
+            feedback=asked.body.feedback,
+            client=asked.client,
         )
         return Answer(200, wire.One(data=mapping.submission(graded, assessment)))
 

@@ -1,0 +1,95 @@
+"""`headway audit` and `headway keys`: the activity log, and the keys that protect it and what is personal."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from headway.app import system_clock
+from headway.cli.session import command, database_option, load_settings, open_database, print_json
+from headway.domain.audit import Head
+from headway.domain.ids import uuid7
+from headway.usecases.journal import Journal
+from headway.usecases.key_rotation import rotate_keys
+from headway.usecases.log_verification import Fault, read_head, verify_log
+
+
+@click.group()
+def audit() -> None:
+    """Look after the activity log."""
+
+
+@audit.command("verify")
+@click.option("--head", "kept", type=click.Path(path_type=Path, exists=True), help="A head that `audit head` printed earlier.")
+@database_option
+@command
+async def verify_audit(kept: Path | None, **flags: Any) -> None:
+    """Verify that no entry of the activity log was changed, removed, moved or cut off.
+
+    Prints where the log ends, signed, and every fault; the first one is named on standard error too, and the exit status is
+    1 if there is any. It changes nothing and may run beside a server.
+    """
+    head = None if kept is None else _read_head(kept)
+    async with open_database(load_settings(**flags)) as database:
+        with _progress("Entries") as progress:
+            task = progress.add_task("entries", total=None)
+            found = await verify_log(
+                database, kept=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
+            )
+            progress.update(task, completed=found.checked, total=found.checked)
+    print_json(found)
+    if found.faults:
+        raise click.ClickException(f"The activity log is not as it was written: {_told(found.faults[0])}")
+
+
+@audit.command("head")
+@database_option
+@command
+async def print_head(**flags: Any) -> None:
+    """Print the signed end of the activity log, to be kept elsewhere; `audit verify --head FILE` compares with it later."""
+    async with open_database(load_settings(**flags)) as database:
+        print_json(await read_head(database))
+
+
+@click.group()
+def keys() -> None:
+    """Look after the keys that encrypt what is personal."""
+
+
+@keys.command("rotate")
+@database_option
+@command
+async def rotate(**flags: Any) -> None:
+    """Encrypt everything personal with the first of HEADWAY_ENCRYPTION_KEYS; the others are needed no longer then.
+
+    It may run beside servers that have the same keys, and be run again after it was cut off.
+    """
+    async with open_database(load_settings(**flags)) as database:
+        with _progress("Texts") as progress:
+            task = progress.add_task("texts", total=None)
+            rotated = await rotate_keys(
+                database,
+                Journal(system_clock, uuid7),
+                advance=lambda done, of_all: progress.update(task, completed=done, total=of_all),
+            )
+            progress.update(task, completed=rotated.texts, total=rotated.texts)
+    print_json(rotated)
+
+
+def _progress(what: str) -> Progress:
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _read_head(file: Path) -> Head | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Head | None)
+    except msgspec.DecodeError as error:
+        raise click.ClickException(f"{file} is not what `headway audit head` prints: {error}") from error
+
+
+def _told(fault: Fault) -> str:
+    return f"entry {fault.seq}{'' if fault.id is None else f' ({fault.id})'} {fault.fault}"

@@ -1,0 +1,119 @@
+"""The activity log as those who write to it and read it see it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from headway.domain.accounts import Caller, User
+from headway.domain.audit import Activity, Actor, Client, Context, NewActivity, Target
+from headway.domain.errors import NotFound
+from headway.domain.ids import NewId
+from headway.domain.instants import Clock
+from headway.ingest.collector import Collector
+from headway.storage import activities
+from headway.storage.activities import Filter, Party
+from headway.storage.database import Database
+from headway.telemetry import Metrics
+from headway.usecases.accounts import Accounts
+from headway.usecases.journal import own_actor
+
+_MOST_WAITING = 10_000
+_GROUP = 500
+
+
+class Told(NamedTuple):
+    """What a caller tells of an activity; without an actor it is the caller's own."""
+
+    action: str
+    actor: Actor | None
+    target: Target
+    context: Context
+    metadata: dict[str, object]
+
+
+class ActivityLog:
+    """Writes and reads the log. What several requests write at the same time is written together."""
+
+    def __init__(self, database: Database, clock: Clock, new_id: NewId, accounts: Accounts, metrics: Metrics) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_id = new_id
+        self._accounts = accounts
+        self._collector: Collector[NewActivity, Activity] = Collector(
+            self._append,
+            lambda _: 1,
+            capacity=_MOST_WAITING,
+            group_weight=_GROUP,
+            # The log is one chain: a second writer would only wait for the first.
+            writers=1,
+            meters=metrics.log,
+        )
+
+    async def record(self, caller: Caller, told: Told, client: Client, *, is_alone: bool = False) -> Activity:
+        """Write an entry and give it once it is durable. Raises Unavailable, Overloaded.
+
+        With `is_alone` it is a transaction of its own, or part of the one that this task is within.
+        """
+        user = await self._accounts.known(caller.user_id)
+        new = NewActivity(
+            action=told.action,
+            actor=own_actor(user) if told.actor is None else told.actor,
+            is_actor_verified=told.actor is None or caller.sees_all or _is_own(told.actor, user),
+            recorded_by=user.id,
+            recorded_role=user.role,
+            target=told.target,
+            context=told.context,
+            metadata=told.metadata,
+            client=client,
+        )
+        if is_alone:
+            (made,) = await self._append([new])
+            return made
+        return await self._collector.submit(new)
+
+    async def read(
+        self, caller: Caller, wanted: Filter, *, before: int | None, limit: int
+    ) -> tuple[Sequence[Activity], int | None]:
+        """List entries, the newest first, and the number before which the next page is, if there is one.
+
+        Administrators and services see all, others those in which they are the actor or the one who recorded.
+        """
+        party = None if caller.sees_all else _party(caller)
+        async with self._database.read() as tx:
+            found = await activities.list_page(tx, wanted, party=party, before=before, most=limit + 1)
+        page = found[:limit]
+        return page, page[-1].seq if len(found) > limit else None
+
+    async def find(self, caller: Caller, activity_id: str) -> Activity:
+        """Read an entry, of those that `read` gives. Raises NotFound ACTIVITY_NOT_FOUND."""
+        async with self._database.read() as tx:
+            found = await activities.find(tx, activity_id)
+        if found is None or not (caller.sees_all or _is_party(_party(caller), found)):
+            raise NotFound("There is no such activity.", code="ACTIVITY_NOT_FOUND")
+        return found
+
+    async def close(self) -> None:
+        """Write what is waiting and take nothing more."""
+        await self._collector.close()
+
+    async def _append(self, new: Sequence[NewActivity]) -> list[Activity]:
+        async with self._database.write() as tx:
+            return await activities.append(tx, new, self._new_id, self._clock())
+
+
+def _is_own(actor: Actor, user: User) -> bool:
+    """Say whether an actor is an account, and nothing that is said of it contradicts what is known."""
+    return (
+        actor.user_id in {str(user.id), user.external_id}
+        and actor.user_id is not None
+        and actor.role in {None, user.role.value}
+        and (user.email is None or actor.email is None or actor.email.lower() == user.email)
+    )
+
+
+def _party(caller: Caller) -> Party:
+    names = {str(caller.user_id), caller.external_id} - {None}
+    return Party(sorted(name for name in names if name is not None), caller.user_id)
+
+
+def _is_party(party: Party, found: Activity) -> bool:
+    return found.told.actor.user_id in party.actor_ids or found.told.recorded_by == party.user_id

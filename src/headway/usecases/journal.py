@@ -1,0 +1,113 @@
+"""What Headway itself writes into the activity log, in the transaction of what it tells of."""
+
+from enum import StrEnum
+from typing import Any
+
+from headway.domain.accounts import Role, User
+from headway.domain.audit import ActivityStatus, Actor, Client, Context, NewActivity, Target, TargetType
+from headway.domain.ids import NewId
+from headway.domain.instants import Clock
+from headway.storage import activities, users
+from headway.storage.database import WriteTransaction
+
+
+class Action(StrEnum):
+    """What Headway tells of by itself."""
+
+    LOGIN = "LOGIN"
+    LOGIN_FAILED = "LOGIN_FAILED"
+    TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - the name of an action
+    CHANGE_PASSWORD = "CHANGE_PASSWORD"  # noqa: S105 - the name of an action
+    CHANGE_ROLE = "CHANGE_ROLE"
+    DISABLE_USER = "DISABLE_USER"
+    ENABLE_USER = "ENABLE_USER"
+    GRADE_SUBMISSION = "GRADE_SUBMISSION"
+    RESET_PROGRESS = "RESET_PROGRESS"
+    ROTATE_KEYS = "ROTATE_KEYS"
+
+
+_CONTEXT = Context(source="HEADWAY")
+_OPERATOR = Actor(None, "Operator", None, Role.SYSTEM.value)
+
+
+class Journal:
+    """Appends entries; each comes last in its transaction, for the end of the log is locked until the commit."""
+
+    def __init__(self, clock: Clock, new_id: NewId) -> None:
+        self._clock = clock
+        self._new_id = new_id
+
+    async def by_user(
+        self,
+        tx: WriteTransaction,
+        action: Action,
+        user: User | int,
+        *,
+        target: Target | None = None,
+        metadata: dict[str, Any] | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Tell what a user did, to the user's own account where no target is given."""
+        if isinstance(user, int):
+            found = await users.find(tx, user)
+            assert found is not None  # noqa: S101 - accounts are not removed
+            user = found
+        made = NewActivity(
+            action=action,
+            actor=own_actor(user),
+            is_actor_verified=True,
+            recorded_by=user.id,
+            recorded_role=user.role,
+            target=account(user) if target is None else target,
+            context=_CONTEXT,
+            metadata=metadata or {},
+            client=client,
+        )
+        await self._append(tx, made)
+
+    async def by_operator(
+        self, tx: WriteTransaction, action: Action, target: Target, *, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Tell what was done at the command line."""
+        made = NewActivity(
+            action=action,
+            actor=_OPERATOR,
+            is_actor_verified=True,
+            recorded_by=None,
+            recorded_role=Role.SYSTEM,
+            target=target,
+            context=Context(source="COMMAND_LINE"),
+            metadata=metadata or {},
+        )
+        await self._append(tx, made)
+
+    async def by_somebody(
+        self, tx: WriteTransaction, action: Action, user: User | None, *, email: str | None, client: Client
+    ) -> None:
+        """Tell what somebody tried in the name of a user, or with an address that nobody has."""
+        named = Actor(None, None, email, None) if user is None else own_actor(user)
+        made = NewActivity(
+            action=action,
+            actor=named,
+            is_actor_verified=False,
+            recorded_by=None,
+            recorded_role=Role.SYSTEM,
+            target=Target(TargetType.SYSTEM) if user is None else account(user),
+            context=_CONTEXT,
+            status=ActivityStatus.FAILURE,
+            client=client,
+        )
+        await self._append(tx, made)
+
+    async def _append(self, tx: WriteTransaction, made: NewActivity) -> None:
+        await activities.append(tx, [made], self._new_id, self._clock())
+
+
+def account(user: User) -> Target:
+    """Give an account as a target."""
+    return Target(TargetType.USER, str(user.id), TargetType.USER.model, user.name)
+
+
+def own_actor(user: User) -> Actor:
+    """Give an account as an actor."""
+    return Actor(str(user.id), user.name, user.email, user.role.value)
