@@ -105,7 +105,7 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
 def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = uuid7) -> Edge:
     """Make the server. Its database, which has to be migrated, is opened when it starts and closed when it stops."""
     metrics = Metrics()
-    database = schema.database(settings)
+    database = schema.database(settings, metrics)
     does = use_cases(database, settings, clock, new_id)
     ingest = Ingest(
         does.tracking,
@@ -160,7 +160,9 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         # What is there now stays: the collector of garbage need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        chores = [asyncio.create_task(hub.look()), asyncio.create_task(_expire_for_ever(does.enrollments))]
+        chores = [
+            asyncio.create_task(chore) for chore in (hub.look(), _expire_for_ever(does.enrollments), metrics.sample_for_ever())
+        ]
         try:
             yield
         finally:

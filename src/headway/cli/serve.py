@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,7 +16,7 @@ from headway.cli.session import database_option, failures_in_one_line
 from headway.http.tokens import signing_key
 from headway.settings import Settings, SettingsError, variable
 from headway.storage import schema, sqlite
-from headway.telemetry import configure_logging
+from headway.telemetry import SHARED_FOLDER, configure_logging
 
 _GRACE_SECONDS = 30
 
@@ -74,4 +75,5 @@ def _run_uvicorn(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None:
             os.environ[variable(name)] = str(value)
-    uvicorn.run("headway.app:app_from_environment", factory=True, workers=settings.workers, **options)
+    with tempfile.TemporaryDirectory(prefix="headway-metrics-") as os.environ[SHARED_FOLDER]:
+        uvicorn.run("headway.app:app_from_environment", factory=True, workers=settings.workers, **options)

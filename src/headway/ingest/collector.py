@@ -59,6 +59,7 @@ class Collector(Generic[Item, Result]):
         self._most_writers = writers
         self._writers: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        metrics.samplers.append(self._sample)
 
     async def submit(self, item: Item) -> Result:
         """Wait for a place in a group and its commit. Raises Overloaded if there is no room, or what `write` raised."""
@@ -87,7 +88,6 @@ class Collector(Generic[Item, Result]):
                 group = self._take()
                 self._metrics.ingest_group_size.observe(len(group))
                 await self._settle(group)
-                self._metrics.ingest_waiting.set(self._weight)
         finally:
             # However a writer ends, nobody is left waiting, and the next item gets a new one.
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
@@ -127,6 +127,10 @@ class Collector(Generic[Item, Result]):
             for waiting, result in answers:
                 if not waiting.answer.done():
                     waiting.answer.set_result(result)
+
+    def _sample(self) -> None:
+        self._metrics.ingest_capacity.set(self._capacity)
+        self._metrics.ingest_waiting.set(self._weight)
 
     @staticmethod
     def _fail(group: Iterable[_Waiting[Item, Result]], error: Exception) -> None:

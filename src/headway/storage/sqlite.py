@@ -21,6 +21,7 @@ from headway.storage import dialects
 from headway.storage.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import Dialect, RowValues, Statement, WriteRows
 from headway.storage.tables import revisions
+from headway.telemetry import Metrics
 
 _READERS = 4
 _PRAGMAS = """
@@ -161,8 +162,8 @@ class SqliteDatabase(Database):
 
     useful_writers = 1
 
-    def __init__(self, path: Path, *, timeout_seconds: float) -> None:
-        super().__init__(dialects.sqlite3())
+    def __init__(self, path: Path, *, timeout_seconds: float, metrics: Metrics | None = None) -> None:
+        super().__init__(dialects.sqlite3(), metrics)
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._free_readers = asyncio.Queue[sqlite3.Connection]()
