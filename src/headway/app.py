@@ -33,6 +33,7 @@ from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
 from headway.http.tokens import Tokens, signing_key
+from headway.http.transport import HttpsOnly
 from headway.live.hub import Hub
 from headway.live.socket import Live
 from headway.settings import Settings
@@ -177,8 +178,10 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         live.route(),
         *docs(),
     ]
-    litestar = _litestar(contracts, beside, authentication, Problems(contracts, metrics), settings, lifespan)
-    return Edge(litestar, metrics=metrics, new_id=new_id, access_log=settings.access_log)
+    problems = Problems(contracts, metrics)
+    litestar = _litestar(contracts, beside, authentication, problems, settings, lifespan)
+    served = HttpsOnly(litestar, problems) if settings.require_https else litestar
+    return Edge(served, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
 
 def app_from_environment() -> Edge:

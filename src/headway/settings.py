@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     access_log: bool = False
     metrics_public: bool = True
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    require_https: bool = False
     trusted_proxies: str | None = None
     allowed_origins: str | None = None
 
@@ -97,6 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             message = f"{variable('display_timezone')} must be a time zone such as Asia/Kolkata, not {self.display_timezone!r}"
             raise SettingsError(message) from None
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise SettingsError(f"{variable('tls_certificate')} and {variable('tls_key')} go together")
         outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
         if any(outside) and not all(outside):
             raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")
