@@ -1,7 +1,9 @@
 """Servers that speak HTTPS themselves or behind a proxy, and want nothing else."""
 
+import signal
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -142,6 +144,20 @@ class TestItsOwnCertificate:
     def test_plain_http_is_not_understood(self, direct: HeadwayProcess) -> None:
         with pytest.raises(httpx.HTTPError):
             httpx.get(direct.url.replace("https", "http") + "/livez")
+
+    def test_a_renewed_certificate_is_taken_up_by_workers_that_are_replaced(
+        self, direct: HeadwayProcess, certificate: Certificate
+    ) -> None:
+        renewed = make_certificate(direct.log.parent, "renewed")
+        for old, new in zip(certificate, renewed, strict=True):
+            old.write_bytes(new.read_bytes())
+
+        direct.process.send_signal(signal.SIGHUP)
+        direct.verify = renewed.trusted
+        # They are replaced one after the other; meanwhile an old one may still answer.
+        give_up = time.monotonic() + 30
+        while {direct.readiness() for _ in range(20)} != {200}:
+            assert time.monotonic() < give_up, direct.log.read_text()
 
 
 class TestBehindAProxy:
