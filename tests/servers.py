@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -28,6 +29,7 @@ class HeadwayProcess:
         self.port = free_port()
         self.log = folder / f"serve-{self.port}.log"
         self.url = f"http://127.0.0.1:{self.port}"
+        self.verify: ssl.SSLContext | bool = True
         self._command = [str(HEADWAY), "serve", "--database", database_url, "--port", str(self.port), *flags]
         self._environment = {**os.environ, "HEADWAY_SECRET_KEY": secret_key, **environment}
 
@@ -53,7 +55,7 @@ class HeadwayProcess:
 
     def readiness(self) -> int | None:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code
+            return httpx.get(f"{self.url}/readyz", timeout=5, verify=self.verify).status_code
         except httpx.HTTPError:
             return None
 

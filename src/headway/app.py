@@ -34,6 +34,7 @@ from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
 from headway.http.tokens import Tokens
+from headway.http.transport import HttpsOnly
 from headway.live.hub import Hub
 from headway.live.socket import Live
 from headway.settings import Settings
@@ -110,7 +111,7 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
 def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = uuid7) -> Edge:
     """Make the server. Its database, which has to be migrated, is opened when it starts and closed when it stops."""
     metrics = Metrics()
-    database = schema.database(settings)
+    database = schema.database(settings, metrics)
     does = use_cases(database, settings, clock, new_id)
     ingest = Ingest(
         does.tracking,
@@ -169,7 +170,9 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         # What is there now stays: the collector of garbage need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        chores = [asyncio.create_task(hub.look()), asyncio.create_task(_expire_for_ever(does.enrollments))]
+        chores = [
+            asyncio.create_task(chore) for chore in (hub.look(), _expire_for_ever(does.enrollments), metrics.sample_for_ever())
+        ]
         try:
             yield
         finally:
@@ -185,8 +188,10 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         live.route(),
         *docs(),
     ]
-    litestar = _litestar(contracts, beside, authentication, Problems(contracts, metrics), settings, lifespan)
-    return Edge(litestar, metrics=metrics, new_id=new_id, access_log=settings.access_log)
+    problems = Problems(contracts, metrics)
+    litestar = _litestar(contracts, beside, authentication, problems, settings, lifespan)
+    served = HttpsOnly(litestar, problems) if settings.require_https else litestar
+    return Edge(served, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
 
 def app_from_environment() -> Edge:

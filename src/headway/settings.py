@@ -29,6 +29,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     access_log: bool = False
     metrics_public: bool = True
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    require_https: bool = False
     trusted_proxies: str | None = None
     allowed_origins: str | None = None
 
@@ -86,10 +89,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{variable('port')} must be at most 65535, not {self.port}")
         if not self.database_url.startswith(("sqlite:///", "postgresql://", "postgres://")):
             raise SettingsError(f"{variable('database_url')} must start with sqlite:/// or postgresql://")
-        if self.secret_key is not None and len(self.secret_key.encode()) < 32:
-            raise SettingsError(f"{variable('secret_key')} must have at least 32 bytes")
-        if any(len(key.encode()) < 32 for key in self.keys_of_data):
-            raise SettingsError(f"{variable('encryption_keys')} must hold keys of at least 32 bytes, separated by commas")
         if self.log_level not in {"debug", "info", "warning", "error"}:
             raise SettingsError(f"{variable('log_level')} must be debug, info, warning or error")
         if self.valkey_url is not None and not self.valkey_url.startswith(_VALKEY_SCHEMES):
@@ -101,6 +100,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             message = f"{variable('display_timezone')} must be a time zone such as Asia/Kolkata, not {self.display_timezone!r}"
             raise SettingsError(message) from None
+        self._check_keys()
+
+    def _check_keys(self) -> None:
+        if self.secret_key is not None and len(self.secret_key.encode()) < 32:
+            raise SettingsError(f"{variable('secret_key')} must have at least 32 bytes")
+        if any(len(key.encode()) < 32 for key in self.keys_of_data):
+            raise SettingsError(f"{variable('encryption_keys')} must hold keys of at least 32 bytes, separated by commas")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise SettingsError(f"{variable('tls_certificate')} and {variable('tls_key')} go together")
         outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
         if any(outside) and not all(outside):
             raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")

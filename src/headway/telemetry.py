@@ -1,14 +1,27 @@
 """What operators see: metrics in Prometheus' words and structured log lines."""
 
+import asyncio
 import logging
+import os
+import re
 import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from headway.domain.errors import FieldError
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder in which server processes share their metrics; it must be set before they start."""
+_SAMPLE_EVERY_SECONDS = 1.0
+_PLACE = re.compile(r"\[\d+\]")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request at work; every log line and every error carries it."""
@@ -18,28 +31,48 @@ class CollectorMeters(NamedTuple):
     """How a collector is doing."""
 
     waiting: Gauge
+    capacity: Gauge
     group_size: Histogram
     write_seconds: Histogram
 
 
 class Metrics:
-    """The metrics of one server process. Times are in seconds; `endpoint` is a route template, never a raw path."""
+    """The metrics of one server process. Times are in seconds; `endpoint` is a route template, never a raw path.
+
+    Where `SHARED_FOLDER` is set, the values live in files there, and the page adds up those of all processes that share it.
+    """
 
     def __init__(self) -> None:
+        self._folder = os.environ.get(SHARED_FOLDER)
+        if self._folder is not None:
+            # A process that died may have had the same id: its gauges are not ours.
+            multiprocess.mark_process_dead(os.getpid(), self._folder)  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self.samplers: list[Callable[[], None]] = []
+        """Set what is looked at from time to time, instead of at each change."""
+        if self._folder is None:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+        else:
+            self.samplers.append(_SharedProcess(self.registry).sample)
+        self._make_http()
+        self._make_ingest()
+        self._make_database()
+
+    def _make_http(self) -> None:
         self.requests = Counter("api_requests", "Requests answered.", ["endpoint", "status"], registry=self.registry)
         self.request_seconds = Histogram(
-            "api_request_duration_seconds", "Time to answer a request.", ["endpoint"], registry=self.registry
-        )
-        self.observations = Counter(
-            "headway_observations", "Events and heartbeats by what became of them.", ["outcome"], registry=self.registry
+            "api_request_duration_seconds",
+            "Time to answer a request.",
+            ["endpoint"],
+            # The targets are a mean of 0.2 and a 95th percentile of 0.5.
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2.5, 5, 10),
+            registry=self.registry,
         )
         self.rejections = Counter(
             "headway_rejections",
-            "Rejected events and heartbeats by the field at fault.",
-            ["field"],
+            "Refused requests, and items of them, by the error's code and the field at fault, if it is one.",
+            ["reason", "field"],
             registry=self.registry,
         )
         self.cache_reads = Counter(
@@ -48,26 +81,130 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
-        self.live_connections = Gauge("headway_live_connections", "Clients at /ws.", registry=self.registry)
+        self.live_connections = Gauge(
+            "headway_live_connections", "Clients at /ws.", multiprocess_mode="livesum", registry=self.registry
+        )
         self.live_dropped = Counter(
             "headway_live_dropped", "Clients at /ws that read too slowly and were dropped.", registry=self.registry
         )
-        self.ingest = self._collector("ingest", "events and heartbeats")
-        self.log = self._collector("log", "entries of the activity log")
+
+    def _make_ingest(self) -> None:
+        self.observations = Counter(
+            "headway_observations", "Events and heartbeats by what became of them.", ["outcome"], registry=self.registry
+        )
+        self.ingest = self._collector("ingest", "Reports of activity")
+        self.log = self._collector("log", "Entries of the activity log")
 
     def _collector(self, name: str, items: str) -> CollectorMeters:
         return CollectorMeters(
-            waiting=Gauge(f"headway_{name}_waiting", f"Weight of the {items} that wait to be written.", registry=self.registry),
+            waiting=Gauge(
+                f"headway_{name}_waiting",
+                f"{items} that wait to be written, by weight.",
+                multiprocess_mode="livesum",
+                registry=self.registry,
+            ),
+            capacity=Gauge(
+                f"headway_{name}_capacity", "Weight that may wait.", multiprocess_mode="livesum", registry=self.registry
+            ),
             group_size=Histogram(
                 f"headway_{name}_group_size",
-                f"Reports of {items} written in one transaction.",
+                f"{items} written in one transaction.",
                 buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
                 registry=self.registry,
             ),
             write_seconds=Histogram(
-                f"headway_{name}_write_seconds", f"Time to write and commit a group of {items}.", registry=self.registry
+                f"headway_{name}_write_seconds", "Time to write and commit a group.", registry=self.registry
             ),
         )
+
+    def _make_database(self) -> None:
+        self.transaction_seconds = Histogram(
+            "headway_transaction_seconds",
+            "Time of a transaction, from asking for a connection to its end, by kind: read or write.",
+            ["kind"],
+            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+        self.transactions_failed = Counter(
+            "headway_transactions_failed",
+            "Transactions that failed because the database did not answer.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.pool_connections = Gauge(
+            "headway_pool_connections",
+            "Connections to PostgreSQL, by state: in_use or idle.",
+            ["state"],
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+
+    def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
+        """Count a refusal by its error's code, for each field at fault; places in lists are not told apart."""
+        for field in [each.field for each in fields] or [""]:
+            self.rejections.labels(reason, _PLACE.sub("[]", field)).inc()
+
+    def page(self) -> bytes:
+        """Give the metrics in Prometheus' text format, those of all processes where they are shared."""
+        self.sample()
+        if self._folder is None:
+            return generate_latest(self.registry)
+        _forget_dead_processes(self._folder)
+        merged = CollectorRegistry()
+        multiprocess.MultiProcessCollector(merged, self._folder)  # type: ignore[no-untyped-call]
+        PlatformCollector(registry=merged)
+        return generate_latest(merged)
+
+    def sample(self) -> None:
+        """Set what is only looked at from time to time."""
+        for each in self.samplers:
+            each()
+
+    async def sample_for_ever(self) -> None:
+        """Keep what is sampled new for the pages that other processes give."""
+        while True:
+            self.sample()
+            await asyncio.sleep(_SAMPLE_EVERY_SECONDS)
+
+
+class _SharedProcess:
+    """What this process uses of the machine, in metrics that add up; the library's own tell of one process only."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._collector = ProcessCollector(registry=None)
+        self._cpu_seconds = 0.0
+        self._cpu = Counter("process_cpu_seconds", "Total user and system CPU time spent in seconds.", registry=registry)
+        self._gauges = {
+            family.name: Gauge(
+                family.name,
+                family.documentation,
+                multiprocess_mode="livemin" if family.name == "process_start_time_seconds" else "livesum",
+                registry=registry,
+            )
+            for family in self._collector.collect()
+            if family.type == "gauge"
+        }
+
+    def sample(self) -> None:
+        """Look at the process."""
+        for family in self._collector.collect():
+            value = family.samples[0].value
+            if family.name in self._gauges:
+                self._gauges[family.name].set(value)
+            else:
+                self._cpu.inc(value - self._cpu_seconds)
+                self._cpu_seconds = value
+
+
+def _forget_dead_processes(folder: str) -> None:
+    """Drop the gauges of processes that are no more; what they counted stays."""
+    for pid in {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_live*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            # Another process that is asked for the page may have been faster.
+            with suppress(FileNotFoundError):
+                multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
 def configure_logging(level: str) -> None:

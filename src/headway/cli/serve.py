@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import ssl
 import sys
+import tempfile
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,7 +17,7 @@ from headway.cli.session import database_option, failures_in_one_line
 from headway.settings import Settings, SettingsError, variable
 from headway.storage import schema, sqlite
 from headway.storage.keyring import signing_key
-from headway.telemetry import configure_logging
+from headway.telemetry import SHARED_FOLDER, configure_logging
 
 _GRACE_SECONDS = 30
 
@@ -26,6 +28,11 @@ _GRACE_SECONDS = 30
 @database_option
 @click.option("--valkey", "valkey_url", help="Valkey or Redis to share cached answers through. [HEADWAY_VALKEY_URL]")
 @click.option("--workers", type=int, help="Server processes; more than one needs PostgreSQL. [HEADWAY_WORKERS, 1]")
+@click.option("--tls-certificate", metavar="FILE", help="Certificate chain, as PEM: serve HTTPS. [HEADWAY_TLS_CERTIFICATE]")
+@click.option("--tls-key", metavar="FILE", help="The certificate's key, as PEM. [HEADWAY_TLS_KEY]")
+@click.option(
+    "--require-https", is_flag=True, default=None, help="Lead or refuse what comes by plain HTTP. [HEADWAY_REQUIRE_HTTPS]"
+)
 def serve(**flags: Any) -> None:
     """Migrate the database and serve until SIGTERM or Ctrl-C."""
     with failures_in_one_line():
@@ -37,6 +44,7 @@ def run(settings: Settings) -> None:
     configure_logging(settings.log_level)
     if settings.workers > 1 and settings.is_sqlite:
         raise SettingsError("Several workers need PostgreSQL: one server process owns a SQLite file.")
+    _check_transport(settings)
     signing_key(settings)
     with ExitStack() as owned:
         if settings.is_sqlite:
@@ -45,6 +53,20 @@ def run(settings: Settings) -> None:
             owned.enter_context(sqlite.own(path))
         asyncio.run(schema.migrate(settings, is_owner=settings.is_sqlite))
         _run_uvicorn(settings)
+
+
+def _check_transport(settings: Settings) -> None:
+    """Try the certificate, and whether there can be HTTPS where it is required. Raises SettingsError."""
+    if settings.tls_certificate is not None:
+        try:
+            # An empty password: a key that needs one is refused, instead of being asked for on a terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
+        except OSError as error:
+            files = f"{settings.tls_certificate} and {settings.tls_key}"
+            raise SettingsError(f"{files} cannot be used as certificate and key: {error}") from error
+    elif settings.require_https and settings.trusted_proxies is None:
+        both = f"{variable('tls_certificate')} or {variable('trusted_proxies')}"
+        raise SettingsError(f"{variable('require_https')} needs {both}: nothing could ever come by HTTPS.")
 
 
 def _run_uvicorn(settings: Settings) -> None:
@@ -66,6 +88,13 @@ def _run_uvicorn(settings: Settings) -> None:
         "ws_max_size": 65_536,
         "ws_per_message_deflate": False,
     }
+    if settings.tls_certificate is not None:
+        options |= {
+            "ssl_certfile": settings.tls_certificate,
+            "ssl_keyfile": settings.tls_key,
+            # For TLS 1.2, which is the oldest; uvicorn's own choice leaves out all that are not outdated.
+            "ssl_ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
+        }
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)
         return
@@ -74,4 +103,5 @@ def _run_uvicorn(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None:
             os.environ[variable(name)] = str(value)
-    uvicorn.run("headway.app:app_from_environment", factory=True, workers=settings.workers, **options)
+    with tempfile.TemporaryDirectory(prefix="headway-metrics-") as os.environ[SHARED_FOLDER]:
+        uvicorn.run("headway.app:app_from_environment", factory=True, workers=settings.workers, **options)

@@ -1,4 +1,4 @@
-"""The outermost layer: a request id for every request, its time and status counted, and an access line if wanted."""
+"""The outermost layer: every request gets an id, is timed and counted, and answered with headers that keep browsers safe."""
 
 import itertools
 import re
@@ -21,6 +21,16 @@ MORE_HEADERS = "headway_headers"
 """The key in a request's scope of the list of headers that its answer gets, whatever the answer is."""
 
 
+_SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+"""What browsers are told of every answer that does not say otherwise by itself."""
+
+
 class Edge:
     """Wraps the application."""
 
@@ -34,9 +44,9 @@ class Edge:
         self._meters: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; other kinds of connection pass through."""
+        """Answer one request; of other kinds of connection only the handshakes of WebSockets are counted."""
         if scope["type"] != ScopeType.HTTP:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, self._counting_handshake(scope, send))
             return
         started = time.perf_counter()
         identity = self._identity(scope)
@@ -49,7 +59,13 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *more, (b"x-request-id", identity.encode())]
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [
+                    *message["headers"],
+                    *more,
+                    *(header for header in _SAFE_HEADERS if header[0] not in given),
+                    (b"x-request-id", identity.encode()),
+                ]
             await send(message)
 
         try:
@@ -57,6 +73,21 @@ class Edge:
         finally:
             self._count(scope, status, time.perf_counter() - started)
             request_id.reset(token)
+
+    def _counting_handshake(self, scope: Scope, send: Send) -> Send:
+        started = time.perf_counter()
+        is_answered = False
+
+        async def send_counted(message: Message) -> None:
+            nonlocal is_answered
+            if not is_answered and message["type"].startswith("websocket."):
+                is_answered = True
+                # A server that closes before it has accepted refuses the handshake.
+                status = 101 if message["type"] == "websocket.accept" else 403
+                self._count(scope, status, time.perf_counter() - started)
+            await send(message)
+
+        return send_counted
 
     def _identity(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -76,4 +107,6 @@ class Edge:
         meters[0].inc()
         meters[1].observe(seconds)
         if self._access_log:
-            log.info("request", method=fields["method"], path=fields["path"], status=status, seconds=round(seconds, 6))
+            log.info(
+                "request", method=fields.get("method", "GET"), path=fields["path"], status=status, seconds=round(seconds, 6)
+            )

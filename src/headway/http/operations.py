@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from headway.domain.errors import Unavailable
 from headway.http.openapi import documented
@@ -47,8 +47,8 @@ def operations(
 
     @get("/metrics", opt={"public": metrics_are_public})
     async def prometheus() -> Response[bytes]:
-        """Give the metrics in Prometheus' text format."""
-        return Response(generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        """Give the metrics of all server processes in Prometheus' text format."""
+        return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     alive = documented("get", livez, answers={200: Health}, tag="Operations", is_public=True)
     ready = documented("get", readyz, answers={200: Health, 503: Health}, tag="Operations", is_public=True)

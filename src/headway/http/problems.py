@@ -7,6 +7,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.utils import normalize_path
 
 from headway.domain.errors import (
     Conflict,
@@ -78,7 +79,10 @@ class Problems:
             headers["WWW-Authenticate"] = "Bearer"
         if isinstance(error, HTTPException):
             allowed = next((each for name, each in (error.headers or {}).items() if name.lower() == "allow"), None)
-            headers |= {} if allowed is None else {"Allow": ", ".join(sorted(allowed.split(", ")))}
+            if allowed is not None:
+                methods = sorted(allowed.split(", "))
+                headers["Allow"] = ", ".join(methods)
+                _name_route(request, methods[0])
         body = contract.render_error(problem) if contract else _details(problem)
         return Response(
             msgspec.json.encode(body),
@@ -94,15 +98,16 @@ class Problems:
         if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             status = HTTPStatus(error.status_code)
             message = error.detail if status in {400, 415} else status.phrase
+            code = _CODES.get(status, status.name)
             log.info("refused", status=int(status), reason=error.detail)
-            return Problem(int(status), _CODES.get(status, status.name), message, identity)
+            self._metrics.reject(code, ())
+            return Problem(int(status), code, message, identity)
         log.error("failed", exc_info=error)
         return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", identity)
 
     def _domain_problem(self, contract: Contract | None, error: HeadwayError, identity: str) -> Problem:
         fields = error.fields
-        for each in fields if isinstance(error, Invalid | Forbidden) else ():
-            self._metrics.rejections.labels(each.field).inc()
+        self._metrics.reject(error.kind, fields)
         errors = [f"{each.field}: {each.message}" for each in fields]
         if error.__cause__ is not None and isinstance(error, Unavailable):
             log.warning("refused", code=error.kind, reason=error.message, cause=repr(error.__cause__))
@@ -121,6 +126,14 @@ class Problems:
 def status_of(error: HeadwayError) -> int:
     """Give the usual status for a domain error."""
     return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+
+
+def _name_route(request: Request, method: str) -> None:  # type: ignore[type-arg]
+    """Say for the metrics which route was asked with a method that it has not: the router names those that answer."""
+    fields: dict[str, object] = request.scope  # type: ignore[assignment]
+    if "path_template" not in fields:
+        path = normalize_path(request.scope["path"])
+        fields["path_template"] = request.app.asgi_router.handle_routing(path=path, method=method)[-1]
 
 
 def _details(problem: Problem) -> ProblemDetails:

@@ -87,7 +87,6 @@ class Collector(Generic[Item, Result]):
                 group = self._take()
                 self._meters.group_size.observe(len(group))
                 await self._settle(group)
-                self._meters.waiting.set(self._weight)
         finally:
             # However a writer ends, nobody is left waiting, and the next item gets a new one.
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
@@ -127,6 +126,11 @@ class Collector(Generic[Item, Result]):
             for waiting, result in answers:
                 if not waiting.answer.done():
                     waiting.answer.set_result(result)
+
+    def sample(self) -> None:
+        """Tell the meters how much is waiting, and how much may."""
+        self._meters.capacity.set(self._capacity)
+        self._meters.waiting.set(self._weight)
 
     @staticmethod
     def _fail(group: Iterable[_Waiting[Item, Result]], error: Exception) -> None:

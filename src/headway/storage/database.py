@@ -4,19 +4,24 @@ Times are integers (milliseconds since 1970, UTC) on both sides of this interfac
 """
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+from prometheus_client import Counter, Histogram
 from sqlalchemy import Table
 
+from headway.domain.errors import Unavailable
 from headway.storage.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
 from headway.storage.keyring import Keyring
+from headway.telemetry import Metrics
 
 RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
+Kind = TypeVar("Kind", bound="ReadTransaction")
 
 
 class Row(Protocol):
@@ -109,15 +114,21 @@ class WriteTransaction(ReadTransaction):
 
 
 class Database(ABC):
-    """One of the two databases. It is opened in the event loop that uses it."""
+    """One of the two databases. It is opened in the event loop that uses it; a server's transactions are measured."""
 
     dialect: Dialect
     useful_writers: int
     """How many write transactions of one process get more done than one: they wait for the database in turn."""
 
-    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
+    def __init__(self, dialect: Dialect, keyring: Keyring, metrics: Metrics | None = None) -> None:
         self.dialect = dialect
         self.keyring = keyring
+        self._metrics = metrics
+        if metrics is not None:
+            self._meters = {
+                kind: (metrics.transaction_seconds.labels(kind), metrics.transactions_failed.labels(kind))
+                for kind in ("read", "write")
+            }
         self._whole: ContextVar[tuple[WriteTransaction, asyncio.Task[Any] | None] | None] = ContextVar("whole", default=None)
         self._listeners: list[Listener] = []
 
@@ -131,7 +142,7 @@ class Database(ABC):
         `is_single` says that one statement is run, which sees one snapshot by itself: that saves PostgreSQL two round trips.
         """
         whole = self._whole_of_task()
-        return self._read(is_single=is_single) if whole is None else _part(whole, ())
+        return self._timed("read", self._read(is_single=is_single)) if whole is None else _part(whole, ())
 
     def write(self, *, in_courses: Collection[int] = ()) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a transaction, committed at the end of the block, rolled back if it raises.
@@ -140,7 +151,7 @@ class Database(ABC):
         Raises Unavailable while the database cannot be reached, or cannot say whether it committed.
         """
         whole = self._whole_of_task()
-        return self._write(in_courses) if whole is None else _part(whole, in_courses)
+        return self._timed("write", self._write(in_courses)) if whole is None else _part(whole, in_courses)
 
     @asynccontextmanager
     async def whole(self) -> AsyncIterator[WriteTransaction]:
@@ -166,6 +177,9 @@ class Database(ABC):
     @abstractmethod
     def _write(self, in_courses: Collection[int]) -> AbstractAsyncContextManager[WriteTransaction]: ...
 
+    def _timed(self, kind: str, transaction: AbstractAsyncContextManager[Kind]) -> AbstractAsyncContextManager[Kind]:
+        return transaction if self._metrics is None else _timed(transaction, *self._meters[kind])
+
     def _tell(self, topics: Collection[str] | None) -> None:
         for listener in self._listeners:
             listener(topics)
@@ -177,6 +191,19 @@ class Database(ABC):
 
 
 Listener: TypeAlias = Callable[[Collection[str] | None], None]
+
+
+@asynccontextmanager
+async def _timed(transaction: AbstractAsyncContextManager[Kind], seconds: Histogram, failed: Counter) -> AsyncIterator[Kind]:
+    started = time.perf_counter()
+    try:
+        async with transaction as tx:
+            yield tx
+    except Unavailable:
+        failed.inc()
+        raise
+    finally:
+        seconds.observe(time.perf_counter() - started)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from headway.storage import dialects
 from headway.storage.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.storage.dialects import RowValues, Statement, WriteRows
 from headway.storage.keyring import Keyring
+from headway.telemetry import Metrics
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -147,8 +148,10 @@ class PostgresDatabase(Database):
 
     useful_writers = 2
 
-    def __init__(self, database_url: str, keyring: Keyring, *, pool_size: int, timeout_seconds: float) -> None:
-        super().__init__(dialects.postgresql(), keyring)
+    def __init__(
+        self, database_url: str, keyring: Keyring, *, pool_size: int, timeout_seconds: float, metrics: Metrics | None = None
+    ) -> None:
+        super().__init__(dialects.postgresql(), keyring, metrics)
         self._database_url = database_url
         self._pool_size = pool_size
         self._timeout_seconds = timeout_seconds
@@ -174,6 +177,8 @@ class PostgresDatabase(Database):
                 },
             )
         self._ear = asyncio.create_task(self._listen(), name="listen")
+        if self._metrics is not None:
+            self._metrics.samplers.append(self._sample)
 
     @asynccontextmanager
     async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
@@ -227,6 +232,12 @@ class PostgresDatabase(Database):
             await lost.wait()
         finally:
             connection.terminate()
+
+    def _sample(self) -> None:
+        assert self._metrics is not None  # noqa: S101 - who has none is not sampled
+        idle = self._pool.get_idle_size()
+        self._metrics.pool_connections.labels("idle").set(idle)
+        self._metrics.pool_connections.labels("in_use").set(self._pool.get_size() - idle)
 
     async def close(self) -> None:
         """Close the pool; a connection that is still at work gets a moment to finish."""

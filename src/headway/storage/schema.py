@@ -21,6 +21,7 @@ from headway.storage import postgres, sqlite
 from headway.storage.database import Database
 from headway.storage.dialects import Statement
 from headway.storage.keyring import Keyring
+from headway.telemetry import Metrics
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
@@ -63,13 +64,17 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
         raise Unavailable(f"The database does not answer: {error}") from error
 
 
-def database(settings: Settings) -> Database:
-    """Give the database of the settings, not open yet."""
+def database(settings: Settings, metrics: Metrics | None = None) -> Database:
+    """Give the database of the settings, not open yet; with metrics, its transactions are measured."""
     timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
     if settings.is_sqlite:
-        return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds)
+        return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
     return postgres.PostgresDatabase(
-        settings.database_url, keyring, pool_size=settings.postgres_pool_size, timeout_seconds=timeout_seconds
+        settings.database_url,
+        keyring,
+        pool_size=settings.postgres_pool_size,
+        timeout_seconds=timeout_seconds,
+        metrics=metrics,
     )
 
 

@@ -22,6 +22,7 @@ from headway.storage.database import Database, Listener, ReadTransaction, Row, R
 from headway.storage.dialects import RowValues, Statement, WriteRows
 from headway.storage.keyring import Keyring
 from headway.storage.tables import revisions
+from headway.telemetry import Metrics
 
 _READERS = 4
 _PRAGMAS = """
@@ -157,8 +158,8 @@ class SqliteDatabase(Database):
 
     useful_writers = 1
 
-    def __init__(self, path: Path, keyring: Keyring, *, timeout_seconds: float) -> None:
-        super().__init__(dialects.sqlite3(), keyring)
+    def __init__(self, path: Path, keyring: Keyring, *, timeout_seconds: float, metrics: Metrics | None = None) -> None:
+        super().__init__(dialects.sqlite3(), keyring, metrics)
         self._path = path
         self._timeout_seconds = timeout_seconds
         self._free_readers = asyncio.Queue[sqlite3.Connection]()

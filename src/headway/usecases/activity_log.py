@@ -47,6 +47,7 @@ class ActivityLog:
             writers=1,
             meters=metrics.log,
         )
+        metrics.samplers.append(self._collector.sample)
 
     async def record(self, caller: Caller, told: Told, client: Client, *, is_alone: bool = False) -> Activity:
         """Write an entry and give it once it is durable. Raises Unavailable, Overloaded.

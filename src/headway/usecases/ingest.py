@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from headway.domain.activity import Outcome, Report, Verdict
+from headway.domain.activity import Outcome, Refusal, Report, Verdict
+from headway.domain.errors import Forbidden, Invalid
 from headway.domain.instants import Clock
 from headway.ingest.collector import Collector
 from headway.telemetry import Metrics
@@ -25,6 +26,7 @@ class Ingest:
         self._collector: Collector[Report, list[Verdict]] = Collector(
             self._write, _weight, capacity=capacity, group_weight=group_weight, writers=writers, meters=metrics.ingest
         )
+        metrics.samplers.append(self._collector.sample)
         self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}
 
     async def record(self, report: Report) -> list[Verdict]:
@@ -49,8 +51,8 @@ class Ingest:
         self._counters[Outcome.REJECTED].inc(unread)
         for verdict in verdicts:
             if verdict.outcome is Outcome.REJECTED:
-                for error in verdict.errors:
-                    self._metrics.rejections.labels(error.field).inc()
+                reason = Forbidden.code if verdict.refusal is Refusal.FORBIDDEN else Invalid.code
+                self._metrics.reject(reason, verdict.errors)
                 log.info("rejected", errors=[f"{error.field}: {error.message}" for error in verdict.errors])
 
     async def close(self) -> None:

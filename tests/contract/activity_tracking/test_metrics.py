@@ -67,4 +67,6 @@ async def test_rejections_are_counted_by_the_field_at_fault_wherever_they_are_fo
     await send(client, names, "batch", {"events": [search, {**search, "unit_id": 999_999}, {**search, "unit_id": 0}]})
     await send(client, names, "heartbeat", {"course_id": names["course"], "unit_id": 999_999, "is_active": True})
 
-    assert await counted(client, "headway_rejections_total") == {'{field="unit_id"}': 5, '{field="duration_seconds"}': 1}
+    assert await counted(client, "headway_rejections_total") == {
+        f'{{field="{field}",reason="VALIDATION_ERROR"}}': count for field, count in (("unit_id", 5), ("duration_seconds", 1))
+    }
