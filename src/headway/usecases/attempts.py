@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from headway.domain.errors import RateLimited
-from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
+from headway.domain.instants import Clock, Instant, Milliseconds
+from headway.domain.sliding_windows import Standing, slide
 from headway.storage import attempts
-from headway.storage.database import Database
+from headway.storage.database import Database, WriteTransaction
 
 
 class Limit(NamedTuple):
@@ -30,23 +31,27 @@ class Attempts:
         Counted before the outcome is known, so that tries at the same time cannot slip through together.
         """
         now = self._clock()
-        refusals: list[Milliseconds] = []
         async with self._database.write() as tx:
-            await attempts.delete_expired(tx, now)
-            taken: list[tuple[Limit, list[Instant]]] = []
-            for limit in sorted(limits):
-                # Another process may have counted a try since, or go by a clock that is ahead.
-                times = sorted(at for at in await attempts.lock_times(tx, limit.key, now) if at > now - limit.window)
-                if len(times) >= limit.most:
-                    refusals.append(min(times[-limit.most] - now, 0) + limit.window)
-                taken.append((limit, times))
+            tried = [await _try(tx, limit, now) for limit in sorted(limits)]
+            refusals = [standing for _, _, standing in tried if not standing.is_let_through]
             if not refusals:
-                for limit, times in taken:
-                    await attempts.set_times(tx, limit.key, [*times, now], expires_at=now + limit.window)
+                for limit, times, _ in tried:
+                    await attempts.set_times(tx, limit.key, times, expires_at=now + limit.window)
+            await attempts.delete_expired(tx, now)
         if refusals:
-            seconds = -(-max(refusals) // SECOND)
+            seconds = max(standing.opens_in_seconds for standing in refusals)
             raise RateLimited(f"Too many attempts; try again in {seconds} seconds.", retry_after_seconds=seconds)
         return now
+
+    async def count(self, limit: Limit) -> Standing:
+        """Count a try, if the limit lets it through."""
+        now = self._clock()
+        async with self._database.write() as tx:
+            _, times, standing = await _try(tx, limit, now)
+            if standing.is_let_through:
+                await attempts.set_times(tx, limit.key, times, expires_at=now + limit.window)
+            await attempts.delete_expired(tx, now)
+        return standing
 
     async def give_back(self, limits: Sequence[Limit], taken_at: Instant) -> None:
         """Uncount a try that turned out not to count."""
@@ -56,3 +61,9 @@ class Attempts:
                 if taken_at in times:
                     times.remove(taken_at)
                     await attempts.set_times(tx, limit.key, times, expires_at=taken_at + limit.window)
+
+
+async def _try(tx: WriteTransaction, limit: Limit, now: Instant) -> tuple[Limit, list[Instant], Standing]:
+    """Lock a limit's key and see what comes of a try; give the times to be kept if it counts."""
+    known = await attempts.lock_times(tx, limit.key, now)
+    return limit, *slide(known, now, most=limit.most, window=limit.window)
