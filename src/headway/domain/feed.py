@@ -22,6 +22,7 @@ class ChangeType(StrEnum):
     SEAT = "seat"
     SUBMISSION = "submission"
     GRADE = "grade"
+    TUTORIAL = "tutorial.updated"
 
 
 class Change(msgspec.Struct, frozen=True):
