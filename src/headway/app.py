@@ -13,13 +13,14 @@ import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Middleware
 
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
 from headway.contracts.course_room.routes import RoomLimits, course_room
 from headway.contracts.learner.routes import learner
 from headway.contracts.learner.routes.paging import Pages
+from headway.contracts.tutorials.routes import TutorialLimits, tutorials
 from headway.domain.errors import Unavailable
 from headway.domain.ids import NewId, uuid7
 from headway.domain.instants import SECOND, Clock
@@ -32,6 +33,7 @@ from headway.http.identity_provider import IdentityProvider
 from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
+from headway.http.rate_limits import RateLimits, open_windows
 from headway.http.tokens import Tokens, signing_key
 from headway.live.hub import Hub
 from headway.live.socket import Live
@@ -52,6 +54,7 @@ from headway.usecases.repeats import Repeats
 from headway.usecases.room import CourseRoom
 from headway.usecases.sign_in import SignIn, SignInLimits
 from headway.usecases.tracking import Tracking
+from headway.usecases.tutorials import Tutorials
 from headway.web.docs import docs
 
 _EXPIRE_EVERY_SECONDS = 60
@@ -74,6 +77,7 @@ class UseCases(NamedTuple):
     learning: Learning
     assessments: Assessments
     messaging: Messaging
+    tutorials: Tutorials
     sign_in: SignIn
     outlines: Outlines
 
@@ -97,6 +101,7 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
         learning=Learning(database, clock, outlines),
         assessments=Assessments(database, clock, new_id),
         messaging=Messaging(database, clock, new_id),
+        tutorials=Tutorials(database, clock),
         sign_in=SignIn(database, clock, new_id, accounts, limits),
         outlines=outlines,
     )
@@ -120,6 +125,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     authentication = Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock))
     changes, repeats = Changes(database), Repeats(database, clock, secret_key=secret_key)
     store = open_store(settings)
+    limits = RateLimits(open_windows(settings, database, clock, metrics))
     contracts = [
         activity_tracking(
             ingest,
@@ -150,6 +156,17 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             zone=ZoneInfo(settings.display_timezone),
             limits=RoomLimits(settings.page_size, settings.max_page_size, settings.max_bulk_ids, settings.max_event_bytes),
         ),
+        tutorials(
+            does.tutorials,
+            repeats,
+            limits=TutorialLimits(
+                settings.tutorial_reads_per_minute,
+                settings.tutorial_chapters_per_minute,
+                settings.tutorial_quizzes_per_minute,
+                settings.tutorial_completions_per_minute,
+                settings.tutorial_resets_per_minute,
+            ),
+        ),
     ]
     hub = Hub(changes)
     live = Live(hub, changes, authentication, metrics, origins=settings.origins)
@@ -169,13 +186,15 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             await ingest.close()
             await database.close()
             await store.close()
+            await limits.close()
 
     beside: list[ControllerRouterHandler] = [
         *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),
         live.route(),
         *docs(),
     ]
-    litestar = _litestar(contracts, beside, authentication, Problems(contracts, metrics), settings, lifespan)
+    middleware = [authentication.middleware, limits.middleware]
+    litestar = _litestar(contracts, beside, middleware, Problems(contracts, metrics), settings, lifespan)
     return Edge(litestar, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
 
@@ -206,7 +225,7 @@ def _cors(origins: list[str]) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=origins,
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
-        expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+        expose_headers=["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
         max_age=86_400,
     )
 
@@ -219,7 +238,7 @@ def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
 def _litestar(
     contracts: Sequence[Contract],
     beside: Sequence[ControllerRouterHandler],
-    authentication: Authentication,
+    middleware: Sequence[Middleware],
     problems: Problems,
     settings: Settings,
     lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
@@ -235,7 +254,7 @@ def _litestar(
             openapi,
             *beside,
         ],
-        middleware=[authentication.middleware],
+        middleware=middleware,
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=settings.max_body_bytes,
