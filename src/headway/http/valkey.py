@@ -33,8 +33,10 @@ class Breaker:
         try:
             return await ask()
         except (TimeoutError, ValkeyError, OSError) as error:
+            if monotonic() >= self._again_at:
+                # Of those that asked at the same time one tells.
+                log.warning("Valkey does not answer; going on without it.", cause=repr(error))
             self._again_at = monotonic() + WITHOUT_SECONDS
-            log.warning("Valkey does not answer; going on without it.", cause=repr(error))
             raise ConnectionError(str(error)) from error
 
 
