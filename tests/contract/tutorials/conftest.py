@@ -31,13 +31,16 @@ class Stage:
         self._made = 0
 
     async def furnish(self) -> None:
-        """Make the people whom all cases share; `reference` is the user whom the contract's document names."""
+        """Make the people whom all cases share; `reference` is whom the contract's document names, `lookalike` is named like the
+        id of the tutor.
+        """
         people = {
             "admin": await self.world.user(Role.ADMIN),
             "service": await self.world.user(Role.SYSTEM),
             "tutor": await self.world.user(Role.INSTRUCTOR),
             "reference": await self.world.user(external_id="user-123"),
         }
+        people["lookalike"] = await self.world.user(external_id=str(people["tutor"].id))
         expired = self.world.tokens.issue(people["tutor"], lifetime_seconds=-1)
         self._names = {**_names(self.world, people), "expired_token": expired, "now": "2026-01-01T12:00:00.000Z"}
 
