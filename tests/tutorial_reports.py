@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 from itertools import product
 from typing import Any, TypeAlias
 
@@ -75,7 +76,7 @@ def expected(posts: Sequence[Post]) -> dict[str, Any]:
         "total": total,
         "percent": percent,
         "is_eligible": percent >= 95 and all(is_passed for *_, is_passed in scores.values()),
-        "watch_time": float(sum(Decimal(time) for time, _ in reached.values())),
+        "watch_time": float(sum(Fraction(time) for time, _ in reached.values())),
         "chapters": reached,
         "quizzes": scores,
     }

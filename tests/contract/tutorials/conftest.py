@@ -31,8 +31,9 @@ class Stage:
         self._made = 0
 
     async def furnish(self) -> None:
-        """Make the people whom all cases share; `reference` is whom the contract's document names, `lookalike` is named like the
-        id of the tutor.
+        """Make the people whom all cases share.
+
+        `reference` is whom the contract's document names, `lookalike` is named like the id of the tutor.
         """
         people = {
             "admin": await self.world.user(Role.ADMIN),
