@@ -1,11 +1,13 @@
 """Quick ways to make what a test needs, through the same use cases that the contracts use."""
 
+from datetime import datetime
 from typing import Any
 
 from headway.app import use_cases
 from headway.domain.accounts import Role, User
 from headway.domain.catalogue import CourseTree, NewCourse, NewModule, NewUnit
 from headway.domain.completion import Completion, Rule
+from headway.domain.instants import from_datetime
 from headway.http.tokens import Tokens
 from headway.settings import Settings
 from headway.storage.database import Database
@@ -35,6 +37,11 @@ class FakeClock:
 
     def advance(self, *, seconds: float) -> None:
         self.now += int(seconds * 1000)
+
+    def pass_until(self, request: dict[str, Any]) -> None:
+        """Let time pass until the time `at` which a request of a case file is sent, if it says so."""
+        if "at" in request:
+            self.now = from_datetime(datetime.fromisoformat(request["at"]))
 
 
 class World:
@@ -68,6 +75,10 @@ class World:
     def bearer(self, user: User) -> dict[str, str]:
         """Give the header with which a user calls."""
         return {"Authorization": f"Bearer {self.tokens.issue(user)}"}
+
+    def tokens_of(self, people: dict[str, User]) -> dict[str, str]:
+        """Name the tokens of people as case files do."""
+        return {f"token_of_{name}": self.tokens.issue(user) for name, user in people.items()}
 
     async def rows(self, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
         """Read rows as they are stored."""

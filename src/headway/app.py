@@ -13,7 +13,7 @@ import structlog
 from litestar import Litestar, Request, Response, get
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Middleware
 
 from headway.contracts.activity_log.routes import LogLimits, activity_log
 from headway.contracts.activity_tracking.mapping import Limits
@@ -21,6 +21,7 @@ from headway.contracts.activity_tracking.routes import activity_tracking
 from headway.contracts.course_room.routes import RoomLimits, course_room
 from headway.contracts.learner.routes import learner
 from headway.contracts.learner.routes.paging import Pages
+from headway.contracts.tutorials.routes import TutorialLimits, tutorials
 from headway.domain.errors import Unavailable
 from headway.domain.ids import NewId, uuid7
 from headway.domain.instants import SECOND, Clock
@@ -33,6 +34,7 @@ from headway.http.identity_provider import IdentityProvider
 from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
+from headway.http.rate_limits import RateLimits, open_windows
 from headway.http.tokens import Tokens
 from headway.http.transport import HttpsOnly
 from headway.live.hub import Hub
@@ -57,6 +59,7 @@ from headway.usecases.repeats import Repeats
 from headway.usecases.room import CourseRoom
 from headway.usecases.sign_in import SignIn, SignInLimits
 from headway.usecases.tracking import Tracking
+from headway.usecases.tutorials import Tutorials
 from headway.web.docs import docs
 
 _EXPIRE_EVERY_SECONDS = 60
@@ -79,6 +82,7 @@ class UseCases(NamedTuple):
     learning: Learning
     assessments: Assessments
     messaging: Messaging
+    tutorials: Tutorials
     sign_in: SignIn
     outlines: Outlines
 
@@ -103,6 +107,7 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
         learning=Learning(database, clock, outlines),
         assessments=Assessments(database, clock, new_id, journal),
         messaging=Messaging(database, clock, new_id),
+        tutorials=Tutorials(database, clock, journal),
         sign_in=SignIn(database, clock, new_id, accounts, journal, limits),
         outlines=outlines,
     )
@@ -127,6 +132,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     changes, repeats = Changes(database), Repeats(database, clock, secret_key=secret_key)
     store = open_store(settings)
     log_of_activities = ActivityLog(database, clock, new_id, does.accounts, metrics)
+    limits = RateLimits(open_windows(settings, database, clock, metrics))
     contracts = [
         activity_tracking(
             ingest,
@@ -160,6 +166,17 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         activity_log(
             log_of_activities, repeats, LogLimits(settings.page_size, settings.max_page_size, settings.max_event_bytes)
         ),
+        tutorials(
+            does.tutorials,
+            repeats,
+            limits=TutorialLimits(
+                settings.tutorial_reads_per_minute,
+                settings.tutorial_chapters_per_minute,
+                settings.tutorial_quizzes_per_minute,
+                settings.tutorial_completions_per_minute,
+                settings.tutorial_resets_per_minute,
+            ),
+        ),
     ]
     hub = Hub(changes)
     live = Live(hub, changes, authentication, metrics, origins=settings.origins)
@@ -182,6 +199,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             await log_of_activities.close()
             await database.close()
             await store.close()
+            await limits.close()
 
     beside: list[ControllerRouterHandler] = [
         *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),
@@ -189,7 +207,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         *docs(),
     ]
     problems = Problems(contracts, metrics)
-    litestar = _litestar(contracts, beside, authentication, problems, settings, lifespan)
+    middleware = [authentication.middleware, limits.middleware]
+    litestar = _litestar(contracts, beside, middleware, problems, settings, lifespan)
     served = HttpsOnly(litestar, problems) if settings.require_https else litestar
     return Edge(served, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
@@ -221,7 +240,7 @@ def _cors(origins: list[str]) -> CORSConfig | None:
     return CORSConfig(
         allow_origins=origins,
         allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
-        expose_headers=["ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"],
+        expose_headers=["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
         max_age=86_400,
     )
 
@@ -234,7 +253,7 @@ def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
 def _litestar(
     contracts: Sequence[Contract],
     beside: Sequence[ControllerRouterHandler],
-    authentication: Authentication,
+    middleware: Sequence[Middleware],
     problems: Problems,
     settings: Settings,
     lifespan: Callable[[Litestar], AbstractAsyncContextManager[None]],
@@ -250,7 +269,7 @@ def _litestar(
             openapi,
             *beside,
         ],
-        middleware=[authentication.middleware],
+        middleware=middleware,
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.answer, HTTPException: problems.answer},
         request_max_body_size=settings.max_body_bytes,

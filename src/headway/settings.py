@@ -39,6 +39,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     failed_sign_ins_per_address: int = 10
     failed_sign_ins_per_client: int = 100
     registrations_per_client: int = 100
+    tutorial_reads_per_minute: int = 60
+    tutorial_chapters_per_minute: int = 30
+    tutorial_quizzes_per_minute: int = 10
+    tutorial_completions_per_minute: int = 5
+    tutorial_resets_per_minute: int = 5
     idp_issuer: str | None = None
     idp_audience: str | None = None
     idp_keys: str | None = None

@@ -81,6 +81,11 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
+        self.rate_limit_fallbacks = Counter(
+            "headway_rate_limit_fallbacks",
+            "Requests limited by this process alone, because Valkey did not answer.",
+            registry=self.registry,
+        )
         self.live_connections = Gauge(
             "headway_live_connections", "Clients at /ws.", multiprocess_mode="livesum", registry=self.registry
         )

@@ -4,7 +4,7 @@ A case has a `name`, the `section` of the contract's reference that it holds (or
 open) and either one `request` with its `response`, or several of them as `steps`. With `each`, a case is gone through once
 for every value, which is put where `${value}` stands, and its number where `${index}` does; where a value is a list,
 `${value_0}` is the first of it. Steps in `setup` are gone through once, before. With `keep: {name: path.in.body}` a response is
-remembered for later steps as `${name}`.
+remembered for later steps as `${name}`; with `has: {path.in.body: value}` only what is at these places is looked at.
 
 In requests and responses `${name}` stands for what the tests have made, such as `${course}`; in responses also `${text}` for
 any text, `${number}` for any whole number above 0, `${list}` for any list, `${uuid}` for a UUID of version 7, `${id}` for an id
@@ -207,6 +207,24 @@ def _as_it_is(response: dict[str, Any], _names: Mapping[str, Any]) -> dict[str, 
     return response
 
 
+def in_short(
+    response: dict[str, Any], known: Mapping[str, Any], envelope: Callable[[AnyText], dict[str, Any]]
+) -> dict[str, Any]:
+    """Write out a response of a contract whose errors tell a message alone, given that message's envelope.
+
+    `error: WORD` stands for the envelope of an error whose message has that word, `invalid: [field, …]` for that of one whose
+    message names these fields and no others. 204 and 304 have no body.
+    """
+    if response["status"] in {204, 304}:
+        return {**response, "body": None, "headers": {"content-type": None, **response.get("headers", {})}}
+    if "error" not in response and "invalid" not in response:
+        return response
+    told = fill({name: response.get(name) for name in ("error", "invalid")}, known)
+    faults = [f"{re.escape(field)} [^;]+" for field in told["invalid"] or ()]
+    message = AnyText("; ".join(faults) if faults else rf"(?i).*\b{told['error']}\b.*")
+    return {**response, "body": envelope(message)}
+
+
 def _nothing(_request: dict[str, Any]) -> None:
     pass
 
@@ -269,6 +287,8 @@ def _check(response: httpx.Response, expected: dict[str, Any], names: Mapping[st
     shown = repr(names["value"])[:100]
 
     assert (response.status_code, told) == (wanted["status"], wanted.get("body", told)), f"for {shown}"
+    places = wanted.get("has", {})
+    assert {place: _found(response, place) for place in places} == places, f"for {shown}"
     assert {name: response.headers.get(name) for name in headers} == headers, f"for {shown}"
     assert request_id, "every response carries an X-Request-Id"
 

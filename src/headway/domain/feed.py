@@ -22,6 +22,7 @@ class ChangeType(StrEnum):
     SEAT = "seat"
     SUBMISSION = "submission"
     GRADE = "grade"
+    TUTORIAL = "tutorial.updated"
 
 
 PERSONAL = frozenset({ChangeType.MESSAGE, ChangeType.GRADE})

@@ -4,23 +4,15 @@ Nothing is ever taken out because something changed: what is asked for then has 
 many processes, whatever happens to the cache.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, NamedTuple
 
-import structlog
-
+from headway.http.valkey import TIMEOUT_SECONDS, Breaker, namespace
 from headway.settings import Settings
 from headway.telemetry import Metrics
-
-_WITHOUT_SECONDS = 2.0
-"""After a failure nothing is asked of Valkey for so long: waiting for it would cost every request the timeout."""
-_TIMEOUT_SECONDS = 0.25
-
-log = structlog.get_logger(__name__)
 
 
 class Store(ABC):
@@ -87,40 +79,28 @@ def _size(key: str, value: bytes) -> int:
 class ValkeyStore(Store):
     """Answers in Valkey or Redis, shared by server processes. While it does not answer there are none."""
 
-    def __init__(self, url: str, *, namespace: str) -> None:
+    def __init__(self, url: str, *, prefix: str) -> None:
         from valkey.asyncio import Valkey  # noqa: PLC0415 - an optional dependency
 
-        self._namespace = namespace
-        self._valkey: Any = Valkey.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS)
-        self._again_at = 0.0
+        self._prefix = prefix
+        self._valkey: Any = Valkey.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
+        self._breaker = Breaker()
 
     async def get(self, key: str) -> bytes | None:
         """Give what is kept under a key. Raises OSError while Valkey does not answer."""
-        found: bytes | None = await self._ask(lambda: self._valkey.get(self._named(key)))
+        found: bytes | None = await self._breaker.ask(lambda: self._valkey.get(self._named(key)))
         return found
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
         """Keep something. Raises OSError while Valkey does not answer."""
-        await self._ask(lambda: self._valkey.set(self._named(key), value, ex=seconds))
+        await self._breaker.ask(lambda: self._valkey.set(self._named(key), value, ex=seconds))
 
     async def close(self) -> None:
         """Let go of connections."""
         await self._valkey.aclose()
 
-    async def _ask(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        from valkey.exceptions import ValkeyError  # noqa: PLC0415 - an optional dependency
-
-        if monotonic() < self._again_at:
-            raise ConnectionError("Valkey did not answer a moment ago.")
-        try:
-            return await ask()
-        except (TimeoutError, ValkeyError, OSError) as error:
-            self._again_at = monotonic() + _WITHOUT_SECONDS
-            log.warning("Valkey does not answer; going on without it.", cause=repr(error))
-            raise ConnectionError(str(error)) from error
-
     def _named(self, key: str) -> str:
-        return f"headway:{self._namespace}:{key}"
+        return f"{self._prefix}:{key}"
 
 
 class Cache:
@@ -158,5 +138,4 @@ def open_store(settings: Settings) -> Store:
     """Give the store of the settings: Valkey where there is one, shared by those who have the same database."""
     if settings.valkey_url is None:
         return MemoryStore(most_bytes=settings.cache_megabytes * 1_000_000)
-    shape = f"1 {settings.database_url} {settings.display_timezone}"
-    return ValkeyStore(settings.valkey_url, namespace=hashlib.sha256(shape.encode()).hexdigest()[:16])
+    return ValkeyStore(settings.valkey_url, prefix=namespace(settings, settings.display_timezone))

@@ -60,6 +60,7 @@ class Operation(NamedTuple):
     tags: tuple[str, ...]
     is_public: bool
     takes_key: bool
+    is_body_optional: bool
 
 
 def documented(  # noqa: PLR0913 - all of them are keywords of one declaration
@@ -72,6 +73,7 @@ def documented(  # noqa: PLR0913 - all of them are keywords of one declaration
     tag: str,
     is_public: bool = False,
     takes_key: bool = False,
+    is_body_optional: bool = False,
 ) -> dict[str, Any]:
     """Give the options of a route that tell the document what it takes and gives, and whether it wants a caller.
 
@@ -79,7 +81,8 @@ def documented(  # noqa: PLR0913 - all of them are keywords of one declaration
     """
     text = inspect.getdoc(endpoint) or ""
     kinds = {status: kind if isinstance(kind, tuple) else (kind,) for status, kind in answers.items()}
-    return {"operation": Operation(method, text, query, body, kinds, (tag,), is_public, takes_key), "public": is_public}
+    operation = Operation(method, text, query, body, kinds, (tag,), is_public, takes_key, is_body_optional)
+    return {"operation": operation, "public": is_public}
 
 
 def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict[str, Any]:
@@ -137,7 +140,7 @@ def _describe(
     if parameters:
         described["parameters"] = parameters
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": content(operation.body)}
+        described["requestBody"] = {"required": not operation.is_body_optional, "content": content(operation.body)}
     if operation.is_public:
         described["security"] = []
     if contract is not None:

@@ -13,6 +13,7 @@ from headway.domain.audit import Client
 from headway.domain.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
+from headway.http.rate_limits import RateLimit
 from headway.http.requests import json_body
 from headway.storage.idempotency_keys import NOBODY, KeptAnswer
 from headway.usecases.repeats import Repeats
@@ -75,12 +76,16 @@ class Routes:
         answers: Mapping[int, Kind],
         query: type[msgspec.Struct] | None = None,
         body: type[msgspec.Struct] | None = None,
+        is_body_optional: bool = False,
+        limit: RateLimit | None = None,
         is_public: bool = False,
         is_kept: bool = True,
         takes_key: bool = False,
         has_etag: bool = False,
     ) -> HTTPRouteHandler:
         """Make a route. A public one knows its caller if there is one; `is_kept=False` is for answers that hold secrets.
+
+        An optional body that is empty is read as `{}`. A `limit` is of each caller, and not for public routes.
 
         `takes_key` says of a route that is not kept as a whole that it keeps the answer by itself, with `once`.
         """
@@ -94,7 +99,7 @@ class Routes:
                 # No database is asked for a NUL character; what it is replaced by is in no id.
                 path={name: value.replace("\0", "\ufffd") for name, value in request.path_params.items()},
                 query=None if query is None else _read_query(request, query),
-                body=None if decoder is None else _read_body(decoder, raw),
+                body=None if decoder is None else _read_body(decoder, b"{}" if is_body_optional and not raw else raw),
                 client=_client(request),
                 key=_read_key(request),
                 asks=(method.encode(), request.scope["path"].encode(), request.scope["query_string"], raw),
@@ -103,8 +108,17 @@ class Routes:
             answer = await (self.once(asked, lambda: endpoint(asked)) if is_once else endpoint(asked))
             return _respond(answer, request.headers.get("if-none-match") if has_etag else None, has_etag=has_etag)
 
-        opt = documented(method.lower(), endpoint, query=query, body=body, answers=answers, tag=self._tag, is_public=is_public)
-        opt["knows_callers"] = is_public
+        opt = documented(
+            method.lower(),
+            endpoint,
+            query=query,
+            body=body,
+            answers=answers,
+            tag=self._tag,
+            is_public=is_public,
+            is_body_optional=is_body_optional,
+        )
+        opt |= {"knows_callers": is_public, "limit": limit}
         # The status is the answer's own; this one keeps Litestar from asking for another kind of function.
         made: HTTPRouteHandler = _DECORATORS[method](path, status_code=200, opt=opt)(serve)
         return made

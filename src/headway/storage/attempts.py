@@ -39,5 +39,5 @@ async def set_times(tx: WriteTransaction, key: str, times: list[Instant], *, exp
 
 
 async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
-    """Delete some of those that no longer matter."""
+    """Delete some of those that no longer matter; this comes last: who waits for them meanwhile is not to be waited for."""
     await tx.run(_delete_expired, now=now)

@@ -50,7 +50,7 @@ _newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_wanted, and_(feed
 async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant) -> None:
     """Put changes into their topics, in order, and wake those who listen once this is committed.
 
-    Topics stay locked until the transaction ends: this comes last in it, and once.
+    Topics stay locked until the transaction ends: this comes last in it, but for the activity log, and once.
     """
     if not changes:
         return

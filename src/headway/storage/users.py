@@ -13,7 +13,7 @@ from headway.domain.instants import Instant
 from headway.storage import index_keys
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import UpdateRows
-from headway.storage.tables import enrollments, unit_progress, units, users
+from headway.storage.tables import enrollments, quiz_scores, unit_progress, units, users
 
 _decode_words = msgspec.json.Decoder(list[str]).decode
 
@@ -71,6 +71,12 @@ _passed_quizzes = (
     .where(_of_user, _is_complete, units.c.rule == Rule.QUIZ)
     .scalar_subquery()
 )
+_passed_tutorial_quizzes = (
+    select(func.count())
+    .select_from(quiz_scores)
+    .where(quiz_scores.c.user_id == bindparam("user_id"), quiz_scores.c.is_passed.is_(True))
+    .scalar_subquery()
+)
 _enrolled = enrollments.c.user_id == bindparam("user_id")
 _completed_courses = (
     select(func.count()).select_from(enrollments).where(_enrolled, enrollments.c.completed_at.is_not(None)).scalar_subquery()
@@ -83,7 +89,7 @@ _profile = select(
     users.c.created_at,
     _study_ms.label("study_ms"),
     _completed_units.label("completed_units"),
-    _passed_quizzes.label("passed_quizzes"),
+    (_passed_quizzes + _passed_tutorial_quizzes).label("passed_quizzes"),
     _completed_courses.label("completed_courses"),
 ).where(users.c.id == bindparam("user_id"))
 _open_courses = (

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from headway.domain.errors import RateLimited
-from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
+from headway.domain.instants import Clock, Instant, Milliseconds
+from headway.domain.sliding_windows import Standing, slide
 from headway.storage import attempts
 from headway.storage.database import Database, WriteTransaction
 
@@ -30,23 +31,28 @@ class Attempts:
         Counted before the outcome is known, so that tries at the same time cannot slip through together.
         """
         now = self._clock()
-        refusals: list[Milliseconds] = []
         async with self._database.write() as tx:
-            await attempts.delete_expired(tx, now)
-            taken: list[tuple[str, Limit, list[Instant]]] = []
-            for key, limit in _in_order(tx, limits):
-                # Another process may have counted a try since, or go by a clock that is ahead.
-                times = sorted(at for at in await attempts.lock_times(tx, key, now) if at > now - limit.window)
-                if len(times) >= limit.most:
-                    refusals.append(min(times[-limit.most] - now, 0) + limit.window)
-                taken.append((key, limit, times))
+            tried = [await _try(tx, key, limit, now) for key, limit in _in_order(tx, limits)]
+            refusals = [standing for _, _, _, standing in tried if not standing.is_let_through]
             if not refusals:
-                for key, limit, times in taken:
-                    await attempts.set_times(tx, key, [*times, now], expires_at=now + limit.window)
+                for key, limit, times, _ in tried:
+                    await attempts.set_times(tx, key, times, expires_at=now + limit.window)
+            await attempts.delete_expired(tx, now)
         if refusals:
-            seconds = -(-max(refusals) // SECOND)
+            seconds = max(standing.opens_in_seconds for standing in refusals)
             raise RateLimited(f"Too many attempts; try again in {seconds} seconds.", retry_after_seconds=seconds)
         return now
+
+    async def count(self, limit: Limit) -> Standing:
+        """Count a try, if the limit lets it through."""
+        now = self._clock()
+        async with self._database.write() as tx:
+            key = attempts.stored_key(tx, limit.key)
+            _, _, times, standing = await _try(tx, key, limit, now)
+            if standing.is_let_through:
+                await attempts.set_times(tx, key, times, expires_at=now + limit.window)
+            await attempts.delete_expired(tx, now)
+        return standing
 
     async def give_back(self, limits: Sequence[Limit], taken_at: Instant) -> None:
         """Uncount a try that turned out not to count."""
@@ -60,3 +66,9 @@ class Attempts:
 
 def _in_order(tx: WriteTransaction, limits: Sequence[Limit]) -> list[tuple[str, Limit]]:
     return sorted((attempts.stored_key(tx, limit.key), limit) for limit in limits)
+
+
+async def _try(tx: WriteTransaction, key: str, limit: Limit, now: Instant) -> tuple[str, Limit, list[Instant], Standing]:
+    """Lock the stored key of a limit and see what comes of a try; give the times to be kept if it counts."""
+    known = await attempts.lock_times(tx, key, now)
+    return key, limit, *slide(known, now, most=limit.most, window=limit.window)

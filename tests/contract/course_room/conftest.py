@@ -90,7 +90,7 @@ async def stage(
 
 def _people(world: World, people: dict[str, User]) -> Names:
     ids = {name: user.id for name, user in people.items()}
-    return {**ids, **{f"token_of_{name}": world.tokens.issue(user) for name, user in people.items()}}
+    return {**ids, **world.tokens_of(people)}
 
 
 def _parts(name: str, course: CourseTree) -> Names:

@@ -1,14 +1,13 @@
 """Who may do what in the course room: every route, asked by everybody, about what is theirs and what is not."""
 
-import json
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.contract.course_room.playing import PREFIX
-from tests.contract.rights.conftest import ROLES, School
-from tests.contract.rights.test_rights import STAFF, Asking, stored
+from tests.contract.rights.conftest import School
+from tests.contract.rights.test_rights import STAFF, Asking, assert_rights, routes_of
 from tests.world import World
 
 OWN = {"learner": 200, **STAFF}
@@ -57,36 +56,14 @@ async def school(world: World, client: httpx.AsyncClient) -> School:
 
 @pytest.mark.parametrize("asking", MATRIX, ids=lambda asking: f"{asking} {asking.body or ''}".strip())
 async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
-    method, route = asking.route.split(" ")
-    body: Any = json.loads(school.filled(asking.body)) if asking.body else None
-    allowed = [role for role in ROLES if asking.expected(role) < 400]
-    before = await stored(school)
+    def is_refusal(answer: Any) -> bool:
+        return set(answer) == {"success", "message", "requestId"} and answer["success"] is False
 
-    async def ask(role: str) -> None:
-        answer = await school.ask(role, method, PREFIX + (asking.path or route), body)
-        assert (role, answer.status_code) == (role, asking.expected(role))
-        assert answer.json()["success"] is (role in allowed)
-        assert role in allowed or set(answer.json()) == {"success", "message", "requestId"}
-
-    for role in set(ROLES) - set(allowed):
-        await ask(role)
-    assert await stored(school) == before
-
-    for role in allowed:
-        await ask(role)
-    assert (await stored(school) == before) is (not allowed or asking.route != "POST /update")
+    await assert_rights(school, PREFIX, asking, is_refusal=is_refusal, is_write=asking.route == "POST /update")
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    paths = (await school.client.get("/openapi.json")).json()["paths"]
-    routes = {
-        f"{method.upper()} {path.removeprefix(PREFIX)}"
-        for path, operations in paths.items()
-        for method in operations
-        if path.startswith(PREFIX + "/")
-    }
-
-    assert {asking.route for asking in MATRIX} == routes
+    assert {asking.route for asking in MATRIX} == await routes_of(school, PREFIX)
 
 
 async def test_a_tutor_is_a_learner_like_any_other_in_the_courses_of_others(school: School) -> None:

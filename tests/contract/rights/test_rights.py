@@ -1,5 +1,7 @@
 """Who may do what: every route of the contract, asked by everybody, about what is theirs and what is not."""
 
+import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -106,6 +108,29 @@ async def stored(school: School) -> dict[str, list[tuple[Any, ...]]]:
     return {table.name: sorted(await school.world.rows(select(table)), key=str) for table in tables}
 
 
+async def assert_rights(
+    school: School, prefix: str, asking: Asking, *, is_refusal: Callable[[Any], bool], is_write: bool
+) -> None:
+    """Have everybody ask: the refused are told so in the contract's envelope and change nothing, the others what they write."""
+    method, route = asking.route.split(" ")
+    body: Any = json.loads(school.filled(asking.body)) if asking.body else None
+    allowed = [role for role in ROLES if asking.expected(role) < 400]
+    before = await stored(school)
+
+    async def ask(role: str) -> None:
+        answer = await school.ask(role, method, prefix + (asking.path or route), body)
+        assert (role, answer.status_code) == (role, asking.expected(role))
+        assert is_refusal(answer.json()) is (role not in allowed)
+
+    for role in set(ROLES) - set(allowed):
+        await ask(role)
+    assert await stored(school) == before
+
+    for role in allowed:
+        await ask(role)
+    assert (await stored(school) != before) is (bool(allowed) and is_write)
+
+
 @pytest.mark.parametrize("asking", MATRIX, ids=str)
 async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
     method, route = asking.route.split(" ")
@@ -125,16 +150,19 @@ async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: 
             assert await stored(school) == before
 
 
-async def test_every_route_of_the_contract_is_asked(school: School) -> None:
+async def routes_of(school: School, prefix: str) -> set[str]:
+    """Give the routes of a contract, as the document has them."""
     paths = (await school.client.get("/openapi.json")).json()["paths"]
-    routes = {
-        f"{method.upper()} {path.removeprefix(PREFIX)}"
+    return {
+        f"{method.upper()} {path.removeprefix(prefix)}"
         for path, operations in paths.items()
         for method in operations
-        if path.startswith(PREFIX + "/")
+        if path.startswith(prefix + "/")
     }
 
-    assert {asking.route for asking in MATRIX} == routes
+
+async def test_every_route_of_the_contract_is_asked(school: School) -> None:
+    assert {asking.route for asking in MATRIX} == await routes_of(school, PREFIX)
 
 
 async def test_lists_hold_what_is_the_callers_own(school: School) -> None:

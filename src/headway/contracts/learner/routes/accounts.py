@@ -64,7 +64,8 @@ def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: 
     async def me(asked: Asked[Any, Any]) -> Answer:
         """Read one's own profile, with study time and points.
 
-        Points: 10 for a completed unit, 20 for a passed quiz unit, 100 for a completed course, each counted once.
+        Points: 10 for a completed unit, 20 for a passed quiz unit or tutorial quiz, 100 for a completed course, each counted
+        once.
         """
         return Answer(200, wire.One(data=mapping.profile(await accounts.profile(asked.caller.user_id))))
 

@@ -1,0 +1,1 @@
+"""The tutorials contract: progress on content that is not in the catalogue."""

@@ -1,0 +1,52 @@
+"""From the wire to the domain and back: pure functions."""
+
+from headway.contracts.tutorials import wire
+from headway.domain.instants import iso
+from headway.domain.tutorials import ChapterReport, QuizAttempt
+from headway.usecases.tutorials import Standing
+
+
+def chapter_report(body: wire.ChapterBody) -> ChapterReport:
+    """Read what is said of a chapter."""
+    return ChapterReport(
+        id=body.chapter_id,
+        watch_time=body.watch_time,
+        is_completed=body.completed,
+        last_position=body.last_position,
+        total_chapters=body.total_chapters,
+    )
+
+
+def quiz_attempt(body: wire.QuizBody) -> QuizAttempt:
+    """Read an attempt at a quiz."""
+    return QuizAttempt(id=body.quiz_id, score=body.score, max_score=body.max_score, is_passed=body.passed)
+
+
+def tutorial_progress(standing: Standing) -> wire.TutorialProgress:
+    """Write a learner in a tutorial."""
+    progress = standing.progress
+    return wire.TutorialProgress(
+        tutorial_id=standing.tutorial_id,
+        user_id=standing.learner.name,
+        completion_percentage=progress.percent,
+        chapters_completed=progress.chapters_completed,
+        total_chapters=_number(progress.total_chapters),
+        chapter_progress=[
+            wire.ChapterProgress(each.id, _number(each.watch_time), each.is_completed, _number(each.last_position))
+            for each in progress.chapters.values()
+        ],
+        quiz_scores=[
+            wire.QuizScore(
+                each.id, _number(each.score), _number(each.max_score), each.is_passed, each.attempts, iso(each.completed_at)
+            )
+            for each in progress.quizzes.values()
+        ],
+        certificate_eligible=progress.is_eligible,
+        certificate_earned=progress.is_certificate_earned,
+        total_watch_time=_number(progress.watch_time),
+        last_watched_at=None if progress.last_watched_at is None else iso(progress.last_watched_at),
+    )
+
+
+def _number(value: float) -> wire.Number:
+    return int(value) if value == int(value) else value

@@ -1,0 +1,1 @@
+"""The course-room contract."""
