@@ -79,9 +79,12 @@ class HeadwayProcess:
         self.kill()
 
 
-def run_headway(*arguments: str, secret_key: str | None = None, **options: Any) -> "subprocess.CompletedProcess[str]":
+def run_headway(
+    *arguments: str, secret_key: str | None = None, encryption_keys: str | None = None, **options: Any
+) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
-    environment = {**os.environ, "HEADWAY_SECRET_KEY": secret_key} if secret_key else {**os.environ}
+    keys = {"HEADWAY_SECRET_KEY": secret_key, "HEADWAY_ENCRYPTION_KEYS": encryption_keys}
+    environment = {**os.environ, **{name: key for name, key in keys.items() if key is not None}}
     return subprocess.run(
         [str(HEADWAY), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60, **options
     )
