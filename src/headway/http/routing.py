@@ -116,6 +116,7 @@ class Routes:
             answers=answers,
             tag=self._tag,
             is_public=is_public,
+            takes_key=is_kept or takes_key,
             is_body_optional=is_body_optional,
         )
         opt |= {"knows_callers": is_public, "limit": limit}

@@ -1,0 +1,171 @@
+"""How fast the activity log is: appends of one and several processes to the one chain, verifying it, reading its pages.
+
+Every entry that was acknowledged must be in the log, and the log must be as it was written; otherwise the run ends with a message.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from databases import run_postgres
+from headway.app import system_clock, use_cases
+from headway.domain.accounts import Caller, Role
+from headway.domain.audit import Client, Context, Target, TargetType
+from headway.domain.ids import uuid7
+from headway.settings import Settings
+from headway.storage import schema
+from headway.storage.activities import Filter
+from headway.storage.database import Database
+from headway.telemetry import Metrics
+from headway.usecases.activity_log import ActivityLog, Told
+from headway.usecases.log_verification import verify_log
+from measure import open_workspace, report_progress
+from report import describe_machine, format_table
+
+CLIENT = Client(
+    "192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
+)
+TOLD = Told(
+    "DOWNLOAD_FILE",
+    None,
+    Target(TargetType.FILE, "68ba5cdc809c41ef914ad23d", "File", "Course Material.pdf"),
+    Context("Downloaded course material", "WEB_APP"),
+    {"fileSize": "2.5MB", "downloadTime": "3.2s"},
+)
+
+
+def main() -> None:
+    options = parse_options()
+    appends: list[list[str]] = []
+    reads: list[list[str]] = []
+    with open_workspace(options.directory) as workspace, run_postgres(workspace / "postgres") as postgres:
+        facts = describe_machine(workspace, postgres.version)
+        urls = {"SQLite": f"sqlite:///{workspace}/log.db", "PostgreSQL": postgres.create_database("log").url}
+        for name, url in urls.items():
+            asyncio.run(schema.migrate(settings_of(url), is_owner=True))
+            asyncio.run(make_caller(url))
+            for processes in (1,) if name == "SQLite" else (1, 2, 4):
+                for clients in (1, 64):
+                    report_progress(f"{name}: {processes} processes, {clients} clients each")
+                    rate, cpu_ms = append(url, processes, clients, options.seconds)
+                    appends.append([name, str(processes), str(clients), f"{rate:,.0f}", f"{cpu_ms:.2f}"])
+            report_progress(f"{name}: {options.entries:,} entries")
+            reads.append([name, *asyncio.run(read(url, options.entries))])
+    print(f"{facts}\n- {options.seconds} seconds each\n")
+    print(format_table(["database", "processes", "clients each", "entries/s", "CPU of the processes per entry, ms"], appends))
+    print()
+    print(format_table(["database", "entries", "verify s", "newest page ms", "one's own page ms", "page by action ms"], reads))
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure appending to the activity log, verifying and reading it.")
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--directory", type=Path, help="where databases are put during the run")
+    return parser.parse_args()
+
+
+def settings_of(url: str) -> Settings:
+    return Settings(database_url=url, secret_key="x" * 32)
+
+
+def open_log(url: str) -> tuple[Database, ActivityLog]:
+    database = schema.database(settings_of(url))
+    does = use_cases(database, settings_of(url), system_clock)
+    return database, ActivityLog(database, system_clock, uuid7, does.accounts, Metrics())
+
+
+async def make_caller(url: str) -> None:
+    database = schema.database(settings_of(url))
+    await database.open()
+    await use_cases(database, settings_of(url), system_clock).accounts.create(
+        role=Role.PARTICIPANT, name="Ada Lovelace", email="ada@example.org"
+    )
+    await database.close()
+
+
+def append(url: str, processes: int, clients: int, seconds: float) -> tuple[float, float]:
+    """Append as fast as it goes; give entries a second of all processes, and their CPU time for each in milliseconds."""
+    before = asyncio.run(count(url))
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        results = pool.starmap(append_in_process, [(url, clients, seconds)] * processes)
+    entries = sum(made for made, _ in results)
+    found = asyncio.run(count(url)) - before
+    if found != entries:
+        raise SystemExit(f"{entries} entries were acknowledged, and {found} are there.")
+    return entries / seconds, 1000 * sum(cpu for _, cpu in results) / entries
+
+
+def append_in_process(url: str, clients: int, seconds: float) -> tuple[int, float]:
+    return asyncio.run(append_for(url, clients, seconds))
+
+
+async def append_for(url: str, clients: int, seconds: float) -> tuple[int, float]:
+    database, log = open_log(url)
+    await database.open()
+    caller = Caller(1, Role.PARTICIPANT)
+    await log.record(caller, TOLD, CLIENT)
+    made, cpu, until = 1, time.process_time(), time.monotonic() + seconds
+
+    async def client() -> int:
+        count = 0
+        while time.monotonic() < until:
+            await log.record(caller, TOLD, CLIENT)
+            count += 1
+        return count
+
+    made += sum(await asyncio.gather(*(client() for _ in range(clients))))
+    cpu = time.process_time() - cpu
+    await log.close()
+    await database.close()
+    return made, cpu
+
+
+async def count(url: str) -> int:
+    database = schema.database(settings_of(url))
+    await database.open()
+    found = await verify_log(database, kept=None)
+    await database.close()
+    if found.faults:
+        raise SystemExit(f"The log is not as it was written: {found.faults[0]}")
+    return found.checked
+
+
+async def read(url: str, entries: int) -> list[str]:
+    """Fill the log up to so many entries; give how many there are, and what verifying and reading takes."""
+    database, log = open_log(url)
+    await database.open()
+    caller, admin = Caller(1, Role.PARTICIPANT), Caller(1, Role.ADMIN)
+    missing = entries - (await verify_log(database, kept=None)).checked
+    for _ in range(max(0, -(-missing // 500))):
+        await asyncio.gather(*(log.record(caller, TOLD, CLIENT) for _ in range(500)))
+    started = time.perf_counter()
+    found = await verify_log(database, kept=None)
+    seconds = time.perf_counter() - started
+    if found.faults or found.checked < entries:
+        raise SystemExit(f"{found.checked} entries, and these faults: {found.faults[:1]}")
+    pages = [
+        await median_ms(lambda: log.read(admin, Filter(), before=None, limit=100)),
+        await median_ms(lambda: log.read(caller, Filter(), before=entries // 2, limit=100)),
+        await median_ms(lambda: log.read(admin, Filter(action="DOWNLOAD_FILE"), before=entries // 2, limit=100)),
+    ]
+    await log.close()
+    await database.close()
+    return [f"{found.checked:,}", f"{seconds:.1f}", *(f"{each:.1f}" for each in pages)]
+
+
+async def median_ms(act: Callable[[], Awaitable[object]]) -> float:
+    times = []
+    for _ in range(15):
+        started = time.perf_counter()
+        await act()
+        times.append(time.perf_counter() - started)
+    return 1000 * statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
