@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from headway.domain.accounts import Caller, Role
-from headway.domain.audit import Client, Context, Head, Link, Target, TargetType, sha256
+from headway.domain.audit import Actor, Client, Context, Head, Link, Target, TargetType, sha256
 from headway.domain.errors import Unauthenticated
 from headway.domain.ids import uuid7
+from headway.domain.tutorials import ChapterReport
 from headway.settings import Settings
 from headway.storage.activities import Filter
 from headway.storage.dialects import Statement
@@ -299,3 +300,33 @@ async def test_an_empty_log_is_as_it_was_written(world: World) -> None:
     found = await verify_log(world.database, kept=None)
 
     assert (found.checked, found.head, found.faults) == (0, None, [])
+
+
+async def test_an_outside_id_of_digits_does_not_open_the_entries_of_the_account_with_that_number(world: World) -> None:
+    first = await world.user(email="first@example.org")
+    other = await world.user(external_id=str(first.id))
+    log = log_of(world)
+    await log.record(Caller(first.id, first.role), told("OWN"), HERE)
+
+    caller = Caller(other.id, other.role, other.external_id)
+    forged = told("FORGED")._replace(actor=Actor(str(first.id), first.name, None, None))
+    made = await log.record(caller, forged, HERE)
+
+    assert made.told.is_actor_verified is False
+    page, _ = await log.read(caller, Filter(), before=None, limit=10)
+    assert [each.told.action for each in page] == ["FORGED"]
+
+
+async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> None:
+    learner, admin = await world.user(), await world.user(Role.ADMIN)
+    by_admin = Caller(admin.id, Role.ADMIN)
+    await world.does.tutorials.report_chapter(by_admin, "engines", str(learner.id), ChapterReport(id="one", watch_time=5))
+
+    for _ in range(2):
+        await world.does.tutorials.reset(by_admin, "engines", str(learner.id), HERE)
+
+    page, _ = await log_of(world).read(by_admin, Filter(action="RESET_PROGRESS"), before=None, limit=10)
+    (reset,) = page
+    assert (reset.told.recorded_by, reset.told.actor.user_id, reset.told.client) == (admin.id, str(admin.id), HERE)
+    assert reset.told.target.id == "engines"
+    assert reset.told.metadata == {"learnerId": str(learner.id), "tutorialId": "engines"}

@@ -8,6 +8,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.utils import normalize_path
+from structlog.typing import FilteringBoundLogger
 
 from headway.domain.errors import (
     Conflict,
@@ -23,7 +24,7 @@ from headway.domain.errors import (
 from headway.http.contract import Contract, Problem
 from headway.telemetry import Metrics, request_id
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 _CODES = {
     400: "BAD_REQUEST",
@@ -71,7 +72,8 @@ class Problems:
         """Make the answer for whatever a route, the router or the authentication raised."""
         path = request.scope["path"]
         contract = next((each for each in self._contracts if each.owns(path)), None)
-        problem = self._problem(contract, error)
+        # The query stays out of the log: it may hold what is personal.
+        problem = self._problem(contract, error, _log.bind(method=request.scope["method"], path=path))
         headers = {}
         if problem.retry_after_seconds is not None:
             headers["Retry-After"] = str(problem.retry_after_seconds)
@@ -91,10 +93,10 @@ class Problems:
             headers=headers,
         )
 
-    def _problem(self, contract: Contract | None, error: Exception) -> Problem:
+    def _problem(self, contract: Contract | None, error: Exception, log: FilteringBoundLogger) -> Problem:
         identity = request_id.get() or ""
         if isinstance(error, HeadwayError):
-            return self._domain_problem(contract, error, identity)
+            return self._domain_problem(contract, error, identity, log)
         if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             status = HTTPStatus(error.status_code)
             message = error.detail if status in {400, 415} else status.phrase
@@ -105,7 +107,9 @@ class Problems:
         log.error("failed", exc_info=error)
         return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", identity)
 
-    def _domain_problem(self, contract: Contract | None, error: HeadwayError, identity: str) -> Problem:
+    def _domain_problem(
+        self, contract: Contract | None, error: HeadwayError, identity: str, log: FilteringBoundLogger
+    ) -> Problem:
         fields = error.fields
         self._metrics.reject(error.kind, fields)
         errors = [f"{each.field}: {each.message}" for each in fields]

@@ -101,19 +101,23 @@ class ActivityLog:
             return await activities.append(tx, new, self._new_id, self._clock())
 
 
+def _actor_ids(user_id: int, external_id: str | None) -> list[str]:
+    """Give what an actor who is this account goes by. Digits alone are an id of an account, and no external id."""
+    own = str(user_id)
+    return [own] if external_id is None or external_id.isdecimal() else [own, external_id]
+
+
 def _is_own(actor: Actor, user: User) -> bool:
     """Say whether an actor is an account, and nothing that is said of it contradicts what is known."""
     return (
-        actor.user_id in {str(user.id), user.external_id}
-        and actor.user_id is not None
+        actor.user_id in _actor_ids(user.id, user.external_id)
         and actor.role in {None, user.role.value}
         and (user.email is None or actor.email is None or actor.email.lower() == user.email)
     )
 
 
 def _party(caller: Caller) -> Party:
-    names = {str(caller.user_id), caller.external_id} - {None}
-    return Party(sorted(name for name in names if name is not None), caller.user_id)
+    return Party(_actor_ids(caller.user_id, caller.external_id), caller.user_id)
 
 
 def _is_party(party: Party, found: Activity) -> bool:

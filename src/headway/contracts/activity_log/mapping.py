@@ -1,8 +1,7 @@
 """From wire to domain and back."""
 
 import re
-from datetime import datetime
-from typing import Any
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -10,7 +9,7 @@ from headway.contracts.activity_log import wire
 from headway.domain import instants
 from headway.domain.audit import Activity, Actor, Context, Target
 from headway.domain.errors import FieldError, Invalid
-from headway.domain.instants import DAY, END_OF_TIME, Instant, iso
+from headway.domain.instants import DAY, END_OF_TIME, Instant, Milliseconds, iso
 from headway.http.decoding import check_json
 from headway.storage.activities import Filter
 from headway.usecases.accounts import is_email
@@ -77,19 +76,19 @@ def activity(found: Activity) -> wire.Activity:
 
 def _faults(body: wire.ActivityBody, context: wire.ContextBody, most_bytes: int) -> list[tuple[str, str | None]]:
     """Say what is wrong beyond types and lengths."""
-    found = [("action", None if body.action.strip() else "is required")]
+    found: list[tuple[str, str | None]] = [("action", None if body.action.strip() else "is required")]
     if body.actor is not None:
         found.append(("actor.name", None if body.actor.name.strip() else "is required"))
         found.append(("actor.email", None if is_email(body.actor.email) else "must be a valid e-mail address"))
-    texts: dict[str, Any] = {"action": body.action}
-    for field, part in (("actor", body.actor), ("target", body.target), ("context", body.context)):
-        texts |= {f"{field}.{name}": value for name, value in (msgspec.to_builtins(part) or {}).items()}
-    texts |= {"metadata": body.metadata}
-    found += [(field, check_json(value)) for field, value in texts.items()]
-    found += [
-        (field, f"must not be larger than {most_bytes} bytes" if len(msgspec.json.encode(value)) > most_bytes else None)
-        for field, value in (("context.additionalInfo", context.additional_info), ("metadata", body.metadata))
-    ]
+    for field, part in (("actor", body.actor), ("target", body.target), ("context", context)):
+        known = () if part is None else msgspec.structs.fields(part)
+        found += [(f"{field}.{each.encode_name}", check_json(getattr(part, each.name))) for each in known]
+    found.append(("metadata", check_json(body.metadata)))
+    # What is nested too deeply cannot be encoded, nor measured.
+    refused = {field for field, fault in found if fault is not None}
+    for field, value in (("context.additionalInfo", context.additional_info), ("metadata", body.metadata)):
+        if field not in refused and len(msgspec.json.encode(value)) > most_bytes:
+            found.append((field, f"must not be larger than {most_bytes} bytes"))
     return found
 
 
@@ -98,10 +97,19 @@ def _bound(errors: list[FieldError], field: str, text: str | None, *, is_end: bo
     if text is None:
         return None
     try:
-        moment = instants.from_datetime(datetime.fromisoformat(text))
-    except ValueError:
-        moment = -1
-    if not 0 <= moment <= END_OF_TIME:
+        first, length = _span(text)
+    except (ValueError, OverflowError):
+        first, length = -1, 0
+    if not 0 <= first <= END_OF_TIME:
         errors.append(FieldError(field, "must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a date"))
         return None
-    return moment + (DAY if is_end and len(text) == 10 else 1 if is_end else 0)
+    return min(first + length, END_OF_TIME) if is_end else first
+
+
+def _span(text: str) -> tuple[Instant, Milliseconds]:
+    """Give the first instant of a time or a day, in any of the spellings of ISO 8601, and how long it lasts."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return instants.from_datetime(datetime.fromisoformat(text)), 1
+    return instants.from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC)), DAY

@@ -10,10 +10,12 @@ from headway.domain.audit import ActivityStatus, TargetType
 Data = TypeVar("Data")
 
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
+Text = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1})]
+"""A word that has to be there: what is empty is told as what is left out."""
 Name = Annotated[str, Meta(max_length=200)]
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 EntryId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
-Address = Annotated[str, Meta(min_length=1, max_length=100, extra_json_schema={"format": "email"})]
+Address = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1, "format": "email"})]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 ActorRole = Literal["ADMIN", "INSTRUCTOR", "PARTICIPANT"]
 Model = Literal["User", "Course", "Lesson", "Enrollment", "Cohort", "File", "Note", "Discussion"]
@@ -22,7 +24,7 @@ Model = Literal["User", "Course", "Lesson", "Enrollment", "Cohort", "File", "Not
 class ActorBody(msgspec.Struct, rename="camel"):
     """Who is said to have done it."""
 
-    name: Word
+    name: Text
     email: Address
     user_id: Id | None = None
     role: ActorRole | None = None
@@ -48,7 +50,7 @@ class ContextBody(msgspec.Struct, rename="camel"):
 class ActivityBody(msgspec.Struct):
     """An activity to be logged; without an actor it is the caller's own."""
 
-    action: Word
+    action: Text
     target: TargetBody
     actor: ActorBody | None = None
     context: ContextBody | None = None
