@@ -301,3 +301,27 @@ def _found(response: httpx.Response, path: str) -> Any:
     for part in path.split("."):
         value = value[int(part)] if isinstance(value, list) else value[part]
     return value
+
+
+async def routes_of(client: httpx.AsyncClient, tag: str) -> set[tuple[str, str]]:
+    """Give the routes of a contract, by method and path, as the document has them under the contract's tag."""
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    return {
+        (method.upper(), path)
+        for path, operations in paths.items()
+        for method, described in operations.items()
+        if tag in described["tags"]
+    }
+
+
+def succeeds(route: tuple[str, str], prefix: str, case: Case) -> bool:
+    """Say whether a case has a step, written out in full, that asks a route and is answered with a success."""
+    method, path = route
+    pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path.removeprefix(prefix).removeprefix("/")))
+    return any(
+        isinstance(step.request, dict)
+        and step.request.get("method", "POST") == method
+        and pattern.fullmatch(step.request.get("path", "").partition("?")[0].removeprefix("/"))
+        and step.response["status"] < 300
+        for step in [*case.setup, *case.steps]
+    )

@@ -1,13 +1,12 @@
 """The case files of the activity log, on both databases."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.contract.activity_log.conftest import Stage
 from tests.contract.activity_log.playing import PREFIX, play
-from tests.contract.cases import Case, read_cases
+from tests.contract.cases import Case, read_cases, routes_of, succeeds
 
 CASES = read_cases(Path(__file__).parent / "cases")
 
@@ -24,20 +23,7 @@ def test_no_two_cases_have_the_same_name() -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_route_succeeds_in_a_case(stage: Stage) -> None:
-    paths = (await stage.client.get("/openapi.json")).json()["paths"]
-    routes = [(method.upper(), path) for path, methods in paths.items() for method in methods if path.startswith(PREFIX)]
+    routes = await routes_of(stage.client, "Activity log")
 
     assert len(routes) == 3
-    assert [route for route in routes if not any(_succeeds(case, *route) for case in CASES)] == []
-
-
-def _succeeds(case: Case, method: str, route: str) -> bool:
-    """Say whether a case has a step, written out in full, that asks a route and is answered with a success."""
-    pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", route.removeprefix(PREFIX)))
-    return any(
-        isinstance(step.request, dict)
-        and step.request.get("method", "POST") == method
-        and pattern.fullmatch(step.request.get("path", "").partition("?")[0])
-        and step.response["status"] < 300
-        for step in [*case.setup, *case.steps]
-    )
+    assert [route for route in routes if not any(succeeds(route, PREFIX, case) for case in CASES)] == []

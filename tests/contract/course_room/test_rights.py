@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract.course_room.playing import PREFIX
 from tests.contract.rights.conftest import School
-from tests.contract.rights.test_rights import STAFF, Asking, assert_rights, routes_of
+from tests.contract.rights.test_rights import STAFF, Asking, assert_rights, routes_under
 from tests.world import World
 
 OWN = {"learner": 200, **STAFF}
@@ -63,7 +63,7 @@ async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: 
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    assert {asking.route for asking in MATRIX} == await routes_of(school, PREFIX)
+    assert {asking.route for asking in MATRIX} == await routes_under(school, "Course room", PREFIX)
 
 
 async def test_a_tutor_is_a_learner_like_any_other_in_the_courses_of_others(school: School) -> None:

@@ -6,7 +6,7 @@ import pytest
 from headway.domain.accounts import Caller, Role
 from headway.domain.tutorials import ChapterReport
 from tests.contract.rights.conftest import School
-from tests.contract.rights.test_rights import Asking, assert_rights, routes_of
+from tests.contract.rights.test_rights import Asking, assert_rights, routes_under
 from tests.contract.tutorials.playing import PREFIX
 from tests.world import World
 
@@ -54,4 +54,4 @@ async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: 
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    assert {asking.route for asking in MATRIX} == await routes_of(school, PREFIX)
+    assert {asking.route for asking in MATRIX} == await routes_under(school, "Tutorials", PREFIX)
