@@ -27,7 +27,7 @@ from headway.domain.ids import NewId, uuid7
 from headway.domain.instants import SECOND, Clock
 from headway.domain.study_time import StudyRules
 from headway.http.authentication import Authentication
-from headway.http.cache import Cache, open_store
+from headway.http.cache import Cache, Store, open_store
 from headway.http.contract import Contract
 from headway.http.edge import Edge
 from headway.http.identity_provider import IdentityProvider
@@ -113,31 +113,83 @@ def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewI
     )
 
 
+class _Parts(NamedTuple):
+    """What a server is made of, before anything of it is opened."""
+
+    settings: Settings
+    clock: Clock
+    new_id: NewId
+    metrics: Metrics
+    database: Database
+    does: UseCases
+    ingest: Ingest
+    activity_log: ActivityLog
+    changes: Changes
+    repeats: Repeats
+    tokens: Tokens
+    authentication: Authentication
+    store: Store
+    limits: RateLimits
+    hub: Hub
+
+
 def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = uuid7) -> Edge:
     """Make the server. Its database, which has to be migrated, is opened when it starts and closed when it stops."""
+    parts = _parts(settings, clock, new_id)
+    contracts = _contracts(parts)
+    live = Live(parts.hub, parts.changes, parts.authentication, parts.metrics, origins=settings.origins)
+    beside: list[ControllerRouterHandler] = [
+        *operations(_is_ready(parts.database), parts.metrics, metrics_are_public=settings.metrics_public),
+        live.route(),
+        *docs(),
+    ]
+    problems = Problems(contracts, parts.metrics)
+    middleware = [parts.authentication.middleware, parts.limits.middleware]
+    litestar = _litestar(contracts, beside, middleware, problems, settings, _lifespan(parts))
+    served = HttpsOnly(litestar, problems) if settings.require_https else litestar
+    return Edge(served, metrics=parts.metrics, new_id=new_id, access_log=settings.access_log)
+
+
+def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
     metrics = Metrics()
     database = schema.database(settings, metrics)
     does = use_cases(database, settings, clock, new_id)
-    ingest = Ingest(
-        does.tracking,
-        clock=clock,
-        capacity=settings.ingest_queue_events,
-        group_weight=settings.ingest_group_events,
-        writers=database.useful_writers,
-        metrics=metrics,
-    )
     secret_key = signing_key(settings)
     tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
-    authentication = Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock))
-    changes, repeats = Changes(database), Repeats(database, clock, secret_key=secret_key)
-    store = open_store(settings)
-    log_of_activities = ActivityLog(database, clock, new_id, does.accounts, metrics)
-    limits = RateLimits(open_windows(settings, database, clock, metrics))
-    contracts = [
-        activity_tracking(
-            ingest,
+    changes = Changes(database)
+    return _Parts(
+        settings=settings,
+        clock=clock,
+        new_id=new_id,
+        metrics=metrics,
+        database=database,
+        does=does,
+        ingest=Ingest(
+            does.tracking,
             clock=clock,
-            new_id=new_id,
+            capacity=settings.ingest_queue_events,
+            group_weight=settings.ingest_group_events,
+            writers=database.useful_writers,
+            metrics=metrics,
+        ),
+        activity_log=ActivityLog(database, clock, new_id, does.accounts, metrics),
+        changes=changes,
+        repeats=Repeats(database, clock, secret_key=secret_key),
+        tokens=tokens,
+        authentication=Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock)),
+        store=open_store(settings),
+        limits=RateLimits(open_windows(settings, database, clock, metrics)),
+        hub=Hub(changes),
+    )
+
+
+def _contracts(parts: _Parts) -> list[Contract]:
+    settings, does = parts.settings, parts.does
+    return [
+        activity_tracking(
+            parts.ingest,
+            clock=parts.clock,
+            new_id=parts.new_id,
             limits=Limits(settings.max_body_bytes, settings.max_event_bytes, settings.max_batch_events),
             heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
         ),
@@ -149,26 +201,26 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             learning=does.learning,
             assessments=does.assessments,
             messaging=does.messaging,
-            changes=changes,
-            repeats=repeats,
-            tokens=tokens,
+            changes=parts.changes,
+            repeats=parts.repeats,
+            tokens=parts.tokens,
             pages=Pages(settings.page_size, settings.max_page_size),
-            clock=clock,
+            clock=parts.clock,
         ),
         course_room(
-            CourseRoom(database, clock, does.outlines, ingest),
-            repeats,
-            progress=Cache(store, metrics, kind="progress", seconds=settings.progress_cache_seconds),
-            analytics=Cache(store, metrics, kind="analytics", seconds=settings.analytics_cache_seconds),
+            CourseRoom(parts.database, parts.clock, does.outlines, parts.ingest),
+            parts.repeats,
+            progress=Cache(parts.store, parts.metrics, kind="progress", seconds=settings.progress_cache_seconds),
+            analytics=Cache(parts.store, parts.metrics, kind="analytics", seconds=settings.analytics_cache_seconds),
             zone=ZoneInfo(settings.display_timezone),
             limits=RoomLimits(settings.page_size, settings.max_page_size, settings.max_bulk_ids, settings.max_event_bytes),
         ),
         activity_log(
-            log_of_activities, repeats, LogLimits(settings.page_size, settings.max_page_size, settings.max_event_bytes)
+            parts.activity_log, parts.repeats, LogLimits(settings.page_size, settings.max_page_size, settings.max_event_bytes)
         ),
         tutorials(
             does.tutorials,
-            repeats,
+            parts.repeats,
             limits=TutorialLimits(
                 settings.tutorial_reads_per_minute,
                 settings.tutorial_chapters_per_minute,
@@ -178,39 +230,29 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             ),
         ),
     ]
-    hub = Hub(changes)
-    live = Live(hub, changes, authentication, metrics, origins=settings.origins)
 
+
+def _lifespan(parts: _Parts) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        await database.open()
+        await parts.database.open()
         # What is there now stays: the collector of garbage need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        chores = [
-            asyncio.create_task(chore) for chore in (hub.look(), _expire_for_ever(does.enrollments), metrics.sample_for_ever())
-        ]
+        lasting = parts.hub.look(), _expire_for_ever(parts.does.enrollments), parts.metrics.sample_for_ever()
+        chores = [asyncio.create_task(each) for each in lasting]
         try:
             yield
         finally:
             for chore in chores:
                 chore.cancel()
-            await ingest.close()
-            await log_of_activities.close()
-            await database.close()
-            await store.close()
-            await limits.close()
+            await parts.ingest.close()
+            await parts.activity_log.close()
+            await parts.database.close()
+            await parts.store.close()
+            await parts.limits.close()
 
-    beside: list[ControllerRouterHandler] = [
-        *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),
-        live.route(),
-        *docs(),
-    ]
-    problems = Problems(contracts, metrics)
-    middleware = [authentication.middleware, limits.middleware]
-    litestar = _litestar(contracts, beside, middleware, problems, settings, lifespan)
-    served = HttpsOnly(litestar, problems) if settings.require_https else litestar
-    return Edge(served, metrics=metrics, new_id=new_id, access_log=settings.access_log)
+    return lifespan
 
 
 def app_from_environment() -> Edge:
