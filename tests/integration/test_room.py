@@ -21,7 +21,7 @@ from headway.domain.instants import DAY, SECOND
 from headway.domain.progress import UnitStatus
 from headway.settings import Settings
 from headway.storage.database import Database
-from headway.storage.enrollments import Order, Sort
+from headway.storage.enrollment_lists import Order, Sort
 from headway.storage.evidence import decode_evidence
 from headway.storage.tables import enrollments, unit_progress
 from headway.telemetry import Metrics

@@ -1,13 +1,11 @@
 """Enrollments as rows, with the course progress they carry, and the seats they take."""
 
 from collections.abc import Sequence
-from enum import StrEnum
-from functools import cache
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, func, or_, select, union_all, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, func, or_, select, update
 
 from headway.domain.analytics import Tally, tallies_of_enrollment
 from headway.domain.completion import COMPLETE, Evidence, Percent
@@ -67,14 +65,8 @@ class Enrollment(msgspec.Struct):
         return self.status in OPEN and not self.has_run_out(now)
 
 
-class NamedEnrollment(NamedTuple):
-    """An enrollment with the name of the learner."""
-
-    enrollment: Enrollment
-    learner_name: str
-
-
-def _status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
+def status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
+    """Give the condition that an enrollment has one of these statuses."""
     # Not IN: its values would be put into the text at each run, and statements are compiled once.
     return or_(*(enrollments.c.status == status.value for status in statuses))
 
@@ -113,20 +105,6 @@ _lock_page = (
     .limit(bindparam("most"))
     .with_for_update(of=enrollments)
 )
-_titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
-_of_user = (
-    _titled.where(enrollments.c.user_id == bindparam("of_user"))
-    .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
-)
-_count_of_user = (
-    select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("of_user"))
-)
-_titled_by_key = _titled.join(
-    _keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
-)
-
 
 _standing = (
     select(
@@ -148,67 +126,6 @@ _standing = (
     )
     .where(courses.c.id == bindparam("course_id", type_=Id))
 )
-
-
-@cache
-def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
-    """Build the statements for a page of a course's enrollments and for their number."""
-    asked = [enrollments.c.course_id == bindparam("in_course"), *([_status_among(*statuses)] if statuses else [])]
-    page = (
-        select(*COLUMNS, users.c.name.label("learner_name"))
-        .join(courses, courses.c.id == enrollments.c.course_id)
-        .join(users, users.c.id == enrollments.c.user_id)
-        .where(*asked)
-        .order_by(enrollments.c.user_id)
-        .limit(bindparam("most"))
-        .offset(bindparam("skipped"))
-    )
-    return page, select(func.count().label("total")).select_from(enrollments).where(*asked)
-
-
-class Sort(StrEnum):
-    """What a list of enrollments is sorted by; each has an index."""
-
-    PERCENT = "percent"
-    ENROLLED_AT = "enrolled_at"
-    COMPLETED_AT = "completed_at"
-
-
-class Order(NamedTuple):
-    """Enrollments of which statuses, and in which order; where what they are sorted by is equal, in that of their learners."""
-
-    statuses: tuple[EnrollmentStatus, ...]
-    sort: Sort
-    is_descending: bool
-
-
-class Part(NamedTuple):
-    """A part of a list, and how many enrollments it has: with a date to be sorted by, without one, or None for all."""
-
-    has_date: bool | None
-    size: int
-
-
-@cache
-def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
-    """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged."""
-    key = enrollments.c[wanted.sort.value]
-    asked = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
-
-    def in_order(*columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-        return [column.desc() if wanted.is_descending else column.asc() for column in columns]
-
-    parts = [
-        select(enrollments.c.user_id.label("user_id"), key.label("key"))
-        .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *asked)
-        .order_by(*in_order(key, enrollments.c.user_id))
-        .limit(bindparam("upto"))
-        .subquery(f"part{number}")
-        for number, status in enumerate(wanted.statuses)
-    ]
-    merged = union_all(*(select(part) for part in parts)).subquery("merged")
-    order = in_order(merged.c.key, merged.c.user_id)
-    return select(merged.c.user_id).order_by(*order).limit(bindparam("most")).offset(bindparam("skipped"))
 
 
 _insert = WriteRows(
@@ -252,7 +169,7 @@ _completed_among = (
 _open_in_course = (
     select(func.count())
     .select_from(enrollments)
-    .where(enrollments.c.course_id == bindparam("course_id"), _status_among(*sorted(OPEN)))
+    .where(enrollments.c.course_id == bindparam("course_id"), status_among(*sorted(OPEN)))
 )
 
 
@@ -262,13 +179,13 @@ _run_out = (
     select(enrollments.c.user_id, enrollments.c.course_id)
     .select_from(_cutoffs)
     .join(enrollments, and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before))
-    .where(_status_among(*sorted(LIMITED)))
+    .where(status_among(*sorted(LIMITED)))
     .order_by(enrollments.c.course_id, enrollments.c.user_id)
     .limit(bindparam("most"))
 )
 _most_active = (
     select(enrollments.c.user_id)
-    .where(enrollments.c.course_id == bindparam("course_id"), _status_among(*sorted(OPEN)))
+    .where(enrollments.c.course_id == bindparam("course_id"), status_among(*sorted(OPEN)))
     .order_by(enrollments.c.study_ms.desc(), enrollments.c.user_id)
     .limit(1)
 )
@@ -374,38 +291,6 @@ async def run_out(tx: ReadTransaction, now: Instant, *, most: int) -> list[Learn
     return [(row["user_id"], row["course_id"]) for row in await tx.all(_run_out, cutoffs=limited, most=most)]
 
 
-async def list_of_user(
-    tx: ReadTransaction, user_id: int, *, most: int, skipped: int
-) -> tuple[list[tuple[Enrollment, str]], int]:
-    """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
-    found = await tx.all(_of_user, of_user=user_id, most=most, skipped=skipped)
-    total = (await tx.one(_count_of_user, of_user=user_id))["total"]
-    return [(enrollment_of(row), row["title"]) for row in found], total
-
-
-async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:
-    """Read these enrollments with the courses' titles."""
-    return [(enrollment_of(row), row["title"]) for row in await tx.all(_titled_by_key, keys=keys)]
-
-
-async def list_sorted(
-    tx: ReadTransaction, course_id: int, wanted: Order, part: Part, *, most: int, skipped: int
-) -> list[Enrollment]:
-    """Read some of a part of a course's enrollments in order, from that end of it to which they are nearer."""
-    most = min(most, part.size - skipped)
-    if most <= 0:
-        return []
-    after = part.size - skipped - most
-    is_backwards = after < skipped
-    if is_backwards:
-        wanted, skipped = wanted._replace(is_descending=not wanted.is_descending), after
-    page = _sorted_page(wanted, part.has_date)
-    found = await tx.all(page, in_course=course_id, upto=most + skipped, most=most, skipped=skipped)
-    keys = [(row["user_id"], course_id) for row in (reversed(found) if is_backwards else found)]
-    enrolled = await find_many(tx, keys)
-    return [enrolled[key] for key in keys]
-
-
 async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
     """Read these learners' enrollments, those that exist."""
     found = (enrollment_of(row) for row in await tx.all(_found, keys=keys))
@@ -419,13 +304,3 @@ async def standing(tx: ReadTransaction, *, caller_id: int, user_id: int, course_
     and updated_at. There is none if there is no such course.
     """
     return await tx.first(_standing, caller_id=caller_id, user_id=user_id, course_id=course_id)
-
-
-async def list_in_course(
-    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], most: int, skipped: int
-) -> tuple[list[NamedEnrollment], int]:
-    """Read a page of a course's enrollments, of some statuses or all, by learner, and how many there are."""
-    page, count = _in_course(tuple(sorted(statuses)))
-    found = await tx.all(page, in_course=course_id, most=most, skipped=skipped)
-    total = (await tx.one(count, in_course=course_id))["total"]
-    return [NamedEnrollment(enrollment_of(row), row["learner_name"]) for row in found], total

@@ -10,9 +10,10 @@ from headway.domain.enrollment_status import EnrollmentStatus
 from headway.domain.errors import Conflict, Forbidden, NotFound
 from headway.domain.instants import Clock, Instant, Milliseconds
 from headway.domain.study_time import Moment
-from headway.storage import activity, enrollments, users
+from headway.storage import activity, enrollment_lists, enrollments, users
 from headway.storage.database import Database, ReadTransaction
-from headway.storage.enrollments import Enrollment, NamedEnrollment
+from headway.storage.enrollment_lists import NamedEnrollment
+from headway.storage.enrollments import Enrollment
 from headway.usecases.outlines import Outlines
 from headway.usecases.progress import Walk, advance
 from headway.usecases.rights import require_known, require_staff
@@ -42,7 +43,7 @@ class Learning:
     async def progress(self, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
         async with self._database.read() as tx:
-            found, total = await enrollments.list_of_user(tx, user_id, most=limit, skipped=(page - 1) * limit)
+            found, total = await enrollment_lists.list_of_user(tx, user_id, most=limit, skipped=(page - 1) * limit)
             return await self._told(tx, user_id, found), total
 
     async def complete_module(self, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
@@ -73,7 +74,7 @@ class Learning:
                     unit.id, Moment(now, 0, is_shifted=False), Evidence(is_declared_complete=True, declared_percent=COMPLETE)
                 )
             await advance(tx, [walk], now)
-            (stored,) = await enrollments.list_keys(tx, [key])
+            (stored,) = await enrollment_lists.list_keys(tx, [key])
             (told,) = await self._told(tx, caller.user_id, [stored])
         return told
 
@@ -86,7 +87,7 @@ class Learning:
         """
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            return await enrollments.list_in_course(tx, course_id, statuses=status, most=limit, skipped=(page - 1) * limit)
+            return await enrollment_lists.list_in_course(tx, course_id, statuses=status, most=limit, skipped=(page - 1) * limit)
 
     async def name_of(self, user_id: int) -> str:
         """Give a user's name. Raises NotFound USER_NOT_FOUND."""

@@ -10,9 +10,10 @@ from headway.domain.catalogue import Outline
 from headway.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.domain.instants import DAY, Clock
 from headway.domain.progress import UnitProgress, UnitStatus
-from headway.storage import activity, catalogue, enrollments, learner_progress, tallies, users
+from headway.storage import activity, catalogue, enrollment_lists, enrollments, learner_progress, tallies, users
 from headway.storage.database import Database, ReadTransaction
-from headway.storage.enrollments import Enrollment, Order, Part, Sort
+from headway.storage.enrollment_lists import Order, Part, Sort
+from headway.storage.enrollments import Enrollment
 from headway.usecases.ingest import Ingest
 from headway.usecases.outlines import Outlines
 from headway.usecases.rights import require_known, require_staff
@@ -109,7 +110,7 @@ class CourseRoom:
             by_date = wanted.sort is Sort.COMPLETED_AT
             parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
             for part in parts:
-                found += await enrollments.list_sorted(
+                found += await enrollment_lists.list_sorted(
                     tx, course_id, wanted, part, most=limit - len(found), skipped=max(first, 0)
                 )
                 first -= part.size

@@ -16,7 +16,8 @@ from headway.domain.errors import FieldError, Invalid
 from headway.domain.instants import DAY, END_OF_TIME, Instant, iso, to_datetime
 from headway.domain.progress import UnitProgress, UnitStatus
 from headway.http.decoding import check_json
-from headway.storage.enrollments import Enrollment, Order, Sort
+from headway.storage.enrollment_lists import Order, Sort
+from headway.storage.enrollments import Enrollment
 from headway.usecases.room import LearnerProgress
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
