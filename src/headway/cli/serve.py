@@ -40,7 +40,7 @@ def serve(**flags: Any) -> None:
 
 
 def run(settings: Settings) -> None:
-    """Serve with these settings. Raises SettingsError, FileInUseError, Unavailable before anything is served."""
+    """Serve with these settings. Raises SettingsError, FileInUseError, WrongKeyError, Unavailable before anything is served."""
     configure_logging(settings.log_level)
     if settings.workers > 1 and settings.is_sqlite:
         raise SettingsError("Several workers need PostgreSQL: one server process owns a SQLite file.")
@@ -52,6 +52,7 @@ def run(settings: Settings) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             owned.enter_context(sqlite.own(path))
         asyncio.run(schema.migrate(settings, is_owner=settings.is_sqlite))
+        asyncio.run(schema.prove_keys(settings))
         _run_uvicorn(settings)
 
 
@@ -103,5 +104,6 @@ def _run_uvicorn(settings: Settings) -> None:
         value = getattr(settings, name)
         if value is not None:
             os.environ[variable(name)] = str(value)
-    with tempfile.TemporaryDirectory(prefix="headway-metrics-") as os.environ[SHARED_FOLDER]:
+    with tempfile.TemporaryDirectory(prefix="headway-metrics-") as folder:
+        os.environ[SHARED_FOLDER] = folder
         uvicorn.run("headway.app:app_from_environment", factory=True, workers=settings.workers, **options)

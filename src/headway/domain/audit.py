@@ -97,7 +97,7 @@ class Activity(msgspec.Struct, frozen=True):
 class Link(msgspec.Struct, frozen=True, array_like=True):
     """What the hash of an entry is made of: all that is stored of it, its content by a hash of its own.
 
-    So content can be erased for good, and the chain still shows that everything else stands as it was written.
+    So the content can be encrypted anew, and the chain stays as it is.
     """
 
     seq: int

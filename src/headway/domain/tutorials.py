@@ -15,6 +15,8 @@ from headway.domain.instants import Instant
 
 PERCENT_FOR_CERTIFICATE = 95
 LONGEST_ID = 255
+MOST_PARTS = 1_000
+"""A tutorial has no more chapters, and no more quizzes: all of them are read and told each time."""
 LARGEST_NUMBER = 1e15
 """Up to here a double holds every whole number."""
 
@@ -104,9 +106,13 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         return self.percent, self.is_eligible, self.is_certificate_earned, scores
 
     def with_chapter(self, report: ChapterReport, now: Instant) -> "TutorialProgress":
-        """Add what is said of a chapter: times by maximum; whether it is completed, and the position, by the latest word."""
+        """Add what is said of a chapter: times by maximum; whether it is completed, and the position, by the latest word.
+
+        Raises Invalid for one chapter too many.
+        """
         known = self.chapters.get(report.id)
         if known is None:
+            _check_room("chapterId", self.chapters)
             known = Chapter(report.id, report.watch_time, False, report.watch_time, now)
         chapter = msgspec.structs.replace(
             known,
@@ -121,9 +127,13 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         )
 
     def with_attempt(self, attempt: QuizAttempt, now: Instant) -> "TutorialProgress":
-        """Count an attempt at a quiz: the best one stays, and a quiz that was passed stays passed."""
+        """Count an attempt at a quiz: the best one stays, and a quiz that was passed stays passed.
+
+        Raises Invalid for one quiz too many.
+        """
         known = self.quizzes.get(attempt.id)
         if known is None:
+            _check_room("quizId", self.quizzes)
             known = QuizScore(attempt.id, attempt.score, attempt.max_score, attempt.is_passed, 0, now, now)
         best = max((known.score, known.max_score), (attempt.score, attempt.max_score), key=_worth)
         quiz = QuizScore(
@@ -158,6 +168,11 @@ def check_score(attempt: QuizAttempt) -> None:
     """Refuse a score that cannot be. Raises Invalid."""
     if not 0 <= attempt.score <= attempt.max_score:
         raise Invalid.field("score", "must be between 0 and maxScore")
+
+
+def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:
+    if len(known) >= MOST_PARTS:
+        raise Invalid.field(field, f"must be one of the {MOST_PARTS} that this tutorial has already")
 
 
 def _worth(attempt: tuple[float, float]) -> tuple[Fraction, float]:

@@ -25,7 +25,7 @@ from headway.domain.audit import (
     sha256,
 )
 from headway.domain.ids import NewId
-from headway.domain.instants import Instant
+from headway.domain.instants import Clock, Instant
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import Statement, UpdateRows, WriteRows
 from headway.storage.index_keys import encrypting
@@ -40,6 +40,7 @@ class _Content(msgspec.Struct, frozen=True, omit_defaults=True):
 
     salt: str
     place: str
+    follows_unsigned: bool = False
     actor_name: str | None = None
     actor_email: str | None = None
     actor_role: str | None = None
@@ -56,15 +57,18 @@ class _Content(msgspec.Struct, frozen=True, omit_defaults=True):
 _LINK = Link.__struct_fields__
 _insert = WriteRows(activities, [*_LINK, "content", "hash"])
 _set_head = UpdateRows(activity_head, ["seq", "hash", "at", "signature"])
-_first_head = insert(activity_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("now"), signature="")
+_head_columns = [activity_head.c[name] for name in Head.__struct_fields__]
+_first_head = insert(activity_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature="")
 _lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": activity_head.c.seq}).returning(
-    activity_head.c.seq, activity_head.c.hash
+    *_head_columns
 )
-_head = select(*(activity_head.c[name] for name in Head.__struct_fields__))
+_head = select(*_head_columns)
 _columns = [activities.c[name] for name in (*_LINK, "content", "hash")]
 _by_id = select(*_columns).where(activities.c.id == bindparam("activity_id"))
 _after = select(*_columns).where(activities.c.seq > bindparam("seq")).order_by(activities.c.seq).limit(bindparam("most"))
 _count = select(func.count().label("total")).select_from(activities)
+
+_UNREADABLE = "The content of this entry cannot be read: it is not as it was written."
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Content).decode
@@ -124,18 +128,22 @@ def _page(conditions: tuple[str, ...], actor_ids: int | None) -> Statement:
     return newest(*_columns, where=[activities.c.seq.in_(some)])
 
 
-async def append(tx: WriteTransaction, new: Sequence[NewActivity], new_id: NewId, now: Instant) -> list[Activity]:
-    """Write entries at the end of the log, in order. Nobody else appends until the transaction ends: this comes last in it."""
+async def append(tx: WriteTransaction, new: Sequence[NewActivity], new_id: NewId, clock: Clock) -> list[Activity]:
+    """Write entries at the end of the log, in order. Nobody else appends until the transaction ends: this comes last in it.
+
+    An end that nobody signed is gone on from, since people must be able to go on; the next entry tells of it for ever.
+    """
     keyring = await encrypting(tx)
-    head = await tx.one(_lock_head, now=now)
-    seq, previous_hash = head["seq"], head["hash"]
+    end = _head_of(await tx.one(_lock_head, long_ago=0))
+    seq, previous_hash, now = end.seq, end.hash, clock()
+    follows_unsigned = seq > 0 and not keyring.has_signed(end.signed, end.signature)
     made: list[Activity] = []
     rows: list[tuple[Any, ...]] = []
     for told in new:
         seq += 1
         made.append(Activity(seq, _entry_id(new_id), now, told))
         place = _place(made[-1], previous_hash)
-        content = _encode(_content(told, place.hash()))
+        content = _encode(_content(told, place.hash(), follows_unsigned=follows_unsigned and len(made) == 1))
         link = msgspec.structs.replace(place, content_hash=sha256(content))
         previous_hash = link.hash()
         rows.append((*link.values(), keyring.encrypt(content.decode()), previous_hash))
@@ -170,20 +178,24 @@ async def count(tx: ReadTransaction) -> int:
 async def head(tx: ReadTransaction) -> Head | None:
     """Give the signed head of the log, if anything was ever written to it."""
     row = await tx.first(_head)
-    return None if row is None else Head(row["seq"], row["hash"], row["at"], row["signature"])
+    return None if row is None else _head_of(row)
 
 
 async def read_all(tx: ReadTransaction, *, at_once: int) -> AsyncIterator[list[Stored]]:
-    """Read all entries as they are stored, in order, so many at a time."""
-    seq = -1
+    """Read all entries as they are stored, in order, so many at a time; also those that were given impossible numbers."""
+    seq = -(2**63)
     while found := [_stored(row) for row in await tx.all(_after, seq=seq, most=at_once)]:
         yield found
         seq = found[-1].link.seq
 
 
-def place_of(content: str) -> str:
-    """Give the hash of the entry that a decrypted content was written for. Raises ValueError where it is none."""
-    return _decode(content).place
+def read_content(content: str) -> tuple[str, bool]:
+    """Say for which entry a decrypted content was written, by its hash, and whether the end before it was not signed.
+
+    Raises ValueError where it is no content.
+    """
+    found = _decode(content)
+    return found.place, found.follows_unsigned
 
 
 def _entry_id(new_id: NewId) -> str:
@@ -211,10 +223,11 @@ def _place(entry: Activity, previous_hash: str) -> Link:
     )
 
 
-def _content(told: NewActivity, place: str) -> _Content:
+def _content(told: NewActivity, place: str, *, follows_unsigned: bool) -> _Content:
     return _Content(
         salt=secrets.token_hex(16),
         place=place,
+        follows_unsigned=follows_unsigned,
         actor_name=told.actor.name,
         actor_email=told.actor.email,
         actor_role=told.actor.role,
@@ -236,8 +249,20 @@ def _stored(row: Row) -> Stored:
     return Stored(Link(**values), row["hash"], row["content"])
 
 
+def _head_of(row: Row) -> Head:
+    return Head(row["seq"], row["hash"], row["at"], row["signature"])
+
+
+def _readable(tx: ReadTransaction, row: Row) -> _Content:
+    """Give the content of an entry; of one that was tampered with, that it was: whoever looks into it needs the others."""
+    try:
+        return _decode(tx.keyring.decrypt(row["content"]))
+    except ValueError:
+        return _Content("", "", description=_UNREADABLE)
+
+
 def _activity(tx: ReadTransaction, row: Row) -> Activity:
-    content = _decode(tx.keyring.decrypt(row["content"]))
+    content = _readable(tx, row)
     told = NewActivity(
         action=row["action"],
         actor=Actor(row["actor_id"], content.actor_name, content.actor_email, content.actor_role),

@@ -22,26 +22,34 @@ _set_key = update(index_keys).where(index_keys.c.name == bindparam("of_name")).v
 async def email_hash(tx: ReadTransaction, email: str) -> str:
     """Give what an address is found by. The key of it does not change until a transaction that writes has ended."""
     if isinstance(tx, WriteTransaction):
-        return hash_under(await _email_key(tx), email)
+        await encrypting(tx)
+        locked = await tx.one(_shared_key, name=EMAIL)
+        return hash_under(tx.keyring.decrypt(locked["key"]), email)
     found = await tx.first(_key, name=EMAIL)
     # Where there is no key yet there is no address either.
     return "" if found is None else hash_under(tx.keyring.decrypt(found["key"]), email)
 
 
+async def prove(tx: ReadTransaction) -> bool:
+    """See that the keyring can read what is there; False where nothing was encrypted yet. Raises WrongKeyError."""
+    found = await tx.first(_key, name=EMAIL)
+    if found is not None:
+        tx.keyring.decrypt(found["key"])
+    return found is not None
+
+
 async def encrypting(tx: WriteTransaction) -> Keyring:
-    """Give the keyring to encrypt with, having seen once that it can read what is there. Raises WrongKeyError."""
+    """Give the keyring to encrypt with, having seen once that it is the one of this database. Raises WrongKeyError.
+
+    It locks nothing: rows of users may be locked by then, and rotating locks the keys first.
+    """
     if not tx.keyring.is_proven:
-        await _email_key(tx)
+        if not await prove(tx):
+            await tx.run(_new_key, name=EMAIL, key=tx.keyring.encrypt(secrets.token_urlsafe(32)))
+            # Another process may have been faster.
+            await prove(tx)
         tx.keyring.is_proven = True
     return tx.keyring
-
-
-async def _email_key(tx: WriteTransaction) -> str:
-    found = await tx.first(_shared_key, name=EMAIL)
-    if found is None:
-        await tx.run(_new_key, name=EMAIL, key=tx.keyring.encrypt(secrets.token_urlsafe(32)))
-        found = await tx.one(_shared_key, name=EMAIL)
-    return tx.keyring.decrypt(found["key"])
 
 
 def hash_under(key: str, text: str) -> str:
@@ -49,13 +57,10 @@ def hash_under(key: str, text: str) -> str:
     return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
 
 
-async def replace_email_key(tx: WriteTransaction) -> str | None:
-    """Make a new key for addresses, and keep others from hashing any until the transaction ends; None if there was none.
+async def replace_email_key(tx: WriteTransaction, key: str) -> None:
+    """Set the key for addresses, and keep others from hashing any until the transaction ends.
 
     All addresses have to be hashed anew in this transaction.
     """
-    if await tx.first(_locked_key, name=EMAIL) is None:
-        return None
-    key = secrets.token_urlsafe(32)
+    await tx.all(_locked_key, name=EMAIL)
     await tx.run(_set_key, of_name=EMAIL, new_key=tx.keyring.encrypt(key))
-    return key

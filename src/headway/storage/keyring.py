@@ -27,7 +27,7 @@ class Keyring:
     def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
         self._find_keys = keys
         self.is_proven = False
-        """Whether it was seen to read what is stored."""
+        """Whether it was seen to read what is stored, or has written it first."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Keyring":

@@ -1,8 +1,9 @@
 """Bringing a database to the schema of this version, and saying whether it is there."""
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway.domain.errors import Unavailable
 from headway.settings import Settings
-from headway.storage import postgres, sqlite
+from headway.storage import index_keys, postgres, sqlite
 from headway.storage.database import Database
 from headway.storage.dialects import Statement
 from headway.storage.keyring import Keyring
@@ -25,6 +26,8 @@ from headway.telemetry import Metrics
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
+_ENCRYPTED_SINCE = "0005"
+_ONCE_IN_CLEAR = ("users", "messages", "submissions", "idempotency_keys", "feed", "attempts")
 _version: Statement = select(text("version_num")).select_from(text("alembic_version"))
 
 
@@ -78,6 +81,17 @@ def database(settings: Settings, metrics: Metrics | None = None) -> Database:
     )
 
 
+async def prove_keys(settings: Settings) -> None:
+    """See that the settings have the keys of the database. Raises WrongKeyError, Unavailable."""
+    opened = database(settings)
+    await opened.open()
+    try:
+        async with opened.read() as tx:
+            await index_keys.prove(tx)
+    finally:
+        await opened.close()
+
+
 def configuration(connection: Connection, keyring: Keyring) -> Config:
     """Make Alembic's configuration for an open connection; what is personal is encrypted with the keyring's keys."""
     config = Config()
@@ -96,6 +110,8 @@ def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: b
     @event.listens_for(engine, "connect")
     def begin_by_hand(connection: Any, _record: object) -> None:
         connection.isolation_level = None
+        # What a migration removes or overwrites is gone from the file too.
+        connection.execute("PRAGMA secure_delete = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -118,7 +134,7 @@ def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
         sqlite_connection(path, timeout_seconds=settings.database_timeout_seconds) as connection,
     ):
         _run(connection, revision, Keyring.from_settings(settings))
-    _rewrite(settings)
+    _fold_log(settings)
 
 
 async def _migrate_postgresql(settings: Settings, revision: str) -> None:
@@ -131,9 +147,12 @@ async def _migrate_postgresql(settings: Settings, revision: str) -> None:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
     try:
         async with engine.connect() as connection:
-            if not await connection.run_sync(_is_at, revision):
-                await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-                await connection.run_sync(_run, revision, Keyring.from_settings(settings))
+            if await connection.run_sync(_is_at, revision):
+                return
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            before = await connection.run_sync(_run, revision, Keyring.from_settings(settings))
+        if before is not None and before < _ENCRYPTED_SINCE:
+            await _rewrite(settings)
     finally:
         await engine.dispose()
 
@@ -143,15 +162,24 @@ def _is_at(connection: Connection, revision: str) -> bool:
     return MigrationContext.configure(connection).get_current_revision() == wanted
 
 
-def _rewrite(settings: Settings) -> None:
-    """Write the file anew, so that nothing is left in it of what was removed or encrypted."""
-    connection = sqlite.connect(settings.sqlite_path, timeout_seconds=settings.database_timeout_seconds)
-    connection.execute("VACUUM")
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
+def _fold_log(settings: Settings) -> None:
+    """Fold the write-ahead log into the file: nothing is left in it of what was removed or encrypted."""
+    with closing(sqlite3.connect(settings.sqlite_path, timeout=settings.database_timeout_seconds)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _run(connection: Connection, revision: str, keyring: Keyring) -> None:
+async def _rewrite(settings: Settings) -> None:
+    """Write the tables anew that held in clear what is encrypted now: PostgreSQL leaves old rows in their files."""
+    connection = await postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
+    try:
+        for table in _ONCE_IN_CLEAR:
+            await connection.execute(f"VACUUM FULL {table}")
+    finally:
+        await connection.close()
+
+
+def _run(connection: Connection, revision: str, keyring: Keyring) -> str | None:
+    """Bring the database to a version, and give the one that it had."""
     config = configuration(connection, keyring)
     current = MigrationContext.configure(connection).get_current_revision()
     newest_first = [*(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()), None]
@@ -165,3 +193,4 @@ def _run(connection: Connection, revision: str, keyring: Keyring) -> None:
     elif wanted != current:
         command.downgrade(config, revision)
     connection.commit()
+    return current

@@ -449,6 +449,7 @@ activities = Table(
     Index("ix_activities_action", "action", "seq"),
     Index("ix_activities_target", "target_type", "target_id", "seq"),
     Index("ix_activities_performed_at", "performed_at"),
+    CheckConstraint("seq > 0", name="seq"),
     _one_of("recorded_role", Role),
     _one_of("target_type", TargetType),
     _one_of("status", ActivityStatus),

@@ -1,6 +1,6 @@
 """Accounts as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, func, or_, select, update
@@ -149,13 +149,23 @@ async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool,
     return await tx.run(_set_disabled, user_id=user_id, disabled=is_disabled, now=now) > 0
 
 
-async def hash_addresses_anew(tx: WriteTransaction) -> None:
-    """Have addresses be found under a new key. Nobody else looks one up, or stores one, until the transaction ends."""
-    key = await index_keys.replace_email_key(tx)
-    if key is not None:
-        found = await tx.all(_addresses)
-        hashes = [(index_keys.hash_under(key, tx.keyring.decrypt(row["email"])), row["id"]) for row in found]
-        await tx.write_rows((_set_hash, hashes))
+async def hash_addresses(tx: ReadTransaction, key: str) -> dict[str, str]:
+    """Give the hash of every address under a key, by the address as it is stored."""
+    found = await tx.all(_addresses)
+    return {row["email"]: index_keys.hash_under(key, tx.keyring.decrypt(row["email"])) for row in found}
+
+
+async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[str, str]) -> None:
+    """Have addresses be found under a new key; `hashes` are those that `hash_addresses` gave a moment ago.
+
+    Nobody else looks an address up, or stores one, until the transaction ends.
+    """
+    await index_keys.replace_email_key(tx, key)
+    changed = []
+    for row in await tx.all(_addresses):
+        hashed = hashes.get(row["email"]) or index_keys.hash_under(key, tx.keyring.decrypt(row["email"]))
+        changed.append((hashed, row["id"]))
+    await tx.write_rows((_set_hash, changed))
 
 
 async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None] | None:

@@ -9,7 +9,7 @@ from headway.domain.errors import NotFound
 from headway.domain.ids import NewId
 from headway.domain.instants import Clock
 from headway.ingest.collector import Collector
-from headway.storage import activities
+from headway.storage import activities, users
 from headway.storage.activities import Filter, Party
 from headway.storage.database import Database
 from headway.telemetry import Metrics
@@ -28,6 +28,18 @@ class Told(NamedTuple):
     target: Target
     context: Context
     metadata: dict[str, object]
+    size_bytes: int = 0
+    """Of what the client has put in of its own."""
+
+
+class _Weighed(NamedTuple):
+    entry: NewActivity
+    size_bytes: int
+
+
+def _weight(waiting: _Weighed) -> int:
+    """Count an entry, and one more for each kilobyte: what waits is bounded in memory, and a group in the time it takes."""
+    return 1 + waiting.size_bytes // 1024
 
 
 class ActivityLog:
@@ -38,9 +50,9 @@ class ActivityLog:
         self._clock = clock
         self._new_id = new_id
         self._accounts = accounts
-        self._collector: Collector[NewActivity, Activity] = Collector(
+        self._collector: Collector[_Weighed, Activity] = Collector(
             self._append,
-            lambda _: 1,
+            _weight,
             capacity=_MOST_WAITING,
             group_weight=_GROUP,
             # The log is one chain: a second writer would only wait for the first.
@@ -54,22 +66,15 @@ class ActivityLog:
 
         With `is_alone` it is a transaction of its own, or part of the one that this task is within.
         """
-        user = await self._accounts.known(caller.user_id)
-        new = NewActivity(
-            action=told.action,
-            actor=own_actor(user) if told.actor is None else told.actor,
-            is_actor_verified=told.actor is None or caller.sees_all or _is_own(told.actor, user),
-            recorded_by=user.id,
-            recorded_role=user.role,
-            target=told.target,
-            context=told.context,
-            metadata=told.metadata,
-            client=client,
-        )
-        if is_alone:
-            (made,) = await self._append([new])
-            return made
-        return await self._collector.submit(new)
+        if not is_alone:
+            user = await self._accounts.known(caller.user_id)
+            return await self._collector.submit(_Weighed(_entry(caller, user, told, client), told.size_bytes))
+        async with self._database.write() as tx:
+            # Not what is remembered of accounts: waiting for it within a transaction could wait for this transaction.
+            own = await users.find(tx, caller.user_id)
+            assert own is not None  # noqa: S101 - accounts are not removed
+            (made,) = await activities.append(tx, [_entry(caller, own, told, client)], self._new_id, self._clock)
+        return made
 
     async def read(
         self, caller: Caller, wanted: Filter, *, before: int | None, limit: int
@@ -96,9 +101,23 @@ class ActivityLog:
         """Write what is waiting and take nothing more."""
         await self._collector.close()
 
-    async def _append(self, new: Sequence[NewActivity]) -> list[Activity]:
+    async def _append(self, group: Sequence[_Weighed]) -> list[Activity]:
         async with self._database.write() as tx:
-            return await activities.append(tx, new, self._new_id, self._clock())
+            return await activities.append(tx, [each.entry for each in group], self._new_id, self._clock)
+
+
+def _entry(caller: Caller, user: User, told: Told, client: Client) -> NewActivity:
+    return NewActivity(
+        action=told.action,
+        actor=own_actor(user) if told.actor is None else told.actor,
+        is_actor_verified=told.actor is None or caller.sees_all or _is_own(told.actor, user),
+        recorded_by=user.id,
+        recorded_role=user.role,
+        target=told.target,
+        context=told.context,
+        metadata=told.metadata,
+        client=client,
+    )
 
 
 def _actor_ids(user_id: int, external_id: str | None) -> list[str]:
@@ -108,7 +127,7 @@ def _actor_ids(user_id: int, external_id: str | None) -> list[str]:
 
 
 def _is_own(actor: Actor, user: User) -> bool:
-    """Say whether an actor is an account, and nothing that is said of it contradicts what is known."""
+    """Say whether an actor goes by an account's id, and its role and address, if they are told and known, are the account's."""
     return (
         actor.user_id in _actor_ids(user.id, user.external_id)
         and actor.role in {None, user.role.value}

@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from headway.domain.accounts import Role, User
 from headway.domain.audit import ActivityStatus, Actor, Client, Context, NewActivity, Target, TargetType
 from headway.domain.ids import NewId
@@ -26,7 +28,7 @@ class Action(StrEnum):
     ROTATE_KEYS = "ROTATE_KEYS"
 
 
-_CONTEXT = Context(source="HEADWAY")
+_HEADWAY, _COMMAND_LINE = Context(source="HEADWAY"), Context(source="COMMAND_LINE")
 _OPERATOR = Actor(None, "Operator", None, Role.SYSTEM.value)
 
 
@@ -52,55 +54,42 @@ class Journal:
             found = await users.find(tx, user)
             assert found is not None  # noqa: S101 - accounts are not removed
             user = found
-        made = NewActivity(
-            action=action,
-            actor=own_actor(user),
-            is_actor_verified=True,
-            recorded_by=user.id,
-            recorded_role=user.role,
-            target=account(user) if target is None else target,
-            context=_CONTEXT,
-            metadata=metadata or {},
-            client=client,
-        )
+        made = _entry(action, own_actor(user), account(user) if target is None else target, metadata, client)
         await self._append(tx, made)
 
     async def by_operator(
         self, tx: WriteTransaction, action: Action, target: Target, *, metadata: dict[str, Any] | None = None
     ) -> None:
         """Tell what was done at the command line."""
-        made = NewActivity(
-            action=action,
-            actor=_OPERATOR,
-            is_actor_verified=True,
-            recorded_by=None,
-            recorded_role=Role.SYSTEM,
-            target=target,
-            context=Context(source="COMMAND_LINE"),
-            metadata=metadata or {},
-        )
-        await self._append(tx, made)
+        made = _entry(action, _OPERATOR, target, metadata, None)
+        await self._append(tx, msgspec.structs.replace(made, context=_COMMAND_LINE))
 
     async def by_somebody(
         self, tx: WriteTransaction, action: Action, user: User | None, *, email: str | None, client: Client
     ) -> None:
-        """Tell what somebody tried in the name of a user, or with an address that nobody has."""
-        named = Actor(None, None, email, None) if user is None else own_actor(user)
-        made = NewActivity(
-            action=action,
-            actor=named,
-            is_actor_verified=False,
-            recorded_by=None,
-            recorded_role=Role.SYSTEM,
-            target=Target(TargetType.SYSTEM) if user is None else account(user),
-            context=_CONTEXT,
-            status=ActivityStatus.FAILURE,
-            client=client,
-        )
-        await self._append(tx, made)
+        """Tell what somebody tried in vain in the name of a user, or with an address that nobody has."""
+        actor = Actor(None, None, email, None) if user is None else own_actor(user)
+        target = Target(TargetType.SYSTEM) if user is None else account(user)
+        made = _entry(action, actor, target, None, client)
+        await self._append(tx, msgspec.structs.replace(made, is_actor_verified=False, status=ActivityStatus.FAILURE))
 
     async def _append(self, tx: WriteTransaction, made: NewActivity) -> None:
-        await activities.append(tx, [made], self._new_id, self._clock())
+        await activities.append(tx, [made], self._new_id, self._clock)
+
+
+def _entry(action: Action, actor: Actor, target: Target, metadata: dict[str, Any] | None, client: Client | None) -> NewActivity:
+    """Make an entry that nobody else can make: it is recorded by no account."""
+    return NewActivity(
+        action=action,
+        actor=actor,
+        is_actor_verified=True,
+        recorded_by=None,
+        recorded_role=Role.SYSTEM,
+        target=target,
+        context=_HEADWAY,
+        metadata=metadata or {},
+        client=client,
+    )
 
 
 def account(user: User) -> Target:

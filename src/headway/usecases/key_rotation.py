@@ -1,11 +1,12 @@
 """Going over to another key: everything that is encrypted is encrypted anew, beside running servers."""
 
+import secrets
 from collections.abc import Callable
 
 import msgspec
 
 from headway.domain.audit import Target, TargetType
-from headway.storage import users
+from headway.storage import index_keys, users
 from headway.storage.database import Database
 from headway.storage.encrypted import TEXTS
 from headway.usecases.journal import Action, Journal
@@ -26,8 +27,12 @@ async def rotate_keys(database: Database, journal: Journal, *, advance: Advance 
     Servers must have been given the new key before, as the first of their keys. Done again after it was cut off, it goes on:
     what the first key wrote already is left as it is. Raises Unavailable, WrongKeyError.
     """
+    key = secrets.token_urlsafe(32)
+    async with database.read() as tx:
+        await index_keys.prove(tx)
+        hashes = await users.hash_addresses(tx, key)
     async with database.write() as tx:
-        await users.hash_addresses_anew(tx)
+        await users.find_addresses_under(tx, key, hashes)
     async with database.read() as tx:
         total = sum([await texts.count(tx) for texts in TEXTS])
     done = 0

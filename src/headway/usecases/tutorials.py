@@ -129,7 +129,7 @@ _Merge = Callable[[TutorialProgress, Instant], tuple[TutorialProgress, Chapter |
 async def _learner(tx: ReadTransaction, caller: Caller, of: str | None) -> Learner:
     """Find out whose progress is meant. Raises Invalid, Forbidden, NotFound USER_NOT_FOUND."""
     own = str(caller.user_id)
-    if of is None or of in {caller.external_id, own}:
+    if of is None or (not caller.sees_all and of in {caller.external_id, own}):
         return Learner(caller.user_id, caller.external_id or own)
     if not caller.sees_all:
         raise Forbidden("Only services and administrators name somebody else.")

@@ -82,5 +82,5 @@ async def test_what_was_refused_is_counted_by_the_field_at_fault(client: httpx.A
     await client.post(PREFIX, json={"action": "ACT", "target": {"type": "BOOK"}, "metadata": 5}, headers=headers)
 
     metrics = (await client.get("/metrics")).text
-    assert 'headway_rejections_total{field="target.type"} 1.0' in metrics
-    assert 'headway_rejections_total{field="metadata"} 1.0' in metrics
+    assert 'headway_rejections_total{field="target.type",reason="VALIDATION_ERROR"} 1.0' in metrics
+    assert 'headway_rejections_total{field="metadata",reason="VALIDATION_ERROR"} 1.0' in metrics

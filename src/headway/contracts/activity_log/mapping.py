@@ -31,6 +31,7 @@ def told(body: wire.ActivityBody, *, most_bytes: int) -> Told:
         target=Target(target.type, target.id, target.model or target.type.model, target.name),
         context=Context(context.description, context.source, context.additional_info or {}),
         metadata=body.metadata or {},
+        size_bytes=len(msgspec.json.encode((context.additional_info, body.metadata))),
     )
 
 

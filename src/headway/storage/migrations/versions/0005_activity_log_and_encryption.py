@@ -90,6 +90,7 @@ def _create_log() -> None:
         sa.Column("previous_hash", sa.Text(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False, comment="SHA-256 of all but the content itself"),
         sa.CheckConstraint(f"recorded_role IN ({ROLES})", name=op.f("ck_activities_recorded_role")),
+        sa.CheckConstraint("seq > 0", name=op.f("ck_activities_seq")),
         sa.CheckConstraint("status IN ('SUCCESS', 'FAILURE')", name=op.f("ck_activities_status")),
         sa.CheckConstraint(f"target_type IN ({TARGETS})", name=op.f("ck_activities_target_type")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_activities")),
