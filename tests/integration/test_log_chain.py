@@ -393,3 +393,16 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
         await asyncio.gather(alone("ONE"), alone("TWO"), authenticate())
 
         assert (await verify_log(world.database, kept=None)).checked == 2
+
+
+async def test_large_entries_are_written_in_small_groups(world: World) -> None:
+    user, metrics = await world.user(), Metrics()
+    log = ActivityLog(world.database, world.clock, uuid7, world.does.accounts, metrics)
+    large = told("LARGE")._replace(metadata={"text": "x" * 30_000}, size_bytes=30_000)
+
+    await asyncio.gather(*(log.record(Caller(user.id, user.role), large, HERE) for _ in range(60)))
+
+    groups = metrics.registry.get_sample_value("headway_log_group_size_count")
+    assert groups is not None
+    assert groups >= 4
+    assert (await verify_log(world.database, kept=None)).checked == 60
