@@ -1,6 +1,6 @@
 """How fast the activity log is: appends of one and several processes to the one chain, verifying it, reading its pages.
 
-Every entry that was acknowledged must be in the log, and the log must be as it was written; otherwise the run ends with a message.
+Every entry that was acknowledged must be in the log, as it was written; otherwise the run ends with a message.
 """
 
 import argparse
