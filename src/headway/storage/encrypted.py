@@ -17,6 +17,7 @@ class Texts:
     """A column of encrypted texts."""
 
     def __init__(self, table: Table, column: str, *where: ColumnElement[bool]) -> None:
+        self.place = table.name, column
         key = list(table.primary_key)
         self._keys = [f"after_{each.name}" for each in key]
         chosen = [table.c[column].is_not(None), *where]
