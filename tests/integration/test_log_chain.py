@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, text, update
@@ -22,7 +23,7 @@ from headway.usecases.activity_log import ActivityLog, Told
 from headway.usecases.log_verification import Fault, read_head, verify_log
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world
-from tests.servers import run_headway
+from tests.servers import HeadwayProcess, run_headway
 from tests.world import World
 
 HERE = Client("192.0.2.7", "a browser")
@@ -406,3 +407,39 @@ async def test_large_entries_are_written_in_small_groups(world: World) -> None:
     assert groups is not None
     assert groups >= 4
     assert (await verify_log(world.database, kept=None)).checked == 60
+
+
+async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_chain_holds(
+    settings: Settings, tmp_path: Any
+) -> None:
+    async with a_world(settings) as world:
+        headers = world.bearer(await world.user())
+        acknowledged: list[str] = []
+
+        async def post(url: str, number: int) -> None:
+            async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+                for step in range(1_000):
+                    body = {"action": f"STEP_{number}_{step}", "target": {"type": "SYSTEM"}}
+                    try:
+                        answer = await client.post("/api/v1/activities", json=body, headers=headers)
+                    except httpx.HTTPError:
+                        return
+                    assert answer.status_code == 201
+                    acknowledged.append(answer.json()["data"]["_id"])
+
+        with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:
+            for _ in range(2):
+                before = len(acknowledged)
+                posting = [asyncio.create_task(post(server.url, number)) for number in range(8)]
+                await asyncio.sleep(0.7)
+                await asyncio.to_thread(server.kill)
+                await asyncio.gather(*posting)
+                assert len(acknowledged) > before
+                await asyncio.to_thread(server.start)
+
+        found = await verify_log(world.database, kept=None)
+        assert found.faults == []
+        stored = {row[0] for row in await world.rows(select(activities.c.id))}
+        assert set(acknowledged) <= stored
+        # What was under way in each client may have been written without its answer.
+        assert found.checked <= len(acknowledged) + 2 * 8
