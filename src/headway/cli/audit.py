@@ -5,11 +5,9 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headway.app import system_clock
-from headway.cli.session import command, database_option, load_settings, open_database, print_json
+from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
 from headway.domain.audit import Head
 from headway.domain.ids import uuid7
 from headway.usecases.journal import Journal
@@ -34,7 +32,7 @@ async def verify_audit(kept: Path | None, **flags: Any) -> None:
     """
     head = None if kept is None else _read_head(kept)
     async with open_database(load_settings(**flags)) as database:
-        with _progress("Entries") as progress:
+        with progress_of("Entries") as progress:
             task = progress.add_task("entries", total=None)
             found = await verify_log(
                 database, kept=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
@@ -68,7 +66,7 @@ async def rotate(**flags: Any) -> None:
     It may run beside servers that have the same keys, and be run again after it was cut off.
     """
     async with open_database(load_settings(**flags)) as database:
-        with _progress("Texts") as progress:
+        with progress_of("Texts") as progress:
             task = progress.add_task("texts", total=None)
             rotated = await rotate_keys(
                 database,
@@ -77,11 +75,6 @@ async def rotate(**flags: Any) -> None:
             )
             progress.update(task, completed=rotated.texts, total=rotated.texts)
     print_json(rotated)
-
-
-def _progress(what: str) -> Progress:
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
 
 
 def _read_head(file: Path) -> Head | None:

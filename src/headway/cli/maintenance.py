@@ -3,10 +3,8 @@
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from headway.cli.session import command, database_option, load_settings, open_database, print_json
+from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
 from headway.storage import schema
 from headway.usecases.verification import Verification
 
@@ -30,9 +28,8 @@ async def verify(**flags: Any) -> None:
     Prints how many rows were checked and every difference; the exit status is 1 if there is any. It changes nothing and may
     run beside a server: it sees one moment of the database.
     """
-    columns = (TextColumn("Events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with open_database(load_settings(**flags)) as database:
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        with progress_of("Events") as progress:
             task = progress.add_task("events", total=None)
             found = await Verification(database).run(
                 lambda checked, of_all: progress.update(task, completed=checked, total=of_all)

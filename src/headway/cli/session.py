@@ -9,6 +9,8 @@ from typing import Any, ParamSpec
 
 import click
 import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headway.app import UseCases, system_clock, use_cases
 from headway.domain.errors import HeadwayError, Invalid
@@ -80,3 +82,9 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 def print_json(value: Any) -> None:
     """Print a value on one line for a script to read."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def progress_of(what: str) -> Progress:
+    """Make a progress bar on standard error: how many of all are done, and how long it still takes."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))
