@@ -50,7 +50,9 @@ def lasting(progress: TutorialProgress) -> dict[str, Any]:
         "percent": progress.percent,
         "is_eligible": progress.is_eligible,
         "watch_time": progress.watch_time,
-        "chapters": {each.id: (each.watch_time, each.is_completed) for each in progress.chapters.values()},
+        "chapters": {
+            each.id: (each.watch_time, each.is_completed, each.last_position is None) for each in progress.chapters.values()
+        },
         "quizzes": {each.id: (each.score, each.max_score, each.is_passed) for each in progress.quizzes.values()},
     }
 
@@ -66,17 +68,21 @@ def expected(posts: Sequence[Post]) -> dict[str, Any]:
             quizzes[post.id].append(post)
     total = max([0.0, *(each.total_chapters or 0 for reports in chapters.values() for each in reports)])
     reached = {
-        name: (max(each.watch_time for each in reports), any(each.is_completed for each in reports))
+        name: (
+            max(each.watch_time for each in reports),
+            any(each.is_completed for each in reports),
+            all(each.last_position is None for each in reports),
+        )
         for name, reports in chapters.items()
     }
-    done = sum(is_completed for _, is_completed in reached.values())
+    done = sum(is_completed for _, is_completed, _ in reached.values())
     percent = min(100, int(Decimal(100 * done) / Decimal(total))) if total else 0
     scores = {name: (*_best(attempts), any(each.is_passed for each in attempts)) for name, attempts in quizzes.items()}
     return {
         "total": total,
         "percent": percent,
         "is_eligible": percent >= 95 and all(is_passed for *_, is_passed in scores.values()),
-        "watch_time": float(sum(Fraction(time) for time, _ in reached.values())),
+        "watch_time": float(sum(Fraction(time) for time, *_ in reached.values())),
         "chapters": reached,
         "quizzes": scores,
     }

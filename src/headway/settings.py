@@ -126,7 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def keys_of_data(self) -> list[str]:
         """The keys that encrypt what is personal, the newest first; where there are none, the secret key does."""
-        return [key.strip() for key in (self.encryption_keys or "").split(",") if key.strip()]
+        return [] if self.encryption_keys is None else [key.strip() for key in self.encryption_keys.split(",")]
 
     @property
     def is_sqlite(self) -> bool:

@@ -258,7 +258,6 @@ async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_
 ) -> None:
     async with a_world(settings) as one, a_world(settings) as other:
         user = await one.user(email="ada@example.org")
-        one.database.keyring.is_proven = False
 
         async def rotate() -> None:
             await asyncio.sleep(0.1)
@@ -360,3 +359,24 @@ def test_what_any_of_the_keys_signed_is_known_and_nothing_else() -> None:
     assert both.sign("end") == new.sign("end") != old.sign("end")
     assert not new.has_signed("end", old.sign("end"))
     assert not both.has_signed("other end", old.sign("end"))
+
+
+async def test_a_server_that_was_not_given_the_new_key_is_not_ready_and_writes_nothing_unreadable(
+    settings: Settings, clock: FakeClock
+) -> None:
+    async with a_world(settings) as world, a_client(settings, clock) as client:
+        world.clock.now = clock.now
+        lived = await live_through(client, world)
+        rotated = run_headway(
+            *("keys", "rotate", "--database", settings.database_url),
+            secret_key=SECRET_KEY,
+            encryption_keys=f"{NEW_KEY},{SECRET_KEY}",
+        )
+        assert rotated.returncode == 0, rotated.stderr
+
+        assert (await client.get("/readyz")).json() == {"status": "unavailable", "reason": "the database has other keys"}
+        activity = {"action": "LATE", "target": {"type": "OTHER"}}
+        assert (await client.post("/api/v1/activities", json=activity, headers=lived["bearer"])).status_code == 503
+
+    async with a_world(with_keys(settings, NEW_KEY)) as world:
+        assert (await verify_log(world.database, kept=None)).faults == []

@@ -77,9 +77,9 @@ async def rotate(**flags: Any) -> None:
     print_json(rotated)
 
 
-def _read_head(file: Path) -> Head | None:
+def _read_head(file: Path) -> Head:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Head | None)
+        return msgspec.json.decode(file.read_bytes(), type=Head)
     except msgspec.DecodeError as error:
         raise click.ClickException(f"{file} is not what `headway audit head` prints: {error}") from error
 

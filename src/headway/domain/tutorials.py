@@ -30,7 +30,8 @@ class Chapter(msgspec.Struct, frozen=True):
     id: str
     watch_time: float
     is_completed: bool
-    last_position: float
+    last_position: float | None
+    """None where no client told one: it is then where the learner watched to."""
     created_at: Instant
 
 
@@ -113,7 +114,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         known = self.chapters.get(report.id)
         if known is None:
             _check_room("chapterId", self.chapters)
-            known = Chapter(report.id, report.watch_time, False, report.watch_time, now)
+            known = Chapter(report.id, report.watch_time, False, None, now)
         chapter = msgspec.structs.replace(
             known,
             watch_time=max(known.watch_time, report.watch_time),

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from headway.domain.errors import Unavailable
 from headway.http.openapi import documented
 from headway.http.requests import json_answer
+from headway.storage.keyring import WrongKeyError
 from headway.telemetry import Metrics
 
 _READY_WITHIN_SECONDS = 3.0
@@ -37,6 +38,8 @@ def operations(
         try:
             async with asyncio.timeout(_READY_WITHIN_SECONDS):
                 reason = None if await is_ready() else "the database has another schema version"
+        except WrongKeyError:
+            reason = "the database has other keys"
         except (Unavailable, TimeoutError):
             reason = "the database does not answer"
         if reason is None:

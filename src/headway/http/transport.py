@@ -13,12 +13,13 @@ from headway.http.problems import Problems
 
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/[!-~]*")
-_PROBES = {"/livez", "/readyz", "/healthz"}
+_OPEN = {"/livez", "/readyz", "/healthz", "/metrics"}
+"""What is asked from within: by probes and by Prometheus."""
 _STRICT = (b"strict-transport-security", b"max-age=31536000")
 
 
 class HttpsOnly:
-    """Lets only requests through that came by HTTPS, to this server or to a proxy that it trusts, and those of probes.
+    """Lets only requests through that came by HTTPS, to this server or to a trusted proxy, and those of probes and Prometheus.
 
     Others that carry no credentials and change nothing are led to the same address by HTTPS; the rest is refused.
     """
@@ -38,7 +39,7 @@ class HttpsOnly:
             await self.app(scope, receive, send)
         elif scope["type"] == ScopeType.WEBSOCKET:
             await send({"type": "websocket.close", "code": 1008, "reason": "HTTPS is required."})
-        elif scope["path"] in _PROBES:
+        elif scope["path"] in _OPEN and not _has_credentials(scope):
             await self.app(scope, receive, send)
         elif (location := _location(scope)) is not None:
             headers = [(b"location", location), (b"content-length", b"0")]
@@ -53,12 +54,16 @@ class HttpsOnly:
         await answer.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
+def _has_credentials(scope: Scope) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])
+
+
 def _location(scope: Scope) -> bytes | None:
     """Give the address by HTTPS of a request that may be led there, exactly as the client named it; None for others."""
     headers = scope["headers"]
     hosts = [value for name, value in headers if name == b"host"]
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-    is_safe = scope["method"] in {"GET", "HEAD"} and all(name != b"authorization" for name, _ in headers)  # type: ignore[typeddict-item]
+    is_safe = scope["method"] in {"GET", "HEAD"} and not _has_credentials(scope)  # type: ignore[typeddict-item]
     if not is_safe or len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or not _TARGET.fullmatch(target):
         return None
     # What is said to be the port of plain HTTP cannot be that of HTTPS.

@@ -29,6 +29,7 @@ from headway.domain.instants import Clock, Instant
 from headway.storage.database import ReadTransaction, Row, WriteTransaction
 from headway.storage.dialects import Statement, UpdateRows, WriteRows
 from headway.storage.index_keys import encrypting
+from headway.storage.keyring import WrongKeyError
 from headway.storage.tables import activities, activity_head
 
 
@@ -68,7 +69,7 @@ _by_id = select(*_columns).where(activities.c.id == bindparam("activity_id"))
 _after = select(*_columns).where(activities.c.seq > bindparam("seq")).order_by(activities.c.seq).limit(bindparam("most"))
 _count = select(func.count().label("total")).select_from(activities)
 
-_UNREADABLE = "The content of this entry cannot be read: it is not as it was written."
+_TAMPERED = "This entry is not as it was written, or its key is missing."
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_Content).decode
@@ -136,7 +137,7 @@ async def append(tx: WriteTransaction, new: Sequence[NewActivity], new_id: NewId
     keyring = await encrypting(tx)
     end = _head_of(await tx.one(_lock_head, long_ago=0))
     seq, previous_hash, now = end.seq, end.hash, clock()
-    follows_unsigned = seq > 0 and not keyring.has_signed(end.signed, end.signature)
+    follows_unsigned = not keyring.has_signed(end.signed, end.signature)
     made: list[Activity] = []
     rows: list[tuple[Any, ...]] = []
     for told in new:
@@ -256,9 +257,11 @@ def _head_of(row: Row) -> Head:
 def _readable(tx: ReadTransaction, row: Row) -> _Content:
     """Give the content of an entry; of one that was tampered with, that it was: whoever looks into it needs the others."""
     try:
-        return _decode(tx.keyring.decrypt(row["content"]))
-    except ValueError:
-        return _Content("", "", description=_UNREADABLE)
+        content = _decode(tx.keyring.decrypt(row["content"]))
+    except (ValueError, WrongKeyError):
+        return _Content("", "", description=_TAMPERED)
+    place = msgspec.structs.replace(_stored(row).link, content_hash="").hash()
+    return content if content.place == place else _Content("", "", description=_TAMPERED)
 
 
 def _activity(tx: ReadTransaction, row: Row) -> Activity:

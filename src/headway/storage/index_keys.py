@@ -6,9 +6,10 @@ import secrets
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from headway.domain.audit import GENESIS, Head
 from headway.storage.database import ReadTransaction, WriteTransaction
 from headway.storage.keyring import Keyring
-from headway.storage.tables import index_keys
+from headway.storage.tables import activity_head, index_keys
 
 EMAIL = "email"
 
@@ -16,6 +17,11 @@ _key = select(index_keys.c.key).where(index_keys.c.name == bindparam("name"))
 _shared_key = _key.with_for_update(read=True)
 _locked_key = _key.with_for_update()
 _new_key = insert(index_keys).values(name=bindparam("name"), key=bindparam("key")).on_conflict_do_nothing()
+_new_head = (
+    insert(activity_head)
+    .values(id=1, seq=0, hash=GENESIS, at=bindparam("at"), signature=bindparam("signature"))
+    .on_conflict_do_nothing()
+)
 _set_key = update(index_keys).where(index_keys.c.name == bindparam("of_name")).values(key=bindparam("new_key"))
 
 
@@ -39,16 +45,17 @@ async def prove(tx: ReadTransaction) -> bool:
 
 
 async def encrypting(tx: WriteTransaction) -> Keyring:
-    """Give the keyring to encrypt with, having seen once that it is the one of this database. Raises WrongKeyError.
+    """Give the keyring to encrypt with, having seen that it is the one of this database. Raises WrongKeyError.
 
-    It locks nothing: rows of users may be locked by then, and rotating locks the keys first.
+    It locks nothing: rows of users may be locked by then, and rotating locks the keys first. The first to encrypt anything
+    also signs the beginning of the activity log, so that the whole of it cannot be done away with unseen.
     """
-    if not tx.keyring.is_proven:
-        if not await prove(tx):
-            await tx.run(_new_key, name=EMAIL, key=tx.keyring.encrypt(secrets.token_urlsafe(32)))
-            # Another process may have been faster.
-            await prove(tx)
-        tx.keyring.is_proven = True
+    if not await prove(tx):
+        await tx.run(_new_key, name=EMAIL, key=tx.keyring.encrypt(secrets.token_urlsafe(32)))
+        beginning = Head(0, GENESIS, 0, "")
+        await tx.run(_new_head, at=0, signature=tx.keyring.sign(beginning.signed))
+        # Another process may have been faster.
+        await prove(tx)
     return tx.keyring
 
 

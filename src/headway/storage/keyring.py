@@ -11,10 +11,11 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from headway.domain.errors import Unavailable
 from headway.settings import Settings, SettingsError
 
 
-class WrongKeyError(ValueError):
+class WrongKeyError(Unavailable):
     """None of the keys can read what is stored."""
 
 
@@ -26,8 +27,6 @@ class Keyring:
 
     def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
         self._find_keys = keys
-        self.is_proven = False
-        """Whether it was seen to read what is stored, or has written it first."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Keyring":

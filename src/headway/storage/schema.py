@@ -43,10 +43,13 @@ def head() -> str:
 
 
 async def is_current(database: Database, wanted: str) -> bool:
-    """Say whether an open database has the wanted schema version."""
+    """Say whether an open database has the wanted schema version. Raises WrongKeyError if its keys are others."""
     async with database.read() as tx:
         found = await tx.first(_version)
-    return found is not None and found[0] == wanted
+        if found is None or found[0] != wanted:
+            return False
+        await index_keys.prove(tx)
+    return True
 
 
 async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool = False) -> None:

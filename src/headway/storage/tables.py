@@ -404,7 +404,7 @@ chapter_progress = Table(
     Column("chapter_id", Text, primary_key=True),
     Column("watch_time", Double, nullable=False, comment="seconds"),
     Column("is_completed", Boolean, nullable=False),
-    Column("last_position", Double, nullable=False, comment="seconds"),
+    Column("last_position", Double, comment="seconds; none where no client told one"),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     sqlite_with_rowid=False,

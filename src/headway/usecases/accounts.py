@@ -99,6 +99,8 @@ class Accounts:
             )
             await users.update_account(tx, changed, self._clock())
             await self.end_tokens(tx)
+            if changed.email != user.email:
+                await self._journal.by_operator(tx, Action.CHANGE_EMAIL, account(changed))
             if changed.role is not user.role:
                 roles = {"from": user.role.value, "to": changed.role.value}
                 await self._journal.by_operator(tx, Action.CHANGE_ROLE, account(changed), metadata=roles)

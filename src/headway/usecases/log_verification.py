@@ -9,7 +9,7 @@ from headway.domain.audit import GENESIS, Head, sha256
 from headway.storage import activities, index_keys
 from headway.storage.activities import Stored
 from headway.storage.database import Database, ReadTransaction
-from headway.storage.keyring import Keyring
+from headway.storage.keyring import Keyring, WrongKeyError
 
 _AT_ONCE = 2_000
 _MOST_FAULTS = 1_000
@@ -59,7 +59,7 @@ async def verify_log(database: Database, *, kept: Head | None, advance: Advance 
     it cut off) is found by a head that was kept.
     """
     async with database.read() as tx:
-        await index_keys.prove(tx)
+        has_begun = await index_keys.prove(tx)
         total, head = await activities.count(tx), await activities.head(tx)
         checked, place = 0, _Place()
         faults: list[Fault] = []
@@ -73,6 +73,8 @@ async def verify_log(database: Database, *, kept: Head | None, advance: Advance 
             advance(checked, total)
         if len(faults) < _MOST_FAULTS:
             faults += _compare_end(place, head, kept, tx)
+        if has_begun and head is None and not place.seq:
+            faults.append(_missing(1, 1))
     return LogVerified(checked, head, sorted(faults, key=lambda each: each.seq))
 
 
@@ -85,7 +87,7 @@ def _faults_of(stored: Stored, keyring: Keyring) -> Iterator[Fault]:
     try:
         content = keyring.decrypt(stored.content)
         place, follows_unsigned = activities.read_content(content)
-    except ValueError:
+    except (ValueError, WrongKeyError):
         yield Fault(link.seq, link.id, "its content was changed, or one of the keys is missing")
         return
     if follows_unsigned:

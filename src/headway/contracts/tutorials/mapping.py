@@ -2,7 +2,7 @@
 
 from headway.contracts.tutorials import wire
 from headway.domain.instants import iso
-from headway.domain.tutorials import ChapterReport, QuizAttempt
+from headway.domain.tutorials import Chapter, ChapterReport, QuizAttempt
 from headway.usecases.tutorials import Standing
 
 
@@ -32,7 +32,7 @@ def tutorial_progress(standing: Standing) -> wire.TutorialProgress:
         chapters_completed=progress.chapters_completed,
         total_chapters=_number(progress.total_chapters),
         chapter_progress=[
-            wire.ChapterProgress(each.id, _number(each.watch_time), each.is_completed, _number(each.last_position))
+            wire.ChapterProgress(each.id, _number(each.watch_time), each.is_completed, _number(_position(each)))
             for each in progress.chapters.values()
         ],
         quiz_scores=[
@@ -46,6 +46,10 @@ def tutorial_progress(standing: Standing) -> wire.TutorialProgress:
         total_watch_time=_number(progress.watch_time),
         last_watched_at=None if progress.last_watched_at is None else iso(progress.last_watched_at),
     )
+
+
+def _position(chapter: Chapter) -> float:
+    return chapter.watch_time if chapter.last_position is None else chapter.last_position
 
 
 def _number(value: float) -> wire.Number:

@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("chapter_id", sa.Text(), nullable=False),
         sa.Column("watch_time", sa.Double(), nullable=False, comment="seconds"),
         sa.Column("is_completed", sa.Boolean(), nullable=False),
-        sa.Column("last_position", sa.Double(), nullable=False, comment="seconds"),
+        sa.Column("last_position", sa.Double(), nullable=True, comment="seconds; none where no client told one"),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("user_id", "tutorial_id", "chapter_id", name=op.f("pk_chapter_progress")),

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects import postgresql
 
+from headway.domain.audit import GENESIS, Head
 from headway.storage.keyring import Keyring
 
 revision = "0005"
@@ -121,6 +122,12 @@ def _hash_addresses() -> None:
     key = secrets.token_urlsafe(32)
     encrypted = _keyring().encrypt(key)
     connection.execute(sa.text("INSERT INTO index_keys (name, key) VALUES ('email', :key)"), {"key": encrypted})
+    beginning = Head(0, GENESIS, 0, "")
+    at = "to_timestamp(0)" if connection.dialect.name == "postgresql" else "0"
+    connection.execute(
+        sa.text(f"INSERT INTO activity_head (id, seq, hash, at, signature) VALUES (1, 0, :hash, {at}, :signature)"),
+        {"hash": GENESIS, "signature": _keyring().sign(beginning.signed)},
+    )
     connection.execute(
         sa.text("UPDATE users SET email_hash = :hash WHERE id = :id"),
         [{"id": row.id, "hash": hmac.new(key.encode(), row.email.encode(), hashlib.sha256).hexdigest()} for row in found],
