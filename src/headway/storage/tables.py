@@ -466,7 +466,7 @@ activity_head = Table(
     Column("signature", Text, nullable=False),
     CheckConstraint("id = 1", name="id"),
 )
-"""The newest entry of the activity log, signed; locked by whoever appends, until the commit."""
+"""The newest entry of the activity log, signed, as is the beginning; locked by whoever appends, until the commit."""
 
 feed_topics = Table(
     "feed_topics",
