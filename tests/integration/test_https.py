@@ -127,8 +127,11 @@ class TestItsOwnCertificate:
         assert {answer.headers["Strict-Transport-Security"] for answer in answers} == {STRICT}
 
     async def test_a_live_client_connects(self, direct: HeadwayProcess, certificate: Certificate) -> None:
-        async with connect(direct.url.replace("https", "wss") + "/ws", ssl=certificate.trusted):
-            pass
+        async with connect(direct.url.replace("https", "wss") + "/ws", ssl=certificate.trusted) as client:
+            await client.send('{"type": "auth", "token": "nobody\'s"}')
+            await client.wait_closed()
+
+        assert client.close_code == 4401
 
     @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
     def test_what_is_sealed_is_sealed_well(

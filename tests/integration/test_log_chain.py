@@ -1,217 +1,29 @@
-"""The activity log is one chain: what is done to it behind its back is found, and what processes append at once is in it."""
+"""What many processes append at once, or are killed at, stands in one chain; and what is undone leaves nothing in it."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import select
 
 from headway.domain.accounts import Caller, Role
-from headway.domain.audit import GENESIS, Actor, Client, Context, Head, Link, Target, TargetType, sha256
+from headway.domain.audit import Actor, sha256
 from headway.domain.errors import Unauthenticated
 from headway.domain.ids import uuid7
 from headway.domain.tutorials import ChapterReport
 from headway.settings import Settings
 from headway.storage.activities import Filter
-from headway.storage.dialects import Statement
-from headway.storage.tables import activities, activity_head
+from headway.storage.tables import activities
 from headway.telemetry import Metrics
-from headway.usecases.activity_log import ActivityLog, Told
-from headway.usecases.log_verification import Fault, read_head, verify_log
+from headway.usecases.activity_log import ActivityLog
+from headway.usecases.log_verification import verify_log
 from tests.conftest import SECRET_KEY
+from tests.integration.log import HERE, faults, log_of, told
 from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess, run_headway
+from tests.servers import HeadwayProcess
 from tests.world import World
-
-HERE = Client("192.0.2.7", "a browser")
-ENTRIES = 9
-Changes = Sequence[Statement]
-
-
-def log_of(world: World) -> ActivityLog:
-    return ActivityLog(world.database, world.clock, uuid7, world.does.accounts, Metrics())
-
-
-def told(action: str) -> Told:
-    return Told(action, None, Target(TargetType.COURSE, "5", "Course", "Engines"), Context("why", "TEST"), {"size": 1})
-
-
-async def write(world: World, count: int = ENTRIES) -> list[str]:
-    """Write entries, one after the other, and give their ids."""
-    user, log = await world.user(), log_of(world)
-    made = [await log.record(Caller(user.id, user.role), told(f"STEP_{number}"), HERE) for number in range(1, count + 1)]
-    await log.close()
-    return [each.id for each in made]
-
-
-async def change(world: World, changes: Changes) -> None:
-    async with world.database.write() as tx:
-        for statement in changes:
-            await tx.run(statement)
-
-
-async def faults(world: World, kept: Head | None = None) -> list[Fault]:
-    return (await verify_log(world.database, kept=kept)).faults
-
-
-def entry(number: int, **values: Any) -> Statement:
-    return update(activities).where(activities.c.seq == number).values(values)
-
-
-def without(first: int, last: int) -> Statement:
-    return delete(activities).where(activities.c.seq.between(first, last))
-
-
-def moved(one: int, other: int) -> Changes:
-    return [entry(one, seq=1_000), entry(other, seq=one), entry(1_000, seq=other)]
-
-
-SINGLE: dict[str, tuple[Changes, int]] = {
-    "another action": ([entry(4, action="STEP_40")], 4),
-    "another actor": ([entry(4, actor_id="77")], 4),
-    "a verified actor": ([entry(4, is_actor_verified=False)], 4),
-    "another recorder": ([entry(4, recorded_by=77)], 4),
-    "another role": ([entry(4, recorded_role="ADMIN")], 4),
-    "another target": ([entry(4, target_id="6")], 4),
-    "another kind of target": ([entry(4, target_type="USER")], 4),
-    "another status": ([entry(4, status="FAILURE")], 4),
-    "another time": ([entry(4, performed_at=1)], 4),
-    "another id": ([entry(4, id="f" * 24)], 4),
-    "another hash": ([entry(4, hash="f" * 64)], 4),
-    "another hash of the one before": ([entry(4, previous_hash="f" * 64)], 4),
-    "another hash of its content": ([entry(4, content_hash="f" * 64)], 4),
-    "content that nobody encrypted": ([entry(4, content="{}")], 4),
-    "the first entry changed": ([entry(1, action="STEP_40")], 1),
-    "the last entry changed": ([entry(ENTRIES, action="STEP_40")], ENTRIES),
-    "one removed": ([without(4, 4)], 4),
-    "several removed": ([without(4, 6)], 4),
-    "the first removed": ([without(1, 1)], 1),
-    "neighbours moved": (moved(4, 5), 4),
-    "others moved": (moved(2, 7), 2),
-    "the last cut off": ([without(ENTRIES, ENTRIES)], ENTRIES),
-    "the end cut off": ([without(6, ENTRIES)], 6),
-    "all removed": ([without(1, ENTRIES)], 1),
-    "all removed, with the head": ([without(1, ENTRIES), delete(activity_head)], 1),
-    "all removed, and the head begun anew": (
-        [without(1, ENTRIES), update(activity_head).values(seq=0, hash=GENESIS, at=0, signature="f" * 64)],
-        0,
-    ),
-    "the head removed": ([delete(activity_head)], ENTRIES),
-    "another signature": ([update(activity_head).values(signature="f" * 64)], ENTRIES),
-    "another head": ([update(activity_head).values(hash="f" * 64)], ENTRIES),
-    "the head moved back": ([without(6, ENTRIES), update(activity_head).values(seq=5)], 5),
-}
-
-
-async def test_what_was_done_behind_its_back_is_found_and_the_first_bad_entry_is_named(
-    world: World, subtests: pytest.Subtests
-) -> None:
-    ids = await write(world)
-    kept = await read_head(world.database)
-    assert await faults(world, kept) == []
-    entries, heads = await world.rows(select(activities)), await world.rows(select(activity_head))
-
-    for name, (changes, first) in SINGLE.items():
-        with subtests.test(name):
-            await change(world, changes)
-            found = await faults(world)
-            await change(world, [delete(activities), delete(activity_head)])
-            await change(world, [insert(activities).values(tuple(row)) for row in entries])
-            await change(world, [insert(activity_head).values(tuple(row)) for row in heads])
-
-            assert found[0].seq == first
-            assert found[0].id in {None, ids[first - 1], "f" * 24, *(ids if "moved" in name else ())}
-            assert await faults(world, kept) == []
-
-
-async def test_content_that_was_written_for_another_entry_is_found(world: World) -> None:
-    await write(world)
-    of_another = (await world.rows(select(activities.c.content).where(activities.c.seq == 5)))[0][0]
-
-    await change(world, [entry(4, content=of_another)])
-
-    assert [(fault.seq, fault.fault) for fault in await faults(world)] == [
-        (4, "was changed: its content was written for another entry")
-    ]
-
-
-async def test_who_computes_all_hashes_anew_without_the_key_is_found_at_the_entry(world: World) -> None:
-    await write(world)
-    columns = [activities.c[name] for name in Link.__struct_fields__]
-    found = (Link(*row) for row in await world.rows(select(*columns).order_by(activities.c.seq)))
-    links = [msgspec.structs.replace(link, is_actor_verified=bool(link.is_actor_verified)) for link in found]
-    forged: list[Statement] = []
-    previous = links[2].hash()
-    for link in links[3:]:
-        is_first = link.seq == 4
-        new = msgspec.structs.replace(link, previous_hash=previous, action="FORGED" if is_first else link.action)
-        previous = new.hash()
-        forged.append(entry(link.seq, action=new.action, previous_hash=new.previous_hash, hash=previous))
-    forged.append(update(activity_head).values(hash=previous))
-
-    await change(world, forged)
-
-    assert (await faults(world))[0] == Fault(4, links[3].id, "was changed: its content was written for another entry")
-
-
-async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head_that_was_kept(world: World) -> None:
-    await write(world, 5)
-    older = await read_head(world.database)
-    assert older is not None
-    await write(world, 4)
-    newer = await read_head(world.database)
-
-    values = {name: getattr(older, name) for name in Head.__struct_fields__}
-    await change(world, [without(6, 9), update(activity_head).values(values)])
-
-    assert await faults(world) == []
-    assert await faults(world, older) == []
-    assert await faults(world, newer) == [Fault(6, None, "is missing, with all up to 9")]
-
-
-async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_was_kept(world: World) -> None:
-    await write(world, 5)
-    kept = await read_head(world.database)
-    beginning = Head(0, GENESIS, 0, "")
-    signature = world.database.keyring.sign(beginning.signed)
-    await change(world, [delete(activities), update(activity_head).values(seq=0, hash=GENESIS, at=0, signature=signature)])
-    await write(world, 6)
-
-    assert await faults(world) == []
-    told_of = await faults(world, kept)
-    assert [(fault.seq, fault.fault) for fault in told_of] == [
-        (5, "is not what the kept head tells: it, or one before it, was written anew")
-    ]
-
-
-async def test_a_kept_head_of_another_log_is_told_from_this_one(world: World) -> None:
-    await write(world, 2)
-    kept = await read_head(world.database)
-    assert kept is not None
-
-    found = await faults(world, msgspec.structs.replace(kept, seq=1))
-
-    assert [(fault.seq, fault.fault) for fault in found] == [
-        (1, "is not what the kept head tells: it, or one before it, was written anew")
-    ]
-
-
-async def test_an_entry_put_at_the_end_is_found(world: World) -> None:
-    await write(world, 2)
-    (row,) = await world.rows(select(activities).where(activities.c.seq == 2))
-    names = [column.name for column in activities.c]
-    values = dict(zip(names, row, strict=True)) | {"seq": 3, "id": "e" * 24, "previous_hash": row[names.index("hash")]}
-    link = Link(**{name: values[name] for name in Link.__struct_fields__} | {"is_actor_verified": True})
-
-    await change(world, [insert(activities).values(values | {"is_actor_verified": True, "hash": link.hash()})])
-
-    assert [(fault.seq, fault.fault) for fault in await faults(world)] == [
-        (3, "was changed: its content was written for another entry"),
-        (3, "comes after the head"),
-    ]
 
 
 async def test_what_is_told_of_people_cannot_be_guessed_from_hashes(world: World) -> None:
@@ -274,40 +86,6 @@ async def test_what_is_undone_leaves_no_entry(world: World) -> None:
     assert await faults(world) == []
 
 
-async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_head(settings: Settings, tmp_path: Any) -> None:
-    async with a_world(settings) as world:
-        ids = await write(world)
-    flags = ("--database", settings.database_url)
-
-    head = run_headway("audit", "head", *flags, secret_key=SECRET_KEY)
-    (tmp_path / "head.json").write_text(head.stdout)
-    clean = run_headway("audit", "verify", "--head", str(tmp_path / "head.json"), *flags, secret_key=SECRET_KEY)
-    assert (clean.returncode, msgspec.json.decode(clean.stdout)["checked"]) == (0, ENTRIES)
-    assert msgspec.json.decode(clean.stdout)["head"] == msgspec.json.decode(head.stdout)
-    assert f"{ENTRIES}/{ENTRIES}" in clean.stderr
-
-    async with a_world(settings) as world:
-        await change(world, [entry(3, action="FORGED"), without(5, 6)])
-    found = run_headway("audit", "verify", *flags, secret_key=SECRET_KEY)
-    assert (found.returncode, [fault["seq"] for fault in msgspec.json.decode(found.stdout)["faults"]]) == (1, [3, 5])
-    named = f"Error: The activity log is not as it was written: entry 3 ({ids[2]}) was changed: its hash is another\n"
-    assert found.stderr.endswith(named)
-
-    strange = run_headway("audit", "verify", *flags, secret_key="another-key-that-signs-nothing-here")
-    assert (strange.returncode, strange.stdout) == (1, "")
-    assert strange.stderr.endswith("than HEADWAY_ENCRYPTION_KEYS or HEADWAY_SECRET_KEY gives.\n")
-
-    (tmp_path / "head.json").write_text("{}")
-    refused = run_headway("audit", "verify", "--head", str(tmp_path / "head.json"), *flags, secret_key=SECRET_KEY)
-    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
-
-
-async def test_an_empty_log_is_as_it_was_written(world: World) -> None:
-    found = await verify_log(world.database, kept=None)
-
-    assert (found.checked, found.head, found.faults) == (0, None, [])
-
-
 async def test_an_outside_id_of_digits_does_not_open_the_entries_of_the_account_with_that_number(world: World) -> None:
     first = await world.user(email="first@example.org")
     other = await world.user(external_id=str(first.id))
@@ -336,45 +114,6 @@ async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> N
     assert (reset.told.recorded_by, reset.told.actor.user_id, reset.told.client) == (None, str(admin.id), HERE)
     assert reset.told.target.id == "engines"
     assert reset.told.metadata == {"learnerId": str(learner.id), "tutorialId": "engines"}
-
-
-async def test_an_end_that_was_cut_off_is_found_also_after_somebody_went_on_from_it(world: World) -> None:
-    await write(world, 5)
-    third = (await world.rows(select(activities.c.hash).where(activities.c.seq == 3)))[0][0]
-    await change(world, [without(4, 5), update(activity_head).values(seq=3, hash=third)])
-    ids = await write(world, 2)
-
-    unsigned = "was appended to an end that nobody had signed: more may have come before it"
-    assert await faults(world) == [Fault(4, ids[0], unsigned)]
-
-
-async def test_an_entry_put_before_the_first_one_is_found(world: World) -> None:
-    await write(world, 2)
-    (row,) = await world.rows(select(activities).where(activities.c.seq == 1))
-    values = dict(zip([column.name for column in activities.c], row, strict=True)) | {"id": "e" * 24, "seq": 0}
-    values["is_actor_verified"] = bool(values["is_actor_verified"])
-    # Who can write to the database can also do away with what keeps this out.
-    drop = "ALTER TABLE activities DROP CONSTRAINT ck_activities_seq"
-    async with world.database.write() as tx:
-        await tx.all(text(drop if world.database.dialect.name == "postgresql" else "PRAGMA ignore_check_constraints = ON"))
-
-    await change(world, [insert(activities).values(values)])
-
-    assert (await faults(world))[0] == Fault(0, "e" * 24, "was added: the log begins with 1")
-
-
-async def test_an_entry_that_was_tampered_with_does_not_hide_the_others(world: World) -> None:
-    await write(world, 3)
-    await change(world, [entry(2, content="x"), entry(3, recorded_role="ADMIN")])
-
-    page, _ = await log_of(world).read(Caller(1, Role.ADMIN), Filter(), before=None, limit=10)
-
-    assert [each.told.action for each in page] == ["STEP_3", "STEP_2", "STEP_1"]
-    assert [each.told.context.description for each in page] == [
-        "This entry is not as it was written, or its key is missing.",
-        "This entry is not as it was written, or its key is missing.",
-        "why",
-    ]
 
 
 async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them(settings: Settings) -> None:
@@ -449,14 +188,3 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
         assert set(acknowledged) <= stored
         # What was under way in each client may have been written without its answer.
         assert found.checked <= len(acknowledged) + 2 * 8
-
-
-async def test_a_log_that_was_done_away_with_is_found_also_after_somebody_began_it_anew(world: World) -> None:
-    await write(world, 5)
-    await change(world, [delete(activities), delete(activity_head)])
-    assert await faults(world) == [Fault(1, None, "is missing")]
-
-    ids = await write(world, 2)
-
-    unsigned = "was appended to an end that nobody had signed: more may have come before it"
-    assert await faults(world) == [Fault(1, ids[0], unsigned)]

@@ -1,0 +1,54 @@
+"""Quick ways to write to the activity log, to change it behind its back, and to have it verified."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import delete, update
+
+from headway.domain.accounts import Caller
+from headway.domain.audit import Client, Context, Head, Target, TargetType
+from headway.domain.ids import uuid7
+from headway.storage.dialects import Statement
+from headway.storage.tables import activities
+from headway.telemetry import Metrics
+from headway.usecases.activity_log import ActivityLog, Told
+from headway.usecases.log_verification import Fault, verify_log
+from tests.world import World
+
+HERE = Client("192.0.2.7", "a browser")
+ENTRIES = 9
+Changes = Sequence[Statement]
+
+
+def log_of(world: World) -> ActivityLog:
+    return ActivityLog(world.database, world.clock, uuid7, world.does.accounts, Metrics())
+
+
+def told(action: str) -> Told:
+    return Told(action, None, Target(TargetType.COURSE, "5", "Course", "Engines"), Context("why", "TEST"), {"size": 1})
+
+
+async def write(world: World, count: int = ENTRIES) -> list[str]:
+    """Write entries, one after the other, and give their ids."""
+    user, log = await world.user(), log_of(world)
+    made = [await log.record(Caller(user.id, user.role), told(f"STEP_{number}"), HERE) for number in range(1, count + 1)]
+    await log.close()
+    return [each.id for each in made]
+
+
+async def change(world: World, changes: Changes) -> None:
+    async with world.database.write() as tx:
+        for statement in changes:
+            await tx.run(statement)
+
+
+async def faults(world: World, kept: Head | None = None) -> list[Fault]:
+    return (await verify_log(world.database, kept=kept)).faults
+
+
+def entry(number: int, **values: Any) -> Statement:
+    return update(activities).where(activities.c.seq == number).values(values)
+
+
+def without(first: int, last: int) -> Statement:
+    return delete(activities).where(activities.c.seq.between(first, last))
