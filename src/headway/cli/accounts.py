@@ -51,7 +51,10 @@ async def create_user(
 async def change_user(
     user_id: int, email: str | None, name: str | None, role: str | None, password_stdin: bool, **flags: Any
 ) -> None:
-    """Change what is given of an account and print it as JSON; a new password ends its tokens."""
+    """Change what is given of an account.
+
+    Prints it as JSON. A new password ends its tokens.
+    """
     password = _read_password() if password_stdin else None
     async with open_use_cases(load_settings(**flags)) as does:
         changed = await does.accounts.change(user_id, role=None if role is None else Role(role), name=name, email=email)
@@ -65,7 +68,10 @@ async def change_user(
 @database_option
 @command
 async def disable_user(user_id: int, **flags: Any) -> None:
-    """Disable an account; every token it has ends, at running servers within two seconds."""
+    """Disable an account and end its tokens.
+
+    Running servers know within two seconds.
+    """
     async with open_use_cases(load_settings(**flags)) as does:
         await does.accounts.set_disabled(user_id, is_disabled=True)
     print_json({"id": user_id, "disabled": True})

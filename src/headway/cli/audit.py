@@ -25,7 +25,9 @@ def audit() -> None:
 @database_option
 @command
 async def verify_audit(kept: Path | None, **flags: Any) -> None:
-    """Verify that no entry of the activity log was changed, removed, moved or cut off.
+    """Verify that the log is as it was written.
+
+    Finds entries that were changed, removed, moved or cut off.
 
     Prints where the log ends, signed, and every fault; the first one is named on standard error too, and the exit status is
     1 if there is any. It changes nothing and may run beside a server.
@@ -47,7 +49,10 @@ async def verify_audit(kept: Path | None, **flags: Any) -> None:
 @database_option
 @command
 async def print_head(**flags: Any) -> None:
-    """Print the signed end of the activity log, to be kept elsewhere; `audit verify --head FILE` compares with it later."""
+    """Print the signed end of the log.
+
+    Keep it elsewhere: `audit verify --head FILE` compares the log with it later.
+    """
     async with open_database(load_settings(**flags)) as database:
         print_json(await read_head(database))
 
@@ -61,7 +66,9 @@ def keys() -> None:
 @database_option
 @command
 async def rotate(**flags: Any) -> None:
-    """Encrypt everything personal with the first of HEADWAY_ENCRYPTION_KEYS; the others are needed no longer then.
+    """Go over to a new key.
+
+    Encrypts everything personal with the first of HEADWAY_ENCRYPTION_KEYS; the others are needed no longer then.
 
     It may run beside servers that have the same keys, and be run again after it was cut off.
     """

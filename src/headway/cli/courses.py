@@ -21,7 +21,9 @@ def course() -> None:
 @database_option
 @command
 async def import_course(file: Path, **flags: Any) -> None:
-    """Make a course from a JSON or YAML FILE in the body shape of POST /api/v1/courses, plus `owner`, an e-mail address.
+    """Make a course from a JSON or YAML file.
+
+    FILE has the body shape of POST /api/v1/courses, plus `owner`, an e-mail address.
 
     Prints the course as stored, with all ids.
     """
@@ -37,7 +39,10 @@ async def import_course(file: Path, **flags: Any) -> None:
 @database_option
 @command
 async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
-    """Give a learner a seat in a course, under the same rules as over HTTP, and print the enrollment."""
+    """Give a learner a seat in a course.
+
+    The rules are those of enrolling over HTTP. Prints the enrollment.
+    """
     async with open_use_cases(load_settings(**flags)) as does:
         await does.accounts.find(user_id)
         made = await does.enrollments.enroll(user_id, course_id)

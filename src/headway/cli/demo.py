@@ -31,7 +31,9 @@ _PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
     "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to make."
 )
 def demo(**flags: Any) -> None:
-    """Load a real course run into a fresh SQLite file, print how to sign in, and serve it.
+    """Load a real course run and serve it.
+
+    It goes into a fresh SQLite file; how to sign in is printed.
 
     The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
     """

@@ -22,7 +22,9 @@ def import_() -> None:
 @database_option
 @command
 async def import_oulad(folder: Path, **flags: Any) -> None:
-    """Bring in course runs of the Open University Learning Analytics Dataset from the CSV files in DIR.
+    """Bring in course runs of the Open University.
+
+    Reads the CSV files of the Open University Learning Analytics Dataset in DIR.
 
     Safe to repeat: what is there already stays as it is. Prints how much there is and how much of it is new.
     """

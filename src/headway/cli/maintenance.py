@@ -14,7 +14,10 @@ from headway.usecases.verification import Verification
 @database_option
 @command
 async def migrate(revision: str, **flags: Any) -> None:
-    """Bring the database to this version's schema; `serve` does it by itself."""
+    """Bring the database to this version's schema.
+
+    `serve` does it by itself.
+    """
     await schema.migrate(load_settings(**flags), revision)
     print_json({"schema": schema.head() if revision == "head" else revision})
 
@@ -23,7 +26,9 @@ async def migrate(revision: str, **flags: Any) -> None:
 @database_option
 @command
 async def verify(**flags: Any) -> None:
-    """Compute everything that is derived again from the stored rows, and compare.
+    """Compare what is derived with what it follows from.
+
+    Computes everything anew from the stored rows.
 
     Prints how many rows were checked and every difference; the exit status is 1 if there is any. It changes nothing and may
     run beside a server: it sees one moment of the database.
