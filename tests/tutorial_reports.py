@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from hypothesis import strategies as st
 
-from headway.domain.tutorials import ChapterReport, QuizAttempt, TutorialProgress
+from headway.tutorials.model import ChapterReport, QuizAttempt, TutorialProgress
 
 Post: TypeAlias = ChapterReport | QuizAttempt
 

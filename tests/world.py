@@ -3,15 +3,16 @@
 from datetime import datetime
 from typing import Any
 
+from headway.accounts.model import User
 from headway.app import use_cases
-from headway.domain.accounts import Role, User
-from headway.domain.catalogue import CourseTree, NewCourse, NewModule, NewUnit
-from headway.domain.completion import Completion, Rule
-from headway.domain.instants import from_datetime
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
+from headway.db.database import Database
+from headway.db.dialects import Statement
 from headway.http.tokens import Tokens
+from headway.identity import Role
+from headway.instants import from_datetime
 from headway.settings import Settings
-from headway.storage.database import Database
-from headway.storage.dialects import Statement
 
 NOON = 1_767_268_800_000
 """2026-01-01T12:00:00Z"""

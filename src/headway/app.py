@@ -15,6 +15,12 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler, Middleware
 
+from headway import schema
+from headway.accounts.service import Accounts
+from headway.accounts.sign_in import SignIn, SignInLimits
+from headway.assessments.service import Assessments
+from headway.audit.recorder import Journal
+from headway.audit.service import ActivityLog
 from headway.contracts.activity_log.routes import LogLimits, activity_log
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
@@ -22,10 +28,11 @@ from headway.contracts.course_room.routes import RoomLimits, course_room
 from headway.contracts.learner.routes import learner
 from headway.contracts.learner.routes.paging import Pages
 from headway.contracts.tutorials.routes import TutorialLimits, tutorials
-from headway.domain.errors import Unavailable
-from headway.domain.ids import NewId, uuid7
-from headway.domain.instants import SECOND, Clock
-from headway.domain.study_time import StudyRules
+from headway.courses.structure import Outlines
+from headway.db.database import Database
+from headway.db.keyring import signing_key
+from headway.enrollments.service import Enrollments
+from headway.errors import Unavailable
 from headway.http.authentication import Authentication
 from headway.http.cache import Cache, Store, open_store
 from headway.http.contract import Contract
@@ -37,29 +44,22 @@ from headway.http.problems import Problems
 from headway.http.rate_limits import RateLimits, open_windows
 from headway.http.tokens import Tokens
 from headway.http.transport import HttpsOnly
+from headway.idempotency.service import Repeats
+from headway.ids import NewId, uuid7
+from headway.instants import SECOND, Clock
+from headway.learning.catalogue import Catalogue
+from headway.learning.ingest import Ingest
+from headway.learning.learner_courses import Learning
+from headway.learning.reads import CourseRoom
+from headway.learning.recording import Tracking
+from headway.learning.study_time import StudyRules
 from headway.live.hub import Hub
 from headway.live.socket import Live
+from headway.live.subscriptions import Changes
+from headway.messaging.service import Messaging
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage.database import Database
-from headway.storage.keyring import signing_key
 from headway.telemetry import Metrics, configure_logging
-from headway.usecases.accounts import Accounts
-from headway.usecases.activity_log import ActivityLog
-from headway.usecases.assessments import Assessments
-from headway.usecases.catalogue import Catalogue
-from headway.usecases.changes import Changes
-from headway.usecases.enrollment import Enrollments
-from headway.usecases.ingest import Ingest
-from headway.usecases.journal import Journal
-from headway.usecases.learning import Learning
-from headway.usecases.messaging import Messaging
-from headway.usecases.outlines import Outlines
-from headway.usecases.repeats import Repeats
-from headway.usecases.room import CourseRoom
-from headway.usecases.sign_in import SignIn, SignInLimits
-from headway.usecases.tracking import Tracking
-from headway.usecases.tutorials import Tutorials
+from headway.tutorials.service import Tutorials
 from headway.web.docs import docs
 
 _EXPIRE_EVERY_SECONDS = 60

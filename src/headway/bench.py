@@ -6,14 +6,14 @@ import sys
 import click
 import msgspec
 
+from headway import schema
 from headway.app import system_clock, use_cases
-from headway.domain.accounts import Role
-from headway.domain.catalogue import NewCourse, NewModule, NewUnit
-from headway.domain.completion import Completion, Rule
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import NewCourse, NewModule, NewUnit
+from headway.db.keyring import signing_key
 from headway.http.tokens import Tokens
+from headway.identity import Role
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage.keyring import signing_key
 
 _UNITS_PER_MODULE = 5
 _COMPLETIONS = (

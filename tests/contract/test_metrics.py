@@ -8,9 +8,9 @@ import httpx
 import msgspec
 import pytest
 
-from headway.domain.errors import FieldError, Unavailable
+from headway import schema
+from headway.errors import FieldError, Unavailable
 from headway.settings import Settings
-from headway.storage import schema
 from headway.telemetry import Metrics
 from tests.serving import serving
 from tests.world import FakeClock, World

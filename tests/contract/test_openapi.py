@@ -13,9 +13,9 @@ from schemathesis import GenerationMode
 from schemathesis.python.asgi import shutdown_lifespans
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from headway import schema as database_schema
 from headway.app import create_app
 from headway.settings import Settings
-from headway.storage import schema as database_schema
 from tests.world import FakeClock, World
 
 EXAMPLES = 10

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from headway.domain.catalogue import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit, Unit
+from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit, Unit
 
 
 def kept(unit: Unit, **changed: Any) -> NewUnit:

@@ -5,14 +5,14 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from headway.domain.accounts import Caller
-from headway.domain.audit import Client, Context, Head, Target, TargetType
-from headway.domain.ids import uuid7
-from headway.storage.dialects import Statement
-from headway.storage.tables import activities
+from headway.audit.model import Context, Head, Target, TargetType
+from headway.audit.service import ActivityLog, Told
+from headway.audit.tables import activities
+from headway.audit.verify import Fault, verify_log
+from headway.db.dialects import Statement
+from headway.identity import Caller, Client
+from headway.ids import uuid7
 from headway.telemetry import Metrics
-from headway.usecases.activity_log import ActivityLog, Told
-from headway.usecases.log_verification import Fault, verify_log
 from tests.world import World
 
 HERE = Client("192.0.2.7", "a browser")

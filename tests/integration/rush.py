@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
+from headway import schema
 from headway.app import system_clock
+from headway.learning.verify import Verification
 from headway.settings import Settings
-from headway.storage import schema
-from headway.usecases.verification import Verification
 from tests.conftest import SECRET_KEY
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from headway.domain.catalogue import CourseTree
-from headway.domain.completion import Completion, Rule
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree
 from tests.world import NOON
 
 NOW = NOON // 1000

@@ -6,14 +6,16 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import and_, true, update
 
-from headway.domain.activity import ActivityType, Event, Heartbeat, Observation, Report
-from headway.domain.catalogue import CourseTree
-from headway.domain.completion import EngagementMetrics
-from headway.domain.instants import DAY, HOUR, SECOND
-from headway.storage.database import Database
-from headway.storage.dialects import Statement
-from headway.storage.tables import courses, enrollments, learner_activity_logs, study_days, unit_progress
-from headway.usecases.verification import Checked, Verification, Verified
+from headway.courses.completion import EngagementMetrics
+from headway.courses.model import CourseTree
+from headway.courses.tables import courses
+from headway.db.database import Database
+from headway.db.dialects import Statement
+from headway.enrollments.tables import enrollments
+from headway.instants import DAY, HOUR, SECOND
+from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Report
+from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.verify import Checked, Verification, Verified
 from tests.world import NOON, World
 
 TODAY = NOON // DAY

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from headway.app import use_cases
-from headway.domain.accounts import Role
-from headway.domain.errors import Conflict, Invalid, Unauthenticated
+from headway.errors import Conflict, Invalid, Unauthenticated
+from headway.identity import Role
 from headway.settings import Settings
 from tests.world import FakeClock, World
 

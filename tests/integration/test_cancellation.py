@@ -6,10 +6,10 @@ import random
 import pytest
 from sqlalchemy import func, select, text, update
 
-from headway.domain.accounts import User
+from headway.accounts import users_store as users
+from headway.accounts.model import User
+from headway.accounts.tables import users as users_table
 from headway.settings import Settings
-from headway.storage import users
-from headway.storage.tables import users as users_table
 from tests.world import World
 
 _count = select(func.count()).select_from(users_table)

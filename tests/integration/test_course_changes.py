@@ -8,13 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from headway.domain.accounts import Caller, Role, User
-from headway.domain.activity import ActivityType, Event, Outcome, Report
-from headway.domain.catalogue import CourseTree, NewCourse, NewModule, NewUnit
-from headway.domain.completion import Completion, EngagementMetrics, Rule
-from headway.domain.errors import Invalid
-from headway.domain.instants import SECOND
-from headway.storage.tables import enrollments, learner_activity_logs, unit_progress
+from headway.accounts.model import User
+from headway.courses.completion import Completion, EngagementMetrics, Rule
+from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
+from headway.enrollments.tables import enrollments
+from headway.errors import Invalid
+from headway.identity import Caller, Role
+from headway.instants import SECOND
+from headway.learning.model import ActivityType, Event, Outcome, Report
+from headway.learning.tables import learner_activity_logs, unit_progress
 from tests.integration.course_edits import as_it_is, kept
 from tests.integration.rush import differences
 from tests.world import NOON, World

@@ -12,11 +12,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from headway.domain.accounts import User
-from headway.domain.catalogue import CourseTree
-from headway.domain.ids import uuid7
-from headway.storage.tables import learner_activity_logs
-from headway.usecases.verification import Verification
+from headway.accounts.model import User
+from headway.courses.model import CourseTree
+from headway.ids import uuid7
+from headway.learning.tables import learner_activity_logs
+from headway.learning.verify import Verification
 from tests.conftest import SECRET_KEY
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World

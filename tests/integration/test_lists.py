@@ -5,15 +5,15 @@ from typing import Any, cast
 
 import pytest
 
-from headway.domain.accounts import Caller, Role
-from headway.domain.catalogue import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.storage.database import Database
-from headway.usecases.assessments import Assessments
-from headway.usecases.catalogue import Catalogue
-from headway.usecases.journal import Journal
-from headway.usecases.learning import Learning
-from headway.usecases.messaging import Messaging
-from headway.usecases.outlines import Outlines
+from headway.assessments.service import Assessments
+from headway.audit.recorder import Journal
+from headway.courses.model import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.courses.structure import Outlines
+from headway.db.database import Database
+from headway.identity import Caller, Role
+from headway.learning.catalogue import Catalogue
+from headway.learning.learner_courses import Learning
+from headway.messaging.service import Messaging
 from tests.counted import CountedDatabase
 from tests.world import World
 

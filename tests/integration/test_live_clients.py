@@ -15,9 +15,9 @@ from sqlalchemy import text
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from headway.domain.accounts import User
+from headway.accounts.model import User
+from headway.feed.store import KEPT
 from headway.settings import Settings
-from headway.storage.feed import KEPT
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world, running
 from tests.servers import HeadwayProcess

@@ -8,17 +8,16 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from headway.domain.accounts import Caller, Role
-from headway.domain.audit import Actor, sha256
-from headway.domain.errors import Unauthenticated
-from headway.domain.ids import uuid7
-from headway.domain.tutorials import ChapterReport
+from headway.audit.model import Actor, Filter, sha256
+from headway.audit.service import ActivityLog
+from headway.audit.tables import activities
+from headway.audit.verify import verify_log
+from headway.errors import Unauthenticated
+from headway.identity import Caller, Role
+from headway.ids import uuid7
 from headway.settings import Settings
-from headway.storage.activities import Filter
-from headway.storage.tables import activities
 from headway.telemetry import Metrics
-from headway.usecases.activity_log import ActivityLog
-from headway.usecases.log_verification import verify_log
+from headway.tutorials.model import ChapterReport
 from tests.conftest import SECRET_KEY
 from tests.integration.log import HERE, faults, log_of, told
 from tests.integration.rush import a_world

@@ -6,13 +6,12 @@ import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
-from headway.domain.accounts import Caller, Role
-from headway.domain.audit import GENESIS, Head, Link
+from headway.audit.model import GENESIS, Filter, Head, Link
+from headway.audit.tables import activities, activity_head
+from headway.audit.verify import Fault, read_head, verify_log
+from headway.db.dialects import Statement
+from headway.identity import Caller, Role
 from headway.settings import Settings
-from headway.storage.activities import Filter
-from headway.storage.dialects import Statement
-from headway.storage.tables import activities, activity_head
-from headway.usecases.log_verification import Fault, read_head, verify_log
 from tests.conftest import SECRET_KEY
 from tests.integration.log import ENTRIES, Changes, change, entry, faults, log_of, without, write
 from tests.integration.rush import a_world

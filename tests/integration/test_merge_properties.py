@@ -19,9 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Table, select
 
 from headway.contracts.activity_tracking.mapping import Limits, decode_batch
-from headway.domain.activity import Outcome, Report, Verdict
-from headway.domain.catalogue import CourseTree
-from headway.storage.tables import enrollments, learner_activity_logs, study_days, unit_progress
+from headway.courses.model import CourseTree
+from headway.enrollments.tables import enrollments
+from headway.learning.model import Outcome, Report, Verdict
+from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from tests.integration.sent import LEARNERS, SHORT_COURSE, TIMES, Reached, Sent, expected, replays
 from tests.world import EVERY_RULE, World
 

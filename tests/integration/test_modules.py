@@ -5,12 +5,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from headway.domain.accounts import Caller, Role
-from headway.domain.activity import ActivityType, Event, Refusal, Report
-from headway.domain.catalogue import CourseTree, NewCourse, NewModule, NewUnit
-from headway.domain.completion import Completion, Rule
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.errors import Conflict, Forbidden, NotFound
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
+from headway.enrollments.status import EnrollmentStatus
+from headway.errors import Conflict, Forbidden, NotFound
+from headway.identity import Caller, Role
+from headway.learning.model import ActivityType, Event, Refusal, Report
 from tests.integration.rush import differences
 from tests.world import World
 

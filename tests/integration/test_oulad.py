@@ -8,16 +8,20 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, select
 
-from headway.domain.errors import Invalid, Unavailable
-from headway.domain.instants import DAY, HOUR
+from headway import schema
+from headway.assessments.tables import submissions
+from headway.courses.tables import courses
+from headway.db.database import Database
+from headway.enrollments.tables import enrollments
+from headway.errors import Invalid, Unavailable
 from headway.importers import oulad
-from headway.storage import tables
-from headway.storage.database import Database
-from headway.usecases.verification import Verification
+from headway.instants import DAY, HOUR
+from headway.learning.tables import learner_activity_logs
+from headway.learning.verify import Verification
 from tests.world import World
 
 DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
-STORED = [table for table in tables.metadata.sorted_tables if table.name not in {"alembic_version", "revisions"}]
+STORED = [table for table in schema.metadata.sorted_tables if table.name not in {"alembic_version", "revisions"}]
 
 ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For rules that are applied before anything is stored."""
@@ -79,18 +83,18 @@ async def test_an_import_that_was_cut_off_is_completed_by_a_repetition(world: Wo
 
     with pytest.raises(Unavailable):
         await task(world).run(fail_half_way)
-    assert 0 < await count(world, tables.learner_activity_logs) < 13905
+    assert 0 < await count(world, learner_activity_logs) < 13905
     await task(world).run(lambda _: None)
 
-    assert await count(world, tables.learner_activity_logs) == 13905
-    assert await count(world, tables.submissions) == 940
+    assert await count(world, learner_activity_logs) == 13905
+    assert await count(world, submissions) == 940
     assert await differences(database) == []
 
 
 @ON_ONE_DATABASE
 async def test_derived_times_lie_within_the_day_and_follow_one_another(world: World) -> None:
     await task(world).run(lambda _: None)
-    logs = tables.learner_activity_logs
+    logs = learner_activity_logs
 
     events = await world.rows(
         select(logs.c.user_id, logs.c.start_time, logs.c.end_time, logs.c.claimed_ms).order_by(
@@ -107,10 +111,10 @@ async def test_derived_times_lie_within_the_day_and_follow_one_another(world: Wo
 async def test_who_unregistered_has_left_and_holds_no_seat(world: World) -> None:
     await task(world).run(lambda _: None)
 
-    by_status = dict(await world.rows(select(tables.enrollments.c.status, func.count()).group_by(tables.enrollments.c.status)))
+    by_status = dict(await world.rows(select(enrollments.c.status, func.count()).group_by(enrollments.c.status)))
 
     assert by_status["DROPPED"] == 60
-    assert await world.rows(select(tables.courses.c.seats_taken)) == [(383 - 60,)]
+    assert await world.rows(select(courses.c.seats_taken)) == [(383 - 60,)]
 
 
 @pytest.fixture
@@ -146,7 +150,7 @@ async def test_what_cannot_be_read_is_named_and_nothing_is_stored(
         await task(world, folder).run(lambda _: None)
 
     assert refused.value.fields[0].field == named
-    assert await count(world, tables.learner_activity_logs) == 0
+    assert await count(world, learner_activity_logs) == 0
 
 
 @ON_ONE_DATABASE

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
+from headway import schema
+from headway.accounts.model import User
 from headway.app import system_clock
-from headway.domain.accounts import User
-from headway.domain.catalogue import CourseTree
+from headway.courses.model import CourseTree
+from headway.learning.verify import Verification
 from headway.settings import Settings
-from headway.storage import schema
-from headway.usecases.verification import Verification
 from tests.conftest import SECRET_KEY, PostgresServer
 from tests.servers import HeadwayProcess, run_headway
 from tests.world import World

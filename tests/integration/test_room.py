@@ -12,22 +12,24 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from headway.domain.accounts import Caller, Role, User
-from headway.domain.activity import ActivityType, Event, Observation, Report, Update
-from headway.domain.catalogue import CourseTree, NewCourse
-from headway.domain.completion import Completion, EngagementMetrics, Rule
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.instants import DAY, SECOND
-from headway.domain.progress import UnitStatus
+from headway.accounts.model import User
+from headway.courses.completion import Completion, EngagementMetrics, Rule
+from headway.courses.evidence import decode_evidence
+from headway.courses.model import CourseTree, NewCourse
+from headway.courses.structure import Outlines
+from headway.db.database import Database
+from headway.enrollments.model import Order, Sort
+from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.tables import enrollments
+from headway.identity import Caller, Role
+from headway.instants import DAY, SECOND
+from headway.learning.ingest import Ingest
+from headway.learning.model import ActivityType, Event, Observation, Report, Update
+from headway.learning.reads import CourseRoom
+from headway.learning.tables import unit_progress
+from headway.learning.unit_progress import UnitStatus
 from headway.settings import Settings
-from headway.storage.database import Database
-from headway.storage.enrollment_lists import Order, Sort
-from headway.storage.evidence import decode_evidence
-from headway.storage.tables import enrollments, unit_progress
 from headway.telemetry import Metrics
-from headway.usecases.ingest import Ingest
-from headway.usecases.outlines import Outlines
-from headway.usecases.room import CourseRoom
 from tests.counted import CountedDatabase
 from tests.integration.course_edits import as_it_is
 from tests.integration.rush import Request, a_world, differences, running, rush

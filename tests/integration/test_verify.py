@@ -8,14 +8,16 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, select, text, update
 
+from headway import schema
 from headway.cli import main
-from headway.domain.activity import ActivityType, Event, Report
+from headway.courses.tables import courses
+from headway.db.database import Database
+from headway.db.dialects import Statement
+from headway.enrollments.tables import course_tallies, enrollments
+from headway.learning.model import ActivityType, Event, Report
+from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.verify import Verification
 from headway.settings import Settings
-from headway.storage import schema
-from headway.storage.database import Database
-from headway.storage.dialects import Statement
-from headway.storage.tables import course_tallies, courses, enrollments, learner_activity_logs, study_days, unit_progress
-from headway.usecases.verification import Verification
 from tests.counted import CountedDatabase
 from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
 from tests.world import NOON, FakeClock, World

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, delete, update
 
-from headway.domain.completion import Completion
-from headway.storage.dialects import Statement
-from headway.storage.tables import conversations, courses, feed, feed_topics, messages
-from headway.usecases.enrollment import Waiting
-from headway.usecases.verification import Verification
+from headway.courses.completion import Completion
+from headway.courses.tables import courses
+from headway.db.dialects import Statement
+from headway.enrollments.service import Waiting
+from headway.feed.tables import feed, feed_topics
+from headway.learning.verify import Verification
+from headway.messaging.tables import conversations, messages
 from tests.world import World
 
 Played = dict[str, int]

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from headway.app import system_clock
-from headway.domain.ids import uuid7
-from headway.storage.tables import enrollments, learner_activity_logs, study_days, unit_progress
-from headway.usecases.verification import Verification
+from headway.enrollments.tables import enrollments
+from headway.ids import uuid7
+from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.verify import Verification
 from tests.conftest import SECRET_KEY
 from tests.servers import HeadwayProcess, run_headway
 from tests.world import World

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from headway.domain.instants import SECOND
+from headway.instants import SECOND
 from tests.world import NOON
 
 ISSUER, AUDIENCE = "https://id.example.org/realm", "headway-learning"

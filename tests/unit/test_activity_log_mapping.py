@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from headway.audit.model import TargetType
 from headway.contracts.activity_log import mapping, wire
-from headway.domain.audit import TargetType
-from headway.domain.errors import Invalid
-from headway.domain.instants import DAY, END_OF_TIME
+from headway.errors import Invalid
+from headway.instants import DAY, END_OF_TIME
 from tests.world import NOON
 
 MIDNIGHT = NOON - DAY // 2

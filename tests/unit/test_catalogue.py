@@ -2,8 +2,8 @@
 
 import pytest
 
-from headway.domain.catalogue import NewAssessment, NewCourse, NewModule, NewUnit, Outline, Unit, check_course
-from headway.domain.completion import Completion
+from headway.courses.completion import Completion
+from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit, Outline, Unit, check_course
 
 
 def test_a_slug_is_used_once_among_modules_and_once_among_units() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from headway.domain.errors import Overloaded, Unavailable
-from headway.ingest.collector import Collector
+from headway.collector import Collector
+from headway.errors import Overloaded, Unavailable
 from headway.telemetry import Metrics
 
 Number = Collector[int, str]

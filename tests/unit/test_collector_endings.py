@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from headway.domain.errors import Unavailable
-from headway.ingest.collector import Collector
+from headway.collector import Collector
+from headway.errors import Unavailable
 from headway.telemetry import Metrics
 from tests.unit.test_collector import Storage, collector, outcomes, submit_behind_one
 

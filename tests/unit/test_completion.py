@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.contracts.learner import course_wire, mapping
-from headway.domain.activity import ActivityType, Event
-from headway.domain.completion import (
+from headway.courses.completion import (
     COMPLETE,
     NO_EVIDENCE,
     Completion,
@@ -19,7 +18,8 @@ from headway.domain.completion import (
     percent_of_course,
     percent_of_unit,
 )
-from headway.domain.instants import SECOND
+from headway.instants import SECOND
+from headway.learning.model import ActivityType, Event
 
 
 def scrolled(depth: float) -> Evidence:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from headway.contracts.activity_tracking.wire import BatchBody, TrackBody
-from headway.domain.errors import Invalid
+from headway.errors import Invalid
 from headway.http.decoding import Decoder, check_json, explain, split_list
 
 VALID = b'{"activity_type": "unit_view", "course_id": 1}'

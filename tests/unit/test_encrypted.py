@@ -2,8 +2,8 @@
 
 import re
 
-from headway.storage.encrypted import TEXTS
-from headway.storage.tables import metadata
+from headway.db.types import metadata
+from headway.encrypted import TEXTS
 
 
 def test_every_encrypted_column_is_rotated() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import jwt
 import pytest
 
-from headway.domain.errors import Unauthenticated
-from headway.domain.instants import SECOND
+from headway.errors import Unauthenticated
 from headway.http.identity_provider import IdentityProvider
+from headway.instants import SECOND
 from headway.settings import Settings, SettingsError
 from tests.unit.provider import AUDIENCE, CLAIMS, ISSUER, SigningKey, ec_key, key_set, rsa_key
 from tests.world import NOON, FakeClock

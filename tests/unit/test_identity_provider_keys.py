@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from headway.domain.errors import Unauthenticated, Unavailable
-from headway.domain.instants import SECOND
+from headway.errors import Unauthenticated, Unavailable
 from headway.http.identity_provider import IdentityProvider
+from headway.instants import SECOND
 from tests.unit.provider import AUDIENCE, ISSUER, KeyServer, SigningKey, ec_key, key_set
 from tests.world import FakeClock
 

@@ -3,7 +3,7 @@
 import time
 from uuid import RFC_4122, UUID
 
-from headway.domain.ids import uuid7
+from headway.ids import uuid7
 
 
 def milliseconds_now() -> int:

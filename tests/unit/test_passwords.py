@@ -2,9 +2,9 @@
 
 import pytest
 
-from headway.domain.errors import Invalid
-from headway.domain.passwords import check_password
-from headway.usecases.passwords import Passwords
+from headway.accounts.password_rules import check_password
+from headway.accounts.passwords import Passwords
+from headway.errors import Invalid
 
 
 @pytest.mark.parametrize("password", ["Abcdef-8", "Ünïcödé-password", "A" + "b" * 126 + "!", "Two words!", "Ab1 def_gh"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from headway.db.keyring import signing_key
 from headway.settings import Settings, SettingsError
-from headway.storage.keyring import signing_key
 
 ROUNDS = 40
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.domain.instants import MINUTE, SECOND
-from headway.domain.sliding_windows import Standing, slide
+from headway.instants import MINUTE, SECOND
+from headway.limits.sliding_window import Standing, slide
 
 
 @given(most=st.integers(1, 5), steps=st.lists(st.integers(0, 40), max_size=40))

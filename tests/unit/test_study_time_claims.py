@@ -6,8 +6,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from headway.domain.instants import HOUR, SECOND
-from headway.domain.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
+from headway.instants import HOUR, SECOND
+from headway.learning.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
 from tests.world import NOON
 
 RULES = StudyRules(heartbeat_interval=30 * SECOND, longest_claim=4 * HOUR)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.domain.instants import DAY, HOUR
-from headway.domain.study_time import Span, by_day, length, uncovered, union, unite
+from headway.instants import DAY, HOUR
+from headway.learning.study_time import Span, by_day, length, uncovered, union, unite
 
 spans = st.lists(st.tuples(st.integers(0, 120), st.integers(0, 40)).map(lambda pair: (pair[0], pair[0] + pair[1])), max_size=12)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from headway.domain.submissions import check_submission_url
+from headway.assessments.model import check_submission_url
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from headway.domain.accounts import Role, User
-from headway.domain.errors import Unauthenticated
-from headway.domain.instants import SECOND
+from headway.accounts.model import User
+from headway.errors import Unauthenticated
 from headway.http.tokens import AccessClaims, Tokens
+from headway.identity import Role
+from headway.instants import SECOND
 from tests.world import NOON, FakeClock
 
 KEY = "a-secret-key-of-more-than-32-bytes-for-tests"

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.domain.errors import Conflict, Invalid
-from headway.domain.tutorials import ChapterReport, QuizAttempt, TutorialProgress, check_id, check_score
+from headway.errors import Conflict, Invalid
+from headway.tutorials.model import ChapterReport, QuizAttempt, TutorialProgress, check_id, check_score
 from tests.tutorial_reports import Post, expected, lasting, replays
 
 

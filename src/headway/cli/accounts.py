@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
+from headway.accounts.model import NewUser, User
 from headway.app import system_clock
 from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
-from headway.domain.accounts import NewUser, Role, User
+from headway.db.keyring import signing_key
 from headway.http.tokens import Tokens
-from headway.storage.keyring import signing_key
+from headway.identity import Role
 
 _password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 

@@ -7,12 +7,12 @@ import click
 import msgspec
 
 from headway.app import system_clock
+from headway.audit.model import Head
+from headway.audit.recorder import Journal
+from headway.audit.verify import Fault, read_head, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
-from headway.domain.audit import Head
-from headway.domain.ids import uuid7
-from headway.usecases.journal import Journal
-from headway.usecases.key_rotation import rotate_keys
-from headway.usecases.log_verification import Fault, read_head, verify_log
+from headway.ids import uuid7
+from headway.key_rotation import rotate_keys
 
 
 @click.group()

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from headway import instants
 from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
 from headway.contracts.learner import mapping
-from headway.domain import instants
 from headway.importers import course_file
 
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import click
 
+from headway.accounts import users_store as users
+from headway.accounts.model import User
 from headway.app import system_clock, use_cases
 from headway.cli import serve
 from headway.cli.imports import load_oulad
 from headway.cli.session import failures_in_one_line, load_settings, open_database
-from headway.domain.accounts import User
+from headway.db import sqlite
+from headway.db.keyring import signing_key
+from headway.enrollments import store as enrollments
 from headway.http.tokens import Tokens
 from headway.importers import oulad
 from headway.settings import Settings, SettingsError
-from headway.storage import enrollments, sqlite, users
-from headway.storage.keyring import signing_key
 
 _DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
 _COURSE = 1

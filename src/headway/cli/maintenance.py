@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
+from headway import schema
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
-from headway.storage import schema
-from headway.usecases.verification import Verification
+from headway.learning.verify import Verification
 
 
 @click.command()

@@ -12,11 +12,12 @@ from typing import Any
 import click
 import uvicorn
 
+from headway import schema
 from headway.app import create_app
 from headway.cli.session import database_option, failures_in_one_line
+from headway.db import sqlite
+from headway.db.keyring import signing_key
 from headway.settings import Settings, SettingsError, variable
-from headway.storage import schema, sqlite
-from headway.storage.keyring import signing_key
 from headway.telemetry import SHARED_FOLDER, configure_logging
 
 _GRACE_SECONDS = 30

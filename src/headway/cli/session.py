@@ -12,13 +12,13 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from headway import schema
 from headway.app import UseCases, system_clock, use_cases
-from headway.domain.errors import HeadwayError, Invalid
+from headway.db.database import Database
+from headway.db.keyring import WrongKeyError
+from headway.db.sqlite import FileInUseError
+from headway.errors import HeadwayError, Invalid
 from headway.settings import Settings, SettingsError
-from headway.storage import schema
-from headway.storage.database import Database
-from headway.storage.keyring import WrongKeyError
-from headway.storage.sqlite import FileInUseError
 from headway.telemetry import configure_logging
 
 Parameters = ParamSpec("Parameters")

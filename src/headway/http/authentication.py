@@ -2,11 +2,11 @@
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from headway.domain.accounts import Caller
-from headway.domain.errors import Unauthenticated
+from headway.accounts.service import Accounts
+from headway.errors import Unauthenticated
 from headway.http.identity_provider import IdentityProvider
 from headway.http.tokens import Tokens
-from headway.usecases.accounts import Accounts
+from headway.identity import Caller
 
 
 class Authentication:

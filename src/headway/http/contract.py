@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from litestar import Router
 
-from headway.domain.errors import FieldError, HeadwayError
+from headway.errors import FieldError, HeadwayError
 
 
 class Problem(msgspec.Struct, frozen=True):

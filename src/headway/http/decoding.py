@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from headway.domain.errors import FieldError, Invalid
+from headway.errors import FieldError, Invalid
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 

@@ -10,7 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
-from headway.domain.ids import NewId
+from headway.ids import NewId
 from headway.telemetry import Metrics, request_id
 
 log = structlog.get_logger(__name__)

@@ -10,8 +10,8 @@ import msgspec
 import structlog
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from headway.domain.errors import Unauthenticated, Unavailable
-from headway.domain.instants import SECOND, Clock, Instant, Milliseconds
+from headway.errors import Unauthenticated, Unavailable
+from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 
 _ALGORITHMS = ["RS256", "ES256"]

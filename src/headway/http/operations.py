@@ -8,10 +8,10 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from headway.domain.errors import Unavailable
+from headway.db.keyring import WrongKeyError
+from headway.errors import Unavailable
 from headway.http.openapi import documented
 from headway.http.requests import json_answer
-from headway.storage.keyring import WrongKeyError
 from headway.telemetry import Metrics
 
 _READY_WITHIN_SECONDS = 3.0

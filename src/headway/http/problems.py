@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.utils import normalize_path
 from structlog.typing import FilteringBoundLogger
 
-from headway.domain.errors import (
+from headway.errors import (
     Conflict,
     Forbidden,
     HeadwayError,

@@ -10,16 +10,16 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from headway.domain.accounts import Caller
-from headway.domain.errors import RateLimited
-from headway.domain.instants import SECOND, Clock, Instant
-from headway.domain.sliding_windows import Standing, slide
+from headway.db.database import Database
+from headway.errors import RateLimited
 from headway.http.edge import MORE_HEADERS
 from headway.http.valkey import TIMEOUT_SECONDS, Breaker, namespace
+from headway.identity import Caller
+from headway.instants import SECOND, Clock, Instant
+from headway.limits.limiter import Attempts, Limit
+from headway.limits.sliding_window import Standing, slide
 from headway.settings import Settings
-from headway.storage.database import Database
 from headway.telemetry import Metrics
-from headway.usecases.attempts import Attempts, Limit
 
 
 class RateLimit(NamedTuple):

@@ -8,15 +8,14 @@ import msgspec
 from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 
-from headway.domain.accounts import Caller
-from headway.domain.audit import Client
-from headway.domain.errors import FieldError, Invalid
+from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
 from headway.http.rate_limits import RateLimit
 from headway.http.requests import json_body
-from headway.storage.idempotency_keys import NOBODY, KeptAnswer
-from headway.usecases.repeats import Repeats
+from headway.idempotency.model import NOBODY, KeptAnswer
+from headway.idempotency.service import Repeats
+from headway.identity import Caller, Client
 
 _NUL = "must not contain NUL characters"
 _LONGEST_USER_AGENT = 500

@@ -13,8 +13,8 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from headway.domain.accounts import Caller
 from headway.http.openapi import Kind, documented
+from headway.identity import Caller
 
 _encode = msgspec.json.Encoder().encode
 

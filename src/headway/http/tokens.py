@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from headway.domain.accounts import Session, User
-from headway.domain.errors import Unauthenticated
-from headway.domain.instants import SECOND, Clock
+from headway.accounts.model import Session, User
+from headway.errors import Unauthenticated
+from headway.instants import SECOND, Clock
 
 _ALGORITHM = "HS256"
 _ISSUER = _AUDIENCE = "headway"

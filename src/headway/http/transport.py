@@ -7,7 +7,7 @@ from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from headway.domain.errors import Forbidden
+from headway.errors import Forbidden
 from headway.http.edge import MORE_HEADERS
 from headway.http.problems import Problems
 

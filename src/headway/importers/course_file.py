@@ -6,8 +6,8 @@ import msgspec
 import yaml
 
 from headway.contracts.learner import course_wire, mapping
-from headway.domain.catalogue import NewCourse
-from headway.domain.errors import Invalid
+from headway.courses.model import NewCourse
+from headway.errors import Invalid
 
 
 class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):

@@ -22,19 +22,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from headway.domain.accounts import Role
-from headway.domain.activity import ActivityType, Event, Outcome, Report
-from headway.domain.catalogue import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.domain.completion import Completion, EngagementMetrics, Rule
-from headway.domain.enrollment_status import OPEN
-from headway.domain.errors import Invalid
-from headway.domain.instants import DAY, HOUR, SECOND, Clock, Instant, Milliseconds, from_datetime
+from headway.accounts.service import Accounts
+from headway.assessments.service import Assessments, GradedResult
+from headway.courses.completion import Completion, EngagementMetrics, Rule
+from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.enrollments.service import Enrollments
+from headway.enrollments.status import OPEN
+from headway.errors import Invalid
+from headway.identity import Role
 from headway.importers.oulad_files import Assessment, Course, Interaction, Material, OuladFolder, Registration, Result
-from headway.usecases.accounts import Accounts
-from headway.usecases.assessments import Assessments, GradedResult
-from headway.usecases.catalogue import Catalogue
-from headway.usecases.enrollment import Enrollments
-from headway.usecases.tracking import Tracking
+from headway.instants import DAY, HOUR, SECOND, Clock, Instant, Milliseconds, from_datetime
+from headway.learning.catalogue import Catalogue
+from headway.learning.model import ActivityType, Event, Outcome, Report
+from headway.learning.recording import Tracking
 
 OWNER_EMAIL = "tutor@oulad.example"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from headway.domain.errors import Invalid
+from headway.errors import Invalid
 
 Run = tuple[str, str]
 """(code_module, code_presentation), such as ("AAA", "2013J")."""

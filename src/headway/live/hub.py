@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import structlog
 
-from headway.domain.errors import Unavailable
-from headway.domain.feed import Entry
-from headway.usecases.changes import Changes
+from headway.errors import Unavailable
+from headway.feed.model import Entry
+from headway.live.subscriptions import Changes
 
 _TAIL = 256
 _LOOK_EVERY_SECONDS = 2.0

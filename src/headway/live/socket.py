@@ -14,14 +14,14 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 from msgspec import Meta
 
-from headway.domain.accounts import Caller
-from headway.domain.errors import Forbidden, HeadwayError, Invalid, Unauthenticated, Unavailable
-from headway.domain.feed import LARGEST_SEQ, Entry
-from headway.domain.instants import iso
+from headway.errors import Forbidden, HeadwayError, Invalid, Unauthenticated, Unavailable
+from headway.feed.model import LARGEST_SEQ, Entry
 from headway.http.authentication import Authentication
+from headway.identity import Caller
+from headway.instants import iso
 from headway.live.hub import Follower, Hub
+from headway.live.subscriptions import Changes
 from headway.telemetry import Metrics
-from headway.usecases.changes import Changes
 
 UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408
 _AUTHENTICATE_WITHIN_SECONDS = 10.0

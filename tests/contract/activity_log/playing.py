@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from headway.domain.instants import from_datetime
+from headway.instants import from_datetime
 from tests.contract import cases
 from tests.contract.activity_log.conftest import Stage
 from tests.contract.cases import AnyText, Case

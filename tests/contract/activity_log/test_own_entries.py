@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from headway.domain.accounts import Role
+from headway.identity import Role
 from tests.contract.activity_log.conftest import Stage
 from tests.contract.activity_log.playing import ENTRY_ID, PREFIX
 

@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from headway.domain.accounts import Role
-from headway.storage.tables import activities
+from headway.audit.tables import activities
+from headway.identity import Role
 from tests.contract.activity_log.conftest import Stage
 from tests.contract.activity_log.playing import PREFIX
 from tests.contract.rights.conftest import ROLES, School

@@ -10,11 +10,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from headway.domain.accounts import Role, User
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.instants import SECOND
+from headway import schema
+from headway.accounts.model import User
+from headway.enrollments import store as enrollments
+from headway.enrollments.status import EnrollmentStatus
+from headway.identity import Role
+from headway.instants import SECOND
 from headway.settings import Settings
-from headway.storage import enrollments, schema
 from tests.conftest import SECRET_KEY, PostgresServer
 from tests.serving import copy_template, serving
 from tests.world import NOON, FakeClock, World

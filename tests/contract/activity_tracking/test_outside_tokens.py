@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from headway.domain.errors import Conflict
+from headway.accounts.tables import users
+from headway.errors import Conflict
 from headway.settings import Settings
-from headway.storage.tables import users
 from tests.contract.activity_tracking.conftest import Names
 from tests.unit.provider import AUDIENCE, ISSUER, ec_key, key_set
 from tests.world import FakeClock, World

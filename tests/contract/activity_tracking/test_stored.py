@@ -7,7 +7,9 @@ import httpx
 import pytest
 from sqlalchemy import Table, func, select
 
-from headway.storage.tables import enrollments, learner_activity_logs, study_days, unit_progress, users
+from headway.accounts.tables import users
+from headway.enrollments.tables import enrollments
+from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from tests.contract.activity_tracking.conftest import Names
 from tests.world import NOON, World
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from headway.enrollments import store as enrollments
 from headway.settings import Settings
-from headway.storage import enrollments
 from tests.contract.activity_tracking.conftest import Names
 from tests.world import World
 

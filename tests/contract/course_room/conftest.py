@@ -7,11 +7,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from headway.domain.accounts import Role, User
-from headway.domain.catalogue import CourseTree
-from headway.domain.completion import Completion, Rule
-from headway.domain.instants import DAY, SECOND
+from headway.accounts.model import User
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree
 from headway.http.tokens import Tokens
+from headway.identity import Role
+from headway.instants import DAY, SECOND
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY, PostgresServer
 from tests.serving import copy_template, serving

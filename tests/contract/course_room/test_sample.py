@@ -6,8 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from headway.domain.completion import Completion, Rule
-from headway.domain.instants import from_datetime
+from headway.courses.completion import Completion, Rule
+from headway.instants import from_datetime
 from headway.settings import Settings
 from tests.world import FakeClock, World
 

@@ -9,12 +9,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from headway.domain.accounts import Role, User
-from headway.domain.catalogue import CourseTree, NewAssessment
-from headway.domain.completion import Completion, Rule
-from headway.domain.instants import DAY, SECOND
+from headway import schema
+from headway.accounts.model import User
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree, NewAssessment
+from headway.identity import Role
+from headway.instants import DAY, SECOND
 from headway.settings import Settings
-from headway.storage import schema
 from tests.conftest import SECRET_KEY, PostgresServer
 from tests.serving import copy_template, serving
 from tests.world import NOON, FakeClock, World

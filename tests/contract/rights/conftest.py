@@ -6,8 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from headway.domain.accounts import Caller, Role, User
-from headway.domain.catalogue import NewAssessment, NewCourse, NewModule, NewUnit
+from headway.accounts.model import User
+from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit
+from headway.identity import Caller, Role
 from tests.world import World
 
 ROLES = ("nobody", "stranger", "learner", "peer", "tutor", "other tutor", "admin", "system")

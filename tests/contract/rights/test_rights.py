@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import select
 
-from headway.storage.tables import metadata
+from headway.db.types import metadata
 from tests.contract.cases import routes_of
 from tests.contract.rights.conftest import ROLES, School
 

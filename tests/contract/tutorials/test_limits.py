@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from headway.domain.accounts import Role
+from headway.identity import Role
 from headway.settings import Settings
 from tests.contract.tutorials.playing import PREFIX
 from tests.serving import serving

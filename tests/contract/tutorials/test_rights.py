@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from headway.domain.accounts import Caller, Role
-from headway.domain.tutorials import ChapterReport
+from headway.identity import Caller, Role
+from headway.tutorials.model import ChapterReport
 from tests.contract.rights.conftest import School
 from tests.contract.rights.test_rights import Asking, assert_rights, routes_under
 from tests.contract.tutorials.playing import PREFIX

@@ -3,7 +3,7 @@
 from msgspec import UNSET
 
 from headway.contracts.activity_log import wire
-from headway.domain.errors import FieldError
+from headway.errors import FieldError
 from headway.http.contract import Problem
 
 

@@ -5,15 +5,14 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from headway import instants
+from headway.accounts.service import is_email
+from headway.audit.model import Activity, Actor, Context, Filter, Target
+from headway.audit.service import Told
 from headway.contracts.activity_log import wire
-from headway.domain import instants
-from headway.domain.audit import Activity, Actor, Context, Target
-from headway.domain.errors import FieldError, Invalid
-from headway.domain.instants import DAY, END_OF_TIME, Instant, Milliseconds, iso
+from headway.errors import FieldError, Invalid
 from headway.http.decoding import check_json
-from headway.storage.activities import Filter
-from headway.usecases.accounts import is_email
-from headway.usecases.activity_log import Told
+from headway.instants import DAY, END_OF_TIME, Instant, Milliseconds, iso
 
 _ENTRY_ID = re.compile("[0-9a-f]{24}")
 

@@ -4,14 +4,14 @@ from typing import Any, NamedTuple
 
 from litestar import Router
 
+from headway.audit.service import ActivityLog
 from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
-from headway.domain.errors import Invalid
+from headway.errors import Invalid
 from headway.http.contract import Contract
 from headway.http.problems import status_of
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.activity_log import ActivityLog
-from headway.usecases.repeats import Repeats
+from headway.idempotency.service import Repeats
 
 PREFIX = "/api/v1/activities"
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.domain.audit import ActivityStatus, TargetType
+from headway.audit.model import ActivityStatus, TargetType
 
 Data = TypeVar("Data")
 

@@ -6,13 +6,13 @@ from typing import TypeGuard
 
 import msgspec
 
+from headway import instants
 from headway.contracts.activity_tracking import wire
-from headway.domain import instants
-from headway.domain.activity import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
-from headway.domain.completion import EngagementMetrics
-from headway.domain.errors import FieldError, Invalid
-from headway.domain.instants import END_OF_TIME, SECOND, Instant
+from headway.courses.completion import EngagementMetrics
+from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, check_json, split_list
+from headway.instants import END_OF_TIME, SECOND, Instant
+from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
 
 _track = Decoder(wire.TrackBody)
 _heartbeat = Decoder(wire.HeartbeatBody)

@@ -8,16 +8,16 @@ from litestar.handlers import ASGIRouteHandler
 from headway.contracts.activity_tracking import mapping, wire
 from headway.contracts.activity_tracking.errors import render_error
 from headway.contracts.activity_tracking.mapping import Limits
-from headway.domain.accounts import Caller
-from headway.domain.activity import Observation, Outcome, Refusal, Report, Verdict
-from headway.domain.errors import Conflict, Forbidden, Invalid
-from headway.domain.ids import NewId
-from headway.domain.instants import Clock, Instant
+from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
 from headway.http.openapi import Kind
 from headway.http.problems import status_of
 from headway.http.thin import Answer, Endpoint, post
-from headway.usecases.ingest import Ingest
+from headway.identity import Caller
+from headway.ids import NewId
+from headway.instants import Clock, Instant
+from headway.learning.ingest import Ingest
+from headway.learning.model import Observation, Outcome, Refusal, Report, Verdict
 
 PREFIX = "/api/courses/activity"
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.domain.activity import ActivityType
+from headway.learning.model import ActivityType
 
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 EventId = Annotated[

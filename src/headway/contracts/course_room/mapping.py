@@ -6,19 +6,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from headway import instants
 from headway.contracts.course_room import wire
-from headway.domain import instants
-from headway.domain.activity import Update
-from headway.domain.analytics import CourseFigures, UnitFigures
-from headway.domain.completion import COMPLETE, Evidence, Percent
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.errors import FieldError, Invalid
-from headway.domain.instants import DAY, END_OF_TIME, Instant, iso, to_datetime
-from headway.domain.progress import UnitProgress, UnitStatus
+from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.enrollments.model import Enrollment, Order, Sort
+from headway.enrollments.status import EnrollmentStatus
+from headway.errors import FieldError, Invalid
 from headway.http.decoding import check_json
-from headway.storage.enrollment_lists import Order, Sort
-from headway.storage.enrollments import Enrollment
-from headway.usecases.room import LearnerProgress
+from headway.instants import DAY, END_OF_TIME, Instant, iso, to_datetime
+from headway.learning.model import Update
+from headway.learning.reads import LearnerProgress
+from headway.learning.statistics import CourseFigures, UnitFigures
+from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SORTS = {

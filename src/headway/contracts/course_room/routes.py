@@ -10,13 +10,13 @@ from litestar import Router
 from headway.contracts.course_room import mapping, wire
 from headway.contracts.course_room.errors import render_error
 from headway.contracts.course_room.mapping import id_of
-from headway.domain.errors import Invalid
+from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.problems import status_of
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.repeats import Repeats
-from headway.usecases.room import CourseRoom
+from headway.idempotency.service import Repeats
+from headway.learning.reads import CourseRoom
 
 PREFIX = "/user-progress"
 _encode = msgspec.json.Encoder().encode

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.progress import UnitStatus
+from headway.enrollments.status import EnrollmentStatus
+from headway.learning.unit_progress import UnitStatus
 
 Results = TypeVar("Results")
 

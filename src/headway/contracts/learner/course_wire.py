@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from headway.contracts.learner.wire import PageQuery
-from headway.domain.catalogue import CourseKind
-from headway.domain.completion import Rule
+from headway.courses.completion import Rule
+from headway.courses.model import CourseKind
 
 
 class Completion(msgspec.Struct):

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from headway.contracts.learner import wire
-from headway.domain.instants import Clock, iso
 from headway.http.contract import Problem
+from headway.instants import Clock, iso
 
 
 def error_renderer(clock: Clock) -> Callable[[Problem], wire.LearnerFailure]:

@@ -7,22 +7,21 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
+from headway import instants
+from headway.accounts.model import Profile, User
+from headway.assessments.model import Submission
+from headway.assessments.service import OwnAssessment
 from headway.contracts.learner import course_wire, wire
-from headway.domain import instants
-from headway.domain.accounts import Profile, User
-from headway.domain.catalogue import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.domain.completion import DEFAULT_THRESHOLD, Completion
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.errors import Invalid
-from headway.domain.feed import Entry
-from headway.domain.instants import HOUR, SECOND, Instant
-from headway.domain.submissions import Submission
-from headway.storage.enrollments import Enrollment
-from headway.storage.messages import Conversation, Message
-from headway.storage.peers import Peer
-from headway.usecases.assessments import OwnAssessment
-from headway.usecases.enrollment import Waiting
-from headway.usecases.learning import CourseProgress
+from headway.courses.completion import DEFAULT_THRESHOLD, Completion
+from headway.courses.model import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.enrollments.model import Enrollment
+from headway.enrollments.service import Waiting
+from headway.enrollments.status import EnrollmentStatus
+from headway.errors import Invalid
+from headway.feed.model import Entry
+from headway.instants import HOUR, SECOND, Instant
+from headway.learning.learner_courses import CourseProgress
+from headway.messaging.model import Conversation, Message, Peer
 
 STATUS_WORDS = {
     EnrollmentStatus.ENROLLED: "active",

@@ -5,8 +5,8 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.domain.enrollment_status import EnrollmentStatus
-from headway.domain.feed import LARGEST_SEQ
+from headway.enrollments.status import EnrollmentStatus
+from headway.feed.model import LARGEST_SEQ
 
 Data = TypeVar("Data")
 

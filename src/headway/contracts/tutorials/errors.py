@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from headway.contracts.tutorials import wire
-from headway.domain.errors import HeadwayError
+from headway.errors import HeadwayError
 from headway.http import problems
 from headway.http.contract import Problem
 

@@ -1,9 +1,9 @@
 """From the wire to the domain and back: pure functions."""
 
 from headway.contracts.tutorials import wire
-from headway.domain.instants import iso
-from headway.domain.tutorials import Chapter, ChapterReport, QuizAttempt
-from headway.usecases.tutorials import Standing
+from headway.instants import iso
+from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt
+from headway.tutorials.service import Standing
 
 
 def chapter_report(body: wire.ChapterBody) -> ChapterReport:

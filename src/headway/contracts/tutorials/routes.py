@@ -9,8 +9,8 @@ from headway.contracts.tutorials.errors import render_error, status_of
 from headway.http.contract import Contract
 from headway.http.rate_limits import RateLimit
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.repeats import Repeats
-from headway.usecases.tutorials import Tutorials
+from headway.idempotency.service import Repeats
+from headway.tutorials.service import Tutorials
 
 PREFIX = "/v1/tutorials/progress"
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.domain.tutorials import LARGEST_NUMBER, LONGEST_ID
+from headway.tutorials.model import LARGEST_NUMBER, LONGEST_ID
 
 Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 Amount = Annotated[float, Meta(ge=0, le=LARGEST_NUMBER)]

@@ -2,6 +2,9 @@
 
 from litestar import Router
 
+from headway.accounts.service import Accounts
+from headway.accounts.sign_in import SignIn
+from headway.assessments.service import Assessments
 from headway.contracts.learner import wire
 from headway.contracts.learner.errors import error_renderer
 from headway.contracts.learner.routes.accounts import account_routes
@@ -10,20 +13,17 @@ from headway.contracts.learner.routes.courses import course_routes
 from headway.contracts.learner.routes.paging import Pages
 from headway.contracts.learner.routes.peers import peer_routes
 from headway.contracts.learner.routes.progress import progress_routes
-from headway.domain.instants import Clock
+from headway.enrollments.service import Enrollments
 from headway.http.contract import Contract
 from headway.http.problems import status_of
 from headway.http.routing import Routes
 from headway.http.tokens import Tokens
-from headway.usecases.accounts import Accounts
-from headway.usecases.assessments import Assessments
-from headway.usecases.catalogue import Catalogue
-from headway.usecases.changes import Changes
-from headway.usecases.enrollment import Enrollments
-from headway.usecases.learning import Learning
-from headway.usecases.messaging import Messaging
-from headway.usecases.repeats import Repeats
-from headway.usecases.sign_in import SignIn
+from headway.idempotency.service import Repeats
+from headway.instants import Clock
+from headway.learning.catalogue import Catalogue
+from headway.learning.learner_courses import Learning
+from headway.live.subscriptions import Changes
+from headway.messaging.service import Messaging
 
 PREFIX = "/api/v1"
 

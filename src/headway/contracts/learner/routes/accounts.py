@@ -5,13 +5,13 @@ from typing import Any
 from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
+from headway.accounts.model import Session
+from headway.accounts.service import Accounts
+from headway.accounts.sign_in import SignIn
 from headway.contracts.learner import mapping, wire
-from headway.domain.accounts import Session
-from headway.domain.errors import Conflict
+from headway.errors import Conflict
 from headway.http.routing import Answer, Asked, Routes
 from headway.http.tokens import Tokens
-from headway.usecases.accounts import Accounts
-from headway.usecases.sign_in import SignIn
 
 
 def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: Tokens) -> list[HTTPRouteHandler]:

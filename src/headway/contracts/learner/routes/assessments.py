@@ -4,10 +4,10 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from headway.assessments.service import Assessments
 from headway.contracts.learner import mapping, wire
 from headway.contracts.learner.routes.paging import Pages
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.assessments import Assessments
 
 
 def assessment_routes(routes: Routes, assessments: Assessments, pages: Pages) -> list[HTTPRouteHandler]:

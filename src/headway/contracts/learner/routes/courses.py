@@ -6,11 +6,11 @@ from litestar.handlers import HTTPRouteHandler
 
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.contracts.learner.routes.paging import Pages
-from headway.domain.catalogue import CourseTree, NewCourse
+from headway.courses.model import CourseTree, NewCourse
+from headway.enrollments.service import Enrollments, Waiting
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.catalogue import Catalogue
-from headway.usecases.enrollment import Enrollments, Waiting
-from headway.usecases.learning import Learning
+from headway.learning.catalogue import Catalogue
+from headway.learning.learner_courses import Learning
 
 
 def course_routes(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from headway.contracts.learner import wire
-from headway.domain.errors import Invalid
+from headway.errors import Invalid
 
 
 class Pages(NamedTuple):

@@ -6,9 +6,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from headway.contracts.learner import mapping, wire
 from headway.contracts.learner.routes.paging import Pages
-from headway.domain.errors import Invalid
+from headway.errors import Invalid
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.messaging import Messaging
+from headway.messaging.service import Messaging
 
 
 def peer_routes(routes: Routes, messaging: Messaging, pages: Pages) -> list[HTTPRouteHandler]:

@@ -7,8 +7,8 @@ from litestar.handlers import HTTPRouteHandler
 from headway.contracts.learner import mapping, wire
 from headway.contracts.learner.routes.paging import Pages
 from headway.http.routing import Answer, Asked, Routes
-from headway.usecases.changes import Changes
-from headway.usecases.learning import Learning
+from headway.learning.learner_courses import Learning
+from headway.live.subscriptions import Changes
 
 
 def progress_routes(routes: Routes, learning: Learning, changes: Changes, pages: Pages) -> list[HTTPRouteHandler]:

@@ -1,0 +1,294 @@
+"""Accounts: making them, ending their tokens, and knowing who is calling."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from headway.accounts import sessions_store as sessions
+from headway.accounts import users_store as users
+from headway.accounts.model import NewUser, Profile, User
+from headway.audit.recorder import Action, Journal, account
+from headway.db import revisions
+from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.errors import Conflict, Invalid, NotFound, Unauthenticated
+from headway.identity import Caller, Role
+from headway.instants import SECOND, Clock, Instant, Milliseconds
+
+_MOST_REMEMBERED = 50_000
+_FRESH_FOR = SECOND
+_MOST_WORDS = 50
+_ADDRESS = re.compile(r"[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+")
+
+
+class Accounts:
+    """The accounts of this installation.
+
+    What tokens are checked against is remembered, and forgotten as soon as this process changes it; what another process
+    changes is seen within two seconds, by a number in the database that is looked at once a second.
+    """
+
+    def __init__(self, database: Database, clock: Clock, journal: Journal, *, token_lifetime: Milliseconds) -> None:
+        self._database = database
+        self._clock = clock
+        self._journal = journal
+        self._token_lifetime = token_lifetime
+        self._known: dict[int, User] = {}
+        self._external_ids: dict[str, int] = {}
+        self._ended_sessions: frozenset[str] = frozenset()
+        self._revisions: dict[str, int] | None = None
+        self._checked_at: Instant | None = None
+        self._looking = asyncio.Lock()
+        self._changes = 0
+
+    async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
+        """Make an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
+        return await self.add(NewUser(role, name, email, external_id))
+
+    async def add(self, new: NewUser) -> User:
+        """Make an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
+        check_name(new.name)
+        check_words("interests", new.interests)
+        email = None if new.email is None else normalized_email(new.email)
+        async with self._database.write() as tx:
+            user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
+        if user is None:
+            raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
+        return user
+
+    async def ensure(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
+        """Give the account with this address or external id, making it if there is none. Raises as `create`."""
+        async with self._database.read() as tx:
+            found = await users.find_by_email(tx, normalized_email(email)) if email is not None else None
+            if found is None and external_id is not None:
+                found = await users.find_by_external_id(tx, external_id)
+        return found or await self.create(role=role, name=name, email=email, external_id=external_id)
+
+    async def set_disabled(self, user_id: int, *, is_disabled: bool) -> None:
+        """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
+        async with self._database.write() as tx:
+            user = await users.find(tx, user_id)
+            if user is None:
+                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+            await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
+            await self.end_tokens(tx)
+            action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
+            await self._journal.by_operator(tx, action, account(user))
+
+    async def change(
+        self, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
+    ) -> User:
+        """Change what is given of an account, as an operator; another role ends its tokens.
+
+        Raises Invalid, NotFound, Conflict EMAIL_TAKEN.
+        """
+        if name is not None:
+            check_name(name)
+        email = None if email is None else normalized_email(email)
+        async with self._database.write() as tx:
+            user = await users.find(tx, user_id)
+            if user is None:
+                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+            owner = None if email is None else await users.find_by_email(tx, email)
+            if owner is not None and owner.id != user_id:
+                raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")
+            changed = msgspec.structs.replace(
+                user,
+                role=role or user.role,
+                name=name or user.name,
+                email=email or user.email,
+                token_version=user.token_version + (role not in {None, user.role}),
+            )
+            await users.update_account(tx, changed, self._clock())
+            await self.end_tokens(tx)
+            if changed.email != user.email:
+                await self._journal.by_operator(tx, Action.CHANGE_EMAIL, account(changed))
+            if changed.role is not user.role:
+                roles = {"from": user.role.value, "to": changed.role.value}
+                await self._journal.by_operator(tx, Action.CHANGE_ROLE, account(changed), metadata=roles)
+        return changed
+
+    async def end_tokens(self, tx: WriteTransaction, *, session_id: str | None = None) -> None:
+        """Have all server processes look anew at whose tokens stand, after a change of them in this transaction."""
+        if session_id is None:
+            await revisions.grow(tx, revisions.ACCOUNTS)
+            tx.after_commit(self._forget)
+        else:
+            await revisions.grow(tx, revisions.SESSIONS)
+            tx.after_commit(lambda: self._end_session(session_id))
+
+    async def profile(self, user_id: int) -> Profile:
+        """Read an account with what follows from the learner's work. Raises NotFound."""
+        async with self._database.read() as tx:
+            found = await users.profile(tx, user_id)
+        if found is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        return found
+
+    async def change_profile(
+        self,
+        user_id: int,
+        *,
+        name: str | None = None,
+        interests: Sequence[str] | None = None,
+        learning_goals: Sequence[str] | None = None,
+    ) -> Profile:
+        """Change what is given of what users say about themselves. Raises Invalid, NotFound."""
+        if name is not None:
+            check_name(name)
+        check_words("interests", interests or ())
+        check_words("learningGoals", learning_goals or ())
+        async with self._database.write() as tx:
+            known = await users.profile(tx, user_id)
+            if known is None:
+                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+            await users.update_profile(
+                tx,
+                user_id,
+                name=known.user.name if name is None else name,
+                interests=known.interests if interests is None else interests,
+                learning_goals=known.learning_goals if learning_goals is None else learning_goals,
+                now=self._clock(),
+            )
+            changed = await users.profile(tx, user_id)
+        assert changed is not None  # noqa: S101 - it was there above
+        return changed
+
+    async def find(self, user_id: int) -> User:
+        """Read an account as it is now. Raises NotFound."""
+        async with self._database.read() as tx:
+            user = await users.find(tx, user_id)
+        if user is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        return user
+
+    async def find_by_email(self, email: str) -> User:
+        """Read an account by its address. Raises NotFound."""
+        async with self._database.read() as tx:
+            user = await users.find_by_email(tx, normalized_email(email))
+        if user is None:
+            raise NotFound(f"There is no user with the address {email}.", code="USER_NOT_FOUND")
+        return user
+
+    async def caller(self, user_id: int, token_version: int, session_id: str | None = None) -> Caller:
+        """Give the account behind a token that Headway signed. Raises Unauthenticated if the token has ended."""
+        user = await self._remembered(user_id)
+        is_current = user is not None and not user.is_disabled and user.token_version == token_version
+        if user is None or not is_current or session_id in self._ended_sessions:
+            raise Unauthenticated("The token has been revoked.")
+        return Caller(user.id, user.role, user.external_id, session_id)
+
+    async def outside_caller(self, external_id: str, *, name: str) -> Caller:
+        """Give the account behind a verified outside token; at first sight one is made, as PARTICIPANT.
+
+        Raises Unauthenticated if it is disabled.
+        """
+        user_id = self._external_ids.get(external_id)
+        user = await self._remembered(user_id) if user_id is not None else None
+        if user is None:
+            user = await self._find_or_create_outside(external_id, name)
+            if len(self._external_ids) >= _MOST_REMEMBERED:
+                self._external_ids.clear()
+            self._external_ids[external_id] = user.id
+        if user.is_disabled:
+            raise Unauthenticated("The account is disabled.")
+        return Caller(user.id, user.role, user.external_id)
+
+    async def known(self, user_id: int) -> User:
+        """Give an account as it was no longer ago than two seconds, mostly without asking the database. Raises NotFound."""
+        user = await self._remembered(user_id)
+        if user is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        return user
+
+    async def _find_or_create_outside(self, external_id: str, name: str) -> User:
+        async with self._database.read() as tx:
+            user = await users.find_by_external_id(tx, external_id)
+        if user is not None:
+            return user
+        async with self._database.write() as tx:
+            new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
+            made = await users.insert_user(tx, new, self._clock())
+            # Another request may have made it meanwhile.
+            user = made or await users.find_by_external_id(tx, external_id)
+        if user is None:
+            raise Unauthenticated("The account could not be made.")
+        return user
+
+    async def _remembered(self, user_id: int) -> User | None:
+        if not self._is_fresh():
+            # Whoever comes while one looks waits: what was known may be old.
+            async with self._looking:
+                if not self._is_fresh():
+                    await self._look()
+        user = self._known.get(user_id)
+        if user is not None:
+            return user
+        known_revisions = self._revisions
+        async with self._database.read() as tx:
+            user = await users.find(tx, user_id)
+        if user is not None and known_revisions is self._revisions:
+            if len(self._known) >= _MOST_REMEMBERED:
+                self._known.clear()
+            self._known[user_id] = user
+        return user
+
+    def _is_fresh(self) -> bool:
+        return self._checked_at is not None and 0 <= self._clock() - self._checked_at < _FRESH_FOR
+
+    async def _look(self) -> None:
+        now, changes = self._clock(), self._changes
+        async with self._database.read() as tx:
+            await self._check_revisions(tx, now)
+        # What this process has changed meanwhile may not have been seen.
+        self._checked_at = now if changes == self._changes else None
+
+    async def _check_revisions(self, tx: ReadTransaction, now: Instant) -> None:
+        found, known = await revisions.read(tx), self._revisions or {}
+        if found == self._revisions:
+            return
+        if self._revisions is None or found.get(revisions.ACCOUNTS) != known.get(revisions.ACCOUNTS):
+            self._known.clear()
+        if self._revisions is None or found.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
+            # Tokens of sign-ins that ended earlier have expired.
+            ended = await sessions.ended_since(tx, now - self._token_lifetime)
+            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MOST_REMEMBERED else ended)
+        self._revisions = found
+
+    def _forget(self) -> None:
+        self._changes += 1
+        self._known.clear()
+        self._checked_at = None
+        self._revisions = None
+
+    def _end_session(self, session_id: str) -> None:
+        self._ended_sessions |= {session_id}
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be shown. Raises Invalid."""
+    if not name.strip() or len(name) > 200 or "\0" in name:
+        raise Invalid.field("name", "must have 1 to 200 characters")
+
+
+def check_words(field: str, words: Sequence[str]) -> None:
+    """Refuse a list of words that is too long, or holds one that is. Raises Invalid."""
+    if len(words) > _MOST_WORDS:
+        raise Invalid.field(field, f"must not have more than {_MOST_WORDS} entries")
+    for i, word in enumerate(words):
+        if not word.strip() or len(word) > 200 or "\0" in word:
+            raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")
+
+
+def normalized_email(email: str) -> str:
+    """Give the form in which an address is stored and looked up. Raises Invalid."""
+    email = email.strip().lower()
+    if not is_email(email):
+        raise Invalid.field("email", "must be a valid e-mail address")
+    return email
+
+
+def is_email(text: str) -> bool:
+    """Say whether a text has the form of an e-mail address."""
+    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None

@@ -1,0 +1,42 @@
+"""The tables of accounts and their sign-ins."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text
+
+from headway.db.types import Id, Moment, metadata, one_of
+from headway.identity import Role
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, comment="encrypted"),
+    Column("email_hash", Text, unique=True, comment="of the normalized address, under the key `email`"),
+    Column("external_id", Text, unique=True),
+    Column("password_hash", Text),
+    Column("interests", Text),
+    Column("learning_goals", Text),
+    Column("token_version", Integer, nullable=False),
+    Column("is_disabled", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    one_of("role", Role),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("token_version", Integer, nullable=False),
+    Column("generation", Integer, nullable=False, comment="of the refresh token; grows with each use"),
+    Column("replaced", Text, nullable=False, comment="[[generation, when it was used], ...] of late"),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Index(None, "ended_at"),
+    Index(None, "expires_at"),
+)
+"""A sign-in and the family of refresh tokens that follow from it. The tokens are signed, not stored."""

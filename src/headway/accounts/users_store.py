@@ -1,0 +1,230 @@
+"""Accounts as rows."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from headway.accounts.model import POINTS_OF_COURSE, POINTS_OF_QUIZ, POINTS_OF_UNIT, NewUser, Profile, User
+from headway.accounts.tables import users
+from headway.courses.completion import Rule
+from headway.courses.tables import units
+from headway.db import index_keys
+from headway.db.database import ReadTransaction, Row, WriteTransaction
+from headway.db.dialects import UpdateRows
+from headway.enrollments.status import OPEN
+from headway.enrollments.tables import enrollments
+from headway.identity import Role
+from headway.instants import Instant
+from headway.learning.tables import unit_progress
+from headway.tutorials.tables import quiz_scores
+
+_decode_words = msgspec.json.Decoder(list[str]).decode
+
+_columns = (
+    users.c.id,
+    users.c.role,
+    users.c.name,
+    users.c.email,
+    users.c.external_id,
+    users.c.token_version,
+    users.c.is_disabled,
+)
+_by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
+_by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
+_by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
+_insert = (
+    insert(users)
+    .values(
+        role=bindparam("role"),
+        name=bindparam("name"),
+        email=bindparam("email"),
+        email_hash=bindparam("email_hash"),
+        external_id=bindparam("external_id"),
+        password_hash=bindparam("password_hash"),
+        interests=bindparam("interests"),
+        token_version=1,
+        is_disabled=False,
+        created_at=bindparam("now"),
+        updated_at=bindparam("now"),
+    )
+    .on_conflict_do_nothing()
+    .returning(*_columns)
+)
+_set_disabled = (
+    update(users)
+    .where(users.c.id == bindparam("user_id"))
+    .values(is_disabled=bindparam("disabled"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
+)
+_addresses = select(users.c.id, users.c.email).where(users.c.email.is_not(None)).order_by(users.c.id)
+_set_hash = UpdateRows(users, ["email_hash"])
+_credentials = select(*_columns, users.c.password_hash).where(users.c.email_hash == bindparam("email_hash"))
+_password_hash = select(users.c.password_hash).where(users.c.id == bindparam("user_id"))
+_set_password = (
+    update(users)
+    .where(users.c.id == bindparam("user_id"))
+    .values(password_hash=bindparam("hash"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
+)
+_of_user = unit_progress.c.user_id == bindparam("user_id")
+_is_complete = unit_progress.c.status == "COMPLETED"
+_completed_units = select(func.count()).select_from(unit_progress).where(_of_user, _is_complete).scalar_subquery()
+_passed_quizzes = (
+    select(func.count())
+    .select_from(unit_progress)
+    .join(units, units.c.id == unit_progress.c.unit_id)
+    .where(_of_user, _is_complete, units.c.rule == Rule.QUIZ)
+    .scalar_subquery()
+)
+_passed_tutorial_quizzes = (
+    select(func.count())
+    .select_from(quiz_scores)
+    .where(quiz_scores.c.user_id == bindparam("user_id"), quiz_scores.c.is_passed.is_(True))
+    .scalar_subquery()
+)
+_enrolled = enrollments.c.user_id == bindparam("user_id")
+_completed_courses = (
+    select(func.count()).select_from(enrollments).where(_enrolled, enrollments.c.completed_at.is_not(None)).scalar_subquery()
+)
+_study_ms = select(func.coalesce(func.sum(enrollments.c.study_ms), 0)).where(_enrolled).scalar_subquery()
+_profile = select(
+    *_columns,
+    users.c.interests,
+    users.c.learning_goals,
+    users.c.created_at,
+    _study_ms.label("study_ms"),
+    _completed_units.label("completed_units"),
+    (_passed_quizzes + _passed_tutorial_quizzes).label("passed_quizzes"),
+    _completed_courses.label("completed_courses"),
+).where(users.c.id == bindparam("user_id"))
+_open_courses = (
+    select(enrollments.c.course_id)
+    .where(_enrolled, or_(*(enrollments.c.status == status.value for status in sorted(OPEN))))
+    .order_by(enrollments.c.course_id)
+)
+_update_account = UpdateRows(users, ["role", "name", "email", "email_hash", "token_version", "updated_at"])
+_update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
+
+
+def _user(tx: ReadTransaction, row: Row | None) -> User | None:
+    if row is None:
+        return None
+    return User(
+        id=row["id"],
+        role=Role(row["role"]),
+        name=row["name"],
+        email=tx.keyring.decrypt_if(row["email"]),
+        external_id=row["external_id"],
+        token_version=row["token_version"],
+        is_disabled=bool(row["is_disabled"]),
+    )
+
+
+async def find(tx: ReadTransaction, user_id: int) -> User | None:
+    """Look an account up by its id."""
+    return _user(tx, await tx.first(_by_id, user_id=user_id))
+
+
+async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
+    """Look an account up by its normalized address."""
+    return _user(tx, await tx.first(_by_email, email_hash=await index_keys.email_hash(tx, email)))
+
+
+async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:
+    """Look an account up by its subject at the outside identity provider."""
+    return _user(tx, await tx.first(_by_external_id, external_id=external_id))
+
+
+async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
+    """Create an account; None if its address or external id is taken."""
+    given = {field: getattr(user, field) for field in NewUser.__struct_fields__}
+    given |= await _stored_email(tx, user.email)
+    return _user(tx, await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
+
+
+async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
+    """Overwrite role, name, address and token version; the address must be free."""
+    email = await _stored_email(tx, user.email)
+    row = (user.role, user.name, email["email"], email["email_hash"], user.token_version, now, user.id)
+    await tx.write_rows((_update_account, [row]))
+
+
+async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool, now: Instant) -> bool:
+    """Disable or enable an account, ending the tokens it has; False if there is none."""
+    return await tx.run(_set_disabled, user_id=user_id, disabled=is_disabled, now=now) > 0
+
+
+async def hash_addresses(tx: ReadTransaction, key: str) -> dict[str, str]:
+    """Give the hash of every address under a key, by the address as it is stored."""
+    found = await tx.all(_addresses)
+    return {row["email"]: index_keys.hash_under(key, tx.keyring.decrypt(row["email"])) for row in found}
+
+
+async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[str, str]) -> None:
+    """Have addresses be found under a new key; `hashes` are those that `hash_addresses` gave a moment ago.
+
+    Nobody else looks an address up, or stores one, until the transaction ends.
+    """
+    await index_keys.replace_email_key(tx, key)
+    changed = []
+    for row in await tx.all(_addresses):
+        hashed = hashes.get(row["email"]) or index_keys.hash_under(key, tx.keyring.decrypt(row["email"]))
+        changed.append((hashed, row["id"]))
+    await tx.write_rows((_set_hash, changed))
+
+
+async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None] | None:
+    """Look up an account by its normalized address, with the hash of its password, if it has one."""
+    row = await tx.first(_credentials, email_hash=await index_keys.email_hash(tx, email))
+    user = _user(tx, row)
+    return None if row is None or user is None else (user, row["password_hash"])
+
+
+async def password_hash(tx: ReadTransaction, user_id: int) -> str | None:
+    """Give the hash of an account's password, if it has one."""
+    row = await tx.first(_password_hash, user_id=user_id)
+    return row["password_hash"] if row else None
+
+
+async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Instant) -> None:
+    """Overwrite the hash of an account's password, ending the tokens it has."""
+    await tx.run(_set_password, user_id=user_id, hash=hashed, now=now)
+
+
+async def profile(tx: ReadTransaction, user_id: int) -> Profile | None:
+    """Read an account with what follows from the learner's work."""
+    row = await tx.first(_profile, user_id=user_id)
+    user = _user(tx, row)
+    if row is None or user is None:
+        return None
+    return Profile(
+        user=user,
+        interests=_decode_words(row["interests"] or "[]"),
+        learning_goals=_decode_words(row["learning_goals"] or "[]"),
+        course_ids=[course["course_id"] for course in await tx.all(_open_courses, user_id=user_id)],
+        study_ms=int(row["study_ms"]),
+        points=(
+            POINTS_OF_UNIT * row["completed_units"]
+            + POINTS_OF_QUIZ * row["passed_quizzes"]
+            + POINTS_OF_COURSE * row["completed_courses"]
+        ),
+        created_at=row["created_at"],
+    )
+
+
+async def update_profile(
+    tx: WriteTransaction, user_id: int, *, name: str, interests: Sequence[str], learning_goals: Sequence[str], now: Instant
+) -> None:
+    """Overwrite what users say about themselves."""
+    await tx.write_rows((_update_profile, [(name, encode_words(interests), encode_words(learning_goals), now, user_id)]))
+
+
+async def _stored_email(tx: WriteTransaction, email: str | None) -> dict[str, str | None]:
+    if email is None:
+        return {"email": None, "email_hash": None}
+    return {"email": tx.keyring.encrypt(email), "email_hash": await index_keys.email_hash(tx, email)}
+
+
+def encode_words(words: Sequence[str]) -> str:
+    """Write a list of words as it is stored."""
+    return msgspec.json.encode(words).decode()

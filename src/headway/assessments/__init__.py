@@ -1,0 +1,1 @@
+"""Assessments: what learners hand in, and grades."""

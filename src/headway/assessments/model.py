@@ -1,0 +1,62 @@
+"""What learners hand in: where it may lie."""
+
+import re
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from headway.courses.model import Assessment
+from headway.instants import Instant
+
+LONGEST_URL = 2_048
+_HOSTS = frozenset({"github.com", "gist.github.com", "drive.google.com", "docs.google.com"})
+_S3_HOST = re.compile(
+    r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
+)
+_FORBIDDEN = re.compile(r"[\s\\\x00-\x1f\x7f]")
+
+
+class Submission(msgspec.Struct):
+    """What a learner handed in for an assessment. `grade` is from 0 to the assessment's largest."""
+
+    user_id: int
+    id: str
+    assessment_id: int
+    submission_url: str | None
+    grade: float | None
+    feedback: str | None
+    submitted_at: Instant
+    graded_at: Instant | None
+    graded_by: int | None
+
+    def is_late(self, assessment: Assessment) -> bool:
+        """Say whether it came after the due date."""
+        return assessment.due_at is not None and self.submitted_at > assessment.due_at
+
+
+def check_submission_url(url: str) -> str | None:
+    """Say what is wrong with the URL of a submission (S3, Google Drive or GitHub; contract, section 4.2), or None."""
+    if len(url) > LONGEST_URL or _FORBIDDEN.search(url):
+        return f"must be a URL of at most {LONGEST_URL} characters without spaces"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "must be a valid URL"
+    if parts.scheme != "https":
+        return "must begin with https://"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold credentials"
+    host = (parts.hostname or "").lower()
+    is_known = host in _HOSTS or _S3_HOST.fullmatch(host) is not None
+    if not is_known or port not in {None, 443}:
+        return "must be on GitHub, Google Drive or S3"
+    return None
+
+
+class SubmissionPage(NamedTuple):
+    """Some of the newest submissions of learners, each with the learner's name, and how many there are in all."""
+
+    submissions: list[tuple[Submission, str]]
+    total: int

@@ -1,0 +1,89 @@
+"""Submissions and their grades as rows."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, func, select
+
+from headway.accounts.tables import users
+from headway.assessments.model import Submission, SubmissionPage
+from headway.assessments.tables import submissions
+from headway.db.database import ReadTransaction, Row, WriteTransaction
+from headway.db.dialects import UpdateRows, WriteRows
+from headway.db.index_keys import encrypting
+from headway.instants import Instant
+
+_insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
+_insert = WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"])
+_grade = UpdateRows(submissions, ["grade", "feedback", "graded_at", "graded_by"])
+_columns = [submissions.c[field] for field in Submission.__struct_fields__]
+_by_id = select(*_columns).where(submissions.c.id == bindparam("submission_id"))
+_of_assessment = submissions.c.assessment_id == bindparam("assessment_id")
+_versions = (
+    select(*_columns)
+    .where(_of_assessment, submissions.c.user_id == bindparam("user_id"))
+    .order_by(submissions.c.submitted_at.desc(), submissions.c.id.desc())
+)
+_later = submissions.alias("later")
+_is_newest = ~(
+    select(_later.c.id)
+    .where(
+        _later.c.assessment_id == submissions.c.assessment_id,
+        _later.c.user_id == submissions.c.user_id,
+        (_later.c.submitted_at > submissions.c.submitted_at)
+        | and_(_later.c.submitted_at == submissions.c.submitted_at, _later.c.id > submissions.c.id),
+    )
+    .exists()
+)
+_newest = (
+    select(*_columns, users.c.name.label("learner_name"))
+    .join(users, users.c.id == submissions.c.user_id)
+    .where(_of_assessment, _is_newest)
+    .order_by(submissions.c.user_id)
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
+_learners = select(func.count(submissions.c.user_id.distinct()).label("total")).where(_of_assessment)
+
+GradedRow = tuple[int, str, int, float | None, Instant, Instant]
+"""(user_id, id, assessment_id, grade, submitted_at, graded_at)"""
+
+
+async def insert_graded(tx: WriteTransaction, values: Sequence[GradedRow]) -> int:
+    """Store the submissions whose (user_id, id) is not there yet, and say how many those are."""
+    return len(await tx.insert_new(_insert_graded, sorted(values, key=lambda row: row[:2])))
+
+
+async def insert_submission(tx: WriteTransaction, submission: Submission) -> None:
+    """Store a new submission, not graded yet."""
+    s = submission
+    await tx.write_rows((_insert, [(s.user_id, s.id, s.assessment_id, s.submission_url, s.submitted_at)]))
+
+
+async def set_grade(tx: WriteTransaction, submission: Submission) -> None:
+    """Overwrite the grade with what comes with it."""
+    s = submission
+    feedback = None if s.feedback is None else (await encrypting(tx)).encrypt(s.feedback)
+    await tx.write_rows((_grade, [(s.grade, feedback, s.graded_at, s.graded_by, s.user_id, s.id)]))
+
+
+async def find(tx: ReadTransaction, submission_id: str) -> Submission | None:
+    """Look a submission up by its id."""
+    row = await tx.first(_by_id, submission_id=submission_id)
+    return None if row is None else _submission(tx, row)
+
+
+async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> list[Submission]:
+    """Read all that a learner handed in for an assessment, the newest first."""
+    return [_submission(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
+
+
+async def list_newest(tx: ReadTransaction, assessment_id: int, *, most: int, skipped: int) -> SubmissionPage:
+    """Read the newest submission of each learner, in the order of learners."""
+    found = await tx.all(_newest, assessment_id=assessment_id, most=most, skipped=skipped)
+    total = (await tx.one(_learners, assessment_id=assessment_id))["total"]
+    return SubmissionPage([(_submission(tx, row), row["learner_name"]) for row in found], total)
+
+
+def _submission(tx: ReadTransaction, row: Row) -> Submission:
+    fields = {field: row[field] for field in Submission.__struct_fields__}
+    return Submission(**fields | {"feedback": tx.keyring.decrypt_if(row["feedback"])})

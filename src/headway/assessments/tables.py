@@ -1,0 +1,22 @@
+"""The table of what learners hand in."""
+
+from sqlalchemy import Column, Double, ForeignKey, Index, Table, Text
+
+from headway.db.types import Id, Moment, metadata
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("assessment_id", Id, ForeignKey("assessments.id"), nullable=False),
+    Column("submission_url", Text),
+    Column("grade", Double),
+    Column("feedback", Text, comment="encrypted"),
+    Column("submitted_at", Moment, nullable=False),
+    Column("graded_at", Moment),
+    Column("graded_by", Id),
+    Index("ix_submissions_assessment_id", "assessment_id", "user_id", "submitted_at"),
+    Index(None, "id"),
+)
+"""Everything that learners handed in; the newest of a learner for an assessment is the one that counts."""

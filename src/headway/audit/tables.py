@@ -1,0 +1,49 @@
+"""The tables of the audit log."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text
+
+from headway.audit.model import ActivityStatus, TargetType
+from headway.db.types import Id, Moment, metadata, one_of
+from headway.identity import Role
+
+activities = Table(
+    "activities",
+    metadata,
+    Column("seq", Id, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("action", Text, nullable=False),
+    Column("actor_id", Text),
+    Column("is_actor_verified", Boolean, nullable=False),
+    Column("recorded_by", Id, comment="none for Headway itself"),
+    Column("recorded_role", Text, nullable=False),
+    Column("target_type", Text, nullable=False),
+    Column("target_id", Text),
+    Column("status", Text, nullable=False),
+    Column("performed_at", Moment, nullable=False),
+    Column("content", Text, nullable=False, comment="all the rest, encrypted"),
+    Column("content_hash", Text, nullable=False, comment="SHA-256 of what was encrypted"),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, comment="SHA-256 of all but the content itself"),
+    Index("ix_activities_actor_id", "actor_id", "seq"),
+    Index("ix_activities_recorded_by", "recorded_by", "seq"),
+    Index("ix_activities_action", "action", "seq"),
+    Index("ix_activities_target", "target_type", "target_id", "seq"),
+    Index("ix_activities_performed_at", "performed_at"),
+    CheckConstraint("seq > 0", name="seq"),
+    one_of("recorded_role", Role),
+    one_of("target_type", TargetType),
+    one_of("status", ActivityStatus),
+)
+"""The activity log: one chain for the whole installation, each entry with the hash of the one before. Nothing in it changes."""
+
+activity_head = Table(
+    "activity_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("seq", Id, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("signature", Text, nullable=False),
+    CheckConstraint("id = 1", name="id"),
+)
+"""The newest entry of the activity log, signed, as is the beginning; locked by whoever appends, until the commit."""

@@ -1,0 +1,1 @@
+"""The catalogue: courses, modules, units and assessments."""

@@ -1,0 +1,144 @@
+"""When a unit counts as done: completion rules, and the evidence that a learner's events leave for them.
+
+A percent is a whole number of hundredths of a percent, 0 to 10,000, so that means can be cut exactly.
+"""
+
+import math
+from enum import StrEnum
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from headway.instants import SECOND, Milliseconds
+
+Percent: TypeAlias = int
+COMPLETE: Percent = 10_000
+
+
+class Rule(StrEnum):
+    """What completes a unit."""
+
+    MANUAL = "manual"
+    VIEWED = "viewed"
+    TIME = "time"
+    SCROLL = "scroll"
+    VIDEO = "video"
+    QUIZ = "quiz"
+
+
+DEFAULT_THRESHOLD: dict[Rule, float] = {Rule.VIDEO: 95.0}
+"""Thresholds of rules that do not need one from the author; the video figure is Open edX's."""
+
+LARGEST_THRESHOLD: dict[Rule, float] = {
+    Rule.TIME: 31_536_000.0,
+    Rule.SCROLL: 100.0,
+    Rule.VIDEO: 100.0,
+    Rule.QUIZ: 100.0,
+}
+"""Seconds of study for `time`, a percent for the others. `manual` and `viewed` have no threshold."""
+
+
+class Completion(msgspec.Struct, frozen=True):
+    """A unit's rule with its threshold: seconds for `time`, percent for `scroll`, `video` and `quiz`."""
+
+    rule: Rule = Rule.MANUAL
+    threshold: float | None = None
+
+
+class EngagementMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The largest value seen of each metric that clients report."""
+
+    scroll_depth: float | None = None
+    video_watch_percentage: float | None = None
+    interaction_count: int | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of a learner's work in a unit, each part merged by maximum, so in any order and any number of times.
+
+    It is what progress metadata holds on the wire and in storage; an empty one is `{}`.
+    """
+
+    engagement_metrics: EngagementMetrics | None = None
+    quiz_score_percent: float | None = None
+    is_viewed: bool = False
+    is_marked_complete: bool = False
+    is_declared_complete: bool = False
+    """A command declared the unit complete, which counts whatever the rule; events cannot say so."""
+    declared_percent: Percent | None = None
+    """What a command declared to be reached, whatever the rule."""
+    reported_seconds: int | None = None
+    """How long a client says that the learner took; no study time, for nobody measured it."""
+
+    def merge(self, other: "Evidence") -> "Evidence":
+        """Keep the larger of each part."""
+        if other == self:
+            return self
+        return Evidence(
+            engagement_metrics=_merge_metrics(self.engagement_metrics, other.engagement_metrics),
+            quiz_score_percent=_larger(self.quiz_score_percent, other.quiz_score_percent),
+            is_viewed=self.is_viewed or other.is_viewed,
+            is_marked_complete=self.is_marked_complete or other.is_marked_complete,
+            is_declared_complete=self.is_declared_complete or other.is_declared_complete,
+            declared_percent=_larger(self.declared_percent, other.declared_percent),
+            reported_seconds=_larger(self.reported_seconds, other.reported_seconds),
+        )
+
+
+NO_EVIDENCE = Evidence()
+_NO_METRICS = EngagementMetrics()
+
+
+def percent_of_unit(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
+    """Say how much of a unit's threshold is reached, or was declared to be; 10,000 completes it."""
+    return max(_percent_by_rule(completion, evidence, studied), evidence.declared_percent or 0)
+
+
+def _percent_by_rule(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
+    metrics, threshold = evidence.engagement_metrics or _NO_METRICS, completion.threshold
+    match completion.rule:
+        case Rule.MANUAL:
+            return COMPLETE if evidence.is_marked_complete else 0
+        case Rule.VIEWED:
+            return COMPLETE if evidence.is_viewed else 0
+        case Rule.TIME:
+            return _share(studied / SECOND, threshold)
+        case Rule.SCROLL:
+            return _share(metrics.scroll_depth, threshold)
+        case Rule.VIDEO:
+            return _share(metrics.video_watch_percentage, threshold)
+        case Rule.QUIZ:
+            return _share(evidence.quiz_score_percent, threshold)
+
+
+def percent_of_course(sum_of_required: int, required_units: int) -> Percent:
+    """Cut the mean of the required units' percents; a course without required units stays at 0."""
+    return sum_of_required // required_units if required_units else 0
+
+
+def _share(reached: float | None, threshold: float | None) -> Percent:
+    if reached is None or threshold is None:
+        return 0
+    if reached >= threshold:
+        return COMPLETE
+    # Cut, but do not let the last bit of a binary fraction cost a hundredth.
+    return min(math.floor(reached * COMPLETE / threshold + 1e-6), COMPLETE - 1)
+
+
+def _merge_metrics(mine: EngagementMetrics | None, theirs: EngagementMetrics | None) -> EngagementMetrics | None:
+    if mine is None or theirs is None:
+        return mine or theirs
+    return EngagementMetrics(
+        scroll_depth=_larger(mine.scroll_depth, theirs.scroll_depth),
+        video_watch_percentage=_larger(mine.video_watch_percentage, theirs.video_watch_percentage),
+        interaction_count=_larger(mine.interaction_count, theirs.interaction_count),
+    )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _larger(a: _Number | None, b: _Number | None) -> _Number | None:
+    if a is None or (b is not None and b > a):
+        return b
+    return a

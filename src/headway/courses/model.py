@@ -1,0 +1,286 @@
+"""Courses, their modules and units, and what may be said about them when they are made."""
+
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from headway.courses.completion import LARGEST_THRESHOLD, Completion, Rule
+from headway.errors import FieldError
+from headway.instants import Instant
+
+
+class CourseKind(StrEnum):
+    """A course that runs, or a bookable live session."""
+
+    COURSE = "course"
+    SESSION = "session"
+
+
+class NewUnit(msgspec.Struct, frozen=True):
+    """A unit to be made; with an `id`, what a unit that is there is to become."""
+
+    title: str
+    slug: str | None = None
+    kind: str | None = None
+    is_required: bool = True
+    completion: Completion = Completion()
+    id: int | None = None
+
+
+class NewModule(msgspec.Struct, frozen=True):
+    """A module to be made, with its units in order; with an `id`, what a module that is there is to become."""
+
+    title: str
+    slug: str | None = None
+    units: tuple[NewUnit, ...] = ()
+    id: int | None = None
+
+
+class NewAssessment(msgspec.Struct, frozen=True):
+    """A task with a grade from 0 to `max_grade`; with an `id`, what a task that is there is to become."""
+
+    title: str
+    description: str | None = None
+    due_at: Instant | None = None
+    max_grade: float = 100.0
+    id: int | None = None
+
+
+class NewCourse(msgspec.Struct, frozen=True):
+    """A course to be made, or what one is to become. `capacity` limits the seats; `access_days` counts from enrollment."""
+
+    title: str
+    modules: tuple[NewModule, ...] = ()
+    assessments: tuple[NewAssessment, ...] = ()
+    slug: str | None = None
+    description: str | None = None
+    subject: str | None = None
+    level: str | None = None
+    kind: CourseKind = CourseKind.COURSE
+    capacity: int | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    enroll_from: Instant | None = None
+    enroll_until: Instant | None = None
+    access_days: int | None = None
+    is_sequential: bool = False
+    is_published: bool = True
+    prerequisites: tuple[int, ...] = ()
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """The smallest thing that has progress. A retired one keeps its history and no longer counts."""
+
+    id: int
+    course_id: int
+    module_id: int
+    title: str
+    slug: str | None
+    kind: str | None
+    position: int
+    is_required: bool
+    completion: Completion
+    is_retired: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether the unit is part of the course's percent."""
+        return self.is_required and not self.is_retired
+
+
+class Module(msgspec.Struct, frozen=True):
+    """A part of a course."""
+
+    id: int
+    course_id: int
+    title: str
+    slug: str | None
+    position: int
+    is_retired: bool
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """A task of a course."""
+
+    id: int
+    course_id: int
+    title: str
+    description: str | None
+    due_at: Instant | None
+    max_grade: float
+    position: int
+    is_retired: bool
+
+
+class CourseTerms(msgspec.Struct, frozen=True):
+    """Who may enroll in a course, and when, and how many seats it has: any number if `capacity` is None."""
+
+    title: str
+    is_published: bool
+    capacity: int | None
+    seats_taken: int
+    enroll_from: Instant | None
+    enroll_until: Instant | None
+    ends_at: Instant | None
+    access_days: int | None
+
+    @property
+    def free_seats(self) -> int | None:
+        """How many seats are free; None if there is no limit."""
+        return None if self.capacity is None else max(self.capacity - self.seats_taken, 0)
+
+
+class CourseTree(msgspec.Struct, frozen=True):
+    """A course with everything in it, as stored; modules, units and assessments in their order."""
+
+    id: int
+    course: NewCourse
+    """The course's own fields; the lists of parts are empty here."""
+    seats_taken: int
+    owner_id: int
+    owner_name: str
+    modules: list[Module]
+    units: list[Unit]
+    assessments: list[Assessment]
+
+
+class CourseSearch(msgspec.Struct, frozen=True):
+    """Which courses are asked for: `tutor` is an id or part of a name, `q` part of a title or description."""
+
+    subject: str | None = None
+    level: str | None = None
+    tutor: str | None = None
+    kind: CourseKind | None = None
+    q: str | None = None
+
+
+class CoursePage(msgspec.Struct, frozen=True):
+    """Some of the courses that were asked for, without what is in them, and how many there are in all."""
+
+    courses: list[CourseTree]
+    total: int
+
+
+class Outline(msgspec.Struct, frozen=True):
+    """What has to be known of a course to place activity in it; `revision` grows with each change of the course."""
+
+    course_id: int
+    title: str
+    revision: int
+    module_ids: frozenset[int]
+    units: dict[int, Unit]
+    """In the order of the course, retired ones among them."""
+    required_units: int
+    is_sequential: bool = False
+
+    def units_of(self, module_id: int) -> list[Unit]:
+        """Give a module's units that are not retired, in order."""
+        return [unit for unit in self.units.values() if unit.module_id == module_id and not unit.is_retired]
+
+    def blocks(self, unit_id: int, completed: Collection[int]) -> bool:
+        """Say whether a unit is locked: in a sequential course, until the required ones before it are complete."""
+        if not self.is_sequential:
+            return False
+        for unit in self.units.values():
+            if unit.id == unit_id:
+                return False
+            if unit.counts and unit.id not in completed:
+                return True
+        return False
+
+
+def check_course(course: NewCourse) -> list[FieldError]:
+    """List what is wrong with a course to be made, by the field's path in the body of `POST /api/v1/courses`."""
+    errors: list[FieldError] = []
+    _check_text(errors, "title", course.title, 200)
+    _check_text(errors, "slug", course.slug, 100)
+    for field, text in (("subject", course.subject), ("level", course.level)):
+        _check_text(errors, field, text, 100)
+    _check_text(errors, "description", course.description, 10_000)
+    if course.capacity is not None and not 0 <= course.capacity <= 2**31 - 1:
+        errors.append(FieldError("capacity", "must not be negative"))
+    if course.access_days is not None and not 1 <= course.access_days <= 36_500:
+        errors.append(FieldError("accessDays", "must be between 1 and 36500"))
+    _check_window(errors, "endsAt", course.starts_at, course.ends_at)
+    _check_window(errors, "enrollUntil", course.enroll_from, course.enroll_until)
+    for m, module in enumerate(course.modules):
+        _check_text(errors, f"modules[{m}].title", module.title, 200)
+        _check_text(errors, f"modules[{m}].slug", module.slug, 100)
+        for u, unit in enumerate(module.units):
+            _check_unit(errors, f"modules[{m}].units[{u}]", unit)
+    for a, assessment in enumerate(course.assessments):
+        _check_text(errors, f"assessments[{a}].title", assessment.title, 200)
+        _check_text(errors, f"assessments[{a}].description", assessment.description, 10_000)
+        if not 0 < assessment.max_grade <= 1_000_000:
+            errors.append(FieldError(f"assessments[{a}].maxGrade", "must be above 0 and at most 1000000"))
+    _check_unique(errors, course)
+    return errors
+
+
+def check_identities(course: NewCourse, stored: CourseTree) -> list[FieldError]:
+    """List the ids of modules, units and assessments that a change names and the course does not have."""
+    modules = {module.id for module in stored.modules}
+    units = {unit.id for unit in stored.units}
+    assessments = {assessment.id for assessment in stored.assessments}
+    named = [
+        *((f"modules[{m}].id", module.id, modules) for m, module in enumerate(course.modules)),
+        *((path, unit.id, units) for path, unit in _paths(course)),
+        *((f"assessments[{a}].id", each.id, assessments) for a, each in enumerate(course.assessments)),
+    ]
+    return [FieldError(path, "is not in this course") for path, id_, known in named if id_ is not None and id_ not in known]
+
+
+def _paths(course: NewCourse) -> Iterator[tuple[str, NewUnit]]:
+    for m, module in enumerate(course.modules):
+        for u, unit in enumerate(module.units):
+            yield f"modules[{m}].units[{u}].id", unit
+
+
+def _check_unique(errors: list[FieldError], course: NewCourse) -> None:
+    modules = [(f"modules[{m}]", module) for m, module in enumerate(course.modules)]
+    units = [(path.removesuffix(".id"), unit) for path, unit in _paths(course)]
+    assessments = [(f"assessments[{a}]", assessment) for a, assessment in enumerate(course.assessments)]
+    _check_repeated(errors, "slug", [(path, module.slug) for path, module in modules])
+    _check_repeated(errors, "slug", [(path, unit.slug) for path, unit in units])
+    for parts in (modules, units, assessments):
+        _check_repeated(errors, "id", [(path, part.id) for path, part in parts])
+
+
+def _check_repeated(errors: list[FieldError], field: str, named: Sequence[tuple[str, str | int | None]]) -> None:
+    seen: set[str | int] = set()
+    for path, name in named:
+        if name is not None and name in seen:
+            errors.append(FieldError(f"{path}.{field}", "is used twice in this course"))
+        elif name is not None:
+            seen.add(name)
+
+
+def _check_unit(errors: list[FieldError], path: str, unit: NewUnit) -> None:
+    _check_text(errors, f"{path}.title", unit.title, 200)
+    _check_text(errors, f"{path}.slug", unit.slug, 100)
+    _check_text(errors, f"{path}.kind", unit.kind, 100)
+    rule, threshold = unit.completion.rule, unit.completion.threshold
+    largest = LARGEST_THRESHOLD.get(rule)
+    if largest is None:
+        if threshold is not None:
+            errors.append(FieldError(f"{path}.completion.threshold", f"does not apply to the rule {rule}"))
+    elif threshold is None:
+        errors.append(FieldError(f"{path}.completion.threshold", f"is required for the rule {rule}"))
+    elif not 0 < threshold <= largest:
+        limit = f"{largest:g} {'seconds' if rule is Rule.TIME else 'percent'}"
+        errors.append(FieldError(f"{path}.completion.threshold", f"must be above 0 and at most {limit}"))
+
+
+def _check_text(errors: list[FieldError], field: str, text: str | None, longest: int) -> None:
+    if text is None:
+        return
+    if not text.strip() or len(text) > longest:
+        errors.append(FieldError(field, f"must have 1 to {longest} characters"))
+    elif "\0" in text:
+        errors.append(FieldError(field, "must not contain NUL characters"))
+
+
+def _check_window(errors: list[FieldError], field: str, start: Instant | None, end: Instant | None) -> None:
+    if start is not None and end is not None and end <= start:
+        errors.append(FieldError(field, "must be after the start"))

@@ -1,0 +1,113 @@
+"""The tables of the catalogue."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from headway.courses.completion import Rule
+from headway.courses.model import CourseKind
+from headway.db.types import Id, Moment, metadata, one_of
+from headway.identity import CourseRole
+
+courses = Table(
+    "courses",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("slug", Text, unique=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("subject", Text),
+    Column("level", Text),
+    Column("kind", Text, nullable=False),
+    Column("capacity", Integer),
+    Column("seats_taken", Integer, nullable=False),
+    Column("starts_at", Moment),
+    Column("ends_at", Moment),
+    Column("enroll_from", Moment),
+    Column("enroll_until", Moment),
+    Column("access_days", Integer),
+    Column("is_sequential", Boolean, nullable=False),
+    Column("is_published", Boolean, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    one_of("kind", CourseKind),
+    CheckConstraint("seats_taken >= 0 AND (capacity IS NULL OR seats_taken <= capacity)", name="seats"),
+    sqlite_autoincrement=True,
+)
+
+course_staff = Table(
+    "course_staff",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("role", Text, nullable=False),
+    one_of("role", CourseRole),
+    Index(None, "course_id"),
+)
+
+course_prerequisites = Table(
+    "course_prerequisites",
+    metadata,
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("prerequisite_id", Id, ForeignKey("courses.id"), primary_key=True),
+)
+
+modules = Table(
+    "modules",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    Column("slug", Text),
+    Column("title", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("retired_at", Moment),
+    UniqueConstraint("course_id", "slug"),
+    sqlite_autoincrement=True,
+)
+
+units = Table(
+    "units",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    Column("module_id", Id, ForeignKey("modules.id"), nullable=False),
+    Column("slug", Text),
+    Column("title", Text, nullable=False),
+    Column("kind", Text),
+    Column("position", Integer, nullable=False),
+    Column("is_required", Boolean, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("threshold", Double),
+    Column("retired_at", Moment),
+    UniqueConstraint("course_id", "slug"),
+    Index(None, "module_id"),
+    one_of("rule", Rule),
+    sqlite_autoincrement=True,
+)
+
+assessments = Table(
+    "assessments",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("due_at", Moment),
+    Column("max_grade", Double, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("retired_at", Moment),
+    Index(None, "course_id"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,1 @@
+"""Databases: read and write transactions on the raw drivers of SQLite and PostgreSQL."""

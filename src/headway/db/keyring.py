@@ -1,0 +1,120 @@
+"""The keys of an installation: the one that signs tokens, and those that encrypt what is personal."""
+
+import hmac
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from headway.errors import Unavailable
+from headway.settings import Settings, SettingsError
+
+
+class WrongKeyError(Unavailable):
+    """None of the keys can read what is stored."""
+
+
+class Keyring:
+    """Encrypts and signs with the first of its keys; what any other of them wrote can still be read.
+
+    The keys are asked for when the first of them is needed: where nothing personal is read or written, there need be none.
+    """
+
+    def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
+        self._find_keys = keys
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Keyring":
+        """Give the keys of the settings; where none are set there is one, the key that signs tokens."""
+        return cls(lambda: settings.keys_of_data or [signing_key(settings)])
+
+    def encrypt(self, text: str) -> str:
+        """Encrypt a text (Fernet: AES-128 in CBC mode with HMAC-SHA256); each time it looks different."""
+        return self._newest.encrypt(text.encode()).decode()
+
+    def decrypt(self, token: str) -> str:
+        """Give the text that was encrypted. Raises WrongKeyError, also for a text that was tampered with."""
+        try:
+            return self._all.decrypt(token).decode()
+        except InvalidToken as error:
+            message = "What is stored was encrypted with another key than HEADWAY_ENCRYPTION_KEYS or HEADWAY_SECRET_KEY gives."
+            raise WrongKeyError(message) from error
+
+    def decrypt_if(self, token: str | None) -> str | None:
+        """Decrypt a text where there is one. Raises WrongKeyError."""
+        return None if token is None else self.decrypt(token)
+
+    def is_newest(self, token: str) -> bool:
+        """Say whether a text was encrypted with the first key."""
+        try:
+            self._newest.decrypt(token)
+        except InvalidToken:
+            return False
+        return True
+
+    def sign(self, text: str) -> str:
+        """Give a keyed hash of a text, as hexadecimal digits: only who has the first key can make it."""
+        return _keyed_hash(self._signing_keys[0], text)
+
+    def has_signed(self, text: str, signature: str) -> bool:
+        """Say whether a keyed hash was made of this text, with any of the keys."""
+        return any(hmac.compare_digest(_keyed_hash(key, text), signature) for key in self._signing_keys)
+
+    @cached_property
+    def _keys(self) -> Sequence[str]:
+        return self._find_keys()
+
+    @cached_property
+    def _newest(self) -> Fernet:
+        return Fernet(_fernet_key(self._keys[0]))
+
+    @cached_property
+    def _all(self) -> MultiFernet:
+        return MultiFernet([Fernet(_fernet_key(key)) for key in self._keys])
+
+    @cached_property
+    def _signing_keys(self) -> Sequence[bytes]:
+        return [_derived(key, "headway signatures") for key in self._keys]
+
+
+def signing_key(settings: Settings) -> str:
+    """Give the key that signs tokens: the setting, or one made once and kept beside the SQLite file for its owner only.
+
+    Raises SettingsError on PostgreSQL, where every server has to be given the same key.
+    """
+    if settings.secret_key is not None:
+        return settings.secret_key
+    if not settings.is_sqlite:
+        raise SettingsError("HEADWAY_SECRET_KEY is required with PostgreSQL: at least 32 bytes, the same for all servers.")
+    database = settings.sqlite_path
+    path = database.with_name(database.name + ".key")
+    database.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    if not path.exists():
+        # Written aside and linked into place, so that of two processes that start at once both use the same whole key.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()
+
+
+def _keyed_hash(key: bytes, text: str) -> str:
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+
+def _derived(key: str, purpose: str) -> bytes:
+    return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(key.encode())
+
+
+def _fernet_key(key: str) -> bytes:
+    return urlsafe_b64encode(_derived(key, "headway encryption"))

@@ -1,0 +1,283 @@
+"""PostgreSQL through asyncpg: a pool of connections that are replaced when the server went away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from sqlalchemy import Table
+
+from headway.db import dialects
+from headway.db.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
+from headway.db.dialects import RowValues, Statement, WriteRows
+from headway.db.keyring import Keyring
+from headway.errors import Unavailable
+from headway.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    Pool = asyncpg.Pool[asyncpg.Record]
+else:  # the classes are generic for type checkers only
+    Connection, Pool = asyncpg.Connection, asyncpg.Pool
+
+_EPOCH_2000 = 946_684_800_000
+"""PostgreSQL counts microseconds from 2000-01-01."""
+
+_OUTAGES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InternalClientError,
+)
+_COURSE_LOCKS = 0x4865
+"""The first key of the advisory locks on courses, so that other uses of advisory locks do not meet them."""
+
+
+_SHARDS = 16
+_TOPICS_AT_ONCE = 200
+_CHANNEL = "headway_feed"
+_LISTEN_AGAIN_SECONDS = 1.0
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that is given back as it is: every transaction is ended where it was begun, so nothing is left to reset."""
+
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's signature
+        """Do nothing."""
+
+
+async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
+    """Open a single connection, for work outside the pool."""
+    return await asyncpg.connect(database_url, timeout=timeout_seconds, connection_class=_Connection)
+
+
+async def _speak_milliseconds(connection: Connection) -> None:
+    await connection.set_type_codec(
+        "timestamptz",
+        schema="pg_catalog",
+        encoder=lambda instant: ((instant - _EPOCH_2000) * 1000,),
+        decoder=lambda parts: parts[0] // 1000 + _EPOCH_2000,
+        format="tuple",
+    )
+
+
+class PostgresReadTransaction(ReadTransaction):
+    """A snapshot of the database."""
+
+    def __init__(self, database: Database, connection: Connection) -> None:
+        super().__init__(database.dialect, database.keyring)
+        self._connection = connection
+
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        """Run a statement and give all its rows."""
+        compiled = self._dialect.compile(statement)
+        return await self._connection.fetch(compiled.sql, *compiled.bind(given))
+
+
+class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
+    """A transaction at READ COMMITTED: rows are locked before they are read to be changed."""
+
+    async def run(self, statement: Statement, **given: Any) -> int:
+        """Run a statement and say how many rows it touched."""
+        compiled = self._dialect.compile(statement)
+        status = await self._connection.execute(compiled.sql, *compiled.bind(given))
+        return int(status.rpartition(" ")[2])
+
+    async def write_rows(self, *writes: RowsToWrite) -> None:
+        """Write many rows of all statements in one round trip."""
+        writes = tuple(write for write in writes if write[1])
+        if writes:
+            compiled = self._dialect.compile_together([statement for statement, _ in writes])
+            given = {f"rows{i}": values for i, (_, values) in enumerate(writes)}
+            await self._connection.execute(compiled.sql, *compiled.bind(given))
+
+    async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
+        """Insert the rows whose key is not there yet, waiting for others that are inserting the same ones."""
+        if not values:
+            return set()
+        compiled = self._dialect.compile_together([statement])
+        key = ", ".join(column.name for column in statement.table.primary_key)
+        found = await self._connection.fetch(f"{compiled.sql} RETURNING {key}", *compiled.bind({"rows0": values}))
+        return {tuple(row) for row in found}
+
+    async def new_ids(self, table: Table, count: int) -> list[int]:
+        """Take them from the table's sequence."""
+        if not count:
+            return []
+        take = f"SELECT nextval('ids_of_{table.name}') FROM generate_series(1, $1)"  # noqa: S608 - a name of ours
+        taken = await self._connection.fetch(take, count)
+        return [row[0] for row in taken]
+
+    @property
+    def shard(self) -> int:
+        """Follow from the connection."""
+        return self._connection.get_server_pid() % _SHARDS
+
+    async def lock_course(self, course_id: int) -> None:
+        """Take the course's advisory lock; those who record activity in it hold it shared."""
+        await self._connection.execute(f"SELECT pg_advisory_xact_lock({_COURSE_LOCKS}, {_lock_key(course_id)})")
+
+    async def share_courses(self, course_ids: Collection[int]) -> None:
+        """Hold the courses' advisory locks shared."""
+        if course_ids:
+            await self._connection.execute(";".join(_shared_locks(course_ids)))
+
+    async def claim(self, name: str) -> bool:
+        """Take an advisory lock on the name's hash, without waiting."""
+        claimed: bool = await self._connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", name)
+        return claimed
+
+    async def announce(self, topics: Collection[str]) -> None:
+        """Notify the channel that all server processes listen on; PostgreSQL delivers it after the commit."""
+        wanted = sorted(topics)
+        # What a notification holds is limited to 8,000 bytes.
+        told = [" ".join(wanted[i : i + _TOPICS_AT_ONCE]) for i in range(0, len(wanted), _TOPICS_AT_ONCE)]
+        await self._connection.execute("SELECT pg_notify($1, told) FROM unnest($2::text[]) AS told", _CHANNEL, told)
+
+
+class PostgresDatabase(Database):
+    """A pool of connections to a PostgreSQL server."""
+
+    useful_writers = 2
+
+    def __init__(
+        self, database_url: str, keyring: Keyring, *, pool_size: int, timeout_seconds: float, metrics: Metrics | None = None
+    ) -> None:
+        super().__init__(dialects.postgresql(), keyring, metrics)
+        self._database_url = database_url
+        self._pool_size = pool_size
+        self._timeout_seconds = timeout_seconds
+
+    async def open(self) -> None:
+        """Connect."""
+        with _outages():
+            self._pool = await asyncpg.create_pool(
+                self._database_url,
+                min_size=0,
+                max_size=self._pool_size,
+                timeout=self._timeout_seconds,
+                command_timeout=self._timeout_seconds,
+                max_inactive_connection_lifetime=0,
+                connection_class=_Connection,
+                init=_speak_milliseconds,
+                server_settings={
+                    "application_name": "headway",
+                    "timezone": "UTC",
+                    # Every statement looks rows up by key: planning it anew each time would cost more than running it.
+                    "plan_cache_mode": "force_generic_plan",
+                    "jit": "off",
+                },
+            )
+        self._ear = asyncio.create_task(self._listen(), name="listen")
+        if self._metrics is not None:
+            self._metrics.samplers.append(self._sample)
+
+    @asynccontextmanager
+    async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
+        with _outages():
+            if is_single:
+                async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+                    yield PostgresReadTransaction(self, connection)
+                return
+            async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+                yield PostgresReadTransaction(self, connection)
+
+    @asynccontextmanager
+    async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
+        is_ending = False
+        with _outages():
+            try:
+                async with self._transaction(";".join(["BEGIN", *_shared_locks(in_courses)])) as connection:
+                    transaction = PostgresWriteTransaction(self, connection)
+                    yield transaction
+                    is_ending = True
+            finally:
+                # Also where the commit was cut off, which may have been too late to stop it.
+                if is_ending:
+                    transaction.committed()
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+            try:
+                await connection.execute(begin)
+                yield connection
+                await connection.execute("COMMIT")
+            except BaseException:
+                await _abandon(connection)
+                raise
+
+    async def _listen(self) -> None:
+        """Pass on what is announced, on a connection of its own that is replaced when it is lost."""
+        while True:
+            with suppress(*_OUTAGES, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._listen_until_lost()
+            await asyncio.sleep(_LISTEN_AGAIN_SECONDS)
+
+    async def _listen_until_lost(self) -> None:
+        lost = asyncio.Event()
+        connection = await connect(self._database_url, timeout_seconds=self._timeout_seconds)
+        try:
+            connection.add_termination_listener(lambda *_: lost.set())
+            await connection.add_listener(_CHANNEL, lambda _connection, _pid, _channel, told: self._tell(told.split()))
+            self._tell(None)
+            await lost.wait()
+        finally:
+            connection.terminate()
+
+    def _sample(self) -> None:
+        assert self._metrics is not None  # noqa: S101 - who has none is not sampled
+        idle = self._pool.get_idle_size()
+        self._metrics.pool_connections.labels("idle").set(idle)
+        self._metrics.pool_connections.labels("in_use").set(self._pool.get_size() - idle)
+
+    async def close(self) -> None:
+        """Close the pool; a connection that is still at work gets a moment to finish."""
+        self._ear.cancel()
+        try:
+            await asyncio.wait_for(self._pool.close(), timeout=5)
+        except TimeoutError:
+            self._pool.terminate()
+
+
+def _shared_locks(course_ids: Collection[int]) -> list[str]:
+    """Write the statements for the courses' advisory locks: they live in memory and write nothing."""
+    return [f"SELECT pg_advisory_xact_lock_shared({_COURSE_LOCKS}, {key})" for key in sorted(map(_lock_key, course_ids))]
+
+
+def _lock_key(course_id: int) -> int:
+    """Fit an id into the 31 bits of a lock's key; two courses that share one only wait for each other."""
+    return course_id & 0x7FFFFFFF
+
+
+async def _abandon(connection: Connection) -> None:
+    """Roll back, or drop the connection if even that cannot be done: nobody may be given one that is within a transaction."""
+    if connection.is_closed():
+        return
+    try:
+        await asyncio.wait_for(connection.execute("ROLLBACK"), timeout=5)
+    except (*_OUTAGES, asyncpg.PostgresError, asyncpg.InterfaceError):
+        connection.terminate()
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+
+
+class _outages:  # noqa: N801 - reads as a word in a with statement
+    """Tell an outage, which passes, from a mistake, which does not."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        is_lost = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, asyncpg.DataError | ValueError)
+        if isinstance(error, _OUTAGES) or is_lost:
+            raise Unavailable("The database does not answer.", retry_after_seconds=2) from error

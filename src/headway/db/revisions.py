@@ -1,0 +1,24 @@
+"""Numbers that say whether what server processes keep in memory is still true: each grows with what it stands for."""
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+
+from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.tables import revisions
+
+ACCOUNTS = "accounts"
+SESSIONS = "sessions"
+
+_all = select(revisions.c.name, revisions.c.revision)
+_first = insert(revisions).values(name=bindparam("name"), revision=1)
+_grow = _first.on_conflict_do_update(index_elements=[revisions.c.name], set_={"revision": revisions.c.revision + 1})
+
+
+async def read(tx: ReadTransaction) -> dict[str, int]:
+    """Give the numbers by name; one that is missing never grew."""
+    return {row["name"]: row["revision"] for row in await tx.all(_all)}
+
+
+async def grow(tx: WriteTransaction, name: str) -> None:
+    """Tell all server processes that what they hold under this name may be out of date."""
+    await tx.run(_grow, name=name)

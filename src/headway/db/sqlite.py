@@ -1,0 +1,244 @@
+"""SQLite through the standard library: one file, one writer at a time, write-ahead log, every commit on the disk.
+
+Statements take microseconds and run on the event loop's thread; what can block, waiting for another process's write and
+waiting for the disk, runs in a thread.
+"""
+
+import asyncio
+import fcntl
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import Table, bindparam
+from sqlalchemy.dialects.postgresql import insert
+
+from headway.db import dialects
+from headway.db.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
+from headway.db.dialects import RowValues, Statement, WriteRows
+from headway.db.keyring import Keyring
+from headway.db.tables import revisions
+from headway.errors import Unavailable
+from headway.telemetry import Metrics
+
+_READERS = 4
+_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16000;
+PRAGMA wal_autocheckpoint = 8000;
+PRAGMA journal_size_limit = 67108864;
+"""
+_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+_first_ids = insert(revisions).values(name=bindparam("name"), revision=bindparam("count"))
+_take_ids = _first_ids.on_conflict_do_update(
+    index_elements=["name"], set_={"revision": revisions.c.revision + _first_ids.excluded.revision}
+).returning(revisions.c.revision)
+
+
+class FileInUseError(RuntimeError):
+    """Another server process owns the file."""
+
+
+def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
+    """Take the file for this process until the returned handle is closed. Raises FileInUseError."""
+    handle = path.with_name(path.name + ".lock").open("w")
+    give_up = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < give_up:
+                time.sleep(0.05)
+                continue
+            handle.close()
+            message = f"{path} is in use by another Headway server; one server process owns a SQLite file."
+            raise FileInUseError(message) from None
+        return handle
+
+
+def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
+    """Open a connection on which transactions are begun and ended by hand."""
+    connection = sqlite3.connect(
+        path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
+    )
+    connection.executescript(_PRAGMAS)
+    # SQLite's own knows ASCII only.
+    connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), deterministic=True)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+class SqliteReadTransaction(ReadTransaction):
+    """A snapshot of the file."""
+
+    def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
+        super().__init__(database.dialect, database.keyring)
+        self._connection = connection
+
+    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
+        """Run a statement and give all its rows."""
+        compiled = self._dialect.compile(statement)
+        return self._connection.execute(compiled.sql, compiled.bind(given)).fetchall()
+
+
+class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
+    """The one write that is under way."""
+
+    def __init__(self, database: Database, connection: sqlite3.Connection, tell: Listener) -> None:
+        super().__init__(database, connection)
+        self._tell = tell
+
+    async def run(self, statement: Statement, **given: Any) -> int:
+        """Run a statement and say how many rows it touched."""
+        compiled = self._dialect.compile(statement)
+        return self._connection.execute(compiled.sql, compiled.bind(given)).rowcount
+
+    async def write_rows(self, *writes: RowsToWrite) -> None:
+        """Write many rows, each set with one prepared statement."""
+        for statement, values in writes:
+            compiled = self._dialect.compile(statement)
+            assert compiled.arrange is not None  # noqa: S101 - statements that write rows have it
+            self._connection.executemany(compiled.sql, map(compiled.arrange, values))
+
+    async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
+        """Insert the rows whose key is not there yet; nobody else writes meanwhile, so looking first is enough."""
+        if not values:
+            return set()
+        width = len(statement.table.primary_key)
+        keys = [row[:width] for row in values]
+        known = {tuple(row) for row in await self.all(statement.keys_that_exist, keys=keys)}
+        await self.write_rows((statement, [row for row, key in zip(values, keys, strict=True) if key not in known]))
+        return set(keys) - known
+
+    async def new_ids(self, table: Table, count: int) -> list[int]:
+        """Count on from the last one given out."""
+        if not count:
+            return []
+        last: int = (await self.one(_take_ids, name=f"ids of {table.name}", count=count))[0]
+        return list(range(last - count + 1, last + 1))
+
+    @property
+    def shard(self) -> int:
+        """Always the same: nobody else writes."""
+        return 0
+
+    async def lock_course(self, course_id: int) -> None:
+        """Do nothing: nobody else writes while this transaction is open."""
+
+    async def share_courses(self, course_ids: Collection[int]) -> None:
+        """Do nothing: nobody else writes while this transaction is open."""
+
+    async def claim(self, name: str) -> bool:
+        """Claim nothing: nobody else writes while this transaction is open."""
+        return True
+
+    async def announce(self, topics: Collection[str]) -> None:
+        """Tell the listeners of this process after the commit; there is no other server process."""
+        told = frozenset(topics)
+        self.after_commit(lambda: self._tell(told))
+
+
+class SqliteDatabase(Database):
+    """A SQLite file, with one connection that writes and some that read."""
+
+    useful_writers = 1
+
+    def __init__(self, path: Path, keyring: Keyring, *, timeout_seconds: float, metrics: Metrics | None = None) -> None:
+        super().__init__(dialects.sqlite3(), keyring, metrics)
+        self._path = path
+        self._timeout_seconds = timeout_seconds
+        self._free_readers = asyncio.Queue[sqlite3.Connection]()
+        self._write_lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Open the connections."""
+        with _outages():
+            self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
+            self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(_READERS)]
+        for reader in self._readers:
+            self._free_readers.put_nowait(reader)
+
+    @asynccontextmanager
+    async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
+        connection = await self._free_readers.get()
+        try:
+            with _outages():
+                if not is_single:
+                    connection.execute("BEGIN")
+                yield SqliteReadTransaction(self, connection)
+        finally:
+            if connection.in_transaction:
+                connection.rollback()
+            self._free_readers.put_nowait(connection)
+
+    @asynccontextmanager
+    async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
+        async with self._write_lock:
+            with _outages():
+                transaction = SqliteWriteTransaction(self, self._writer, self._tell)
+                is_ending = False
+                try:
+                    await self._begin()
+                    yield transaction
+                    is_ending = True
+                    await _in_thread(self._writer.commit)
+                finally:
+                    if self._writer.in_transaction:
+                        self._writer.rollback()
+                    elif is_ending:
+                        transaction.committed()
+
+    async def _begin(self) -> None:
+        # Nearly always nobody else is writing: then there is nothing to wait for, and no thread is needed.
+        self._writer.execute("PRAGMA busy_timeout = 0")
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+        else:
+            return
+        self._writer.execute(f"PRAGMA busy_timeout = {int(self._timeout_seconds * 1000)}")
+        await _in_thread(lambda: self._writer.execute("BEGIN IMMEDIATE"))
+
+    async def close(self) -> None:
+        """Close all connections; the last one folds the write-ahead log into the file."""
+        async with self._write_lock:
+            for connection in (*self._readers, self._writer):
+                connection.close()
+
+
+class _outages:  # noqa: N801 - reads as a word in a with statement
+    """Tell what passes (another process writes, the disk is full) from mistakes."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in _OUTAGES:
+            raise Unavailable("The database cannot be written now.", retry_after_seconds=2) from error
+
+
+async def _in_thread(blocking: Callable[[], object]) -> None:
+    """Wait for a blocking call in a thread; if the waiting is cancelled, still see the call through first."""
+    call = asyncio.ensure_future(asyncio.to_thread(blocking))
+    try:
+        await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        raise

@@ -1,0 +1,37 @@
+"""What every table is described with: one schema for SQLite and PostgreSQL.
+
+Every learner-owned table has the learner's id first in its primary key and in each unique constraint, so that it can be
+distributed by learner. Times are `timestamptz` on PostgreSQL and integers (milliseconds) on SQLite; the drivers hand both to
+us as integers. JSON is kept as text that only Headway writes.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeEngine
+
+ID_SEQUENCES = ("enrollments", "unit_progress")
+"""Tables whose column `id` is filled by Headway: on PostgreSQL from a sequence `ids_of_<table>`, on SQLite from `revisions`."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+Moment: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True), "postgresql")
+Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite gives out ids by itself only in a column that is exactly INTEGER."""
+
+UPDATED_IN_PLACE = {"fillfactor": 80}
+"""Rows that are rewritten with almost every event leave room in their page, so that PostgreSQL can update them in place."""
+
+
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    """Return the constraint that a column holds one of these words."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)

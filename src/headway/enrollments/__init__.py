@@ -1,0 +1,1 @@
+"""Enrollments: their status, seats, the waiting list, and access to courses."""

@@ -1,0 +1,112 @@
+"""Enrollments by the page: of a learner, of a course, in many orders."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, union_all
+
+from headway.accounts.tables import users
+from headway.courses.tables import courses
+from headway.db.database import ReadTransaction
+from headway.db.dialects import rows
+from headway.db.types import Id
+from headway.enrollments.model import Enrollment, LearnerInCourse, NamedEnrollment, Order, Part
+from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
+from headway.enrollments.tables import enrollments
+
+_keys = rows("keys", {"user_id": Id, "course_id": Id})
+_titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
+_of_user = (
+    _titled.where(enrollments.c.user_id == bindparam("of_user"))
+    .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
+    .limit(bindparam("most"))
+    .offset(bindparam("skipped"))
+)
+_count_of_user = (
+    select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("of_user"))
+)
+_titled_by_key = _titled.join(
+    _keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
+)
+
+
+@cache
+def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
+    """Build the statements for a page of a course's enrollments and for their number."""
+    asked = [enrollments.c.course_id == bindparam("in_course"), *([status_among(*statuses)] if statuses else [])]
+    page = (
+        select(*COLUMNS, users.c.name.label("learner_name"))
+        .join(courses, courses.c.id == enrollments.c.course_id)
+        .join(users, users.c.id == enrollments.c.user_id)
+        .where(*asked)
+        .order_by(enrollments.c.user_id)
+        .limit(bindparam("most"))
+        .offset(bindparam("skipped"))
+    )
+    return page, select(func.count().label("total")).select_from(enrollments).where(*asked)
+
+
+@cache
+def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
+    """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged."""
+    key = enrollments.c[wanted.sort.value]
+    asked = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
+
+    def in_order(*columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+        return [column.desc() if wanted.is_descending else column.asc() for column in columns]
+
+    parts = [
+        select(enrollments.c.user_id.label("user_id"), key.label("key"))
+        .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *asked)
+        .order_by(*in_order(key, enrollments.c.user_id))
+        .limit(bindparam("upto"))
+        .subquery(f"part{number}")
+        for number, status in enumerate(wanted.statuses)
+    ]
+    merged = union_all(*(select(part) for part in parts)).subquery("merged")
+    order = in_order(merged.c.key, merged.c.user_id)
+    return select(merged.c.user_id).order_by(*order).limit(bindparam("most")).offset(bindparam("skipped"))
+
+
+async def list_of_user(
+    tx: ReadTransaction, user_id: int, *, most: int, skipped: int
+) -> tuple[list[tuple[Enrollment, str]], int]:
+    """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
+    found = await tx.all(_of_user, of_user=user_id, most=most, skipped=skipped)
+    total = (await tx.one(_count_of_user, of_user=user_id))["total"]
+    return [(enrollment_of(row), row["title"]) for row in found], total
+
+
+async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:
+    """Read these enrollments with the courses' titles."""
+    return [(enrollment_of(row), row["title"]) for row in await tx.all(_titled_by_key, keys=keys)]
+
+
+async def list_sorted(
+    tx: ReadTransaction, course_id: int, wanted: Order, part: Part, *, most: int, skipped: int
+) -> list[Enrollment]:
+    """Read some of a part of a course's enrollments in order, from that end of it to which they are nearer."""
+    most = min(most, part.size - skipped)
+    if most <= 0:
+        return []
+    after = part.size - skipped - most
+    is_backwards = after < skipped
+    if is_backwards:
+        wanted, skipped = wanted._replace(is_descending=not wanted.is_descending), after
+    page = _sorted_page(wanted, part.has_date)
+    found = await tx.all(page, in_course=course_id, upto=most + skipped, most=most, skipped=skipped)
+    keys = [(row["user_id"], course_id) for row in (reversed(found) if is_backwards else found)]
+    enrolled = await find_many(tx, keys)
+    return [enrolled[key] for key in keys]
+
+
+async def list_in_course(
+    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], most: int, skipped: int
+) -> tuple[list[NamedEnrollment], int]:
+    """Read a page of a course's enrollments, of some statuses or all, by learner, and how many there are."""
+    page, count = _in_course(tuple(sorted(statuses)))
+    found = await tx.all(page, in_course=course_id, most=most, skipped=skipped)
+    total = (await tx.one(count, in_course=course_id))["total"]
+    return [NamedEnrollment(enrollment_of(row), row["learner_name"]) for row in found], total

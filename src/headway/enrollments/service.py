@@ -1,0 +1,226 @@
+"""Enrolling, waiting and leaving: who may, and who gets the seat.
+
+Every transaction here locks the course first, then enrollments: seats, the waiting list and what follows from a freed seat
+change one after the other, in the order of arrival.
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import NamedTuple
+
+from headway.courses import store as catalogue
+from headway.courses.model import CourseTerms
+from headway.db.database import Database, WriteTransaction
+from headway.enrollments import news
+from headway.enrollments import store as enrollments
+from headway.enrollments import waiting_list_store as waiting_list
+from headway.enrollments.access import require_staff
+from headway.enrollments.model import Enrollment
+from headway.enrollments.statistics_store import Moves
+from headway.enrollments.status import BY_STAFF, OPEN, EnrollmentStatus, can_become, earned
+from headway.errors import Conflict, Invalid, NotFound
+from headway.feed import store as feed
+from headway.feed.model import Change, ChangeType
+from headway.identity import Caller
+from headway.instants import Clock, Instant
+
+_EXPIRED_AT_ONCE = 500
+_EVERYBODY = 2**31 - 1
+
+
+class Waiting(NamedTuple):
+    """A place on the waiting list; the first one is 1."""
+
+    user_id: int
+    course_id: int
+    position: int
+
+
+class Enrollments:
+    """Places of learners in courses."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def enroll(self, user_id: int, course_id: int, *, at: Instant | None = None) -> Enrollment:
+        """Take a seat in a course, if it is published, open, its prerequisites completed and a seat free.
+
+        Someone who left before resumes what was earned. `at` overrides the date of enrollment and the window, for imports.
+        Raises NotFound COURSE_NOT_FOUND, and Conflict COURSE_CLOSED, PREREQUISITE_MISSING, LEARNER_ENROLLMENT_DENIED
+        (enrolled already) or COURSE_FULL.
+        """
+        taken = await self._enroll(user_id, course_id, at=at, may_wait=False)
+        assert isinstance(taken, Enrollment)  # noqa: S101 - waiting was not asked for
+        return taken
+
+    async def enroll_or_wait(self, user_id: int, course_id: int) -> Enrollment | Waiting:
+        """Take a seat, or a place on the waiting list where none is free. Raises as `enroll`, but for COURSE_FULL."""
+        return await self._enroll(user_id, course_id, at=None, may_wait=True)
+
+    async def find(self, user_id: int, course_id: int) -> Enrollment | None:
+        """Read an enrollment, if there is one."""
+        async with self._database.read() as tx:
+            return await enrollments.find(tx, user_id, course_id)
+
+    async def leave(self, user_id: int, course_id: int) -> None:
+        """Give the seat back, keeping what was earned, or the place on the waiting list.
+
+        Raises NotFound ENROLLMENT_NOT_FOUND, Conflict ENROLLMENT_CERTIFIED.
+        """
+        now = self._clock()
+        async with self._database.write() as tx:
+            terms = await catalogue.lock_terms(tx, course_id)
+            if terms is not None and await waiting_list.remove(tx, course_id, [user_id]):
+                return
+            found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
+            # Whoever could leave after the access ran out could enroll again and have it anew.
+            if terms is None or found is None or not found.is_open(now):
+                raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
+            if found.status is EnrollmentStatus.CERTIFIED:
+                raise Conflict("A certified enrollment cannot be dropped.", code="ENROLLMENT_CERTIFIED")
+            await self._close(tx, course_id, terms, [found], EnrollmentStatus.DROPPED, now)
+
+    async def set_status(
+        self, caller: Caller, course_id: int, user_id: int, status: EnrollmentStatus, *, certificate_url: str | None = None
+    ) -> Enrollment:
+        """Let the staff of a course certify, expire or drop a learner, along the status machine.
+
+        Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND or ENROLLMENT_NOT_FOUND, Conflict STATUS_NOT_ALLOWED.
+        """
+        if status not in BY_STAFF:
+            raise Invalid.field("status", f"must be one of {', '.join(sorted(BY_STAFF))}")
+        if certificate_url is not None and status is not EnrollmentStatus.CERTIFIED:
+            raise Invalid.field("certificateUrl", "goes with the status CERTIFIED only")
+        now = self._clock()
+        async with self._database.write() as tx:
+            await require_staff(tx, caller, course_id)
+            terms = await catalogue.lock_terms(tx, course_id)
+            found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
+            if terms is None or found is None:
+                raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
+            if status is not found.status and not can_become(found.status, status):
+                message = f"An enrollment that is {found.status} cannot become {status}."
+                raise Conflict(message, code="STATUS_NOT_ALLOWED")
+            if certificate_url is not None:
+                found.certificate_url = certificate_url
+            if status is not found.status or certificate_url is not None:
+                await self._close(tx, course_id, terms, [found], status, now)
+        return found
+
+    async def expire(self) -> int:
+        """Expire enrollments whose days of access are over, some at a time; give how many there were."""
+        now = self._clock()
+        async with self._database.read() as tx:
+            due = await enrollments.run_out(tx, now, most=_EXPIRED_AT_ONCE)
+        for course_id in sorted({course_id for _, course_id in due}):
+            async with self._database.write() as tx:
+                terms = await catalogue.lock_terms(tx, course_id)
+                locked = await enrollments.lock(tx, sorted(key for key in due if key[1] == course_id))
+                still_due = [enrollment for enrollment in locked.values() if enrollment.has_run_out(now)]
+                if terms is not None and still_due:
+                    await self._close(tx, course_id, terms, still_due, EnrollmentStatus.EXPIRED, now)
+        return len(due)
+
+    async def _enroll(self, user_id: int, course_id: int, *, at: Instant | None, may_wait: bool) -> Enrollment | Waiting:
+        now = self._clock()
+        async with self._database.write() as tx:
+            terms = await catalogue.lock_terms(tx, course_id)
+            if terms is None or not terms.is_published:
+                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+            if at is None:
+                _check_window(terms, now)
+            await _check_prerequisites(tx, user_id, course_id)
+            _check_not_enrolled((await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id)), now)
+            if terms.free_seats == 0:
+                if not may_wait:
+                    raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
+                return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
+            moves = Moves()
+            (enrollment,) = await _seat(tx, course_id, [user_id], moves, enrolled_at=now if at is None else at, now=now)
+            await moves.write(tx)
+            await feed.publish(tx, news.of_standing(enrollment, terms.title), now)
+        return enrollment
+
+    async def _close(
+        self,
+        tx: WriteTransaction,
+        course_id: int,
+        terms: CourseTerms,
+        closed: Sequence[Enrollment],
+        status: EnrollmentStatus,
+        now: Instant,
+    ) -> None:
+        """Set the status of locked enrollments, and give the seats that come free to those who wait."""
+        freed = sum(enrollment.status in OPEN for enrollment in closed) if status not in OPEN else 0
+        moves = Moves()
+        for enrollment in closed:
+            before = copy(enrollment)
+            enrollment.status = status
+            moves.move(course_id, before, enrollment)
+        await enrollments.set_standing(tx, closed, now)
+        await enrollments.add_seats(tx, course_id, -freed)
+        changes = [change for enrollment in closed for change in news.of_standing(enrollment, terms.title)]
+        free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
+        changes += await move_up(tx, course_id, terms, free, moves, now)
+        await moves.write(tx)
+        await feed.publish(tx, changes, now)
+
+
+async def move_up(
+    tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, moves: Moves, now: Instant
+) -> list[Change]:
+    """Seat those who have waited longest, as many as there are free seats (all if None); give what is to be told.
+
+    The course must be locked.
+    """
+    if free is not None and free <= 0:
+        return []
+    waiting = await waiting_list.first(tx, course_id, _EVERYBODY if free is None else free)
+    if not waiting:
+        return []
+    seated = await _seat(tx, course_id, waiting, moves, enrolled_at=now, now=now)
+    return [change for enrollment in seated for change in news.of_standing(enrollment, terms.title, ChangeType.SEAT)]
+
+
+async def _seat(
+    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], moves: Moves, *, enrolled_at: Instant, now: Instant
+) -> list[Enrollment]:
+    """Enroll learners, or let them resume; the course must be locked and have the seats."""
+    keys = sorted((user_id, course_id) for user_id in user_ids)
+    known = await enrollments.lock(tx, keys)
+    before = {key: copy(enrollment) for key, enrollment in known.items()}
+    for enrollment in known.values():
+        was_completed = enrollment.completed_at is not None
+        enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
+        enrollment.enrolled_at = enrolled_at
+    await enrollments.set_standing(tx, list(known.values()), now)
+    new = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
+    await enrollments.insert_enrollments(tx, course_id, new, enrolled_at=enrolled_at, now=now)
+    await enrollments.add_seats(tx, course_id, len(keys))
+    await waiting_list.remove(tx, course_id, user_ids)
+    seated = await enrollments.lock(tx, keys)
+    for key, enrollment in seated.items():
+        moves.move(course_id, before.get(key), enrollment)
+    return [seated[user_id, course_id] for user_id in user_ids]
+
+
+def _check_window(terms: CourseTerms, now: Instant) -> None:
+    has_begun = terms.enroll_from is None or terms.enroll_from <= now
+    has_ended = any(end is not None and end <= now for end in (terms.enroll_until, terms.ends_at))
+    if not has_begun or has_ended:
+        raise Conflict("This course is not open for enrollment now.", code="COURSE_CLOSED")
+
+
+async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int) -> None:
+    wanted = await catalogue.list_prerequisites(tx, course_id)
+    missing = set(wanted) - (await enrollments.completed_among(tx, user_id, wanted) if wanted else set())
+    if missing:
+        names = ", ".join(str(i) for i in sorted(missing))
+        raise Conflict(f"These courses have to be completed first: {names}.", code="PREREQUISITE_MISSING")
+
+
+def _check_not_enrolled(found: Enrollment | None, now: Instant) -> None:
+    if found is not None and found.status is not EnrollmentStatus.DROPPED:
+        reason = "is already enrolled in" if found.is_open(now) else "no longer has access to"
+        raise Conflict(f"Learner {reason} this course.", code="LEARNER_ENROLLMENT_DENIED")

@@ -1,0 +1,64 @@
+"""Analytics of a course, from tallies: numbers by name that are kept up to date with every change.
+
+Each enrollment and each unit's progress adds something to some tallies; a change takes off what it added and adds what it adds
+now. So the analytics cost the same however many learners a course has and however much they did.
+"""
+
+from typing import Any, Protocol
+
+from headway.courses.completion import Percent
+from headway.enrollments.status import EnrollmentStatus
+from headway.instants import DAY, Instant, Milliseconds
+
+Tally = tuple[str, int]
+"""A name, and what is added to the number of that name."""
+
+FINISHED = frozenset({EnrollmentStatus.COMPLETED, EnrollmentStatus.CERTIFIED})
+PERCENT, COMPLETION_TIME = "percent", "completion-ms"
+
+
+def status_tally(status: EnrollmentStatus) -> str:
+    """Name the tally of enrollments of a status."""
+    return f"status:{status.value}"
+
+
+def completed_tally(status: EnrollmentStatus) -> str:
+    """Name the tally of enrollments of a status that have a date of completion."""
+    return f"completed:{status.value}"
+
+
+def tallies_of_enrollment(
+    status: EnrollmentStatus,
+    percent: Percent,
+    enrolled_at: Instant,
+    completed_at: Instant | None,
+    last_activity_at: Instant | None,
+) -> tuple[Tally, ...]:
+    """Give what an enrollment adds to the tallies of its course."""
+    added: list[Tally] = [(status_tally(status), 1)]
+    if percent:
+        added.append((PERCENT, percent))
+    if last_activity_at is not None:
+        added.append((f"active:{last_activity_at // DAY}", 1))
+    if completed_at is not None:
+        added.append((completed_tally(status), 1))
+    if status in FINISHED and completed_at is not None:
+        added.append((COMPLETION_TIME, _time_to_complete(enrolled_at, completed_at)))
+    return tuple(added)
+
+
+def _time_to_complete(enrolled_at: Instant, completed_at: Instant) -> Milliseconds:
+    """Who left a course after completing it and came back was enrolled anew after the completion: that took no time."""
+    return max(completed_at - enrolled_at, 0)
+
+
+class Tallied(Protocol):
+    """What adds to the tallies of a course."""
+
+    @property
+    def tallied(self) -> tuple[Any, ...]:
+        """What the tallies follow from: as long as it is equal, so are they."""
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What it adds."""

@@ -1,0 +1,237 @@
+"""Enrollments as rows, with the course progress they carry, and the seats they take."""
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
+
+from headway.accounts.tables import users
+from headway.courses.evidence import decode_evidence, encode_evidence
+from headway.courses.tables import course_staff, courses
+from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
+from headway.db.dialects import UpdateRows, WriteRows, rows
+from headway.db.types import Id
+from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
+from headway.enrollments.tables import enrollments
+from headway.instants import DAY, Instant
+
+
+def status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
+    """Give the condition that an enrollment has one of these statuses."""
+    # Not IN: its values would be put into the text at each run, and statements are compiled once.
+    return or_(*(enrollments.c.status == status.value for status in statuses))
+
+
+_keys = rows("keys", {"user_id": Id, "course_id": Id})
+COLUMNS = (
+    enrollments.c.user_id,
+    enrollments.c.course_id,
+    enrollments.c.status,
+    enrollments.c.percent,
+    enrollments.c.study_ms,
+    enrollments.c.metadata,
+    enrollments.c.last_activity_at,
+    enrollments.c.enrolled_at,
+    enrollments.c.completed_at,
+    enrollments.c.certificate_url,
+    enrollments.c.created_at,
+    enrollments.c.updated_at,
+    enrollments.c.id,
+    courses.c.revision,
+    courses.c.access_days,
+)
+_found = (
+    select(*COLUMNS)
+    .select_from(_keys)
+    .join(enrollments, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
+    .join(courses, courses.c.id == enrollments.c.course_id)
+    .order_by(enrollments.c.user_id, enrollments.c.course_id)
+)
+_lock = _found.with_for_update(of=enrollments)
+_lock_page = (
+    select(*COLUMNS)
+    .join(courses, courses.c.id == enrollments.c.course_id)
+    .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.user_id > bindparam("after_user"))
+    .order_by(enrollments.c.user_id)
+    .limit(bindparam("most"))
+    .with_for_update(of=enrollments)
+)
+
+_standing = (
+    select(
+        courses.c.is_published,
+        courses.c.revision.label("course_revision"),
+        course_staff.c.role,
+        users.c.id.label("known_user_id"),
+        enrollments.c.id.label("enrollment_id"),
+        enrollments.c.updated_at,
+    )
+    .outerjoin(
+        course_staff,
+        and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id)),
+    )
+    .outerjoin(users, users.c.id == bindparam("user_id", type_=Id))
+    .outerjoin(
+        enrollments,
+        and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id),
+    )
+    .where(courses.c.id == bindparam("course_id", type_=Id))
+)
+
+
+_insert = WriteRows(
+    enrollments,
+    [
+        *("user_id", "course_id", "id", "status", "percent", "study_ms", "metadata"),
+        *("enrolled_at", "created_at", "updated_at"),
+    ],
+)
+_update_progress = UpdateRows(
+    enrollments,
+    ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
+)
+_update_standing = UpdateRows(enrollments, ["status", "enrolled_at", "certificate_url", "updated_at"])
+_add_seats = (
+    update(courses)
+    .where(courses.c.id == bindparam("course_id"))
+    .values(seats_taken=courses.c.seats_taken + bindparam("count", type_=Integer()))
+)
+_completed_among = (
+    select(enrollments.c.course_id)
+    .join(_keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
+    .where(enrollments.c.completed_at.is_not(None))
+)
+_open_in_course = (
+    select(func.count())
+    .select_from(enrollments)
+    .where(enrollments.c.course_id == bindparam("course_id"), status_among(*sorted(OPEN)))
+)
+
+
+_limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
+_cutoffs = rows("cutoffs", {"course_id": Id, "before": enrollments.c.enrolled_at.type})
+_run_out = (
+    select(enrollments.c.user_id, enrollments.c.course_id)
+    .select_from(_cutoffs)
+    .join(enrollments, and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before))
+    .where(status_among(*sorted(LIMITED)))
+    .order_by(enrollments.c.course_id, enrollments.c.user_id)
+    .limit(bindparam("most"))
+)
+_most_active = (
+    select(enrollments.c.user_id)
+    .where(enrollments.c.course_id == bindparam("course_id"), status_among(*sorted(OPEN)))
+    .order_by(enrollments.c.study_ms.desc(), enrollments.c.user_id)
+    .limit(1)
+)
+
+
+def enrollment_of(row: Row | tuple[Any, ...]) -> Enrollment:
+    """Read an enrollment from a row that begins with `COLUMNS`."""
+    return Enrollment(
+        row[0],
+        row[1],
+        EnrollmentStatus(row[2]),
+        row[3],
+        row[4],
+        decode_evidence(row[5]),
+        row[6],
+        row[7],
+        row[8],
+        row[9],
+        *tuple(row)[10:15],
+    )
+
+
+async def find(tx: ReadTransaction, user_id: int, course_id: int) -> Enrollment | None:
+    """Read one enrollment."""
+    row = await tx.first(_found, keys=[(user_id, course_id)])
+    return enrollment_of(row) if row else None
+
+
+async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
+    """Lock and read these learners' enrollments, in ascending order of (user, course); those that exist."""
+    found = (enrollment_of(row) for row in await tx.all(_lock, keys=keys))
+    return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
+
+
+async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, most: int) -> list[Enrollment]:
+    """Lock and read enrollments in a course in the order of their learners, up to `most`."""
+    return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, most=most)]
+
+
+async def insert_enrollments(
+    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], *, enrolled_at: Instant, now: Instant
+) -> None:
+    """Enroll learners who have no enrollment in the course yet."""
+    ids = await tx.new_ids(enrollments, len(user_ids))
+    fixed = (EnrollmentStatus.ENROLLED.value, 0, 0, "{}", enrolled_at, now, now)
+    await tx.write_rows((_insert, [(*key, *fixed) for key in zip(user_ids, repeat(course_id), ids, strict=False)]))
+
+
+async def set_standing(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
+    """Overwrite status, enrollment date and certificate of locked enrollments."""
+    for enrollment in changed:
+        enrollment.touch(now)
+    values = [(e.status.value, e.enrolled_at, e.certificate_url, e.updated_at, e.user_id, e.course_id) for e in changed]
+    await tx.write_rows((_update_standing, values))
+
+
+async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
+    """Count seats as taken, or with a negative number as free again; the course must be locked."""
+    if count:
+        await tx.run(_add_seats, course_id=course_id, count=count)
+
+
+def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
+    """Give what overwrites the progress of locked enrollments."""
+    for enrollment in changed:
+        enrollment.touch(now)
+    return _update_progress, [
+        (
+            *(e.status, e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at),
+            *(e.completed_at, e.updated_at, e.user_id, e.course_id),
+        )
+        for e in changed
+    ]
+
+
+async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> set[int]:
+    """Say which of these courses the learner has completed, also if the learner left them since."""
+    found = await tx.all(_completed_among, keys=[(user_id, course_id) for course_id in course_ids])
+    return {row["course_id"] for row in found}
+
+
+async def count_open(tx: ReadTransaction, course_id: int) -> int:
+    """Count the learners who hold a seat in a course."""
+    return int((await tx.one(_open_in_course, course_id=course_id))[0])
+
+
+async def most_active(tx: ReadTransaction, course_id: int) -> int:
+    """Give the learner with the most study time of those who have access to a course that has any."""
+    return int((await tx.one(_most_active, course_id=course_id))["user_id"])
+
+
+async def run_out(tx: ReadTransaction, now: Instant, *, most: int) -> list[LearnerInCourse]:
+    """Give learners whose days of access are over, by course, up to `most`."""
+    limited = [(row["id"], now - row["access_days"] * DAY) for row in await tx.all(_limited_courses)]
+    if not limited:
+        return []
+    return [(row["user_id"], row["course_id"]) for row in await tx.all(_run_out, cutoffs=limited, most=most)]
+
+
+async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
+    """Read these learners' enrollments, those that exist."""
+    found = (enrollment_of(row) for row in await tx.all(_found, keys=keys))
+    return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
+
+
+async def standing(tx: ReadTransaction, *, caller_id: int, user_id: int, course_id: int) -> Row | None:
+    """Give what decides whether a caller may see a learner in a course, and tells one state of that from another.
+
+    The row has is_published, course_revision, role (of the caller in the course's staff), known_user_id, enrollment_id
+    and updated_at. There is none if there is no such course.
+    """
+    return await tx.first(_standing, caller_id=caller_id, user_id=user_id, course_id=course_id)

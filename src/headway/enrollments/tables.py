@@ -1,0 +1,57 @@
+"""The tables of enrollments, the waiting list and course statistics."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
+
+from headway.courses.completion import COMPLETE
+from headway.db.types import UPDATED_IN_PLACE, Id, Moment, metadata, one_of
+from headway.enrollments.status import EnrollmentStatus
+
+enrollments = Table(
+    "enrollments",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("id", Id, nullable=False, comment="for those who want one number; unique, and nothing is looked up by it"),
+    Column("status", Text, nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("study_ms", BigInteger, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("last_activity_at", Moment),
+    Column("enrolled_at", Moment, nullable=False),
+    Column("completed_at", Moment),
+    Column("certificate_url", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    one_of("status", EnrollmentStatus),
+    CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
+    Index("ix_enrollments_course_id", "course_id", "user_id"),
+    Index("ix_enrollments_course_percent", "course_id", "status", "percent", "user_id"),
+    Index("ix_enrollments_course_enrolled_at", "course_id", "status", "enrolled_at", "user_id"),
+    Index("ix_enrollments_course_completed_at", "course_id", "status", "completed_at", "user_id"),
+    sqlite_with_rowid=False,
+    postgresql_with=UPDATED_IN_PLACE,
+)
+"""A learner's place in a course, and the course progress: percent in hundredths, study time, engagement in metadata."""
+
+waiting_list = Table(
+    "waiting_list",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("number", BigInteger, nullable=False, comment="in the order of arrival"),
+    Column("joined_at", Moment, nullable=False),
+    Index("ix_waiting_list_course_id", "course_id", "number"),
+)
+"""Who waits for a seat; the row of the course is locked by whoever joins, leaves or moves somebody up."""
+
+course_tallies = Table(
+    "course_tallies",
+    metadata,
+    Column("course_id", Id, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, comment="so that writers rarely wait for each other; the sum counts"),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    postgresql_with=UPDATED_IN_PLACE,
+)
+"""What the analytics of a course are made of, brought up to date in the transactions that change it."""

@@ -1,0 +1,1 @@
+"""The feed: numbered entries by topic."""

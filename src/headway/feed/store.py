@@ -1,0 +1,97 @@
+"""The feed as rows."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, true
+from sqlalchemy.dialects.postgresql import insert
+
+from headway.db.database import ReadTransaction, Row, WriteTransaction
+from headway.db.dialects import WriteRows, rows
+from headway.db.index_keys import encrypting
+from headway.feed.model import PERSONAL, Change, Entry, Position
+from headway.feed.tables import feed, feed_topics
+from headway.instants import Instant
+
+KEPT = 1_000
+"""So many of the newest entries of a topic can be replayed, and up to `_PRUNED_EVERY` more."""
+_PRUNED_EVERY = 100
+
+_counted = rows("counted", {"topic": Text(), "count": BigInteger()})
+_first_numbers = insert(feed_topics).from_select(
+    # The condition keeps SQLite from reading ON CONFLICT as the beginning of a join.
+    ["topic", "seq"],
+    select(_counted.c.topic, _counted.c.count).where(true()).order_by(_counted.c.topic),
+)
+_take_numbers = _first_numbers.on_conflict_do_update(
+    index_elements=["topic"], set_={"seq": feed_topics.c.seq + _first_numbers.excluded.seq}
+).returning(feed_topics.c.topic, feed_topics.c.seq)
+_insert = WriteRows(feed, ["topic", "seq", "type", "at", "data"])
+_prune = delete(feed).where(feed.c.topic == bindparam("of_topic"), feed.c.seq <= bindparam("upto"))
+_after = (
+    select(feed.c.topic, feed.c.seq, feed.c.type, feed.c.at, feed.c.data)
+    .where(feed.c.topic == bindparam("topic"), feed.c.seq > bindparam("after"))
+    .order_by(feed.c.seq)
+    .limit(bindparam("most"))
+)
+_wanted = rows("wanted", {"topic": Text()})
+_positions = (
+    select(feed_topics.c.topic, feed_topics.c.seq, func.min(feed.c.seq).label("oldest"))
+    .select_from(_wanted)
+    .join(feed_topics, feed_topics.c.topic == _wanted.c.topic)
+    .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
+    .group_by(feed_topics.c.topic, feed_topics.c.seq)
+)
+_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_wanted, and_(feed_topics.c.topic == _wanted.c.topic))
+
+
+async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant) -> None:
+    """Put changes into their topics, in order, and wake those who listen once this is committed.
+
+    Topics stay locked until the transaction ends: this comes last in it, but for the activity log, and once.
+    """
+    if not changes:
+        return
+    counts = Counter(change.topic for change in changes)
+    taken = await tx.all(_take_numbers, counted=sorted(counts.items()))
+    newest = {row["topic"]: row["seq"] for row in taken}
+    upcoming = {topic: newest[topic] - count for topic, count in counts.items()}
+    values = []
+    encoded: tuple[Any, str] = (None, "")
+    for change in changes:
+        upcoming[change.topic] += 1
+        if change.data is not encoded[0]:
+            # The same is told in several topics, one after the other.
+            text = msgspec.json.encode(change.data).decode()
+            is_personal = change.type in PERSONAL
+            encoded = (change.data, (await encrypting(tx)).encrypt(text) if is_personal else text)
+        values.append((change.topic, upcoming[change.topic], change.type.value, now, encoded[1]))
+    await tx.write_rows((_insert, values))
+    for topic, seq in newest.items():
+        if seq % _PRUNED_EVERY < counts[topic] and seq > KEPT:
+            await tx.run(_prune, of_topic=topic, upto=seq - KEPT)
+    await tx.announce(counts.keys())
+
+
+async def entries_after(tx: ReadTransaction, topic: str, after: int, *, most: int) -> list[Entry]:
+    """Read a topic's entries that come after a number, in order, up to `most`."""
+    found = await tx.all(_after, topic=topic, after=after, most=most)
+    return [Entry(row[0], row[1], row[2], row[3], _data(tx, row)) for row in found]
+
+
+def _data(tx: ReadTransaction, row: Row) -> msgspec.Raw:
+    text = tx.keyring.decrypt(row["data"]) if row["type"] in PERSONAL else row["data"]
+    return msgspec.Raw(text.encode())
+
+
+async def position(tx: ReadTransaction, topic: str) -> Position:
+    """Say how far a topic goes."""
+    row = await tx.first(_positions, wanted=[(topic,)])
+    return Position(0, 0) if row is None else Position(row["seq"], row["oldest"] or 0)
+
+
+async def newest(tx: ReadTransaction, topics: Collection[str]) -> dict[str, int]:
+    """Give the newest number of each of these topics that has one."""
+    return {row["topic"]: row["seq"] for row in await tx.all(_newest, wanted=[(topic,) for topic in topics])}

@@ -1,0 +1,25 @@
+"""The tables of the feed."""
+
+from sqlalchemy import BigInteger, Column, Table, Text
+
+from headway.db.types import Moment, metadata
+
+feed_topics = Table(
+    "feed_topics",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+)
+"""The newest number of each topic; its row is locked from numbering to commit, so that numbers appear in order."""
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("data", Text, nullable=False, comment="JSON; encrypted where it is personal"),
+    sqlite_with_rowid=False,
+)
+"""What live clients are told, in order; the newest of each topic are kept."""

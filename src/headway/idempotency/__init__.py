@@ -1,0 +1,1 @@
+"""Stored responses: a repeated request gets the same answer."""

@@ -1,0 +1,18 @@
+"""The table of stored responses."""
+
+from sqlalchemy import Column, Index, Integer, Table, Text
+
+from headway.db.types import Id, Moment, metadata
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", Id, primary_key=True, comment="0 for callers without an account"),
+    Column("key", Text, primary_key=True),
+    Column("request", Text, nullable=False, comment="a hash of method, path and body"),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False, comment="encrypted"),
+    Column("created_at", Moment, nullable=False),
+    Index(None, "created_at"),
+)
+"""Answers that are given again when a request is repeated under its key; committed with what the request did."""

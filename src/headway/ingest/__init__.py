@@ -1,1 +1,0 @@
-"""Grouping the writes of many requests into one transaction."""

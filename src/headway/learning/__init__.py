@@ -1,0 +1,1 @@
+"""Events, study time, completion, progress, and their statistics."""

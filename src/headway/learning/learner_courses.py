@@ -1,0 +1,135 @@
+"""What learners see of their courses, and what they declare done."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from headway.accounts import users_store as users
+from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.courses.model import Outline
+from headway.courses.structure import Outlines
+from headway.db.database import Database, ReadTransaction
+from headway.enrollments import lists_store as enrollment_lists
+from headway.enrollments import store as enrollments
+from headway.enrollments.access import require_known, require_staff
+from headway.enrollments.model import Enrollment, NamedEnrollment
+from headway.enrollments.status import EnrollmentStatus
+from headway.errors import Conflict, Forbidden, NotFound
+from headway.identity import Caller
+from headway.instants import Clock, Instant, Milliseconds
+from headway.learning import store as activity
+from headway.learning.progress import Walk, advance
+from headway.learning.study_time import Moment
+
+
+class CourseProgress(NamedTuple):
+    """How far a learner is in a course. `percent` is in hundredths."""
+
+    course_id: int
+    title: str
+    status: EnrollmentStatus
+    completed_modules: list[int]
+    """Those whose required units are all complete; a module without any is not among them."""
+    percent: Percent
+    last_activity_at: Instant | None
+    study_ms: Milliseconds
+
+
+class Learning:
+    """Courses from the learner's side, and the list of learners from the staff's."""
+
+    def __init__(self, database: Database, clock: Clock, outlines: Outlines) -> None:
+        self._database = database
+        self._clock = clock
+        self._outlines = outlines
+
+    async def progress(self, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
+        """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
+        async with self._database.read() as tx:
+            found, total = await enrollment_lists.list_of_user(tx, user_id, most=limit, skipped=(page - 1) * limit)
+            return await self._told(tx, user_id, found), total
+
+    async def complete_module(self, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
+        """Declare all units of a module complete.
+
+        Raises NotFound COURSE_NOT_FOUND or MODULE_NOT_FOUND, Forbidden NOT_ENROLLED, Conflict MODULE_LOCKED where units
+        before it have to be completed first.
+        """
+        now, key = self._clock(), (caller.user_id, course_id)
+        async with self._database.write(in_courses=[course_id]) as tx:
+            enrollment = (await enrollments.lock(tx, [key])).get(key)
+            revisions = {course_id: enrollment.course_revision} if enrollment else {}
+            outline = (await self._outlines.get(tx, [course_id], revisions)).get(course_id)
+            if outline is None:
+                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+            if enrollment is None:
+                await require_known(tx, caller, course_id)
+            if enrollment is None or not enrollment.is_open(now):
+                raise Forbidden("You are not enrolled in this course.", code="NOT_ENROLLED")
+            units = outline.units_of(module_id)
+            if module_id not in outline.module_ids or not units:
+                raise NotFound("There is no such module in this course.", code="MODULE_NOT_FOUND")
+            if outline.is_sequential:
+                await _check_lock(tx, caller.user_id, outline, module_id)
+            walk = Walk(enrollment, outline)
+            for unit in units:
+                walk.step(
+                    unit.id, Moment(now, 0, is_shifted=False), Evidence(is_declared_complete=True, declared_percent=COMPLETE)
+                )
+            await advance(tx, [walk], now)
+            (stored,) = await enrollment_lists.list_keys(tx, [key])
+            (told,) = await self._told(tx, caller.user_id, [stored])
+        return told
+
+    async def list_enrollments(
+        self, caller: Caller, course_id: int, *, status: Sequence[EnrollmentStatus] = (), page: int, limit: int
+    ) -> tuple[list[NamedEnrollment], int]:
+        """List the learners of a course for its staff, in the order of their ids, and how many there are.
+
+        Raises NotFound COURSE_NOT_FOUND, Forbidden.
+        """
+        async with self._database.read() as tx:
+            await require_staff(tx, caller, course_id)
+            return await enrollment_lists.list_in_course(tx, course_id, statuses=status, most=limit, skipped=(page - 1) * limit)
+
+    async def name_of(self, user_id: int) -> str:
+        """Give a user's name. Raises NotFound USER_NOT_FOUND."""
+        async with self._database.read() as tx:
+            user = await users.find(tx, user_id)
+        if user is None:
+            raise NotFound("There is no such user.", code="USER_NOT_FOUND")
+        return user.name
+
+    async def _told(self, tx: ReadTransaction, user_id: int, found: Sequence[tuple[Enrollment, str]]) -> list[CourseProgress]:
+        revisions = {enrollment.course_id: enrollment.course_revision for enrollment, _ in found}
+        outlines = await self._outlines.get(tx, revisions, revisions)
+        completed = await activity.completed_units(tx, [(user_id, course_id) for course_id in revisions])
+        return [
+            CourseProgress(
+                enrollment.course_id,
+                title,
+                enrollment.status,
+                _completed_modules(outlines, enrollment.course_id, completed),
+                enrollment.percent,
+                enrollment.last_activity_at,
+                enrollment.study_ms,
+            )
+            for enrollment, title in found
+        ]
+
+
+def _completed_modules(outlines: Mapping[int, Outline], course_id: int, completed: set[int]) -> list[int]:
+    is_whole: dict[int, bool] = {}
+    for unit in outlines[course_id].units.values():
+        if unit.counts:
+            is_whole[unit.module_id] = is_whole.get(unit.module_id, True) and unit.id in completed
+    return [module_id for module_id, whole in is_whole.items() if whole]
+
+
+async def _check_lock(tx: ReadTransaction, user_id: int, outline: Outline, module_id: int) -> None:
+    (reached,) = (await activity.read_units_of(tx, [(user_id, outline.course_id)])).values()
+    completed = {unit.unit_id for unit in reached if unit.is_complete}
+    begun = {unit.unit_id for unit in reached}
+    # The units of the module itself are completed one after the other, so only those before it can lock it.
+    within = completed | {unit.id for unit in outline.units_of(module_id)}
+    if any(outline.blocks(unit.id, within) for unit in outline.units_of(module_id) if unit.id not in begun):
+        raise Conflict("The units before this module have to be completed first.", code="MODULE_LOCKED")

@@ -1,0 +1,157 @@
+"""What learners' clients report: events, which are kept for ever, heartbeats, which only vouch for study time, and updates,
+which declare how far a learner is in a unit.
+"""
+
+from enum import StrEnum
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from headway.courses.completion import COMPLETE, NO_EVIDENCE, EngagementMetrics, Evidence, Percent
+from headway.errors import FieldError
+from headway.instants import Instant, Milliseconds
+from headway.learning.unit_progress import UnitProgress, UnitStatus
+
+
+class ActivityType(StrEnum):
+    """The things a learner can do."""
+
+    COURSE_VIEW = "course_view"
+    MODULE_VIEW = "module_view"
+    UNIT_VIEW = "unit_view"
+    UNIT_COMPLETE = "unit_complete"
+    VIDEO_PLAY = "video_play"
+    VIDEO_PAUSE = "video_pause"
+    VIDEO_SEEK = "video_seek"
+    VIDEO_PROGRESS = "video_progress"
+    VIDEO_COMPLETE = "video_complete"
+    QUIZ_START = "quiz_start"
+    QUIZ_SUBMIT = "quiz_submit"
+    ASSESSMENT_START = "assessment_start"
+    ASSESSMENT_SUBMIT = "assessment_submit"
+    RESOURCE_DOWNLOAD = "resource_download"
+    LINK_CLICK = "link_click"
+    DISCUSSION_VIEW = "discussion_view"
+    DISCUSSION_POST = "discussion_post"
+    NOTE_CREATE = "note_create"
+    SEARCH = "search"
+    SESSION_START = "session_start"
+    SESSION_END = "session_end"
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One thing a learner did. Times are as the client gave them; `metadata` is canonical JSON text of an object."""
+
+    event_id: str
+    activity_type: ActivityType
+    course_id: int
+    module_id: int | None = None
+    unit_id: int | None = None
+    duration_seconds: float | None = None
+    metrics: EngagementMetrics | None = None
+    start_time: Instant | None = None
+    end_time: Instant | None = None
+    session_id: str | None = None
+    sent_at: Instant | None = None
+    metadata: str | None = None
+    quiz_score_percent: float | None = None
+    """The score in `metadata` of a `quiz_submit` that has one."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What this event says about its unit."""
+        return Evidence(
+            engagement_metrics=self.metrics,
+            quiz_score_percent=self.quiz_score_percent,
+            is_viewed=self.activity_type is ActivityType.UNIT_VIEW,
+            is_marked_complete=self.activity_type is ActivityType.UNIT_COMPLETE,
+        )
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """A sign that a learner is still here; it leaves no row of its own."""
+
+    course_id: int
+    is_active: bool
+    module_id: int | None = None
+    unit_id: int | None = None
+    timestamp: Instant | None = None
+    active: Milliseconds | None = None
+    sent_at: Instant | None = None
+    event_id: str | None = None
+    """Only echoed: merging a heartbeat twice changes nothing, so none is needed to tell a repetition."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """A heartbeat says nothing but that time was spent."""
+        return NO_EVIDENCE
+
+
+class Update(msgspec.Struct, frozen=True):
+    """A client's word on how far a learner is in a unit: a command, which is refused where the unit is locked.
+
+    It leaves no row of its own: what it says merges with what is known by maximum, `metadata` key by key.
+    """
+
+    course_id: int
+    unit_id: int
+    status: UnitStatus | None = None
+    percent: Percent | None = None
+    duration_seconds: int | None = None
+    metadata: dict[str, Any] | None = None
+    module_id: ClassVar[None] = None
+    event_id: ClassVar[None] = None
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this says that the learner has begun."""
+        return self.status is not UnitStatus.NOT_STARTED or bool(self.percent or self.duration_seconds)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What this says about its unit: COMPLETED is 100 percent unless another one is named, and counts in full."""
+        is_complete = self.status is UnitStatus.COMPLETED
+        percent = COMPLETE if is_complete and self.percent is None else self.percent
+        return Evidence(is_declared_complete=is_complete, declared_percent=percent, reported_seconds=self.duration_seconds)
+
+
+Observation: TypeAlias = Event | Heartbeat | Update
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What one request of one learner brings; its observations get their verdicts in the same order."""
+
+    user_id: int
+    received_at: Instant
+    observations: tuple[Observation, ...]
+    size_bytes: int = 0
+    """How large the request's body was."""
+
+
+class Outcome(StrEnum):
+    """What became of one observation."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+
+
+class Refusal(StrEnum):
+    """Why an observation is not recorded, where it could be read."""
+
+    UNKNOWN = "unknown"
+    """There is no such course, module or unit, or they do not belong together."""
+    FORBIDDEN = "forbidden"
+    LOCKED = "locked"
+    TOO_LARGE = "too large"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The outcome for one observation. A rejection has errors; an update that is accepted has the progress it led to."""
+
+    outcome: Outcome
+    event_id: str | None = None
+    errors: tuple[FieldError, ...] = ()
+    refusal: Refusal | None = None
+    progress: UnitProgress | None = None

@@ -1,0 +1,210 @@
+"""The course room: who is where in a course, for those who may know."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from headway.accounts import users_store as users
+from headway.courses import store as catalogue
+from headway.courses.model import Outline
+from headway.courses.structure import Outlines
+from headway.db.database import Database, ReadTransaction
+from headway.enrollments import lists_store as enrollment_lists
+from headway.enrollments import statistics_store as tallies
+from headway.enrollments import store as enrollments
+from headway.enrollments.access import require_known, require_staff
+from headway.enrollments.model import Enrollment, Order, Part, Sort
+from headway.errors import Conflict, Forbidden, Invalid, NotFound
+from headway.identity import Caller
+from headway.instants import DAY, Clock
+from headway.learning import progress_store as learner_progress
+from headway.learning import store as activity
+from headway.learning.ingest import Ingest
+from headway.learning.model import Outcome, Refusal, Report, Update, Verdict
+from headway.learning.statistics import CourseFigures, figures
+from headway.learning.unit_progress import UnitProgress, UnitStatus
+
+
+class Standing(NamedTuple):
+    """That a caller may see a learner in a course; `version` tells one state of what is seen from another.
+
+    It is None where the learner is not enrolled.
+    """
+
+    course_id: int
+    user_id: int
+    version: str | None
+
+
+class LearnerProgress(NamedTuple):
+    """A learner in a course; `units` are those with progress, the newest change first."""
+
+    enrollment: Enrollment | None
+    units: list[UnitProgress]
+    untouched: dict[int, UnitStatus]
+    """The course's other units in its order: NOT_STARTED or LOCKED; empty unless they are asked for."""
+
+
+class ProgressPage(NamedTuple):
+    """Some of the learners of a course, and how many there are."""
+
+    learners: list[LearnerProgress]
+    total: int
+
+
+class CourseRoom:
+    """Progress of learners in courses, as they and the staff see it, and the figures of courses."""
+
+    def __init__(self, database: Database, clock: Clock, outlines: Outlines, ingest: Ingest) -> None:
+        self._database = database
+        self._clock = clock
+        self._outlines = outlines
+        self._ingest = ingest
+
+    async def standing(self, caller: Caller, course_id: int, user_id: int) -> Standing:
+        """Let learners see themselves, and staff those in their courses.
+
+        Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
+        """
+        async with self._database.read(is_single=True) as tx:
+            row = await enrollments.standing(tx, caller_id=caller.user_id, user_id=user_id, course_id=course_id)
+        is_staff = row is not None and (caller.sees_all or row["role"] is not None)
+        is_own = user_id == caller.user_id
+        is_known = row is not None and (row["is_published"] or is_staff or (is_own and row["enrollment_id"] is not None))
+        if row is None or not is_known:
+            raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+        if not is_own and not is_staff:
+            raise Forbidden("Only the learner and the staff of the course may see this.")
+        if row["known_user_id"] is None:
+            raise _no_user()
+        is_enrolled = row["enrollment_id"] is not None
+        version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if is_enrolled else None
+        return Standing(course_id, user_id, version)
+
+    async def progress(self, of: Standing, *, is_whole: bool = False) -> LearnerProgress:
+        """Read a learner's progress in a course as of one moment; with all units of the course if `is_whole`."""
+        async with self._database.read(is_single=not is_whole) as tx:
+            found = await learner_progress.read(tx, of.user_id, of.course_id)
+            if found is None:
+                return LearnerProgress(None, [], {})
+            enrollment, units = found
+            if not is_whole:
+                return LearnerProgress(enrollment, units, {})
+            revisions = {of.course_id: enrollment.course_revision}
+            outline = (await self._outlines.get(tx, [of.course_id], revisions))[of.course_id]
+        return LearnerProgress(enrollment, units, _untouched(outline, units))
+
+    async def list_progress(
+        self,
+        caller: Caller,
+        course_id: int,
+        wanted: Order,
+        *,
+        page: int,
+        limit: int,
+    ) -> ProgressPage:
+        """List the learners of a course for its staff; those without a date come last when sorted by it.
+
+        Raises NotFound COURSE_NOT_FOUND, Forbidden.
+        """
+        first = (page - 1) * limit
+        async with self._database.read() as tx:
+            await require_staff(tx, caller, course_id)
+            total, completed = await tallies.count_standings(tx, course_id, wanted.statuses)
+            found: list[Enrollment] = []
+            # Those without a date come after those with one, whatever the order.
+            by_date = wanted.sort is Sort.COMPLETED_AT
+            parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
+            for part in parts:
+                found += await enrollment_lists.list_sorted(
+                    tx, course_id, wanted, part, most=limit - len(found), skipped=max(first, 0)
+                )
+                first -= part.size
+            return ProgressPage(await _with_units(tx, found), total)
+
+    async def read_some(
+        self, caller: Caller, course_id: int, user_ids: Sequence[int]
+    ) -> tuple[list[LearnerProgress], list[int]]:
+        """Read the progress of these learners, in the order asked for, and say who of them is not enrolled.
+
+        Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
+        """
+        asked = list(dict.fromkeys(user_ids))
+        async with self._database.read() as tx:
+            if set(asked) <= {caller.user_id}:
+                await require_known(tx, caller, course_id)
+            else:
+                await require_staff(tx, caller, course_id)
+            found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in asked])
+            enrolled = [found[user_id, course_id] for user_id in asked if (user_id, course_id) in found]
+            missing = [user_id for user_id in asked if (user_id, course_id) not in found]
+            return await _with_units(tx, enrolled), missing
+
+    async def analytics_version(self, caller: Caller, course_id: int) -> str:
+        """Tell one state of a course's figures from another, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
+        async with self._database.read() as tx:
+            await require_staff(tx, caller, course_id)
+            revision = await tallies.revision(tx, course_id)
+            state = await catalogue.state(tx, course_id)
+        return f"{state}.{revision}.{self._clock() // DAY}"
+
+    async def analytics(self, course_id: int) -> CourseFigures:
+        """Work out the figures of a course that exists."""
+        async with self._database.read() as tx:
+            counted = await tallies.read(tx, course_id)
+            revisions = await catalogue.revisions(tx, [course_id])
+            outline = (await self._outlines.get(tx, [course_id], revisions))[course_id]
+        unit_ids = [unit.id for unit in outline.units.values() if not unit.is_retired]
+        return figures(counted, unit_ids, today=self._clock() // DAY)
+
+    async def update(self, caller: Caller, user_id: int, update: Update, *, is_alone: bool = False) -> UnitProgress:
+        """Record what a client declares of a learner's progress in a unit.
+
+        For somebody else only services and administrators do. `is_alone` writes it within the transaction of this task.
+        Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, USER_NOT_FOUND or UNIT_NOT_FOUND, Conflict UNIT_LOCKED.
+        """
+        if user_id != caller.user_id and not caller.sees_all:
+            raise Forbidden("Only services and administrators update the progress of somebody else.")
+        report = Report(user_id, self._clock(), (update,))
+        (verdict,) = await (self._ingest.record_alone(report) if is_alone else self._ingest.record(report))
+        if verdict.outcome is Outcome.ACCEPTED and verdict.progress is not None:
+            return verdict.progress
+        if verdict.refusal is Refusal.FORBIDDEN:
+            async with self._database.read() as tx:
+                await require_known(tx, caller, update.course_id)
+                if user_id != caller.user_id and await users.find(tx, user_id) is None:
+                    raise _no_user()
+        raise _refused(verdict)
+
+
+def _untouched(outline: Outline, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
+    """Give the status of the units without progress; one with progress is never locked."""
+    touched = {unit.unit_id for unit in units}
+    completed = {unit.unit_id for unit in units if unit.is_complete}
+    return {
+        unit.id: UnitStatus.LOCKED if outline.blocks(unit.id, completed) else UnitStatus.NOT_STARTED
+        for unit in outline.units.values()
+        if unit.id not in touched and not unit.is_retired
+    }
+
+
+async def _with_units(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[LearnerProgress]:
+    units = await activity.read_units_of(tx, [(each.user_id, each.course_id) for each in found]) if found else {}
+    return [LearnerProgress(each, units[each.user_id, each.course_id], {}) for each in found]
+
+
+def _no_user() -> NotFound:
+    return NotFound("There is no such user.", code="USER_NOT_FOUND")
+
+
+def _refused(verdict: Verdict) -> Conflict | Forbidden | NotFound | Invalid:
+    (error,) = verdict.errors
+    match verdict.refusal:
+        case Refusal.LOCKED:
+            return Conflict("The units before this one have to be completed first.", code="UNIT_LOCKED")
+        case Refusal.FORBIDDEN:
+            return Forbidden("The learner is not enrolled in this course.", code="NOT_ENROLLED")
+        case Refusal.UNKNOWN if error.field == "course_id":
+            return NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+        case Refusal.UNKNOWN:
+            return NotFound("There is no such content in this course.", code="UNIT_NOT_FOUND")
+    return Invalid(verdict.errors)

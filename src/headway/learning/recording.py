@@ -1,0 +1,208 @@
+"""Recording what learners' clients report: each event exactly once, each observation with its verdict."""
+
+from collections.abc import Mapping, Sequence
+
+from headway.courses.model import Outline
+from headway.courses.structure import Outlines
+from headway.db.database import Database, WriteTransaction
+from headway.enrollments import store as enrollments
+from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.errors import FieldError
+from headway.instants import SECOND, Instant
+from headway.learning import store as activity
+from headway.learning.model import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
+from headway.learning.progress import Walk, advance, merged_metadata
+from headway.learning.store import Content, EventKey, EventRow
+from headway.learning.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
+
+_ACCEPTED = Verdict(Outcome.ACCEPTED)
+_CONFLICT = FieldError("event_id", "was used before for an event with other content")
+_NO_MOMENT = Moment(0, 0, is_shifted=False)
+
+
+class _Entry:
+    """One observation on its way to a verdict."""
+
+    __slots__ = ("content", "key", "learner", "moment", "observation", "received_at", "refusal", "verdict")
+
+    def __init__(self, report: Report, observation: Observation) -> None:
+        self.observation = observation
+        self.received_at = report.received_at
+        self.learner: LearnerInCourse = (report.user_id, observation.course_id)
+        self.moment = _NO_MOMENT
+        self.refusal: Verdict | None = None
+        self.verdict = _ACCEPTED
+        self.content: Content = ()
+        self.key: EventKey = (report.user_id, observation.event_id or "")
+
+    def refuse(self, field: str, message: str, refusal: Refusal = Refusal.UNKNOWN) -> None:
+        """Reject the observation."""
+        errors = (FieldError(field, message),)
+        self.verdict = self.refusal = Verdict(
+            Outcome.REJECTED, event_id=self.observation.event_id, errors=errors, refusal=refusal
+        )
+
+
+class Tracking:
+    """The use case of all events and heartbeats."""
+
+    def __init__(self, database: Database, outlines: Outlines, rules: StudyRules, *, most_metadata_bytes: int = 32_000) -> None:
+        self._database = database
+        self._outlines = outlines
+        self._rules = rules
+        self._most_metadata_bytes = most_metadata_bytes
+
+    async def record(self, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
+        """Record many learners' reports in one transaction and give a verdict for each observation.
+
+        An event is stored once for ever: its repetition is a duplicate, the same id with other content a conflict.
+        What does not belong where it says, or is not open to the learner, is rejected and costs the others nothing.
+        The number of statements does not depend on how much is reported. Raises Unavailable; then nothing is stored,
+        or, where the connection was lost during the commit, everything: a repetition with the same ids tells.
+        """
+        by_report = [[_Entry(report, observation) for observation in report.observations] for report in reports]
+        entries = [entry for of_report in by_report for entry in of_report]
+        course_ids = {entry.observation.course_id for entry in entries}
+        async with self._database.write(in_courses=course_ids) as tx:
+            await self._record(tx, entries, course_ids, now)
+        return [[entry.verdict for entry in of_report] for of_report in by_report]
+
+    async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
+        enrolled = await enrollments.lock(tx, sorted({entry.learner for entry in entries}))
+        revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
+        outlines = await self._outlines.get(tx, course_ids, revisions)
+        for entry in entries:
+            _admit(entry, outlines.get(entry.observation.course_id), enrolled.get(entry.learner), now)
+            if entry.refusal is None:
+                entry.moment = self._moment(entry)
+        await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], outlines)
+        await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
+        walks = _walks(entries, enrolled, outlines)
+        if walks:
+            reached = await advance(tx, walks, now)
+            for entry in entries:
+                if isinstance(entry.observation, Update) and entry.verdict is _ACCEPTED:
+                    progress = reached[*entry.learner, entry.observation.unit_id]
+                    entry.verdict = Verdict(Outcome.ACCEPTED, progress=progress)
+
+    async def _check_updates(self, tx: WriteTransaction, entries: Sequence[_Entry], outlines: Mapping[int, Outline]) -> None:
+        """Refuse updates of locked units, and those with which more would be kept for a client than may be."""
+        admitted = [entry for entry in entries if entry.refusal is None]
+        if not admitted:
+            return
+        known = await activity.read_units_of(tx, sorted({entry.learner for entry in admitted}))
+        for entry in admitted:
+            update = entry.observation
+            assert isinstance(update, Update)  # noqa: S101 - they are chosen by that
+            units = {unit.unit_id: unit for unit in known[entry.learner]}
+            stored = units.get(update.unit_id)
+            completed = {unit.unit_id for unit in units.values() if unit.is_complete}
+            if stored is None and outlines[update.course_id].blocks(update.unit_id, completed):
+                entry.refuse("unit_id", "is locked until the units before it are complete", Refusal.LOCKED)
+            elif update.metadata and stored is not None and stored.client_metadata is not None:
+                kept = merged_metadata(stored.client_metadata, update.metadata)
+                if len(kept.encode()) > self._most_metadata_bytes:
+                    entry.refuse(
+                        "metadata", f"must not come to more than {self._most_metadata_bytes} bytes in all", Refusal.TOO_LARGE
+                    )
+
+    def _moment(self, entry: _Entry) -> Moment:
+        observation, received_at = entry.observation, entry.received_at
+        if isinstance(observation, Event):
+            duration = observation.duration_seconds
+            return moment_of_event(
+                start=observation.start_time,
+                end=observation.end_time,
+                # Longer than any claim is as long as the longest one.
+                duration=None if duration is None else int(min(duration * SECOND, self._rules.longest_claim)),
+                sent_at=observation.sent_at,
+                received_at=received_at,
+                rules=self._rules,
+            )
+        if isinstance(observation, Update):
+            return Moment(received_at, 0, is_shifted=False)
+        return moment_of_heartbeat(
+            timestamp=observation.timestamp,
+            is_active=observation.is_active,
+            active=observation.active,
+            sent_at=observation.sent_at,
+            received_at=received_at,
+            rules=self._rules,
+        )
+
+
+def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None, now: Instant) -> None:
+    """Set the content, with the module that the unit implies, and the refusal of what may not be recorded."""
+    observation = entry.observation
+    unit = outline.units.get(observation.unit_id) if outline and observation.unit_id is not None else None
+    module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
+    if isinstance(observation, Event):
+        entry.content = activity.content_of(observation, module_id)
+    if outline is None:
+        entry.refuse("course_id", "does not exist")
+    elif enrollment is None or not enrollment.is_open(now):
+        entry.refuse("course_id", "is a course you are not enrolled in", Refusal.FORBIDDEN)
+    elif module_id is not None and module_id not in outline.module_ids:
+        entry.refuse("module_id", "is not a module of this course")
+    elif observation.unit_id is not None and unit is None:
+        entry.refuse("unit_id", "is not a unit of this course")
+    elif unit is not None and unit.module_id != module_id:
+        entry.refuse("unit_id", f"is not a unit of module {module_id}")
+
+
+async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
+    """Store the events that are admitted and new, and set every event's verdict.
+
+    What is refused now may have been stored when it was still allowed: its repetition is a duplicate all the same.
+    """
+    first: dict[EventKey, _Entry] = {}
+    for entry in entries:
+        if entry.refusal is None:
+            first.setdefault(entry.key, entry)
+    inserted = await activity.insert_events(tx, [_row(entry) for entry in first.values()])
+    others = {entry.key for entry in entries} - inserted
+    contents = await activity.contents(tx, sorted(others))
+    for key in inserted:
+        contents[key] = first[key].content
+    for entry in entries:
+        key, event_id = entry.key, entry.observation.event_id
+        if key in inserted and first[key] is entry:
+            continue
+        if _is_same(entry, contents.get(key)):
+            entry.verdict = Verdict(Outcome.DUPLICATE, event_id)
+        elif entry.refusal is None:
+            entry.verdict = Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
+
+
+def _is_same(entry: _Entry, stored: Content | None) -> bool:
+    """Compare content; a module that the unit implies may have been another one at the time."""
+    if stored is None or entry.observation.module_id is not None:
+        return stored == entry.content
+    return activity.without_module(stored) == activity.without_module(entry.content)
+
+
+def _row(entry: _Entry) -> EventRow:
+    assert isinstance(entry.observation, Event)  # noqa: S101 - only events are stored
+    return activity.event_row(entry.key, entry.content, entry.observation, entry.moment, entry.received_at)
+
+
+def _walks(
+    entries: Sequence[_Entry],
+    enrolled: Mapping[LearnerInCourse, Enrollment],
+    outlines: Mapping[int, Outline],
+) -> list[Walk]:
+    """Gather the steps of everything accepted; a heartbeat that is not active is no step."""
+    walks: dict[LearnerInCourse, Walk] = {}
+    for entry in entries:
+        observation = entry.observation
+        if entry.verdict is not _ACCEPTED or (isinstance(observation, Heartbeat) and not observation.is_active):
+            continue
+        walk = walks.get(entry.learner)
+        if walk is None:
+            walk = walks[entry.learner] = Walk(enrolled[entry.learner], outlines[observation.course_id])
+        if isinstance(observation, Update):
+            walk.step(observation.unit_id, entry.moment, observation.evidence, is_start=observation.is_start)
+            walk.note(observation.unit_id, observation.metadata or {})
+        else:
+            walk.step(observation.unit_id, entry.moment, observation.evidence)
+    return list(walks.values())

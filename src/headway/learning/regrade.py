@@ -1,0 +1,79 @@
+"""Counting anew what learners have reached in a course, after its staff has changed it."""
+
+from collections.abc import Sequence
+from copy import copy
+
+from headway.courses.completion import COMPLETE, percent_of_course, percent_of_unit
+from headway.courses.model import Outline
+from headway.db.database import WriteTransaction
+from headway.enrollments import store as enrollments
+from headway.enrollments.model import Enrollment
+from headway.enrollments.statistics_store import Moves
+from headway.enrollments.status import LIMITED, EnrollmentStatus
+from headway.instants import Instant
+from headway.learning import store as activity
+
+_AT_ONCE = 2_000
+
+
+async def recount(tx: WriteTransaction, before: Outline, after: Outline, moves: Moves, now: Instant) -> None:
+    """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
+
+    Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
+    What that does to its tallies goes into `moves`.
+    """
+    changed = [
+        unit_id
+        for unit_id, unit in after.units.items()
+        if unit_id in before.units and unit.completion != before.units[unit_id].completion
+    ]
+    counted_before = {unit_id for unit_id, unit in before.units.items() if unit.counts}
+    counted_after = {unit_id for unit_id, unit in after.units.items() if unit.counts}
+    if not changed and counted_before == counted_after:
+        return
+    last_user = 0
+    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, most=_AT_ONCE):
+        last_user = page[-1].user_id
+        if changed:
+            await _recount_units(tx, page, after, changed, moves, now)
+        await _recount_course(tx, page, after, moves, now)
+
+
+async def _recount_units(
+    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, changed: Sequence[int], moves: Moves, now: Instant
+) -> None:
+    keys = [(enrollment.user_id, outline.course_id, unit_id) for enrollment in page for unit_id in changed]
+    moved = []
+    for progress in await activity.read_units(tx, keys):
+        rule = outline.units[progress.unit_id].completion
+        percent = percent_of_unit(rule, progress.evidence, progress.study_ms)
+        if progress.is_complete or percent == progress.percent:
+            continue
+        before = copy(progress)
+        progress.percent = percent
+        if percent == COMPLETE:
+            progress.is_complete, progress.completed_at = True, now
+        moves.move(outline.course_id, before, progress)
+        moved.append(progress)
+    await tx.write_rows(activity.unit_rows(moved, now))
+
+
+async def _recount_course(
+    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, moves: Moves, now: Instant
+) -> None:
+    reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
+    moved = []
+    for enrollment in page:
+        percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
+        percent = percent_of_course(percents, outline.required_units)
+        is_complete = 0 < outline.required_units <= completed and enrollment.completed_at is None
+        if percent == enrollment.percent and not is_complete:
+            continue
+        before = copy(enrollment)
+        enrollment.percent = percent
+        if is_complete:
+            enrollment.completed_at = now
+            enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
+        moves.move(outline.course_id, before, enrollment)
+        moved.append(enrollment)
+    await tx.write_rows(enrollments.progress_rows(moved, now))

@@ -1,0 +1,83 @@
+"""Statistics of a course: what units add to them, and the figures that follow."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from headway.enrollments.statistics import COMPLETION_TIME, FINISHED, PERCENT, Tally, status_tally
+from headway.enrollments.status import EnrollmentStatus
+from headway.instants import DAY, Day
+
+_RECENT_DAYS = 7
+
+
+@lru_cache(maxsize=10_000)
+def _unit_tallies(unit_id: int) -> tuple[str, str, str]:
+    return f"unit:{unit_id}:rows", f"unit:{unit_id}:completed", f"unit:{unit_id}:seconds"
+
+
+class UnitFigures(msgspec.Struct, frozen=True):
+    """How a unit is used: who completed it, and how long those who began it took on average."""
+
+    unit_id: int
+    completions: int
+    average_seconds: float
+
+
+class CourseFigures(msgspec.Struct, frozen=True):
+    """How a course goes. None of it tells of a single learner."""
+
+    enrollments: int
+    by_status: dict[EnrollmentStatus, int]
+    average_percent: float
+    """The mean course percent of all enrollments, 0 to 100."""
+    average_completion_days: float
+    """From enrollment to completion, of those COMPLETED or CERTIFIED; 0 where there is nobody."""
+    unit_progress: int
+    """How often a learner has progress in a unit."""
+    recently_active: int
+    """Learners whose last activity was today or on the six days before, in UTC."""
+    units: list[UnitFigures]
+
+    @property
+    def finished(self) -> int:
+        """Enrollments COMPLETED or CERTIFIED."""
+        return sum(self.by_status[status] for status in FINISHED)
+
+    @property
+    def completion_percent(self) -> float:
+        """The share of enrollments that are finished, 0 to 100."""
+        return self.finished / self.enrollments * 100 if self.enrollments else 0.0
+
+
+def tallies_of_unit(unit_id: int, *, is_complete: bool, duration_seconds: int) -> tuple[Tally, ...]:
+    """Give what a learner's progress in a unit adds to the tallies of its course."""
+    rows, completed, seconds = _unit_tallies(unit_id)
+    return (rows, 1), (completed, int(is_complete)), (seconds, duration_seconds)
+
+
+def figures(tallies: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseFigures:
+    """Work out the figures of a course whose units are `unit_ids`, in its order, as of a day."""
+    by_status = {status: tallies.get(status_tally(status), 0) for status in EnrollmentStatus}
+    enrollments = sum(by_status.values())
+    finished = sum(by_status[status] for status in FINISHED)
+    begun = (name for name in tallies if name.startswith("unit:") and name.endswith(":rows"))
+    return CourseFigures(
+        enrollments=enrollments,
+        by_status=by_status,
+        average_percent=tallies.get(PERCENT, 0) / enrollments / 100 if enrollments else 0.0,
+        average_completion_days=tallies.get(COMPLETION_TIME, 0) / finished / DAY if finished else 0.0,
+        unit_progress=_sum(tallies, begun),
+        recently_active=_sum(tallies, (f"active:{today - ago}" for ago in range(_RECENT_DAYS))),
+        units=[_unit_figures(tallies, unit_id) for unit_id in unit_ids],
+    )
+
+
+def _unit_figures(tallies: Mapping[str, int], unit_id: int) -> UnitFigures:
+    rows, completed, seconds = (tallies.get(name, 0) for name in _unit_tallies(unit_id))
+    return UnitFigures(unit_id, completed, seconds / rows if rows else 0.0)
+
+
+def _sum(tallies: Mapping[str, int], names: Iterable[str]) -> int:
+    return sum(tallies.get(name, 0) for name in names)

@@ -1,0 +1,295 @@
+"""Events, unit progress and study days as rows, always many at a time."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Text, and_, case, func, select
+
+from headway.courses.completion import COMPLETE, EngagementMetrics
+from headway.courses.evidence import decode_evidence, encode_evidence
+from headway.courses.tables import units
+from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
+from headway.db.dialects import WriteRows, rows
+from headway.db.types import Id
+from headway.enrollments.model import LearnerInCourse
+from headway.instants import Day, Instant
+from headway.learning.model import Event
+from headway.learning.study_time import Moment, Span
+from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.unit_progress import UnitProgress, UnitStatus
+
+_NO_METRICS = EngagementMetrics()
+_encode = msgspec.json.Encoder().encode
+_decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
+COURSE_ALONE = 0
+"""The unit id under which study days hold what was claimed for a course without a unit."""
+
+NO_DAY: Day = -1
+
+EventKey = tuple[int, str]
+"""(user_id, event_id)"""
+UnitKey = tuple[int, int, int]
+"""(user_id, course_id, unit_id)"""
+DayKey = tuple[int, int, Day]
+"""(user_id, course_id, day)"""
+StateKey = tuple[int, int, int, Day]
+"""(user_id, course_id, unit_id, day): a unit, or COURSE_ALONE, and a day on which it was studied, or NO_DAY."""
+SpansByUnit = dict[int, list[Span]]
+"""What was studied on a day, by unit id; COURSE_ALONE for claims without a unit."""
+Content = tuple[Any, ...]
+"""All of an event that a repetition must have in common with it, in the order of the columns."""
+EventRow = tuple[Any, ...]
+"""(user_id, event_id, *content, *placed): an event as stored."""
+
+
+_CONTENT = [
+    "activity_type",
+    "course_id",
+    "module_id",
+    "unit_id",
+    "duration_seconds",
+    "scroll_depth",
+    "video_watch_percentage",
+    "interaction_count",
+    "start_time",
+    "end_time",
+    "session_id",
+    "metadata",
+]
+_MODULE = _CONTENT.index("module_id")
+_PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted"]
+
+_insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
+_event_keys = rows("keys", {"user_id": Id, "event_id": Text()})
+_same_event = and_(
+    learner_activity_logs.c.user_id == _event_keys.c.user_id, learner_activity_logs.c.event_id == _event_keys.c.event_id
+)
+_contents = (
+    select(
+        learner_activity_logs.c.user_id,
+        learner_activity_logs.c.event_id,
+        *(learner_activity_logs.c[n] for n in _CONTENT),
+    )
+    .select_from(_event_keys)
+    .join(learner_activity_logs, _same_event)
+)
+UNIT_COLUMNS = [
+    unit_progress.c[name]
+    for name in (
+        *("user_id", "course_id", "unit_id", "id", "status", "percent", "study_ms", "metadata", "client_metadata"),
+        *("last_activity_at", "completed_at", "created_at", "updated_at"),
+    )
+]
+_state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": Id})
+_state = (
+    select(
+        *(_state_keys.c[name] for name in ("user_id", "course_id", "unit_id")),
+        *UNIT_COLUMNS[3:],
+        _state_keys.c.day,
+        study_days.c.spans,
+    )
+    .select_from(_state_keys)
+    .outerjoin(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+    )
+    .outerjoin(study_days, and_(*(study_days.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "day"))))
+)
+_write_units = WriteRows(
+    unit_progress,
+    [column.name for column in UNIT_COLUMNS],
+    update=[
+        column.name for column in UNIT_COLUMNS if column.name not in {"user_id", "course_id", "unit_id", "id", "created_at"}
+    ],
+)
+_write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
+_unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
+_units_by_key = (
+    select(*UNIT_COLUMNS)
+    .select_from(_unit_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+    )
+)
+_learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
+_completed = (
+    select(unit_progress.c.unit_id)
+    .select_from(_learner_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))),
+    )
+    .where(unit_progress.c.status == "COMPLETED")
+)
+_units_of_learners = (
+    select(*UNIT_COLUMNS)
+    .select_from(_learner_keys)
+    .join(
+        unit_progress,
+        and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))),
+    )
+)
+
+
+def content_of(event: Event, module_id: int | None) -> Content:
+    """Give an event's content, with the module that its unit implies."""
+    metrics = event.metrics or _NO_METRICS
+    return (
+        event.activity_type.value,
+        event.course_id,
+        module_id,
+        event.unit_id,
+        event.duration_seconds,
+        metrics.scroll_depth,
+        metrics.video_watch_percentage,
+        metrics.interaction_count,
+        event.start_time,
+        event.end_time,
+        event.session_id,
+        event.metadata,
+    )
+
+
+def without_module(content: Content) -> Content:
+    """Give content but for its module."""
+    return content[:_MODULE] + content[_MODULE + 1 :]
+
+
+def event_row(key: EventKey, content: Content, event: Event, moment: Moment, received_at: Instant) -> EventRow:
+    """Give an event as it is stored: its content, and how it was placed in time."""
+    return (*key, *content, event.sent_at, received_at, moment.at, moment.claimed, moment.is_shifted)
+
+
+async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set[EventKey]:
+    """Store the events whose (user_id, event_id) is not there yet and give the keys of those; all keys must differ."""
+    return await tx.insert_new(_insert_events, sorted(events))
+
+
+async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, Content]:
+    """Read back the contents of stored events."""
+    if not keys:
+        return {}
+    return {(row[0], row[1]): tuple(row)[2:] for row in await tx.all(_contents, keys=keys)}
+
+
+async def read_state(
+    tx: ReadTransaction, keys: Collection[StateKey]
+) -> tuple[dict[UnitKey, UnitProgress], dict[DayKey, SpansByUnit]]:
+    """Read learners' progress in units, where they have any, and what they studied on days; a day without any is empty."""
+    units: dict[UnitKey, UnitProgress] = {}
+    days: dict[DayKey, SpansByUnit] = {}
+    for row in await tx.all(_state, keys=sorted(keys)):
+        user_id, course_id, unit_id, progress_id, *_, day, spans = row
+        if progress_id is not None:
+            units.setdefault((user_id, course_id, unit_id), unit_of(row))
+        if day != NO_DAY and (user_id, course_id, day) not in days:
+            days[user_id, course_id, day] = {} if spans is None else decode_spans(spans)
+    return units, days
+
+
+async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> list[UnitProgress]:
+    """Read progress in units, where there is any."""
+    return [unit_of(row) for row in await tx.all(_units_by_key, keys=keys)]
+
+
+async def completed_units(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> set[int]:
+    """Give the units that learners have completed in courses, by (user_id, course_id)."""
+    return {row["unit_id"] for row in await tx.all(_completed, keys=keys)}
+
+
+async def read_units_of(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[UnitProgress]]:
+    """Read all unit progress of learners in courses, by (user_id, course_id), the newest change first."""
+    found: dict[tuple[int, int], list[UnitProgress]] = {key: [] for key in keys}
+    for row in await tx.all(_units_of_learners, keys=keys):
+        found[row[0], row[1]].append(unit_of(row))
+    return {key: newest_first(units) for key, units in found.items()}
+
+
+async def number(tx: WriteTransaction, progress: Iterable[UnitProgress]) -> None:
+    """Give ids to unit progress that is not stored yet."""
+    new = [each for each in progress if each.id is None]
+    for each, new_id in zip(new, await tx.new_ids(unit_progress, len(new)), strict=True):
+        each.id = new_id
+
+
+def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
+    """Give what stores unit progress, new (with an id from `number`) or changed."""
+    rows_to_write = []
+    for u in changed:
+        u.updated_at = now
+        rows_to_write.append(
+            (
+                *(u.user_id, u.course_id, u.unit_id, u.id, u.status.value, u.percent, u.study_ms),
+                *(encode_evidence(u.evidence), u.client_metadata),
+                *(u.last_activity_at, u.completed_at, u.created_at, u.updated_at),
+            )
+        )
+    return _write_units, rows_to_write
+
+
+def day_rows(changed: Mapping[DayKey, SpansByUnit]) -> RowsToWrite:
+    """Give what stores days, new or changed."""
+    return _write_days, [(*key, encode_spans(spans)) for key, spans in changed.items()]
+
+
+def encode_spans(spans: SpansByUnit) -> str:
+    """Write spans as `{"unit": [[start,end],…],…}`, the units in order."""
+    return _encode(dict(sorted(spans.items()))).decode()
+
+
+def decode_spans(text: str) -> SpansByUnit:
+    """Read spans back."""
+    return _decode_spans(text)
+
+
+def newest_first(units: list[UnitProgress]) -> list[UnitProgress]:
+    """Sort unit progress by its last change."""
+    return sorted(units, key=lambda unit: (unit.updated_at, unit.id), reverse=True)
+
+
+def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
+    """Read unit progress from a row that begins with `UNIT_COLUMNS`."""
+    return UnitProgress(
+        user_id=row[0],
+        course_id=row[1],
+        unit_id=row[2],
+        id=row[3],
+        is_started=row[4] != UnitStatus.NOT_STARTED,
+        is_complete=row[4] == UnitStatus.COMPLETED,
+        percent=row[5],
+        study_ms=row[6],
+        evidence=decode_evidence(row[7]),
+        client_metadata=row[8],
+        last_activity_at=row[9],
+        completed_at=row[10],
+        created_at=row[11],
+        updated_at=row[12],
+    )
+
+
+_is_complete = unit_progress.c.status == "COMPLETED"
+
+
+_required_progress = (
+    select(
+        unit_progress.c.user_id,
+        unit_progress.c.course_id,
+        func.sum(case((_is_complete, COMPLETE), else_=unit_progress.c.percent)).label("percents"),
+        func.sum(case((_is_complete, 1), else_=0)).label("completed"),
+    )
+    .select_from(_learner_keys)
+    .join(
+        unit_progress,
+        and_(unit_progress.c.user_id == _learner_keys.c.user_id, unit_progress.c.course_id == _learner_keys.c.course_id),
+    )
+    .join(units, and_(units.c.id == unit_progress.c.unit_id, units.c.is_required, units.c.retired_at.is_(None)))
+    .group_by(unit_progress.c.user_id, unit_progress.c.course_id)
+)
+
+
+async def required_progress(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, tuple[int, int]]:
+    """Add up these learners' progress in the units that count: (sum of percents, completed units)."""
+    found = await tx.all(_required_progress, keys=keys)
+    return {(row["user_id"], row["course_id"]): (int(row["percents"]), int(row["completed"])) for row in found}

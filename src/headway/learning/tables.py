@@ -1,0 +1,70 @@
+"""The tables of events, study days and unit progress."""
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Integer, Table, Text
+
+from headway.courses.completion import COMPLETE
+from headway.db.types import UPDATED_IN_PLACE, Id, Moment, metadata
+
+unit_progress = Table(
+    "unit_progress",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("unit_id", Id, primary_key=True),
+    Column("id", Id, nullable=False, comment="for those who want one number; unique, and nothing is looked up by it"),
+    Column("status", Text, nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("study_ms", BigInteger, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("client_metadata", Text, comment="JSON of the client's own"),
+    Column("last_activity_at", Moment, nullable=False),
+    Column("completed_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
+    CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
+    sqlite_with_rowid=False,
+    postgresql_with=UPDATED_IN_PLACE,
+)
+"""What a learner reached in a unit. There is no row before the first activity."""
+
+study_days = Table(
+    "study_days",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("day", Integer, primary_key=True, comment="whole UTC days since 1970-01-01"),
+    Column("spans", Text, nullable=False, comment="by unit, 0 for the course alone: [[start, end], ...] in ms of the day"),
+    sqlite_with_rowid=False,
+    postgresql_with=UPDATED_IN_PLACE,
+)
+"""The merged intervals of a learner's study in a course on a UTC day: unit and course study time are lengths of their unions.
+
+One row holds all units of a day, because the course's time is the union over them: what is read is what is written.
+"""
+
+learner_activity_logs = Table(
+    "learner_activity_logs",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("activity_type", Text, nullable=False),
+    Column("course_id", Id, nullable=False),
+    Column("module_id", Id),
+    Column("unit_id", Id),
+    Column("duration_seconds", Double),
+    Column("scroll_depth", Double),
+    Column("video_watch_percentage", Double),
+    Column("interaction_count", BigInteger),
+    Column("start_time", Moment),
+    Column("end_time", Moment),
+    Column("session_id", Text),
+    Column("metadata", Text),
+    Column("sent_at", Moment),
+    Column("received_at", Moment, nullable=False),
+    Column("occurred_at", Moment, nullable=False, comment="by the server's clock"),
+    Column("claimed_ms", Integer, nullable=False, comment="study time claimed up to occurred_at"),
+    Column("is_shifted", Boolean, nullable=False, comment="ended ahead of the server's clock"),
+    sqlite_with_rowid=False,
+)
+"""Every event, for ever. Its primary key is its only index: a second one costs more than half of the ingest rate."""

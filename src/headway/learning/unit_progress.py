@@ -1,0 +1,71 @@
+"""What a learner reached in a unit."""
+
+from enum import StrEnum
+
+import msgspec
+
+from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.enrollments.statistics import Tally
+from headway.instants import SECOND, Instant, Milliseconds
+from headway.learning.statistics import tallies_of_unit
+
+
+class UnitStatus(StrEnum):
+    """How far a learner is in a unit. LOCKED is never stored: it follows from the course."""
+
+    NOT_STARTED = "NOT_STARTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    LOCKED = "LOCKED"
+
+
+class UnitProgress(msgspec.Struct):
+    """What a learner reached in a unit. `percent` is in hundredths; `id` is None until it is stored."""
+
+    user_id: int
+    course_id: int
+    unit_id: int
+    id: int | None
+    is_started: bool
+    is_complete: bool
+    percent: Percent
+    study_ms: Milliseconds
+    evidence: Evidence
+    client_metadata: str | None
+    """JSON text of an object of the client's own."""
+    last_activity_at: Instant
+    completed_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
+
+    @property
+    def status(self) -> UnitStatus:
+        """The status as stored."""
+        if self.is_complete:
+            return UnitStatus.COMPLETED
+        return UnitStatus.IN_PROGRESS if self.is_started else UnitStatus.NOT_STARTED
+
+    @property
+    def counted(self) -> Percent:
+        """What the unit adds to its course: in full once it is complete."""
+        return COMPLETE if self.is_complete else self.percent
+
+    @property
+    def duration_seconds(self) -> int:
+        """How long the learner took."""
+        return duration_seconds(self.evidence, self.study_ms)
+
+    @property
+    def tallied(self) -> tuple[bool, int]:
+        """What the tallies follow from: as long as it is equal, so are they."""
+        return self.is_complete, self.duration_seconds
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What this adds to the tallies of its course."""
+        return tallies_of_unit(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
+
+
+def duration_seconds(evidence: Evidence, studied: Milliseconds) -> int:
+    """Say how long a learner took: as long as the client says, or as was measured if that is longer."""
+    return max(evidence.reported_seconds or 0, studied // SECOND)

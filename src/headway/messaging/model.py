@@ -1,0 +1,35 @@
+"""Messages, conversations and peers."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from headway.instants import Instant
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What one user wrote to another."""
+
+    id: str
+    sender_id: int
+    receiver_id: int
+    message: str
+    is_read: bool
+    created_at: Instant
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """What a user and a peer wrote to each other: the newest of it, and how much the user has not read."""
+
+    peer_id: int
+    peer_name: str
+    last_message: Message
+    unread: int
+
+
+class Peer(NamedTuple):
+    """Somebody who learns in the same courses: (id, title) of each."""
+
+    user_id: int
+    name: str
+    shared_courses: list[tuple[int, str]]

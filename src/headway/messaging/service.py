@@ -1,0 +1,94 @@
+"""Peers, and what they write to each other."""
+
+from typing import NamedTuple
+
+from headway.db.database import Database
+from headway.errors import Forbidden, Invalid, NotFound
+from headway.feed import store as feed
+from headway.feed.model import Change, ChangeType, topic_of_user
+from headway.ids import NewId
+from headway.instants import Clock, iso
+from headway.messaging import peers_store as peers
+from headway.messaging import store as messages
+from headway.messaging.model import Conversation, Message, Peer
+
+_LONGEST = 5_000
+
+
+class Conversations(NamedTuple):
+    """Some of a user's conversations, how many there are, and how many messages are unread in all of them."""
+
+    conversations: list[Conversation]
+    total: int
+    unread: int
+
+
+class Messaging:
+    """Peers and messages of the user who asks."""
+
+    def __init__(self, database: Database, clock: Clock, new_id: NewId) -> None:
+        self._database = database
+        self._clock = clock
+        self._new_id = new_id
+
+    async def list_peers(self, user_id: int, *, page: int, limit: int) -> tuple[list[Peer], int]:
+        """List those who have access to a course that the user has access to, and how many they are."""
+        async with self._database.read() as tx:
+            return await peers.list_peers(tx, user_id, most=limit, skipped=(page - 1) * limit)
+
+    async def send(self, sender_id: int, receiver_id: int, text: str) -> Message:
+        """Write to a peer, a tutor of a shared course, or as a tutor to a learner. Raises Invalid, Forbidden NOT_A_PEER."""
+        if not text.strip() or len(text) > _LONGEST or "\0" in text:
+            raise Invalid.field("message", f"must have 1 to {_LONGEST} characters, none of them NUL")
+        now = self._clock()
+        message = Message(self._new_id(), sender_id, receiver_id, text, is_read=False, created_at=now)
+        async with self._database.write() as tx:
+            if sender_id == receiver_id or not await peers.may_write(tx, sender_id, receiver_id):
+                raise Forbidden("Messages go to peers, and between tutors and their learners.", code="NOT_A_PEER")
+            await messages.insert_message(tx, message)
+            data = {
+                "id": message.id,
+                "senderId": str(sender_id),
+                "receiverId": str(receiver_id),
+                "message": text,
+                "createdAt": iso(now),
+            }
+            topics = topic_of_user(sender_id), topic_of_user(receiver_id)
+            await feed.publish(tx, [Change(topic, ChangeType.MESSAGE, data) for topic in topics], now)
+        return message
+
+    async def list_messages(self, user_id: int, *, peer_id: int | None, page: int, limit: int) -> tuple[list[Message], int]:
+        """List the user's messages, of one conversation or all, the newest first, and how many there are."""
+        async with self._database.read() as tx:
+            return await messages.list_messages(tx, user_id, peer_id=peer_id, most=limit, skipped=(page - 1) * limit)
+
+    async def list_conversations(self, user_id: int, *, page: int, limit: int) -> Conversations:
+        """List the user's conversations, the newest first."""
+        async with self._database.read() as tx:
+            found = await messages.list_conversations(tx, user_id, most=limit, skipped=(page - 1) * limit)
+        return Conversations(*found)
+
+    async def mark_message_read(self, user_id: int, message_id: str) -> Message:
+        """Mark a message that the user received as read. Raises NotFound MESSAGE_NOT_FOUND, Forbidden for the sender."""
+        async with self._database.read() as tx:
+            found = await messages.find(tx, user_id, message_id)
+        if found is None:
+            raise NotFound("There is no such message.", code="MESSAGE_NOT_FOUND")
+        if found.receiver_id != user_id:
+            raise Forbidden("Only its receiver marks a message as read.")
+        await self._mark(user_id, found.sender_id, message_id)
+        return Message(found.id, found.sender_id, found.receiver_id, found.message, is_read=True, created_at=found.created_at)
+
+    async def mark_conversation_read(self, user_id: int, peer_id: int) -> int:
+        """Mark all that a peer wrote to the user as read; give how many messages were not."""
+        return await self._mark(user_id, peer_id, None)
+
+    async def _mark(self, user_id: int, peer_id: int, message_id: str | None) -> int:
+        async with self._database.write() as tx:
+            count = await messages.mark_read(tx, user_id, peer_id, message_id)
+            if count:
+                data = {"readerId": str(user_id), "senderId": str(peer_id), "messageId": message_id}
+                topics = topic_of_user(user_id), topic_of_user(peer_id)
+                changes = [Change(topic, ChangeType.MESSAGES_READ, data) for topic in topics]
+                await feed.publish(tx, changes, self._clock())
+        return count

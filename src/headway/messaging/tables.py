@@ -1,0 +1,32 @@
+"""The tables of messages and conversations."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
+
+from headway.db.types import Id, Moment, metadata
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("sender_id", Id, nullable=False),
+    Column("message", Text, nullable=False, comment="encrypted"),
+    Column("is_read", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("user_id", "id"),
+    sqlite_with_rowid=False,
+)
+"""Both sides of a conversation have a copy, so that all that a user reads lies with the user."""
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("last_message_id", Text, nullable=False),
+    Column("last_message_at", Moment, nullable=False),
+    Column("unread", Integer, nullable=False),
+    Index("ix_conversations_user_id", "user_id", "last_message_id"),
+    sqlite_with_rowid=False,
+)

@@ -1,0 +1,227 @@
+"""Bringing a database to the schema of this version, and saying whether it is there."""
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, pool, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from headway.accounts import tables as accounts_tables
+from headway.assessments import tables as assessments_tables
+from headway.audit import tables as audit_tables
+from headway.courses import tables as courses_tables
+from headway.db import index_keys, postgres, sqlite, types
+from headway.db import tables as db_tables
+from headway.db.database import Database
+from headway.db.dialects import Statement
+from headway.db.keyring import Keyring
+from headway.enrollments import tables as enrollments_tables
+from headway.errors import Unavailable
+from headway.feed import tables as feed_tables
+from headway.idempotency import tables as idempotency_tables
+from headway.learning import tables as learning_tables
+from headway.limits import tables as limits_tables
+from headway.messaging import tables as messaging_tables
+from headway.settings import Settings
+from headway.telemetry import Metrics
+from headway.tutorials import tables as tutorials_tables
+
+metadata = types.metadata
+"""All tables together: each is described in its room, and importing the room's `tables` puts it here."""
+_ROOMS = (
+    accounts_tables,
+    assessments_tables,
+    audit_tables,
+    courses_tables,
+    db_tables,
+    enrollments_tables,
+    feed_tables,
+    idempotency_tables,
+    learning_tables,
+    limits_tables,
+    messaging_tables,
+    tutorials_tables,
+)
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_ADVISORY_LOCK = 0x48656164
+_ENCRYPTED_SINCE = "0005"
+_ONCE_IN_CLEAR = ("users", "messages", "submissions", "idempotency_keys", "feed", "attempts")
+_version: Statement = select(text("version_num")).select_from(text("alembic_version"))
+
+
+class UnknownVersionError(ValueError):
+    """The database, or the one who asks, names a schema version that this code does not know."""
+
+
+def head() -> str:
+    """Give the newest schema version that this code knows."""
+    found = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    assert found is not None  # noqa: S101 - the folder has migrations
+    return found
+
+
+async def is_current(database: Database, wanted: str) -> bool:
+    """Say whether an open database has the wanted schema version. Raises WrongKeyError if its keys are others."""
+    async with database.read() as tx:
+        found = await tx.first(_version)
+        if found is None or found[0] != wanted:
+            return False
+        await index_keys.prove(tx)
+    return True
+
+
+async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool = False) -> None:
+    """Bring the database to a schema version, under a lock: of several processes one does it and the others wait.
+
+    A server process that owns its SQLite file already says so with `is_owner`.
+    Raises Unavailable if the database cannot be reached, FileInUseError if an older server runs on the SQLite file,
+    UnknownVersionError for a version, wanted or found, that this code does not know.
+    """
+    try:
+        if settings.is_sqlite:
+            await asyncio.to_thread(_migrate_sqlite, settings, revision, is_owner)
+        else:
+            await _migrate_postgresql(settings, revision)
+    except DBAPIError as error:
+        raise Unavailable(f"The database cannot be used: {error.orig}") from error
+    except OSError as error:
+        raise Unavailable(f"The database does not answer: {error}") from error
+
+
+def database(settings: Settings, metrics: Metrics | None = None) -> Database:
+    """Give the database of the settings, not open yet; with metrics, its transactions are measured."""
+    timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
+    if settings.is_sqlite:
+        return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
+    return postgres.PostgresDatabase(
+        settings.database_url,
+        keyring,
+        pool_size=settings.postgres_pool_size,
+        timeout_seconds=timeout_seconds,
+        metrics=metrics,
+    )
+
+
+async def prove_keys(settings: Settings) -> None:
+    """See that the settings have the keys of the database. Raises WrongKeyError, Unavailable."""
+    opened = database(settings)
+    await opened.open()
+    try:
+        async with opened.read() as tx:
+            await index_keys.prove(tx)
+    finally:
+        await opened.close()
+
+
+def configuration(connection: Connection, keyring: Keyring) -> Config:
+    """Make Alembic's configuration for an open connection; what is personal is encrypted with the keyring's keys."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    config.attributes["keyring"] = keyring
+    return config
+
+
+@contextmanager
+def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: bool = False) -> Iterator[Connection]:
+    """Open a SQLAlchemy connection whose transactions cover DDL too, as Alembic needs it."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool, connect_args={"timeout": timeout_seconds})
+
+    @event.listens_for(engine, "connect")
+    def begin_by_hand(connection: Any, _record: object) -> None:
+        connection.isolation_level = None
+        # What a migration removes or overwrites is gone from the file too.
+        connection.execute("PRAGMA secure_delete = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if is_read_only else "BEGIN IMMEDIATE")
+
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
+    path = settings.sqlite_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Looking waits for nobody who writes.
+    with sqlite_connection(path, is_read_only=True) as connection:
+        if _is_at(connection, revision):
+            return
+    with (
+        nullcontext() if is_owner else sqlite.own(path, wait_seconds=10),
+        sqlite_connection(path, timeout_seconds=settings.database_timeout_seconds) as connection,
+    ):
+        _run(connection, revision, Keyring.from_settings(settings))
+    _fold_log(settings)
+
+
+async def _migrate_postgresql(settings: Settings, revision: str) -> None:
+    async def connect() -> Any:
+        try:
+            return await postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+            raise Unavailable(f"The database cannot be used: {error}") from error
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            if await connection.run_sync(_is_at, revision):
+                return
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            before = await connection.run_sync(_run, revision, Keyring.from_settings(settings))
+        if before is not None and before < _ENCRYPTED_SINCE:
+            await _rewrite(settings)
+    finally:
+        await engine.dispose()
+
+
+def _is_at(connection: Connection, revision: str) -> bool:
+    wanted = head() if revision == "head" else revision
+    return MigrationContext.configure(connection).get_current_revision() == wanted
+
+
+def _fold_log(settings: Settings) -> None:
+    """Fold the write-ahead log into the file: nothing is left in it of what was removed or encrypted."""
+    with closing(sqlite3.connect(settings.sqlite_path, timeout=settings.database_timeout_seconds)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def _rewrite(settings: Settings) -> None:
+    """Write the tables anew that held in clear what is encrypted now: PostgreSQL leaves old rows in their files."""
+    connection = await postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
+    try:
+        for table in _ONCE_IN_CLEAR:
+            await connection.execute(f"VACUUM FULL {table}")
+    finally:
+        await connection.close()
+
+
+def _run(connection: Connection, revision: str, keyring: Keyring) -> str | None:
+    """Bring the database to a version, and give the one that it had."""
+    config = configuration(connection, keyring)
+    current = MigrationContext.configure(connection).get_current_revision()
+    newest_first = [*(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()), None]
+    wanted = {"head": newest_first[0], "base": None}.get(revision, revision)
+    if current not in newest_first:
+        raise UnknownVersionError(f"The database has schema version {current}, which this version of Headway does not know.")
+    if wanted not in newest_first:
+        raise UnknownVersionError(f"There is no schema version {revision}.")
+    if newest_first.index(wanted) < newest_first.index(current):
+        command.upgrade(config, revision)
+    elif wanted != current:
+        command.downgrade(config, revision)
+    connection.commit()
+    return current

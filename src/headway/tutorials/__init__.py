@@ -1,0 +1,1 @@
+"""Progress in tutorials, whose content is not in the catalogue."""

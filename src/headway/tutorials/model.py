@@ -1,0 +1,182 @@
+"""Progress in tutorials, whose content is not in the catalogue: how what clients report merges, and what follows from it.
+
+Times, scores and numbers of chapters may be decimals; shares are computed with fractions, so that nothing depends on rounding.
+"""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import fsum
+from typing import Any
+
+import msgspec
+
+from headway.errors import Conflict, Invalid
+from headway.instants import Instant
+
+PERCENT_FOR_CERTIFICATE = 95
+LONGEST_ID = 255
+MOST_PARTS = 1_000
+"""A tutorial has no more chapters, and no more quizzes: all of them are read and told each time."""
+LARGEST_NUMBER = 1e15
+"""Up to here a double holds every whole number."""
+
+_UNREADABLE = "\ufffd"
+"""What stands in a path for what is no text."""
+
+
+class Chapter(msgspec.Struct, frozen=True):
+    """What a learner reached in a chapter; times in seconds."""
+
+    id: str
+    watch_time: float
+    is_completed: bool
+    last_position: float | None
+    """None where no client told one: it is then where the learner watched to."""
+    created_at: Instant
+
+
+class QuizScore(msgspec.Struct, frozen=True):
+    """The best of a learner's attempts at a quiz, and how many there were; `completed_at` is the newest."""
+
+    id: str
+    score: float
+    max_score: float
+    is_passed: bool
+    attempts: int
+    completed_at: Instant
+    created_at: Instant
+
+
+class ChapterReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client says of a chapter; None where it says nothing."""
+
+    id: str
+    watch_time: float
+    is_completed: bool | None = None
+    last_position: float | None = None
+    total_chapters: float | None = None
+
+
+class QuizAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt at a quiz."""
+
+    id: str
+    score: float
+    max_score: float
+    is_passed: bool
+
+
+class TutorialProgress(msgspec.Struct, frozen=True):
+    """A learner in a tutorial; without chapters, quizzes and `last_watched_at` where it was never begun."""
+
+    total_chapters: float = 0
+    is_certificate_earned: bool = False
+    last_watched_at: Instant | None = None
+    chapters: Mapping[str, Chapter] = {}
+    quizzes: Mapping[str, QuizScore] = {}
+
+    @property
+    def chapters_completed(self) -> int:
+        """How many chapters are completed."""
+        return sum(chapter.is_completed for chapter in self.chapters.values())
+
+    @property
+    def percent(self) -> int:
+        """How much of the tutorial is completed, cut to a whole percent; 0 where the number of chapters is not known."""
+        if self.is_certificate_earned:
+            return 100
+        if not self.total_chapters:
+            return 0
+        return min(100, 100 * self.chapters_completed // Fraction(self.total_chapters))
+
+    @property
+    def is_eligible(self) -> bool:
+        """Whether the certificate may be had: nearly all is completed, and every quiz that was tried is passed."""
+        is_done = self.percent >= PERCENT_FOR_CERTIFICATE and all(quiz.is_passed for quiz in self.quizzes.values())
+        return self.is_certificate_earned or is_done
+
+    @property
+    def watch_time(self) -> float:
+        """The sum over the chapters in seconds, the same in whichever order they came."""
+        return fsum(chapter.watch_time for chapter in self.chapters.values())
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """What live clients follow: as long as it is equal, there is nothing to tell."""
+        scores = {quiz.id: (quiz.score, quiz.max_score, quiz.is_passed) for quiz in self.quizzes.values()}
+        return self.percent, self.is_eligible, self.is_certificate_earned, scores
+
+    def with_chapter(self, report: ChapterReport, now: Instant) -> "TutorialProgress":
+        """Add what is said of a chapter: times by maximum; whether it is completed, and the position, by the latest word.
+
+        Raises Invalid for one chapter too many.
+        """
+        known = self.chapters.get(report.id)
+        if known is None:
+            _check_room("chapterId", self.chapters)
+            known = Chapter(report.id, report.watch_time, False, None, now)
+        chapter = msgspec.structs.replace(
+            known,
+            watch_time=max(known.watch_time, report.watch_time),
+            is_completed=known.is_completed if report.is_completed is None else report.is_completed,
+            last_position=known.last_position if report.last_position is None else report.last_position,
+        )
+        return msgspec.structs.replace(
+            self._watched(now),
+            total_chapters=max(self.total_chapters, report.total_chapters or 0),
+            chapters={**self.chapters, chapter.id: chapter},
+        )
+
+    def with_attempt(self, attempt: QuizAttempt, now: Instant) -> "TutorialProgress":
+        """Count an attempt at a quiz: the best one stays, and a quiz that was passed stays passed.
+
+        Raises Invalid for one quiz too many.
+        """
+        known = self.quizzes.get(attempt.id)
+        if known is None:
+            _check_room("quizId", self.quizzes)
+            known = QuizScore(attempt.id, attempt.score, attempt.max_score, attempt.is_passed, 0, now, now)
+        best = max((known.score, known.max_score), (attempt.score, attempt.max_score), key=_worth)
+        quiz = QuizScore(
+            id=known.id,
+            score=best[0],
+            max_score=best[1],
+            is_passed=known.is_passed or attempt.is_passed,
+            attempts=known.attempts + 1,
+            completed_at=max(known.completed_at, now),
+            created_at=known.created_at,
+        )
+        return msgspec.structs.replace(self._watched(now), quizzes={**self.quizzes, quiz.id: quiz})
+
+    def completed(self, now: Instant) -> "TutorialProgress":
+        """Earn the certificate, which stays. Raises Conflict NOT_ELIGIBLE."""
+        if not self.is_eligible:
+            raise Conflict("Not eligible for certificate", code="NOT_ELIGIBLE")
+        return msgspec.structs.replace(self._watched(now), is_certificate_earned=True)
+
+    def _watched(self, now: Instant) -> "TutorialProgress":
+        return msgspec.structs.replace(self, last_watched_at=max(self.last_watched_at or now, now))
+
+
+def check_id(field: str, text: str) -> str:
+    """Give back what names a tutorial, a chapter or a quiz. Raises Invalid."""
+    if not 1 <= len(text) <= LONGEST_ID or "\0" in text or _UNREADABLE in text:
+        raise Invalid.field(field, f"must have 1 to {LONGEST_ID} characters, all of them readable")
+    return text
+
+
+def check_score(attempt: QuizAttempt) -> None:
+    """Refuse a score that cannot be. Raises Invalid."""
+    if not 0 <= attempt.score <= attempt.max_score:
+        raise Invalid.field("score", "must be between 0 and maxScore")
+
+
+def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:
+    if len(known) >= MOST_PARTS:
+        raise Invalid.field(field, f"must be one of the {MOST_PARTS} that this tutorial has already")
+
+
+def _worth(attempt: tuple[float, float]) -> tuple[Fraction, float]:
+    """Give that by which the better of two attempts is known: the share reached, then what it is out of."""
+    score, max_score = attempt
+    return Fraction(score) / Fraction(max_score), max_score

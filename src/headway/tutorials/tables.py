@@ -1,0 +1,48 @@
+"""The tables of progress in tutorials."""
+
+from sqlalchemy import Boolean, CheckConstraint, Column, Double, ForeignKey, Integer, Table, Text
+
+from headway.db.types import Id, Moment, metadata
+
+tutorial_progress = Table(
+    "tutorial_progress",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("tutorial_id", Text, primary_key=True),
+    Column("total_chapters", Double, nullable=False),
+    Column("is_certificate_earned", Boolean, nullable=False),
+    Column("last_watched_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""A learner in a tutorial, whose content is not in the catalogue; locked by whoever changes what is below it."""
+
+chapter_progress = Table(
+    "chapter_progress",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("tutorial_id", Text, primary_key=True),
+    Column("chapter_id", Text, primary_key=True),
+    Column("watch_time", Double, nullable=False, comment="seconds"),
+    Column("is_completed", Boolean, nullable=False),
+    Column("last_position", Double, comment="seconds; none where no client told one"),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+quiz_scores = Table(
+    "quiz_scores",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("tutorial_id", Text, primary_key=True),
+    Column("quiz_id", Text, primary_key=True),
+    Column("score", Double, nullable=False, comment="of the best attempt, out of max_score"),
+    Column("max_score", Double, nullable=False),
+    Column("is_passed", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("completed_at", Moment, nullable=False, comment="the newest attempt"),
+    CheckConstraint("score >= 0 AND score <= max_score", name="score"),
+    sqlite_with_rowid=False,
+)
