@@ -27,8 +27,8 @@ from headway.courses.completion import COMPLETE
 from headway.db.database import Database as Storage
 from headway.db.database import WriteTransaction
 from headway.db.dialects import WriteRows
-from headway.enrollments.statistics import Tally, tallies_of_enrollment
-from headway.enrollments.statistics_store import Moves
+from headway.enrollments.statistics import Statistic, enrollment_statistics
+from headway.enrollments.statistics_store import StatisticsDelta
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.http.tokens import Tokens
@@ -95,13 +95,13 @@ class Place(NamedTuple):
     completed_at: Instant | None
 
     @property
-    def tallied(self) -> tuple[object, ...]:
+    def counted_as(self) -> tuple[object, ...]:
         return self
 
     @property
-    def tallies(self) -> tuple[Tally, ...]:
+    def statistics(self) -> tuple[Statistic, ...]:
         dates = self.enrolled_at, self.completed_at, self.last_activity_at
-        return tallies_of_enrollment(self.status, self.percent, *dates)
+        return enrollment_statistics(self.status, self.percent, *dates)
 
 
 class Answerer:
@@ -220,25 +220,25 @@ def measure(
             pair.append(Answerer(server, running.enter_context(run_server(server, log_path)), owner_token, learners))
         small, large = pair
         report_progress(f"{name}: {options.repeats} readings of everything")
-        ask_analytics(small, large, options.repeats)
-        ask_lists(small, large, options.repeats)
+        ask_analytics(small, large, options.idempotency)
+        ask_lists(small, large, options.idempotency)
     return small, large
 
 
-def ask_analytics(small: Answerer, large: Answerer, repeats: int) -> None:
+def ask_analytics(small: Answerer, large: Answerer, idempotency: int) -> None:
     """Read the figures after each change of them, and again; raises ServerError if the cache was not used as expected."""
     hits_before = [count_cache_hits(each.port) for each in (small, large)]
-    for _, each in itertools.product(range(repeats), (small, large)):
+    for _, each in itertools.product(range(idempotency), (small, large)):
         each.update()
         each.read_analytics(UNCACHED)
         each.read_analytics(CACHED)
     hits = [count_cache_hits(each.port) - before for each, before in zip((small, large), hits_before, strict=True)]
-    if hits != [repeats, repeats]:
-        raise ServerError(f"of {repeats} analytics after a change and {repeats} without one {hits} came from the cache")
+    if hits != [idempotency, idempotency]:
+        raise ServerError(f"of {idempotency} analytics after a change and {idempotency} without one {hits} came from the cache")
 
 
-def ask_lists(small: Answerer, large: Answerer, repeats: int) -> None:
-    for listing, _, each in itertools.product(LISTINGS, range(repeats), (small, large)):
+def ask_lists(small: Answerer, large: Answerer, idempotency: int) -> None:
+    for listing, _, each in itertools.product(LISTINGS, range(idempotency), (small, large)):
         last = each.read_page(listing.name, listing.query, 1)
         each.read_page(listing.last_page, listing.query, last)
 
@@ -276,10 +276,10 @@ async def fill(storage: Storage, server: Server, learners: int) -> None:
 async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now: Instant) -> None:
     course = server.workload.course
     await tx.write_rows((_write_users, [(i, "PARTICIPANT", f"Learner {i}", 1, False, now, now) for i in user_ids]))
-    moves, rows = Moves(), []
+    moves, rows = StatisticsDelta(), []
     for user_id, enrollment_id in zip(user_ids, await tx.new_ids(enrollments, len(user_ids)), strict=True):
         place = make_place(user_id, now)
-        moves.move(course.id, None, place)
+        moves.replace(course.id, None, place)
         completed_units = place.percent * len(course.units) // COMPLETE
         rows.append(
             (

@@ -255,7 +255,7 @@ def format_targets(samples: Samples, baseline: Classroom) -> str:
         if room is baseline:
             continue
         targets = TARGETS if load.is_cached else (Target(),) * len(TARGETS)
-        figures: dict[str, Sequence[float]] = {
+        summarize: dict[str, Sequence[float]] = {
             "errors": [sum(sample.errors for sample in rounds)],
             "mean ms": [sample.mean_ms for sample in rounds],
             "p95 ms": [sample.p95_ms for sample in rounds],
@@ -264,7 +264,7 @@ def format_targets(samples: Samples, baseline: Classroom) -> str:
         }
         rows += [
             format_target(f"{room.database}, {load.name}: {figure}", values, target)
-            for (figure, values), target in zip(figures.items(), targets, strict=True)
+            for (figure, values), target in zip(summarize.items(), targets, strict=True)
         ]
     return format_table(TARGET_HEADINGS, rows)
 

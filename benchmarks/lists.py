@@ -18,7 +18,7 @@ from sqlalchemy import text
 from databases import run_postgres
 from headway import schema
 from headway.accounts.tables import users
-from headway.app import UseCases, system_clock, use_cases
+from headway.app import Services, make_services, system_clock
 from headway.assessments.tables import submissions
 from headway.courses.model import CourseSearch
 from headway.courses.tables import assessments, course_staff, courses
@@ -79,9 +79,9 @@ async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]
     database = schema.database(settings)
     await database.open()
     await fill(database, size)
-    does = use_cases(database, settings, system_clock)
+    services = make_services(database, settings, system_clock)
     rows = []
-    for listing in listings(does):
+    for listing in listings(services):
         last = -(-size // PAGE)
         first_ms, last_ms = [await median_ms(listing, page, size, times) for page in (1, last)]
         rows.append([name, listing.name, f"{size:,}", f"{first_ms:.1f}", f"{last_ms:.1f}"])
@@ -89,39 +89,39 @@ async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]
     return rows
 
 
-def listings(does: UseCases) -> list[Listing]:
+def listings(services: Services) -> list[Listing]:
     tutor = Caller(TUTOR, Role.INSTRUCTOR)
 
     async def courses_(page: int) -> tuple[int, int]:
-        found = await does.catalogue.search(None, CourseSearch(), page=page, limit=PAGE)
+        found = await services.catalogue.search(None, CourseSearch(), page=page, limit=PAGE)
         return len(found.courses), found.total
 
     async def courses_of_subject(page: int) -> tuple[int, int]:
-        found = await does.catalogue.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
+        found = await services.catalogue.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
         return len(found.courses), found.total
 
     async def learners(page: int) -> tuple[int, int]:
-        found, total = await does.learning.list_enrollments(tutor, COURSE, page=page, limit=PAGE)
+        found, total = await services.learning.list_enrollments(tutor, COURSE, page=page, limit=PAGE)
         return len(found), total
 
     async def peers(page: int) -> tuple[int, int]:
-        found, total = await does.messaging.list_peers(LEARNER + 1, page=page, limit=PAGE)
+        found, total = await services.messaging.list_peers(LEARNER + 1, page=page, limit=PAGE)
         return len(found), total + 1
 
     async def messages_(page: int) -> tuple[int, int]:
-        found, total = await does.messaging.list_messages(LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
+        found, total = await services.messaging.list_messages(LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
         return len(found), total
 
     async def conversations_(page: int) -> tuple[int, int]:
-        found = await does.messaging.list_conversations(TUTOR, page=page, limit=PAGE)
+        found = await services.messaging.list_conversations(TUTOR, page=page, limit=PAGE)
         return len(found.conversations), found.total
 
     async def progress(page: int) -> tuple[int, int]:
-        found, total = await does.learning.progress(LEARNER, page=page, limit=PAGE)
+        found, total = await services.learning.progress(LEARNER, page=page, limit=PAGE)
         return len(found), total
 
     async def submissions_(page: int) -> tuple[int, int]:
-        found, _ = await does.assessments.list_submissions(tutor, ASSESSMENT, page=page, limit=PAGE)
+        found, _ = await services.assessments.list_submissions(tutor, ASSESSMENT, page=page, limit=PAGE)
         return len(found.submissions), found.total
 
     return [

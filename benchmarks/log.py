@@ -13,9 +13,9 @@ from pathlib import Path
 
 from databases import run_postgres
 from headway import schema
-from headway.app import system_clock, use_cases
+from headway.app import make_services, system_clock
 from headway.audit.model import Context, Filter, Target, TargetType
-from headway.audit.service import ActivityLog, Told
+from headway.audit.service import AuditLog, Told
 from headway.audit.verify import verify_log
 from headway.db.database import Database
 from headway.identity import Caller, Client, Role
@@ -72,16 +72,16 @@ def settings_of(url: str) -> Settings:
     return Settings(database_url=url, secret_key="x" * 32)
 
 
-def open_log(url: str) -> tuple[Database, ActivityLog]:
+def open_log(url: str) -> tuple[Database, AuditLog]:
     database = schema.database(settings_of(url))
-    does = use_cases(database, settings_of(url), system_clock)
-    return database, ActivityLog(database, system_clock, uuid7, does.accounts, Metrics())
+    services = make_services(database, settings_of(url), system_clock)
+    return database, AuditLog(database, system_clock, uuid7, services.accounts, Metrics())
 
 
 async def make_caller(url: str) -> None:
     database = schema.database(settings_of(url))
     await database.open()
-    await use_cases(database, settings_of(url), system_clock).accounts.create(
+    await make_services(database, settings_of(url), system_clock).accounts.create(
         role=Role.PARTICIPANT, name="Ada Lovelace", email="ada@example.org"
     )
     await database.close()

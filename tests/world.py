@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from headway.accounts.model import User
-from headway.app import use_cases
+from headway.app import make_services
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.db.database import Database
@@ -52,25 +52,25 @@ class World:
         assert settings.secret_key is not None
         self.database = database
         self.clock = clock
-        self.does = use_cases(database, settings, clock)
+        self.services = make_services(database, settings, clock)
         self.tokens = Tokens(settings.secret_key, clock, lifetime_seconds=3600)
         self._made = 0
 
     async def user(self, role: Role = Role.PARTICIPANT, **given: Any) -> User:
         self._made += 1
-        return await self.does.accounts.create(role=role, name=f"{role.value} {self._made}", **given)
+        return await self.services.accounts.create(role=role, name=f"{role.value} {self._made}", **given)
 
     async def course(self, completions: tuple[Completion, ...] = EVERY_RULE, **given: Any) -> CourseTree:
         """Make a course with two modules: the first has a unit for each rule, the second one more optional unit."""
         owner = await self.user(Role.INSTRUCTOR)
         units = tuple(NewUnit(f"Unit {rule.rule}", completion=rule) for rule in completions)
         modules = (NewModule("First", units=units), NewModule("Second", units=(NewUnit("Extra", is_required=False),)))
-        return await self.does.catalogue.create(NewCourse("Course", modules=modules, **given), owner_id=owner.id)
+        return await self.services.catalogue.create(NewCourse("Course", modules=modules, **given), owner_id=owner.id)
 
     async def learner(self, course: CourseTree) -> User:
         """Make a learner who is enrolled in a course."""
         made = await self.user()
-        await self.does.enrollments.enroll(made.id, course.id)
+        await self.services.enrollments.enroll(made.id, course.id)
         return made
 
     def bearer(self, user: User) -> dict[str, str]:

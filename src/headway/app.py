@@ -19,8 +19,8 @@ from headway import schema
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn, SignInLimits
 from headway.assessments.service import Assessments
-from headway.audit.recorder import Journal
-from headway.audit.service import ActivityLog
+from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditLog
 from headway.contracts.activity_log.routes import LogLimits, activity_log
 from headway.contracts.activity_tracking.mapping import Limits
 from headway.contracts.activity_tracking.routes import activity_tracking
@@ -28,7 +28,7 @@ from headway.contracts.course_room.routes import RoomLimits, course_room
 from headway.contracts.learner.routes import learner
 from headway.contracts.learner.routes.paging import Pages
 from headway.contracts.tutorials.routes import TutorialLimits, tutorials
-from headway.courses.structure import Outlines
+from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.enrollments.service import Enrollments
@@ -44,18 +44,18 @@ from headway.http.problems import Problems
 from headway.http.rate_limits import RateLimits, open_windows
 from headway.http.tokens import Tokens
 from headway.http.transport import HttpsOnly
-from headway.idempotency.service import Repeats
+from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
 from headway.instants import SECOND, Clock
 from headway.learning.catalogue import Catalogue
 from headway.learning.ingest import Ingest
-from headway.learning.learner_courses import Learning
-from headway.learning.reads import CourseRoom
+from headway.learning.learner_courses import LearnerCourses
+from headway.learning.reads import ProgressReads
 from headway.learning.recording import Tracking
 from headway.learning.study_time import StudyRules
 from headway.live.hub import Hub
 from headway.live.socket import Live
-from headway.live.subscriptions import Changes
+from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
@@ -72,44 +72,44 @@ def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
-class UseCases(NamedTuple):
+class Services(NamedTuple):
     """What the system does, on an open database."""
 
     accounts: Accounts
     catalogue: Catalogue
     enrollments: Enrollments
     tracking: Tracking
-    learning: Learning
+    learning: LearnerCourses
     assessments: Assessments
     messaging: Messaging
     tutorials: Tutorials
     sign_in: SignIn
-    outlines: Outlines
+    structures: CourseStructures
 
 
-def use_cases(database: Database, settings: Settings, clock: Clock, new_id: NewId = uuid7) -> UseCases:
+def make_services(database: Database, settings: Settings, clock: Clock, new_id: NewId = uuid7) -> Services:
     """Join the use cases; the server and the commands beside it use the same ones."""
     rules = StudyRules(
         heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
         longest_claim=settings.max_claim_seconds * SECOND,
     )
-    outlines = Outlines()
-    journal = Journal(clock, new_id)
-    accounts = Accounts(database, clock, journal, token_lifetime=settings.access_token_seconds * SECOND)
+    structures = CourseStructures()
+    audit = AuditRecorder(clock, new_id)
+    accounts = Accounts(database, clock, audit, token_lifetime=settings.access_token_seconds * SECOND)
     limits = SignInLimits(
         settings.failed_sign_ins_per_address, settings.failed_sign_ins_per_client, settings.registrations_per_client
     )
-    return UseCases(
+    return Services(
         accounts=accounts,
         catalogue=Catalogue(database, clock),
         enrollments=Enrollments(database, clock),
-        tracking=Tracking(database, outlines, rules, most_metadata_bytes=settings.max_event_bytes),
-        learning=Learning(database, clock, outlines),
-        assessments=Assessments(database, clock, new_id, journal),
+        tracking=Tracking(database, structures, rules, max_metadata_bytes=settings.max_event_bytes),
+        learning=LearnerCourses(database, clock, structures),
+        assessments=Assessments(database, clock, new_id, audit),
         messaging=Messaging(database, clock, new_id),
-        tutorials=Tutorials(database, clock, journal),
-        sign_in=SignIn(database, clock, new_id, accounts, journal, limits),
-        outlines=outlines,
+        tutorials=Tutorials(database, clock, audit),
+        sign_in=SignIn(database, clock, new_id, accounts, audit, limits),
+        structures=structures,
     )
 
 
@@ -121,11 +121,11 @@ class _Parts(NamedTuple):
     new_id: NewId
     metrics: Metrics
     database: Database
-    does: UseCases
+    services: Services
     ingest: Ingest
-    activity_log: ActivityLog
-    changes: Changes
-    repeats: Repeats
+    activity_log: AuditLog
+    changes: Subscriptions
+    idempotency: Idempotency
     tokens: Tokens
     authentication: Authentication
     store: Store
@@ -153,30 +153,30 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
 def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
     metrics = Metrics()
     database = schema.database(settings, metrics)
-    does = use_cases(database, settings, clock, new_id)
+    services = make_services(database, settings, clock, new_id)
     secret_key = signing_key(settings)
     tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
-    changes = Changes(database)
+    changes = Subscriptions(database)
     return _Parts(
         settings=settings,
         clock=clock,
         new_id=new_id,
         metrics=metrics,
         database=database,
-        does=does,
+        services=services,
         ingest=Ingest(
-            does.tracking,
+            services.tracking,
             clock=clock,
             capacity=settings.ingest_queue_events,
             group_weight=settings.ingest_group_events,
             writers=database.useful_writers,
             metrics=metrics,
         ),
-        activity_log=ActivityLog(database, clock, new_id, does.accounts, metrics),
+        activity_log=AuditLog(database, clock, new_id, services.accounts, metrics),
         changes=changes,
-        repeats=Repeats(database, clock, secret_key=secret_key),
+        idempotency=Idempotency(database, clock, secret_key=secret_key),
         tokens=tokens,
-        authentication=Authentication(tokens, does.accounts, IdentityProvider.from_settings(settings, clock)),
+        authentication=Authentication(tokens, services.accounts, IdentityProvider.from_settings(settings, clock)),
         store=open_store(settings),
         limits=RateLimits(open_windows(settings, database, clock, metrics)),
         hub=Hub(changes),
@@ -184,7 +184,7 @@ def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
 
 
 def _contracts(parts: _Parts) -> list[Contract]:
-    settings, does = parts.settings, parts.does
+    settings, services = parts.settings, parts.services
     return [
         activity_tracking(
             parts.ingest,
@@ -194,33 +194,35 @@ def _contracts(parts: _Parts) -> list[Contract]:
             heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
         ),
         learner(
-            accounts=does.accounts,
-            sign_in=does.sign_in,
-            catalogue=does.catalogue,
-            enrollments=does.enrollments,
-            learning=does.learning,
-            assessments=does.assessments,
-            messaging=does.messaging,
+            accounts=services.accounts,
+            sign_in=services.sign_in,
+            catalogue=services.catalogue,
+            enrollments=services.enrollments,
+            learning=services.learning,
+            assessments=services.assessments,
+            messaging=services.messaging,
             changes=parts.changes,
-            repeats=parts.repeats,
+            idempotency=parts.idempotency,
             tokens=parts.tokens,
             pages=Pages(settings.page_size, settings.max_page_size),
             clock=parts.clock,
         ),
         course_room(
-            CourseRoom(parts.database, parts.clock, does.outlines, parts.ingest),
-            parts.repeats,
+            ProgressReads(parts.database, parts.clock, services.structures, parts.ingest),
+            parts.idempotency,
             progress=Cache(parts.store, parts.metrics, kind="progress", seconds=settings.progress_cache_seconds),
             analytics=Cache(parts.store, parts.metrics, kind="analytics", seconds=settings.analytics_cache_seconds),
             zone=ZoneInfo(settings.display_timezone),
             limits=RoomLimits(settings.page_size, settings.max_page_size, settings.max_bulk_ids, settings.max_event_bytes),
         ),
         activity_log(
-            parts.activity_log, parts.repeats, LogLimits(settings.page_size, settings.max_page_size, settings.max_event_bytes)
+            parts.activity_log,
+            parts.idempotency,
+            LogLimits(settings.page_size, settings.max_page_size, settings.max_event_bytes),
         ),
         tutorials(
-            does.tutorials,
-            parts.repeats,
+            services.tutorials,
+            parts.idempotency,
             limits=TutorialLimits(
                 settings.tutorial_reads_per_minute,
                 settings.tutorial_chapters_per_minute,
@@ -239,7 +241,7 @@ def _lifespan(parts: _Parts) -> Callable[[Litestar], AbstractAsyncContextManager
         # What is there now stays: the collector of garbage need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        lasting = parts.hub.look(), _expire_for_ever(parts.does.enrollments), parts.metrics.sample_for_ever()
+        lasting = parts.hub.look(), _expire_for_ever(parts.services.enrollments), parts.metrics.sample_for_ever()
         chores = [asyncio.create_task(each) for each in lasting]
         try:
             yield

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from headway import schema
-from headway.app import system_clock, use_cases
+from headway.app import make_services, system_clock
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewCourse, NewModule, NewUnit
 from headway.db.keyring import signing_key
@@ -39,14 +39,14 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
     database = schema.database(settings)
     await database.open()
     try:
-        does = use_cases(database, settings, system_clock)
+        services = make_services(database, settings, system_clock)
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
-        owner = await does.accounts.create(role=Role.INSTRUCTOR, name="Instructor")
-        tree = await does.catalogue.create(_course(units), owner_id=owner.id)
+        owner = await services.accounts.create(role=Role.INSTRUCTOR, name="Instructor")
+        tree = await services.catalogue.create(_course(units), owner_id=owner.id)
         made = []
         for number in range(learners):
-            learner = await does.accounts.create(role=Role.PARTICIPANT, name=f"Learner {number + 1}")
-            await does.enrollments.enroll(learner.id, tree.id)
+            learner = await services.accounts.create(role=Role.PARTICIPANT, name=f"Learner {number + 1}")
+            await services.enrollments.enroll(learner.id, tree.id)
             made.append(tokens.issue(learner))
     finally:
         await database.close()

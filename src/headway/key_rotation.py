@@ -7,7 +7,7 @@ import msgspec
 
 from headway.accounts import users_store as users
 from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, Journal
+from headway.audit.recorder import Action, AuditRecorder
 from headway.db import index_keys
 from headway.db.database import Database
 from headway.encrypted import TEXTS
@@ -22,7 +22,7 @@ class Rotated(msgspec.Struct, frozen=True):
     texts: int
 
 
-async def rotate_keys(database: Database, journal: Journal, *, advance: Advance = lambda _done, _all: None) -> Rotated:
+async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Advance = lambda _done, _all: None) -> Rotated:
     """Encrypt everything with the first key, find addresses under a new one, and sign the log with the first key.
 
     Servers must have been given the new key before, as the first of their keys. Done again after it was cut off, it goes on:
@@ -42,5 +42,5 @@ async def rotate_keys(database: Database, journal: Journal, *, advance: Advance 
             done += count
             advance(min(done, total), total)
     async with database.write() as tx:
-        await journal.by_operator(tx, Action.ROTATE_KEYS, Target(TargetType.SYSTEM), metadata={"texts": done})
+        await audit.by_operator(tx, Action.ROTATE_KEYS, Target(TargetType.SYSTEM), metadata={"texts": done})
     return Rotated(done)

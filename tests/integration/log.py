@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, update
 
 from headway.audit.model import Context, Head, Target, TargetType
-from headway.audit.service import ActivityLog, Told
+from headway.audit.service import AuditLog, Told
 from headway.audit.tables import activities
 from headway.audit.verify import Fault, verify_log
 from headway.db.dialects import Statement
@@ -17,11 +17,11 @@ from tests.world import World
 
 HERE = Client("192.0.2.7", "a browser")
 ENTRIES = 9
-Changes = Sequence[Statement]
+Subscriptions = Sequence[Statement]
 
 
-def log_of(world: World) -> ActivityLog:
-    return ActivityLog(world.database, world.clock, uuid7, world.does.accounts, Metrics())
+def log_of(world: World) -> AuditLog:
+    return AuditLog(world.database, world.clock, uuid7, world.services.accounts, Metrics())
 
 
 def told(action: str) -> Told:
@@ -36,7 +36,7 @@ async def write(world: World, count: int = ENTRIES) -> list[str]:
     return [each.id for each in made]
 
 
-async def change(world: World, changes: Changes) -> None:
+async def change(world: World, changes: Subscriptions) -> None:
     async with world.database.write() as tx:
         for statement in changes:
             await tx.run(statement)

@@ -17,7 +17,7 @@ from headway import schema
 from headway.accounts import users_store as users_storage
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
-from headway.audit.recorder import Action, Journal, account
+from headway.audit.recorder import Action, AuditRecorder, account
 from headway.audit.tables import activities
 from headway.audit.verify import verify_log
 from headway.courses.model import NewAssessment, NewCourse
@@ -81,7 +81,7 @@ async def live_through(client: httpx.AsyncClient, world: World) -> dict[str, Any
         await ask(client, "POST", "/learner/auth/login", {"email": email, "password": "wrong"})
     bearer = {"Authorization": f"Bearer {token}"}
     tutor = await world.user(Role.INSTRUCTOR)
-    course = await world.does.catalogue.create(
+    course = await world.services.catalogue.create(
         NewCourse("Improbability", assessments=(NewAssessment("Essay", max_grade=10),)), owner_id=tutor.id
     )
     await ask(client, "POST", f"/courses/{course.id}/enroll", None, **bearer)
@@ -150,11 +150,11 @@ async def test_kept_answers_are_given_again(settings: Settings, clock: FakeClock
 async def test_an_address_is_found_and_belongs_to_one_account(world: World) -> None:
     made = [await world.user(email=f"user{number}@example.org") for number in range(3)]
 
-    assert [await world.does.accounts.find_by_email(f" User{number}@Example.org ") for number in range(3)] == made
+    assert [await world.services.accounts.find_by_email(f" User{number}@Example.org ") for number in range(3)] == made
     outcomes = await asyncio.gather(*(world.user(email="same@example.org") for _ in range(5)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict"] * 4 + ["User"]
     with pytest.raises(Conflict):
-        await world.does.accounts.change(made[0].id, email="user1@example.org")
+        await world.services.accounts.change(made[0].id, email="user1@example.org")
 
 
 ENCRYPTED = (users.c.email, messages.c.message, submissions.c.feedback, idempotency_keys.c.answer, activities.c.content)
@@ -195,7 +195,7 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
 
     async with a_world(with_keys(settings, NEW_KEY)) as world, a_client(with_keys(settings, NEW_KEY), clock) as client:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
-        assert (await world.does.accounts.find_by_email("late7@example.org")).name == "N"
+        assert (await world.services.accounts.find_by_email("late7@example.org")).name == "N"
         signing_in = {"email": PERSONAL["address"], "password": PASSWORD}
         assert (await ask(client, "POST", "/learner/auth/login", signing_in)).status_code == 201
         taken = await client.post("/api/v1/learner/auth/register", json=signing_in | {"name": "Again"})
@@ -231,7 +231,7 @@ async def test_rotation_goes_on_where_it_was_cut_off(settings: Settings, clock: 
 
     async with a_world(with_keys(settings, NEW_KEY)) as world:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
-        assert (await world.does.accounts.find_by_email("between@example.org")).email == "between@example.org"
+        assert (await world.services.accounts.find_by_email("between@example.org")).email == "between@example.org"
         assert (await verify_log(world.database, kept=None)).faults == []
 
 
@@ -242,7 +242,7 @@ async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: 
         with pytest.raises(WrongKeyError, match="HEADWAY_ENCRYPTION_KEYS"):
             await world.user(email="bob@example.org")
         with pytest.raises((WrongKeyError, HeadwayError)):
-            await world.does.accounts.set_disabled(made.id, is_disabled=True)
+            await world.services.accounts.set_disabled(made.id, is_disabled=True)
         assert await world.rows(select(users.c.id, users.c.is_disabled)) == [(made.id, False)]
         assert await world.rows(select(activities.c.seq)) == []
 
@@ -267,18 +267,18 @@ async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_
 
         async def rotate() -> None:
             await asyncio.sleep(0.1)
-            await rotate_keys(other.database, Journal(other.clock, uuid7))
+            await rotate_keys(other.database, AuditRecorder(other.clock, uuid7))
 
         async def disable() -> None:
             async with one.database.write() as tx:
                 await users_storage.set_disabled(tx, user.id, is_disabled=True, now=one.clock())
                 await asyncio.sleep(0.5)
-                await Journal(one.clock, uuid7).by_operator(tx, Action.DISABLE_USER, account(user))
+                await AuditRecorder(one.clock, uuid7).by_operator(tx, Action.DISABLE_USER, account(user))
 
         async with asyncio.timeout(20):
             await asyncio.gather(disable(), rotate())
 
-        assert (await other.does.accounts.find_by_email("ada@example.org")).is_disabled
+        assert (await other.services.accounts.find_by_email("ada@example.org")).is_disabled
         assert (await verify_log(one.database, kept=None)).checked == 2
 
 
@@ -296,8 +296,8 @@ async def test_what_an_earlier_version_stored_in_clear_is_encrypted_and_can_be_h
     async with a_world(settings) as world:
         if not settings.is_sqlite:
             await _assert_nothing_is_left_in_files(world, postgres)
-        assert (await world.does.accounts.find_by_email(plain["address"])).email == plain["address"]
-        told, _ = await world.does.messaging.list_messages(1, peer_id=None, page=1, limit=10)
+        assert (await world.services.accounts.find_by_email(plain["address"])).email == plain["address"]
+        told, _ = await world.services.messaging.list_messages(1, peer_id=None, page=1, limit=10)
         assert [message.message for message in told] == [plain["message"]]
         with pytest.raises(Conflict):
             await world.user(email=plain["address"])

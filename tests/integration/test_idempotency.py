@@ -18,8 +18,8 @@ from headway.courses.model import CourseTree, NewAssessment
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.feed.tables import feed
 from headway.http.edge import Edge
-from headway.idempotency.model import NOBODY, KeptAnswer
-from headway.idempotency.service import Repeats
+from headway.idempotency.model import NOBODY, StoredResponse
+from headway.idempotency.service import Idempotency
 from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
@@ -172,50 +172,50 @@ class PowerCut(Exception):
 async def test_a_failure_after_the_effect_undoes_it_and_the_key(world: World, clock: FakeClock) -> None:
     course = await world.course(capacity=2)
     learner = await world.user()
-    repeats, told = Repeats(world.database, clock, secret_key="key"), await world.rows(_feed)
+    idempotency, told = Idempotency(world.database, clock, secret_key="key"), await world.rows(_feed)
 
-    async def enroll() -> KeptAnswer:
-        enrollment = await world.does.enrollments.enroll(learner.id, course.id)
-        return KeptAnswer("request", 201, enrollment.status)
+    async def enroll() -> StoredResponse:
+        enrollment = await world.services.enrollments.enroll(learner.id, course.id)
+        return StoredResponse("request", 201, enrollment.status)
 
-    async def fail() -> KeptAnswer:
+    async def fail() -> StoredResponse:
         await enroll()
         raise PowerCut
 
     with pytest.raises(PowerCut):
-        await repeats.once(learner.id, "k", "request", fail)
+        await idempotency.once(learner.id, "k", "request", fail)
 
     assert await world.rows(_enrolled) == []
     assert await world.rows(_keys) == []
     assert await world.rows(_feed) == told
     assert await differences(world) == []
-    answer = KeptAnswer("request", 201, "ENROLLED")
-    assert await repeats.once(learner.id, "k", "request", enroll) == (answer, False)
-    assert await repeats.once(learner.id, "k", "request", fail) == (answer, True)
+    answer = StoredResponse("request", 201, "ENROLLED")
+    assert await idempotency.once(learner.id, "k", "request", enroll) == (answer, False)
+    assert await idempotency.once(learner.id, "k", "request", fail) == (answer, True)
     assert await world.rows(_enrolled) == [(learner.id, "ENROLLED")]
 
 
 async def test_a_request_that_is_cut_off_leaves_the_key_free(world: World, clock: FakeClock) -> None:
     course, learner = await world.course(), await world.user()
-    repeats, has_enrolled = Repeats(world.database, clock, secret_key="key"), asyncio.Event()
+    idempotency, has_enrolled = Idempotency(world.database, clock, secret_key="key"), asyncio.Event()
 
-    async def enroll_and_hang() -> KeptAnswer:
-        await world.does.enrollments.enroll(learner.id, course.id)
+    async def enroll_and_hang() -> StoredResponse:
+        await world.services.enrollments.enroll(learner.id, course.id)
         has_enrolled.set()
         await asyncio.sleep(60)
-        return KeptAnswer("request", 201, "")
+        return StoredResponse("request", 201, "")
 
-    async def enroll() -> KeptAnswer:
-        await world.does.enrollments.enroll(learner.id, course.id)
-        return KeptAnswer("request", 201, "")
+    async def enroll() -> StoredResponse:
+        await world.services.enrollments.enroll(learner.id, course.id)
+        return StoredResponse("request", 201, "")
 
-    hanging = asyncio.create_task(repeats.once(learner.id, "k", "request", enroll_and_hang))
+    hanging = asyncio.create_task(idempotency.once(learner.id, "k", "request", enroll_and_hang))
     await has_enrolled.wait()
     hanging.cancel()
     await asyncio.wait([hanging])
 
     assert hanging.cancelled()
-    assert await repeats.once(learner.id, "k", "request", enroll) == (KeptAnswer("request", 201, ""), False)
+    assert await idempotency.once(learner.id, "k", "request", enroll) == (StoredResponse("request", 201, ""), False)
     assert await world.rows(_enrolled) == [(learner.id, "ENROLLED")]
 
 
@@ -260,7 +260,7 @@ class Writer:
 async def test_messages_under_keys_are_stored_once_though_the_server_is_killed(settings: Settings, tmp_path: Path) -> None:
     async with a_world(settings) as world:
         course = await world.course()
-        receiver = await world.does.accounts.find(course.owner_id)
+        receiver = await world.services.accounts.find(course.owner_id)
         learners = [await world.learner(course) for _ in range(WRITERS)]
         writers = [Writer(world.bearer(learner), receiver, learner.name) for learner in learners]
         with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:

@@ -6,13 +6,13 @@ from typing import Any, cast
 import pytest
 
 from headway.assessments.service import Assessments
-from headway.audit.recorder import Journal
+from headway.audit.recorder import AuditRecorder
 from headway.courses.model import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.courses.structure import Outlines
+from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.identity import Caller, Role
 from headway.learning.catalogue import Catalogue
-from headway.learning.learner_courses import Learning
+from headway.learning.learner_courses import LearnerCourses
 from headway.messaging.service import Messaging
 from tests.counted import CountedDatabase
 from tests.world import World
@@ -30,7 +30,7 @@ class School:
         self.tutor = Caller(0, Role.INSTRUCTOR)
 
     async def grow(self, courses: int, learners: int) -> None:
-        does = self.world.does
+        services = self.world.services
         if not self.tutor.user_id:
             self.tutor = Caller((await self.world.user(Role.INSTRUCTOR)).id, Role.INSTRUCTOR)
         for _ in range(courses):
@@ -40,18 +40,18 @@ class School:
                 assessments=(NewAssessment("Task"),),
                 prerequisites=(),
             )
-            self.courses.append(await does.catalogue.create_for(self.tutor, new))
+            self.courses.append(await services.catalogue.create_for(self.tutor, new))
         for _ in range(learners):
             self.learners.append(Caller((await self.world.user()).id, Role.PARTICIPANT))
         for learner in self.learners:
             for course in self.courses:
-                if await does.enrollments.find(learner.user_id, course.id) is None:
-                    await does.enrollments.enroll(learner.user_id, course.id)
+                if await services.enrollments.find(learner.user_id, course.id) is None:
+                    await services.enrollments.enroll(learner.user_id, course.id)
         first, *others = self.learners
         for learner in others:
             self.world.clock.advance(seconds=1)
-            await does.assessments.submit(learner, self.courses[0].assessments[0].id, "https://github.com/a/b")
-            await does.messaging.send(learner.user_id, first.user_id, "Hello")
+            await services.assessments.submit(learner, self.courses[0].assessments[0].id, "https://github.com/a/b")
+            await services.messaging.send(learner.user_id, first.user_id, "Hello")
 
     def readers(self) -> dict[str, Reader]:
         world, first = self.world, self.learners[0]
@@ -65,15 +65,17 @@ class School:
             return found.courses, found.total
 
         async def progress(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            return await Learning(on(database), world.clock, Outlines()).progress(first.user_id, page=page, limit=limit)
+            return await LearnerCourses(on(database), world.clock, CourseStructures()).progress(
+                first.user_id, page=page, limit=limit
+            )
 
         async def learners(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            learning = Learning(on(database), world.clock, Outlines())
+            learning = LearnerCourses(on(database), world.clock, CourseStructures())
             return await learning.list_enrollments(self.tutor, self.courses[0].id, page=page, limit=limit)
 
         async def submissions(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             task = self.courses[0].assessments[0].id
-            assessments = Assessments(on(database), world.clock, lambda: "", Journal(world.clock, lambda: ""))
+            assessments = Assessments(on(database), world.clock, lambda: "", AuditRecorder(world.clock, lambda: ""))
             found, _ = await assessments.list_submissions(self.tutor, task, page=page, limit=limit)
             return found.submissions, found.total
 
@@ -137,7 +139,7 @@ async def test_pages_hold_everything_once_and_say_how_much_there_is(school: Scho
 
 async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
     await school.grow(1, 1)
-    made = school.world.does.catalogue
+    made = school.world.services.catalogue
     special = NewCourse("Ärger 50%_off", subject="Größe", level="Hard", is_published=False, description="About x\\y")
     hidden = await made.create_for(school.tutor, special)
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from headway.audit.model import Actor, Filter, sha256
-from headway.audit.service import ActivityLog
+from headway.audit.service import AuditLog
 from headway.audit.tables import activities
 from headway.audit.verify import verify_log
 from headway.errors import Unauthenticated
@@ -46,7 +46,7 @@ async def test_several_processes_append_to_one_chain_and_lose_nothing(settings: 
 
         async def sign_in(world: World) -> None:
             with pytest.raises(Unauthenticated):
-                await world.does.sign_in.sign_in(email="nobody@example.org", password="x", client=HERE)
+                await world.services.sign_in.sign_in(email="nobody@example.org", password="x", client=HERE)
 
         made, _ = await asyncio.gather(
             asyncio.gather(
@@ -103,10 +103,10 @@ async def test_an_outside_id_of_digits_does_not_open_the_entries_of_the_account_
 async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> None:
     learner, admin = await world.user(), await world.user(Role.ADMIN)
     by_admin = Caller(admin.id, Role.ADMIN)
-    await world.does.tutorials.report_chapter(by_admin, "engines", str(learner.id), ChapterReport(id="one", watch_time=5))
+    await world.services.tutorials.report_chapter(by_admin, "engines", str(learner.id), ChapterReport(id="one", watch_time=5))
 
     for _ in range(2):
-        await world.does.tutorials.reset(by_admin, "engines", str(learner.id), HERE)
+        await world.services.tutorials.reset(by_admin, "engines", str(learner.id), HERE)
 
     page, _ = await log_of(world).read(by_admin, Filter(action="RESET_PROGRESS"), before=None, limit=10)
     (reset,) = page
@@ -132,9 +132,9 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
         async def authenticate() -> None:
             await asyncio.sleep(0.05)
             world.clock.advance(seconds=2)
-            await world.does.accounts.caller(user.id, user.token_version)
+            await world.services.accounts.caller(user.id, user.token_version)
 
-        await world.does.accounts.caller(user.id, user.token_version)
+        await world.services.accounts.caller(user.id, user.token_version)
         await asyncio.gather(alone("ONE"), alone("TWO"), authenticate())
 
         assert (await verify_log(world.database, kept=None)).checked == 2
@@ -142,7 +142,7 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
 
 async def test_large_entries_are_written_in_small_groups(world: World) -> None:
     user, metrics = await world.user(), Metrics()
-    log = ActivityLog(world.database, world.clock, uuid7, world.does.accounts, metrics)
+    log = AuditLog(world.database, world.clock, uuid7, world.services.accounts, metrics)
     large = told("LARGE")._replace(metadata={"text": "x" * 30_000}, size_bytes=30_000)
 
     await asyncio.gather(*(log.record(Caller(user.id, user.role), large, HERE) for _ in range(60)))

@@ -42,13 +42,13 @@ class Stage:
         learners = [(await self.world.user()).id for _ in range(LEARNERS)]
         for learner in learners:
             for course in self.courses:
-                await self.world.does.enrollments.enroll(learner, course.id)
+                await self.world.services.enrollments.enroll(learner, course.id)
         for group in groups:
             parts: dict[int, list[Sent]] = defaultdict(list)
             for sent in group:
                 parts[sent.learner].append(sent)
             reports = [self._report(learners[number], part) for number, part in parts.items()]
-            for verdicts in await self.world.does.tracking.record(reports, self.world.clock()):
+            for verdicts in await self.world.services.tracking.record(reports, self.world.clock()):
                 assert {verdict.outcome for verdict in verdicts} <= {Outcome.ACCEPTED, Outcome.DUPLICATE}
         return learners
 

@@ -196,7 +196,7 @@ async def test_what_learners_have_reached_goes_down_and_up_with_the_schema(setti
         # It goes on counting where it stopped.
         newcomer = await world.learner(played.course)
         view = Event("view", ActivityType.UNIT_VIEW, played.course.id, unit_id=played.course.units[0].id)
-        await world.does.tracking.record([Report(newcomer.id, world.clock.now, (view,))], world.clock.now)
+        await world.services.tracking.record([Report(newcomer.id, world.clock.now, (view,))], world.clock.now)
         for number in (enrollments.c.id, unit_progress.c.id):
             numbers = [row[0] for row in await world.rows(select(number))]
             assert sorted(numbers) == list(range(1, len(numbers) + 1))

@@ -30,13 +30,13 @@ class Class:
 
     async def open(self, **given: Any) -> CourseTree:
         self.tutor = Caller((await self.world.user(Role.INSTRUCTOR)).id, Role.INSTRUCTOR)
-        tree = await self.world.does.catalogue.create_for(self.tutor, NewCourse("Course", MODULES, **given))
+        tree = await self.world.services.catalogue.create_for(self.tutor, NewCourse("Course", MODULES, **given))
         self.learner = Caller((await self.world.learner(tree)).id, Role.PARTICIPANT)
         return tree
 
     async def finish(self, tree: CourseTree, module: int) -> tuple[list[int], int, str]:
         """Declare a module done; give the places of completed modules, the percent and the status."""
-        moved = await self.world.does.learning.complete_module(self.learner, tree.id, tree.modules[module].id)
+        moved = await self.world.services.learning.complete_module(self.learner, tree.id, tree.modules[module].id)
         places = {each.id: place for place, each in enumerate(tree.modules)}
         return [places[each] for each in moved.completed_modules], moved.percent, moved.status.value
 
@@ -46,10 +46,10 @@ class Class:
         def edit(stored: CourseTree) -> NewCourse:
             return msgspec.structs.replace(stored.course, modules=modules, **given)
 
-        return await self.world.does.catalogue.change(self.tutor, tree.id, edit)
+        return await self.world.services.catalogue.change(self.tutor, tree.id, edit)
 
     async def standing(self, tree: CourseTree) -> tuple[int, str]:
-        found = await self.world.does.enrollments.find(self.learner.user_id, tree.id)
+        found = await self.world.services.enrollments.find(self.learner.user_id, tree.id)
         assert found is not None
         return found.percent, found.status.value
 
@@ -102,7 +102,7 @@ async def test_an_event_goes_through_a_lock_and_what_has_begun_is_not_locked(roo
     last = tree.units[-1]
     event = Event("e", ActivityType.UNIT_VIEW, tree.id, unit_id=last.id)
     now = room.world.clock()
-    ((verdict,),) = await room.world.does.tracking.record([Report(room.learner.user_id, now, (event,))], now)
+    ((verdict,),) = await room.world.services.tracking.record([Report(room.learner.user_id, now, (event,))], now)
 
     assert verdict.outcome.value == "accepted"
     assert (await room.finish(tree, 2))[0] == [2]
@@ -111,7 +111,7 @@ async def test_an_event_goes_through_a_lock_and_what_has_begun_is_not_locked(roo
 
 async def test_what_is_not_there_or_not_ones_own_is_refused(room: Class) -> None:
     tree = await room.open()
-    learning, stranger = room.world.does.learning, Caller((await room.world.user()).id, Role.PARTICIPANT)
+    learning, stranger = room.world.services.learning, Caller((await room.world.user()).id, Role.PARTICIPANT)
     other = await room.world.course()
 
     with pytest.raises(Forbidden, match="not enrolled"):
@@ -153,7 +153,7 @@ async def test_another_rule_counts_what_was_done_anew(room: Class) -> None:
     tree = await room.open()
     event = Event("e", ActivityType.UNIT_VIEW, tree.id, unit_id=tree.units[1].id, duration_seconds=30)
     now = room.world.clock()
-    await room.world.does.tracking.record([Report(room.learner.user_id, now, (event,))], now)
+    await room.world.services.tracking.record([Report(room.learner.user_id, now, (event,))], now)
     assert await room.standing(tree) == (1_666, "IN_PROGRESS")
 
     everything = ("One", "Two", "Extra", "Three")
@@ -164,7 +164,7 @@ async def test_another_rule_counts_what_was_done_anew(room: Class) -> None:
     await room.change(tree, *kept(tree, *everything, rule=Completion(Rule.MANUAL)))
     assert await room.standing(tree) == (3_333, "IN_PROGRESS"), "what was completed stays so"
 
-    ((again,),) = await room.world.does.tracking.record([Report(room.learner.user_id, now, (event,))], now)
+    ((again,),) = await room.world.services.tracking.record([Report(room.learner.user_id, now, (event,))], now)
     assert again.outcome.value == "duplicate"
     assert await differences(room.world) == []
 
@@ -173,7 +173,7 @@ async def test_seats_that_are_added_go_to_those_who_wait_in_their_order(room: Cl
     tree = await room.open(capacity=1)
     waiting = [(await room.world.user()).id for _ in range(3)]
     for user_id in waiting:
-        await room.world.does.enrollments.enroll_or_wait(user_id, tree.id)
+        await room.world.services.enrollments.enroll_or_wait(user_id, tree.id)
     with pytest.raises(Conflict) as too_small:
         await room.change(tree, *kept(tree, "One"), capacity=0)
     assert too_small.value.kind == "CAPACITY_TOO_SMALL"
@@ -181,32 +181,34 @@ async def test_seats_that_are_added_go_to_those_who_wait_in_their_order(room: Cl
     changed = await room.change(tree, *kept(tree, "One"), capacity=3)
 
     assert changed.seats_taken == 3
-    found = [await room.world.does.enrollments.find(user_id, tree.id) for user_id in waiting]
+    found = [await room.world.services.enrollments.find(user_id, tree.id) for user_id in waiting]
     assert [enrollment is not None for enrollment in found] == [True, True, False]
     assert await differences(room.world) == []
 
 
 async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Class) -> None:
     tree = await room.open(capacity=2, access_days=10)
-    does, world = room.world.does, room.world
+    services, world = room.world.services, room.world
     finisher, waiting = await world.learner(tree), await world.user()
-    await does.enrollments.enroll_or_wait(waiting.id, tree.id)
+    await services.enrollments.enroll_or_wait(waiting.id, tree.id)
     for module in tree.modules:
-        await does.learning.complete_module(Caller(finisher.id, Role.PARTICIPANT), tree.id, module.id)
+        await services.learning.complete_module(Caller(finisher.id, Role.PARTICIPANT), tree.id, module.id)
     world.clock.advance(seconds=10 * 86_400 - 1)
-    assert await does.enrollments.expire() == 0
+    assert await services.enrollments.expire() == 0
 
     world.clock.advance(seconds=1)
     event = Event("late", ActivityType.UNIT_VIEW, tree.id)
-    ((late,),) = await does.tracking.record([Report(room.learner.user_id, world.clock(), (event,))], world.clock())
+    ((late,),) = await services.tracking.record([Report(room.learner.user_id, world.clock(), (event,))], world.clock())
     assert late.refusal is Refusal.FORBIDDEN, "also before the enrollment is expired"
     with pytest.raises(Conflict, match="no longer has access"):
-        await does.enrollments.enroll(room.learner.user_id, tree.id)
+        await services.enrollments.enroll(room.learner.user_id, tree.id)
     with pytest.raises(NotFound):
-        await does.enrollments.leave(room.learner.user_id, tree.id)
-    assert await does.enrollments.expire() == 1
+        await services.enrollments.leave(room.learner.user_id, tree.id)
+    assert await services.enrollments.expire() == 1
 
-    statuses = [await does.enrollments.find(user_id, tree.id) for user_id in (room.learner.user_id, finisher.id, waiting.id)]
+    statuses = [
+        await services.enrollments.find(user_id, tree.id) for user_id in (room.learner.user_id, finisher.id, waiting.id)
+    ]
     assert [each.status if each else None for each in statuses] == [
         EnrollmentStatus.EXPIRED,
         EnrollmentStatus.COMPLETED,
@@ -217,7 +219,7 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
 
 async def test_a_course_does_not_come_before_itself(room: Class) -> None:
     first = await room.open()
-    second = await room.world.does.catalogue.create_for(room.tutor, NewCourse("Second", prerequisites=(first.id,)))
+    second = await room.world.services.catalogue.create_for(room.tutor, NewCourse("Second", prerequisites=(first.id,)))
 
     for course, wanted in ((first, second.id), (first, first.id), (second, 999)):
         with pytest.raises(Exception, match="not valid") as refused:

@@ -28,8 +28,8 @@ ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 
 
 def task(world: World, folder: Path = DATA) -> oulad.OuladImport:
-    does = world.does
-    ways = oulad.UseCases(does.accounts, does.catalogue, does.enrollments, does.tracking, does.assessments)
+    services = world.services
+    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
     return oulad.OuladImport(folder, ways, world.clock)
 
 

@@ -16,7 +16,7 @@ from headway.accounts.model import User
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.evidence import decode_evidence
 from headway.courses.model import CourseTree, NewCourse
-from headway.courses.structure import Outlines
+from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.enrollments.model import Order, Sort
 from headway.enrollments.status import EnrollmentStatus
@@ -25,7 +25,7 @@ from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND
 from headway.learning.ingest import Ingest
 from headway.learning.model import ActivityType, Event, Observation, Report, Update
-from headway.learning.reads import CourseRoom
+from headway.learning.reads import ProgressReads
 from headway.learning.tables import unit_progress
 from headway.learning.unit_progress import UnitStatus
 from headway.settings import Settings
@@ -39,9 +39,9 @@ MANUAL = Completion(Rule.MANUAL)
 SEED = 20_261_121
 
 
-def room_on(database: Database, world: World) -> CourseRoom:
-    ingest = Ingest(world.does.tracking, clock=world.clock, capacity=100, group_weight=100, writers=1, metrics=Metrics())
-    return CourseRoom(database, world.clock, Outlines(), ingest)
+def room_on(database: Database, world: World) -> ProgressReads:
+    ingest = Ingest(world.services.tracking, clock=world.clock, capacity=100, group_weight=100, writers=1, metrics=Metrics())
+    return ProgressReads(database, world.clock, CourseStructures(), ingest)
 
 
 async def test_updates_of_a_learner_by_several_contracts_at_once_are_all_kept(settings: Settings, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_every_figure_is_what_the_rows_say(world: World) -> None:
     for _ in range(25):
         await _live_through(world, course, await world.learner(course), owner, chance)
         world.clock.advance(seconds=chance.uniform(0, 0.6) * DAY / SECOND)
-    await world.does.catalogue.change(owner, course.id, _with_a_lower_threshold)
+    await world.services.catalogue.change(owner, course.id, _with_a_lower_threshold)
 
     found = await room_on(world.database, world).analytics(course.id)
 
@@ -121,16 +121,16 @@ async def test_every_figure_is_what_the_rows_say(world: World) -> None:
     assert found.unit_progress == len(units)
     recent = [row for row in rows if row[4] is not None and 0 <= today - row[4] // DAY < 7]
     assert 0 < found.recently_active == len(recent) < len(rows)
-    for figures in found.units:
-        of_unit = [row for row in units if row[0] == figures.unit_id]
+    for summarize in found.units:
+        of_unit = [row for row in units if row[0] == summarize.unit_id]
         seconds = [max(decode_evidence(row[3]).reported_seconds or 0, row[2] // SECOND) for row in of_unit]
-        assert figures.completions == sum(row[1] == "COMPLETED" for row in of_unit)
-        assert figures.average_seconds == pytest.approx(mean(seconds) if seconds else 0)
+        assert summarize.completions == sum(row[1] == "COMPLETED" for row in of_unit)
+        assert summarize.average_seconds == pytest.approx(mean(seconds) if seconds else 0)
     assert await differences(world) == []
 
 
 async def _live_through(world: World, course: CourseTree, learner: User, owner: Caller, chance: random.Random) -> None:
-    does, now = world.does, world.clock.now
+    services, now = world.services, world.clock.now
     for unit in chance.sample(course.units, chance.randint(0, len(course.units))):
         world.clock.advance(seconds=chance.randint(1, 20_000))
         now = world.clock.now
@@ -144,20 +144,20 @@ async def _live_through(world: World, course: CourseTree, learner: User, owner: 
             duration_seconds=chance.choice([None, 45, 300]),
         )
         observation: Observation = event if chance.random() < 0.5 else update
-        await does.tracking.record([Report(learner.id, now, (observation,))], now)
+        await services.tracking.record([Report(learner.id, now, (observation,))], now)
     match chance.randint(0, 5):
         case 0:
-            await does.enrollments.leave(learner.id, course.id)
+            await services.enrollments.leave(learner.id, course.id)
         case 1:
-            await does.enrollments.leave(learner.id, course.id)
-            await does.enrollments.enroll(learner.id, course.id)
+            await services.enrollments.leave(learner.id, course.id)
+            await services.enrollments.enroll(learner.id, course.id)
         case 2 | 3:
             caller = Caller(learner.id, Role.PARTICIPANT)
-            await does.learning.complete_module(caller, course.id, course.modules[0].id)
+            await services.learning.complete_module(caller, course.id, course.modules[0].id)
             if chance.random() < 0.5:
-                await does.enrollments.set_status(owner, course.id, learner.id, EnrollmentStatus.CERTIFIED)
+                await services.enrollments.set_status(owner, course.id, learner.id, EnrollmentStatus.CERTIFIED)
         case 4:
-            await does.enrollments.set_status(owner, course.id, learner.id, EnrollmentStatus.EXPIRED)
+            await services.enrollments.set_status(owner, course.id, learner.id, EnrollmentStatus.EXPIRED)
 
 
 def _with_a_lower_threshold(stored: CourseTree) -> NewCourse:
@@ -180,7 +180,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_learners(world: W
             learner = await world.learner(course)
             ids.append(learner.id)
             update = Update(course.id, course.units[number % 2].id, percent=10_000 * (number % 3 > 0))
-            await world.does.tracking.record([Report(learner.id, world.clock.now, (update,))], world.clock.now)
+            await world.services.tracking.record([Report(learner.id, world.clock.now, (update,))], world.clock.now)
         counts.append(await _statements(world, course, owner, ids))
 
     assert counts[0] == counts[1]
@@ -190,7 +190,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_learners(world: W
 async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequence[int]) -> dict[str, int]:
     counts: dict[str, int] = {}
 
-    async def count(name: str, call: Callable[[CourseRoom], Awaitable[object]]) -> None:
+    async def count(name: str, call: Callable[[ProgressReads], Awaitable[object]]) -> None:
         counted = CountedDatabase(world.database)
         await call(room_on(cast("Database", counted), world))
         counts[name] = counted.statements
@@ -200,7 +200,7 @@ async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequ
             order = Order(tuple(EnrollmentStatus), sort, is_descending)
             await count(
                 f"{sort} {is_descending}",
-                partial(CourseRoom.list_progress, caller=owner, course_id=course.id, wanted=order, page=1, limit=100),
+                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, wanted=order, page=1, limit=100),
             )
     await count("bulk", lambda room: room.read_some(owner, course.id, ids))
     await count("analytics", lambda room: room.analytics(course.id))
@@ -216,9 +216,9 @@ async def test_pages_in_any_order_together_are_the_whole_and_nothing_twice(world
         learner = await world.learner(course)
         for unit in course.units[: chance.randint(0, 3)]:
             update = Update(course.id, unit.id, percent=chance.choice([3_000, 10_000]))
-            await world.does.tracking.record([Report(learner.id, world.clock.now, (update,))], world.clock.now)
+            await world.services.tracking.record([Report(learner.id, world.clock.now, (update,))], world.clock.now)
         if chance.random() < 0.2:
-            await world.does.enrollments.leave(learner.id, course.id)
+            await world.services.enrollments.leave(learner.id, course.id)
     room = room_on(world.database, world)
     stored = await world.rows(
         select(*(enrollments.c[n] for n in ("user_id", "status", "percent", "enrolled_at", "completed_at")))
@@ -250,7 +250,7 @@ async def test_a_hundred_learners_begin_at_once_and_everything_is_counted(settin
             update = [("POST", "/user-progress/update", world.bearer(each), place) for each in learners]
             assert {answer.status_code for answer in await rush(urls, enroll)} == {201}
             assert {answer.status_code for answer in await rush(urls, update * 2)} == {200}
-            headers = world.bearer(await world.does.accounts.find(course.owner_id))
+            headers = world.bearer(await world.services.accounts.find(course.owner_id))
             (answer,) = await rush(urls, [("GET", f"/user-progress/course/{course.id}/analytics", headers, None)])
         told = answer.json()["results"]
         assert (told["totalEnrollments"], told["activeUsers"], told["totalActivities"]) == (100, 100, 100)

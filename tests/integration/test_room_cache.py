@@ -47,7 +47,7 @@ class Room:
         return self.world.bearer(self.learner)
 
     async def staff(self) -> dict[str, str]:
-        return self.world.bearer(await self.world.does.accounts.find(self.course.owner_id))
+        return self.world.bearer(await self.world.services.accounts.find(self.course.owner_id))
 
     async def send(self, method: str, path: str, body: Any, headers: dict[str, str] | None = None, by: int = 0) -> None:
         answer = await self.clients[by].request(method, path, json=body, headers=headers or self.own)
@@ -158,7 +158,7 @@ async def test_figures_are_cached_for_a_day_at_most_and_until_one_changes(
     await room.send("POST", "/api/courses/activity/track", view)
     assert [await active(), await active()] == [(1, 1), (1, 1)]
     assert await reads(client, "analytics") == {"hit": 2, "miss": 2, "failure": 0}
-    await world.does.enrollments.leave(learner.id, course.id)
+    await world.services.enrollments.leave(learner.id, course.id)
     assert await active() == (0, 1)
     clock.now += 7 * DAY
     assert await active() == (0, 0)
@@ -211,7 +211,7 @@ async def test_two_processes_share_a_valkey_and_neither_answers_what_is_past(
 
 
 async def test_a_full_memory_forgets_what_was_not_asked_for_the_longest() -> None:
-    store = MemoryStore(most_bytes=1_000)
+    store = MemoryStore(max_bytes=1_000)
     for key in "abcd":
         await store.set(key, key.encode() * 100, seconds=60)
         await store.get("a")
@@ -222,7 +222,7 @@ async def test_a_full_memory_forgets_what_was_not_asked_for_the_longest() -> Non
 
 
 async def test_what_is_too_old_is_not_given() -> None:
-    store = MemoryStore(most_bytes=1_000)
+    store = MemoryStore(max_bytes=1_000)
     await store.set("key", b"value", seconds=0)
 
     assert await store.get("key") is None

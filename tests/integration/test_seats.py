@@ -33,12 +33,12 @@ _open_enrollments = select(func.count()).where(enrollments.c.course_id == course
 _waiting_learners = select(func.count()).where(waiting_list.c.course_id == courses.c.id).scalar_subquery()
 _glance = select(courses.c.capacity, courses.c.seats_taken, _open_enrollments, _waiting_learners)
 """One statement, so that all of it is of the same moment."""
-_standings = select(enrollments.c.user_id, enrollments.c.status)
+_status_counts = select(enrollments.c.user_id, enrollments.c.status)
 _line = select(waiting_list.c.user_id).order_by(waiting_list.c.number)
 
 
 async def seated(world: World) -> set[int]:
-    return {user_id for user_id, status in await world.rows(_standings) if status in OPEN}
+    return {user_id for user_id, status in await world.rows(_status_counts) if status in OPEN}
 
 
 async def in_line(world: World) -> list[int]:
@@ -51,12 +51,12 @@ async def full_course(world: World, *, seats: int, waiting: int, **given: Any) -
     holders = [await world.learner(course) for _ in range(seats)]
     waiters = [await world.user() for _ in range(waiting)]
     for position, waiter in enumerate(waiters, 1):
-        assert await world.does.enrollments.enroll_or_wait(waiter.id, course.id) == Waiting(waiter.id, course.id, position)
+        assert await world.services.enrollments.enroll_or_wait(waiter.id, course.id) == Waiting(waiter.id, course.id, position)
     return course, holders, waiters
 
 
 async def owner_of(world: World, course: CourseTree) -> User:
-    return await world.does.accounts.find(course.owner_id)
+    return await world.services.accounts.find(course.owner_id)
 
 
 def ids(users: Sequence[User]) -> list[int]:
@@ -174,7 +174,7 @@ async def test_a_course_without_limit_seats_everyone_who_waits(world: World, wai
     course, _, waiters = await full_course(world, seats=1, waiting=waiting)
     caller = Caller(course.owner_id, (await owner_of(world, course)).role)
 
-    changed = await world.does.catalogue.change(caller, course.id, lambda stored: as_it_is(stored, capacity=None))
+    changed = await world.services.catalogue.change(caller, course.id, lambda stored: as_it_is(stored, capacity=None))
 
     assert changed.seats_taken == 1 + len(waiters)
     assert await in_line(world) == []
@@ -184,22 +184,22 @@ async def test_a_course_without_limit_seats_everyone_who_waits(world: World, wai
 async def test_an_expired_seat_goes_to_the_first_in_line(world: World, clock: FakeClock) -> None:
     _, holders, waiters = await full_course(world, seats=2, waiting=3, access_days=30)
     clock.now += 30 * DAY - 1
-    assert await world.does.enrollments.expire() == 0
+    assert await world.services.enrollments.expire() == 0
     clock.now += 1
 
-    assert await world.does.enrollments.expire() == 2
+    assert await world.services.enrollments.expire() == 2
 
-    assert dict(await world.rows(_standings)) == {
+    assert dict(await world.rows(_status_counts)) == {
         **dict.fromkeys(ids(holders), "EXPIRED"),
         **dict.fromkeys(ids(waiters[:2]), "ENROLLED"),
     }
     assert await in_line(world) == [waiters[2].id]
     assert await world.rows(_glance) == [(2, 2, 2, 1)]
     # The days of those who moved up count from then.
-    assert await world.does.enrollments.expire() == 0
+    assert await world.services.enrollments.expire() == 0
     assert await differences(world) == []
     clock.now += 30 * DAY
-    assert await world.does.enrollments.expire() == 2
+    assert await world.services.enrollments.expire() == 2
     assert await seated(world) == {waiters[2].id}
 
 
@@ -208,11 +208,11 @@ async def test_expiring_in_two_places_at_once_frees_each_seat_once(world: World,
     clock.now += DAY
     async with a_world(settings) as other:
         other.clock.now = clock.now
-        await asyncio.gather(*(each.does.enrollments.expire() for each in (world, other, world, other)))
+        await asyncio.gather(*(each.services.enrollments.expire() for each in (world, other, world, other)))
 
     assert await seated(world) == set(ids(waiters[:10]))
     assert await in_line(world) == ids(waiters[10:])
-    assert {user_id for user_id, status in await world.rows(_standings) if status == "EXPIRED"} == set(ids(holders))
+    assert {user_id for user_id, status in await world.rows(_status_counts) if status == "EXPIRED"} == set(ids(holders))
     assert await differences(world) == []
 
 
@@ -229,7 +229,7 @@ async def test_activity_after_the_days_of_access_is_refused_and_what_was_recorde
     bearer = world.bearer(learner)
 
     unswept = await client.post(TRACK, json=late, headers=bearer)
-    assert await world.does.enrollments.expire() == 1
+    assert await world.services.enrollments.expire() == 1
     swept = await client.post(TRACK, json=late, headers=bearer)
     repeated = await client.post(TRACK, json=viewed, headers=bearer)
     again = await client.post(f"/api/v1/courses/{course.id}/enroll", headers=bearer)
@@ -251,13 +251,13 @@ async def test_whoever_completed_the_course_keeps_access_and_seat(
     learner, waiter = await world.learner(course), await world.user()
     viewed = {"event_id": "first", "activity_type": "unit_view", "course_id": course.id, "unit_id": course.units[0].id}
     assert (await client.post(TRACK, json=viewed, headers=world.bearer(learner))).status_code < 300
-    await world.does.enrollments.enroll_or_wait(waiter.id, course.id)
+    await world.services.enrollments.enroll_or_wait(waiter.id, course.id)
     clock.now += 400 * DAY
 
-    assert await world.does.enrollments.expire() == 0
+    assert await world.services.enrollments.expire() == 0
     later = await client.post(TRACK, json={**viewed, "event_id": "second"}, headers=world.bearer(learner))
 
     assert later.status_code < 300
-    assert await world.rows(_standings) == [(learner.id, "COMPLETED")]
+    assert await world.rows(_status_counts) == [(learner.id, "COMPLETED")]
     assert await in_line(world) == [waiter.id]
     assert await differences(world) == []

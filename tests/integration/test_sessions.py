@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, func, insert, select
 
 from headway.accounts.tables import sessions
-from headway.app import use_cases
+from headway.app import make_services
 from headway.errors import Unauthenticated
 from headway.identity import Client, Role
 from headway.instants import DAY, MINUTE
@@ -70,8 +70,8 @@ async def test_tabs_that_refresh_again_and_again_at_once_share_one_session(
 ) -> None:
     async with a_world(settings) as other:
         other.clock.now = clock.now
-        signing = [each.does.sign_in for each in (world, other)]
-        await world.does.accounts.add(await signing[0].prepare(**ADA, interests=(), client=HERE))
+        signing = [each.services.sign_in for each in (world, other)]
+        await world.services.accounts.add(await signing[0].prepare(**ADA, interests=(), client=HERE))
         session = await signing[0].sign_in(**SIGN_IN, client=HERE)
         for generation in range(1, 6):
             using = [
@@ -168,9 +168,9 @@ async def test_a_new_password_on_one_server_ends_all_tokens_on_the_other(setting
 
 async def test_a_server_that_was_idle_lets_no_ended_token_through(world: World, settings: Settings, clock: FakeClock) -> None:
     user = await world.user()
-    there = use_cases(world.database, settings, clock).accounts
+    there = make_services(world.database, settings, clock).accounts
     await there.caller(user.id, user.token_version)
-    await world.does.accounts.set_disabled(user.id, is_disabled=True)
+    await world.services.accounts.set_disabled(user.id, is_disabled=True)
     clock.advance(seconds=1800)
 
     calls = [there.caller(user.id, user.token_version) for _ in range(5)]
@@ -190,7 +190,7 @@ async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(s
             assert (await asyncio.to_thread(run_headway, *disable, secret_key=SECRET_KEY)).returncode == 0
             assert await eventually(client, session["token"], 401)
             async with a_world(settings) as world:
-                await world.does.accounts.set_disabled(int(account), is_disabled=False)
+                await world.services.accounts.set_disabled(int(account), is_disabled=False)
             await asyncio.sleep(1.1)
 
             assert await status_of(client, session["token"]) == 401
@@ -259,9 +259,9 @@ async def test_sessions_that_expired_are_swept_away_and_the_others_stay(post: Po
 
 async def test_another_role_ends_tokens_and_sessions(post: Post, world: World, client: httpx.AsyncClient) -> None:
     session = await signed_in(post)
-    ada = await world.does.accounts.find_by_email(ADA["email"])
+    ada = await world.services.accounts.find_by_email(ADA["email"])
 
-    await world.does.accounts.change(ada.id, role=Role.INSTRUCTOR)
+    await world.services.accounts.change(ada.id, role=Role.INSTRUCTOR)
 
     assert (await post("/refresh", {"refreshToken": session["refreshToken"]})).status_code == 401
     assert (await post("/login", SIGN_IN)).json()["user"]["role"] == "INSTRUCTOR"

@@ -23,11 +23,11 @@ async def played(world: World) -> Played:
     course = await world.course((Completion(),), capacity=2)
     first, second = await world.learner(course), await world.learner(course)
     third = await world.user()
-    assert isinstance(await world.does.enrollments.enroll_or_wait(third.id, course.id), Waiting)
+    assert isinstance(await world.services.enrollments.enroll_or_wait(third.id, course.id), Waiting)
     for text in ("one", "two", "three"):
-        await world.does.messaging.send(first.id, second.id, text)
-    await world.does.messaging.send(second.id, first.id, "back")
-    await world.does.messaging.mark_conversation_read(first.id, second.id)
+        await world.services.messaging.send(first.id, second.id, text)
+    await world.services.messaging.send(second.id, first.id, "back")
+    await world.services.messaging.mark_conversation_read(first.id, second.id)
     return {"course": course.id, "first": first.id, "second": second.id}
 
 

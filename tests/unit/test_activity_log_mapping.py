@@ -31,7 +31,7 @@ def test_what_is_nested_too_deeply_to_be_encoded_is_refused_with_its_field(field
     body = wire.ActivityBody("ACT", wire.TargetBody(TargetType.OTHER), **part)
 
     with pytest.raises(Invalid) as refused:
-        mapping.told(body, most_bytes=32_000)
+        mapping.told(body, max_bytes=32_000)
 
     assert [each.field for each in refused.value.fields] == [field]
 

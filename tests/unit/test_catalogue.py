@@ -3,7 +3,7 @@
 import pytest
 
 from headway.courses.completion import Completion
-from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit, Outline, Unit, check_course
+from headway.courses.model import CourseStructure, NewAssessment, NewCourse, NewModule, NewUnit, Unit, check_course
 
 
 def test_a_slug_is_used_once_among_modules_and_once_among_units() -> None:
@@ -37,25 +37,25 @@ def unit(unit_id: int, *, is_required: bool = True, is_retired: bool = False) ->
     return Unit(unit_id, 1, 1, f"Unit {unit_id}", None, None, unit_id, is_required, Completion(), is_retired)
 
 
-def outline(*units: Unit, is_sequential: bool = True) -> Outline:
+def structure(*units: Unit, is_sequential: bool = True) -> CourseStructure:
     by_id = {each.id: each for each in units}
-    return Outline(1, "Course", 1, frozenset({1}), by_id, sum(each.counts for each in units), is_sequential)
+    return CourseStructure(1, "Course", 1, frozenset({1}), by_id, sum(each.counts for each in units), is_sequential)
 
 
 @pytest.mark.parametrize(("completed", "locked"), [((), [2, 3]), ((1,), [3]), ((2,), [2, 3]), ((1, 2), []), ((1, 2, 3), [])])
 def test_units_of_a_sequential_course_open_one_after_the_other(completed: tuple[int, ...], locked: list[int]) -> None:
-    course = outline(unit(1), unit(2), unit(3))
+    course = structure(unit(1), unit(2), unit(3))
 
     assert [each for each in course.units if course.blocks(each, completed)] == locked
 
 
 def test_only_required_units_that_are_not_retired_lock_others() -> None:
-    course = outline(unit(1, is_required=False), unit(2, is_retired=True), unit(3))
+    course = structure(unit(1, is_required=False), unit(2, is_retired=True), unit(3))
 
     assert not course.blocks(3, ())
 
 
 def test_units_of_other_courses_are_never_locked() -> None:
-    course = outline(unit(1), unit(2), is_sequential=False)
+    course = structure(unit(1), unit(2), is_sequential=False)
 
     assert not course.blocks(2, ())

@@ -9,16 +9,16 @@ import msgspec
 from headway.accounts import sessions_store as sessions
 from headway.accounts import users_store as users
 from headway.accounts.model import NewUser, Profile, User
-from headway.audit.recorder import Action, Journal, account
+from headway.audit.recorder import Action, AuditRecorder, account
 from headway.db import revisions
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Conflict, Invalid, NotFound, Unauthenticated
 from headway.identity import Caller, Role
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 
-_MOST_REMEMBERED = 50_000
+_MAX_REMEMBERED = 50_000
 _FRESH_FOR = SECOND
-_MOST_WORDS = 50
+_MAX_WORDS = 50
 _ADDRESS = re.compile(r"[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+")
 
 
@@ -29,10 +29,10 @@ class Accounts:
     changes is seen within two seconds, by a number in the database that is looked at once a second.
     """
 
-    def __init__(self, database: Database, clock: Clock, journal: Journal, *, token_lifetime: Milliseconds) -> None:
+    def __init__(self, database: Database, clock: Clock, audit: AuditRecorder, *, token_lifetime: Milliseconds) -> None:
         self._database = database
         self._clock = clock
-        self._journal = journal
+        self._audit = audit
         self._token_lifetime = token_lifetime
         self._known: dict[int, User] = {}
         self._external_ids: dict[str, int] = {}
@@ -74,7 +74,7 @@ class Accounts:
             await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
             await self.end_tokens(tx)
             action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
-            await self._journal.by_operator(tx, action, account(user))
+            await self._audit.by_operator(tx, action, account(user))
 
     async def change(
         self, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
@@ -103,10 +103,10 @@ class Accounts:
             await users.update_account(tx, changed, self._clock())
             await self.end_tokens(tx)
             if changed.email != user.email:
-                await self._journal.by_operator(tx, Action.CHANGE_EMAIL, account(changed))
+                await self._audit.by_operator(tx, Action.CHANGE_EMAIL, account(changed))
             if changed.role is not user.role:
                 roles = {"from": user.role.value, "to": changed.role.value}
-                await self._journal.by_operator(tx, Action.CHANGE_ROLE, account(changed), metadata=roles)
+                await self._audit.by_operator(tx, Action.CHANGE_ROLE, account(changed), metadata=roles)
         return changed
 
     async def end_tokens(self, tx: WriteTransaction, *, session_id: str | None = None) -> None:
@@ -188,7 +188,7 @@ class Accounts:
         user = await self._remembered(user_id) if user_id is not None else None
         if user is None:
             user = await self._find_or_create_outside(external_id, name)
-            if len(self._external_ids) >= _MOST_REMEMBERED:
+            if len(self._external_ids) >= _MAX_REMEMBERED:
                 self._external_ids.clear()
             self._external_ids[external_id] = user.id
         if user.is_disabled:
@@ -229,7 +229,7 @@ class Accounts:
         async with self._database.read() as tx:
             user = await users.find(tx, user_id)
         if user is not None and known_revisions is self._revisions:
-            if len(self._known) >= _MOST_REMEMBERED:
+            if len(self._known) >= _MAX_REMEMBERED:
                 self._known.clear()
             self._known[user_id] = user
         return user
@@ -253,7 +253,7 @@ class Accounts:
         if self._revisions is None or found.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
             # Tokens of sign-ins that ended earlier have expired.
             ended = await sessions.ended_since(tx, now - self._token_lifetime)
-            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MOST_REMEMBERED else ended)
+            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
         self._revisions = found
 
     def _forget(self) -> None:
@@ -274,8 +274,8 @@ def check_name(name: str) -> None:
 
 def check_words(field: str, words: Sequence[str]) -> None:
     """Refuse a list of words that is too long, or holds one that is. Raises Invalid."""
-    if len(words) > _MOST_WORDS:
-        raise Invalid.field(field, f"must not have more than {_MOST_WORDS} entries")
+    if len(words) > _MAX_WORDS:
+        raise Invalid.field(field, f"must not have more than {_MAX_WORDS} entries")
     for i, word in enumerate(words):
         if not word.strip() or len(word) > 200 or "\0" in word:
             raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")

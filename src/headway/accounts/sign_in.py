@@ -9,7 +9,7 @@ from headway.accounts.model import NewUser, Session, User
 from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts, check_name, check_words, normalized_email
 from headway.accounts.sessions_store import StoredSession
-from headway.audit.recorder import Action, Journal, account
+from headway.audit.recorder import Action, AuditRecorder, account
 from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Client, Role
@@ -42,14 +42,14 @@ class SignIn:
         clock: Clock,
         new_id: NewId,
         accounts: Accounts,
-        journal: Journal,
+        audit: AuditRecorder,
         limits: SignInLimits,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._accounts = accounts
-        self._journal = journal
+        self._audit = audit
         self._passwords = Passwords()
         self._attempts = Attempts(database, clock)
         self._limits = limits
@@ -77,7 +77,7 @@ class SignIn:
         is_right = await self._passwords.verify(stored, password)
         if user is None or not is_right or user.is_disabled:
             async with self._database.write() as tx:
-                await self._journal.by_somebody(tx, Action.LOGIN_FAILED, user, email=email, client=client)
+                await self._audit.by_somebody(tx, Action.LOGIN_FAILED, user, email=email, client=client)
             raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
         await self._attempts.give_back(limits, taken_at)
         return await self._begin(user, client)
@@ -104,7 +104,7 @@ class SignIn:
             elif generation not in {used for used, _ in session.replaced}:
                 is_reused = True
                 await self._end(tx, user_id, session_id)
-                await self._journal.by_somebody(tx, Action.TOKEN_REUSED, user, email=user.email, client=client)
+                await self._audit.by_somebody(tx, Action.TOKEN_REUSED, user, email=user.email, client=client)
         if is_reused:
             raise Unauthenticated("This refresh token was used before; the session has been ended.", code="TOKEN_REUSED")
         return Session(user, session_id, session.generation, session.expires_at)
@@ -130,7 +130,7 @@ class SignIn:
         hashed = await self._passwords.hash(new)
         async with self._database.write() as tx:
             user = await self._store(tx, user_id, hashed)
-            await self._journal.by_user(tx, Action.CHANGE_PASSWORD, user, client=client)
+            await self._audit.by_user(tx, Action.CHANGE_PASSWORD, user, client=client)
 
     async def hash_new(self, password: str) -> str:
         """Check a password that an operator sets for a new account, and give what is stored of it. Raises Invalid."""
@@ -143,7 +143,7 @@ class SignIn:
         hashed = await self.hash_new(password)
         async with self._database.write() as tx:
             user = await self._store(tx, user_id, hashed)
-            await self._journal.by_operator(tx, Action.CHANGE_PASSWORD, account(user))
+            await self._audit.by_operator(tx, Action.CHANGE_PASSWORD, account(user))
 
     async def _store(self, tx: WriteTransaction, user_id: int, hashed: str) -> User:
         await users.set_password(tx, user_id, hashed, self._clock())
@@ -165,7 +165,7 @@ class SignIn:
                 expires_at=session.expires_at,
                 now=now,
             )
-            await self._journal.by_user(tx, Action.LOGIN, user, client=client)
+            await self._audit.by_user(tx, Action.LOGIN, user, client=client)
         return session
 
     async def _end(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text
 
-from headway.db.types import Id, Moment, metadata, one_of
+from headway.db.types import Id, Timestamp, metadata, one_of
 from headway.identity import Role
 
 users = Table(
@@ -19,8 +19,8 @@ users = Table(
     Column("learning_goals", Text),
     Column("token_version", Integer, nullable=False),
     Column("is_disabled", Boolean, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
     one_of("role", Role),
     sqlite_autoincrement=True,
 )
@@ -33,9 +33,9 @@ sessions = Table(
     Column("token_version", Integer, nullable=False),
     Column("generation", Integer, nullable=False, comment="of the refresh token; grows with each use"),
     Column("replaced", Text, nullable=False, comment="[[generation, when it was used], ...] of late"),
-    Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
-    Column("ended_at", Moment),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    Column("ended_at", Timestamp),
     Index(None, "ended_at"),
     Index(None, "expires_at"),
 )

@@ -9,7 +9,7 @@ import msgspec
 from headway.courses.model import Assessment
 from headway.instants import Instant
 
-LONGEST_URL = 2_048
+MAX_URL_LENGTH = 2_048
 _HOSTS = frozenset({"github.com", "gist.github.com", "drive.google.com", "docs.google.com"})
 _S3_HOST = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
@@ -37,8 +37,8 @@ class Submission(msgspec.Struct):
 
 def check_submission_url(url: str) -> str | None:
     """Say what is wrong with the URL of a submission (S3, Google Drive or GitHub; contract, section 4.2), or None."""
-    if len(url) > LONGEST_URL or _FORBIDDEN.search(url):
-        return f"must be a URL of at most {LONGEST_URL} characters without spaces"
+    if len(url) > MAX_URL_LENGTH or _FORBIDDEN.search(url):
+        return f"must be a URL of at most {MAX_URL_LENGTH} characters without spaces"
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from headway.assessments import store as submissions
 from headway.assessments.model import Submission, SubmissionPage, check_submission_url
 from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, Journal
+from headway.audit.recorder import Action, AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import Assessment
 from headway.db.database import Database, ReadTransaction
@@ -20,7 +20,7 @@ from headway.identity import Caller, Client
 from headway.ids import NewId
 from headway.instants import Clock, Instant
 
-_LONGEST_FEEDBACK = 10_000
+_MAX_FEEDBACK = 10_000
 
 
 class GradedResult(NamedTuple):
@@ -44,11 +44,11 @@ class OwnAssessment(NamedTuple):
 class Assessments:
     """Submissions and grades. Handing in and grading lock the learner's enrollment, so one comes after the other."""
 
-    def __init__(self, database: Database, clock: Clock, new_id: NewId, journal: Journal) -> None:
+    def __init__(self, database: Database, clock: Clock, new_id: NewId, audit: AuditRecorder) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
-        self._journal = journal
+        self._audit = audit
 
     async def find(self, caller: Caller, assessment_id: int) -> OwnAssessment:
         """Read an assessment, for those enrolled in its course and its staff.
@@ -104,7 +104,7 @@ class Assessments:
         async with self._database.read() as tx:
             assessment = await _known(tx, caller, assessment_id)
             await require_staff(tx, caller, assessment.course_id)
-            found = await submissions.list_newest(tx, assessment_id, most=limit, skipped=(page - 1) * limit)
+            found = await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit)
         return found, assessment
 
     async def grade(
@@ -122,8 +122,8 @@ class Assessments:
             await require_staff(tx, caller, assessment.course_id)
             if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
                 raise Invalid.field("grade", f"must be between 0 and {assessment.max_grade:g}")
-            if feedback is not None and (len(feedback) > _LONGEST_FEEDBACK or "\0" in feedback):
-                raise Invalid.field("feedback", f"must have at most {_LONGEST_FEEDBACK} characters, none of them NUL")
+            if feedback is not None and (len(feedback) > _MAX_FEEDBACK or "\0" in feedback):
+                raise Invalid.field("feedback", f"must have at most {_MAX_FEEDBACK} characters, none of them NUL")
             await enrollments.lock(tx, [(found.user_id, assessment.course_id)])
             newest, *_ = await submissions.versions(tx, assessment.id, found.user_id)
             if newest.id != submission_id:
@@ -137,9 +137,7 @@ class Assessments:
             await feed.publish(tx, [Change(topic, ChangeType.GRADE, data) for topic in topics], now)
             target = Target(TargetType.OTHER, newest.id, None, assessment.title)
             told = {"learnerId": data["learnerId"], "courseId": data["courseId"], "grade": grade, "maxGrade": data["maxGrade"]}
-            await self._journal.by_user(
-                tx, Action.GRADE_SUBMISSION, caller.user_id, target=target, metadata=told, client=client
-            )
+            await self._audit.by_user(tx, Action.GRADE_SUBMISSION, caller.user_id, target=target, metadata=told, client=client)
         return newest, assessment
 
     async def store_results(self, results: Sequence[GradedResult]) -> int:

@@ -39,8 +39,8 @@ _newest = (
     .join(users, users.c.id == submissions.c.user_id)
     .where(_of_assessment, _is_newest)
     .order_by(submissions.c.user_id)
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
 )
 _learners = select(func.count(submissions.c.user_id.distinct()).label("total")).where(_of_assessment)
 
@@ -77,9 +77,9 @@ async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> lis
     return [_submission(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
 
 
-async def list_newest(tx: ReadTransaction, assessment_id: int, *, most: int, skipped: int) -> SubmissionPage:
+async def list_newest(tx: ReadTransaction, assessment_id: int, *, limit: int, offset: int) -> SubmissionPage:
     """Read the newest submission of each learner, in the order of learners."""
-    found = await tx.all(_newest, assessment_id=assessment_id, most=most, skipped=skipped)
+    found = await tx.all(_newest, assessment_id=assessment_id, limit=limit, offset=offset)
     total = (await tx.one(_learners, assessment_id=assessment_id))["total"]
     return SubmissionPage([(_submission(tx, row), row["learner_name"]) for row in found], total)
 

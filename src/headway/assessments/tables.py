@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Double, ForeignKey, Index, Table, Text
 
-from headway.db.types import Id, Moment, metadata
+from headway.db.types import Id, Timestamp, metadata
 
 submissions = Table(
     "submissions",
@@ -13,8 +13,8 @@ submissions = Table(
     Column("submission_url", Text),
     Column("grade", Double),
     Column("feedback", Text, comment="encrypted"),
-    Column("submitted_at", Moment, nullable=False),
-    Column("graded_at", Moment),
+    Column("submitted_at", Timestamp, nullable=False),
+    Column("graded_at", Timestamp),
     Column("graded_by", Id),
     Index("ix_submissions_assessment_id", "assessment_id", "user_id", "submitted_at"),
     Index(None, "id"),

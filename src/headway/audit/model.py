@@ -64,7 +64,7 @@ class Context(msgspec.Struct, frozen=True):
     additional_info: dict[str, Any] = {}
 
 
-class NewActivity(msgspec.Struct, frozen=True, kw_only=True):
+class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An entry to be written. `recorded_by` is the account that was authenticated, none for Headway itself."""
 
     action: str
@@ -85,7 +85,7 @@ class Activity(msgspec.Struct, frozen=True):
     seq: int
     id: str
     performed_at: Instant
-    told: NewActivity
+    told: NewAuditEntry
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True):

@@ -8,7 +8,7 @@ import msgspec
 from headway.accounts import users_store as users
 from headway.accounts.model import User
 from headway.audit import store as activities
-from headway.audit.model import ActivityStatus, Actor, Context, NewActivity, Target, TargetType
+from headway.audit.model import ActivityStatus, Actor, Context, NewAuditEntry, Target, TargetType
 from headway.db.database import WriteTransaction
 from headway.identity import Client, Role
 from headway.ids import NewId
@@ -35,7 +35,7 @@ _HEADWAY, _COMMAND_LINE = Context(source="HEADWAY"), Context(source="COMMAND_LIN
 _OPERATOR = Actor(None, "Operator", None, Role.SYSTEM.value)
 
 
-class Journal:
+class AuditRecorder:
     """Appends entries; each comes last in its transaction, for the end of the log is locked until the commit."""
 
     def __init__(self, clock: Clock, new_id: NewId) -> None:
@@ -76,13 +76,15 @@ class Journal:
         made = _entry(action, actor, target, None, client)
         await self._append(tx, msgspec.structs.replace(made, is_actor_verified=False, status=ActivityStatus.FAILURE))
 
-    async def _append(self, tx: WriteTransaction, made: NewActivity) -> None:
+    async def _append(self, tx: WriteTransaction, made: NewAuditEntry) -> None:
         await activities.append(tx, [made], self._new_id, self._clock)
 
 
-def _entry(action: Action, actor: Actor, target: Target, metadata: dict[str, Any] | None, client: Client | None) -> NewActivity:
+def _entry(
+    action: Action, actor: Actor, target: Target, metadata: dict[str, Any] | None, client: Client | None
+) -> NewAuditEntry:
     """Make an entry that nobody else can make: it is recorded by no account."""
-    return NewActivity(
+    return NewAuditEntry(
         action=action,
         actor=actor,
         is_actor_verified=True,

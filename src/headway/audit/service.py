@@ -7,7 +7,7 @@ from headway.accounts import users_store as users
 from headway.accounts.model import User
 from headway.accounts.service import Accounts
 from headway.audit import store as activities
-from headway.audit.model import Activity, Actor, Context, Filter, NewActivity, Party, Target
+from headway.audit.model import Activity, Actor, Context, Filter, NewAuditEntry, Party, Target
 from headway.audit.recorder import own_actor
 from headway.collector import Collector
 from headway.db.database import Database
@@ -17,7 +17,7 @@ from headway.ids import NewId
 from headway.instants import Clock
 from headway.telemetry import Metrics
 
-_MOST_WAITING = 10_000
+_MAX_WAITING = 10_000
 _GROUP = 500
 
 
@@ -34,7 +34,7 @@ class Told(NamedTuple):
 
 
 class _Weighed(NamedTuple):
-    entry: NewActivity
+    entry: NewAuditEntry
     size_bytes: int
 
 
@@ -43,7 +43,7 @@ def _weight(waiting: _Weighed) -> int:
     return 1 + waiting.size_bytes // 1024
 
 
-class ActivityLog:
+class AuditLog:
     """Writes and reads the log. What several requests write at the same time is written together."""
 
     def __init__(self, database: Database, clock: Clock, new_id: NewId, accounts: Accounts, metrics: Metrics) -> None:
@@ -54,7 +54,7 @@ class ActivityLog:
         self._collector: Collector[_Weighed, Activity] = Collector(
             self._append,
             _weight,
-            capacity=_MOST_WAITING,
+            capacity=_MAX_WAITING,
             group_weight=_GROUP,
             # The log is one chain: a second writer would only wait for the first.
             writers=1,
@@ -86,7 +86,7 @@ class ActivityLog:
         """
         party = None if caller.sees_all else _party(caller)
         async with self._database.read() as tx:
-            found = await activities.list_page(tx, wanted, party=party, before=before, most=limit + 1)
+            found = await activities.list_page(tx, wanted, party=party, before=before, limit=limit + 1)
         page = found[:limit]
         return page, page[-1].seq if len(found) > limit else None
 
@@ -107,8 +107,8 @@ class ActivityLog:
             return await activities.append(tx, [each.entry for each in group], self._new_id, self._clock)
 
 
-def _entry(caller: Caller, user: User, told: Told, client: Client) -> NewActivity:
-    return NewActivity(
+def _entry(caller: Caller, user: User, told: Told, client: Client) -> NewAuditEntry:
+    return NewAuditEntry(
         action=told.action,
         actor=own_actor(user) if told.actor is None else told.actor,
         is_actor_verified=told.actor is None or caller.sees_all or _is_own(told.actor, user),

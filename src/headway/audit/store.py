@@ -18,7 +18,7 @@ from headway.audit.model import (
     Filter,
     Head,
     Link,
-    NewActivity,
+    NewAuditEntry,
     Party,
     Target,
     TargetType,
@@ -67,7 +67,7 @@ _lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq
 _head = select(*_head_columns)
 _columns = [activities.c[name] for name in (*_LINK, "content", "hash")]
 _by_id = select(*_columns).where(activities.c.id == bindparam("activity_id"))
-_after = select(*_columns).where(activities.c.seq > bindparam("seq")).order_by(activities.c.seq).limit(bindparam("most"))
+_after = select(*_columns).where(activities.c.seq > bindparam("seq")).order_by(activities.c.seq).limit(bindparam("limit"))
 _count = select(func.count().label("total")).select_from(activities)
 
 _TAMPERED = "This entry is not as it was written, or its key is missing."
@@ -101,7 +101,7 @@ def _page(conditions: tuple[str, ...], actor_ids: int | None) -> Statement:
     wanted = [_CONDITIONS[name] for name in conditions]
 
     def newest(*columns: ColumnElement[Any], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
-        return select(*columns).where(*where).order_by(activities.c.seq.desc()).limit(bindparam("most"))
+        return select(*columns).where(*where).order_by(activities.c.seq.desc()).limit(bindparam("limit"))
 
     if actor_ids is None:
         return newest(*_columns, where=wanted)
@@ -112,7 +112,7 @@ def _page(conditions: tuple[str, ...], actor_ids: int | None) -> Statement:
     return newest(*_columns, where=[activities.c.seq.in_(some)])
 
 
-async def append(tx: WriteTransaction, new: Sequence[NewActivity], new_id: NewId, clock: Clock) -> list[Activity]:
+async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: NewId, clock: Clock) -> list[Activity]:
     """Write entries at the end of the log, in order. Nobody else appends until the transaction ends: this comes last in it.
 
     An end that nobody signed is gone on from, since people must be able to go on; the next entry tells of it for ever.
@@ -143,7 +143,7 @@ async def find(tx: ReadTransaction, activity_id: str) -> Activity | None:
 
 
 async def list_page(
-    tx: ReadTransaction, wanted: Filter, *, party: Party | None, before: int | None, most: int
+    tx: ReadTransaction, wanted: Filter, *, party: Party | None, before: int | None, limit: int
 ) -> list[Activity]:
     """Read the newest entries that are wanted, of a party or of all, that come before a number."""
     given: dict[str, Any] = {name: value for name, value in wanted._asdict().items() if value is not None}
@@ -151,7 +151,7 @@ async def list_page(
     page = _page(tuple(sorted(given)), None if party is None else len(party.actor_ids))
     if party is not None:
         given |= {f"party{i}": actor_id for i, actor_id in enumerate(party.actor_ids)} | {"party": party.user_id}
-    return [_activity(tx, row) for row in await tx.all(page, **given, most=most)]
+    return [_activity(tx, row) for row in await tx.all(page, **given, limit=limit)]
 
 
 async def count(tx: ReadTransaction) -> int:
@@ -168,7 +168,7 @@ async def head(tx: ReadTransaction) -> Head | None:
 async def read_all(tx: ReadTransaction, *, at_once: int) -> AsyncIterator[list[Stored]]:
     """Read all entries as they are stored, in order, so many at a time; also those that were given impossible numbers."""
     seq = -(2**63)
-    while found := [_stored(row) for row in await tx.all(_after, seq=seq, most=at_once)]:
+    while found := [_stored(row) for row in await tx.all(_after, seq=seq, limit=at_once)]:
         yield found
         seq = found[-1].link.seq
 
@@ -207,7 +207,7 @@ def _place(entry: Activity, previous_hash: str) -> Link:
     )
 
 
-def _content(told: NewActivity, place: str, *, follows_unsigned: bool) -> _Content:
+def _content(told: NewAuditEntry, place: str, *, follows_unsigned: bool) -> _Content:
     return _Content(
         salt=secrets.token_hex(16),
         place=place,
@@ -249,7 +249,7 @@ def _readable(tx: ReadTransaction, row: Row) -> _Content:
 
 def _activity(tx: ReadTransaction, row: Row) -> Activity:
     content = _readable(tx, row)
-    told = NewActivity(
+    told = NewAuditEntry(
         action=row["action"],
         actor=Actor(row["actor_id"], content.actor_name, content.actor_email, content.actor_role),
         is_actor_verified=bool(row["is_actor_verified"]),

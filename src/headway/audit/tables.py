@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text
 
 from headway.audit.model import ActivityStatus, TargetType
-from headway.db.types import Id, Moment, metadata, one_of
+from headway.db.types import Id, Timestamp, metadata, one_of
 from headway.identity import Role
 
 activities = Table(
@@ -19,7 +19,7 @@ activities = Table(
     Column("target_type", Text, nullable=False),
     Column("target_id", Text),
     Column("status", Text, nullable=False),
-    Column("performed_at", Moment, nullable=False),
+    Column("performed_at", Timestamp, nullable=False),
     Column("content", Text, nullable=False, comment="all the rest, encrypted"),
     Column("content_hash", Text, nullable=False, comment="SHA-256 of what was encrypted"),
     Column("previous_hash", Text, nullable=False),
@@ -42,7 +42,7 @@ activity_head = Table(
     Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
     Column("seq", Id, nullable=False),
     Column("hash", Text, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("signature", Text, nullable=False),
     CheckConstraint("id = 1", name="id"),
 )

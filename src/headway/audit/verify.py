@@ -13,7 +13,7 @@ from headway.db.database import Database, ReadTransaction
 from headway.db.keyring import Keyring, WrongKeyError
 
 _AT_ONCE = 2_000
-_MOST_FAULTS = 1_000
+_MAX_FAULTS = 1_000
 """Beyond so many nothing is compared any more."""
 
 Advance = Callable[[int, int], None]
@@ -65,14 +65,14 @@ async def verify_log(database: Database, *, kept: Head | None, advance: Advance 
         checked, place = 0, _Place()
         faults: list[Fault] = []
         async for page in activities.read_all(tx, at_once=_AT_ONCE):
-            for stored in page if len(faults) < _MOST_FAULTS else ():
+            for stored in page if len(faults) < _MAX_FAULTS else ():
                 faults += _compare(place, stored, kept)
                 faults += (found := list(_faults_of(stored, tx.keyring)))
                 if stored.link.seq > place.seq:
                     place = _Place(stored.link.seq, stored.link.id, stored.hash, not found)
             checked += len(page)
             advance(checked, total)
-        if len(faults) < _MOST_FAULTS:
+        if len(faults) < _MAX_FAULTS:
             faults += _compare_end(place, head, kept, tx)
         if has_begun and head is None and not place.seq:
             faults.append(_missing(1, 1))

@@ -7,7 +7,7 @@ import click
 
 from headway.accounts.model import NewUser, User
 from headway.app import system_clock
-from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
+from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.db.keyring import signing_key
 from headway.http.tokens import Tokens
 from headway.identity import Role
@@ -35,9 +35,9 @@ async def create_user(
     if password_stdin and email is None:
         raise click.UsageError("A password needs an address to sign in with: --email")
     password = _read_password() if password_stdin else None
-    async with open_use_cases(load_settings(**flags)) as does:
-        hashed = None if password is None else await does.sign_in.hash_new(password)
-        made = await does.accounts.add(NewUser(Role(role), name, email, external_id, hashed))
+    async with open_services(load_settings(**flags)) as services:
+        hashed = None if password is None else await services.sign_in.hash_new(password)
+        made = await services.accounts.add(NewUser(Role(role), name, email, external_id, hashed))
     _print_user(made)
 
 
@@ -57,10 +57,10 @@ async def change_user(
     Prints it as JSON. A new password ends its tokens.
     """
     password = _read_password() if password_stdin else None
-    async with open_use_cases(load_settings(**flags)) as does:
-        changed = await does.accounts.change(user_id, role=None if role is None else Role(role), name=name, email=email)
+    async with open_services(load_settings(**flags)) as services:
+        changed = await services.accounts.change(user_id, role=None if role is None else Role(role), name=name, email=email)
         if password is not None:
-            await does.sign_in.set_password(user_id, password)
+            await services.sign_in.set_password(user_id, password)
     _print_user(changed)
 
 
@@ -73,8 +73,8 @@ async def disable_user(user_id: int, **flags: Any) -> None:
 
     Running servers know within two seconds.
     """
-    async with open_use_cases(load_settings(**flags)) as does:
-        await does.accounts.set_disabled(user_id, is_disabled=True)
+    async with open_services(load_settings(**flags)) as services:
+        await services.accounts.set_disabled(user_id, is_disabled=True)
     print_json({"id": user_id, "disabled": True})
 
 
@@ -84,8 +84,8 @@ async def disable_user(user_id: int, **flags: Any) -> None:
 @command
 async def enable_user(user_id: int, **flags: Any) -> None:
     """Enable an account again; it needs new tokens."""
-    async with open_use_cases(load_settings(**flags)) as does:
-        await does.accounts.set_disabled(user_id, is_disabled=False)
+    async with open_services(load_settings(**flags)) as services:
+        await services.accounts.set_disabled(user_id, is_disabled=False)
     print_json({"id": user_id, "disabled": False})
 
 
@@ -103,8 +103,8 @@ async def create_token(user_id: int, ttl_seconds: int | None, **flags: Any) -> N
     """Print a bearer token for an account."""
     settings = load_settings(**flags)
     tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=settings.access_token_seconds)
-    async with open_use_cases(settings) as does:
-        account = await does.accounts.find(user_id)
+    async with open_services(settings) as services:
+        account = await services.accounts.find(user_id)
     if account.is_disabled:
         raise click.ClickException(f"User {user_id} is disabled.")
     click.echo(tokens.issue(account, lifetime_seconds=ttl_seconds))

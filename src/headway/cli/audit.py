@@ -8,7 +8,7 @@ import msgspec
 
 from headway.app import system_clock
 from headway.audit.model import Head
-from headway.audit.recorder import Journal
+from headway.audit.recorder import AuditRecorder
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
 from headway.ids import uuid7
@@ -77,7 +77,7 @@ async def rotate(**flags: Any) -> None:
             task = progress.add_task("texts", total=None)
             rotated = await rotate_keys(
                 database,
-                Journal(system_clock, uuid7),
+                AuditRecorder(system_clock, uuid7),
                 advance=lambda done, of_all: progress.update(task, completed=done, total=of_all),
             )
             progress.update(task, completed=rotated.texts, total=rotated.texts)

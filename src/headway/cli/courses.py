@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from headway import instants
-from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
+from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.contracts.learner import mapping
 from headway.importers import course_file
 
@@ -28,9 +28,9 @@ async def import_course(file: Path, **flags: Any) -> None:
     Prints the course as stored, with all ids.
     """
     wanted, owner = course_file.read(file)
-    async with open_use_cases(load_settings(**flags)) as does:
-        owner_id = (await does.accounts.find_by_email(owner)).id
-        print_json(mapping.course(await does.catalogue.create(wanted, owner_id=owner_id)))
+    async with open_services(load_settings(**flags)) as services:
+        owner_id = (await services.accounts.find_by_email(owner)).id
+        print_json(mapping.course(await services.catalogue.create(wanted, owner_id=owner_id)))
 
 
 @course.command("enroll")
@@ -43,9 +43,9 @@ async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
 
     The rules are those of enrolling over HTTP. Prints the enrollment.
     """
-    async with open_use_cases(load_settings(**flags)) as does:
-        await does.accounts.find(user_id)
-        made = await does.enrollments.enroll(user_id, course_id)
+    async with open_services(load_settings(**flags)) as services:
+        await services.accounts.find(user_id)
+        made = await services.enrollments.enroll(user_id, course_id)
     print_json(
         {"user_id": user_id, "course_id": course_id, "status": made.status, "enrolled_at": instants.iso(made.enrolled_at)}
     )

@@ -8,7 +8,7 @@ import click
 
 from headway.accounts import users_store as users
 from headway.accounts.model import User
-from headway.app import system_clock, use_cases
+from headway.app import make_services, system_clock
 from headway.cli import serve
 from headway.cli.imports import load_oulad
 from headway.cli.session import failures_in_one_line, load_settings, open_database
@@ -58,16 +58,16 @@ def _remove_old(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     async with open_database(settings) as database:
-        does = use_cases(database, settings, system_clock)
-        summary = await load_oulad(_DATA, does)
+        services = make_services(database, settings, system_clock)
+        summary = await load_oulad(_DATA, services)
         async with database.read() as tx:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
             instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
         assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
-        learner = await does.accounts.change(learner.id, email=_LEARNER_EMAIL)
+        learner = await services.accounts.change(learner.id, email=_LEARNER_EMAIL)
         for user in (learner, instructor):
-            await does.sign_in.set_password(user.id, _PASSWORD)
-        learner, instructor = [await does.accounts.find(user.id) for user in (learner, instructor)]
+            await services.sign_in.set_password(user.id, _PASSWORD)
+        learner, instructor = [await services.accounts.find(user.id) for user in (learner, instructor)]
     tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS)
     _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
 

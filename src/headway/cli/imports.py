@@ -7,8 +7,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from headway.app import UseCases, system_clock
-from headway.cli.session import command, database_option, load_settings, open_use_cases, print_json
+from headway.app import Services, system_clock
+from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.importers import oulad
 
 
@@ -28,13 +28,13 @@ async def import_oulad(folder: Path, **flags: Any) -> None:
 
     Safe to repeat: what is there already stays as it is. Prints how much there is and how much of it is new.
     """
-    async with open_use_cases(load_settings(**flags)) as does:
-        print_json(await load_oulad(folder, does))
+    async with open_services(load_settings(**flags)) as services:
+        print_json(await load_oulad(folder, services))
 
 
-async def load_oulad(folder: Path, does: UseCases) -> oulad.Summary:
+async def load_oulad(folder: Path, services: Services) -> oulad.Summary:
     """Import a folder with a progress bar on standard error."""
-    ways = oulad.UseCases(does.accounts, does.catalogue, does.enrollments, does.tracking, does.assessments)
+    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
     task = oulad.OuladImport(folder, ways, system_clock)
     columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headway import schema
-from headway.app import UseCases, system_clock, use_cases
+from headway.app import Services, make_services, system_clock
 from headway.db.database import Database
 from headway.db.keyring import WrongKeyError
 from headway.db.sqlite import FileInUseError
@@ -61,10 +61,10 @@ def load_settings(**flags: Any) -> Settings:
 
 
 @asynccontextmanager
-async def open_use_cases(settings: Settings) -> AsyncIterator[UseCases]:
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Give the use cases on a migrated, open database."""
     async with open_database(settings) as database:
-        yield use_cases(database, settings, system_clock)
+        yield make_services(database, settings, system_clock)
 
 
 @asynccontextmanager

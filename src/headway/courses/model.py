@@ -162,7 +162,7 @@ class CoursePage(msgspec.Struct, frozen=True):
     total: int
 
 
-class Outline(msgspec.Struct, frozen=True):
+class CourseStructure(msgspec.Struct, frozen=True):
     """What has to be known of a course to place activity in it; `revision` grows with each change of the course."""
 
     course_id: int

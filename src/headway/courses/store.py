@@ -10,7 +10,17 @@ from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, exist
 
 from headway.accounts.tables import users
 from headway.courses.completion import Completion, Rule
-from headway.courses.model import Assessment, CourseKind, CoursePage, CourseTerms, CourseTree, Module, NewCourse, Outline, Unit
+from headway.courses.model import (
+    Assessment,
+    CourseKind,
+    CoursePage,
+    CourseStructure,
+    CourseTerms,
+    CourseTree,
+    Module,
+    NewCourse,
+    Unit,
+)
 from headway.courses.tables import assessments, course_prerequisites, course_staff, courses, modules, units
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import rows
@@ -141,18 +151,18 @@ def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
     # Staff see their own courses before they are published.
     seen = [conditions[name] for name in ("is_published", "staff_id") if name in filters]
     asked = _courses.where(*given, *([or_(*seen)] if seen else []))
-    page = asked.order_by(courses.c.id.desc()).limit(bindparam("most")).offset(bindparam("skipped"))
+    page = asked.order_by(courses.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
     return page, asked.with_only_columns(func.count().label("total"))
 
 
-async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, most: int, skipped: int) -> CoursePage:
+async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit: int, offset: int) -> CoursePage:
     """Read a page of courses, the newest first, without what is in them.
 
     `filters` may hold `subject`, `level`, `tutor`, `q` (lower case, the last two as patterns), `kind`, `tutor_id`,
     `is_published`, and `staff_id`: someone who sees own courses that are not published.
     """
     page, count = _listing(frozenset(filters))
-    found = await tx.all(page, **filters, most=most, skipped=skipped)
+    found = await tx.all(page, **filters, limit=limit, offset=offset)
     total = (await tx.one(count, **filters))["total"]
     prerequisites: dict[int, list[int]] = {}
     for row in await tx.all(_some_prerequisites, ids=[(row["id"],) for row in found]):
@@ -221,7 +231,7 @@ async def state(tx: ReadTransaction, course_id: int) -> str:
     return f"{row['created_at']}.{row['revision']}"
 
 
-async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Outline]:
+async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, CourseStructure]:
     """Load what is needed to place activity in each of these courses that exists."""
     ids = [(course_id,) for course_id in course_ids]
     found = {row["id"]: row for row in await tx.all(_revisions, ids=ids)}
@@ -234,7 +244,7 @@ async def outlines(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, 
         for course_id, group in groupby(await tx.all(_units, ids=ids), lambda row: int(row["course_id"]))
     }
     return {
-        course_id: Outline(
+        course_id: CourseStructure(
             course_id=course_id,
             title=row["title"],
             revision=row["revision"],

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from headway.courses.completion import Rule
 from headway.courses.model import CourseKind
-from headway.db.types import Id, Moment, metadata, one_of
+from headway.db.types import Id, Timestamp, metadata, one_of
 from headway.identity import CourseRole
 
 courses = Table(
@@ -32,16 +32,16 @@ courses = Table(
     Column("kind", Text, nullable=False),
     Column("capacity", Integer),
     Column("seats_taken", Integer, nullable=False),
-    Column("starts_at", Moment),
-    Column("ends_at", Moment),
-    Column("enroll_from", Moment),
-    Column("enroll_until", Moment),
+    Column("starts_at", Timestamp),
+    Column("ends_at", Timestamp),
+    Column("enroll_from", Timestamp),
+    Column("enroll_until", Timestamp),
     Column("access_days", Integer),
     Column("is_sequential", Boolean, nullable=False),
     Column("is_published", Boolean, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
     one_of("kind", CourseKind),
     CheckConstraint("seats_taken >= 0 AND (capacity IS NULL OR seats_taken <= capacity)", name="seats"),
     sqlite_autoincrement=True,
@@ -72,7 +72,7 @@ modules = Table(
     Column("slug", Text),
     Column("title", Text, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("retired_at", Moment),
+    Column("retired_at", Timestamp),
     UniqueConstraint("course_id", "slug"),
     sqlite_autoincrement=True,
 )
@@ -90,7 +90,7 @@ units = Table(
     Column("is_required", Boolean, nullable=False),
     Column("rule", Text, nullable=False),
     Column("threshold", Double),
-    Column("retired_at", Moment),
+    Column("retired_at", Timestamp),
     UniqueConstraint("course_id", "slug"),
     Index(None, "module_id"),
     one_of("rule", Rule),
@@ -104,10 +104,10 @@ assessments = Table(
     Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
     Column("title", Text, nullable=False),
     Column("description", Text),
-    Column("due_at", Moment),
+    Column("due_at", Timestamp),
     Column("max_grade", Double, nullable=False),
     Column("position", Integer, nullable=False),
-    Column("retired_at", Moment),
+    Column("retired_at", Timestamp),
     Index(None, "course_id"),
     sqlite_autoincrement=True,
 )

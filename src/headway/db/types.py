@@ -24,7 +24,7 @@ metadata = MetaData(
     }
 )
 
-Moment: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True), "postgresql")
+Timestamp: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True), "postgresql")
 Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite gives out ids by itself only in a column that is exactly INTEGER."""
 

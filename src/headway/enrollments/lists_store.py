@@ -21,8 +21,8 @@ _titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses
 _of_user = (
     _titled.where(enrollments.c.user_id == bindparam("of_user"))
     .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
 )
 _count_of_user = (
     select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("of_user"))
@@ -42,8 +42,8 @@ def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Sel
         .join(users, users.c.id == enrollments.c.user_id)
         .where(*asked)
         .order_by(enrollments.c.user_id)
-        .limit(bindparam("most"))
-        .offset(bindparam("skipped"))
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
     )
     return page, select(func.count().label("total")).select_from(enrollments).where(*asked)
 
@@ -67,14 +67,14 @@ def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
     ]
     merged = union_all(*(select(part) for part in parts)).subquery("merged")
     order = in_order(merged.c.key, merged.c.user_id)
-    return select(merged.c.user_id).order_by(*order).limit(bindparam("most")).offset(bindparam("skipped"))
+    return select(merged.c.user_id).order_by(*order).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
 async def list_of_user(
-    tx: ReadTransaction, user_id: int, *, most: int, skipped: int
+    tx: ReadTransaction, user_id: int, *, limit: int, offset: int
 ) -> tuple[list[tuple[Enrollment, str]], int]:
     """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
-    found = await tx.all(_of_user, of_user=user_id, most=most, skipped=skipped)
+    found = await tx.all(_of_user, of_user=user_id, limit=limit, offset=offset)
     total = (await tx.one(_count_of_user, of_user=user_id))["total"]
     return [(enrollment_of(row), row["title"]) for row in found], total
 
@@ -85,28 +85,28 @@ async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> lis
 
 
 async def list_sorted(
-    tx: ReadTransaction, course_id: int, wanted: Order, part: Part, *, most: int, skipped: int
+    tx: ReadTransaction, course_id: int, wanted: Order, part: Part, *, limit: int, offset: int
 ) -> list[Enrollment]:
     """Read some of a part of a course's enrollments in order, from that end of it to which they are nearer."""
-    most = min(most, part.size - skipped)
-    if most <= 0:
+    limit = min(limit, part.size - offset)
+    if limit <= 0:
         return []
-    after = part.size - skipped - most
-    is_backwards = after < skipped
+    after = part.size - offset - limit
+    is_backwards = after < offset
     if is_backwards:
-        wanted, skipped = wanted._replace(is_descending=not wanted.is_descending), after
+        wanted, offset = wanted._replace(is_descending=not wanted.is_descending), after
     page = _sorted_page(wanted, part.has_date)
-    found = await tx.all(page, in_course=course_id, upto=most + skipped, most=most, skipped=skipped)
+    found = await tx.all(page, in_course=course_id, upto=limit + offset, limit=limit, offset=offset)
     keys = [(row["user_id"], course_id) for row in (reversed(found) if is_backwards else found)]
     enrolled = await find_many(tx, keys)
     return [enrolled[key] for key in keys]
 
 
 async def list_in_course(
-    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], most: int, skipped: int
+    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], limit: int, offset: int
 ) -> tuple[list[NamedEnrollment], int]:
     """Read a page of a course's enrollments, of some statuses or all, by learner, and how many there are."""
     page, count = _in_course(tuple(sorted(statuses)))
-    found = await tx.all(page, in_course=course_id, most=most, skipped=skipped)
+    found = await tx.all(page, in_course=course_id, limit=limit, offset=offset)
     total = (await tx.one(count, in_course=course_id))["total"]
     return [NamedEnrollment(enrollment_of(row), row["learner_name"]) for row in found], total

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from headway.courses.completion import Evidence, Percent
-from headway.enrollments.statistics import Tally, tallies_of_enrollment
+from headway.enrollments.statistics import Statistic, enrollment_statistics
 from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
 from headway.instants import DAY, Instant, Milliseconds
 
@@ -35,15 +35,15 @@ class Enrollment(msgspec.Struct):
     access_days: int | None
 
     @property
-    def tallied(self) -> tuple[Any, ...]:
+    def counted_as(self) -> tuple[Any, ...]:
         """What the tallies follow from: as long as it is equal, so are they."""
         day = None if self.last_activity_at is None else self.last_activity_at // DAY
         return self.status, self.percent, self.enrolled_at, self.completed_at, day
 
     @property
-    def tallies(self) -> tuple[Tally, ...]:
+    def statistics(self) -> tuple[Statistic, ...]:
         """What the enrollment adds to the tallies of its course."""
-        return tallies_of_enrollment(self.status, self.percent, self.enrolled_at, self.completed_at, self.last_activity_at)
+        return enrollment_statistics(self.status, self.percent, self.enrolled_at, self.completed_at, self.last_activity_at)
 
     def touch(self, now: Instant) -> None:
         """Note that the enrollment is changed."""

@@ -11,12 +11,12 @@ from typing import NamedTuple
 from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
 from headway.db.database import Database, WriteTransaction
-from headway.enrollments import news
+from headway.enrollments import feed_entries
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_list_store as waiting_list
 from headway.enrollments.access import require_staff
 from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics_store import Moves
+from headway.enrollments.statistics_store import StatisticsDelta
 from headway.enrollments.status import BY_STAFF, OPEN, EnrollmentStatus, can_become, earned
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
@@ -112,7 +112,7 @@ class Enrollments:
         """Expire enrollments whose days of access are over, some at a time; give how many there were."""
         now = self._clock()
         async with self._database.read() as tx:
-            due = await enrollments.run_out(tx, now, most=_EXPIRED_AT_ONCE)
+            due = await enrollments.run_out(tx, now, limit=_EXPIRED_AT_ONCE)
         for course_id in sorted({course_id for _, course_id in due}):
             async with self._database.write() as tx:
                 terms = await catalogue.lock_terms(tx, course_id)
@@ -136,10 +136,10 @@ class Enrollments:
                 if not may_wait:
                     raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
                 return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
-            moves = Moves()
-            (enrollment,) = await _seat(tx, course_id, [user_id], moves, enrolled_at=now if at is None else at, now=now)
-            await moves.write(tx)
-            await feed.publish(tx, news.of_standing(enrollment, terms.title), now)
+            delta = StatisticsDelta()
+            (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
+            await delta.write(tx)
+            await feed.publish(tx, feed_entries.of_standing(enrollment, terms.title), now)
         return enrollment
 
     async def _close(
@@ -153,22 +153,22 @@ class Enrollments:
     ) -> None:
         """Set the status of locked enrollments, and give the seats that come free to those who wait."""
         freed = sum(enrollment.status in OPEN for enrollment in closed) if status not in OPEN else 0
-        moves = Moves()
+        delta = StatisticsDelta()
         for enrollment in closed:
             before = copy(enrollment)
             enrollment.status = status
-            moves.move(course_id, before, enrollment)
+            delta.replace(course_id, before, enrollment)
         await enrollments.set_standing(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
-        changes = [change for enrollment in closed for change in news.of_standing(enrollment, terms.title)]
+        changes = [change for enrollment in closed for change in feed_entries.of_standing(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
-        changes += await move_up(tx, course_id, terms, free, moves, now)
-        await moves.write(tx)
+        changes += await move_up(tx, course_id, terms, free, delta, now)
+        await delta.write(tx)
         await feed.publish(tx, changes, now)
 
 
 async def move_up(
-    tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, moves: Moves, now: Instant
+    tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, delta: StatisticsDelta, now: Instant
 ) -> list[Change]:
     """Seat those who have waited longest, as many as there are free seats (all if None); give what is to be told.
 
@@ -179,12 +179,12 @@ async def move_up(
     waiting = await waiting_list.first(tx, course_id, _EVERYBODY if free is None else free)
     if not waiting:
         return []
-    seated = await _seat(tx, course_id, waiting, moves, enrolled_at=now, now=now)
-    return [change for enrollment in seated for change in news.of_standing(enrollment, terms.title, ChangeType.SEAT)]
+    seated = await _seat(tx, course_id, waiting, delta, enrolled_at=now, now=now)
+    return [change for enrollment in seated for change in feed_entries.of_standing(enrollment, terms.title, ChangeType.SEAT)]
 
 
 async def _seat(
-    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], moves: Moves, *, enrolled_at: Instant, now: Instant
+    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], delta: StatisticsDelta, *, enrolled_at: Instant, now: Instant
 ) -> list[Enrollment]:
     """Enroll learners, or let them resume; the course must be locked and have the seats."""
     keys = sorted((user_id, course_id) for user_id in user_ids)
@@ -201,7 +201,7 @@ async def _seat(
     await waiting_list.remove(tx, course_id, user_ids)
     seated = await enrollments.lock(tx, keys)
     for key, enrollment in seated.items():
-        moves.move(course_id, before.get(key), enrollment)
+        delta.replace(course_id, before.get(key), enrollment)
     return [seated[user_id, course_id] for user_id in user_ids]
 
 

@@ -10,38 +10,38 @@ from headway.courses.completion import Percent
 from headway.enrollments.status import EnrollmentStatus
 from headway.instants import DAY, Instant, Milliseconds
 
-Tally = tuple[str, int]
+Statistic = tuple[str, int]
 """A name, and what is added to the number of that name."""
 
 FINISHED = frozenset({EnrollmentStatus.COMPLETED, EnrollmentStatus.CERTIFIED})
 PERCENT, COMPLETION_TIME = "percent", "completion-ms"
 
 
-def status_tally(status: EnrollmentStatus) -> str:
+def status_statistic(status: EnrollmentStatus) -> str:
     """Name the tally of enrollments of a status."""
     return f"status:{status.value}"
 
 
-def completed_tally(status: EnrollmentStatus) -> str:
+def completed_statistic(status: EnrollmentStatus) -> str:
     """Name the tally of enrollments of a status that have a date of completion."""
     return f"completed:{status.value}"
 
 
-def tallies_of_enrollment(
+def enrollment_statistics(
     status: EnrollmentStatus,
     percent: Percent,
     enrolled_at: Instant,
     completed_at: Instant | None,
     last_activity_at: Instant | None,
-) -> tuple[Tally, ...]:
+) -> tuple[Statistic, ...]:
     """Give what an enrollment adds to the tallies of its course."""
-    added: list[Tally] = [(status_tally(status), 1)]
+    added: list[Statistic] = [(status_statistic(status), 1)]
     if percent:
         added.append((PERCENT, percent))
     if last_activity_at is not None:
         added.append((f"active:{last_activity_at // DAY}", 1))
     if completed_at is not None:
-        added.append((completed_tally(status), 1))
+        added.append((completed_statistic(status), 1))
     if status in FINISHED and completed_at is not None:
         added.append((COMPLETION_TIME, _time_to_complete(enrolled_at, completed_at)))
     return tuple(added)
@@ -52,13 +52,13 @@ def _time_to_complete(enrolled_at: Instant, completed_at: Instant) -> Millisecon
     return max(completed_at - enrolled_at, 0)
 
 
-class Tallied(Protocol):
+class Counted(Protocol):
     """What adds to the tallies of a course."""
 
     @property
-    def tallied(self) -> tuple[Any, ...]:
+    def counted_as(self) -> tuple[Any, ...]:
         """What the tallies follow from: as long as it is equal, so are they."""
 
     @property
-    def tallies(self) -> tuple[Tally, ...]:
+    def statistics(self) -> tuple[Statistic, ...]:
         """What it adds."""

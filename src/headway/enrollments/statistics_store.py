@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, or_, select
 
 from headway.db.database import ReadTransaction, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows
-from headway.enrollments.statistics import Tallied, completed_tally, status_tally
+from headway.enrollments.statistics import Counted, completed_statistic, status_statistic
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import course_tallies
 
@@ -20,28 +20,34 @@ _of_course = (
     .where(course_tallies.c.course_id == bindparam("course_id"))
     .group_by(course_tallies.c.name)
 )
-_standings = _of_course.where(
-    or_(*(course_tallies.c.name == name(status) for status in EnrollmentStatus for name in (status_tally, completed_tally)))
+_status_counts = _of_course.where(
+    or_(
+        *(
+            course_tallies.c.name == name(status)
+            for status in EnrollmentStatus
+            for name in (status_statistic, completed_statistic)
+        )
+    )
 )
 _revision = select(func.sum(course_tallies.c.value).label("value")).where(
     course_tallies.c.course_id == bindparam("course_id"), course_tallies.c.name == REVISION
 )
 
 
-class Moves:
+class StatisticsDelta:
     """What a transaction changes in tallies. It is written once, after all enrollments are locked and before the feed."""
 
     def __init__(self) -> None:
         self._changed: defaultdict[tuple[int, str], int] = defaultdict(int)
 
-    def move(self, course_id: int, before: Tallied | None, after: Tallied) -> None:
+    def replace(self, course_id: int, before: Counted | None, after: Counted) -> None:
         """Take off what something added before, if it was there, and add what it adds now."""
         if before is not None:
-            if before.tallied == after.tallied:
+            if before.counted_as == after.counted_as:
                 return
-            for name, count in before.tallies:
+            for name, count in before.statistics:
                 self._changed[course_id, name] -= count
-        for name, count in after.tallies:
+        for name, count in after.statistics:
             self._changed[course_id, name] += count
 
     def rows(self, shard: int) -> RowsToWrite:
@@ -60,11 +66,11 @@ async def read(tx: ReadTransaction, course_id: int) -> dict[str, int]:
     return {row["name"]: int(row["value"]) for row in await tx.all(_of_course, course_id=course_id)}
 
 
-async def count_standings(tx: ReadTransaction, course_id: int, statuses: Iterable[EnrollmentStatus]) -> tuple[int, int]:
+async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Iterable[EnrollmentStatus]) -> tuple[int, int]:
     """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
-    found = {row["name"]: int(row["value"]) for row in await tx.all(_standings, course_id=course_id)}
+    found = {row["name"]: int(row["value"]) for row in await tx.all(_status_counts, course_id=course_id)}
     asked = list(statuses)
-    counts = (sum(found.get(name(status), 0) for status in asked) for name in (status_tally, completed_tally))
+    counts = (sum(found.get(name(status), 0) for status in asked) for name in (status_statistic, completed_statistic))
     enrolled, completed = counts
     return enrolled, completed
 

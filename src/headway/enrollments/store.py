@@ -55,7 +55,7 @@ _lock_page = (
     .join(courses, courses.c.id == enrollments.c.course_id)
     .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.user_id > bindparam("after_user"))
     .order_by(enrollments.c.user_id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
     .with_for_update(of=enrollments)
 )
 
@@ -118,7 +118,7 @@ _run_out = (
     .join(enrollments, and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before))
     .where(status_among(*sorted(LIMITED)))
     .order_by(enrollments.c.course_id, enrollments.c.user_id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _most_active = (
     select(enrollments.c.user_id)
@@ -157,9 +157,9 @@ async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[Le
     return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
 
 
-async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, most: int) -> list[Enrollment]:
+async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, limit: int) -> list[Enrollment]:
     """Lock and read enrollments in a course in the order of their learners, up to `most`."""
-    return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, most=most)]
+    return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, limit=limit)]
 
 
 async def insert_enrollments(
@@ -214,12 +214,12 @@ async def most_active(tx: ReadTransaction, course_id: int) -> int:
     return int((await tx.one(_most_active, course_id=course_id))["user_id"])
 
 
-async def run_out(tx: ReadTransaction, now: Instant, *, most: int) -> list[LearnerInCourse]:
+async def run_out(tx: ReadTransaction, now: Instant, *, limit: int) -> list[LearnerInCourse]:
     """Give learners whose days of access are over, by course, up to `most`."""
     limited = [(row["id"], now - row["access_days"] * DAY) for row in await tx.all(_limited_courses)]
     if not limited:
         return []
-    return [(row["user_id"], row["course_id"]) for row in await tx.all(_run_out, cutoffs=limited, most=most)]
+    return [(row["user_id"], row["course_id"]) for row in await tx.all(_run_out, cutoffs=limited, limit=limit)]
 
 
 async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Moment, metadata, one_of
+from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, metadata, one_of
 from headway.enrollments.status import EnrollmentStatus
 
 enrollments = Table(
@@ -16,12 +16,12 @@ enrollments = Table(
     Column("percent", Integer, nullable=False),
     Column("study_ms", BigInteger, nullable=False),
     Column("metadata", Text, nullable=False),
-    Column("last_activity_at", Moment),
-    Column("enrolled_at", Moment, nullable=False),
-    Column("completed_at", Moment),
+    Column("last_activity_at", Timestamp),
+    Column("enrolled_at", Timestamp, nullable=False),
+    Column("completed_at", Timestamp),
     Column("certificate_url", Text),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
     one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     Index("ix_enrollments_course_id", "course_id", "user_id"),
@@ -39,7 +39,7 @@ waiting_list = Table(
     Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
     Column("number", BigInteger, nullable=False, comment="in the order of arrival"),
-    Column("joined_at", Moment, nullable=False),
+    Column("joined_at", Timestamp, nullable=False),
     Index("ix_waiting_list_course_id", "course_id", "number"),
 )
 """Who waits for a seat; the row of the course is locked by whoever joins, leaves or moves somebody up."""

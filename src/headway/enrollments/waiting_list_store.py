@@ -30,7 +30,7 @@ _position = (
     .join(_ahead, and_(_ahead.c.course_id == waiting_list.c.course_id, _ahead.c.number <= waiting_list.c.number))
     .where(waiting_list.c.user_id == bindparam("user_id"), _in_course)
 )
-_first = select(waiting_list.c.user_id).where(_in_course).order_by(waiting_list.c.number).limit(bindparam("most"))
+_first = select(waiting_list.c.user_id).where(_in_course).order_by(waiting_list.c.number).limit(bindparam("limit"))
 _leaving = rows("leaving", {"user_id": Id})
 _delete = delete(waiting_list).where(
     _in_course, exists(select(_leaving.c.user_id).where(_leaving.c.user_id == waiting_list.c.user_id))
@@ -44,9 +44,9 @@ async def join(tx: WriteTransaction, *, user_id: int, course_id: int, now: Insta
     return int((await tx.one(_position, user_id=user_id, in_course=course_id))["position"])
 
 
-async def first(tx: ReadTransaction, course_id: int, most: int) -> list[int]:
+async def first(tx: ReadTransaction, course_id: int, limit: int) -> list[int]:
     """Give those who have waited longest, in order."""
-    return [row["user_id"] for row in await tx.all(_first, in_course=course_id, most=most)]
+    return [row["user_id"] for row in await tx.all(_first, in_course=course_id, limit=limit)]
 
 
 async def remove(tx: WriteTransaction, course_id: int, user_ids: Collection[int]) -> int:

@@ -34,7 +34,7 @@ _after = (
     select(feed.c.topic, feed.c.seq, feed.c.type, feed.c.at, feed.c.data)
     .where(feed.c.topic == bindparam("topic"), feed.c.seq > bindparam("after"))
     .order_by(feed.c.seq)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _wanted = rows("wanted", {"topic": Text()})
 _positions = (
@@ -75,9 +75,9 @@ async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant)
     await tx.announce(counts.keys())
 
 
-async def entries_after(tx: ReadTransaction, topic: str, after: int, *, most: int) -> list[Entry]:
+async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: int) -> list[Entry]:
     """Read a topic's entries that come after a number, in order, up to `most`."""
-    found = await tx.all(_after, topic=topic, after=after, most=most)
+    found = await tx.all(_after, topic=topic, after=after, limit=limit)
     return [Entry(row[0], row[1], row[2], row[3], _data(tx, row)) for row in found]
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Table, Text
 
-from headway.db.types import Moment, metadata
+from headway.db.types import Timestamp, metadata
 
 feed_topics = Table(
     "feed_topics",
@@ -18,7 +18,7 @@ feed = Table(
     Column("topic", Text, primary_key=True),
     Column("seq", BigInteger, primary_key=True),
     Column("type", Text, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("data", Text, nullable=False, comment="JSON; encrypted where it is personal"),
     sqlite_with_rowid=False,
 )

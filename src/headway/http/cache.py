@@ -39,8 +39,8 @@ class _Kept(NamedTuple):
 class MemoryStore(Store):
     """Answers in this process; what was not asked for the longest makes room for what is new."""
 
-    def __init__(self, *, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, *, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
@@ -57,7 +57,7 @@ class MemoryStore(Store):
         self._forget(key)
         self._kept[key] = _Kept(value, monotonic() + seconds)
         self._bytes += _size(key, value)
-        while self._bytes > self._most_bytes:
+        while self._bytes > self._max_bytes:
             self._forget(next(iter(self._kept)))
 
     async def close(self) -> None:
@@ -137,5 +137,5 @@ class Cache:
 def open_store(settings: Settings) -> Store:
     """Give the store of the settings: Valkey where there is one, shared by those who have the same database."""
     if settings.valkey_url is None:
-        return MemoryStore(most_bytes=settings.cache_megabytes * 1_000_000)
+        return MemoryStore(max_bytes=settings.cache_megabytes * 1_000_000)
     return ValkeyStore(settings.valkey_url, prefix=namespace(settings, settings.display_timezone))

@@ -18,7 +18,7 @@ _ALGORITHMS = ["RS256", "ES256"]
 _REFRESH_AFTER = 600 * SECOND
 _RETRY_AFTER = 10 * SECOND
 _LARGEST_DOCUMENT = 1_000_000
-_MOST_REMEMBERED = 10_000
+_MAX_REMEMBERED = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class IdentityProvider:
         claims = self._verified.get(token)
         if claims is None:
             claims = self._decode(token, await self._key_for(token))
-            if len(self._verified) >= _MOST_REMEMBERED:
+            if len(self._verified) >= _MAX_REMEMBERED:
                 self._verified.clear()
             self._verified[token] = claims
         if claims.expires_at <= self._clock() // SECOND:

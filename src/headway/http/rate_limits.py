@@ -54,7 +54,7 @@ class MemoryWindows(Windows):
         """Count a request under a key, if the limit lets it through."""
         now, window = self._clock(), limit.window_seconds * SECOND
         times, _ = self._times.pop(key, ([], 0))
-        counted, standing = slide(times, now, most=limit.requests, window=window)
+        counted, standing = slide(times, now, limit=limit.requests, window=window)
         self._times[key] = (counted, counted[-1] + window)
         while next(iter(self._times.values()))[1] <= now:
             self._times.popitem(last=False)

@@ -13,12 +13,12 @@ from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
 from headway.http.rate_limits import RateLimit
 from headway.http.requests import json_body
-from headway.idempotency.model import NOBODY, KeptAnswer
-from headway.idempotency.service import Repeats
+from headway.idempotency.model import NOBODY, StoredResponse
+from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
 
 _NUL = "must not contain NUL characters"
-_LONGEST_USER_AGENT = 500
+_MAX_USER_AGENT = 500
 _encode = msgspec.json.Encoder().encode
 
 _DECORATORS = {"GET": get, "POST": post, "PATCH": patch, "DELETE": delete}
@@ -62,9 +62,9 @@ Endpoint = Callable[[Asked[Any, Any]], Awaitable[Answer]]
 class Routes:
     """Makes the routes of a contract. `repeats` keeps answers of POSTs that carry an Idempotency-Key."""
 
-    def __init__(self, tag: str, repeats: Repeats) -> None:
+    def __init__(self, tag: str, idempotency: Idempotency) -> None:
         self._tag = tag
-        self._repeats = repeats
+        self._idempotency = idempotency
 
     def add(  # noqa: PLR0913 - all of them are keywords of one declaration
         self,
@@ -126,19 +126,19 @@ class Routes:
     async def once(self, asked: Asked[Any, Any], act: Callable[[], Awaitable[Answer]]) -> Answer:
         """Act once for the request's Idempotency-Key, which it must have, and give the same answer ever after."""
         assert asked.key is not None  # noqa: S101 - the caller looks first
-        digest = self._repeats.digest(*asked.asks)
+        digest = self._idempotency.digest(*asked.asks)
 
-        async def keep() -> KeptAnswer:
+        async def keep() -> StoredResponse:
             answer = await act()
-            return KeptAnswer(digest, answer.status, (b"" if answer.body is None else _encode(answer.body)).decode())
+            return StoredResponse(digest, answer.status, (b"" if answer.body is None else _encode(answer.body)).decode())
 
         user_id, key = NOBODY, asked.key
         if asked.by is not None:
             user_id = asked.by.user_id
         else:
             # Strangers must not come upon each other's keys.
-            key = self._repeats.digest(asked.client.address.encode(), key.encode())
-        kept, is_repeated = await self._repeats.once(user_id, key, digest, keep)
+            key = self._idempotency.digest(asked.client.address.encode(), key.encode())
+        kept, is_repeated = await self._idempotency.once(user_id, key, digest, keep)
         return Answer(kept.status, msgspec.Raw(kept.body.encode()) if kept.body else None, is_repeated)
 
 
@@ -196,7 +196,7 @@ def _client(request: Request[Any, Any, Any]) -> Client:
     """Say where a request comes from; a proxy is believed only where the server that runs this trusts it."""
     user_agent = request.headers.get("user-agent")
     address = request.client.host if request.client else ""
-    return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_LONGEST_USER_AGENT])
+    return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_MAX_USER_AGENT])
 
 
 def _read_key(request: Request[Any, Any, Any]) -> str | None:

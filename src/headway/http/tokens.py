@@ -10,7 +10,7 @@ from headway.instants import SECOND, Clock
 
 _ALGORITHM = "HS256"
 _ISSUER = _AUDIENCE = "headway"
-_MOST_REMEMBERED = 10_000
+_MAX_REMEMBERED = 10_000
 
 
 class AccessClaims(NamedTuple):
@@ -59,7 +59,7 @@ class Tokens:
         claims = self._verified.get(token)
         if claims is None:
             claims = self._read_access(token)
-            if len(self._verified) >= _MOST_REMEMBERED:
+            if len(self._verified) >= _MAX_REMEMBERED:
                 self._verified.clear()
             self._verified[token] = claims
         if claims.expires_at <= self._clock() // SECOND:

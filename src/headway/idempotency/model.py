@@ -6,7 +6,7 @@ NOBODY = 0
 """The user id of callers without an account."""
 
 
-class KeptAnswer(NamedTuple):
+class StoredResponse(NamedTuple):
     """A status with its body, and the hash of the request that it answered."""
 
     request: str

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 from headway.db.database import Database
 from headway.errors import Conflict, KeyReused
 from headway.idempotency import store as idempotency_keys
-from headway.idempotency.model import KeptAnswer
+from headway.idempotency.model import StoredResponse
 from headway.instants import DAY, Clock
 
 KEPT_FOR = DAY
 
 
-class Repeats:
+class Idempotency:
     """Keeps answers under the keys of users. An answer is committed with what the request did, or neither is."""
 
     def __init__(self, database: Database, clock: Clock, *, secret_key: str) -> None:
@@ -27,8 +27,8 @@ class Repeats:
         return hmac.new(self._secret_key, lengths_and_parts, "sha256").hexdigest()
 
     async def once(
-        self, user_id: int, key: str, request: str, act: Callable[[], Awaitable[KeptAnswer]]
-    ) -> tuple[KeptAnswer, bool]:
+        self, user_id: int, key: str, request: str, act: Callable[[], Awaitable[StoredResponse]]
+    ) -> tuple[StoredResponse, bool]:
         """Act, or give the answer of the time before, and say which: True for a repetition.
 
         Everything that `act` writes is one transaction with the answer. What it raises undoes all of it and is not kept.
@@ -59,7 +59,7 @@ class Repeats:
             self._under_way.discard(place)
 
 
-def _checked(known: KeptAnswer, request: str) -> KeptAnswer:
+def _checked(known: StoredResponse, request: str) -> StoredResponse:
     if known.request != request:
         raise KeyReused("This Idempotency-Key was used for another request.")
     return known

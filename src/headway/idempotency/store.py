@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_
 
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.index_keys import encrypting
-from headway.idempotency.model import KeptAnswer
+from headway.idempotency.model import StoredResponse
 from headway.idempotency.tables import idempotency_keys
 from headway.instants import Instant
 
@@ -21,13 +21,13 @@ _old = (
 _delete_old = delete(idempotency_keys).where(tuple_(_keys.user_id, _keys.key).in_(_old))
 
 
-async def find(tx: ReadTransaction, user_id: int, key: str) -> KeptAnswer | None:
+async def find(tx: ReadTransaction, user_id: int, key: str) -> StoredResponse | None:
     """Give the answer that is kept under a user's key."""
     row = await tx.first(_find, user_id=user_id, key=key)
-    return None if row is None else KeptAnswer(row["request"], row["status"], tx.keyring.decrypt(row["answer"]))
+    return None if row is None else StoredResponse(row["request"], row["status"], tx.keyring.decrypt(row["answer"]))
 
 
-async def keep(tx: WriteTransaction, user_id: int, key: str, answer: KeptAnswer, now: Instant) -> None:
+async def keep(tx: WriteTransaction, user_id: int, key: str, answer: StoredResponse, now: Instant) -> None:
     """Keep an answer under a user's key, which must be new."""
     given = {"request": answer.request, "status": answer.status, "answer": (await encrypting(tx)).encrypt(answer.body)}
     await tx.run(_insert, user_id=user_id, key=key, **given, created_at=now)

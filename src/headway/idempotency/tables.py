@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, Integer, Table, Text
 
-from headway.db.types import Id, Moment, metadata
+from headway.db.types import Id, Timestamp, metadata
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -12,7 +12,7 @@ idempotency_keys = Table(
     Column("request", Text, nullable=False, comment="a hash of method, path and body"),
     Column("status", Integer, nullable=False),
     Column("answer", Text, nullable=False, comment="encrypted"),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
     Index(None, "created_at"),
 )
 """Answers that are given again when a request is repeated under its key; committed with what the request did."""

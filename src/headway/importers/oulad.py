@@ -54,7 +54,7 @@ _TITLES = {
 _STARTS = {"B": (2, 1), "J": (10, 1)}
 """Month and day on which presentations begin, by the last letter of their code."""
 _PER_CLICK = 30 * SECOND
-_LONGEST_ROW = 600 * SECOND
+_MAX_ROW = 600 * SECOND
 _FIRST_HOUR = 9 * HOUR
 _MINUTES_OF_BEGINNING = 8 * 60
 _EVENTS_AT_ONCE = 500
@@ -63,7 +63,7 @@ Advance = Callable[[int], None]
 """Told how many more rows are done."""
 
 
-class UseCases(NamedTuple):
+class Services(NamedTuple):
     """What an import does things with."""
 
     accounts: Accounts
@@ -116,10 +116,10 @@ class _CourseRun(NamedTuple):
 class OuladImport:
     """An import of a folder. All of a course run is read and checked before any of it is stored."""
 
-    def __init__(self, folder: Path, does: UseCases, clock: Clock) -> None:
+    def __init__(self, folder: Path, services: Services, clock: Clock) -> None:
         files = OuladFolder(folder)
         self._runs = [_read_run(files, course) for course in files.courses()]
-        self._does = does
+        self._services = services
         self._clock = clock
         self.rows = sum(run.rows for run in self._runs)
 
@@ -136,10 +136,10 @@ class OuladImport:
 
     async def _course(self, run: _CourseRun, summary: Summary) -> CourseTree:
         summary.courses += 1
-        tree = await self._does.catalogue.find_by_slug(run.slug)
+        tree = await self._services.catalogue.find_by_slug(run.slug)
         if tree is None:
-            owner = await self._does.accounts.ensure(role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
-            tree = await self._does.catalogue.create(_new_course(run), owner_id=owner.id)
+            owner = await self._services.accounts.ensure(role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
+            tree = await self._services.catalogue.create(_new_course(run), owner_id=owner.id)
             summary.new_courses += 1
         return tree
 
@@ -148,13 +148,13 @@ class OuladImport:
         learners: dict[int, int] = {}
         for registration in run.registrations:
             student = registration.student
-            user = await self._does.accounts.ensure(
+            user = await self._services.accounts.ensure(
                 role=Role.PARTICIPANT, name=f"Learner {student}", external_id=f"oulad-{student}"
             )
             learners[student] = user.id
-            if await self._does.enrollments.find(user.id, course_id) is None:
+            if await self._services.enrollments.find(user.id, course_id) is None:
                 enrolled_at = run.day_zero + (registration.registered or 0) * DAY
-                await self._does.enrollments.enroll(user.id, course_id, at=enrolled_at)
+                await self._services.enrollments.enroll(user.id, course_id, at=enrolled_at)
                 summary.new_learners += 1
             summary.learners += 1
             advance(1)
@@ -165,7 +165,7 @@ class OuladImport:
     ) -> None:
         now = self._clock()
         for group in _groups(_reports(run, tree, learners, now)):
-            for report, verdicts in zip(group, await self._does.tracking.record(group, now), strict=True):
+            for report, verdicts in zip(group, await self._services.tracking.record(group, now), strict=True):
                 for event, verdict in zip(report.observations, verdicts, strict=True):
                     if verdict.outcome not in {Outcome.ACCEPTED, Outcome.DUPLICATE}:
                         reasons = "; ".join(f"{error.field} {error.message}" for error in verdict.errors)
@@ -178,9 +178,9 @@ class OuladImport:
         for registration in run.registrations:
             if registration.unregistered is not None:
                 user_id = learners[registration.student]
-                found = await self._does.enrollments.find(user_id, course_id)
+                found = await self._services.enrollments.find(user_id, course_id)
                 if found is not None and found.status in OPEN:
-                    await self._does.enrollments.leave(user_id, course_id)
+                    await self._services.enrollments.leave(user_id, course_id)
 
     async def _store_results(
         self, run: _CourseRun, tree: CourseTree, learners: dict[int, int], summary: Summary, advance: Advance
@@ -196,7 +196,7 @@ class OuladImport:
             )
             for result in run.results
         ]
-        summary.new_results += await self._does.assessments.store_results(results)
+        summary.new_results += await self._services.assessments.store_results(results)
         summary.results += len(results)
         advance(len(results))
 
@@ -290,7 +290,7 @@ def _reports(run: _CourseRun, tree: CourseTree, learners: dict[int, int], now: I
 
 def _timed(rows: list[Interaction], midnight: Instant) -> Iterator[tuple[Interaction, tuple[Instant, Instant]]]:
     """Lay a learner's rows of one day one after the other, within the day."""
-    lengths: list[Milliseconds] = [max(SECOND, min(row.clicks * _PER_CLICK, _LONGEST_ROW)) for row in rows]
+    lengths: list[Milliseconds] = [max(SECOND, min(row.clicks * _PER_CLICK, _MAX_ROW)) for row in rows]
     start = _FIRST_HOUR + rows[0].student % _MINUTES_OF_BEGINNING * 60 * SECOND
     room = DAY - start
     for row, length in zip(rows, lengths, strict=True):

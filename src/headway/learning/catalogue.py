@@ -9,13 +9,13 @@ from headway.courses.model import CoursePage, CourseSearch, CourseTree, NewCours
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments.access import find_known, require_known, require_staff
 from headway.enrollments.service import move_up
-from headway.enrollments.statistics_store import Moves
+from headway.enrollments.statistics_store import StatisticsDelta
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import Change, ChangeType, topic_of_course
 from headway.identity import Caller, Role
 from headway.instants import Clock
-from headway.learning.regrade import recount
+from headway.learning.regrade import regrade
 
 
 class Catalogue:
@@ -69,15 +69,15 @@ class Catalogue:
             await _check_slug(tx, course.slug, of=course_id)
             if course.capacity is not None and course.capacity < stored.seats_taken:
                 raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
-            before = await catalogue.outlines(tx, [course_id])
+            before = await catalogue.structures(tx, [course_id])
             await course_writing.change_course(tx, stored, course, now=now)
-            after = await catalogue.outlines(tx, [course_id])
-            moves = Moves()
-            await recount(tx, before[course_id], after[course_id], moves, now)
+            after = await catalogue.structures(tx, [course_id])
+            delta = StatisticsDelta()
+            await regrade(tx, before[course_id], after[course_id], delta, now)
             terms = await catalogue.lock_terms(tx, course_id)
             assert terms is not None  # noqa: S101 - its staff was found above
-            changes = await move_up(tx, course_id, terms, terms.free_seats, moves, now)
-            await moves.write(tx)
+            changes = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+            await delta.write(tx)
             changed = Change(topic_of_course(course_id), ChangeType.COURSE, {"courseId": str(course_id)})
             await feed.publish(tx, [changed, *changes], now)
             return await catalogue.tree(tx, course_id)
@@ -99,7 +99,7 @@ class Catalogue:
             filters["is_published"] = True
             filters |= {} if caller is None else {"staff_id": caller.user_id}
         async with self._database.read() as tx:
-            return await catalogue.list_courses(tx, filters, most=limit, skipped=(page - 1) * limit)
+            return await catalogue.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
 
     async def find_for(self, caller: Caller | None, course_id: int) -> CourseTree:
         """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND as `require_known`."""

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from headway.accounts import users_store as users
 from headway.courses.completion import COMPLETE, Evidence, Percent
-from headway.courses.model import Outline
-from headway.courses.structure import Outlines
+from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructures
 from headway.db.database import Database, ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -17,7 +17,7 @@ from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
-from headway.learning.progress import Walk, advance
+from headway.learning.progress import ProgressChange, advance
 from headway.learning.study_time import Moment
 
 
@@ -34,18 +34,18 @@ class CourseProgress(NamedTuple):
     study_ms: Milliseconds
 
 
-class Learning:
+class LearnerCourses:
     """Courses from the learner's side, and the list of learners from the staff's."""
 
-    def __init__(self, database: Database, clock: Clock, outlines: Outlines) -> None:
+    def __init__(self, database: Database, clock: Clock, structures: CourseStructures) -> None:
         self._database = database
         self._clock = clock
-        self._outlines = outlines
+        self._structures = structures
 
     async def progress(self, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
         async with self._database.read() as tx:
-            found, total = await enrollment_lists.list_of_user(tx, user_id, most=limit, skipped=(page - 1) * limit)
+            found, total = await enrollment_lists.list_of_user(tx, user_id, limit=limit, offset=(page - 1) * limit)
             return await self._told(tx, user_id, found), total
 
     async def complete_module(self, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
@@ -58,24 +58,24 @@ class Learning:
         async with self._database.write(in_courses=[course_id]) as tx:
             enrollment = (await enrollments.lock(tx, [key])).get(key)
             revisions = {course_id: enrollment.course_revision} if enrollment else {}
-            outline = (await self._outlines.get(tx, [course_id], revisions)).get(course_id)
-            if outline is None:
+            structure = (await self._structures.get(tx, [course_id], revisions)).get(course_id)
+            if structure is None:
                 raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
             if enrollment is None:
                 await require_known(tx, caller, course_id)
             if enrollment is None or not enrollment.is_open(now):
                 raise Forbidden("You are not enrolled in this course.", code="NOT_ENROLLED")
-            units = outline.units_of(module_id)
-            if module_id not in outline.module_ids or not units:
+            units = structure.units_of(module_id)
+            if module_id not in structure.module_ids or not units:
                 raise NotFound("There is no such module in this course.", code="MODULE_NOT_FOUND")
-            if outline.is_sequential:
-                await _check_lock(tx, caller.user_id, outline, module_id)
-            walk = Walk(enrollment, outline)
+            if structure.is_sequential:
+                await _check_lock(tx, caller.user_id, structure, module_id)
+            change = ProgressChange(enrollment, structure)
             for unit in units:
-                walk.step(
+                change.step(
                     unit.id, Moment(now, 0, is_shifted=False), Evidence(is_declared_complete=True, declared_percent=COMPLETE)
                 )
-            await advance(tx, [walk], now)
+            await advance(tx, [change], now)
             (stored,) = await enrollment_lists.list_keys(tx, [key])
             (told,) = await self._told(tx, caller.user_id, [stored])
         return told
@@ -89,7 +89,7 @@ class Learning:
         """
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            return await enrollment_lists.list_in_course(tx, course_id, statuses=status, most=limit, skipped=(page - 1) * limit)
+            return await enrollment_lists.list_in_course(tx, course_id, statuses=status, limit=limit, offset=(page - 1) * limit)
 
     async def name_of(self, user_id: int) -> str:
         """Give a user's name. Raises NotFound USER_NOT_FOUND."""
@@ -101,14 +101,14 @@ class Learning:
 
     async def _told(self, tx: ReadTransaction, user_id: int, found: Sequence[tuple[Enrollment, str]]) -> list[CourseProgress]:
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment, _ in found}
-        outlines = await self._outlines.get(tx, revisions, revisions)
+        structures = await self._structures.get(tx, revisions, revisions)
         completed = await activity.completed_units(tx, [(user_id, course_id) for course_id in revisions])
         return [
             CourseProgress(
                 enrollment.course_id,
                 title,
                 enrollment.status,
-                _completed_modules(outlines, enrollment.course_id, completed),
+                _completed_modules(structures, enrollment.course_id, completed),
                 enrollment.percent,
                 enrollment.last_activity_at,
                 enrollment.study_ms,
@@ -117,19 +117,19 @@ class Learning:
         ]
 
 
-def _completed_modules(outlines: Mapping[int, Outline], course_id: int, completed: set[int]) -> list[int]:
+def _completed_modules(structures: Mapping[int, CourseStructure], course_id: int, completed: set[int]) -> list[int]:
     is_whole: dict[int, bool] = {}
-    for unit in outlines[course_id].units.values():
+    for unit in structures[course_id].units.values():
         if unit.counts:
             is_whole[unit.module_id] = is_whole.get(unit.module_id, True) and unit.id in completed
     return [module_id for module_id, whole in is_whole.items() if whole]
 
 
-async def _check_lock(tx: ReadTransaction, user_id: int, outline: Outline, module_id: int) -> None:
-    (reached,) = (await activity.read_units_of(tx, [(user_id, outline.course_id)])).values()
+async def _check_lock(tx: ReadTransaction, user_id: int, structure: CourseStructure, module_id: int) -> None:
+    (reached,) = (await activity.read_units_of(tx, [(user_id, structure.course_id)])).values()
     completed = {unit.unit_id for unit in reached if unit.is_complete}
     begun = {unit.unit_id for unit in reached}
     # The units of the module itself are completed one after the other, so only those before it can lock it.
-    within = completed | {unit.id for unit in outline.units_of(module_id)}
-    if any(outline.blocks(unit.id, within) for unit in outline.units_of(module_id) if unit.id not in begun):
+    within = completed | {unit.id for unit in structure.units_of(module_id)}
+    if any(structure.blocks(unit.id, within) for unit in structure.units_of(module_id) if unit.id not in begun):
         raise Conflict("The units before this module have to be completed first.", code="MODULE_LOCKED")

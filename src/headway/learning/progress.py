@@ -10,28 +10,28 @@ from typing import Any, NamedTuple
 import msgspec
 
 from headway.courses.completion import COMPLETE, NO_EVIDENCE, Evidence, percent_of_course, percent_of_unit
-from headway.courses.model import Outline
+from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
-from headway.enrollments.statistics_store import Moves
+from headway.enrollments.statistics_store import StatisticsDelta
 from headway.enrollments.status import EnrollmentStatus, after_activity
 from headway.feed import store as feed
 from headway.instants import Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
-from headway.learning.news import of_changes
+from headway.learning.feed_entries import of_changes
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Moment, Span
 from headway.learning.unit_progress import UnitProgress
 
 
-class Walk:
+class ProgressChange:
     """The steps that one learner takes in one course within a transaction; the enrollment must be locked."""
 
-    def __init__(self, enrollment: Enrollment, outline: Outline) -> None:
+    def __init__(self, enrollment: Enrollment, structure: CourseStructure) -> None:
         self.enrollment = enrollment
-        self.outline = outline
+        self.structure = structure
         self.learner: LearnerInCourse = (enrollment.user_id, enrollment.course_id)
         self.last_at: dict[int, Instant] = {}
         self.evidence: dict[int, Evidence] = {}
@@ -65,7 +65,7 @@ class Walk:
         return {(*self.learner, unit, day) for unit, day in [*claimed, *((unit, NO_DAY) for unit in unclaimed)]}
 
 
-class _Changes:
+class _Writes:
     """What has to be written at the end."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class _Changes:
         self.units: list[UnitProgress] = []
         self.visible: dict[LearnerInCourse, list[UnitProgress]] = {}
         """Units whose status or percent is other than it was, by learner."""
-        self.tallies = Moves()
+        self.statistics = StatisticsDelta()
         self.enrollments: list[Enrollment] = []
         self.nearer: dict[LearnerInCourse, _Gain] = {}
         """What the risen units that count add to the sums of their course, by learner."""
@@ -86,40 +86,40 @@ class _Gain(NamedTuple):
     completed: int = 0
 
 
-async def advance(tx: WriteTransaction, walks: Sequence[Walk], now: Instant) -> dict[UnitKey, UnitProgress]:
+async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: Instant) -> dict[UnitKey, UnitProgress]:
     """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and tallies.
 
     Live clients are told of what they can see, which has to come last in a transaction. Gives the progress in all units
     touched. The number of statements does not depend on how many walks or steps there are.
     """
-    units, days = await activity.read_state(tx, set().union(*(walk.keys for walk in walks)))
-    changes = _Changes()
-    before = [copy(walk.enrollment) for walk in walks]
-    for walk in walks:
-        studied = _merge_claims(walk, days, changes)
-        _move_units(walk, units, studied, changes, now)
-        _move_course(walk, changes)
-    if changes.nearer:
+    units, days = await activity.read_state(tx, set().union(*(change.keys for change in changes)))
+    writes = _Writes()
+    before = [copy(change.enrollment) for change in changes]
+    for change in changes:
+        studied = _merge_claims(change, days, writes)
+        _move_units(change, units, studied, writes, now)
+        _move_course(change, writes)
+    if writes.nearer:
         # Read before the units are written: what they gain is added to it.
-        reached = await activity.required_progress(tx, list(changes.nearer))
-        for walk in walks:
-            if walk.learner in changes.nearer:
-                _near_completion(walk, reached.get(walk.learner, (0, 0)), changes.nearer[walk.learner], now)
-    for walk, earlier in zip(walks, before, strict=True):
-        changes.tallies.move(walk.learner[1], earlier, walk.enrollment)
-    await activity.number(tx, changes.units)
+        reached = await activity.required_progress(tx, list(writes.nearer))
+        for change in changes:
+            if change.learner in writes.nearer:
+                _near_completion(change, reached.get(change.learner, (0, 0)), writes.nearer[change.learner], now)
+    for change, earlier in zip(changes, before, strict=True):
+        writes.statistics.replace(change.learner[1], earlier, change.enrollment)
+    await activity.number(tx, writes.units)
     await tx.write_rows(
-        activity.day_rows(changes.days),
-        activity.unit_rows(changes.units, now),
-        enrollments.progress_rows(changes.enrollments, now),
-        changes.tallies.rows(tx.shard),
+        activity.day_rows(writes.days),
+        activity.unit_rows(writes.units, now),
+        enrollments.progress_rows(writes.enrollments, now),
+        writes.statistics.rows(tx.shard),
     )
-    news = [
-        change
-        for walk, earlier in zip(walks, before, strict=True)
-        for change in of_changes(earlier, walk.enrollment, walk.outline.title, changes.visible.get(walk.learner, ()))
+    entries = [
+        entry
+        for change, earlier in zip(changes, before, strict=True)
+        for entry in of_changes(earlier, change.enrollment, change.structure.title, writes.visible.get(change.learner, ()))
     ]
-    await feed.publish(tx, news, now)
+    await feed.publish(tx, entries, now)
     return units
 
 
@@ -129,36 +129,36 @@ def merged_metadata(stored: str | None, noted: dict[str, Any]) -> str:
     return msgspec.json.encode({**known, **noted}).decode()
 
 
-def _merge_claims(walk: Walk, days: dict[DayKey, SpansByUnit], changes: _Changes) -> dict[int, Milliseconds]:
+def _merge_claims(change: ProgressChange, days: dict[DayKey, SpansByUnit], writes: _Writes) -> dict[int, Milliseconds]:
     """Unite claims with the stored spans; give each unit's gain in study time, and add the course's."""
     gained: dict[int, Milliseconds] = {}
-    for day, unit, claim in walk.claims:
-        key = (*walk.learner, day)
+    for day, unit, claim in change.claims:
+        key = (*change.learner, day)
         spans_of = days[key]
-        walk.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())
+        change.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())
         gain = study_time.unite(spans_of.setdefault(unit, []), claim)
         if gain:
             gained[unit] = gained.get(unit, 0) + gain
-            changes.days[key] = spans_of
+            writes.days[key] = spans_of
     return gained
 
 
 def _move_units(
-    walk: Walk, units: dict[UnitKey, UnitProgress], gained: dict[int, Milliseconds], changes: _Changes, now: Instant
+    change: ProgressChange, units: dict[UnitKey, UnitProgress], gained: dict[int, Milliseconds], writes: _Writes, now: Instant
 ) -> None:
-    for unit_id, last_at in walk.last_at.items():
+    for unit_id, last_at in change.last_at.items():
         if unit_id == COURSE_ALONE:
             continue
-        key = (*walk.learner, unit_id)
+        key = (*change.learner, unit_id)
         stored = units.get(key)
         progress = stored or UnitProgress(
             *key, None, False, False, 0, 0, NO_EVIDENCE, None, last_at, None, created_at=now, updated_at=now
         )
         units[key] = progress
-        evidence = progress.evidence.merge(walk.evidence.get(unit_id, NO_EVIDENCE))
+        evidence = progress.evidence.merge(change.evidence.get(unit_id, NO_EVIDENCE))
         studied = progress.study_ms + gained.get(unit_id, 0)
-        is_started = progress.is_started or unit_id in walk.started
-        noted = walk.client_metadata.get(unit_id)
+        is_started = progress.is_started or unit_id in change.started
+        noted = change.client_metadata.get(unit_id)
         is_news = (
             stored is None
             or noted
@@ -175,41 +175,41 @@ def _move_units(
             progress.last_activity_at = max(last_at, progress.last_activity_at)
             if noted:
                 progress.client_metadata = merged_metadata(progress.client_metadata, noted)
-            changes.units.append(progress)
-            _raise_percent(progress, walk, changes, now)
-            changes.tallies.move(walk.learner[1], earlier, progress)
+            writes.units.append(progress)
+            _raise_percent(progress, change, writes, now)
+            writes.statistics.replace(change.learner[1], earlier, progress)
             if earlier is None or (earlier.status, earlier.percent) != (progress.status, progress.percent):
-                changes.visible.setdefault(walk.learner, []).append(progress)
+                writes.visible.setdefault(change.learner, []).append(progress)
 
 
-def _raise_percent(progress: UnitProgress, walk: Walk, changes: _Changes, now: Instant) -> None:
+def _raise_percent(progress: UnitProgress, change: ProgressChange, writes: _Writes, now: Instant) -> None:
     """Apply the unit's completion rule; a percent never falls and a completion stays."""
-    unit = walk.outline.units[progress.unit_id]
+    unit = change.structure.units[progress.unit_id]
     before, was_complete = progress.counted, progress.is_complete
     progress.percent = max(percent_of_unit(unit.completion, progress.evidence, progress.study_ms), progress.percent)
     if not was_complete and (progress.percent == COMPLETE or progress.evidence.is_declared_complete):
         progress.is_complete, progress.completed_at = True, now
     if unit.counts and progress.counted > before:
-        percents, completed = changes.nearer.get(walk.learner, _Gain())
+        percents, completed = writes.nearer.get(change.learner, _Gain())
         newly = progress.is_complete and not was_complete
-        changes.nearer[walk.learner] = _Gain(percents + progress.counted - before, completed + newly)
+        writes.nearer[change.learner] = _Gain(percents + progress.counted - before, completed + newly)
 
 
-def _move_course(walk: Walk, changes: _Changes) -> None:
-    enrollment = walk.enrollment
-    for evidence in walk.evidence.values():
+def _move_course(change: ProgressChange, writes: _Writes) -> None:
+    enrollment = change.enrollment
+    for evidence in change.evidence.values():
         metrics_alone = Evidence(engagement_metrics=evidence.engagement_metrics)
         enrollment.evidence = enrollment.evidence.merge(metrics_alone)
-    last_at = max(walk.last_at.values())
+    last_at = max(change.last_at.values())
     enrollment.last_activity_at = max(last_at, enrollment.last_activity_at or last_at)
     enrollment.status = after_activity(enrollment.status, all_required_complete=False)
-    changes.enrollments.append(enrollment)
+    writes.enrollments.append(enrollment)
 
 
-def _near_completion(walk: Walk, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
+def _near_completion(change: ProgressChange, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
     """Add what the units gained to what the required ones had reached, and move the course accordingly."""
     percents, completed = reached[0] + gain.percents, reached[1] + gain.completed
-    required, enrollment = walk.outline.required_units, walk.enrollment
+    required, enrollment = change.structure.required_units, change.enrollment
     enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
     enrollment.status = after_activity(enrollment.status, all_required_complete=completed >= required)
     if enrollment.status is EnrollmentStatus.COMPLETED and enrollment.completed_at is None:

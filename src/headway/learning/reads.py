@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from headway.accounts import users_store as users
 from headway.courses import store as catalogue
-from headway.courses.model import Outline
-from headway.courses.structure import Outlines
+from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructures
 from headway.db.database import Database, ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
-from headway.enrollments import statistics_store as tallies
+from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
 from headway.enrollments.access import require_known, require_staff
 from headway.enrollments.model import Enrollment, Order, Part, Sort
@@ -20,7 +20,7 @@ from headway.learning import progress_store as learner_progress
 from headway.learning import store as activity
 from headway.learning.ingest import Ingest
 from headway.learning.model import Outcome, Refusal, Report, Update, Verdict
-from headway.learning.statistics import CourseFigures, figures
+from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 
@@ -51,13 +51,13 @@ class ProgressPage(NamedTuple):
     total: int
 
 
-class CourseRoom:
+class ProgressReads:
     """Progress of learners in courses, as they and the staff see it, and the figures of courses."""
 
-    def __init__(self, database: Database, clock: Clock, outlines: Outlines, ingest: Ingest) -> None:
+    def __init__(self, database: Database, clock: Clock, structures: CourseStructures, ingest: Ingest) -> None:
         self._database = database
         self._clock = clock
-        self._outlines = outlines
+        self._structures = structures
         self._ingest = ingest
 
     async def standing(self, caller: Caller, course_id: int, user_id: int) -> Standing:
@@ -90,8 +90,8 @@ class CourseRoom:
             if not is_whole:
                 return LearnerProgress(enrollment, units, {})
             revisions = {of.course_id: enrollment.course_revision}
-            outline = (await self._outlines.get(tx, [of.course_id], revisions))[of.course_id]
-        return LearnerProgress(enrollment, units, _untouched(outline, units))
+            structure = (await self._structures.get(tx, [of.course_id], revisions))[of.course_id]
+        return LearnerProgress(enrollment, units, _untouched(structure, units))
 
     async def list_progress(
         self,
@@ -109,14 +109,14 @@ class CourseRoom:
         first = (page - 1) * limit
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            total, completed = await tallies.count_standings(tx, course_id, wanted.statuses)
+            total, completed = await statistics.count_by_status(tx, course_id, wanted.statuses)
             found: list[Enrollment] = []
             # Those without a date come after those with one, whatever the order.
             by_date = wanted.sort is Sort.COMPLETED_AT
             parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
             for part in parts:
                 found += await enrollment_lists.list_sorted(
-                    tx, course_id, wanted, part, most=limit - len(found), skipped=max(first, 0)
+                    tx, course_id, wanted, part, limit=limit - len(found), offset=max(first, 0)
                 )
                 first -= part.size
             return ProgressPage(await _with_units(tx, found), total)
@@ -143,18 +143,18 @@ class CourseRoom:
         """Tell one state of a course's figures from another, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            revision = await tallies.revision(tx, course_id)
+            revision = await statistics.revision(tx, course_id)
             state = await catalogue.state(tx, course_id)
         return f"{state}.{revision}.{self._clock() // DAY}"
 
-    async def analytics(self, course_id: int) -> CourseFigures:
+    async def analytics(self, course_id: int) -> CourseStatistics:
         """Work out the figures of a course that exists."""
         async with self._database.read() as tx:
-            counted = await tallies.read(tx, course_id)
+            counted = await statistics.read(tx, course_id)
             revisions = await catalogue.revisions(tx, [course_id])
-            outline = (await self._outlines.get(tx, [course_id], revisions))[course_id]
-        unit_ids = [unit.id for unit in outline.units.values() if not unit.is_retired]
-        return figures(counted, unit_ids, today=self._clock() // DAY)
+            structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
+        unit_ids = [unit.id for unit in structure.units.values() if not unit.is_retired]
+        return summarize(counted, unit_ids, today=self._clock() // DAY)
 
     async def update(self, caller: Caller, user_id: int, update: Update, *, is_alone: bool = False) -> UnitProgress:
         """Record what a client declares of a learner's progress in a unit.
@@ -176,13 +176,13 @@ class CourseRoom:
         raise _refused(verdict)
 
 
-def _untouched(outline: Outline, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
+def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
     """Give the status of the units without progress; one with progress is never locked."""
     touched = {unit.unit_id for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     return {
-        unit.id: UnitStatus.LOCKED if outline.blocks(unit.id, completed) else UnitStatus.NOT_STARTED
-        for unit in outline.units.values()
+        unit.id: UnitStatus.LOCKED if structure.blocks(unit.id, completed) else UnitStatus.NOT_STARTED
+        for unit in structure.units.values()
         if unit.id not in touched and not unit.is_retired
     }
 

@@ -18,14 +18,14 @@ from headway.courses.completion import (
     percent_of_unit,
 )
 from headway.courses.evidence import decode_evidence
-from headway.courses.model import Outline
+from headway.courses.model import CourseStructure
 from headway.db.database import Row
-from headway.enrollments.statistics import Tally, tallies_of_enrollment
+from headway.enrollments.statistics import Statistic, enrollment_statistics
 from headway.enrollments.status import EnrollmentStatus, earned
 from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
 from headway.learning import study_time
 from headway.learning.model import ActivityType
-from headway.learning.statistics import tallies_of_unit
+from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.learning.study_time import Moment, Span, StudyRules, moment_of_event
 from headway.learning.unit_progress import UnitStatus, duration_seconds
@@ -60,7 +60,7 @@ class Place:
         self._evidence: dict[int, Evidence] = {}
         self._last_at: dict[int, Instant] = {}
 
-    def add_day(self, row: Row, outline: Outline | None) -> Iterator[Difference]:
+    def add_day(self, row: Row, structure: CourseStructure | None) -> Iterator[Difference]:
         """Take a study day; name what its spans must not be."""
         day, text = row["day"], row["spans"]
         key = {**self.key, "day": day}
@@ -72,7 +72,7 @@ class Place:
         if not spans_of:
             yield Difference("study_days", key, "spans", text, "the spans of at least one unit")
         for unit_id, spans in spans_of.items():
-            if unit_id != COURSE_ALONE and (outline is None or unit_id not in outline.units):
+            if unit_id != COURSE_ALONE and (structure is None or unit_id not in structure.units):
                 yield Difference("study_days", key, "spans", unit_id, _A_UNIT)
             if not spans or spans != study_time.union(spans) or spans[0][0] < 0 or spans[-1][1] > DAY:
                 expected = "spans in order within the day that do not touch"
@@ -80,15 +80,15 @@ class Place:
             elif spans:
                 self._see(unit_id, day * DAY + spans[-1][1])
 
-    def add_event(self, row: Row, outline: Outline | None) -> Iterator[Difference]:
+    def add_event(self, row: Row, structure: CourseStructure | None) -> Iterator[Difference]:
         """Take an event; name what it must not be, and the study that it claims and that is not stored."""
         key: dict[str, int | str] = {"user_id": row["user_id"], "event_id": row["event_id"]}
         module_id, unit_id = row["module_id"], row["unit_id"]
         if self.enrollment is None:
             yield Difference("learner_activity_logs", key, "course_id", row["course_id"], _AN_ENROLLMENT)
-        if outline is not None and module_id is not None and module_id not in outline.module_ids:
+        if structure is not None and module_id is not None and module_id not in structure.module_ids:
             yield Difference("learner_activity_logs", key, "module_id", module_id, "a module of the course")
-        if outline is not None and unit_id is not None and unit_id not in outline.units:
+        if structure is not None and unit_id is not None and unit_id not in structure.units:
             yield Difference("learner_activity_logs", key, "unit_id", unit_id, _A_UNIT)
         for column, expected in _misplaced(row):
             yield Difference("learner_activity_logs", key, column, row[column], expected)
@@ -101,7 +101,7 @@ class Place:
                 expected = f"unit {unit} studied during {list(span)}, claimed by event {row['event_id']}"
                 yield Difference("study_days", {**self.key, "day": day}, "spans", spans, expected)
 
-    def differences(self, outline: Outline | None) -> Iterator[Difference]:
+    def differences(self, structure: CourseStructure | None) -> Iterator[Difference]:
         """Name what of the roll-ups does not follow from the events and study days, once all are taken."""
         if self.enrollment is None:
             for day in self.days:
@@ -110,32 +110,32 @@ class Place:
                 key = {**self.key, "unit_id": unit_id}
                 yield Difference("unit_progress", key, "course_id", self.key["course_id"], _AN_ENROLLMENT)
             return
-        if outline is None:
+        if structure is None:
             yield Difference("enrollments", self.key, "course_id", self.key["course_id"], "a course that exists")
             return
         for unit_id, row in self.units.items():
             self._evidence[unit_id] = self._evidence.get(unit_id, NO_EVIDENCE).merge(_declared(row))
         counted: dict[int, Percent] = {}
         for unit_id in sorted((self.units.keys() | self._last_at.keys()) - {COURSE_ALONE}):
-            if unit_id in outline.units:
-                percent, is_complete = self._reached(unit_id, outline)
+            if unit_id in structure.units:
+                percent, is_complete = self._reached(unit_id, structure)
                 counted[unit_id] = COMPLETE if is_complete else percent
                 yield from self._unit_differences(unit_id, percent, is_complete=is_complete)
             elif unit_id in self.units:
                 yield Difference("unit_progress", {**self.key, "unit_id": unit_id}, "unit_id", unit_id, _A_UNIT)
-        yield from self._enrollment_differences(self.enrollment, counted, outline)
+        yield from self._enrollment_differences(self.enrollment, counted, structure)
 
-    def tallies(self) -> Counter[tuple[int, str]]:
+    def statistics(self) -> Counter[tuple[int, str]]:
         """Count what the stored rows add to the tallies of the course, by course and name."""
-        added: list[Tally] = []
+        added: list[Statistic] = []
         if self.enrollment is not None:
             row = self.enrollment
             dates = row["enrolled_at"], row["completed_at"], row["last_activity_at"]
-            added += tallies_of_enrollment(EnrollmentStatus(row["status"]), row["percent"], *dates)
+            added += enrollment_statistics(EnrollmentStatus(row["status"]), row["percent"], *dates)
         for unit_id, row in self.units.items():
             seconds = duration_seconds(_declared(row), row["study_ms"])
             is_complete = row["status"] == UnitStatus.COMPLETED
-            added += tallies_of_unit(unit_id, is_complete=is_complete, duration_seconds=seconds)
+            added += unit_statistics(unit_id, is_complete=is_complete, duration_seconds=seconds)
         counted: Counter[tuple[int, str]] = Counter()
         for name, count in added:
             counted[self.course_id, name] += count
@@ -147,13 +147,13 @@ class Place:
     def _studied(self, unit_id: int) -> Milliseconds:
         return sum(study_time.length(spans_of.get(unit_id, ())) for spans_of in self.days.values())
 
-    def _reached(self, unit_id: int, outline: Outline) -> tuple[Percent, bool]:
+    def _reached(self, unit_id: int, structure: CourseStructure) -> tuple[Percent, bool]:
         """Apply the unit's rule: what percent is reached, and whether the unit is complete.
 
         In a course that has been changed a completion under an earlier rule stays.
         """
-        completion = outline.units[unit_id].completion
-        had_earlier_rule = outline.revision > 1 and unit_id in self.units
+        completion = structure.units[unit_id].completion
+        had_earlier_rule = structure.revision > 1 and unit_id in self.units
         if had_earlier_rule and self.units[unit_id]["status"] == "COMPLETED":
             return self.units[unit_id]["percent"], True
         evidence = self._evidence.get(unit_id, NO_EVIDENCE)
@@ -178,10 +178,12 @@ class Place:
         yield from _compared("unit_progress", key, row, expected)
         yield from _compared_evidence("unit_progress", key, row, self._evidence.get(unit_id, NO_EVIDENCE))
 
-    def _enrollment_differences(self, row: Row, counted: Mapping[int, Percent], outline: Outline) -> Iterator[Difference]:
-        counting = [counted.get(unit_id, 0) for unit_id, unit in outline.units.items() if unit.counts]
+    def _enrollment_differences(
+        self, row: Row, counted: Mapping[int, Percent], structure: CourseStructure
+    ) -> Iterator[Difference]:
+        counting = [counted.get(unit_id, 0) for unit_id, unit in structure.units.items() if unit.counts]
         is_complete = bool(counting) and all(percent == COMPLETE for percent in counting)
-        percent, has_changed = percent_of_course(sum(counting), outline.required_units), outline.revision > 1
+        percent, has_changed = percent_of_course(sum(counting), structure.required_units), structure.revision > 1
         # A completion stays when units are added to the course.
         was_completed = is_complete or (has_changed and row["completed_at"] is not None)
         traces = [*self._last_at.values(), *(unit["last_activity_at"] for unit in self.units.values())]

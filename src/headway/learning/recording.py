@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from headway.courses.model import Outline
-from headway.courses.structure import Outlines
+from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructures
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
@@ -11,7 +11,7 @@ from headway.errors import FieldError
 from headway.instants import SECOND, Instant
 from headway.learning import store as activity
 from headway.learning.model import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
-from headway.learning.progress import Walk, advance, merged_metadata
+from headway.learning.progress import ProgressChange, advance, merged_metadata
 from headway.learning.store import Content, EventKey, EventRow
 from headway.learning.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
 
@@ -46,11 +46,13 @@ class _Entry:
 class Tracking:
     """The use case of all events and heartbeats."""
 
-    def __init__(self, database: Database, outlines: Outlines, rules: StudyRules, *, most_metadata_bytes: int = 32_000) -> None:
+    def __init__(
+        self, database: Database, structures: CourseStructures, rules: StudyRules, *, max_metadata_bytes: int = 32_000
+    ) -> None:
         self._database = database
-        self._outlines = outlines
+        self._structures = structures
         self._rules = rules
-        self._most_metadata_bytes = most_metadata_bytes
+        self._max_metadata_bytes = max_metadata_bytes
 
     async def record(self, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
         """Record many learners' reports in one transaction and give a verdict for each observation.
@@ -70,22 +72,24 @@ class Tracking:
     async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
         enrolled = await enrollments.lock(tx, sorted({entry.learner for entry in entries}))
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
-        outlines = await self._outlines.get(tx, course_ids, revisions)
+        structures = await self._structures.get(tx, course_ids, revisions)
         for entry in entries:
-            _admit(entry, outlines.get(entry.observation.course_id), enrolled.get(entry.learner), now)
+            _admit(entry, structures.get(entry.observation.course_id), enrolled.get(entry.learner), now)
             if entry.refusal is None:
                 entry.moment = self._moment(entry)
-        await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], outlines)
+        await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], structures)
         await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
-        walks = _walks(entries, enrolled, outlines)
-        if walks:
-            reached = await advance(tx, walks, now)
+        changes = _progress_changes(entries, enrolled, structures)
+        if changes:
+            reached = await advance(tx, changes, now)
             for entry in entries:
                 if isinstance(entry.observation, Update) and entry.verdict is _ACCEPTED:
                     progress = reached[*entry.learner, entry.observation.unit_id]
                     entry.verdict = Verdict(Outcome.ACCEPTED, progress=progress)
 
-    async def _check_updates(self, tx: WriteTransaction, entries: Sequence[_Entry], outlines: Mapping[int, Outline]) -> None:
+    async def _check_updates(
+        self, tx: WriteTransaction, entries: Sequence[_Entry], structures: Mapping[int, CourseStructure]
+    ) -> None:
         """Refuse updates of locked units, and those with which more would be kept for a client than may be."""
         admitted = [entry for entry in entries if entry.refusal is None]
         if not admitted:
@@ -97,13 +101,13 @@ class Tracking:
             units = {unit.unit_id: unit for unit in known[entry.learner]}
             stored = units.get(update.unit_id)
             completed = {unit.unit_id for unit in units.values() if unit.is_complete}
-            if stored is None and outlines[update.course_id].blocks(update.unit_id, completed):
+            if stored is None and structures[update.course_id].blocks(update.unit_id, completed):
                 entry.refuse("unit_id", "is locked until the units before it are complete", Refusal.LOCKED)
             elif update.metadata and stored is not None and stored.client_metadata is not None:
                 kept = merged_metadata(stored.client_metadata, update.metadata)
-                if len(kept.encode()) > self._most_metadata_bytes:
+                if len(kept.encode()) > self._max_metadata_bytes:
                     entry.refuse(
-                        "metadata", f"must not come to more than {self._most_metadata_bytes} bytes in all", Refusal.TOO_LARGE
+                        "metadata", f"must not come to more than {self._max_metadata_bytes} bytes in all", Refusal.TOO_LARGE
                     )
 
     def _moment(self, entry: _Entry) -> Moment:
@@ -131,18 +135,18 @@ class Tracking:
         )
 
 
-def _admit(entry: _Entry, outline: Outline | None, enrollment: Enrollment | None, now: Instant) -> None:
+def _admit(entry: _Entry, structure: CourseStructure | None, enrollment: Enrollment | None, now: Instant) -> None:
     """Set the content, with the module that the unit implies, and the refusal of what may not be recorded."""
     observation = entry.observation
-    unit = outline.units.get(observation.unit_id) if outline and observation.unit_id is not None else None
+    unit = structure.units.get(observation.unit_id) if structure and observation.unit_id is not None else None
     module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
     if isinstance(observation, Event):
         entry.content = activity.content_of(observation, module_id)
-    if outline is None:
+    if structure is None:
         entry.refuse("course_id", "does not exist")
     elif enrollment is None or not enrollment.is_open(now):
         entry.refuse("course_id", "is a course you are not enrolled in", Refusal.FORBIDDEN)
-    elif module_id is not None and module_id not in outline.module_ids:
+    elif module_id is not None and module_id not in structure.module_ids:
         entry.refuse("module_id", "is not a module of this course")
     elif observation.unit_id is not None and unit is None:
         entry.refuse("unit_id", "is not a unit of this course")
@@ -186,23 +190,23 @@ def _row(entry: _Entry) -> EventRow:
     return activity.event_row(entry.key, entry.content, entry.observation, entry.moment, entry.received_at)
 
 
-def _walks(
+def _progress_changes(
     entries: Sequence[_Entry],
     enrolled: Mapping[LearnerInCourse, Enrollment],
-    outlines: Mapping[int, Outline],
-) -> list[Walk]:
+    structures: Mapping[int, CourseStructure],
+) -> list[ProgressChange]:
     """Gather the steps of everything accepted; a heartbeat that is not active is no step."""
-    walks: dict[LearnerInCourse, Walk] = {}
+    changes: dict[LearnerInCourse, ProgressChange] = {}
     for entry in entries:
         observation = entry.observation
         if entry.verdict is not _ACCEPTED or (isinstance(observation, Heartbeat) and not observation.is_active):
             continue
-        walk = walks.get(entry.learner)
-        if walk is None:
-            walk = walks[entry.learner] = Walk(enrolled[entry.learner], outlines[observation.course_id])
+        change = changes.get(entry.learner)
+        if change is None:
+            change = changes[entry.learner] = ProgressChange(enrolled[entry.learner], structures[observation.course_id])
         if isinstance(observation, Update):
-            walk.step(observation.unit_id, entry.moment, observation.evidence, is_start=observation.is_start)
-            walk.note(observation.unit_id, observation.metadata or {})
+            change.step(observation.unit_id, entry.moment, observation.evidence, is_start=observation.is_start)
+            change.note(observation.unit_id, observation.metadata or {})
         else:
-            walk.step(observation.unit_id, entry.moment, observation.evidence)
-    return list(walks.values())
+            change.step(observation.unit_id, entry.moment, observation.evidence)
+    return list(changes.values())

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from copy import copy
 
 from headway.courses.completion import COMPLETE, percent_of_course, percent_of_unit
-from headway.courses.model import Outline
+from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics_store import Moves
+from headway.enrollments.statistics_store import StatisticsDelta
 from headway.enrollments.status import LIMITED, EnrollmentStatus
 from headway.instants import Instant
 from headway.learning import store as activity
@@ -16,7 +16,9 @@ from headway.learning import store as activity
 _AT_ONCE = 2_000
 
 
-async def recount(tx: WriteTransaction, before: Outline, after: Outline, moves: Moves, now: Instant) -> None:
+async def regrade(
+    tx: WriteTransaction, before: CourseStructure, after: CourseStructure, delta: StatisticsDelta, now: Instant
+) -> None:
     """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
 
     Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
@@ -32,20 +34,25 @@ async def recount(tx: WriteTransaction, before: Outline, after: Outline, moves: 
     if not changed and counted_before == counted_after:
         return
     last_user = 0
-    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, most=_AT_ONCE):
+    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=_AT_ONCE):
         last_user = page[-1].user_id
         if changed:
-            await _recount_units(tx, page, after, changed, moves, now)
-        await _recount_course(tx, page, after, moves, now)
+            await _regrade_units(tx, page, after, changed, delta, now)
+        await _regrade_course(tx, page, after, delta, now)
 
 
-async def _recount_units(
-    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, changed: Sequence[int], moves: Moves, now: Instant
+async def _regrade_units(
+    tx: WriteTransaction,
+    page: Sequence[Enrollment],
+    structure: CourseStructure,
+    changed: Sequence[int],
+    delta: StatisticsDelta,
+    now: Instant,
 ) -> None:
-    keys = [(enrollment.user_id, outline.course_id, unit_id) for enrollment in page for unit_id in changed]
+    keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
     moved = []
     for progress in await activity.read_units(tx, keys):
-        rule = outline.units[progress.unit_id].completion
+        rule = structure.units[progress.unit_id].completion
         percent = percent_of_unit(rule, progress.evidence, progress.study_ms)
         if progress.is_complete or percent == progress.percent:
             continue
@@ -53,20 +60,20 @@ async def _recount_units(
         progress.percent = percent
         if percent == COMPLETE:
             progress.is_complete, progress.completed_at = True, now
-        moves.move(outline.course_id, before, progress)
+        delta.replace(structure.course_id, before, progress)
         moved.append(progress)
     await tx.write_rows(activity.unit_rows(moved, now))
 
 
-async def _recount_course(
-    tx: WriteTransaction, page: Sequence[Enrollment], outline: Outline, moves: Moves, now: Instant
+async def _regrade_course(
+    tx: WriteTransaction, page: Sequence[Enrollment], structure: CourseStructure, delta: StatisticsDelta, now: Instant
 ) -> None:
     reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
     moved = []
     for enrollment in page:
         percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
-        percent = percent_of_course(percents, outline.required_units)
-        is_complete = 0 < outline.required_units <= completed and enrollment.completed_at is None
+        percent = percent_of_course(percents, structure.required_units)
+        is_complete = 0 < structure.required_units <= completed and enrollment.completed_at is None
         if percent == enrollment.percent and not is_complete:
             continue
         before = copy(enrollment)
@@ -74,6 +81,6 @@ async def _recount_course(
         if is_complete:
             enrollment.completed_at = now
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
-        moves.move(outline.course_id, before, enrollment)
+        delta.replace(structure.course_id, before, enrollment)
         moved.append(enrollment)
     await tx.write_rows(enrollments.progress_rows(moved, now))

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
-from headway.enrollments.statistics import COMPLETION_TIME, FINISHED, PERCENT, Tally, status_tally
+from headway.enrollments.statistics import COMPLETION_TIME, FINISHED, PERCENT, Statistic, status_statistic
 from headway.enrollments.status import EnrollmentStatus
 from headway.instants import DAY, Day
 
@@ -13,11 +13,11 @@ _RECENT_DAYS = 7
 
 
 @lru_cache(maxsize=10_000)
-def _unit_tallies(unit_id: int) -> tuple[str, str, str]:
+def _unit_statistic_names(unit_id: int) -> tuple[str, str, str]:
     return f"unit:{unit_id}:rows", f"unit:{unit_id}:completed", f"unit:{unit_id}:seconds"
 
 
-class UnitFigures(msgspec.Struct, frozen=True):
+class UnitStatistics(msgspec.Struct, frozen=True):
     """How a unit is used: who completed it, and how long those who began it took on average."""
 
     unit_id: int
@@ -25,7 +25,7 @@ class UnitFigures(msgspec.Struct, frozen=True):
     average_seconds: float
 
 
-class CourseFigures(msgspec.Struct, frozen=True):
+class CourseStatistics(msgspec.Struct, frozen=True):
     """How a course goes. None of it tells of a single learner."""
 
     enrollments: int
@@ -38,7 +38,7 @@ class CourseFigures(msgspec.Struct, frozen=True):
     """How often a learner has progress in a unit."""
     recently_active: int
     """Learners whose last activity was today or on the six days before, in UTC."""
-    units: list[UnitFigures]
+    units: list[UnitStatistics]
 
     @property
     def finished(self) -> int:
@@ -51,33 +51,33 @@ class CourseFigures(msgspec.Struct, frozen=True):
         return self.finished / self.enrollments * 100 if self.enrollments else 0.0
 
 
-def tallies_of_unit(unit_id: int, *, is_complete: bool, duration_seconds: int) -> tuple[Tally, ...]:
+def unit_statistics(unit_id: int, *, is_complete: bool, duration_seconds: int) -> tuple[Statistic, ...]:
     """Give what a learner's progress in a unit adds to the tallies of its course."""
-    rows, completed, seconds = _unit_tallies(unit_id)
+    rows, completed, seconds = _unit_statistic_names(unit_id)
     return (rows, 1), (completed, int(is_complete)), (seconds, duration_seconds)
 
 
-def figures(tallies: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseFigures:
+def summarize(statistics: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseStatistics:
     """Work out the figures of a course whose units are `unit_ids`, in its order, as of a day."""
-    by_status = {status: tallies.get(status_tally(status), 0) for status in EnrollmentStatus}
+    by_status = {status: statistics.get(status_statistic(status), 0) for status in EnrollmentStatus}
     enrollments = sum(by_status.values())
     finished = sum(by_status[status] for status in FINISHED)
-    begun = (name for name in tallies if name.startswith("unit:") and name.endswith(":rows"))
-    return CourseFigures(
+    begun = (name for name in statistics if name.startswith("unit:") and name.endswith(":rows"))
+    return CourseStatistics(
         enrollments=enrollments,
         by_status=by_status,
-        average_percent=tallies.get(PERCENT, 0) / enrollments / 100 if enrollments else 0.0,
-        average_completion_days=tallies.get(COMPLETION_TIME, 0) / finished / DAY if finished else 0.0,
-        unit_progress=_sum(tallies, begun),
-        recently_active=_sum(tallies, (f"active:{today - ago}" for ago in range(_RECENT_DAYS))),
-        units=[_unit_figures(tallies, unit_id) for unit_id in unit_ids],
+        average_percent=statistics.get(PERCENT, 0) / enrollments / 100 if enrollments else 0.0,
+        average_completion_days=statistics.get(COMPLETION_TIME, 0) / finished / DAY if finished else 0.0,
+        unit_progress=_sum(statistics, begun),
+        recently_active=_sum(statistics, (f"active:{today - ago}" for ago in range(_RECENT_DAYS))),
+        units=[_unit_summary(statistics, unit_id) for unit_id in unit_ids],
     )
 
 
-def _unit_figures(tallies: Mapping[str, int], unit_id: int) -> UnitFigures:
-    rows, completed, seconds = (tallies.get(name, 0) for name in _unit_tallies(unit_id))
-    return UnitFigures(unit_id, completed, seconds / rows if rows else 0.0)
+def _unit_summary(statistics: Mapping[str, int], unit_id: int) -> UnitStatistics:
+    rows, completed, seconds = (statistics.get(name, 0) for name in _unit_statistic_names(unit_id))
+    return UnitStatistics(unit_id, completed, seconds / rows if rows else 0.0)
 
 
-def _sum(tallies: Mapping[str, int], names: Iterable[str]) -> int:
-    return sum(tallies.get(name, 0) for name in names)
+def _sum(statistics: Mapping[str, int], names: Iterable[str]) -> int:
+    return sum(statistics.get(name, 0) for name in names)

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Integer, Table, Text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Moment, metadata
+from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, metadata
 
 unit_progress = Table(
     "unit_progress",
@@ -17,10 +17,10 @@ unit_progress = Table(
     Column("study_ms", BigInteger, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("client_metadata", Text, comment="JSON of the client's own"),
-    Column("last_activity_at", Moment, nullable=False),
-    Column("completed_at", Moment),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("last_activity_at", Timestamp, nullable=False),
+    Column("completed_at", Timestamp),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
     CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     sqlite_with_rowid=False,
@@ -56,13 +56,13 @@ learner_activity_logs = Table(
     Column("scroll_depth", Double),
     Column("video_watch_percentage", Double),
     Column("interaction_count", BigInteger),
-    Column("start_time", Moment),
-    Column("end_time", Moment),
+    Column("start_time", Timestamp),
+    Column("end_time", Timestamp),
     Column("session_id", Text),
     Column("metadata", Text),
-    Column("sent_at", Moment),
-    Column("received_at", Moment, nullable=False),
-    Column("occurred_at", Moment, nullable=False, comment="by the server's clock"),
+    Column("sent_at", Timestamp),
+    Column("received_at", Timestamp, nullable=False),
+    Column("occurred_at", Timestamp, nullable=False, comment="by the server's clock"),
     Column("claimed_ms", Integer, nullable=False, comment="study time claimed up to occurred_at"),
     Column("is_shifted", Boolean, nullable=False, comment="ended ahead of the server's clock"),
     sqlite_with_rowid=False,

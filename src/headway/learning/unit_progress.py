@@ -5,9 +5,9 @@ from enum import StrEnum
 import msgspec
 
 from headway.courses.completion import COMPLETE, Evidence, Percent
-from headway.enrollments.statistics import Tally
+from headway.enrollments.statistics import Statistic
 from headway.instants import SECOND, Instant, Milliseconds
-from headway.learning.statistics import tallies_of_unit
+from headway.learning.statistics import unit_statistics
 
 
 class UnitStatus(StrEnum):
@@ -56,14 +56,14 @@ class UnitProgress(msgspec.Struct):
         return duration_seconds(self.evidence, self.study_ms)
 
     @property
-    def tallied(self) -> tuple[bool, int]:
+    def counted_as(self) -> tuple[bool, int]:
         """What the tallies follow from: as long as it is equal, so are they."""
         return self.is_complete, self.duration_seconds
 
     @property
-    def tallies(self) -> tuple[Tally, ...]:
+    def statistics(self) -> tuple[Statistic, ...]:
         """What this adds to the tallies of its course."""
-        return tallies_of_unit(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
+        return unit_statistics(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
 
 
 def duration_seconds(evidence: Evidence, studied: Milliseconds) -> int:

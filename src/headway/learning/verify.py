@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from headway.courses import store as catalogue
-from headway.courses.model import Outline
+from headway.courses.model import CourseStructure
 from headway.db.database import Database, ReadTransaction, Row
 from headway.learning import verify_store as verification
 from headway.learning.recompute import Difference, Place
@@ -52,7 +52,7 @@ class Verification:
     async def run(self, advance: Advance = lambda _done, _all: None) -> Verified:
         """Compare everything. Raises Unavailable."""
         found = Verified(Checked(), [])
-        expected_tallies: Counter[tuple[int, str]] = Counter()
+        expected_statistics: Counter[tuple[int, str]] = Counter()
         async with self._database.read() as tx:
             all_events = await verification.count_events(tx)
             _compare_seats(await verification.read_seats(tx), found)
@@ -61,21 +61,21 @@ class Verification:
                 places = await _places(tx, learners, found)
                 async for page in verification.all_events(tx, learners, at_once=self._events_at_once):
                     for row in page:
-                        found.differences += places.of(row).add_event(row, places.outline_of(row))
+                        found.differences += places.of(row).add_event(row, places.structure_of(row))
                     found.checked.learner_activity_logs += len(page)
                     advance(found.checked.learner_activity_logs, all_events)
-                for place, outline in places.all():
-                    found.differences += place.differences(outline)
-                    expected_tallies.update(place.tallies())
-            found.differences += _compare_tallies(await verification.read_tallies(tx), expected_tallies)
+                for place, structure in places.all():
+                    found.differences += place.differences(structure)
+                    expected_statistics.update(place.statistics())
+            found.differences += _compare_statistics(await verification.read_statistics(tx), expected_statistics)
         return found
 
 
 class _Places:
     """The learners of a step in their courses."""
 
-    def __init__(self, outlines: dict[int, Outline]) -> None:
-        self._outlines = outlines
+    def __init__(self, structures: dict[int, CourseStructure]) -> None:
+        self._structures = structures
         self._places: dict[tuple[int, int], Place] = {}
 
     def of(self, row: Row) -> Place:
@@ -85,24 +85,24 @@ class _Places:
             place = self._places[key] = Place(*key)
         return place
 
-    def outline_of(self, row: Row) -> Outline | None:
-        return self._outlines.get(row["course_id"])
+    def structure_of(self, row: Row) -> CourseStructure | None:
+        return self._structures.get(row["course_id"])
 
-    def all(self) -> list[tuple[Place, Outline | None]]:
-        return [(place, self._outlines.get(course_id)) for (_, course_id), place in self._places.items()]
+    def all(self) -> list[tuple[Place, CourseStructure | None]]:
+        return [(place, self._structures.get(course_id)) for (_, course_id), place in self._places.items()]
 
 
 async def _places(tx: ReadTransaction, learners: Learners, found: Verified) -> _Places:
     """Read all of these learners but their events."""
     stored = await verification.read_learners(tx, learners)
     rows = (*stored.enrollments, *stored.units, *stored.days)
-    places = _Places(await catalogue.outlines(tx, sorted({row["course_id"] for row in rows})))
+    places = _Places(await catalogue.structures(tx, sorted({row["course_id"] for row in rows})))
     for row in stored.enrollments:
         places.of(row).enrollment = row
     for row in stored.units:
         places.of(row).units[row["unit_id"]] = row
     for row in stored.days:
-        found.differences += places.of(row).add_day(row, places.outline_of(row))
+        found.differences += places.of(row).add_day(row, places.structure_of(row))
     found.checked.enrollments += len(stored.enrollments)
     found.checked.unit_progress += len(stored.units)
     found.checked.study_days += len(stored.days)
@@ -120,7 +120,7 @@ def _compare_seats(courses: Sequence[Row], found: Verified) -> None:
             found.differences.append(Difference("courses", key, "capacity", row["capacity"], expected))
 
 
-def _compare_tallies(stored: Sequence[Row], expected: Mapping[tuple[int, str], int]) -> Iterator[Difference]:
+def _compare_statistics(stored: Sequence[Row], expected: Mapping[tuple[int, str], int]) -> Iterator[Difference]:
     known = {(row["course_id"], row["name"]): int(row["value"]) for row in stored}
     for course_id, name in sorted(known.keys() | expected.keys()):
         value, wanted = known.get((course_id, name), 0), expected.get((course_id, name), 0)

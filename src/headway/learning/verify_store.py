@@ -57,7 +57,7 @@ _events = (
         learner_activity_logs.c.user_id <= bindparam("until", type_=Id),
     )
     .order_by(learner_activity_logs.c.user_id, learner_activity_logs.c.event_id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _holds_seat = and_(
     enrollments.c.course_id == courses.c.id, or_(*(enrollments.c.status == status.value for status in sorted(OPEN)))
@@ -98,7 +98,7 @@ _feed = (
     .having(or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
     .order_by(feed_topics.c.topic)
 )
-_tallies = (
+_statistics = (
     select(course_tallies.c.course_id, course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
     .where(course_tallies.c.name != REVISION)
     .group_by(course_tallies.c.course_id, course_tallies.c.name)
@@ -140,7 +140,7 @@ async def all_events(tx: ReadTransaction, learners: Learners, *, at_once: int) -
     after: EventKey = (learners.after + 1, "")
     is_last = False
     while not is_last:
-        page = await tx.all(_events, after_user=after[0], after_event=after[1], until=learners.until, most=at_once)
+        page = await tx.all(_events, after_user=after[0], after_event=after[1], until=learners.until, limit=at_once)
         is_last = len(page) < at_once
         if page:
             after = (page[-1]["user_id"], page[-1]["event_id"])
@@ -162,9 +162,9 @@ async def read_wrong_unread(tx: ReadTransaction) -> Sequence[Row]:
     return await tx.all(_unread)
 
 
-async def read_tallies(tx: ReadTransaction) -> Sequence[Row]:
+async def read_statistics(tx: ReadTransaction) -> Sequence[Row]:
     """Read the tallies of all courses."""
-    return await tx.all(_tallies)
+    return await tx.all(_statistics)
 
 
 async def read_wrong_feeds(tx: ReadTransaction) -> Sequence[Row]:

@@ -14,7 +14,7 @@ class Limit(NamedTuple):
     """No more than `most` tries under `key` within `window`."""
 
     key: str
-    most: int
+    limit: int
     window: Milliseconds
 
 
@@ -71,4 +71,4 @@ def _in_order(tx: WriteTransaction, limits: Sequence[Limit]) -> list[tuple[str, 
 async def _try(tx: WriteTransaction, key: str, limit: Limit, now: Instant) -> tuple[str, Limit, list[Instant], Standing]:
     """Lock the stored key of a limit and see what comes of a try; give the times to be kept if it counts."""
     known = await attempts.lock_times(tx, key, now)
-    return key, limit, *slide(known, now, most=limit.most, window=limit.window)
+    return key, limit, *slide(known, now, limit=limit.limit, window=limit.window)

@@ -19,13 +19,13 @@ class Standing(NamedTuple):
         return max(1, -(-self.opens_in // SECOND))
 
 
-def slide(times: Sequence[Instant], now: Instant, *, most: int, window: Milliseconds) -> tuple[list[Instant], Standing]:
+def slide(times: Sequence[Instant], now: Instant, *, limit: int, window: Milliseconds) -> tuple[list[Instant], Standing]:
     """Try now, after tries that were let through at `times`; give the times that count from now on, and what came of it."""
     # Another process may go by a clock that is ahead.
     counted = sorted(at for at in times if at > now - window)
-    is_let_through = len(counted) < most
+    is_let_through = len(counted) < limit
     if is_let_through:
         counted = sorted([*counted, now])
     # Where the limit was lowered, more than one has to pass.
-    first = counted[max(len(counted) - most, 0)]
-    return counted, Standing(is_let_through, max(most - len(counted), 0), min(first - now, 0) + window)
+    first = counted[max(len(counted) - limit, 0)]
+    return counted, Standing(is_let_through, max(limit - len(counted), 0), min(first - now, 0) + window)

@@ -9,7 +9,7 @@ import structlog
 
 from headway.errors import Unavailable
 from headway.feed.model import Entry
-from headway.live.subscriptions import Changes
+from headway.live.subscriptions import Subscriptions
 
 _TAIL = 256
 _LOOK_EVERY_SECONDS = 2.0
@@ -55,7 +55,7 @@ class Hub:
     server; so every two seconds one query looks at the newest numbers of all topics that are followed.
     """
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Subscriptions) -> None:
         self._changes = changes
         self._topics: dict[str, _Topic] = {}
         changes.listen(self._announced)
@@ -87,7 +87,7 @@ class Hub:
             while known.is_stale:
                 known.is_stale = False
                 try:
-                    read, _ = await self._changes.after(topic, known.newest, most=_TAIL)
+                    read, _ = await self._changes.after(topic, known.newest, limit=_TAIL)
                 except BaseException:
                     known.is_stale = True
                     raise
@@ -99,7 +99,7 @@ class Hub:
             return []
         if known.tail and known.tail[0].seq <= seq + 1:
             return [entry for entry in known.tail if entry.seq > seq]
-        entries, _ = await self._changes.after(topic, seq, most=_TAIL)
+        entries, _ = await self._changes.after(topic, seq, limit=_TAIL)
         return entries
 
     async def look(self) -> None:

@@ -20,14 +20,14 @@ from headway.http.authentication import Authentication
 from headway.identity import Caller
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
-from headway.live.subscriptions import Changes
+from headway.live.subscriptions import Subscriptions
 from headway.telemetry import Metrics
 
 UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408
 _AUTHENTICATE_WITHIN_SECONDS = 10.0
 _SEND_WITHIN_SECONDS = 10.0
 _CHECK_EVERY_SECONDS = 15.0
-_MOST_TOPICS = 50
+_MAX_TOPICS = 50
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ class Live:
     """The route, and what it needs. `origins` are those beside the server's own whose pages may connect; `*` is any."""
 
     def __init__(
-        self, hub: Hub, changes: Changes, authentication: Authentication, metrics: Metrics, *, origins: list[str]
+        self, hub: Hub, changes: Subscriptions, authentication: Authentication, metrics: Metrics, *, origins: list[str]
     ) -> None:
         self._hub = hub
         self._changes = changes
@@ -121,7 +121,9 @@ class _TooSlowError(Exception):
 class _Connection:
     """One client: its caller, and how far it is in each topic."""
 
-    def __init__(self, socket: WebSocket[Any, Any, Any], hub: Hub, changes: Changes, authentication: Authentication) -> None:
+    def __init__(
+        self, socket: WebSocket[Any, Any, Any], hub: Hub, changes: Subscriptions, authentication: Authentication
+    ) -> None:
         self._socket = socket
         self._hub = hub
         self._changes = changes
@@ -185,8 +187,8 @@ class _Connection:
     async def _subscribe(self, caller: Caller, wanted: Subscribe) -> None:
         topic = wanted.topic
         try:
-            if topic not in self._reached and len(self._reached) >= _MOST_TOPICS:
-                raise Invalid.field("topic", f"is one too many: {_MOST_TOPICS} can be followed at once")
+            if topic not in self._reached and len(self._reached) >= _MAX_TOPICS:
+                raise Invalid.field("topic", f"is one too many: {_MAX_TOPICS} can be followed at once")
             await self._changes.check(caller, topic)
             newest = await self._hub.follow(self._follower, topic)
         except HeadwayError as error:

@@ -13,7 +13,7 @@ from headway.identity import Caller
 _TOPIC = re.compile(r"(user|course):([1-9][0-9]{0,14})", re.ASCII)
 
 
-class Changes:
+class Subscriptions:
     """The feed as its readers see it."""
 
     def __init__(self, database: Database) -> None:
@@ -33,15 +33,15 @@ class Changes:
         if not may:
             raise Forbidden("This topic is not yours to follow.")
 
-    async def read(self, caller: Caller, topic: str, *, after: int, most: int) -> tuple[list[Entry], Position]:
+    async def read(self, caller: Caller, topic: str, *, after: int, limit: int) -> tuple[list[Entry], Position]:
         """Read what comes after a number, in order, up to `most`, and how far the topic goes. Raises as `check`."""
         await self.check(caller, topic)
-        return await self.after(topic, after, most=most)
+        return await self.after(topic, after, limit=limit)
 
-    async def after(self, topic: str, after: int, *, most: int) -> tuple[list[Entry], Position]:
+    async def after(self, topic: str, after: int, *, limit: int) -> tuple[list[Entry], Position]:
         """Read what comes after a number, whoever asks."""
         async with self._database.read() as tx:
-            return await feed.entries_after(tx, topic, after, most=most), await feed.position(tx, topic)
+            return await feed.entries_after(tx, topic, after, limit=limit), await feed.position(tx, topic)
 
     async def newest(self, topics: Collection[str]) -> dict[str, int]:
         """Give the newest number of each of these topics that has one."""

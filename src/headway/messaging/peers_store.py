@@ -32,8 +32,8 @@ _some = (
     .where(*_shared)
     .distinct()
     .order_by(_theirs.c.user_id)
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
     .subquery("some")
 )
 _page = select(_some.c.user_id, users.c.name).join(users, users.c.id == _some.c.user_id).order_by(_some.c.user_id)
@@ -73,9 +73,9 @@ _may_write = select(
 )
 
 
-async def list_peers(tx: ReadTransaction, user_id: int, *, most: int, skipped: int) -> tuple[list[Peer], int]:
+async def list_peers(tx: ReadTransaction, user_id: int, *, limit: int, offset: int) -> tuple[list[Peer], int]:
     """Read a page of a learner's peers, in the order of their ids, and how many there are."""
-    found = [Peer(row["user_id"], row["name"], []) for row in await tx.all(_page, user_id=user_id, most=most, skipped=skipped)]
+    found = [Peer(row["user_id"], row["name"], []) for row in await tx.all(_page, user_id=user_id, limit=limit, offset=offset)]
     by_id = {peer.user_id: peer for peer in found}
     for row in await tx.all(_shared_courses, user_id=user_id, peers=[(peer.user_id,) for peer in found]):
         by_id[row["user_id"]].shared_courses.append((row["id"], row["title"]))

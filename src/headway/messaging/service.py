@@ -34,7 +34,7 @@ class Messaging:
     async def list_peers(self, user_id: int, *, page: int, limit: int) -> tuple[list[Peer], int]:
         """List those who have access to a course that the user has access to, and how many they are."""
         async with self._database.read() as tx:
-            return await peers.list_peers(tx, user_id, most=limit, skipped=(page - 1) * limit)
+            return await peers.list_peers(tx, user_id, limit=limit, offset=(page - 1) * limit)
 
     async def send(self, sender_id: int, receiver_id: int, text: str) -> Message:
         """Write to a peer, a tutor of a shared course, or as a tutor to a learner. Raises Invalid, Forbidden NOT_A_PEER."""
@@ -60,12 +60,12 @@ class Messaging:
     async def list_messages(self, user_id: int, *, peer_id: int | None, page: int, limit: int) -> tuple[list[Message], int]:
         """List the user's messages, of one conversation or all, the newest first, and how many there are."""
         async with self._database.read() as tx:
-            return await messages.list_messages(tx, user_id, peer_id=peer_id, most=limit, skipped=(page - 1) * limit)
+            return await messages.list_messages(tx, user_id, peer_id=peer_id, limit=limit, offset=(page - 1) * limit)
 
     async def list_conversations(self, user_id: int, *, page: int, limit: int) -> Conversations:
         """List the user's conversations, the newest first."""
         async with self._database.read() as tx:
-            found = await messages.list_conversations(tx, user_id, most=limit, skipped=(page - 1) * limit)
+            found = await messages.list_conversations(tx, user_id, limit=limit, offset=(page - 1) * limit)
         return Conversations(*found)
 
     async def mark_message_read(self, user_id: int, message_id: str) -> Message:

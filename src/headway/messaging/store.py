@@ -39,7 +39,7 @@ _columns = [messages.c[name] for name in ("user_id", "peer_id", "id", "sender_id
 _of_user = messages.c.user_id == bindparam("of_user")
 _with_peer = messages.c.peer_id == bindparam("with_peer")
 _by_id = select(*_columns).where(_of_user, messages.c.id == bindparam("message_id"))
-_page = select(*_columns).where(_of_user).order_by(messages.c.id.desc()).limit(bindparam("most")).offset(bindparam("skipped"))
+_page = select(*_columns).where(_of_user).order_by(messages.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
 _page_with = _page.where(_with_peer)
 _count = select(func.count().label("total")).select_from(messages).where(_of_user)
 _count_with = _count.where(_with_peer)
@@ -49,8 +49,8 @@ _newest = (
     select(conversations)
     .where(_own)
     .order_by(conversations.c.last_message_id.desc())
-    .limit(bindparam("most"))
-    .offset(bindparam("skipped"))
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
     .subquery("newest")
 )
 _conversations = (
@@ -111,22 +111,22 @@ async def find(tx: ReadTransaction, user_id: int, message_id: str) -> Message | 
 
 
 async def list_messages(
-    tx: ReadTransaction, user_id: int, *, peer_id: int | None, most: int, skipped: int
+    tx: ReadTransaction, user_id: int, *, peer_id: int | None, limit: int, offset: int
 ) -> tuple[list[Message], int]:
     """Read a page of a user's messages, of one conversation or all, the newest first, and how many there are."""
     given = {"of_user": user_id} if peer_id is None else {"of_user": user_id, "with_peer": peer_id}
     page, count = (_page, _count) if peer_id is None else (_page_with, _count_with)
-    found = [_message(tx, row) for row in await tx.all(page, **given, most=most, skipped=skipped)]
+    found = [_message(tx, row) for row in await tx.all(page, **given, limit=limit, offset=offset)]
     return found, (await tx.one(count, **given))["total"]
 
 
 async def list_conversations(
-    tx: ReadTransaction, user_id: int, *, most: int, skipped: int
+    tx: ReadTransaction, user_id: int, *, limit: int, offset: int
 ) -> tuple[list[Conversation], int, int]:
     """Read a page of a user's conversations, the newest first; how many there are, and how much is unread in all."""
     found = [
         Conversation(row["peer_id"], row["peer_name"], _message(tx, row), row["unread"])
-        for row in await tx.all(_conversations, of_user=user_id, most=most, skipped=skipped)
+        for row in await tx.all(_conversations, of_user=user_id, limit=limit, offset=offset)
     ]
     totals = await tx.one(_totals, of_user=user_id)
     return found, totals["total"], int(totals["unread"])

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
-from headway.db.types import Id, Moment, metadata
+from headway.db.types import Id, Timestamp, metadata
 
 messages = Table(
     "messages",
@@ -13,7 +13,7 @@ messages = Table(
     Column("sender_id", Id, nullable=False),
     Column("message", Text, nullable=False, comment="encrypted"),
     Column("is_read", Boolean, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
     UniqueConstraint("user_id", "id"),
     sqlite_with_rowid=False,
 )
@@ -25,7 +25,7 @@ conversations = Table(
     Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("last_message_id", Text, nullable=False),
-    Column("last_message_at", Moment, nullable=False),
+    Column("last_message_at", Timestamp, nullable=False),
     Column("unread", Integer, nullable=False),
     Index("ix_conversations_user_id", "user_id", "last_message_id"),
     sqlite_with_rowid=False,

@@ -14,8 +14,8 @@ from headway.errors import Conflict, Invalid
 from headway.instants import Instant
 
 PERCENT_FOR_CERTIFICATE = 95
-LONGEST_ID = 255
-MOST_PARTS = 1_000
+MAX_ID_LENGTH = 255
+MAX_PARTS = 1_000
 """A tutorial has no more chapters, and no more quizzes: all of them are read and told each time."""
 LARGEST_NUMBER = 1e15
 """Up to here a double holds every whole number."""
@@ -160,8 +160,8 @@ class TutorialProgress(msgspec.Struct, frozen=True):
 
 def check_id(field: str, text: str) -> str:
     """Give back what names a tutorial, a chapter or a quiz. Raises Invalid."""
-    if not 1 <= len(text) <= LONGEST_ID or "\0" in text or _UNREADABLE in text:
-        raise Invalid.field(field, f"must have 1 to {LONGEST_ID} characters, all of them readable")
+    if not 1 <= len(text) <= MAX_ID_LENGTH or "\0" in text or _UNREADABLE in text:
+        raise Invalid.field(field, f"must have 1 to {MAX_ID_LENGTH} characters, all of them readable")
     return text
 
 
@@ -172,8 +172,8 @@ def check_score(attempt: QuizAttempt) -> None:
 
 
 def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:
-    if len(known) >= MOST_PARTS:
-        raise Invalid.field(field, f"must be one of the {MOST_PARTS} that this tutorial has already")
+    if len(known) >= MAX_PARTS:
+        raise Invalid.field(field, f"must be one of the {MAX_PARTS} that this tutorial has already")
 
 
 def _worth(attempt: tuple[float, float]) -> tuple[Fraction, float]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from headway.accounts import users_store as users
 from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, Journal
+from headway.audit.recorder import Action, AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
@@ -41,10 +41,10 @@ class Tutorials:
     NotFound USER_NOT_FOUND.
     """
 
-    def __init__(self, database: Database, clock: Clock, journal: Journal) -> None:
+    def __init__(self, database: Database, clock: Clock, audit: AuditRecorder) -> None:
         self._database = database
         self._clock = clock
-        self._journal = journal
+        self._audit = audit
 
     async def read(self, caller: Caller, tutorial_id: str, of: str | None) -> Standing:
         """Read a learner's progress, empty where the tutorial was never begun."""
@@ -101,7 +101,7 @@ class Tutorials:
             await _tell(tx, known, Standing(learner, tutorial_id, TutorialProgress()), self._clock())
             told = {"learnerId": str(learner.id), "tutorialId": tutorial_id}
             target = Target(TargetType.OTHER, tutorial_id)
-            await self._journal.by_user(tx, Action.RESET_PROGRESS, caller.user_id, target=target, metadata=told, client=client)
+            await self._audit.by_user(tx, Action.RESET_PROGRESS, caller.user_id, target=target, metadata=told, client=client)
         return True
 
     async def _merge(self, caller: Caller, tutorial_id: str, of: str | None, merge: "_Merge") -> Standing:

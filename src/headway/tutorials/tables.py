@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Double, ForeignKey, Integer, Table, Text
 
-from headway.db.types import Id, Moment, metadata
+from headway.db.types import Id, Timestamp, metadata
 
 tutorial_progress = Table(
     "tutorial_progress",
@@ -11,8 +11,8 @@ tutorial_progress = Table(
     Column("tutorial_id", Text, primary_key=True),
     Column("total_chapters", Double, nullable=False),
     Column("is_certificate_earned", Boolean, nullable=False),
-    Column("last_watched_at", Moment, nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("last_watched_at", Timestamp, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
     sqlite_with_rowid=False,
 )
 """A learner in a tutorial, whose content is not in the catalogue; locked by whoever changes what is below it."""
@@ -26,8 +26,8 @@ chapter_progress = Table(
     Column("watch_time", Double, nullable=False, comment="seconds"),
     Column("is_completed", Boolean, nullable=False),
     Column("last_position", Double, comment="seconds; none where no client told one"),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -41,8 +41,8 @@ quiz_scores = Table(
     Column("max_score", Double, nullable=False),
     Column("is_passed", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("completed_at", Moment, nullable=False, comment="the newest attempt"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("completed_at", Timestamp, nullable=False, comment="the newest attempt"),
     CheckConstraint("score >= 0 AND score <= max_score", name="score"),
     sqlite_with_rowid=False,
 )

@@ -37,7 +37,7 @@ class Stage:
             "service": await world.user(Role.SYSTEM),
             "disabled": await world.user(),
         }
-        await world.does.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
         expired = world.tokens.issue(people["tutor"], lifetime_seconds=-1)
         self._names = {**named(world, people), "expired_token": expired, "now": "2026-01-01T12:00:00.000Z"}
 

@@ -20,13 +20,13 @@ async def entries(stage: Stage, token: str, query: str) -> list[dict[str, Any]]:
 
 async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_administrators_to_read(stage: Stage) -> None:
     names = await stage.names()
-    accounts, learner = stage.world.does.accounts, int(names["learner"])
+    accounts, learner = stage.world.services.accounts, int(names["learner"])
 
     await accounts.change(learner, role=Role.INSTRUCTOR)
     await accounts.change(learner, name="Ada")
     await accounts.set_disabled(learner, is_disabled=True)
     await accounts.set_disabled(learner, is_disabled=False)
-    await stage.world.does.sign_in.set_password(learner, "Engine-1843")
+    await stage.world.services.sign_in.set_password(learner, "Engine-1843")
 
     found = await entries(stage, names["token_of_admin"], f"targetType=USER&targetId={learner}")
     assert [each["action"] for each in found] == ["CHANGE_PASSWORD", "ENABLE_USER", "DISABLE_USER", "CHANGE_ROLE"]
@@ -55,7 +55,7 @@ async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_adminis
 async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(stage: Stage) -> None:
     names = await stage.names()
 
-    await stage.world.does.accounts.change(int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
+    await stage.world.services.accounts.change(int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
 
     assert await entries(stage, names["token_of_admin"], f"targetId={names['learner']}") == []
 
@@ -63,8 +63,8 @@ async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(stage: Sta
 async def test_a_sign_in_that_is_refused_for_a_disabled_account_is_logged_as_failed(stage: Stage) -> None:
     names = await stage.names()
     learner = int(names["learner"])
-    await stage.world.does.sign_in.set_password(learner, "Engine-1843")
-    await stage.world.does.accounts.set_disabled(learner, is_disabled=True)
+    await stage.world.services.sign_in.set_password(learner, "Engine-1843")
+    await stage.world.services.accounts.set_disabled(learner, is_disabled=True)
 
     answer = await stage.client.post(
         "/api/v1/learner/auth/login", json={"email": names["email_of_learner"], "password": "Engine-1843"}

@@ -84,7 +84,7 @@ async def test_a_list_holds_what_can_be_read_one_by_one(school: School) -> None:
 
 
 async def test_a_learner_who_becomes_an_administrator_reads_all_from_then_on(school: School) -> None:
-    accounts = school.world.does.accounts
+    accounts = school.world.services.accounts
     school.people["promoted"] = await school.world.user()
     assert (await school.ask("promoted", "GET", f"{PREFIX}/{{by_admin}}")).status_code == 404
 

@@ -63,7 +63,7 @@ class CaseServer:
         """Make a learner and a classmate who have done nothing yet, and give all names."""
         made = {name: await self._world.user() for name in ("learner", "classmate")}
         for user in made.values():
-            await self._world.does.enrollments.enroll(user.id, self._names["course"])
+            await self._world.services.enrollments.enroll(user.id, self._names["course"])
         ids = {name: user.id for name, user in made.items()}
         return {**self._names, **ids, **_tokens(self._world, made)}
 
@@ -99,9 +99,9 @@ async def _people_and_courses(world: World) -> Names:
         people[name] = await world.learner(course)
     for name, role in (("stranger", Role.PARTICIPANT), ("admin", Role.ADMIN), ("service", Role.SYSTEM)):
         people[name] = await world.user(role)
-    await world.does.enrollments.leave(people["dropped"].id, course.id)
+    await world.services.enrollments.leave(people["dropped"].id, course.id)
     await _expire(world, people["expired"].id, course.id)
-    await world.does.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+    await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
     tokens = _tokens(world, people)
     world.clock.now = NOON - 7200 * SECOND
     return {

@@ -40,7 +40,7 @@ class Stage:
             "draft": await world.course((MANUAL,), is_published=False),
             "empty": await world.course((MANUAL, MANUAL)),
         }
-        people = {f"{name}_tutor": await world.does.accounts.find(course.owner_id) for name, course in courses.items()}
+        people = {f"{name}_tutor": await world.services.accounts.find(course.owner_id) for name, course in courses.items()}
         people |= {
             "outsider": await world.learner(courses["other"]),
             "disabled": await world.learner(courses["other"]),
@@ -49,7 +49,7 @@ class Stage:
             "service": await world.user(Role.SYSTEM),
         }
         people |= {name: await world.user() for name in ("ann", "ben", "cem", "dea", "eli")}
-        await world.does.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
         self._names = _people(world, people)
         for name, course in courses.items():
             self._names |= _parts(name, course)
@@ -62,10 +62,10 @@ class Stage:
         self.world.clock.now = NOON
         course = await self.world.course((MANUAL, MANUAL))
         strict = await self.world.course((MANUAL, MANUAL), is_sequential=True)
-        people = {"tutor": await self.world.does.accounts.find(course.owner_id)}
+        people = {"tutor": await self.world.services.accounts.find(course.owner_id)}
         for name in ("learner", "classmate"):
             people[name] = await self.world.learner(course)
-            await self.world.does.enrollments.enroll(people[name].id, strict.id)
+            await self.world.services.enrollments.enroll(people[name].id, strict.id)
         own = {**_people(self.world, people), **_parts("course", course), **_parts("strict", strict)}
         return {**self._names, **own, "unique": self._made}
 

@@ -43,7 +43,7 @@ class Stage:
         self._made += 1
         people = {name: await self.world.user(email=f"{name}-{self._made}@school.test") for name in ("learner", "classmate")}
         for user in people.values():
-            await self.world.does.enrollments.enroll(user.id, int(self._names["course"]))
+            await self.world.services.enrollments.enroll(user.id, int(self._names["course"]))
         return {**self._names, **_named(self.world, people), "unique": str(self._made)}
 
 
@@ -106,9 +106,9 @@ async def _people_and_courses(world: World) -> Names:
     }
     courses["advanced"] = await world.course((MANUAL,), prerequisites=(courses["course"].id,))
     people = {
-        "tutor": await world.does.accounts.find(courses["course"].owner_id),
-        "other_tutor": await world.does.accounts.find(courses["other"].owner_id),
-        "draft_tutor": await world.does.accounts.find(courses["draft"].owner_id),
+        "tutor": await world.services.accounts.find(courses["course"].owner_id),
+        "other_tutor": await world.services.accounts.find(courses["other"].owner_id),
+        "draft_tutor": await world.services.accounts.find(courses["draft"].owner_id),
         "outsider": await world.learner(courses["other"]),
         "seated": await world.learner(courses["full"]),
         "disabled": await world.learner(courses["course"]),
@@ -116,7 +116,7 @@ async def _people_and_courses(world: World) -> Names:
         "admin": await world.user(Role.ADMIN),
         "service": await world.user(Role.SYSTEM),
     }
-    await world.does.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+    await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
     names = _named(world, people)
     for name, course in courses.items():
         names |= _parts(name, course)

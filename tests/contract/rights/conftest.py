@@ -27,16 +27,16 @@ class School:
         roles = [Role.PARTICIPANT] * 3 + [Role.INSTRUCTOR] * 2 + [Role.ADMIN, Role.SYSTEM]
         for name, role in zip(ROLES[1:], roles, strict=True):
             self.people[name] = await self.world.user(role)
-        does, people = self.world.does, self.people
+        services, people = self.world.services, self.people
         modules = (NewModule("First", units=(NewUnit("One"), NewUnit("Two"))), NewModule("Second", units=(NewUnit("Three"),)))
         course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),))
-        tree = await does.catalogue.create(course, owner_id=people["tutor"].id)
-        hidden = await does.catalogue.create(NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id)
+        tree = await services.catalogue.create(course, owner_id=people["tutor"].id)
+        hidden = await services.catalogue.create(NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id)
         for name in ("learner", "peer"):
-            await does.enrollments.enroll(people[name].id, tree.id)
+            await services.enrollments.enroll(people[name].id, tree.id)
         learner = Caller(people["learner"].id, Role.PARTICIPANT)
-        submission, _ = await does.assessments.submit(learner, tree.assessments[0].id, "https://github.com/ada/engine")
-        message = await does.messaging.send(people["learner"].id, people["peer"].id, "Hello")
+        submission, _ = await services.assessments.submit(learner, tree.assessments[0].id, "https://github.com/ada/engine")
+        message = await services.messaging.send(people["learner"].id, people["peer"].id, "Hello")
         self.ids = {
             "course": str(tree.id),
             "hidden": str(hidden.id),

@@ -17,10 +17,10 @@ from headway.instants import DAY, END_OF_TIME, Instant, Milliseconds, iso
 _ENTRY_ID = re.compile("[0-9a-f]{24}")
 
 
-def told(body: wire.ActivityBody, *, most_bytes: int) -> Told:
+def told(body: wire.ActivityBody, *, max_bytes: int) -> Told:
     """Read an activity. Raises Invalid naming every field at fault."""
     context = body.context or wire.ContextBody()
-    errors = [FieldError(field, fault) for field, fault in _faults(body, context, most_bytes) if fault is not None]
+    errors = [FieldError(field, fault) for field, fault in _faults(body, context, max_bytes) if fault is not None]
     if errors:
         raise Invalid(errors)
     actor, target = body.actor, body.target
@@ -74,7 +74,7 @@ def activity(found: Activity) -> wire.Activity:
     )
 
 
-def _faults(body: wire.ActivityBody, context: wire.ContextBody, most_bytes: int) -> list[tuple[str, str | None]]:
+def _faults(body: wire.ActivityBody, context: wire.ContextBody, max_bytes: int) -> list[tuple[str, str | None]]:
     """Say what is wrong beyond types and lengths."""
     found: list[tuple[str, str | None]] = [("action", None if body.action.strip() else "is required")]
     if body.actor is not None:
@@ -87,8 +87,8 @@ def _faults(body: wire.ActivityBody, context: wire.ContextBody, most_bytes: int)
     # What is nested too deeply cannot be encoded, nor measured.
     refused = {field for field, fault in found if fault is not None}
     for field, value in (("context.additionalInfo", context.additional_info), ("metadata", body.metadata)):
-        if field not in refused and len(msgspec.json.encode(value)) > most_bytes:
-            found.append((field, f"must not be larger than {most_bytes} bytes"))
+        if field not in refused and len(msgspec.json.encode(value)) > max_bytes:
+            found.append((field, f"must not be larger than {max_bytes} bytes"))
     return found
 
 

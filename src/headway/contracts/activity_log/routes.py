@@ -4,14 +4,14 @@ from typing import Any, NamedTuple
 
 from litestar import Router
 
-from headway.audit.service import ActivityLog
+from headway.audit.service import AuditLog
 from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
 from headway.errors import Invalid
 from headway.http.contract import Contract
 from headway.http.problems import status_of
 from headway.http.routing import Answer, Asked, Routes
-from headway.idempotency.service import Repeats
+from headway.idempotency.service import Idempotency
 
 PREFIX = "/api/v1/activities"
 
@@ -24,13 +24,13 @@ class LogLimits(NamedTuple):
     metadata_bytes: int
 
 
-def activity_log(log: ActivityLog, repeats: Repeats, limits: LogLimits) -> Contract:
+def activity_log(log: AuditLog, idempotency: Idempotency, limits: LogLimits) -> Contract:
     """Make the contract. Authentication is put in front of its router by the application."""
-    routes = Routes("Activity log", repeats)
+    routes = Routes("Activity log", idempotency)
 
     async def create(asked: Asked[Any, wire.ActivityBody]) -> Answer:
         """Log an activity. Anybody may name an actor; who logged it, and whether the actor is verified, is kept with it."""
-        told = mapping.told(asked.body, most_bytes=limits.metadata_bytes)
+        told = mapping.told(asked.body, max_bytes=limits.metadata_bytes)
         # What is to be kept under a key is written with the answer, in one transaction.
         made = await log.record(asked.caller, told, asked.client, is_alone=asked.key is not None)
         return Answer(201, wire.One(data=mapping.activity(made), message="Activity created successfully"))

@@ -16,7 +16,7 @@ from headway.http.decoding import check_json
 from headway.instants import DAY, END_OF_TIME, Instant, iso, to_datetime
 from headway.learning.model import Update
 from headway.learning.reads import LearnerProgress
-from headway.learning.statistics import CourseFigures, UnitFigures
+from headway.learning.statistics import CourseStatistics, UnitStatistics
 from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -55,13 +55,13 @@ def order(query: wire.LearnersQuery) -> Order:
     return Order(statuses, _SORTS[query.sort_by], query.order == "desc")
 
 
-def update(body: wire.UpdateBody, *, most_metadata_bytes: int) -> Update:
+def update(body: wire.UpdateBody, *, max_metadata_bytes: int) -> Update:
     """Read what is declared. Raises Invalid."""
     # What was measured comes back to us from clients that send what they have read; it is not theirs to say.
     metadata = {name: value for name, value in (body.metadata or {}).items() if name not in _MEASURED}
     fault = check_json(metadata)
-    if fault is None and len(msgspec.json.encode(metadata)) > most_metadata_bytes:
-        fault = f"must not have more than {most_metadata_bytes} bytes"
+    if fault is None and len(msgspec.json.encode(metadata)) > max_metadata_bytes:
+        fault = f"must not have more than {max_metadata_bytes} bytes"
     if fault is not None:
         raise Invalid.field("metadata", fault)
     return Update(
@@ -130,9 +130,9 @@ def activities(units: Sequence[UnitProgress], within: Span, status: UnitStatus |
     ]
 
 
-def analytics(found: CourseFigures) -> wire.Analytics:
+def analytics(found: CourseStatistics) -> wire.Analytics:
     """Write the figures of a course."""
-    most = max(found.units, key=lambda unit: unit.completions, default=None)
+    busiest = max(found.units, key=lambda unit: unit.completions, default=None)
     return wire.Analytics(
         total_enrollments=found.enrollments,
         active_users=found.by_status[EnrollmentStatus.IN_PROGRESS],
@@ -141,15 +141,15 @@ def analytics(found: CourseFigures) -> wire.Analytics:
         completion_rate=round(found.completion_percent, 2),
         average_completion_time=round(found.average_completion_days, 1),
         total_activities=found.unit_progress,
-        content_engagement=_content(most) if most and most.completions else wire.ContentFigures(None, 0, 0.0),
+        content_engagement=_content(busiest) if busiest and busiest.completions else wire.ContentStatistics(None, 0, 0.0),
         by_status=found.by_status,
         active_last7_days=found.recently_active,
         contents=[_content(unit) for unit in found.units],
     )
 
 
-def _content(unit: UnitFigures) -> wire.ContentFigures:
-    return wire.ContentFigures(unit.unit_id, unit.completions, round(unit.average_seconds, 2))
+def _content(unit: UnitStatistics) -> wire.ContentStatistics:
+    return wire.ContentStatistics(unit.unit_id, unit.completions, round(unit.average_seconds, 2))
 
 
 def _enrollment(enrollment: Enrollment, zone: tzinfo) -> wire.EnrollmentRow:

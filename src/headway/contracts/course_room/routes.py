@@ -15,8 +15,8 @@ from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.problems import status_of
 from headway.http.routing import Answer, Asked, Routes
-from headway.idempotency.service import Repeats
-from headway.learning.reads import CourseRoom
+from headway.idempotency.service import Idempotency
+from headway.learning.reads import ProgressReads
 
 PREFIX = "/user-progress"
 _encode = msgspec.json.Encoder().encode
@@ -32,10 +32,10 @@ class RoomLimits(NamedTuple):
 
 
 def course_room(
-    room: CourseRoom, repeats: Repeats, *, progress: Cache, analytics: Cache, zone: ZoneInfo, limits: RoomLimits
+    room: ProgressReads, idempotency: Idempotency, *, progress: Cache, analytics: Cache, zone: ZoneInfo, limits: RoomLimits
 ) -> Contract:
     """Make the contract. Authentication is put in front of its router by the application."""
-    routes = Routes("Course room", repeats)
+    routes = Routes("Course room", idempotency)
 
     async def read(asked: Asked[wire.ProgressQuery, Any]) -> Answer:
         """Read a learner's enrollment and progress: one's own, or of a course of whose staff one is."""
@@ -85,7 +85,7 @@ def course_room(
 
     async def update(asked: Asked[Any, wire.UpdateBody]) -> Answer:
         """Declare how far a learner is in a content: oneself, or for services and administrators anybody."""
-        declared = mapping.update(asked.body, most_metadata_bytes=limits.metadata_bytes)
+        declared = mapping.update(asked.body, max_metadata_bytes=limits.metadata_bytes)
         user_id = asked.caller.user_id if asked.body.user_id is None else asked.body.user_id
         # What is to be kept under a key is written with the answer, in one transaction.
         reached = await room.update(asked.caller, user_id, declared, is_alone=asked.key is not None)

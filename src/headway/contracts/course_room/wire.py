@@ -185,7 +185,7 @@ class ActivityRow(msgspec.Struct, rename="camel"):
     v_updated_time: DisplayTime = msgspec.field(name="v_updated_time")
 
 
-class ContentFigures(msgspec.Struct, rename="camel"):
+class ContentStatistics(msgspec.Struct, rename="camel"):
     """How a content is used: who completed it, and the mean of `activityDuration`, in seconds."""
 
     content_id: int | None
@@ -203,7 +203,7 @@ class Analytics(msgspec.Struct, rename="camel"):
     completion_rate: float
     average_completion_time: float
     total_activities: int
-    content_engagement: ContentFigures
+    content_engagement: ContentStatistics
     by_status: dict[EnrollmentStatus, int]
     active_last7_days: int = msgspec.field(name="activeLast7Days")
-    contents: list[ContentFigures]
+    contents: list[ContentStatistics]

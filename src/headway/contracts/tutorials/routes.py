@@ -9,7 +9,7 @@ from headway.contracts.tutorials.errors import render_error, status_of
 from headway.http.contract import Contract
 from headway.http.rate_limits import RateLimit
 from headway.http.routing import Answer, Asked, Routes
-from headway.idempotency.service import Repeats
+from headway.idempotency.service import Idempotency
 from headway.tutorials.service import Tutorials
 
 PREFIX = "/v1/tutorials/progress"
@@ -25,37 +25,37 @@ class TutorialLimits(NamedTuple):
     resets: int
 
 
-def tutorials(does: Tutorials, repeats: Repeats, *, limits: TutorialLimits) -> Contract:
+def tutorials(services: Tutorials, idempotency: Idempotency, *, limits: TutorialLimits) -> Contract:
     """Make the contract. Authentication and limits are put in front of its router by the application."""
-    routes = Routes("Tutorials", repeats)
+    routes = Routes("Tutorials", idempotency)
 
     async def read(asked: Asked[wire.UserQuery, Any]) -> Answer:
         """Read a learner's progress in a tutorial; zeros and empty lists where it was never begun."""
-        found = await does.read(asked.caller, asked.path["tutorial_id"], asked.query.user_id)
+        found = await services.read(asked.caller, asked.path["tutorial_id"], asked.query.user_id)
         return Answer(200, mapping.tutorial_progress(found))
 
     async def report_chapter(asked: Asked[Any, wire.ChapterBody]) -> Answer:
         """Say what a learner reached in a chapter; a field that is left out keeps what is stored."""
         body = asked.body
         report = mapping.chapter_report(body)
-        reached = await does.report_chapter(asked.caller, asked.path["tutorial_id"], body.user_id, report)
+        reached = await services.report_chapter(asked.caller, asked.path["tutorial_id"], body.user_id, report)
         return Answer(200, mapping.tutorial_progress(reached))
 
     async def report_attempt(asked: Asked[Any, wire.QuizBody]) -> Answer:
         """Say how an attempt at a quiz went; the best one counts, and every one is counted."""
         body = asked.body
         attempt = mapping.quiz_attempt(body)
-        reached = await does.report_attempt(asked.caller, asked.path["tutorial_id"], body.user_id, attempt)
+        reached = await services.report_attempt(asked.caller, asked.path["tutorial_id"], body.user_id, attempt)
         return Answer(200, mapping.tutorial_progress(reached))
 
     async def complete(asked: Asked[Any, wire.CompleteBody]) -> Answer:
         """Earn the certificate of a tutorial: with 95 percent, and every quiz that was tried passed."""
-        reached = await does.complete(asked.caller, asked.path["tutorial_id"], asked.body.user_id)
+        reached = await services.complete(asked.caller, asked.path["tutorial_id"], asked.body.user_id)
         return Answer(200, mapping.tutorial_progress(reached))
 
     async def reset(asked: Asked[wire.UserQuery, Any]) -> Answer:
         """Forget a learner's progress in a tutorial, the certificate too."""
-        await does.reset(asked.caller, asked.path["tutorial_id"], asked.query.user_id, asked.client)
+        await services.reset(asked.caller, asked.path["tutorial_id"], asked.query.user_id, asked.client)
         return Answer(200, wire.TutorialReset())
 
     one = "/{tutorial_id:str}"

@@ -5,16 +5,16 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.tutorials.model import LARGEST_NUMBER, LONGEST_ID
+from headway.tutorials.model import LARGEST_NUMBER, MAX_ID_LENGTH
 
-Id = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Amount = Annotated[float, Meta(ge=0, le=LARGEST_NUMBER)]
 Size = Annotated[float, Meta(gt=0, le=LARGEST_NUMBER)]
 Score = Annotated[float, Meta(description="From 0 to `maxScore`.")]
 Number = int | float
 """A whole number is answered as one."""
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-UserId = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID, description="An external id, or an id as a text.")]
+UserId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, description="An external id, or an id as a text.")]
 
 
 class UserQuery(msgspec.Struct, rename="camel"):

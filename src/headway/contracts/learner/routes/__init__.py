@@ -18,11 +18,11 @@ from headway.http.contract import Contract
 from headway.http.problems import status_of
 from headway.http.routing import Routes
 from headway.http.tokens import Tokens
-from headway.idempotency.service import Repeats
+from headway.idempotency.service import Idempotency
 from headway.instants import Clock
 from headway.learning.catalogue import Catalogue
-from headway.learning.learner_courses import Learning
-from headway.live.subscriptions import Changes
+from headway.learning.learner_courses import LearnerCourses
+from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging
 
 PREFIX = "/api/v1"
@@ -34,17 +34,17 @@ def learner(  # noqa: PLR0913 - one for each noun
     sign_in: SignIn,
     catalogue: Catalogue,
     enrollments: Enrollments,
-    learning: Learning,
+    learning: LearnerCourses,
     assessments: Assessments,
     messaging: Messaging,
-    changes: Changes,
-    repeats: Repeats,
+    changes: Subscriptions,
+    idempotency: Idempotency,
     tokens: Tokens,
     pages: Pages,
     clock: Clock,
 ) -> Contract:
     """Make the contract. Authentication is put in front of its router by the application."""
-    routes = Routes("Learner", repeats)
+    routes = Routes("Learner", idempotency)
     handlers = [
         *account_routes(routes, accounts, sign_in, tokens),
         *course_routes(routes, catalogue, enrollments, learning, pages),

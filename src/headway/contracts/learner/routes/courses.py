@@ -10,11 +10,11 @@ from headway.courses.model import CourseTree, NewCourse
 from headway.enrollments.service import Enrollments, Waiting
 from headway.http.routing import Answer, Asked, Routes
 from headway.learning.catalogue import Catalogue
-from headway.learning.learner_courses import Learning
+from headway.learning.learner_courses import LearnerCourses
 
 
 def course_routes(
-    routes: Routes, catalogue: Catalogue, enrollments: Enrollments, learning: Learning, pages: Pages
+    routes: Routes, catalogue: Catalogue, enrollments: Enrollments, learning: LearnerCourses, pages: Pages
 ) -> list[HTTPRouteHandler]:
     """Make the routes."""
 

@@ -7,11 +7,11 @@ from litestar.handlers import HTTPRouteHandler
 from headway.contracts.learner import mapping, wire
 from headway.contracts.learner.routes.paging import Pages
 from headway.http.routing import Answer, Asked, Routes
-from headway.learning.learner_courses import Learning
-from headway.live.subscriptions import Changes
+from headway.learning.learner_courses import LearnerCourses
+from headway.live.subscriptions import Subscriptions
 
 
-def progress_routes(routes: Routes, learning: Learning, changes: Changes, pages: Pages) -> list[HTTPRouteHandler]:
+def progress_routes(routes: Routes, learning: LearnerCourses, changes: Subscriptions, pages: Pages) -> list[HTTPRouteHandler]:
     """Make the routes."""
 
     async def read(asked: Asked[wire.PageQuery, Any]) -> Answer:
@@ -30,7 +30,7 @@ def progress_routes(routes: Routes, learning: Learning, changes: Changes, pages:
         """Read what happened in a topic after a number, in order: all that `/ws` tells, for those who do not listen."""
         query, limit = asked.query, pages.limit(asked.query.limit)
         topic = f"user:{asked.caller.user_id}" if query.topic is None else query.topic
-        found, position = await changes.read(asked.caller, topic, after=query.after, most=limit)
+        found, position = await changes.read(asked.caller, topic, after=query.after, limit=limit)
         told = wire.FeedPosition(newest=position.newest, oldest=position.oldest)
         return Answer(200, wire.Feed(data=[mapping.change(entry) for entry in found], metadata=told))
 

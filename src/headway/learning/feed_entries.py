@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable
 
+from headway.enrollments.feed_entries import of_standing, to_learner_and_staff
 from headway.enrollments.model import Enrollment
-from headway.enrollments.news import of_standing, to_learner_and_staff
 from headway.feed.model import Change, ChangeType
 from headway.learning.unit_progress import UnitProgress
 
