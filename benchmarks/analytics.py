@@ -74,7 +74,7 @@ FROM (
 # As the migration that made the tallies counted them.
 _tally_units = [
     text(
-        "INSERT INTO course_tallies (course_id, name, shard, value) "
+        "INSERT INTO course_statistics (course_id, name, shard, value) "
         f"SELECT course_id, 'unit:' || unit_id || '\\:{name}', 0, {value} FROM unit_progress WHERE {condition} GROUP BY 1, 2"
     )
     for name, value, condition in (

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Select, Table, bindparam, func, or_, selec
 
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
-from headway.audit.tables import activities
+from headway.audit.tables import audit_entries
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import UpdateRows
 from headway.feed.model import PERSONAL
@@ -62,6 +62,6 @@ TEXTS = (
     Texts(submissions, "feedback"),
     Texts(idempotency_keys, "answer"),
     Texts(feed, "data", or_(*(feed.c.type == kind.value for kind in sorted(PERSONAL)))),
-    Texts(activities, "content"),
+    Texts(audit_entries, "content"),
 )
 """All of them, but for the key of addresses, which is replaced."""

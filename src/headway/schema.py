@@ -1,9 +1,8 @@
 """Bringing a database to the schema of this version, and saying whether it is there."""
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +53,6 @@ _ROOMS = (
 )
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
-_ENCRYPTED_SINCE = "0005"
-_ONCE_IN_CLEAR = ("users", "messages", "submissions", "idempotency_keys", "feed", "attempts")
 _version: Statement = select(text("version_num")).select_from(text("alembic_version"))
 
 
@@ -123,13 +120,12 @@ async def prove_keys(settings: Settings) -> None:
         await opened.close()
 
 
-def configuration(connection: Connection, keyring: Keyring) -> Config:
-    """Make Alembic's configuration for an open connection; what is personal is encrypted with the keyring's keys."""
+def configuration(connection: Connection) -> Config:
+    """Make Alembic's configuration for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    config.attributes["keyring"] = keyring
     return config
 
 
@@ -141,8 +137,6 @@ def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: b
     @event.listens_for(engine, "connect")
     def begin_by_hand(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        # What a migration removes or overwrites is gone from the file too.
-        connection.execute("PRAGMA secure_delete = ON")
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -164,8 +158,7 @@ def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
         nullcontext() if is_owner else sqlite.own(path, wait_seconds=10),
         sqlite_connection(path, timeout_seconds=settings.database_timeout_seconds) as connection,
     ):
-        _run(connection, revision, Keyring.from_settings(settings))
-    _fold_log(settings)
+        _run(connection, revision)
 
 
 async def _migrate_postgresql(settings: Settings, revision: str) -> None:
@@ -181,9 +174,7 @@ async def _migrate_postgresql(settings: Settings, revision: str) -> None:
             if await connection.run_sync(_is_at, revision):
                 return
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
-            before = await connection.run_sync(_run, revision, Keyring.from_settings(settings))
-        if before is not None and before < _ENCRYPTED_SINCE:
-            await _rewrite(settings)
+            await connection.run_sync(_run, revision)
     finally:
         await engine.dispose()
 
@@ -193,25 +184,8 @@ def _is_at(connection: Connection, revision: str) -> bool:
     return MigrationContext.configure(connection).get_current_revision() == wanted
 
 
-def _fold_log(settings: Settings) -> None:
-    """Fold the write-ahead log into the file: nothing is left in it of what was removed or encrypted."""
-    with closing(sqlite3.connect(settings.sqlite_path, timeout=settings.database_timeout_seconds)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-async def _rewrite(settings: Settings) -> None:
-    """Write the tables anew that held in clear what is encrypted now: PostgreSQL leaves old rows in their files."""
-    connection = await postgres.connect(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
-    try:
-        for table in _ONCE_IN_CLEAR:
-            await connection.execute(f"VACUUM FULL {table}")
-    finally:
-        await connection.close()
-
-
-def _run(connection: Connection, revision: str, keyring: Keyring) -> str | None:
-    """Bring the database to a version, and give the one that it had."""
-    config = configuration(connection, keyring)
+def _run(connection: Connection, revision: str) -> None:
+    config = configuration(connection)
     current = MigrationContext.configure(connection).get_current_revision()
     newest_first = [*(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()), None]
     wanted = {"head": newest_first[0], "base": None}.get(revision, revision)
@@ -224,4 +198,3 @@ def _run(connection: Connection, revision: str, keyring: Keyring) -> str | None:
     elif wanted != current:
         command.downgrade(config, revision)
     connection.commit()
-    return current

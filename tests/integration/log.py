@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 
 from headway.audit.model import Context, Head, Target, TargetType
 from headway.audit.service import AuditLog, Told
-from headway.audit.tables import activities
+from headway.audit.tables import audit_entries
 from headway.audit.verify import Fault, verify_log
 from headway.db.dialects import Statement
 from headway.identity import Caller, Client
@@ -47,8 +47,8 @@ async def faults(world: World, kept: Head | None = None) -> list[Fault]:
 
 
 def entry(number: int, **values: Any) -> Statement:
-    return update(activities).where(activities.c.seq == number).values(values)
+    return update(audit_entries).where(audit_entries.c.seq == number).values(values)
 
 
 def without(first: int, last: int) -> Statement:
-    return delete(activities).where(activities.c.seq.between(first, last))
+    return delete(audit_entries).where(audit_entries.c.seq.between(first, last))

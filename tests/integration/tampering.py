@@ -50,7 +50,7 @@ class Played(NamedTuple):
                 found = await Verification(cast("Database", SimpleNamespace(read=lambda: nullcontext(tx)))).run()
                 raise _Undo
         # Of what is changed in a row that is tallied, the tallies know too.
-        named = {f"{each.table}.{each.column}" for each in found.differences if each.table != "course_tallies"}
+        named = {f"{each.table}.{each.column}" for each in found.differences if each.table != "course_statistics"}
         return sorted(named or {f"{each.table}.{each.key['name']}" for each in found.differences})
 
 

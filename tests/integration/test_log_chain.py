@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from headway.audit.model import Actor, Filter, sha256
 from headway.audit.service import AuditLog
-from headway.audit.tables import activities
+from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
 from headway.errors import Unauthenticated
 from headway.identity import Caller, Role
@@ -30,10 +30,10 @@ async def test_what_is_told_of_people_cannot_be_guessed_from_hashes(world: World
     for _ in range(2):
         await log.record(Caller(user.id, user.role), told("SAME"), HERE)
 
-    hashes = [row[0] for row in await world.rows(select(activities.c.content_hash))]
+    hashes = [row[0] for row in await world.rows(select(audit_entries.c.content_hash))]
 
     assert len(set(hashes)) == 2
-    content = world.database.keyring.decrypt((await world.rows(select(activities.c.content)))[0][0])
+    content = world.database.keyring.decrypt((await world.rows(select(audit_entries.c.content)))[0][0])
     assert sha256(content.encode()) in hashes
     assert '"salt":"' in content
 
@@ -62,7 +62,7 @@ async def test_several_processes_append_to_one_chain_and_lose_nothing(settings: 
         assert (found.checked, found.faults) == (124, [])
         assert sorted(each.told.action for each in made) == sorted(wanted)
         assert len({each.id for each in made}) == 120
-        stored = [row[0] for row in await one.rows(select(activities.c.action).order_by(activities.c.seq))]
+        stored = [row[0] for row in await one.rows(select(audit_entries.c.action).order_by(audit_entries.c.seq))]
         assert [stored[each.seq - 1] for each in made] == wanted
         assert stored.count("LOGIN_FAILED") == 4
 
@@ -183,7 +183,7 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
 
         found = await verify_log(world.database, kept=None)
         assert found.faults == []
-        stored = {row[0] for row in await world.rows(select(activities.c.id))}
+        stored = {row[0] for row in await world.rows(select(audit_entries.c.id))}
         assert set(acknowledged) <= stored
         # What was under way in each client may have been written without its answer.
         assert found.checked <= len(acknowledged) + 2 * 8

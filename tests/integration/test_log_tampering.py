@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, insert, select, text, update
 
 from headway.audit.model import GENESIS, Filter, Head, Link
-from headway.audit.tables import activities, activity_head
+from headway.audit.tables import audit_entries, audit_head
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.db.dialects import Statement
 from headway.identity import Caller, Role
@@ -48,15 +48,15 @@ SINGLE: dict[str, tuple[Subscriptions, int]] = {
     "the last cut off": ([without(ENTRIES, ENTRIES)], ENTRIES),
     "the end cut off": ([without(6, ENTRIES)], 6),
     "all removed": ([without(1, ENTRIES)], 1),
-    "all removed, with the head": ([without(1, ENTRIES), delete(activity_head)], 1),
+    "all removed, with the head": ([without(1, ENTRIES), delete(audit_head)], 1),
     "all removed, and the head begun anew": (
-        [without(1, ENTRIES), update(activity_head).values(seq=0, hash=GENESIS, at=0, signature="f" * 64)],
+        [without(1, ENTRIES), update(audit_head).values(seq=0, hash=GENESIS, at=0, signature="f" * 64)],
         0,
     ),
-    "the head removed": ([delete(activity_head)], ENTRIES),
-    "another signature": ([update(activity_head).values(signature="f" * 64)], ENTRIES),
-    "another head": ([update(activity_head).values(hash="f" * 64)], ENTRIES),
-    "the head moved back": ([without(6, ENTRIES), update(activity_head).values(seq=5)], 5),
+    "the head removed": ([delete(audit_head)], ENTRIES),
+    "another signature": ([update(audit_head).values(signature="f" * 64)], ENTRIES),
+    "another head": ([update(audit_head).values(hash="f" * 64)], ENTRIES),
+    "the head moved back": ([without(6, ENTRIES), update(audit_head).values(seq=5)], 5),
 }
 
 
@@ -66,15 +66,15 @@ async def test_what_was_done_behind_its_back_is_found_and_the_first_bad_entry_is
     ids = await write(world)
     kept = await read_head(world.database)
     assert await faults(world, kept) == []
-    entries, heads = await world.rows(select(activities)), await world.rows(select(activity_head))
+    entries, heads = await world.rows(select(audit_entries)), await world.rows(select(audit_head))
 
     for name, (changes, first) in SINGLE.items():
         with subtests.test(name):
             await change(world, changes)
             found = await faults(world)
-            await change(world, [delete(activities), delete(activity_head)])
-            await change(world, [insert(activities).values(tuple(row)) for row in entries])
-            await change(world, [insert(activity_head).values(tuple(row)) for row in heads])
+            await change(world, [delete(audit_entries), delete(audit_head)])
+            await change(world, [insert(audit_entries).values(tuple(row)) for row in entries])
+            await change(world, [insert(audit_head).values(tuple(row)) for row in heads])
 
             assert found[0].seq == first
             assert found[0].id in {None, ids[first - 1], "f" * 24, *(ids if "moved" in name else ())}
@@ -83,7 +83,7 @@ async def test_what_was_done_behind_its_back_is_found_and_the_first_bad_entry_is
 
 async def test_content_that_was_written_for_another_entry_is_found(world: World) -> None:
     await write(world)
-    of_another = (await world.rows(select(activities.c.content).where(activities.c.seq == 5)))[0][0]
+    of_another = (await world.rows(select(audit_entries.c.content).where(audit_entries.c.seq == 5)))[0][0]
 
     await change(world, [entry(4, content=of_another)])
 
@@ -94,8 +94,8 @@ async def test_content_that_was_written_for_another_entry_is_found(world: World)
 
 async def test_who_computes_all_hashes_anew_without_the_key_is_found_at_the_entry(world: World) -> None:
     await write(world)
-    columns = [activities.c[name] for name in Link.__struct_fields__]
-    found = (Link(*row) for row in await world.rows(select(*columns).order_by(activities.c.seq)))
+    columns = [audit_entries.c[name] for name in Link.__struct_fields__]
+    found = (Link(*row) for row in await world.rows(select(*columns).order_by(audit_entries.c.seq)))
     links = [msgspec.structs.replace(link, is_actor_verified=bool(link.is_actor_verified)) for link in found]
     forged: list[Statement] = []
     previous = links[2].hash()
@@ -104,7 +104,7 @@ async def test_who_computes_all_hashes_anew_without_the_key_is_found_at_the_entr
         new = msgspec.structs.replace(link, previous_hash=previous, action="FORGED" if is_first else link.action)
         previous = new.hash()
         forged.append(entry(link.seq, action=new.action, previous_hash=new.previous_hash, hash=previous))
-    forged.append(update(activity_head).values(hash=previous))
+    forged.append(update(audit_head).values(hash=previous))
 
     await change(world, forged)
 
@@ -119,7 +119,7 @@ async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head
     newer = await read_head(world.database)
 
     values = {name: getattr(older, name) for name in Head.__struct_fields__}
-    await change(world, [without(6, 9), update(activity_head).values(values)])
+    await change(world, [without(6, 9), update(audit_head).values(values)])
 
     assert await faults(world) == []
     assert await faults(world, older) == []
@@ -131,7 +131,7 @@ async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_w
     kept = await read_head(world.database)
     beginning = Head(0, GENESIS, 0, "")
     signature = world.database.keyring.sign(beginning.signed)
-    await change(world, [delete(activities), update(activity_head).values(seq=0, hash=GENESIS, at=0, signature=signature)])
+    await change(world, [delete(audit_entries), update(audit_head).values(seq=0, hash=GENESIS, at=0, signature=signature)])
     await write(world, 6)
 
     assert await faults(world) == []
@@ -155,12 +155,12 @@ async def test_a_kept_head_of_another_log_is_told_from_this_one(world: World) ->
 
 async def test_an_entry_put_at_the_end_is_found(world: World) -> None:
     await write(world, 2)
-    (row,) = await world.rows(select(activities).where(activities.c.seq == 2))
-    names = [column.name for column in activities.c]
+    (row,) = await world.rows(select(audit_entries).where(audit_entries.c.seq == 2))
+    names = [column.name for column in audit_entries.c]
     values = dict(zip(names, row, strict=True)) | {"seq": 3, "id": "e" * 24, "previous_hash": row[names.index("hash")]}
     link = Link(**{name: values[name] for name in Link.__struct_fields__} | {"is_actor_verified": True})
 
-    await change(world, [insert(activities).values(values | {"is_actor_verified": True, "hash": link.hash()})])
+    await change(world, [insert(audit_entries).values(values | {"is_actor_verified": True, "hash": link.hash()})])
 
     assert [(fault.seq, fault.fault) for fault in await faults(world)] == [
         (3, "was changed: its content was written for another entry"),
@@ -204,8 +204,8 @@ async def test_an_empty_log_is_as_it_was_written(world: World) -> None:
 
 async def test_an_end_that_was_cut_off_is_found_also_after_somebody_went_on_from_it(world: World) -> None:
     await write(world, 5)
-    third = (await world.rows(select(activities.c.hash).where(activities.c.seq == 3)))[0][0]
-    await change(world, [without(4, 5), update(activity_head).values(seq=3, hash=third)])
+    third = (await world.rows(select(audit_entries.c.hash).where(audit_entries.c.seq == 3)))[0][0]
+    await change(world, [without(4, 5), update(audit_head).values(seq=3, hash=third)])
     ids = await write(world, 2)
 
     unsigned = "was appended to an end that nobody had signed: more may have come before it"
@@ -214,15 +214,15 @@ async def test_an_end_that_was_cut_off_is_found_also_after_somebody_went_on_from
 
 async def test_an_entry_put_before_the_first_one_is_found(world: World) -> None:
     await write(world, 2)
-    (row,) = await world.rows(select(activities).where(activities.c.seq == 1))
-    values = dict(zip([column.name for column in activities.c], row, strict=True)) | {"id": "e" * 24, "seq": 0}
+    (row,) = await world.rows(select(audit_entries).where(audit_entries.c.seq == 1))
+    values = dict(zip([column.name for column in audit_entries.c], row, strict=True)) | {"id": "e" * 24, "seq": 0}
     values["is_actor_verified"] = bool(values["is_actor_verified"])
     # Who can write to the database can also do away with what keeps this out.
-    drop = "ALTER TABLE activities DROP CONSTRAINT ck_activities_seq"
+    drop = "ALTER TABLE audit_entries DROP CONSTRAINT ck_audit_entries_seq"
     async with world.database.write() as tx:
         await tx.all(text(drop if world.database.dialect.name == "postgresql" else "PRAGMA ignore_check_constraints = ON"))
 
-    await change(world, [insert(activities).values(values)])
+    await change(world, [insert(audit_entries).values(values)])
 
     assert (await faults(world))[0] == Fault(0, "e" * 24, "was added: the log begins with 1")
 
@@ -243,7 +243,7 @@ async def test_an_entry_that_was_tampered_with_does_not_hide_the_others(world: W
 
 async def test_a_log_that_was_done_away_with_is_found_also_after_somebody_began_it_anew(world: World) -> None:
     await write(world, 5)
-    await change(world, [delete(activities), delete(activity_head)])
+    await change(world, [delete(audit_entries), delete(audit_head)])
     assert await faults(world) == [Fault(1, None, "is missing")]
 
     ids = await write(world, 2)

@@ -16,7 +16,7 @@ from headway.errors import Unauthenticated
 from headway.identity import Client, Role
 from headway.instants import DAY, MINUTE
 from headway.limits.limiter import Attempts, Limit
-from headway.limits.tables import attempts
+from headway.limits.tables import rate_limits
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
@@ -234,14 +234,14 @@ async def test_attempts_at_once_are_counted_while_old_ones_are_swept_away(
         counting = [Attempts(each.database, clock) for each in (world, other)]
         for _round in range(3):
             async with world.database.write() as tx:
-                await tx.run(delete(attempts))
+                await tx.run(delete(rate_limits))
                 for key in keys:
-                    await tx.run(insert(attempts).values(key=key, times="[]", expires_at=clock.now - MINUTE))
+                    await tx.run(insert(rate_limits).values(key=key, times="[]", expires_at=clock.now - MINUTE))
             # Those that are swept last are counted first.
             taken = [counting[n % 2].take([Limit(key, 10, MINUTE)]) for n, key in enumerate(keys[::-2] + keys[::50])]
 
             assert await asyncio.gather(*taken) == [clock.now] * len(taken)
-            is_old = attempts.c.expires_at < clock.now
+            is_old = rate_limits.c.expires_at < clock.now
             assert await world.rows(select(func.count()).where(is_old)) == [(0,)]
 
 

@@ -13,7 +13,7 @@ from headway.cli import main
 from headway.courses.tables import courses
 from headway.db.database import Database
 from headway.db.dialects import Statement
-from headway.enrollments.tables import course_tallies, enrollments
+from headway.enrollments.tables import course_statistics, enrollments
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from headway.learning.verify import Verification
@@ -82,15 +82,15 @@ async def test_whatever_is_deleted_is_named(played: Played, subtests: pytest.Sub
 
 
 async def test_a_tally_that_is_not_the_sum_of_what_is_stored_is_named(played: Played) -> None:
-    names = [row[0] for row in await played.world.rows(select(course_tallies.c.name).distinct())]
+    names = [row[0] for row in await played.world.rows(select(course_statistics.c.name).distinct())]
     assert {name.partition(":")[0] for name in names} == {"status", "completed", "percent", "active", "unit", "revision"}
 
     for name in set(names) - {"revision"}:
-        of_name = course_tallies.c.name == name
-        wrong = update(course_tallies).where(of_name).values(value=course_tallies.c.value + 1)
-        assert await played.differences_after(wrong) == [f"course_tallies.{name}"]
-    gone = delete(course_tallies).where(course_tallies.c.name == "percent")
-    assert await played.differences_after(gone) == ["course_tallies.percent"]
+        of_name = course_statistics.c.name == name
+        wrong = update(course_statistics).where(of_name).values(value=course_statistics.c.value + 1)
+        assert await played.differences_after(wrong) == [f"course_statistics.{name}"]
+    gone = delete(course_statistics).where(course_statistics.c.name == "percent")
+    assert await played.differences_after(gone) == ["course_statistics.percent"]
 
 
 async def test_more_learners_than_seats_are_named(played: Played) -> None:

@@ -24,7 +24,7 @@ from headway.audit.model import (
     TargetType,
     sha256,
 )
-from headway.audit.tables import activities, activity_head
+from headway.audit.tables import audit_entries, audit_head
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import Statement, UpdateRows, WriteRows
 from headway.db.index_keys import encrypting
@@ -57,18 +57,16 @@ class _Content(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _LINK = Link.__struct_fields__
-_insert = WriteRows(activities, [*_LINK, "content", "hash"])
-_set_head = UpdateRows(activity_head, ["seq", "hash", "at", "signature"])
-_head_columns = [activity_head.c[name] for name in Head.__struct_fields__]
-_first_head = insert(activity_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature="")
-_lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": activity_head.c.seq}).returning(
-    *_head_columns
-)
+_insert = WriteRows(audit_entries, [*_LINK, "content", "hash"])
+_set_head = UpdateRows(audit_head, ["seq", "hash", "at", "signature"])
+_head_columns = [audit_head.c[name] for name in Head.__struct_fields__]
+_first_head = insert(audit_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature="")
+_lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": audit_head.c.seq}).returning(*_head_columns)
 _head = select(*_head_columns)
-_columns = [activities.c[name] for name in (*_LINK, "content", "hash")]
-_by_id = select(*_columns).where(activities.c.id == bindparam("activity_id"))
-_after = select(*_columns).where(activities.c.seq > bindparam("seq")).order_by(activities.c.seq).limit(bindparam("limit"))
-_count = select(func.count().label("total")).select_from(activities)
+_columns = [audit_entries.c[name] for name in (*_LINK, "content", "hash")]
+_by_id = select(*_columns).where(audit_entries.c.id == bindparam("activity_id"))
+_after = select(*_columns).where(audit_entries.c.seq > bindparam("seq")).order_by(audit_entries.c.seq).limit(bindparam("limit"))
+_count = select(func.count().label("total")).select_from(audit_entries)
 
 _TAMPERED = "This entry is not as it was written, or its key is missing."
 
@@ -85,13 +83,13 @@ class Stored(NamedTuple):
 
 
 _CONDITIONS = {
-    "action": activities.c.action == bindparam("action"),
-    "actor_id": activities.c.actor_id == bindparam("actor_id"),
-    "target_type": activities.c.target_type == bindparam("target_type"),
-    "target_id": activities.c.target_id == bindparam("target_id"),
-    "since": activities.c.performed_at >= bindparam("since"),
-    "until": activities.c.performed_at < bindparam("until"),
-    "before": activities.c.seq < bindparam("before"),
+    "action": audit_entries.c.action == bindparam("action"),
+    "actor_id": audit_entries.c.actor_id == bindparam("actor_id"),
+    "target_type": audit_entries.c.target_type == bindparam("target_type"),
+    "target_id": audit_entries.c.target_id == bindparam("target_id"),
+    "since": audit_entries.c.performed_at >= bindparam("since"),
+    "until": audit_entries.c.performed_at < bindparam("until"),
+    "before": audit_entries.c.seq < bindparam("before"),
 }
 
 
@@ -101,15 +99,15 @@ def _page(conditions: tuple[str, ...], actor_ids: int | None) -> Statement:
     wanted = [_CONDITIONS[name] for name in conditions]
 
     def newest(*columns: ColumnElement[Any], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
-        return select(*columns).where(*where).order_by(activities.c.seq.desc()).limit(bindparam("limit"))
+        return select(*columns).where(*where).order_by(audit_entries.c.seq.desc()).limit(bindparam("limit"))
 
     if actor_ids is None:
         return newest(*_columns, where=wanted)
-    roles = [activities.c.actor_id == bindparam(f"party{i}") for i in range(actor_ids)]
-    roles.append(activities.c.recorded_by == bindparam("party"))
+    roles = [audit_entries.c.actor_id == bindparam(f"party{i}") for i in range(actor_ids)]
+    roles.append(audit_entries.c.recorded_by == bindparam("party"))
     # Each way in has its index, and gives no more than a page.
-    some = union(*(select(newest(activities.c.seq, where=[role, *wanted]).subquery().c.seq) for role in roles))
-    return newest(*_columns, where=[activities.c.seq.in_(some)])
+    some = union(*(select(newest(audit_entries.c.seq, where=[role, *wanted]).subquery().c.seq) for role in roles))
+    return newest(*_columns, where=[audit_entries.c.seq.in_(some)])
 
 
 async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: NewId, clock: Clock) -> list[Activity]:

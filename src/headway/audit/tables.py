@@ -6,8 +6,8 @@ from headway.audit.model import ActivityStatus, TargetType
 from headway.db.types import Id, Timestamp, metadata, one_of
 from headway.identity import Role
 
-activities = Table(
-    "activities",
+audit_entries = Table(
+    "audit_entries",
     metadata,
     Column("seq", Id, primary_key=True, autoincrement=False),
     Column("id", Text, nullable=False, unique=True),
@@ -24,11 +24,11 @@ activities = Table(
     Column("content_hash", Text, nullable=False, comment="SHA-256 of what was encrypted"),
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, comment="SHA-256 of all but the content itself"),
-    Index("ix_activities_actor_id", "actor_id", "seq"),
-    Index("ix_activities_recorded_by", "recorded_by", "seq"),
-    Index("ix_activities_action", "action", "seq"),
-    Index("ix_activities_target", "target_type", "target_id", "seq"),
-    Index("ix_activities_performed_at", "performed_at"),
+    Index("ix_audit_entries_actor_id", "actor_id", "seq"),
+    Index("ix_audit_entries_recorded_by", "recorded_by", "seq"),
+    Index("ix_audit_entries_action", "action", "seq"),
+    Index("ix_audit_entries_target", "target_type", "target_id", "seq"),
+    Index("ix_audit_entries_performed_at", "performed_at"),
     CheckConstraint("seq > 0", name="seq"),
     one_of("recorded_role", Role),
     one_of("target_type", TargetType),
@@ -36,8 +36,8 @@ activities = Table(
 )
 """The activity log: one chain for the whole installation, each entry with the hash of the one before. Nothing in it changes."""
 
-activity_head = Table(
-    "activity_head",
+audit_head = Table(
+    "audit_head",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
     Column("seq", Id, nullable=False),

@@ -80,7 +80,7 @@ class WriteTransaction(ReadTransaction):
 
     @abstractmethod
     async def new_ids(self, table: Table, count: int) -> list[int]:
-        """Give numbers that no row of a table has in its column `id`; see `ID_SEQUENCES`."""
+        """Give numbers that no row of a table has in its column `id`; see `id_sequence`."""
 
     @property
     @abstractmethod

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from headway.audit.model import GENESIS, Head
-from headway.audit.tables import activity_head
+from headway.audit.tables import audit_head
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.keyring import Keyring
 from headway.db.tables import index_keys
@@ -19,7 +19,7 @@ _shared_key = _key.with_for_update(read=True)
 _locked_key = _key.with_for_update()
 _new_key = insert(index_keys).values(name=bindparam("name"), key=bindparam("key")).on_conflict_do_nothing()
 _new_head = (
-    insert(activity_head)
+    insert(audit_head)
     .values(id=1, seq=0, hash=GENESIS, at=bindparam("at"), signature=bindparam("signature"))
     .on_conflict_do_nothing()
 )

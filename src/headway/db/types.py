@@ -7,12 +7,9 @@ us as integers. JSON is kept as text that only Headway writes.
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData
+from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Sequence
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeEngine
-
-ID_SEQUENCES = ("enrollments", "unit_progress")
-"""Tables whose column `id` is filled by Headway: on PostgreSQL from a sequence `ids_of_<table>`, on SQLite from `revisions`."""
 
 metadata = MetaData(
     naming_convention={
@@ -30,6 +27,11 @@ Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
 UPDATED_IN_PLACE = {"fillfactor": 80}
 """Rows that are rewritten with almost every event leave room in their page, so that PostgreSQL can update them in place."""
+
+
+def id_sequence(table: str) -> Sequence:
+    """Return the sequence of a column `id` that `WriteTransaction.new_ids` fills; SQLite counts in `revisions` instead."""
+    return Sequence(f"ids_of_{table}", metadata=metadata)
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:

@@ -9,28 +9,28 @@ from headway.db.database import ReadTransaction, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows
 from headway.enrollments.statistics import Counted, completed_statistic, status_statistic
 from headway.enrollments.status import EnrollmentStatus
-from headway.enrollments.tables import course_tallies
+from headway.enrollments.tables import course_statistics
 
 REVISION = "revision"
 """The tally that grows with every change of the others."""
 
-_add = WriteRows(course_tallies, ["course_id", "name", "shard", "value"], add=["value"])
+_add = WriteRows(course_statistics, ["course_id", "name", "shard", "value"], add=["value"])
 _of_course = (
-    select(course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
-    .where(course_tallies.c.course_id == bindparam("course_id"))
-    .group_by(course_tallies.c.name)
+    select(course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
+    .where(course_statistics.c.course_id == bindparam("course_id"))
+    .group_by(course_statistics.c.name)
 )
 _status_counts = _of_course.where(
     or_(
         *(
-            course_tallies.c.name == name(status)
+            course_statistics.c.name == name(status)
             for status in EnrollmentStatus
             for name in (status_statistic, completed_statistic)
         )
     )
 )
-_revision = select(func.sum(course_tallies.c.value).label("value")).where(
-    course_tallies.c.course_id == bindparam("course_id"), course_tallies.c.name == REVISION
+_revision = select(func.sum(course_statistics.c.value).label("value")).where(
+    course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == REVISION
 )
 
 

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, metadata, one_of
+from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata, one_of
 from headway.enrollments.status import EnrollmentStatus
 
 enrollments = Table(
@@ -11,7 +11,13 @@ enrollments = Table(
     metadata,
     Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
-    Column("id", Id, nullable=False, comment="for those who want one number; unique, and nothing is looked up by it"),
+    Column(
+        "id",
+        Id,
+        id_sequence("enrollments"),
+        nullable=False,
+        comment="for those who want one number; unique, and nothing is looked up by it",
+    ),
     Column("status", Text, nullable=False),
     Column("percent", Integer, nullable=False),
     Column("study_ms", BigInteger, nullable=False),
@@ -44,8 +50,8 @@ waiting_list = Table(
 )
 """Who waits for a seat; the row of the course is locked by whoever joins, leaves or moves somebody up."""
 
-course_tallies = Table(
-    "course_tallies",
+course_statistics = Table(
+    "course_statistics",
     metadata,
     Column("course_id", Id, primary_key=True),
     Column("name", Text, primary_key=True),

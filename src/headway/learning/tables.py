@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Integer, Table, Text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, metadata
+from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata
 
 unit_progress = Table(
     "unit_progress",
@@ -11,7 +11,13 @@ unit_progress = Table(
     Column("user_id", Id, primary_key=True),
     Column("course_id", Id, primary_key=True),
     Column("unit_id", Id, primary_key=True),
-    Column("id", Id, nullable=False, comment="for those who want one number; unique, and nothing is looked up by it"),
+    Column(
+        "id",
+        Id,
+        id_sequence("unit_progress"),
+        nullable=False,
+        comment="for those who want one number; unique, and nothing is looked up by it",
+    ),
     Column("status", Text, nullable=False),
     Column("percent", Integer, nullable=False),
     Column("study_ms", BigInteger, nullable=False),

@@ -125,7 +125,7 @@ def _compare_statistics(stored: Sequence[Row], expected: Mapping[tuple[int, str]
     for course_id, name in sorted(known.keys() | expected.keys()):
         value, wanted = known.get((course_id, name), 0), expected.get((course_id, name), 0)
         if value != wanted:
-            yield Difference("course_tallies", {"course_id": course_id, "name": name}, "value", value, wanted)
+            yield Difference("course_statistics", {"course_id": course_id, "name": name}, "value", value, wanted)
 
 
 async def _disagreements(tx: ReadTransaction) -> list[Difference]:

@@ -10,7 +10,7 @@ from headway.db.database import ReadTransaction, Row
 from headway.db.types import Id
 from headway.enrollments.statistics_store import REVISION
 from headway.enrollments.status import OPEN
-from headway.enrollments.tables import course_tallies, enrollments, waiting_list
+from headway.enrollments.tables import course_statistics, enrollments, waiting_list
 from headway.feed.tables import feed, feed_topics
 from headway.learning.store import EventKey
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
@@ -99,9 +99,9 @@ _feed = (
     .order_by(feed_topics.c.topic)
 )
 _statistics = (
-    select(course_tallies.c.course_id, course_tallies.c.name, func.sum(course_tallies.c.value).label("value"))
-    .where(course_tallies.c.name != REVISION)
-    .group_by(course_tallies.c.course_id, course_tallies.c.name)
+    select(course_statistics.c.course_id, course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
+    .where(course_statistics.c.name != REVISION)
+    .group_by(course_statistics.c.course_id, course_statistics.c.name)
 )
 _waiting = (
     select(courses.c.id, func.count().label("waiting"))

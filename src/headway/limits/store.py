@@ -6,20 +6,22 @@ from sqlalchemy.dialects.postgresql import insert
 
 from headway.db.database import WriteTransaction
 from headway.instants import Instant
-from headway.limits.tables import attempts
+from headway.limits.tables import rate_limits
 
-_insert = insert(attempts).values(key=bindparam("key"), times="[]", expires_at=bindparam("now"))
+_insert = insert(rate_limits).values(key=bindparam("key"), times="[]", expires_at=bindparam("now"))
 # The update changes nothing: it locks the row, so that it cannot be deleted before it is read.
-_lock = _insert.on_conflict_do_update(index_elements=["key"], set_={"expires_at": attempts.c.expires_at}).returning(
-    attempts.c.times
+_lock = _insert.on_conflict_do_update(index_elements=["key"], set_={"expires_at": rate_limits.c.expires_at}).returning(
+    rate_limits.c.times
 )
 _update = (
-    update(attempts)
-    .where(attempts.c.key == bindparam("wanted"))
+    update(rate_limits)
+    .where(rate_limits.c.key == bindparam("wanted"))
     .values(times=bindparam("new_times"), expires_at=bindparam("until"))
 )
-_expired = select(attempts.c.key).where(attempts.c.expires_at < bindparam("now")).limit(100).with_for_update(skip_locked=True)
-_delete_expired = delete(attempts).where(attempts.c.key.in_(_expired))
+_expired = (
+    select(rate_limits.c.key).where(rate_limits.c.expires_at < bindparam("now")).limit(100).with_for_update(skip_locked=True)
+)
+_delete_expired = delete(rate_limits).where(rate_limits.c.key.in_(_expired))
 
 
 def stored_key(tx: WriteTransaction, key: str) -> str:

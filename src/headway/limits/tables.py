@@ -4,12 +4,12 @@ from sqlalchemy import Column, Index, Table, Text
 
 from headway.db.types import Timestamp, metadata
 
-attempts = Table(
-    "attempts",
+rate_limits = Table(
+    "rate_limits",
     metadata,
     Column("key", Text, primary_key=True, comment="a keyed hash of what is limited, and for whom"),
     Column("times", Text, nullable=False, comment="[ms since 1970, ...]"),
     Column("expires_at", Timestamp, nullable=False),
     Index(None, "expires_at"),
 )
-"""Tries that are limited, such as failed sign-ins: kept here so that limits hold across processes and restarts."""
+"""The times of requests that are limited, such as failed sign-ins: stored so that limits hold across processes and restarts."""

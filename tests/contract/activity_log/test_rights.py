@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from headway.audit.tables import activities
+from headway.audit.tables import audit_entries
 from headway.identity import Role
 from tests.contract.activity_log.conftest import Stage
 from tests.contract.activity_log.playing import PREFIX
@@ -51,7 +51,7 @@ async def school(stage: Stage) -> School:
 
 
 async def logged(school: School) -> list[tuple[Any, ...]]:
-    return await school.world.rows(select(activities).order_by(activities.c.seq))
+    return await school.world.rows(select(audit_entries).order_by(audit_entries.c.seq))
 
 
 @pytest.mark.parametrize("asking", MATRIX, ids=lambda asking: f"{asking} {asking.body or ''}".strip())

@@ -30,7 +30,7 @@ async def test_a_mistake_of_the_server_tells_only_the_id_by_which_it_is_found_in
 ) -> None:
     headers |= {} if key is None else {"Idempotency-Key": key}
     async with world.database.write() as tx:
-        await tx.all(text("DROP TABLE activities"))
+        await tx.all(text("DROP TABLE audit_entries"))
 
     with capture_logs(processors=AS_CONFIGURED) as logged:
         answer = await client.request(method, path, json=ENTRY, headers=headers)
@@ -44,7 +44,7 @@ async def test_a_mistake_of_the_server_tells_only_the_id_by_which_it_is_found_in
         "method": method,
         "path": path,
     }
-    assert "activities" in str(entry["exc_info"])
+    assert "audit_entries" in str(entry["exc_info"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.contract.cases import routes_of
 from tests.contract.rights.conftest import ROLES, School
 
 PREFIX = "/api/v1"
-BOOKKEEPING = {"attempts", "revisions", "sessions", "idempotency_keys", "activities", "activity_head"}
+BOOKKEEPING = {"rate_limits", "revisions", "sessions", "idempotency_keys", "audit_entries", "audit_head"}
 
 
 class Asking(NamedTuple):
