@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.accounts.model import POINTS_OF_COURSE, POINTS_OF_QUIZ, POINTS_OF_UNIT, NewUser, Profile, User
 from headway.accounts.tables import users
@@ -12,7 +11,7 @@ from headway.courses.completion import Rule
 from headway.courses.tables import units
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows
+from headway.db.dialects import UpdateRows, insert
 from headway.enrollments.status import OPEN
 from headway.enrollments.tables import enrollments
 from headway.identity import Role

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, union
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.audit.model import (
     GENESIS,
@@ -26,7 +25,7 @@ from headway.audit.model import (
 )
 from headway.audit.tables import audit_entries, audit_head
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import Statement, UpdateRows, WriteRows
+from headway.db.dialects import Statement, UpdateRows, WriteRows, insert
 from headway.db.index_keys import encrypting
 from headway.db.keyring import WrongKeyError
 from headway.identity import Client, Role

@@ -14,14 +14,18 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, FromClause, Table, Text, Update, and_, bindparam, select, update
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_asyncpg
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
+
+insert = postgresql_insert
+"""Build an INSERT for either database: SQLite writes ON CONFLICT and RETURNING as PostgreSQL does."""
 
 RowValues = Sequence[tuple[Any, ...]]
 

@@ -4,11 +4,11 @@ import hmac
 import secrets
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.audit.model import GENESIS, Head
 from headway.audit.tables import audit_head
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.dialects import insert
 from headway.db.keyring import Keyring
 from headway.db.tables import index_keys
 

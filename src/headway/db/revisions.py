@@ -1,9 +1,9 @@
 """Numbers that say whether what server processes keep in memory is still true: each grows with what it stands for."""
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.dialects import insert
 from headway.db.tables import revisions
 
 ACCOUNTS = "accounts"

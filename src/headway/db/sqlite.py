@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Table, bindparam
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.db import dialects
 from headway.db.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.db.dialects import RowValues, Statement, WriteRows
+from headway.db.dialects import RowValues, Statement, WriteRows, insert
 from headway.db.keyring import Keyring
 from headway.db.tables import revisions
 from headway.errors import Unavailable

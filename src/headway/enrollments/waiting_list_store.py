@@ -3,10 +3,9 @@
 from collections.abc import Collection
 
 from sqlalchemy import and_, bindparam, delete, exists, func, select
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.db.dialects import rows
+from headway.db.dialects import insert, rows
 from headway.db.types import Id
 from headway.enrollments.tables import waiting_list
 from headway.instants import Instant

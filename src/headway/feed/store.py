@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, true
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, rows
+from headway.db.dialects import WriteRows, insert, rows
 from headway.db.index_keys import encrypting
 from headway.feed.model import PERSONAL, Change, Entry, Position
 from headway.feed.tables import feed, feed_topics

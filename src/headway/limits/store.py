@@ -2,9 +2,9 @@
 
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.db.database import WriteTransaction
+from headway.db.dialects import insert
 from headway.instants import Instant
 from headway.limits.tables import rate_limits
 

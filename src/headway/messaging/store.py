@@ -1,11 +1,10 @@
 """Messages and conversations as rows: each of the two users has a copy of everything."""
 
 from sqlalchemy import Integer, Text, and_, bindparam, func, select, true, update
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.accounts.tables import users
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, rows
+from headway.db.dialects import WriteRows, insert, rows
 from headway.db.index_keys import encrypting
 from headway.db.types import Id
 from headway.messaging.model import Conversation, Message

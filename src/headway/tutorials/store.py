@@ -1,10 +1,9 @@
 """Progress in tutorials as rows: what clients reported, merged; nothing that follows from it."""
 
 from sqlalchemy import Select, Table, bindparam, delete, select
-from sqlalchemy.dialects.postgresql import insert
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows
+from headway.db.dialects import WriteRows, insert
 from headway.instants import Instant
 from headway.tutorials.model import Chapter, QuizScore, TutorialProgress
 from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress
