@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway.accounts import tables as accounts_tables
 from headway.assessments import tables as assessments_tables
+from headway.audit import store as audit_store
 from headway.audit import tables as audit_tables
 from headway.courses import tables as courses_tables
 from headway.db import index_keys, postgres, sqlite, types
@@ -96,7 +97,16 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
 
 
 def database(settings: Settings, metrics: Metrics | None = None) -> Database:
-    """Give the database of the settings, not open yet; with metrics, its transactions are measured."""
+    """Return the database of the settings, not open yet; with metrics, its transactions are measured.
+
+    The transaction that makes its first key signs the beginning of the audit log.
+    """
+    made = _database(settings, metrics)
+    made.on_first_key = audit_store.sign_beginning
+    return made
+
+
+def _database(settings: Settings, metrics: Metrics | None) -> Database:
     timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
     if settings.is_sqlite:
         return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)

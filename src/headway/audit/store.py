@@ -60,6 +60,11 @@ _insert = WriteRows(audit_entries, [*_LINK, "content", "hash"])
 _set_head = UpdateRows(audit_head, ["seq", "hash", "at", "signature"])
 _head_columns = [audit_head.c[name] for name in Head.__struct_fields__]
 _first_head = insert(audit_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature="")
+_signed_beginning = (
+    insert(audit_head)
+    .values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature=bindparam("signature"))
+    .on_conflict_do_nothing()
+)
 _lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": audit_head.c.seq}).returning(*_head_columns)
 _head = select(*_head_columns)
 _columns = [audit_entries.c[name] for name in (*_LINK, "content", "hash")]
@@ -131,6 +136,12 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
     signature = keyring.sign(Head(seq, previous_hash, now, "").signed)
     await tx.write_rows((_insert, rows), (_set_head, [(seq, previous_hash, now, signature, 1)]))
     return made
+
+
+async def sign_beginning(tx: WriteTransaction) -> None:
+    """Sign the empty log, so that deleting all of it is detected."""
+    beginning = Head(0, GENESIS, 0, "")
+    await tx.run(_signed_beginning, long_ago=0, signature=tx.keyring.sign(beginning.signed))
 
 
 async def find(tx: ReadTransaction, activity_id: str) -> Activity | None:

@@ -6,7 +6,7 @@ Times are integers (milliseconds since 1970, UTC) on both sides of this interfac
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -22,6 +22,7 @@ from headway.telemetry import Metrics
 RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
 Kind = TypeVar("Kind", bound="ReadTransaction")
+OnFirstKey: TypeAlias = Callable[["WriteTransaction"], Awaitable[None]]
 
 
 class Row(Protocol):
@@ -37,9 +38,9 @@ class Row(Protocol):
 class ReadTransaction(ABC):
     """Statements that see one snapshot of the database."""
 
-    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
-        self._dialect = dialect
-        self.keyring = keyring
+    def __init__(self, database: "Database") -> None:
+        self._dialect = database.dialect
+        self.keyring = database.keyring
 
     @abstractmethod
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
@@ -59,8 +60,9 @@ class ReadTransaction(ABC):
 class WriteTransaction(ReadTransaction):
     """Statements that are committed together or not at all."""
 
-    def __init__(self, dialect: Dialect, keyring: Keyring) -> None:
-        super().__init__(dialect, keyring)
+    def __init__(self, database: "Database") -> None:
+        super().__init__(database)
+        self.on_first_key = database.on_first_key
         self._after_commit: list[Callable[[], None]] = []
 
     @abstractmethod
@@ -123,6 +125,8 @@ class Database(ABC):
     def __init__(self, dialect: Dialect, keyring: Keyring, metrics: Metrics | None = None) -> None:
         self.dialect = dialect
         self.keyring = keyring
+        self.on_first_key: OnFirstKey = _do_nothing
+        """Runs in the transaction that makes the first key of an index; see `index_keys.encrypting`."""
         self._metrics = metrics
         if metrics is not None:
             self._meters = {
@@ -191,6 +195,10 @@ class Database(ABC):
 
 
 Listener: TypeAlias = Callable[[Collection[str] | None], None]
+
+
+async def _do_nothing(_tx: WriteTransaction) -> None:
+    """Stand in where the composition sets no hook."""
 
 
 @asynccontextmanager

@@ -1,12 +1,10 @@
-"""The keys under which encrypted texts are found again: made at random, and stored encrypted."""
+"""The keys of the hashes by which encrypted texts are looked up: random, and stored encrypted."""
 
 import hmac
 import secrets
 
 from sqlalchemy import bindparam, select, update
 
-from headway.audit.model import GENESIS, Head
-from headway.audit.tables import audit_head
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.dialects import insert
 from headway.db.keyring import Keyring
@@ -18,16 +16,11 @@ _key = select(index_keys.c.key).where(index_keys.c.name == bindparam("name"))
 _shared_key = _key.with_for_update(read=True)
 _locked_key = _key.with_for_update()
 _new_key = insert(index_keys).values(name=bindparam("name"), key=bindparam("key")).on_conflict_do_nothing()
-_new_head = (
-    insert(audit_head)
-    .values(id=1, seq=0, hash=GENESIS, at=bindparam("at"), signature=bindparam("signature"))
-    .on_conflict_do_nothing()
-)
 _set_key = update(index_keys).where(index_keys.c.name == bindparam("of_name")).values(key=bindparam("new_key"))
 
 
 async def email_hash(tx: ReadTransaction, email: str) -> str:
-    """Give what an address is found by. The key of it does not change until a transaction that writes has ended."""
+    """Return the HMAC used to look up an address. In a write transaction its key does not change before the commit."""
     if isinstance(tx, WriteTransaction):
         await encrypting(tx)
         locked = await tx.one(_shared_key, name=EMAIL)
@@ -38,7 +31,7 @@ async def email_hash(tx: ReadTransaction, email: str) -> str:
 
 
 async def prove(tx: ReadTransaction) -> bool:
-    """See that the keyring can read what is there; False where nothing was encrypted yet. Raises WrongKeyError."""
+    """Check that the keyring can decrypt what is stored; return False if nothing is encrypted yet. Raises WrongKeyError."""
     found = await tx.first(_key, name=EMAIL)
     if found is not None:
         tx.keyring.decrypt(found["key"])
@@ -46,29 +39,28 @@ async def prove(tx: ReadTransaction) -> bool:
 
 
 async def encrypting(tx: WriteTransaction) -> Keyring:
-    """Give the keyring to encrypt with, having seen that it is the one of this database. Raises WrongKeyError.
+    """Return the keyring to encrypt with, after checking that it is the one of this database. Raises WrongKeyError.
 
-    It locks nothing: rows of users may be locked by then, and rotating locks the keys first. The first to encrypt anything
-    also signs the beginning of the activity log, so that the whole of it cannot be done away with unseen.
+    It takes no lock: rows of users may be locked already, and key rotation locks the keys first. The transaction that
+    encrypts for the first time makes the first key and runs the database's `on_first_key`.
     """
     if not await prove(tx):
         await tx.run(_new_key, name=EMAIL, key=tx.keyring.encrypt(secrets.token_urlsafe(32)))
-        beginning = Head(0, GENESIS, 0, "")
-        await tx.run(_new_head, at=0, signature=tx.keyring.sign(beginning.signed))
+        await tx.on_first_key(tx)
         # Another process may have been faster.
         await prove(tx)
     return tx.keyring
 
 
 def hash_under(key: str, text: str) -> str:
-    """Give what a text is found by under a key: HMAC-SHA256, as hexadecimal digits."""
+    """Return the HMAC-SHA256 used to look up encrypted text, as hexadecimal digits."""
     return hmac.new(key.encode(), text.encode(), "sha256").hexdigest()
 
 
 async def replace_email_key(tx: WriteTransaction, key: str) -> None:
-    """Set the key for addresses, and keep others from hashing any until the transaction ends.
+    """Replace the key of addresses, and block others from hashing any until the transaction ends.
 
-    All addresses have to be hashed anew in this transaction.
+    The same transaction has to rehash all addresses.
     """
     await tx.all(_locked_key, name=EMAIL)
     await tx.run(_set_key, of_name=EMAIL, new_key=tx.keyring.encrypt(key))

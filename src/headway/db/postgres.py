@@ -73,7 +73,7 @@ class PostgresReadTransaction(ReadTransaction):
     """A snapshot of the database."""
 
     def __init__(self, database: Database, connection: Connection) -> None:
-        super().__init__(database.dialect, database.keyring)
+        super().__init__(database)
         self._connection = connection
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:

@@ -86,7 +86,7 @@ class SqliteReadTransaction(ReadTransaction):
     """A snapshot of the file."""
 
     def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
-        super().__init__(database.dialect, database.keyring)
+        super().__init__(database)
         self._connection = connection
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
