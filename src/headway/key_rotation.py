@@ -1,32 +1,82 @@
-"""Going over to another key: everything that is encrypted is encrypted anew, beside running servers."""
+"""Key rotation: encrypt everything that is stored encrypted with the newest key, beside running servers."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 import msgspec
+from sqlalchemy import Column, Select, Table, bindparam, func, select, tuple_
 
 from headway.accounts import users_store as users
 from headway.audit.model import Target, TargetType
 from headway.audit.recorder import Action, AuditRecorder
 from headway.db import index_keys
-from headway.db.database import Database
-from headway.encrypted import TEXTS
+from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.dialects import UpdateRows
+from headway.db.types import ENCRYPTED_ROWS
+from headway.schema import metadata
 
 Advance = Callable[[int, int], None]
-"""Told the number of texts that are done and of all texts."""
+"""Called with the number of texts that are done and the number of all texts."""
+_ROWS_PER_TRANSACTION = 500
 
 
 class Rotated(msgspec.Struct, frozen=True):
-    """How many texts are encrypted with the first key now."""
+    """How many texts are encrypted with the newest key now."""
 
     texts: int
 
 
-async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Advance = lambda _done, _all: None) -> Rotated:
-    """Encrypt everything with the first key, find addresses under a new one, and sign the log with the first key.
+class EncryptedColumn:
+    """A column that its room describes as encrypted."""
 
-    Servers must have been given the new key before, as the first of their keys. Done again after it was cut off, it goes on:
-    what the first key wrote already is left as it is. Raises Unavailable, WrongKeyError.
+    def __init__(self, table: Table, column: Column[str]) -> None:
+        self.place = table.name, column.name
+        key = list(table.primary_key)
+        self._after_names = [f"after_{each.name}" for each in key]
+        condition = (column.is_not(None), column.info[ENCRYPTED_ROWS](table))
+        self._count = select(func.count().label("count")).select_from(table).where(*condition)
+        in_order = select(*key, column).where(*condition).order_by(*key)
+        self._first_page: Select[Any] = in_order.limit(_ROWS_PER_TRANSACTION).with_for_update()
+        after = tuple_(*(bindparam(name, type_=each.type) for name, each in zip(self._after_names, key, strict=True)))
+        self._next_page = self._first_page.where(tuple_(*key) > after)
+        self._update = UpdateRows(table, [column.name])
+
+    async def count(self, tx: ReadTransaction) -> int:
+        """Count its encrypted texts."""
+        return int((await tx.one(self._count))["count"])
+
+    async def rotate(self, database: Database) -> AsyncIterator[int]:
+        """Encrypt its texts with the newest key, a page in each transaction; yield the number of rows of each page."""
+        after: Sequence[Any] | None = None
+        while True:
+            async with database.write() as tx:
+                page = await self._page(tx, after)
+                keyring = tx.keyring
+                old = [row for row in page if not keyring.is_newest(row[-1])]
+                await tx.write_rows((self._update, [(keyring.encrypt(keyring.decrypt(row[-1])), *row[:-1]) for row in old]))
+            if not page:
+                return
+            yield len(page)
+            after = page[-1][:-1]
+
+    async def _page(self, tx: WriteTransaction, after: Sequence[Any] | None) -> list[tuple[Any, ...]]:
+        if after is None:
+            return [tuple(row) for row in await tx.all(self._first_page)]
+        return [tuple(row) for row in await tx.all(self._next_page, **dict(zip(self._after_names, after, strict=True)))]
+
+
+def encrypted_columns() -> list[EncryptedColumn]:
+    """List the encrypted columns of all rooms."""
+    tables = metadata.sorted_tables
+    return [EncryptedColumn(table, column) for table in tables for column in table.c if ENCRYPTED_ROWS in column.info]
+
+
+async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Advance = lambda _done, _all: None) -> Rotated:
+    """Encrypt everything with the newest key, look addresses up under a new one, and sign the log with the newest key.
+
+    Servers must have been given the new key before, as the first of their keys. An interrupted rotation goes on when it is
+    run again: what the newest key encrypted already stays as it is. Raises Unavailable, WrongKeyError.
     """
     key = secrets.token_urlsafe(32)
     async with database.read() as tx:
@@ -34,11 +84,12 @@ async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Adva
         hashes = await users.hash_addresses(tx, key)
     async with database.write() as tx:
         await users.find_addresses_under(tx, key, hashes)
+    columns = encrypted_columns()
     async with database.read() as tx:
-        total = sum([await texts.count(tx) for texts in TEXTS])
+        total = sum([await column.count(tx) for column in columns])
     done = 0
-    for texts in TEXTS:
-        async for count in texts.rotate(database):
+    for column in columns:
+        async for count in column.rotate(database):
             done += count
             advance(min(done, total), total)
     async with database.write() as tx:

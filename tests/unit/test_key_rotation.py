@@ -1,13 +1,13 @@
-"""What is said to be encrypted is encrypted anew when keys are rotated."""
+"""Columns that are described as encrypted are encrypted anew when keys are rotated."""
 
 import re
 
-from headway.db.types import metadata
-from headway.encrypted import TEXTS
+from headway.key_rotation import encrypted_columns
+from headway.schema import metadata
 
 
 def test_every_encrypted_column_is_rotated() -> None:
-    said = {
+    described = {
         (table.name, column.name)
         for table in metadata.tables.values()
         for column in table.columns
@@ -15,4 +15,4 @@ def test_every_encrypted_column_is_rotated() -> None:
     }
 
     # The key of addresses is replaced, not encrypted anew.
-    assert {texts.place for texts in TEXTS} == said - {("index_keys", "key")}
+    assert {column.place for column in encrypted_columns()} == described - {("index_keys", "key")}

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text
 
-from headway.db.types import Id, Timestamp, metadata, one_of
+from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
 
 users = Table(
@@ -11,7 +11,7 @@ users = Table(
     Column("id", Id, Identity(), primary_key=True),
     Column("role", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("email", Text, comment="encrypted"),
+    encrypted_column("email", nullable=True),
     Column("email_hash", Text, unique=True, comment="of the normalized address, under the key `email`"),
     Column("external_id", Text, unique=True),
     Column("password_hash", Text),

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Double, ForeignKey, Index, Table, Text
 
-from headway.db.types import Id, Timestamp, metadata
+from headway.db.types import Id, Timestamp, encrypted_column, metadata
 
 submissions = Table(
     "submissions",
@@ -12,7 +12,7 @@ submissions = Table(
     Column("assessment_id", Id, ForeignKey("assessments.id"), nullable=False),
     Column("submission_url", Text),
     Column("grade", Double),
-    Column("feedback", Text, comment="encrypted"),
+    encrypted_column("feedback", nullable=True),
     Column("submitted_at", Timestamp, nullable=False),
     Column("graded_at", Timestamp),
     Column("graded_by", Id),

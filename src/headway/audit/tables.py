@@ -3,7 +3,7 @@
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text
 
 from headway.audit.model import ActivityStatus, TargetType
-from headway.db.types import Id, Timestamp, metadata, one_of
+from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
 
 audit_entries = Table(
@@ -20,7 +20,7 @@ audit_entries = Table(
     Column("target_id", Text),
     Column("status", Text, nullable=False),
     Column("performed_at", Timestamp, nullable=False),
-    Column("content", Text, nullable=False, comment="all the rest, encrypted"),
+    encrypted_column("content", comment="all the rest, encrypted"),
     Column("content_hash", Text, nullable=False, comment="SHA-256 of what was encrypted"),
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, comment="SHA-256 of all but the content itself"),

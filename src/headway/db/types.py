@@ -5,9 +5,10 @@ distributed by learner. Times are `timestamptz` on PostgreSQL and integers (mill
 us as integers. JSON is kept as text that only Headway writes.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, MetaData, Sequence
+from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, Integer, MetaData, Sequence, Table, Text, true
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
@@ -25,6 +26,9 @@ Timestamp: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True),
 Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite gives out ids by itself only in a column that is exactly INTEGER."""
 
+ENCRYPTED_ROWS = "encrypted_rows"
+"""In a column's `info`: a function from its table to the condition of the rows that are encrypted."""
+
 UPDATED_IN_PLACE = {"fillfactor": 80}
 """Rows that are rewritten with almost every event leave room in their page, so that PostgreSQL can update them in place."""
 
@@ -32,6 +36,17 @@ UPDATED_IN_PLACE = {"fillfactor": 80}
 def id_sequence(table: str) -> Sequence:
     """Return the sequence of a column `id` that `WriteTransaction.new_ids` fills; SQLite counts in `revisions` instead."""
     return Sequence(f"ids_of_{table}", metadata=metadata)
+
+
+def encrypted_column(
+    name: str,
+    *,
+    nullable: bool = False,
+    rows: Callable[[Table], ColumnElement[bool]] | None = None,
+    comment: str = "encrypted",
+) -> Column[str]:
+    """Describe a column of encrypted text, which key rotation encrypts anew: in all rows, or in those that `rows` selects."""
+    return Column(name, Text, nullable=nullable, comment=comment, info={ENCRYPTED_ROWS: rows or (lambda _table: true())})
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:

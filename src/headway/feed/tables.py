@@ -1,8 +1,9 @@
 """The tables of the feed."""
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Column, Table, Text, or_
 
-from headway.db.types import Timestamp, metadata
+from headway.db.types import Timestamp, encrypted_column, metadata
+from headway.feed.model import PERSONAL
 
 feed_topics = Table(
     "feed_topics",
@@ -19,7 +20,11 @@ feed = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("type", Text, nullable=False),
     Column("at", Timestamp, nullable=False),
-    Column("data", Text, nullable=False, comment="JSON; encrypted where it is personal"),
+    encrypted_column(
+        "data",
+        rows=lambda table: or_(*(table.c.type == kind.value for kind in sorted(PERSONAL))),
+        comment="JSON; encrypted where it is personal",
+    ),
     sqlite_with_rowid=False,
 )
 """What live clients are told, in order; the newest of each topic are kept."""

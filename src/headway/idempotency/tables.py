@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, Integer, Table, Text
 
-from headway.db.types import Id, Timestamp, metadata
+from headway.db.types import Id, Timestamp, encrypted_column, metadata
 
 idempotency_keys = Table(
     "idempotency_keys",
@@ -11,7 +11,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("request", Text, nullable=False, comment="a hash of method, path and body"),
     Column("status", Integer, nullable=False),
-    Column("answer", Text, nullable=False, comment="encrypted"),
+    encrypted_column("answer"),
     Column("created_at", Timestamp, nullable=False),
     Index(None, "created_at"),
 )

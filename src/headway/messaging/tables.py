@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
-from headway.db.types import Id, Timestamp, metadata
+from headway.db.types import Id, Timestamp, encrypted_column, metadata
 
 messages = Table(
     "messages",
@@ -11,7 +11,7 @@ messages = Table(
     Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("sender_id", Id, nullable=False),
-    Column("message", Text, nullable=False, comment="encrypted"),
+    encrypted_column("message"),
     Column("is_read", Boolean, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     UniqueConstraint("user_id", "id"),
