@@ -17,7 +17,7 @@ class SettingsError(ValueError):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Each field is set by the variable `HEADWAY_<FIELD>`; the README's table says what each one means."""
+    """Each field is set by the variable `HEADWAY_<FIELD>`; `docs/settings.md` describes each one."""
 
     database_url: str = "sqlite:///headway.db"
     valkey_url: str | None = None

@@ -1,4 +1,4 @@
-"""The README's first minute, line for line, as someone would paste it."""
+"""The README's and the learner contract's examples, line for line, as someone would paste them after `make demo`."""
 
 import json
 import re
@@ -15,13 +15,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+EXAMPLE = re.compile(r"<!-- tried by tests/integration/test_readme\.py -->\n```sh\n(.*?)```", re.DOTALL)
 
 
-def pasted() -> str:
-    blocks: list[str] = re.findall(
-        r"<!-- tried by tests/integration/test_readme\.py -->\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
-    )
-    return "\n".join(blocks)
+def examples() -> str:
+    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/learner.md")]
+    return "\n".join(block for text in texts for block in EXAMPLE.findall(text))
 
 
 def documents(text: str) -> Iterator[Any]:
@@ -67,9 +66,9 @@ def wait_until_ready(port: int, server: "subprocess.Popen[bytes]") -> None:
     pytest.fail("the demo did not become ready")
 
 
-def test_the_lines_of_the_readme_do_what_they_say(demo: tuple[Path, int]) -> None:
+def test_the_lines_of_the_documents_do_what_they_say(demo: tuple[Path, int]) -> None:
     folder, port = demo
-    script = pasted().replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    script = examples().replace("127.0.0.1:8000", f"127.0.0.1:{port}")
 
     ran = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
 
