@@ -16,8 +16,8 @@ class CountedDatabase:
         self.statements = 0
 
     @asynccontextmanager
-    async def read(self, *, is_single: bool = False) -> AsyncIterator[ReadTransaction]:
-        async with self._database.read(is_single=is_single) as tx:
+    async def read(self, *, single_statement: bool = False) -> AsyncIterator[ReadTransaction]:
+        async with self._database.read(single_statement=single_statement) as tx:
             yield _CountedTransaction(self, tx)
 
 

@@ -166,10 +166,10 @@ def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
         services=services,
         ingest=Ingest(
             services.tracking,
+            database=database,
             clock=clock,
             capacity=settings.ingest_queue_events,
             group_weight=settings.ingest_group_events,
-            writers=database.useful_writers,
             metrics=metrics,
         ),
         activity_log=AuditLog(database, clock, new_id, services.accounts, metrics),

@@ -1,8 +1,8 @@
-"""The collector: everything that waits is written together, and then each request gets its answer.
+"""The collector groups the writes of concurrent requests into one transaction and answers each request after its commit.
 
-There is no timer. While one group is being committed the next one gathers, so groups grow with the load, and a request that
-finds nobody waiting is written at once. Where the database can take a second group meanwhile, it gets one as soon as that
-is of a size worth a transaction: the server then prepares one group while the database works on the other.
+There is no timer. While one group commits the next one gathers, so groups grow with the load, and a single request is
+written at once. A database that gains from a second writer gets a second group as soon as that is worth a transaction: the
+server prepares one group while the database works on the other.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
 _WORTH_ANOTHER_WRITER = 16
-"""So many items wait before a group of them is begun beside another: a transaction costs as much as several items."""
+"""A second writer starts only when this many items wait: a transaction costs as much as several items."""
 
 
 class _Waiting(NamedTuple, Generic[Item, Result]):
@@ -31,51 +31,65 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
     answer: "asyncio.Future[Result]"
 
 
+class CollectorLimits(NamedTuple):
+    """How much a collector holds, by weight: waiting, and in a group unless a single item is heavier; how many groups it
+    writes at the same time.
+    """
+
+    capacity: int
+    group_weight: int
+    writers: int = 1
+
+
 class Collector(Generic[Item, Result]):
     """A bounded queue of items with a few writers.
 
-    `write` gets a group and gives a result for each item, in order; it must write all of the group or nothing. `weigh` says
-    how much room an item takes; no more than `capacity` waits, and no group is heavier than `group_weight` unless a
-    single item is. Up to `writers` groups are written at the same time.
+    `write` writes a group, all of it or nothing, and returns a result for each item in order. `weigh` returns the weight of
+    an item. `is_in_transaction` tells whether the calling task is inside a write transaction of the database that `write`
+    writes to.
     """
 
     def __init__(
         self,
         write: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         weigh: Callable[[Item], int],
+        limits: CollectorLimits,
         *,
-        capacity: int,
-        group_weight: int,
-        writers: int,
+        is_in_transaction: Callable[[], bool],
         meters: CollectorMeters,
     ) -> None:
         self._write = write
         self._weigh = weigh
-        self._capacity = capacity
-        self._group_weight = group_weight
+        self._limits = limits
+        self._is_in_transaction = is_in_transaction
         self._meters = meters
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._weight = 0
-        self._most_writers = writers
         self._writers: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
     async def submit(self, item: Item) -> Result:
-        """Wait for a place in a group and its commit. Raises Overloaded if there is no room, or what `write` raised."""
+        """Return the result of an item after the commit of its group.
+
+        Raises Overloaded if the queue is full, Unavailable once it is closing, what `write` raised, and RuntimeError inside
+        a write transaction: the group could wait for that transaction, which waits for the group.
+        """
+        if self._is_in_transaction():
+            raise RuntimeError("A task inside a write transaction cannot wait for the collector; write with `tx` instead.")
         if self._is_closing:
             raise Unavailable("The server is stopping.")
         weight = self._weigh(item)
-        if self._queue and self._weight + weight > self._capacity:
+        if self._queue and self._weight + weight > self._limits.capacity:
             raise Overloaded("Too much is waiting to be written.", retry_after_seconds=1)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(item, weight, answer))
         self._weight += weight
-        if not self._writers or (len(self._writers) < self._most_writers and len(self._queue) >= _WORTH_ANOTHER_WRITER):
+        if not self._writers or (len(self._writers) < self._limits.writers and len(self._queue) >= _WORTH_ANOTHER_WRITER):
             self._writers.add(asyncio.create_task(self._write_all(), name="collector"))
         return await answer
 
     async def close(self) -> None:
-        """Take nothing more and write what is waiting."""
+        """Refuse new items and write those that wait."""
         self._is_closing = True
         while self._writers:
             await asyncio.wait(self._writers)
@@ -88,7 +102,7 @@ class Collector(Generic[Item, Result]):
                 self._meters.group_size.observe(len(group))
                 await self._settle(group)
         finally:
-            # However a writer ends, nobody is left waiting, and the next item gets a new one.
+            # However a writer ends, no request is left waiting, and the next item starts a new writer.
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
             self._fail(group, Unavailable("The write was interrupted."))
             if not self._writers:
@@ -99,14 +113,14 @@ class Collector(Generic[Item, Result]):
     def _take(self) -> list[_Waiting[Item, Result]]:
         group = [self._queue.popleft()]
         weight = group[0].weight
-        while self._queue and weight + self._queue[0].weight <= self._group_weight:
+        while self._queue and weight + self._queue[0].weight <= self._limits.group_weight:
             group.append(self._queue.popleft())
             weight += group[-1].weight
         self._weight -= weight
         return group
 
     async def _settle(self, group: Sequence[_Waiting[Item, Result]]) -> None:
-        """Write a group; if something in it cannot be written, halve it until that item stands alone."""
+        """Write a group; if an item fails, halve the group until that item is alone."""
         started = time.perf_counter()
         try:
             results = await self._write([waiting.item for waiting in group])
@@ -128,8 +142,8 @@ class Collector(Generic[Item, Result]):
                     waiting.answer.set_result(result)
 
     def sample(self) -> None:
-        """Tell the meters how much is waiting, and how much may."""
-        self._meters.capacity.set(self._capacity)
+        """Set the meters to the weight that waits and to the capacity."""
+        self._meters.capacity.set(self._limits.capacity)
         self._meters.waiting.set(self._weight)
 
     @staticmethod

@@ -40,7 +40,14 @@ SEED = 20_261_121
 
 
 def room_on(database: Database, world: World) -> ProgressReads:
-    ingest = Ingest(world.services.tracking, clock=world.clock, capacity=100, group_weight=100, writers=1, metrics=Metrics())
+    ingest = Ingest(
+        world.services.tracking,
+        database=world.database,
+        clock=world.clock,
+        capacity=100,
+        group_weight=100,
+        metrics=Metrics(),
+    )
     return ProgressReads(database, world.clock, CourseStructures(), ingest)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from headway.collector import Collector
+from headway.collector import Collector, CollectorLimits
 from headway.errors import Overloaded, Unavailable
 from headway.telemetry import Metrics
 
@@ -19,6 +19,7 @@ class Storage:
         self.groups: list[list[int]] = []
         self.stored: list[int] = []
         self.bad: set[int] = set()
+        self.is_in_transaction = False
         self.fault: BaseException | None = None
         self.begun = asyncio.Event()
         self.open = asyncio.Event()
@@ -40,9 +41,8 @@ def collector(storage: Storage, *, capacity: int = 1000, group_weight: int = 100
     return Collector(
         storage.write,
         lambda _item: weight,
-        capacity=capacity,
-        group_weight=group_weight,
-        writers=writers,
+        CollectorLimits(capacity, group_weight, writers),
+        is_in_transaction=lambda: storage.is_in_transaction,
         meters=Metrics().ingest,
     )
 
@@ -61,6 +61,15 @@ async def submit_behind_one(made: Number, storage: Storage, items: Sequence[int]
 async def outcomes(tasks: Sequence[asyncio.Task[str]]) -> list[str | BaseException]:
     async with asyncio.timeout(5):
         return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_task_inside_a_write_transaction_is_refused_at_once() -> None:
+    storage = Storage()
+    storage.is_in_transaction = True
+
+    with pytest.raises(RuntimeError, match="inside a write transaction"):
+        await collector(storage).submit(7)
+    assert storage.groups == []
 
 
 async def test_an_item_that_finds_nobody_waiting_is_written_at_once() -> None:

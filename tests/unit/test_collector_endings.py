@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from headway.collector import Collector
+from headway.collector import Collector, CollectorLimits
 from headway.errors import Unavailable
 from headway.telemetry import Metrics
 from tests.unit.test_collector import Storage, collector, outcomes, submit_behind_one
@@ -123,7 +123,7 @@ async def test_a_writer_that_gives_too_few_results_leaves_nobody_hanging() -> No
         return [f"wrote {item}" for item in items[:-1]]
 
     made: Collector[int, str] = Collector(
-        write, lambda _item: 1, capacity=10, group_weight=10, writers=1, meters=Metrics().ingest
+        write, lambda _item: 1, CollectorLimits(10, 10), is_in_transaction=lambda: False, meters=Metrics().ingest
     )
     tasks = [asyncio.create_task(made.submit(item)) for item in range(3)]
 

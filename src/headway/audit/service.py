@@ -9,7 +9,7 @@ from headway.accounts.service import Accounts
 from headway.audit import store as activities
 from headway.audit.model import Activity, Actor, Context, Filter, NewAuditEntry, Party, Target
 from headway.audit.recorder import own_actor
-from headway.collector import Collector
+from headway.collector import Collector, CollectorLimits
 from headway.db.database import Database
 from headway.errors import NotFound
 from headway.identity import Caller, Client
@@ -54,10 +54,9 @@ class AuditLog:
         self._collector: Collector[_Weighed, Activity] = Collector(
             self._append,
             _weight,
-            capacity=_MAX_WAITING,
-            group_weight=_GROUP,
             # The log is one chain: a second writer would only wait for the first.
-            writers=1,
+            CollectorLimits(_MAX_WAITING, _GROUP, writers=1),
+            is_in_transaction=database.is_writing,
             meters=metrics.log,
         )
         metrics.samplers.append(self._collector.sample)

@@ -1,4 +1,4 @@
-"""What the use cases see of a database: read and write transactions, of different types so that a read cannot write.
+"""The interface of a database: read and write transactions, of different types so that a read cannot write.
 
 Times are integers (milliseconds since 1970, UTC) on both sides of this interface, whatever the database stores.
 """
@@ -29,10 +29,10 @@ class Row(Protocol):
     """One row of a result, by the name or the position of a column."""
 
     def __getitem__(self, key: str | int, /) -> Any:
-        """Give a column's value."""
+        """Return a column's value."""
 
     def __iter__(self) -> Iterator[Any]:
-        """Give all values in order."""
+        """Iterate over all values in order."""
 
 
 class ReadTransaction(ABC):
@@ -43,17 +43,17 @@ class ReadTransaction(ABC):
         self.keyring = database.keyring
 
     @abstractmethod
-    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
-        """Run a statement and give all its rows. A set of rows is given as a list of tuples."""
+    async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
+        """Run a statement and return all its rows. Pass a set of rows as a list of tuples."""
 
-    async def first(self, statement: Statement, **given: Any) -> Row | None:
-        """Give the first row, or None."""
-        found = await self.all(statement, **given)
+    async def first(self, statement: Statement, **params: Any) -> Row | None:
+        """Return the first row, or None."""
+        found = await self.all(statement, **params)
         return found[0] if found else None
 
-    async def one(self, statement: Statement, **given: Any) -> Row:
-        """Give the only row of a statement that always has one."""
-        (row,) = await self.all(statement, **given)
+    async def one(self, statement: Statement, **params: Any) -> Row:
+        """Return the only row of a statement that always has one."""
+        (row,) = await self.all(statement, **params)
         return row
 
 
@@ -66,61 +66,61 @@ class WriteTransaction(ReadTransaction):
         self._after_commit: list[Callable[[], None]] = []
 
     @abstractmethod
-    async def run(self, statement: Statement, **given: Any) -> int:
-        """Run a statement and say how many rows it touched."""
+    async def run(self, statement: Statement, **params: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
 
     @abstractmethod
     async def write_rows(self, *writes: RowsToWrite) -> None:
-        """Write many rows, each statement's in the order of its columns; several statements, on different tables, at once."""
+        """Write rows with several statements on different tables at once; each row has its statement's columns in order."""
 
     @abstractmethod
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
-        """Insert the rows whose primary key is not there yet and give the keys of those.
+        """Insert the rows whose primary key does not exist yet, and return their keys.
 
-        The key's columns must be the first ones of the statement. Safe against others that insert the same keys meanwhile.
+        The key's columns must be the first ones of the statement. Safe against concurrent inserts of the same keys.
         """
 
     @abstractmethod
     async def new_ids(self, table: Table, count: int) -> list[int]:
-        """Give numbers that no row of a table has in its column `id`; see `id_sequence`."""
+        """Return unused numbers for the column `id` of a table; see `id_sequence`."""
 
     @property
     @abstractmethod
     def shard(self) -> int:
-        """A number that transactions which run at the same time rarely have in common."""
+        """A small number that concurrent transactions rarely share."""
 
     @abstractmethod
     async def lock_course(self, course_id: int) -> None:
-        """Wait until nobody records anything in a course, and keep others from it until the transaction ends."""
+        """Lock a course against recording until the transaction ends, waiting for those who record now."""
 
     @abstractmethod
-    async def share_courses(self, course_ids: Collection[int]) -> None:
-        """Keep everybody from changing these courses until the transaction ends, waiting for those who are at it."""
+    async def share_course_locks(self, course_ids: Collection[int]) -> None:
+        """Lock these courses against changes until the transaction ends, waiting for those who change them now."""
 
     @abstractmethod
-    async def claim(self, name: str) -> bool:
-        """Claim a name until the transaction ends; False if another transaction that is under way has it."""
+    async def try_lock(self, name: str) -> bool:
+        """Lock a name until the transaction ends, without waiting; return False if another open transaction holds it."""
 
     @abstractmethod
-    async def announce(self, topics: Collection[str]) -> None:
-        """Tell the listeners of all server processes, once this is committed, that there is something new in these topics."""
+    async def notify(self, topics: Collection[str]) -> None:
+        """Notify the listeners of all server processes after the commit that these topics have new entries."""
 
-    def after_commit(self, action: Callable[[], None]) -> None:
-        """Have something done once the transaction is committed, or may be: not if it is rolled back."""
-        self._after_commit.append(action)
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Run a hook once the transaction is committed, or may be; never if it is rolled back."""
+        self._after_commit.append(hook)
 
-    def committed(self) -> None:
-        """Do what was to be done after the commit; called by the database."""
-        for action in self._after_commit:
-            action()
+    def run_after_commit_hooks(self) -> None:
+        """Run the hooks of `after_commit`; called by the database."""
+        for hook in self._after_commit:
+            hook()
 
 
 class Database(ABC):
-    """One of the two databases. It is opened in the event loop that uses it; a server's transactions are measured."""
+    """A database, opened in the event loop that uses it. With metrics, its transactions are measured."""
 
     dialect: Dialect
     useful_writers: int
-    """How many write transactions of one process get more done than one: they wait for the database in turn."""
+    """How many concurrent write transactions of one process are faster than one: they wait for the database in turn."""
 
     def __init__(self, dialect: Dialect, keyring: Keyring, metrics: Metrics | None = None) -> None:
         self.dialect = dialect
@@ -135,27 +135,35 @@ class Database(ABC):
             }
         self._whole: ContextVar[tuple[WriteTransaction, asyncio.Task[Any] | None] | None] = ContextVar("whole", default=None)
         self._listeners: list[Listener] = []
+        self._writers: set[asyncio.Task[Any] | None] = set()
+        """The tasks that have a write transaction open, or wait for one to begin."""
 
     @abstractmethod
     async def open(self) -> None:
         """Connect. Raises Unavailable if the database cannot be reached."""
 
-    def read(self, *, is_single: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
+    def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read-only snapshot. Raises Unavailable while the database cannot be reached.
 
-        `is_single` says that one statement is run, which sees one snapshot by itself: that saves PostgreSQL two round trips.
+        With `single_statement` the caller runs one statement only: it sees one snapshot by itself, which saves PostgreSQL
+        two round trips.
         """
         whole = self._whole_of_task()
-        return self._timed("read", self._read(is_single=is_single)) if whole is None else _part(whole, ())
+        return self._timed("read", self._read(single_statement=single_statement)) if whole is None else _part(whole, ())
 
     def write(self, *, in_courses: Collection[int] = ()) -> AbstractAsyncContextManager[WriteTransaction]:
-        """Open a transaction, committed at the end of the block, rolled back if it raises.
+        """Open a transaction that commits at the end of the block and rolls back if the block raises.
 
         Until it ends nobody else changes the courses `in_courses`: whoever changes a course takes `lock_course` first.
-        Raises Unavailable while the database cannot be reached, or cannot say whether it committed.
+        Raises Unavailable while the database cannot be reached, or cannot say whether it committed; RuntimeError if this
+        task has a write transaction open already, because it would wait for itself.
         """
         whole = self._whole_of_task()
-        return self._timed("write", self._write(in_courses)) if whole is None else _part(whole, in_courses)
+        return self._guarded_write(in_courses) if whole is None else _part(whole, in_courses)
+
+    def is_writing(self) -> bool:
+        """Return whether this task has a write transaction open, or waits for one to begin."""
+        return asyncio.current_task() in self._writers
 
     @asynccontextmanager
     async def whole(self) -> AsyncIterator[WriteTransaction]:
@@ -168,23 +176,35 @@ class Database(ABC):
                 self._whole.reset(token)
 
     def listen(self, listener: "Listener") -> None:
-        """Have `listener` called with the topics of each announcement, and with None if some may have been missed."""
+        """Call `listener` with the topics of each notification, and with None if some may have been missed."""
         self._listeners.append(listener)
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
 
     @abstractmethod
-    def _read(self, *, is_single: bool) -> AbstractAsyncContextManager[ReadTransaction]: ...
+    def _read(self, *, single_statement: bool) -> AbstractAsyncContextManager[ReadTransaction]: ...
 
     @abstractmethod
     def _write(self, in_courses: Collection[int]) -> AbstractAsyncContextManager[WriteTransaction]: ...
 
+    @asynccontextmanager
+    async def _guarded_write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
+        task = asyncio.current_task()
+        if task in self._writers:
+            raise RuntimeError("This task has a write transaction open: pass it on instead of opening another.")
+        self._writers.add(task)
+        try:
+            async with self._timed("write", self._write(in_courses)) as tx:
+                yield tx
+        finally:
+            self._writers.discard(task)
+
     def _timed(self, kind: str, transaction: AbstractAsyncContextManager[Kind]) -> AbstractAsyncContextManager[Kind]:
         return transaction if self._metrics is None else _timed(transaction, *self._meters[kind])
 
-    def _tell(self, topics: Collection[str] | None) -> None:
+    def _notify_listeners(self, topics: Collection[str] | None) -> None:
         for listener in self._listeners:
             listener(topics)
 
@@ -216,5 +236,5 @@ async def _timed(transaction: AbstractAsyncContextManager[Kind], seconds: Histog
 
 @asynccontextmanager
 async def _part(whole: WriteTransaction, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
-    await whole.share_courses(in_courses)
+    await whole.share_course_locks(in_courses)
     yield whole

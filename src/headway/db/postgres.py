@@ -38,24 +38,22 @@ _OUTAGES = (
     asyncpg.InternalClientError,
 )
 _COURSE_LOCKS = 0x4865
-"""The first key of the advisory locks on courses, so that other uses of advisory locks do not meet them."""
-
-
+"""The first key of the advisory locks on courses; it keeps them apart from other advisory locks."""
 _SHARDS = 16
-_TOPICS_AT_ONCE = 200
+_TOPICS_PER_PAYLOAD = 200
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
 
 
 class _Connection(asyncpg.Connection):
-    """A connection that is given back as it is: every transaction is ended where it was begun, so nothing is left to reset."""
+    """A connection that returns to the pool without a reset: every transaction ends where it began."""
 
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's signature
         """Do nothing."""
 
 
 async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
-    """Open a single connection, for work outside the pool."""
+    """Open a single connection outside the pool."""
     return await asyncpg.connect(database_url, timeout=timeout_seconds, connection_class=_Connection)
 
 
@@ -76,19 +74,19 @@ class PostgresReadTransaction(ReadTransaction):
         super().__init__(database)
         self._connection = connection
 
-    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
-        """Run a statement and give all its rows."""
+    async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
+        """Run a statement and return all its rows."""
         compiled = self._dialect.compile(statement)
-        return await self._connection.fetch(compiled.sql, *compiled.bind(given))
+        return await self._connection.fetch(compiled.sql, *compiled.bind(params))
 
 
 class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
     """A transaction at READ COMMITTED: rows are locked before they are read to be changed."""
 
-    async def run(self, statement: Statement, **given: Any) -> int:
-        """Run a statement and say how many rows it touched."""
+    async def run(self, statement: Statement, **params: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
         compiled = self._dialect.compile(statement)
-        status = await self._connection.execute(compiled.sql, *compiled.bind(given))
+        status = await self._connection.execute(compiled.sql, *compiled.bind(params))
         return int(status.rpartition(" ")[2])
 
     async def write_rows(self, *writes: RowsToWrite) -> None:
@@ -96,11 +94,11 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         writes = tuple(write for write in writes if write[1])
         if writes:
             compiled = self._dialect.compile_together([statement for statement, _ in writes])
-            given = {f"rows{i}": values for i, (_, values) in enumerate(writes)}
-            await self._connection.execute(compiled.sql, *compiled.bind(given))
+            params = {f"rows{i}": values for i, (_, values) in enumerate(writes)}
+            await self._connection.execute(compiled.sql, *compiled.bind(params))
 
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
-        """Insert the rows whose key is not there yet, waiting for others that are inserting the same ones."""
+        """Insert the rows whose key does not exist yet, waiting for concurrent inserts of the same keys."""
         if not values:
             return set()
         compiled = self._dialect.compile_together([statement])
@@ -109,7 +107,7 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         return {tuple(row) for row in found}
 
     async def new_ids(self, table: Table, count: int) -> list[int]:
-        """Take them from the table's sequence."""
+        """Take the numbers from the table's sequence."""
         if not count:
             return []
         take = f"SELECT nextval('ids_of_{table.name}') FROM generate_series(1, $1)"  # noqa: S608 - a name of ours
@@ -118,29 +116,29 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
 
     @property
     def shard(self) -> int:
-        """Follow from the connection."""
+        """The same number for all transactions of a connection."""
         return self._connection.get_server_pid() % _SHARDS
 
     async def lock_course(self, course_id: int) -> None:
-        """Take the course's advisory lock; those who record activity in it hold it shared."""
+        """Take the course's advisory lock, which those who record in the course hold shared."""
         await self._connection.execute(f"SELECT pg_advisory_xact_lock({_COURSE_LOCKS}, {_lock_key(course_id)})")
 
-    async def share_courses(self, course_ids: Collection[int]) -> None:
+    async def share_course_locks(self, course_ids: Collection[int]) -> None:
         """Hold the courses' advisory locks shared."""
         if course_ids:
             await self._connection.execute(";".join(_shared_locks(course_ids)))
 
-    async def claim(self, name: str) -> bool:
+    async def try_lock(self, name: str) -> bool:
         """Take an advisory lock on the name's hash, without waiting."""
-        claimed: bool = await self._connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", name)
-        return claimed
+        is_locked: bool = await self._connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", name)
+        return is_locked
 
-    async def announce(self, topics: Collection[str]) -> None:
+    async def notify(self, topics: Collection[str]) -> None:
         """Notify the channel that all server processes listen on; PostgreSQL delivers it after the commit."""
-        wanted = sorted(topics)
-        # What a notification holds is limited to 8,000 bytes.
-        told = [" ".join(wanted[i : i + _TOPICS_AT_ONCE]) for i in range(0, len(wanted), _TOPICS_AT_ONCE)]
-        await self._connection.execute("SELECT pg_notify($1, told) FROM unnest($2::text[]) AS told", _CHANNEL, told)
+        names = sorted(topics)
+        # PostgreSQL limits a payload to 8,000 bytes.
+        payloads = [" ".join(names[i : i + _TOPICS_PER_PAYLOAD]) for i in range(0, len(names), _TOPICS_PER_PAYLOAD)]
+        await self._connection.execute("SELECT pg_notify($1, part) FROM unnest($2::text[]) AS part", _CHANNEL, payloads)
 
 
 class PostgresDatabase(Database):
@@ -176,14 +174,14 @@ class PostgresDatabase(Database):
                     "jit": "off",
                 },
             )
-        self._ear = asyncio.create_task(self._listen(), name="listen")
+        self._listener_task = asyncio.create_task(self._listen(), name="listen")
         if self._metrics is not None:
             self._metrics.samplers.append(self._sample)
 
     @asynccontextmanager
-    async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
+    async def _read(self, *, single_statement: bool) -> AsyncIterator[ReadTransaction]:
         with _outages():
-            if is_single:
+            if single_statement:
                 async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
                     yield PostgresReadTransaction(self, connection)
                 return
@@ -200,9 +198,9 @@ class PostgresDatabase(Database):
                     yield transaction
                     is_ending = True
             finally:
-                # Also where the commit was cut off, which may have been too late to stop it.
+                # Also if the commit was interrupted: it may have reached the server.
                 if is_ending:
-                    transaction.committed()
+                    transaction.run_after_commit_hooks()
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
@@ -216,7 +214,7 @@ class PostgresDatabase(Database):
                 raise
 
     async def _listen(self) -> None:
-        """Pass on what is announced, on a connection of its own that is replaced when it is lost."""
+        """Pass notifications on, from a connection of its own that is replaced when it is lost."""
         while True:
             with suppress(*_OUTAGES, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self._listen_until_lost()
@@ -227,21 +225,23 @@ class PostgresDatabase(Database):
         connection = await connect(self._database_url, timeout_seconds=self._timeout_seconds)
         try:
             connection.add_termination_listener(lambda *_: lost.set())
-            await connection.add_listener(_CHANNEL, lambda _connection, _pid, _channel, told: self._tell(told.split()))
-            self._tell(None)
+            await connection.add_listener(
+                _CHANNEL, lambda _connection, _pid, _channel, payload: self._notify_listeners(payload.split())
+            )
+            self._notify_listeners(None)
             await lost.wait()
         finally:
             connection.terminate()
 
     def _sample(self) -> None:
-        assert self._metrics is not None  # noqa: S101 - who has none is not sampled
+        assert self._metrics is not None  # noqa: S101 - without metrics nothing samples
         idle = self._pool.get_idle_size()
         self._metrics.pool_connections.labels("idle").set(idle)
         self._metrics.pool_connections.labels("in_use").set(self._pool.get_size() - idle)
 
     async def close(self) -> None:
-        """Close the pool; a connection that is still at work gets a moment to finish."""
-        self._ear.cancel()
+        """Close the pool; a busy connection gets 5 seconds to finish."""
+        self._listener_task.cancel()
         try:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:
@@ -249,17 +249,17 @@ class PostgresDatabase(Database):
 
 
 def _shared_locks(course_ids: Collection[int]) -> list[str]:
-    """Write the statements for the courses' advisory locks: they live in memory and write nothing."""
+    """Return the statements that take the courses' advisory locks shared; such locks write nothing to the disk."""
     return [f"SELECT pg_advisory_xact_lock_shared({_COURSE_LOCKS}, {key})" for key in sorted(map(_lock_key, course_ids))]
 
 
 def _lock_key(course_id: int) -> int:
-    """Fit an id into the 31 bits of a lock's key; two courses that share one only wait for each other."""
+    """Fit an id into the 31 bits of a lock's key; two courses with the same key only wait for each other."""
     return course_id & 0x7FFFFFFF
 
 
 async def _abandon(connection: Connection) -> None:
-    """Roll back, or drop the connection if even that cannot be done: nobody may be given one that is within a transaction."""
+    """Roll back, or drop the connection if that fails: the pool must not hand out one with an open transaction."""
     if connection.is_closed():
         return
     try:
@@ -272,7 +272,7 @@ async def _abandon(connection: Connection) -> None:
 
 
 class _outages:  # noqa: N801 - reads as a word in a with statement
-    """Tell an outage, which passes, from a mistake, which does not."""
+    """Raise Unavailable for outages, which pass; let mistakes through."""
 
     def __enter__(self) -> None:
         return None

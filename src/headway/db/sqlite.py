@@ -54,7 +54,7 @@ class FileInUseError(RuntimeError):
 
 
 def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
-    """Take the file for this process until the returned handle is closed. Raises FileInUseError."""
+    """Lock the file for this process until the returned handle is closed. Raises FileInUseError."""
     handle = path.with_name(path.name + ".lock").open("w")
     give_up = time.monotonic() + wait_seconds
     while True:
@@ -71,12 +71,12 @@ def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
 
 
 def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
-    """Open a connection on which transactions are begun and ended by hand."""
+    """Open a connection whose transactions the caller begins and ends."""
     connection = sqlite3.connect(
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     connection.executescript(_PRAGMAS)
-    # SQLite's own knows ASCII only.
+    # SQLite's own lower() changes ASCII letters only.
     connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), deterministic=True)
     connection.row_factory = sqlite3.Row
     return connection
@@ -89,33 +89,33 @@ class SqliteReadTransaction(ReadTransaction):
         super().__init__(database)
         self._connection = connection
 
-    async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
-        """Run a statement and give all its rows."""
+    async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
+        """Run a statement and return all its rows."""
         compiled = self._dialect.compile(statement)
-        return self._connection.execute(compiled.sql, compiled.bind(given)).fetchall()
+        return self._connection.execute(compiled.sql, compiled.bind(params)).fetchall()
 
 
 class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
-    """The one write that is under way."""
+    """The one write transaction that is open."""
 
-    def __init__(self, database: Database, connection: sqlite3.Connection, tell: Listener) -> None:
+    def __init__(self, database: Database, connection: sqlite3.Connection, notify: Listener) -> None:
         super().__init__(database, connection)
-        self._tell = tell
+        self._notify = notify
 
-    async def run(self, statement: Statement, **given: Any) -> int:
-        """Run a statement and say how many rows it touched."""
+    async def run(self, statement: Statement, **params: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
         compiled = self._dialect.compile(statement)
-        return self._connection.execute(compiled.sql, compiled.bind(given)).rowcount
+        return self._connection.execute(compiled.sql, compiled.bind(params)).rowcount
 
     async def write_rows(self, *writes: RowsToWrite) -> None:
-        """Write many rows, each set with one prepared statement."""
+        """Write each set of rows with one prepared statement."""
         for statement, values in writes:
             compiled = self._dialect.compile(statement)
             assert compiled.arrange is not None  # noqa: S101 - statements that write rows have it
             self._connection.executemany(compiled.sql, map(compiled.arrange, values))
 
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
-        """Insert the rows whose key is not there yet; nobody else writes meanwhile, so looking first is enough."""
+        """Insert the rows whose key does not exist yet; nobody else writes meanwhile, so a SELECT before is enough."""
         if not values:
             return set()
         width = len(statement.table.primary_key)
@@ -125,7 +125,7 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         return set(keys) - known
 
     async def new_ids(self, table: Table, count: int) -> list[int]:
-        """Count on from the last one given out."""
+        """Count on from the last number that was taken."""
         if not count:
             return []
         last: int = (await self.one(_take_ids, name=f"ids of {table.name}", count=count))[0]
@@ -133,27 +133,27 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
 
     @property
     def shard(self) -> int:
-        """Always the same: nobody else writes."""
+        """Always 0: nobody else writes."""
         return 0
 
     async def lock_course(self, course_id: int) -> None:
         """Do nothing: nobody else writes while this transaction is open."""
 
-    async def share_courses(self, course_ids: Collection[int]) -> None:
+    async def share_course_locks(self, course_ids: Collection[int]) -> None:
         """Do nothing: nobody else writes while this transaction is open."""
 
-    async def claim(self, name: str) -> bool:
-        """Claim nothing: nobody else writes while this transaction is open."""
+    async def try_lock(self, name: str) -> bool:
+        """Return True: nobody else writes while this transaction is open."""
         return True
 
-    async def announce(self, topics: Collection[str]) -> None:
-        """Tell the listeners of this process after the commit; there is no other server process."""
-        told = frozenset(topics)
-        self.after_commit(lambda: self._tell(told))
+    async def notify(self, topics: Collection[str]) -> None:
+        """Notify the listeners of this process after the commit; there is no other server process."""
+        changed = frozenset(topics)
+        self.after_commit(lambda: self._notify(changed))
 
 
 class SqliteDatabase(Database):
-    """A SQLite file, with one connection that writes and some that read."""
+    """A SQLite file with one connection for writing and several for reading."""
 
     useful_writers = 1
 
@@ -173,11 +173,11 @@ class SqliteDatabase(Database):
             self._free_readers.put_nowait(reader)
 
     @asynccontextmanager
-    async def _read(self, *, is_single: bool) -> AsyncIterator[ReadTransaction]:
+    async def _read(self, *, single_statement: bool) -> AsyncIterator[ReadTransaction]:
         connection = await self._free_readers.get()
         try:
             with _outages():
-                if not is_single:
+                if not single_statement:
                     connection.execute("BEGIN")
                 yield SqliteReadTransaction(self, connection)
         finally:
@@ -189,7 +189,7 @@ class SqliteDatabase(Database):
     async def _write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
         async with self._write_lock:
             with _outages():
-                transaction = SqliteWriteTransaction(self, self._writer, self._tell)
+                transaction = SqliteWriteTransaction(self, self._writer, self._notify_listeners)
                 is_ending = False
                 try:
                     await self._begin()
@@ -200,7 +200,7 @@ class SqliteDatabase(Database):
                     if self._writer.in_transaction:
                         self._writer.rollback()
                     elif is_ending:
-                        transaction.committed()
+                        transaction.run_after_commit_hooks()
 
     async def _begin(self) -> None:
         # Nearly always nobody else is writing: then there is nothing to wait for, and no thread is needed.
@@ -223,7 +223,7 @@ class SqliteDatabase(Database):
 
 
 class _outages:  # noqa: N801 - reads as a word in a with statement
-    """Tell what passes (another process writes, the disk is full) from mistakes."""
+    """Raise Unavailable for errors that pass: another process writes, or the disk is full."""
 
     def __enter__(self) -> None:
         return None
@@ -234,7 +234,7 @@ class _outages:  # noqa: N801 - reads as a word in a with statement
 
 
 async def _in_thread(blocking: Callable[[], object]) -> None:
-    """Wait for a blocking call in a thread; if the waiting is cancelled, still see the call through first."""
+    """Run a blocking call in a thread; a cancelled caller waits for its end first."""
     call = asyncio.ensure_future(asyncio.to_thread(blocking))
     try:
         await asyncio.shield(call)

@@ -71,7 +71,7 @@ async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant)
     for topic, seq in newest.items():
         if seq % _PRUNED_EVERY < counts[topic] and seq > KEPT:
             await tx.run(_prune, of_topic=topic, upto=seq - KEPT)
-    await tx.announce(counts.keys())
+    await tx.notify(counts.keys())
 
 
 async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: int) -> list[Entry]:

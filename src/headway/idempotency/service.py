@@ -45,7 +45,7 @@ class Idempotency:
         self._under_way.add(place)
         try:
             async with self._database.whole() as tx:
-                if not await tx.claim(f"idempotency {user_id} {key}"):
+                if not await tx.try_lock(f"idempotency {user_id} {key}"):
                     raise _in_use()
                 known = await idempotency_keys.find(tx, user_id, key)
                 if known is not None:

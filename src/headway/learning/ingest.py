@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from headway.collector import Collector
+from headway.collector import Collector, CollectorLimits
+from headway.db.database import Database
 from headway.errors import Forbidden, Invalid
 from headway.instants import Clock
 from headway.learning.model import Outcome, Refusal, Report, Verdict
@@ -18,13 +19,17 @@ class Ingest:
     """Tracking behind the collector."""
 
     def __init__(
-        self, tracking: Tracking, *, clock: Clock, capacity: int, group_weight: int, writers: int, metrics: Metrics
+        self, tracking: Tracking, *, database: Database, clock: Clock, capacity: int, group_weight: int, metrics: Metrics
     ) -> None:
         self._tracking = tracking
         self._clock = clock
         self._metrics = metrics
         self._collector: Collector[Report, list[Verdict]] = Collector(
-            self._write, _weight, capacity=capacity, group_weight=group_weight, writers=writers, meters=metrics.ingest
+            self._write,
+            _weight,
+            CollectorLimits(capacity, group_weight, database.useful_writers),
+            is_in_transaction=database.is_writing,
+            meters=metrics.ingest,
         )
         metrics.samplers.append(self._collector.sample)
         self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}

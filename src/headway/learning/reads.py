@@ -65,7 +65,7 @@ class ProgressReads:
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
-        async with self._database.read(is_single=True) as tx:
+        async with self._database.read(single_statement=True) as tx:
             row = await enrollments.standing(tx, caller_id=caller.user_id, user_id=user_id, course_id=course_id)
         is_staff = row is not None and (caller.sees_all or row["role"] is not None)
         is_own = user_id == caller.user_id
@@ -82,7 +82,7 @@ class ProgressReads:
 
     async def progress(self, of: Standing, *, is_whole: bool = False) -> LearnerProgress:
         """Read a learner's progress in a course as of one moment; with all units of the course if `is_whole`."""
-        async with self._database.read(is_single=not is_whole) as tx:
+        async with self._database.read(single_statement=not is_whole) as tx:
             found = await learner_progress.read(tx, of.user_id, of.course_id)
             if found is None:
                 return LearnerProgress(None, [], {})

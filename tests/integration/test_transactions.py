@@ -1,0 +1,91 @@
+"""A task that would wait for its own write transaction is refused at once."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import select, update
+
+from headway.accounts.tables import users
+from headway.audit.tables import audit_entries
+from headway.db.database import WriteTransaction
+from headway.identity import Caller
+from headway.learning.ingest import Ingest
+from headway.learning.model import ActivityType, Event, Report
+from headway.telemetry import Metrics
+from tests.integration.log import HERE, log_of, told
+from tests.world import World
+
+
+async def rename(tx: WriteTransaction, name: str) -> None:
+    await tx.run(update(users).values(name=name))
+
+
+async def names(world: World) -> set[str]:
+    return {row[0] for row in await world.rows(select(users.c.name))}
+
+
+async def test_a_second_write_transaction_of_a_task_is_refused_and_the_first_goes_on(world: World) -> None:
+    await world.user()
+    async with asyncio.timeout(5), world.database.write() as tx:
+        with pytest.raises(RuntimeError, match="has a write transaction open"):
+            async with world.database.write() as second:
+                await rename(second, "Second")
+        await rename(tx, "First")
+    assert await names(world) == {"First"}
+
+
+async def test_a_task_may_write_again_after_its_transaction_ended_in_any_way(world: World) -> None:
+    await world.user()
+    with suppress(ValueError):
+        async with world.database.write() as tx:
+            await rename(tx, "Undone")
+            raise ValueError
+    assert not world.database.is_writing()
+    for name in ("One", "Two"):
+        async with world.database.write() as tx:
+            assert world.database.is_writing()
+            await rename(tx, name)
+    assert await names(world) == {"Two"}
+
+
+async def test_reading_within_a_write_transaction_is_allowed(world: World) -> None:
+    await world.user()
+    before = await names(world)
+    async with world.database.write() as tx:
+        await rename(tx, "New")
+        async with world.database.read() as other:
+            assert {row[0] for row in await other.all(select(users.c.name))} == before
+
+
+async def test_several_tasks_write_at_the_same_time(world: World) -> None:
+    await world.user()
+
+    async def write(name: str) -> None:
+        async with world.database.write() as tx:
+            await rename(tx, name)
+
+    await asyncio.gather(*(write(str(number)) for number in range(8)))
+    assert await names(world) <= {str(number) for number in range(8)}
+
+
+async def test_nothing_within_a_write_transaction_waits_for_a_collector(world: World) -> None:
+    course = await world.course()
+    learner = await world.learner(course)
+    log = log_of(world)
+    ingest = Ingest(
+        world.services.tracking,
+        database=world.database,
+        clock=world.clock,
+        capacity=100,
+        group_weight=100,
+        metrics=Metrics(),
+    )
+    report = Report(learner.id, world.clock.now, (Event("view", ActivityType.COURSE_VIEW, course.id),))
+    async with asyncio.timeout(5), world.database.write():
+        with pytest.raises(RuntimeError, match="cannot wait for the collector"):
+            await log.record(Caller(learner.id, learner.role), told("INSIDE"), HERE)
+        with pytest.raises(RuntimeError, match="cannot wait for the collector"):
+            await ingest.record(report)
+    assert await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "INSIDE")) == []
+    assert len(await ingest.record(report)) == 1
