@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 import msgspec
+from cachetools import LRUCache
 
 from headway.accounts import sessions_store as sessions
 from headway.accounts import users_store as users
@@ -34,8 +35,8 @@ class Accounts:
         self._clock = clock
         self._audit = audit
         self._token_lifetime = token_lifetime
-        self._known: dict[int, User] = {}
-        self._external_ids: dict[str, int] = {}
+        self._known: LRUCache[int, User] = LRUCache(_MAX_REMEMBERED)
+        self._external_ids: LRUCache[str, int] = LRUCache(_MAX_REMEMBERED)
         self._ended_sessions: frozenset[str] = frozenset()
         self._revisions: dict[str, int] | None = None
         self._checked_at: Instant | None = None
@@ -188,8 +189,6 @@ class Accounts:
         user = await self._remembered(user_id) if user_id is not None else None
         if user is None:
             user = await self._find_or_create_outside(external_id, name)
-            if len(self._external_ids) >= _MAX_REMEMBERED:
-                self._external_ids.clear()
             self._external_ids[external_id] = user.id
         if user.is_disabled:
             raise Unauthenticated("The account is disabled.")
@@ -229,8 +228,6 @@ class Accounts:
         async with self._database.read() as tx:
             user = await users.find(tx, user_id)
         if user is not None and known_revisions is self._revisions:
-            if len(self._known) >= _MAX_REMEMBERED:
-                self._known.clear()
             self._known[user_id] = user
         return user
 

@@ -1,35 +1,35 @@
-"""The course outlines that this process remembers; a transaction that uses one checks that it is still the newest."""
+"""The cache of course structures; a transaction that uses one checks that its revision is still the newest."""
 
 from collections.abc import Iterable, Mapping
+
+from cachetools import LRUCache
 
 from headway.courses import store as catalogue
 from headway.courses.model import CourseStructure
 from headway.db.database import ReadTransaction
 
-_LARGEST = 2_000
+_MAX_COURSES = 2_000
 
 
 class CourseStructures:
-    """Outlines by course, loaded when first needed and again when the course has changed."""
+    """Course structures by course, loaded on first use and again after the course changed."""
 
     def __init__(self) -> None:
-        self._known: dict[int, CourseStructure] = {}
+        self._known: LRUCache[int, CourseStructure] = LRUCache(_MAX_COURSES)
 
     async def get(
         self, tx: ReadTransaction, course_ids: Iterable[int], revisions: Mapping[int, int]
     ) -> dict[int, CourseStructure]:
-        """Give the outlines of those courses that exist; `revisions` are the newest ones, as far as the caller read them."""
-        wanted = set(course_ids)
+        """Return the structures of those courses that exist; `revisions` holds the newest ones that the caller has read."""
+        requested = set(course_ids)
         found: dict[int, CourseStructure] = {}
-        for course_id in wanted:
+        for course_id in requested:
             structure = self._known.get(course_id)
             if structure is not None and revisions.get(course_id, structure.revision) == structure.revision:
                 found[course_id] = structure
-        missing = sorted(wanted - found.keys())
+        missing = sorted(requested - found.keys())
         if missing:
             loaded = await catalogue.structures(tx, missing)
-            if len(self._known) + len(loaded) > _LARGEST:
-                self._known.clear()
             self._known.update(loaded)
             found.update(loaded)
         return found

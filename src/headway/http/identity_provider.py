@@ -8,6 +8,7 @@ from urllib.request import urlopen
 import jwt
 import msgspec
 import structlog
+from cachetools import LRUCache
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from headway.errors import Unauthenticated, Unavailable
@@ -24,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class OutsideClaims(NamedTuple):
-    """Who an outside token says is calling."""
+    """The claims of an outside token; `expires_at` in seconds since 1970."""
 
     subject: str
     name: str
@@ -32,7 +33,7 @@ class OutsideClaims(NamedTuple):
 
 
 class IdentityProvider:
-    """Verifies tokens of one issuer. Keys are fetched again when they are old, or when a token names one not known."""
+    """Verifies tokens of one issuer. Fetches its keys again when they are old or when a token names an unknown one."""
 
     def __init__(self, *, issuer: str, audience: str, keys: str, clock: Clock) -> None:
         self._issuer = issuer
@@ -42,11 +43,11 @@ class IdentityProvider:
         self._keys: dict[str | None, jwt.PyJWK | str] = {}
         self._fetched_at: Instant | None = None
         self._fetching = asyncio.Lock()
-        self._verified: dict[str, OutsideClaims] = {}
+        self._verified: LRUCache[str, OutsideClaims] = LRUCache(_MAX_REMEMBERED)
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock) -> "IdentityProvider | None":
-        """Make one if the settings name a provider. Raises SettingsError for a file of keys that cannot be read."""
+        """Make the provider of the settings, if they name one. Raises SettingsError if its file of keys cannot be read."""
         if settings.idp_issuer is None or settings.idp_audience is None or settings.idp_keys is None:
             return None
         provider = cls(issuer=settings.idp_issuer, audience=settings.idp_audience, keys=settings.idp_keys, clock=clock)
@@ -58,7 +59,7 @@ class IdentityProvider:
         return provider
 
     def issued(self, token: str) -> bool:
-        """Say whether a token is signed the way outside tokens are; Headway's own are not."""
+        """Return whether a token uses an algorithm of outside tokens; Headway's own use another."""
         try:
             return jwt.get_unverified_header(token).get("alg") in _ALGORITHMS
         except jwt.PyJWTError:
@@ -69,8 +70,6 @@ class IdentityProvider:
         claims = self._verified.get(token)
         if claims is None:
             claims = self._decode(token, await self._key_for(token))
-            if len(self._verified) >= _MAX_REMEMBERED:
-                self._verified.clear()
             self._verified[token] = claims
         if claims.expires_at <= self._clock() // SECOND:
             self._verified.pop(token, None)
@@ -122,13 +121,13 @@ class IdentityProvider:
                 if not self._keys:
                     raise Unavailable("The identity provider's keys cannot be fetched.", retry_after_seconds=10) from error
             else:
-                # What was verified with a key that is withdrawn now does not count any more.
+                # A key that verified some of these may be withdrawn now.
                 self._verified.clear()
             self._fetched_at = self._clock()
 
     @property
     def _age(self) -> Milliseconds | None:
-        """How long ago the keys were fetched, or tried to; None if never, or if the clock was set back since."""
+        """The time since the last attempt to fetch keys; None if there was none, or if the clock was set back since."""
         age = None if self._fetched_at is None else self._clock() - self._fetched_at
         return age if age is not None and age >= 0 else None
 
@@ -144,7 +143,7 @@ def _download(url: str) -> bytes:
 
 
 def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
-    """Read a PEM public key or a JWKS document; keys by their id, a PEM key under None. Raises ValueError."""
+    """Parse a PEM public key or a JWKS document into keys by their id; a PEM key has the id None. Raises ValueError."""
     if document.lstrip().startswith(b"-----BEGIN"):
         load_pem_public_key(document)
         return {None: document.decode()}
@@ -154,8 +153,10 @@ def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
             try:
                 found[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
             except jwt.PyJWTError as error:
-                # RFC 7517, section 5: keys that cannot be used are passed over.
-                log.info("A key of the identity provider is passed over.", kid=entry.get("kid"), reason=type(error).__name__)
+                # RFC 7517, section 5: ignore keys that cannot be used.
+                log.info(
+                    "An unusable key of the identity provider is ignored.", kid=entry.get("kid"), reason=type(error).__name__
+                )
     if not found:
         raise ValueError("the document has no RSA or EC key for signatures")
     return found
@@ -170,5 +171,5 @@ def _algorithm_of(key: dict[str, Any]) -> str:
 
 
 def _storable(text: str) -> str:
-    """Take away what no database can keep: NUL characters and halves of surrogate pairs."""
+    """Remove what no database can store: NUL characters and unpaired surrogates."""
     return text.replace("\0", "").encode(errors="ignore").decode()

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jwt
+from cachetools import LRUCache
 
 from headway.accounts.model import Session, User
 from headway.errors import Unauthenticated
@@ -14,9 +15,9 @@ _MAX_REMEMBERED = 10_000
 
 
 class AccessClaims(NamedTuple):
-    """What a token says: who, under which version of the account's tokens, until when (seconds since 1970).
+    """The claims of an access token; `expires_at` in seconds since 1970.
 
-    `session_id` is the sign-in that it came from, if it came from one.
+    The token ends when the account's `token_version` changes. `session_id` is the sign-in that issued it, if one did.
     """
 
     user_id: int
@@ -26,7 +27,7 @@ class AccessClaims(NamedTuple):
 
 
 class RefreshClaims(NamedTuple):
-    """What a refresh token says: it is the one of a generation of a session."""
+    """The claims of a refresh token: each generation of a session has one."""
 
     user_id: int
     session_id: str
@@ -34,13 +35,13 @@ class RefreshClaims(NamedTuple):
 
 
 class Tokens:
-    """Signs access tokens and verifies them; verified ones are remembered until they expire."""
+    """Signs access tokens and verifies them; a bounded cache remembers verified ones until they expire."""
 
     def __init__(self, secret_key: str, clock: Clock, *, lifetime_seconds: int) -> None:
         self._key = secret_key
         self._clock = clock
         self.lifetime_seconds = lifetime_seconds
-        self._verified: dict[str, AccessClaims] = {}
+        self._verified: LRUCache[str, AccessClaims] = LRUCache(_MAX_REMEMBERED)
 
     def issue(self, user: User, *, lifetime_seconds: int | None = None, session_id: str | None = None) -> str:
         """Sign an access token for an account."""
@@ -50,7 +51,7 @@ class Tokens:
         return self._sign("access", user.id, now + lifetime_seconds, {"iat": now, **own})
 
     def issue_refresh(self, session: Session) -> str:
-        """Sign the refresh token of a session's generation; for the same generation always the same one."""
+        """Sign the refresh token of a session's generation; the same generation always gets the same token."""
         own = {"sid": session.id, "gen": session.generation}
         return self._sign("refresh", session.user.id, session.expires_at // SECOND, own)
 
@@ -59,8 +60,6 @@ class Tokens:
         claims = self._verified.get(token)
         if claims is None:
             claims = self._read_access(token)
-            if len(self._verified) >= _MAX_REMEMBERED:
-                self._verified.clear()
             self._verified[token] = claims
         if claims.expires_at <= self._clock() // SECOND:
             self._verified.pop(token, None)
@@ -68,7 +67,7 @@ class Tokens:
         return claims
 
     def read_refresh(self, token: str) -> RefreshClaims:
-        """Check a refresh token but for whether it was used. Raises Unauthenticated."""
+        """Verify a refresh token, but not whether it was used before. Raises Unauthenticated."""
         payload = self._decode(token, "refresh")
         try:
             claims = RefreshClaims(int(payload["sub"]), str(payload["sid"]), int(payload["gen"]))
