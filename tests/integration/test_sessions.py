@@ -15,7 +15,8 @@ from headway.app import make_services
 from headway.errors import Unauthenticated
 from headway.identity import Client, Role
 from headway.instants import DAY, MINUTE
-from headway.limits.limiter import Attempts, Limit
+from headway.limits.limiter import DatabaseRateLimiter
+from headway.limits.model import RateLimit
 from headway.limits.tables import rate_limits
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY
@@ -231,14 +232,15 @@ async def test_attempts_at_once_are_counted_while_old_ones_are_swept_away(
 ) -> None:
     keys = [f"key {number:03}" for number in range(300)]
     async with a_world(settings) as other:
-        counting = [Attempts(each.database, clock) for each in (world, other)]
+        limiters = [DatabaseRateLimiter(each.database, clock) for each in (world, other)]
         for _round in range(3):
             async with world.database.write() as tx:
                 await tx.run(delete(rate_limits))
                 for key in keys:
                     await tx.run(insert(rate_limits).values(key=key, times="[]", expires_at=clock.now - MINUTE))
             # Those that are swept last are counted first.
-            taken = [counting[n % 2].take([Limit(key, 10, MINUTE)]) for n, key in enumerate(keys[::-2] + keys[::50])]
+            limit = RateLimit("any", 10)
+            taken = [limiters[n % 2].take_all({key: limit}) for n, key in enumerate(keys[::-2] + keys[::50])]
 
             assert await asyncio.gather(*taken) == [clock.now] * len(taken)
             is_old = rate_limits.c.expires_at < clock.now

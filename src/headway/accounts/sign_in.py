@@ -14,8 +14,9 @@ from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Client, Role
 from headway.ids import NewId
-from headway.instants import DAY, HOUR, MINUTE, SECOND, Clock
-from headway.limits.limiter import Attempts, Limit
+from headway.instants import DAY, SECOND, Clock
+from headway.limits.limiter import DatabaseRateLimiter
+from headway.limits.model import RateLimit
 
 REFRESH_LIFETIME = 7 * DAY
 SESSION_LIFETIME = 90 * DAY
@@ -25,12 +26,30 @@ GRACE = 30 * SECOND
 """For so long a used refresh token still gives its successor: a browser's tabs may use it at the same time."""
 
 
+_FAILURES_WINDOW_SECONDS = 15 * 60
+
+
 class SignInLimits(NamedTuple):
     """How many failed sign-ins there may be in 15 minutes, and how many registrations in an hour."""
 
     failures_per_address: int = 10
     failures_per_client: int = 100
     registrations_per_client: int = 100
+
+    @property
+    def address_failures(self) -> RateLimit:
+        """The limit of failed sign-ins at an address."""
+        return RateLimit("sign-in address", self.failures_per_address, _FAILURES_WINDOW_SECONDS)
+
+    @property
+    def client_failures(self) -> RateLimit:
+        """The limit of failed sign-ins from a client."""
+        return RateLimit("sign-in client", self.failures_per_client, _FAILURES_WINDOW_SECONDS)
+
+    @property
+    def registrations(self) -> RateLimit:
+        """The limit of registrations from a client."""
+        return RateLimit("register client", self.registrations_per_client, 3600)
 
 
 class SignIn:
@@ -51,7 +70,7 @@ class SignIn:
         self._accounts = accounts
         self._audit = audit
         self._passwords = Passwords()
-        self._attempts = Attempts(database, clock)
+        self._limiter = DatabaseRateLimiter(database, clock)
         self._limits = limits
 
     async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
@@ -60,18 +79,18 @@ class SignIn:
         check_words("interests", interests)
         email = normalized_email(email)
         self._passwords.check("password", password)
-        await self._attempts.take([Limit(f"register client {client.address}", self._limits.registrations_per_client, HOUR)])
+        await self._limiter.take_all({f"register client {client.address}": self._limits.registrations})
         hashed = await self._passwords.hash(password)
         return NewUser(Role.PARTICIPANT, name, email, None, hashed, interests)
 
     async def sign_in(self, *, email: str, password: str, client: Client) -> Session:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         email = email.strip().lower()[:254]
-        limits = [
-            Limit(f"sign-in address {email}", self._limits.failures_per_address, 15 * MINUTE),
-            Limit(f"sign-in client {client.address}", self._limits.failures_per_client, 15 * MINUTE),
-        ]
-        taken_at = await self._attempts.take(limits)
+        limits = {
+            f"sign-in address {email}": self._limits.address_failures,
+            f"sign-in client {client.address}": self._limits.client_failures,
+        }
+        taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             user, stored = await users.credentials(tx, email) or (None, None)
         is_right = await self._passwords.verify(stored, password)
@@ -79,7 +98,7 @@ class SignIn:
             async with self._database.write() as tx:
                 await self._audit.by_somebody(tx, Action.LOGIN_FAILED, user, email=email, client=client)
             raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
-        await self._attempts.give_back(limits, taken_at)
+        await self._limiter.give_back(limits, taken_at)
         return await self._begin(user, client)
 
     async def refresh(self, *, user_id: int, session_id: str, generation: int, client: Client) -> Session:
@@ -117,16 +136,16 @@ class SignIn:
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("newPassword", new)
-        limits = [
-            Limit(f"password user {user_id}", self._limits.failures_per_address, 15 * MINUTE),
-            Limit(f"sign-in client {client.address}", self._limits.failures_per_client, 15 * MINUTE),
-        ]
-        taken_at = await self._attempts.take(limits)
+        limits = {
+            f"password user {user_id}": self._limits.address_failures,
+            f"sign-in client {client.address}": self._limits.client_failures,
+        }
+        taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             stored = await users.password_hash(tx, user_id)
         if not await self._passwords.verify(stored, current):
             raise Invalid.field("currentPassword", "is wrong")
-        await self._attempts.give_back(limits, taken_at)
+        await self._limiter.give_back(limits, taken_at)
         hashed = await self._passwords.hash(new)
         async with self._database.write() as tx:
             user = await self._store(tx, user_id, hashed)

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from cachetools import TLRUCache
 
-from headway.http.valkey import TIMEOUT_SECONDS, Breaker, namespace
 from headway.settings import Settings
 from headway.telemetry import Metrics
+from headway.valkey import TIMEOUT_SECONDS, Breaker, namespace
 
 
 class Store(ABC):

@@ -11,11 +11,11 @@ from litestar.handlers import HTTPRouteHandler
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, plain
 from headway.http.openapi import Kind, documented
-from headway.http.rate_limits import RateLimit
 from headway.http.requests import json_body
 from headway.idempotency.model import NOBODY, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
+from headway.limits.model import RateLimit
 
 _NUL = "must not contain NUL characters"
 _MAX_USER_AGENT = 500

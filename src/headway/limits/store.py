@@ -1,4 +1,4 @@
-"""Tries that are limited, as rows: the times of the last ones under each key."""
+"""Rate limits as rows: the times of the counted requests under each key."""
 
 import msgspec
 from sqlalchemy import bindparam, delete, select, update
@@ -25,21 +25,21 @@ _delete_expired = delete(rate_limits).where(rate_limits.c.key.in_(_expired))
 
 
 def stored_key(tx: WriteTransaction, key: str) -> str:
-    """Give the form in which a key is stored: it may name an address, which is nobody's to read."""
+    """Return the stored form of a key, a keyed hash: the key may name an e-mail address."""
     return tx.keyring.sign(key)
 
 
 async def lock_times(tx: WriteTransaction, key: str, now: Instant) -> list[Instant]:
-    """Lock a stored key until the transaction ends and give its times; they must be locked in ascending order."""
+    """Lock a stored key until the transaction ends and return its times. Lock several keys in ascending order."""
     times: list[Instant] = msgspec.json.decode((await tx.one(_lock, key=key, now=now))["times"])
     return times
 
 
 async def set_times(tx: WriteTransaction, key: str, times: list[Instant], *, expires_at: Instant) -> None:
-    """Overwrite the times of a locked key; after `expires_at` they no longer matter."""
+    """Overwrite the times of a locked key; after `expires_at` they may be deleted."""
     await tx.run(_update, wanted=key, new_times=msgspec.json.encode(times).decode(), until=expires_at)
 
 
 async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
-    """Delete some of those that no longer matter; this comes last: who waits for them meanwhile is not to be waited for."""
+    """Delete up to 100 expired keys. Call it last: it takes locks out of order, and skips keys that are locked."""
     await tx.run(_delete_expired, now=now)

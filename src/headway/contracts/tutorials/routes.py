@@ -7,9 +7,9 @@ from litestar import Router
 from headway.contracts.tutorials import mapping, wire
 from headway.contracts.tutorials.errors import render_error, status_of
 from headway.http.contract import Contract
-from headway.http.rate_limits import RateLimit
 from headway.http.routing import Answer, Asked, Routes
 from headway.idempotency.service import Idempotency
+from headway.limits.model import RateLimit
 from headway.tutorials.service import Tutorials
 
 PREFIX = "/v1/tutorials/progress"
