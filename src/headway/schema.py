@@ -1,4 +1,4 @@
-"""Bringing a database to the schema of this version, and saying whether it is there."""
+"""The schema: migrate a database to this version, and check that it is there."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ from headway.telemetry import Metrics
 from headway.tutorials import tables as tutorials_tables
 
 metadata = types.metadata
-"""All tables together: each is described in its room, and importing the room's `tables` puts it here."""
+"""The tables of all rooms: importing a room's `tables` adds them."""
 _ROOMS = (
     accounts_tables,
     assessments_tables,
@@ -58,32 +58,32 @@ _version: Statement = select(text("version_num")).select_from(text("alembic_vers
 
 
 class UnknownVersionError(ValueError):
-    """The database, or the one who asks, names a schema version that this code does not know."""
+    """The database has, or the caller names, a schema version that this code does not know."""
 
 
 def head() -> str:
-    """Give the newest schema version that this code knows."""
+    """Return the newest schema version that this code knows."""
     found = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     assert found is not None  # noqa: S101 - the folder has migrations
     return found
 
 
-async def is_current(database: Database, wanted: str) -> bool:
-    """Say whether an open database has the wanted schema version. Raises WrongKeyError if its keys are others."""
+async def is_current(database: Database, version: str) -> bool:
+    """Return whether an open database has a schema version. Raises WrongKeyError if the keyring cannot decrypt its data."""
     async with database.read() as tx:
         found = await tx.first(_version)
-        if found is None or found[0] != wanted:
+        if found is None or found[0] != version:
             return False
         await index_keys.prove(tx)
     return True
 
 
 async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool = False) -> None:
-    """Bring the database to a schema version, under a lock: of several processes one does it and the others wait.
+    """Migrate the database to a schema version, under a lock: of several processes one migrates and the others wait.
 
-    A server process that owns its SQLite file already says so with `is_owner`.
+    `is_owner` tells that this process has locked its SQLite file already.
     Raises Unavailable if the database cannot be reached, FileInUseError if an older server runs on the SQLite file,
-    UnknownVersionError for a version, wanted or found, that this code does not know.
+    UnknownVersionError if this code does not know `revision` or the version of the database.
     """
     try:
         if settings.is_sqlite:
@@ -120,7 +120,7 @@ def _database(settings: Settings, metrics: Metrics | None) -> Database:
 
 
 async def prove_keys(settings: Settings) -> None:
-    """See that the settings have the keys of the database. Raises WrongKeyError, Unavailable."""
+    """Check that the settings have the keys of the database. Raises WrongKeyError, Unavailable."""
     opened = database(settings)
     await opened.open()
     try:
@@ -141,11 +141,11 @@ def configuration(connection: Connection) -> Config:
 
 @contextmanager
 def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: bool = False) -> Iterator[Connection]:
-    """Open a SQLAlchemy connection whose transactions cover DDL too, as Alembic needs it."""
+    """Open a SQLAlchemy connection whose transactions include DDL, as Alembic needs it."""
     engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool, connect_args={"timeout": timeout_seconds})
 
     @event.listens_for(engine, "connect")
-    def begin_by_hand(connection: Any, _record: object) -> None:
+    def disable_implicit_begin(connection: Any, _record: object) -> None:
         connection.isolation_level = None
 
     @event.listens_for(engine, "begin")
@@ -160,7 +160,7 @@ def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: b
 def _migrate_sqlite(settings: Settings, revision: str, is_owner: bool) -> None:
     path = settings.sqlite_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Looking waits for nobody who writes.
+    # A read does not wait for writers.
     with sqlite_connection(path, is_read_only=True) as connection:
         if _is_at(connection, revision):
             return

@@ -1,4 +1,4 @@
-"""What operators see: metrics in Prometheus' words and structured log lines."""
+"""Telemetry: Prometheus metrics and structured log lines."""
 
 import asyncio
 import logging
@@ -19,16 +19,16 @@ from prometheus_client.process_collector import ProcessCollector
 from headway.errors import FieldError
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable that names the folder in which server processes share their metrics; it must be set before they start."""
+"""The variable with the folder in which server processes share their metrics; set it before they start."""
 _SAMPLE_EVERY_SECONDS = 1.0
 _PLACE = re.compile(r"\[\d+\]")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request at work; every log line and every error carries it."""
+"""The id of the current request; every log line and every error carries it."""
 
 
 class CollectorMeters(NamedTuple):
-    """How a collector is doing."""
+    """The metrics of a collector."""
 
     waiting: Gauge
     capacity: Gauge
@@ -39,17 +39,17 @@ class CollectorMeters(NamedTuple):
 class Metrics:
     """The metrics of one server process. Times are in seconds; `endpoint` is a route template, never a raw path.
 
-    Where `SHARED_FOLDER` is set, the values live in files there, and the page adds up those of all processes that share it.
+    If `SHARED_FOLDER` is set, the values are in files there, and the page adds up those of all processes that share it.
     """
 
     def __init__(self) -> None:
         self._folder = os.environ.get(SHARED_FOLDER)
         if self._folder is not None:
-            # A process that died may have had the same id: its gauges are not ours.
+            # Drop the gauges of a dead process that had the same id.
             multiprocess.mark_process_dead(os.getpid(), self._folder)  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.samplers: list[Callable[[], None]] = []
-        """Set what is looked at from time to time, instead of at each change."""
+        """Functions that set metrics that are sampled, not updated at each change."""
         if self._folder is None:
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
@@ -71,19 +71,19 @@ class Metrics:
         )
         self.rejections = Counter(
             "headway_rejections",
-            "Refused requests, and items of them, by the error's code and the field at fault, if it is one.",
+            "Refused requests and items, by the error code and the field at fault, if any.",
             ["reason", "field"],
             registry=self.registry,
         )
         self.cache_reads = Counter(
             "headway_cache_reads",
-            "Answers looked for in the cache, by what came of it: hit, miss, or failure where it did not answer.",
+            "Reads of the response cache, by outcome: hit, miss, or failure if it did not answer.",
             ["kind", "outcome"],
             registry=self.registry,
         )
         self.rate_limit_fallbacks = Counter(
             "headway_rate_limit_fallbacks",
-            "Requests limited by this process alone, because Valkey did not answer.",
+            "Requests that this process limited alone because Valkey did not answer.",
             registry=self.registry,
         )
         self.live_connections = Gauge(
@@ -95,10 +95,10 @@ class Metrics:
 
     def _make_ingest(self) -> None:
         self.observations = Counter(
-            "headway_observations", "Events and heartbeats by what became of them.", ["outcome"], registry=self.registry
+            "headway_observations", "Events and heartbeats, by outcome.", ["outcome"], registry=self.registry
         )
-        self.ingest = self._collector("ingest", "Reports of activity")
-        self.log = self._collector("log", "Entries of the activity log")
+        self.ingest = self._collector("ingest", "Reports of events")
+        self.log = self._collector("log", "Audit entries")
 
     def _collector(self, name: str, items: str) -> CollectorMeters:
         return CollectorMeters(
@@ -109,7 +109,7 @@ class Metrics:
                 registry=self.registry,
             ),
             capacity=Gauge(
-                f"headway_{name}_capacity", "Weight that may wait.", multiprocess_mode="livesum", registry=self.registry
+                f"headway_{name}_capacity", "Largest weight that may wait.", multiprocess_mode="livesum", registry=self.registry
             ),
             group_size=Histogram(
                 f"headway_{name}_group_size",
@@ -125,7 +125,7 @@ class Metrics:
     def _make_database(self) -> None:
         self.transaction_seconds = Histogram(
             "headway_transaction_seconds",
-            "Time of a transaction, from asking for a connection to its end, by kind: read or write.",
+            "Time of a transaction, from the request for a connection to its end, by kind: read or write.",
             ["kind"],
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
@@ -145,12 +145,12 @@ class Metrics:
         )
 
     def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
-        """Count a refusal by its error's code, for each field at fault; places in lists are not told apart."""
+        """Count a refusal by its error code, once for each field at fault; indexes of lists are left out."""
         for field in [each.field for each in fields] or [""]:
             self.rejections.labels(reason, _PLACE.sub("[]", field)).inc()
 
     def page(self) -> bytes:
-        """Give the metrics in Prometheus' text format, those of all processes where they are shared."""
+        """Return the metrics in Prometheus' text format, summed over all processes that share them."""
         self.sample()
         if self._folder is None:
             return generate_latest(self.registry)
@@ -161,19 +161,19 @@ class Metrics:
         return generate_latest(merged)
 
     def sample(self) -> None:
-        """Set what is only looked at from time to time."""
+        """Set the sampled metrics."""
         for each in self.samplers:
             each()
 
     async def sample_for_ever(self) -> None:
-        """Keep what is sampled new for the pages that other processes give."""
+        """Set the sampled metrics once a second, for the pages of other processes."""
         while True:
             self.sample()
             await asyncio.sleep(_SAMPLE_EVERY_SECONDS)
 
 
 class _SharedProcess:
-    """What this process uses of the machine, in metrics that add up; the library's own tell of one process only."""
+    """The CPU time, memory and files of this process, in metrics that can be summed; the library's own cannot."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._collector = ProcessCollector(registry=None)
@@ -191,7 +191,7 @@ class _SharedProcess:
         }
 
     def sample(self) -> None:
-        """Look at the process."""
+        """Read the values of the process."""
         for family in self._collector.collect():
             value = family.samples[0].value
             if family.name in self._gauges:
@@ -202,12 +202,12 @@ class _SharedProcess:
 
 
 def _forget_dead_processes(folder: str) -> None:
-    """Drop the gauges of processes that are no more; what they counted stays."""
+    """Drop the gauges of processes that have ended; their counters stay."""
     for pid in {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_live*.db")}:
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
-            # Another process that is asked for the page may have been faster.
+            # Another process may have removed it first.
             with suppress(FileNotFoundError):
                 multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 

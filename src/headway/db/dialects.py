@@ -1,9 +1,9 @@
-"""The only place where SQLite and PostgreSQL differ: how statements are compiled, and how many rows go in at once.
+"""Where SQLite and PostgreSQL differ: how statements compile, and how sets of rows are passed.
 
-A statement is a SQLAlchemy Core construct, made once at import. It is compiled once per dialect and run on the raw driver.
-Sets of rows go in at once: on PostgreSQL each column as the text of an array (asyncpg's own arrays were measured to cost three
-times the processor time), on SQLite all as one JSON text where rows are looked up, and by the driver's `executemany` where they
-are written, at half the cost of JSON.
+A statement is a SQLAlchemy Core construct, made once at import, compiled once per dialect, and run on the raw driver.
+PostgreSQL gets each column of a set of rows as the text of an array: asyncpg's own arrays were measured to cost three times
+the processor time. SQLite gets the set as one JSON text to look rows up, and by `executemany` to write them, at half the
+cost of JSON.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,7 @@ RowValues = Sequence[tuple[Any, ...]]
 
 
 class _RowSource(FunctionElement[Any]):
-    """A set of rows given as a parameter; see `rows`."""
+    """A set of rows as a parameter; see `rows`."""
 
     inherit_cache = False
 
@@ -65,13 +65,13 @@ def _json_each(element: _RowSource, compiler: SQLCompiler, **options: Any) -> st
 
 
 def rows(name: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
-    """Make a set of rows to select from or join; it is given at run time as the parameter `name`, a list of tuples."""
+    """Return a set of rows to select from or join; its value is the parameter `name`, a list of tuples."""
     return _RowSource(name, columns).table_valued(*columns, name=name)
 
 
 class WriteRows:
-    """An INSERT of many rows. Where the primary key exists, the columns `update` are overwritten, what is given for those of
-    `add` is added to what is there, and if there are neither nothing happens.
+    """An INSERT of many rows. If the primary key exists, it overwrites the columns `update` and adds to the columns `add`;
+    without either it does nothing.
     """
 
     def __init__(self, table: Table, columns: Sequence[str], *, update: Sequence[str] = (), add: Sequence[str] = ()) -> None:
@@ -79,11 +79,11 @@ class WriteRows:
 
     @cached_property
     def keys_that_exist(self) -> ClauseElement:
-        """A SELECT of those primary keys, given as the set of rows `keys`, that are in the table."""
+        """A SELECT of those primary keys of the set of rows `keys` that exist."""
         key = list(self.table.primary_key)
-        given = rows("keys", {column.name: column.type for column in key})
-        matches = and_(*(column == given.c[column.name] for column in key))
-        return select(*key).select_from(given).join(self.table, matches)
+        keys = rows("keys", {column.name: column.type for column in key})
+        matches = and_(*(column == keys.c[column.name] for column in key))
+        return select(*key).select_from(keys).join(self.table, matches)
 
     def for_one_row(self) -> Insert:
         """Build it with a bind parameter for each column."""
@@ -91,9 +91,9 @@ class WriteRows:
 
     def from_rows(self, name: str) -> Insert:
         """Build it from the set of rows `name`."""
-        given = rows(name, {column: self.table.c[column].type for column in self.columns})
+        source = rows(name, {column: self.table.c[column].type for column in self.columns})
         return self._or_else(
-            insert(self.table).from_select(list(self.columns), select(*(given.c[column] for column in self.columns)))
+            insert(self.table).from_select(list(self.columns), select(*(source.c[column] for column in self.columns)))
         )
 
     def _or_else(self, statement: Insert) -> Insert:
@@ -106,7 +106,7 @@ class WriteRows:
 
 
 class UpdateRows:
-    """An UPDATE of many rows by their primary key; each row gives the new values first, then the key."""
+    """An UPDATE of many rows by their primary key; a row has the new values first, then the key."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
         self.table, self.changed = table, tuple(columns)
@@ -114,13 +114,13 @@ class UpdateRows:
         self.columns = self.changed + self.key
 
     def for_one_row(self) -> Update:
-        """Build it with a bind parameter for each column, named `to_…`: they may not be named like the columns."""
+        """Build it with a bind parameter for each column, named `to_…`: SQLAlchemy reserves the columns' own names."""
         return self._set({name: bindparam(f"to_{name}", type_=self.table.c[name].type) for name in self.columns})
 
     def from_rows(self, name: str) -> Update:
         """Build it from the set of rows `name`."""
-        given = rows(name, {column: self.table.c[column].type for column in self.columns})
-        return self._set({column: given.c[column] for column in self.columns})
+        source = rows(name, {column: self.table.c[column].type for column in self.columns})
+        return self._set({column: source.c[column] for column in self.columns})
 
     def _set(self, values: Mapping[str, ColumnElement[Any]]) -> Update:
         changed = {name: values[name] for name in self.changed}
@@ -132,7 +132,7 @@ RowsStatement = WriteRows | UpdateRows
 
 
 class _Slot(NamedTuple):
-    """Where one positional parameter comes from: a plain value, a set of rows as JSON, or one of its columns as an array."""
+    """The source of a positional parameter: a plain value, a set of rows as JSON, or one of its columns as an array."""
 
     name: str
     form: str
@@ -146,26 +146,26 @@ class Compiled(NamedTuple):
     sql: str
     slots: tuple[_Slot, ...]
     arrange: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None
-    """For writing many rows one by one: puts a row's values in the order of the positions."""
+    """For `executemany`: puts a row's values in the order of the positions."""
 
-    def bind(self, given: Mapping[str, Any]) -> list[Any]:
-        """Put the given parameters in their positions."""
+    def bind(self, params: Mapping[str, Any]) -> list[Any]:
+        """Put parameters in their positions."""
         values: list[Any] = []
         columns: dict[str, list[tuple[Any, ...]]] = {}
         for name, form, column, default in self.slots:
             if not form:
-                values.append(given.get(name, default))
+                values.append(params.get(name, default))
             elif form == "rows":
-                values.append(msgspec.json.encode(given[name]).decode())
+                values.append(msgspec.json.encode(params[name]).decode())
             else:
                 if name not in columns:
-                    columns[name] = list(zip(*given[name], strict=True))
+                    columns[name] = list(zip(*params[name], strict=True))
                 values.append(_array(columns[name][column], form) if columns[name] else "{}")
         return values
 
 
 def _array(values: Sequence[Any], form: str) -> str:
-    """Write values as the text of a PostgreSQL array; numbers and booleans are written there as they are in JSON."""
+    """Write values as the text of a PostgreSQL array; it has the numbers and booleans of JSON."""
     if form == "json":
         return "{" + msgspec.json.encode(values).decode()[1:-1] + "}"
     return "{" + ",".join("NULL" if text is None else _quoted(text) for text in values) + "}"
@@ -178,23 +178,23 @@ def _quoted(text: str) -> str:
 
 
 class Dialect:
-    """One of the two databases: it compiles statements and remembers them."""
+    """Compiles statements for one of the two databases, and caches them."""
 
     def __init__(self, sql_dialect: SqlDialect) -> None:
         self._dialect = sql_dialect
         self.name = sql_dialect.name
-        # The statements are kept beside their text: their identities must not be given to others while it is remembered.
+        # Keep the statements alive: the cache is keyed by their identities.
         self._compiled: dict[int | tuple[int, ...], tuple[object, Compiled]] = {}
 
     def compile(self, statement: Statement) -> Compiled:
-        """Give the statement's text for this database, compiling it the first time; one that writes rows, for one row."""
+        """Return the compiled statement; one that writes rows, for one row."""
         known = self._compiled.get(id(statement))
         if known is None:
             known = self._compiled[id(statement)] = (statement, self._compile(statement))
         return known[1]
 
     def compile_together(self, statements: Sequence[RowsStatement]) -> Compiled:
-        """Give one text that writes the sets of rows `rows0`, `rows1`, … of several statements on different tables."""
+        """Return one statement that writes the sets of rows `rows0`, `rows1`, … of several statements on different tables."""
         identity = tuple(map(id, statements))
         known = self._compiled.get(identity)
         if known is None:
@@ -208,7 +208,7 @@ class Dialect:
         if isinstance(statement, WriteRows | UpdateRows):
             statement = statement.for_one_row()
         compiled = statement.compile(dialect=self._dialect)
-        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - tells the type checker what Core statements compile to
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker: Core statements compile to this
         slots = tuple(_slot(name, compiled.params.get(name)) for name in compiled.positiontup or ())
         arrange = itemgetter(*(columns.index(slot.name.removeprefix("to_")) for slot in slots)) if columns else None
         return Compiled(str(compiled), slots, arrange)

@@ -1,4 +1,4 @@
-"""The keys of an installation: the one that signs tokens, and those that encrypt what is personal."""
+"""The keys of an installation: one signs tokens, the others encrypt personal data."""
 
 import hmac
 import os
@@ -16,29 +16,29 @@ from headway.settings import Settings, SettingsError
 
 
 class WrongKeyError(Unavailable):
-    """None of the keys can read what is stored."""
+    """None of the keys can decrypt what is stored."""
 
 
 class Keyring:
-    """Encrypts and signs with the first of its keys; what any other of them wrote can still be read.
+    """Encrypts and signs with the first of its keys, decrypts and verifies with all of them.
 
-    The keys are asked for when the first of them is needed: where nothing personal is read or written, there need be none.
+    `keys` is called on first use: a command that reads and writes no personal data needs no key.
     """
 
     def __init__(self, keys: Callable[[], Sequence[str]]) -> None:
-        self._find_keys = keys
+        self._load_keys = keys
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Keyring":
-        """Give the keys of the settings; where none are set there is one, the key that signs tokens."""
+        """Return the keyring of the settings; without encryption keys it has one, the key that signs tokens."""
         return cls(lambda: settings.keys_of_data or [signing_key(settings)])
 
     def encrypt(self, text: str) -> str:
-        """Encrypt a text (Fernet: AES-128 in CBC mode with HMAC-SHA256); each time it looks different."""
+        """Encrypt a text with Fernet (AES-128-CBC, HMAC-SHA256); the same text gives another result each time."""
         return self._newest.encrypt(text.encode()).decode()
 
     def decrypt(self, token: str) -> str:
-        """Give the text that was encrypted. Raises WrongKeyError, also for a text that was tampered with."""
+        """Decrypt a text. Raises WrongKeyError, also for a text that was tampered with."""
         try:
             return self._all.decrypt(token).decode()
         except InvalidToken as error:
@@ -46,11 +46,11 @@ class Keyring:
             raise WrongKeyError(message) from error
 
     def decrypt_if(self, token: str | None) -> str | None:
-        """Decrypt a text where there is one. Raises WrongKeyError."""
+        """Decrypt a text unless it is None. Raises WrongKeyError."""
         return None if token is None else self.decrypt(token)
 
     def is_newest(self, token: str) -> bool:
-        """Say whether a text was encrypted with the first key."""
+        """Return whether a text was encrypted with the first key."""
         try:
             self._newest.decrypt(token)
         except InvalidToken:
@@ -58,16 +58,16 @@ class Keyring:
         return True
 
     def sign(self, text: str) -> str:
-        """Give a keyed hash of a text, as hexadecimal digits: only who has the first key can make it."""
+        """Return the HMAC-SHA256 of a text under the first key, as hexadecimal digits."""
         return _keyed_hash(self._signing_keys[0], text)
 
     def has_signed(self, text: str, signature: str) -> bool:
-        """Say whether a keyed hash was made of this text, with any of the keys."""
+        """Return whether a signature is the HMAC of this text under any of the keys."""
         return any(hmac.compare_digest(_keyed_hash(key, text), signature) for key in self._signing_keys)
 
     @cached_property
     def _keys(self) -> Sequence[str]:
-        return self._find_keys()
+        return self._load_keys()
 
     @cached_property
     def _newest(self) -> Fernet:
@@ -83,9 +83,9 @@ class Keyring:
 
 
 def signing_key(settings: Settings) -> str:
-    """Give the key that signs tokens: the setting, or one made once and kept beside the SQLite file for its owner only.
+    """Return the key that signs tokens: the setting, or a key made once and stored beside the SQLite file, mode 600.
 
-    Raises SettingsError on PostgreSQL, where every server has to be given the same key.
+    Raises SettingsError on PostgreSQL without the setting: every server needs the same key.
     """
     if settings.secret_key is not None:
         return settings.secret_key
@@ -96,7 +96,7 @@ def signing_key(settings: Settings) -> str:
     database.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     if not path.exists():
-        # Written aside and linked into place, so that of two processes that start at once both use the same whole key.
+        # Link a complete file into place, so that two processes that start together use the same key.
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
         try:

@@ -1,4 +1,4 @@
-"""Numbers that say whether what server processes keep in memory is still true: each grows with what it stands for."""
+"""Revision numbers that invalidate what server processes cache in memory."""
 
 from sqlalchemy import bindparam, select
 
@@ -15,10 +15,10 @@ _grow = _first.on_conflict_do_update(index_elements=[revisions.c.name], set_={"r
 
 
 async def read(tx: ReadTransaction) -> dict[str, int]:
-    """Give the numbers by name; one that is missing never grew."""
+    """Return the numbers by name; a missing one has never grown."""
     return {row["name"]: row["revision"] for row in await tx.all(_all)}
 
 
 async def grow(tx: WriteTransaction, name: str) -> None:
-    """Tell all server processes that what they hold under this name may be out of date."""
+    """Invalidate what all server processes cache under this name."""
     await tx.run(_grow, name=name)

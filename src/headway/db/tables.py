@@ -1,4 +1,4 @@
-"""The tables that the database layer keeps for itself."""
+"""The tables of the database layer itself."""
 
 from sqlalchemy import BigInteger, Column, Table, Text
 
@@ -10,7 +10,7 @@ index_keys = Table(
     Column("name", Text, primary_key=True),
     Column("key", Text, nullable=False, comment="encrypted"),
 )
-"""Keys of the hashes by which encrypted texts are found."""
+"""Keys of the hashes used to look up encrypted texts."""
 
 revisions = Table(
     "revisions",
@@ -18,4 +18,4 @@ revisions = Table(
     Column("name", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
-"""A number for each thing that server processes keep in memory; it grows in the transaction that changes the thing."""
+"""A number for each thing that server processes cache; it grows in the transaction that changes the thing."""

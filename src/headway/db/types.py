@@ -1,8 +1,8 @@
-"""What every table is described with: one schema for SQLite and PostgreSQL.
+"""Column types and conventions of all tables: one schema for SQLite and PostgreSQL.
 
 Every learner-owned table has the learner's id first in its primary key and in each unique constraint, so that it can be
-distributed by learner. Times are `timestamptz` on PostgreSQL and integers (milliseconds) on SQLite; the drivers hand both to
-us as integers. JSON is kept as text that only Headway writes.
+partitioned by learner. Times are `timestamptz` on PostgreSQL and integers (milliseconds) on SQLite; both drivers return
+integers. JSON is text that only Headway writes.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,13 @@ metadata = MetaData(
 
 Timestamp: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True), "postgresql")
 Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite gives out ids by itself only in a column that is exactly INTEGER."""
+"""SQLite numbers rows by itself only in a column of type INTEGER."""
 
 ENCRYPTED_ROWS = "encrypted_rows"
 """In a column's `info`: a function from its table to the condition of the rows that are encrypted."""
 
 UPDATED_IN_PLACE = {"fillfactor": 80}
-"""Rows that are rewritten with almost every event leave room in their page, so that PostgreSQL can update them in place."""
+"""Leave room in the pages of rows that almost every event rewrites, so that PostgreSQL can update them in place (HOT)."""
 
 
 def id_sequence(table: str) -> Sequence:
@@ -50,5 +50,5 @@ def encrypted_column(
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
-    """Return the constraint that a column holds one of these words."""
+    """Return the constraint that a column holds one of these values."""
     return CheckConstraint(f"{column} IN ({', '.join(repr(str(v)) for v in values)})", name=column)

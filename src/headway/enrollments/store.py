@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, or_, select, update
 
 from headway.accounts.tables import users
 from headway.courses.evidence import decode_evidence, encode_evidence
@@ -103,11 +103,6 @@ _completed_among = (
     .join(_keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
     .where(enrollments.c.completed_at.is_not(None))
 )
-_open_in_course = (
-    select(func.count())
-    .select_from(enrollments)
-    .where(enrollments.c.course_id == bindparam("course_id"), status_among(*sorted(OPEN)))
-)
 
 
 _limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
@@ -202,11 +197,6 @@ async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequenc
     """Say which of these courses the learner has completed, also if the learner left them since."""
     found = await tx.all(_completed_among, keys=[(user_id, course_id) for course_id in course_ids])
     return {row["course_id"] for row in found}
-
-
-async def count_open(tx: ReadTransaction, course_id: int) -> int:
-    """Count the learners who hold a seat in a course."""
-    return int((await tx.one(_open_in_course, course_id=course_id))[0])
 
 
 async def most_active(tx: ReadTransaction, course_id: int) -> int:
