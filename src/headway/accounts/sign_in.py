@@ -1,7 +1,6 @@
 """Registering, signing in and out, and the sessions in between."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from headway.accounts import sessions_store as sessions
 from headway.accounts import users_store as users
@@ -16,6 +15,7 @@ from headway.identity import Client, Role
 from headway.ids import NewId
 from headway.instants import DAY, HOUR, MINUTE, SECOND, Clock
 from headway.limits.limiter import Attempts, Limit
+from headway.settings import Settings
 
 REFRESH_LIFETIME = 7 * DAY
 SESSION_LIFETIME = 90 * DAY
@@ -23,14 +23,6 @@ SESSION_LIFETIME = 90 * DAY
 
 GRACE = 30 * SECOND
 """For so long a used refresh token still gives its successor: a browser's tabs may use it at the same time."""
-
-
-class SignInLimits(NamedTuple):
-    """How many failed sign-ins there may be in 15 minutes, and how many registrations in an hour."""
-
-    failures_per_address: int = 10
-    failures_per_client: int = 100
-    registrations_per_client: int = 100
 
 
 class SignIn:
@@ -43,7 +35,7 @@ class SignIn:
         new_id: NewId,
         accounts: Accounts,
         audit: AuditRecorder,
-        limits: SignInLimits,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -52,7 +44,7 @@ class SignIn:
         self._audit = audit
         self._passwords = Passwords()
         self._attempts = Attempts(database, clock)
-        self._limits = limits
+        self._settings = settings
 
     async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
         """Check a learner's registration and count it, and give the account to be made. Raises Invalid, RateLimited."""
@@ -60,7 +52,7 @@ class SignIn:
         check_words("interests", interests)
         email = normalized_email(email)
         self._passwords.check("password", password)
-        await self._attempts.take([Limit(f"register client {client.address}", self._limits.registrations_per_client, HOUR)])
+        await self._attempts.take([Limit(f"register client {client.address}", self._settings.registrations_per_client, HOUR)])
         hashed = await self._passwords.hash(password)
         return NewUser(Role.PARTICIPANT, name, email, None, hashed, interests)
 
@@ -68,8 +60,8 @@ class SignIn:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         email = email.strip().lower()[:254]
         limits = [
-            Limit(f"sign-in address {email}", self._limits.failures_per_address, 15 * MINUTE),
-            Limit(f"sign-in client {client.address}", self._limits.failures_per_client, 15 * MINUTE),
+            Limit(f"sign-in address {email}", self._settings.failed_sign_ins_per_address, 15 * MINUTE),
+            Limit(f"sign-in client {client.address}", self._settings.failed_sign_ins_per_client, 15 * MINUTE),
         ]
         taken_at = await self._attempts.take(limits)
         async with self._database.read() as tx:
@@ -118,8 +110,8 @@ class SignIn:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("newPassword", new)
         limits = [
-            Limit(f"password user {user_id}", self._limits.failures_per_address, 15 * MINUTE),
-            Limit(f"sign-in client {client.address}", self._limits.failures_per_client, 15 * MINUTE),
+            Limit(f"password user {user_id}", self._settings.failed_sign_ins_per_address, 15 * MINUTE),
+            Limit(f"sign-in client {client.address}", self._settings.failed_sign_ins_per_client, 15 * MINUTE),
         ]
         taken_at = await self._attempts.take(limits)
         async with self._database.read() as tx:

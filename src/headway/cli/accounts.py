@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from headway.accounts.model import NewUser, User
-from headway.app import system_clock
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.db.keyring import signing_key
 from headway.http.tokens import Tokens
 from headway.identity import Role
+from headway.instants import system_clock
 
 _password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 

@@ -6,12 +6,12 @@ from typing import Any
 import click
 import msgspec
 
-from headway.app import system_clock
 from headway.audit.model import Head
 from headway.audit.recorder import AuditRecorder
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
 from headway.ids import uuid7
+from headway.instants import system_clock
 from headway.key_rotation import rotate_keys
 
 

@@ -8,7 +8,6 @@ import click
 
 from headway.accounts import users_store as users
 from headway.accounts.model import User
-from headway.app import make_services, system_clock
 from headway.cli import serve
 from headway.cli.imports import load_oulad
 from headway.cli.session import failures_in_one_line, load_settings, open_database
@@ -17,6 +16,8 @@ from headway.db.keyring import signing_key
 from headway.enrollments import store as enrollments
 from headway.http.tokens import Tokens
 from headway.importers import oulad
+from headway.instants import system_clock
+from headway.services import make_services
 from headway.settings import Settings, SettingsError
 
 _DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
@@ -58,7 +59,7 @@ def _remove_old(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     async with open_database(settings) as database:
-        services = make_services(database, settings, system_clock)
+        services = make_services(settings, database)
         summary = await load_oulad(_DATA, services)
         async with database.read() as tx:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))

@@ -7,9 +7,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from headway.app import Services, system_clock
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.importers import oulad
+from headway.services import Services
 
 
 @click.group("import")
@@ -34,8 +34,7 @@ async def import_oulad(folder: Path, **flags: Any) -> None:
 
 async def load_oulad(folder: Path, services: Services) -> oulad.Summary:
     """Import a folder with a progress bar on standard error."""
-    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
-    task = oulad.OuladImport(folder, ways, system_clock)
+    task = oulad.OuladImport(folder, services)
     columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("Importing", total=task.rows)

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headway import schema
-from headway.app import Services, make_services, system_clock
 from headway.db.database import Database
 from headway.db.keyring import WrongKeyError
 from headway.db.sqlite import FileInUseError
 from headway.errors import HeadwayError, Invalid
+from headway.services import Services, make_services
 from headway.settings import Settings, SettingsError
 from headway.telemetry import configure_logging
 
@@ -64,7 +64,7 @@ def load_settings(**flags: Any) -> Settings:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Give the use cases on a migrated, open database."""
     async with open_database(settings) as database:
-        yield make_services(database, settings, system_clock)
+        yield make_services(settings, database)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from headway.db.database import Database
 from headway.errors import RateLimited
-from headway.http.edge import MORE_HEADERS
+from headway.http.middleware import RESPONSE_HEADERS
 from headway.http.valkey import TIMEOUT_SECONDS, Breaker, namespace
 from headway.identity import Caller
 from headway.instants import SECOND, Clock, Instant
@@ -146,7 +146,7 @@ class RateLimits:
         standing = await self._windows.take(f"{caller.user_id} {fields['method']} {fields['path_template']}", limit)
         seconds = standing.opens_in_seconds
         policy = f'"{limit.name}";q={limit.requests};w={limit.window_seconds}'
-        headers: list[tuple[bytes, bytes]] = scope[MORE_HEADERS]  # type: ignore[literal-required]
+        headers: list[tuple[bytes, bytes]] = scope[RESPONSE_HEADERS]  # type: ignore[literal-required]
         headers.append((b"ratelimit-policy", policy.encode()))
         headers.append((b"ratelimit", f'"{limit.name}";r={standing.left};t={seconds}'.encode()))
         if not standing.is_let_through:

@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from headway.errors import Forbidden
-from headway.http.edge import MORE_HEADERS
+from headway.http.middleware import RESPONSE_HEADERS
 from headway.http.problems import Problems
 
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
@@ -35,7 +35,7 @@ class HttpsOnly:
             await self.app(scope, receive, send)
         elif scope["scheme"] in {"https", "wss"}:
             # RFC 6797, section 7.1; a WebSocket's handshake has no such list.
-            fields.get(MORE_HEADERS, []).append(_STRICT)
+            fields.get(RESPONSE_HEADERS, []).append(_STRICT)
             await self.app(scope, receive, send)
         elif scope["type"] == ScopeType.WEBSOCKET:
             await send({"type": "websocket.close", "code": 1008, "reason": "HTTPS is required."})
@@ -50,8 +50,8 @@ class HttpsOnly:
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request[Any, Any, Any](scope, receive, send)
-        answer = self._problems.answer(request, Forbidden("HTTPS is required.", code="HTTPS_REQUIRED"))
-        await answer.to_asgi_response(app=None, request=request)(scope, receive, send)
+        response = self._problems.respond(request, Forbidden("HTTPS is required.", code="HTTPS_REQUIRED"))
+        await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
 
 def _has_credentials(scope: Scope) -> bool:
