@@ -10,7 +10,7 @@ from headway.accounts import users_store as users
 from headway.accounts.model import User
 from headway.cli import serve
 from headway.cli.imports import load_oulad
-from headway.cli.session import failures_in_one_line, load_settings, open_database
+from headway.cli.session import errors_in_one_line, load_settings, open_database
 from headway.db import sqlite
 from headway.db.keyring import signing_key
 from headway.enrollments import store as enrollments
@@ -31,19 +31,19 @@ _PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
 @click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
 @click.option(
-    "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to make."
+    "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to create."
 )
 def demo(**flags: Any) -> None:
     """Load a real course run and serve it.
 
-    It goes into a fresh SQLite file; how to sign in is printed.
+    Creates a new SQLite file and prints how to sign in.
 
     The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
     """
-    with failures_in_one_line():
+    with errors_in_one_line():
         settings = load_settings(**flags)
         if not settings.is_sqlite:
-            raise SettingsError("The demo makes a SQLite file of its own: --database sqlite:///FILE")
+            raise SettingsError("The demo creates its own SQLite file: --database sqlite:///FILE")
         _remove_old(settings)
         asyncio.run(_prepare(settings))
         serve.run(settings)
