@@ -13,6 +13,9 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
+_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+_TYPE = "(?:int|float|str|bool|array|object|null)"
+_TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
 _DEEPEST = 32
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
@@ -66,7 +69,7 @@ def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
 
 def _located_error(place: str, message: str) -> FieldError:
     missing = _MISSING.fullmatch(message)
-    return FieldError(f"{place}.{missing[1]}", "is required") if missing else FieldError(place, lower_first(message))
+    return FieldError(f"{place}.{missing[1]}", "is required") if missing else FieldError(place, describe(message))
 
 
 def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
@@ -105,8 +108,9 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
     return None
 
 
-def lower_first(message: str) -> str:
-    """Return a decoder's message in the case of all other messages."""
+def describe(message: str) -> str:
+    """Return a decoder's message in JSON's words, with a small first letter: "expected integer or null, got string"."""
+    message = _TYPES.sub(lambda found: " or ".join(_JSON_NAMES.get(name, name) for name in found[1].split(" | ")), message)
     return message[0].lower() + message[1:] if message else "is not valid"
 
 

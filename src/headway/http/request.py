@@ -10,7 +10,7 @@ from litestar.types import Receive, Scope
 
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import FieldError, Invalid
-from headway.http.decoding import Decoder, lower_first
+from headway.http.decoding import Decoder, describe
 from headway.http.transactions import Transactions
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.identity import Caller, Client
@@ -171,7 +171,7 @@ def decode_query(parameters: Mapping[str, str], kind: type[msgspec.Struct]) -> A
             # In a query, `null` is a string.
             values[field.name] = msgspec.convert(text, field.type) if value is None else value
         except msgspec.ValidationError as error:
-            errors.append(FieldError(field.encode_name, lower_first(str(error))))
+            errors.append(FieldError(field.encode_name, describe(str(error))))
         if "\0" in text:
             errors.append(FieldError(field.encode_name, _NUL))
     if errors:
