@@ -1,7 +1,7 @@
-"""Answers that are costly to make, kept for a while under keys that name the state they were made from.
+"""Cached responses, under keys that name the state they were made from.
 
-Nothing is ever taken out because something changed: what is asked for then has another key. So no answer is stale, with however
-many processes, whatever happens to the cache.
+Nothing is invalidated: a changed state has another key. So no response is stale, with any number of processes, whatever happens
+to the cache.
 """
 
 from abc import ABC, abstractmethod
@@ -16,19 +16,19 @@ from headway.telemetry import Metrics
 
 
 class Store(ABC):
-    """Where answers are kept."""
+    """A place for cached responses."""
 
     @abstractmethod
     async def get(self, key: str) -> bytes | None:
-        """Give what is kept under a key."""
+        """Return the value of a key, or None."""
 
     @abstractmethod
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Keep something for so long at most."""
+        """Store a value for at most `seconds`."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of what is held."""
+        """Release connections and memory."""
 
 
 class _Kept(NamedTuple):
@@ -37,7 +37,7 @@ class _Kept(NamedTuple):
 
 
 class MemoryStore(Store):
-    """Answers in this process; what was not asked for the longest makes room for what is new."""
+    """Responses in the memory of this process; the least recently used ones make room for new ones."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -45,7 +45,7 @@ class MemoryStore(Store):
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     async def get(self, key: str) -> bytes | None:
-        """Give what is kept under a key and is not too old."""
+        """Return the value of a key that has not expired, or None."""
         kept = self._kept.get(key)
         if kept is None or kept.until <= monotonic():
             return None
@@ -53,7 +53,7 @@ class MemoryStore(Store):
         return kept.value
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Keep something."""
+        """Store a value."""
         self._forget(key)
         self._kept[key] = _Kept(value, monotonic() + seconds)
         self._bytes += _size(key, value)
@@ -61,7 +61,7 @@ class MemoryStore(Store):
             self._forget(next(iter(self._kept)))
 
     async def close(self) -> None:
-        """Forget everything."""
+        """Remove everything."""
         self._kept.clear()
         self._bytes = 0
 
@@ -72,12 +72,12 @@ class MemoryStore(Store):
 
 
 def _size(key: str, value: bytes) -> int:
-    # Beside the texts themselves an entry costs about this.
+    # The overhead of an entry is about 200 bytes.
     return len(key) + len(value) + 200
 
 
 class ValkeyStore(Store):
-    """Answers in Valkey or Redis, shared by server processes. While it does not answer there are none."""
+    """Responses in Valkey or Redis, shared by server processes."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
         from valkey.asyncio import Valkey  # noqa: PLC0415 - an optional dependency
@@ -87,16 +87,16 @@ class ValkeyStore(Store):
         self._breaker = Breaker()
 
     async def get(self, key: str) -> bytes | None:
-        """Give what is kept under a key. Raises OSError while Valkey does not answer."""
+        """Return the value of a key, or None. Raises OSError while Valkey does not answer."""
         found: bytes | None = await self._breaker.ask(lambda: self._valkey.get(self._named(key)))
         return found
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Keep something. Raises OSError while Valkey does not answer."""
+        """Store a value. Raises OSError while Valkey does not answer."""
         await self._breaker.ask(lambda: self._valkey.set(self._named(key), value, ex=seconds))
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         await self._valkey.aclose()
 
     def _named(self, key: str) -> str:
@@ -104,7 +104,7 @@ class ValkeyStore(Store):
 
 
 class Cache:
-    """Answers of one kind, kept for so many seconds; how often one was there is counted."""
+    """Cached responses of one kind with their lifetime; hits, misses and failures are counted."""
 
     def __init__(self, store: Store, metrics: Metrics, *, kind: str, seconds: int) -> None:
         self._store = store
@@ -113,9 +113,9 @@ class Cache:
         self._outcomes = {name: metrics.cache_reads.labels(kind, name) for name in ("hit", "miss", "failure")}
 
     async def get(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """Give the answer under a key, which names the state that it is made from, or make it.
+        """Return the response of a key, which names the state it is made from, or make it.
 
-        Who may have it is to be decided before: whoever asks for the same key gets the same answer.
+        Check access first: every caller gets the same response for the same key.
         """
         key = f"{self._kind}:{key}"
         try:
@@ -135,7 +135,7 @@ class Cache:
 
 
 def open_store(settings: Settings) -> Store:
-    """Give the store of the settings: Valkey where there is one, shared by those who have the same database."""
+    """Open the store of the settings: memory, or Valkey shared by the servers of one database."""
     if settings.valkey_url is None:
         return MemoryStore(max_bytes=settings.cache_megabytes * 1_000_000)
     return ValkeyStore(settings.valkey_url, prefix=namespace(settings, settings.display_timezone))

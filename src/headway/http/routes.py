@@ -127,7 +127,7 @@ def make_router(
             opt = {
                 "operation": operation,
                 "public": route.public,
-                "knows_callers": route.public,
+                "optional_caller": route.public,
                 "limit": None if route.rate_limit is None else route.rate_limit(settings),
             }
             handlers.append(endpoint(route, handler, transactions, settings.max_body_bytes).make_handler(opt))
