@@ -22,7 +22,6 @@ from databases import Database, SqliteDatabase, run_postgres
 from headway import schema
 from headway.accounts import users_store as users
 from headway.accounts.tables import users as user_table
-from headway.app import system_clock
 from headway.courses.completion import COMPLETE
 from headway.db.database import Database as Storage
 from headway.db.database import WriteTransaction
@@ -32,7 +31,7 @@ from headway.enrollments.statistics_store import StatisticsDelta
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.http.tokens import Tokens
-from headway.instants import DAY, Instant
+from headway.instants import DAY, Instant, system_clock
 from headway.learning.tables import unit_progress
 from headway.settings import Settings
 from measure import open_workspace, report_progress

@@ -18,7 +18,6 @@ from sqlalchemy import text
 from databases import run_postgres
 from headway import schema
 from headway.accounts.tables import users
-from headway.app import Services, make_services, system_clock
 from headway.assessments.tables import submissions
 from headway.courses.model import CourseSearch
 from headway.courses.tables import assessments, course_staff, courses
@@ -27,7 +26,9 @@ from headway.db.dialects import WriteRows
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
+from headway.instants import system_clock
 from headway.messaging.tables import conversations, messages
+from headway.services import Services, make_services
 from headway.settings import Settings
 from measure import open_workspace, report_progress
 from report import describe_machine, format_table
@@ -79,7 +80,7 @@ async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]
     database = schema.database(settings)
     await database.open()
     await fill(database, size)
-    services = make_services(database, settings, system_clock)
+    services = make_services(settings, database, system_clock)
     rows = []
     for listing in listings(services):
         last = -(-size // PAGE)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from databases import run_postgres
 from headway import schema
-from headway.app import make_services, system_clock
 from headway.audit.model import Context, Filter, Target, TargetType
 from headway.audit.service import AuditLog, Told
 from headway.audit.verify import verify_log
 from headway.db.database import Database
 from headway.identity import Caller, Client, Role
 from headway.ids import uuid7
+from headway.instants import system_clock
+from headway.services import make_services
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from measure import open_workspace, report_progress
@@ -74,14 +75,14 @@ def settings_of(url: str) -> Settings:
 
 def open_log(url: str) -> tuple[Database, AuditLog]:
     database = schema.database(settings_of(url))
-    services = make_services(database, settings_of(url), system_clock)
+    services = make_services(settings_of(url), database, system_clock)
     return database, AuditLog(database, system_clock, uuid7, services.accounts, Metrics())
 
 
 async def make_caller(url: str) -> None:
     database = schema.database(settings_of(url))
     await database.open()
-    await make_services(database, settings_of(url), system_clock).accounts.create(
+    await make_services(settings_of(url), database, system_clock).accounts.create(
         role=Role.PARTICIPANT, name="Ada Lovelace", email="ada@example.org"
     )
     await database.close()

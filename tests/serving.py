@@ -11,7 +11,7 @@ import httpx
 
 from headway import schema
 from headway.app import create_app
-from headway.http.edge import Edge
+from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
 from tests.world import FakeClock, World
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def started(settings: Settings, clock: FakeClock) -> AsyncIterator[Edge]:
+async def started(settings: Settings, clock: FakeClock) -> AsyncIterator[RequestMiddleware]:
     """Start a server; it starts and stops within one task, as a real one does."""
     made = create_app(settings, clock)
     is_started, stop = asyncio.Event(), asyncio.Event()

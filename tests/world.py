@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from headway.accounts.model import User
-from headway.app import make_services
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.db.database import Database
@@ -12,6 +11,7 @@ from headway.db.dialects import Statement
 from headway.http.tokens import Tokens
 from headway.identity import Role
 from headway.instants import from_datetime
+from headway.services import make_services
 from headway.settings import Settings
 
 NOON = 1_767_268_800_000
@@ -52,7 +52,7 @@ class World:
         assert settings.secret_key is not None
         self.database = database
         self.clock = clock
-        self.services = make_services(database, settings, clock)
+        self.services = make_services(settings, database, clock)
         self.tokens = Tokens(settings.secret_key, clock, lifetime_seconds=3600)
         self._made = 0
 

@@ -7,12 +7,13 @@ import click
 import msgspec
 
 from headway import schema
-from headway.app import make_services, system_clock
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewCourse, NewModule, NewUnit
 from headway.db.keyring import signing_key
 from headway.http.tokens import Tokens
 from headway.identity import Role
+from headway.instants import system_clock
+from headway.services import make_services
 from headway.settings import Settings
 
 _UNITS_PER_MODULE = 5
@@ -39,7 +40,7 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
     database = schema.database(settings)
     await database.open()
     try:
-        services = make_services(database, settings, system_clock)
+        services = make_services(settings, database)
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
         owner = await services.accounts.create(role=Role.INSTRUCTOR, name="Instructor")
         tree = await services.catalogue.create(_course(units), owner_id=owner.id)

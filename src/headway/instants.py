@@ -3,6 +3,7 @@
 An instant is a whole number of milliseconds since 1970-01-01T00:00:00Z. A day is the number of whole UTC days since then.
 """
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -22,6 +23,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_BY_NAME = EPOCH.replace(tzinfo=None)
 END_OF_TIME: Instant = 253_402_214_400_000
 """9999-12-31T00:00:00Z: nothing later is accepted, so that every instant can be written as ISO 8601 in any time zone."""
+
+
+def system_clock() -> Instant:
+    """Return the present instant."""
+    return time.time_ns() // 1_000_000
 
 
 def from_datetime(moment: datetime) -> Instant:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from headway import schema
-from headway.app import system_clock
+from headway.instants import system_clock
 from headway.learning.verify import Verification
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY

@@ -15,10 +15,12 @@ from headway.accounts.model import User
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
 from headway.courses.model import CourseTree, NewAssessment
+from headway.db.database import WriteTransaction
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.feed.tables import feed
-from headway.http.edge import Edge
-from headway.idempotency.model import NOBODY, StoredResponse
+from headway.http.middleware import RequestMiddleware
+from headway.http.transactions import Transactions
+from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
@@ -97,7 +99,7 @@ def assert_answers_agree(answers: list[httpx.Response], last: httpx.Response) ->
 
 
 async def test_strangers_do_not_come_upon_each_others_keys_and_no_password_can_be_tried_against_what_is_kept(
-    world: World, app: Edge
+    world: World, app: RequestMiddleware
 ) -> None:
     body = {"name": "Ada", "email": "ada@example.org", "password": "Corr3ct-Horse"}
     asgi: Any = app
@@ -172,50 +174,50 @@ class PowerCut(Exception):
 async def test_a_failure_after_the_effect_undoes_it_and_the_key(world: World, clock: FakeClock) -> None:
     course = await world.course(capacity=2)
     learner = await world.user()
-    idempotency, told = Idempotency(world.database, clock, secret_key="key"), await world.rows(_feed)
+    transactions, told = Transactions(world.database, Idempotency(clock, secret_key="key")), await world.rows(_feed)
 
-    async def enroll() -> StoredResponse:
+    async def enroll(_tx: WriteTransaction) -> StoredResponse:
         enrollment = await world.services.enrollments.enroll(learner.id, course.id)
-        return StoredResponse("request", 201, enrollment.status)
+        return StoredResponse(201, enrollment.status)
 
-    async def fail() -> StoredResponse:
-        await enroll()
+    async def fail(_tx: WriteTransaction) -> StoredResponse:
+        await enroll(_tx)
         raise PowerCut
 
     with pytest.raises(PowerCut):
-        await idempotency.once(learner.id, "k", "request", fail)
+        await transactions.once(RequestKey(learner.id, "k", "request"), fail)
 
     assert await world.rows(_enrolled) == []
     assert await world.rows(_keys) == []
     assert await world.rows(_feed) == told
     assert await differences(world) == []
-    answer = StoredResponse("request", 201, "ENROLLED")
-    assert await idempotency.once(learner.id, "k", "request", enroll) == (answer, False)
-    assert await idempotency.once(learner.id, "k", "request", fail) == (answer, True)
+    answer = StoredResponse(201, "ENROLLED")
+    assert await transactions.once(RequestKey(learner.id, "k", "request"), enroll) == (answer, False)
+    assert await transactions.once(RequestKey(learner.id, "k", "request"), fail) == (answer, True)
     assert await world.rows(_enrolled) == [(learner.id, "ENROLLED")]
 
 
 async def test_a_request_that_is_cut_off_leaves_the_key_free(world: World, clock: FakeClock) -> None:
     course, learner = await world.course(), await world.user()
-    idempotency, has_enrolled = Idempotency(world.database, clock, secret_key="key"), asyncio.Event()
+    transactions, has_enrolled = Transactions(world.database, Idempotency(clock, secret_key="key")), asyncio.Event()
 
-    async def enroll_and_hang() -> StoredResponse:
+    async def enroll_and_hang(_tx: WriteTransaction) -> StoredResponse:
         await world.services.enrollments.enroll(learner.id, course.id)
         has_enrolled.set()
         await asyncio.sleep(60)
-        return StoredResponse("request", 201, "")
+        return StoredResponse(201, "")
 
-    async def enroll() -> StoredResponse:
+    async def enroll(_tx: WriteTransaction) -> StoredResponse:
         await world.services.enrollments.enroll(learner.id, course.id)
-        return StoredResponse("request", 201, "")
+        return StoredResponse(201, "")
 
-    hanging = asyncio.create_task(idempotency.once(learner.id, "k", "request", enroll_and_hang))
+    hanging = asyncio.create_task(transactions.once(RequestKey(learner.id, "k", "request"), enroll_and_hang))
     await has_enrolled.wait()
     hanging.cancel()
     await asyncio.wait([hanging])
 
     assert hanging.cancelled()
-    assert await idempotency.once(learner.id, "k", "request", enroll) == (StoredResponse("request", 201, ""), False)
+    assert await transactions.once(RequestKey(learner.id, "k", "request"), enroll) == (StoredResponse(201, ""), False)
     assert await world.rows(_enrolled) == [(learner.id, "ENROLLED")]
 
 

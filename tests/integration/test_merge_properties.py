@@ -18,15 +18,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Table, select
 
-from headway.contracts.activity_tracking.mapping import Limits, decode_batch
+from headway.contracts.activity_tracking.mapping import decode_batch
 from headway.courses.model import CourseTree
 from headway.enrollments.tables import enrollments
 from headway.learning.model import Outcome, Report, Verdict
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.settings import Settings
 from tests.integration.sent import LEARNERS, SHORT_COURSE, TIMES, Reached, Sent, expected, replays
 from tests.world import EVERY_RULE, World
 
-LIMITS = Limits(body_bytes=1_000_000, event_bytes=32_000, batch_events=500)
+LIMITS = Settings()
 STATE = (learner_activity_logs, unit_progress, study_days, enrollments)
 
 

@@ -28,9 +28,7 @@ ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 
 
 def task(world: World, folder: Path = DATA) -> oulad.OuladImport:
-    services = world.services
-    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
-    return oulad.OuladImport(folder, ways, world.clock)
+    return oulad.OuladImport(folder, world.services)
 
 
 async def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:

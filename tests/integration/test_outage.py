@@ -14,8 +14,8 @@ import pytest
 
 from headway import schema
 from headway.accounts.model import User
-from headway.app import system_clock
 from headway.courses.model import CourseTree
+from headway.instants import system_clock
 from headway.learning.verify import Verification
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY, PostgresServer

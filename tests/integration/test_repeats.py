@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from headway.db.database import WriteTransaction
 from headway.errors import Conflict, KeyReused
-from headway.idempotency.model import StoredResponse
-from headway.idempotency.service import KEPT_FOR, Idempotency
+from headway.http.transactions import Transactions
+from headway.idempotency.model import RequestKey, StoredResponse
+from headway.idempotency.service import LIFETIME, Idempotency
 from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
@@ -41,61 +43,61 @@ async def test_a_key_that_is_used_many_times_at_once_acts_once(settings: Setting
 
 
 @pytest.fixture
-def idempotency(world: World) -> Idempotency:
-    return Idempotency(world.database, world.clock, secret_key="key")
+def transactions(world: World) -> Transactions:
+    return Transactions(world.database, Idempotency(world.clock, secret_key="key"))
 
 
-async def test_what_fails_after_its_effect_leaves_nothing_and_may_be_repeated(world: World, idempotency: Idempotency) -> None:
+async def test_what_fails_after_its_effect_leaves_nothing_and_may_be_repeated(world: World, transactions: Transactions) -> None:
     course = await world.course()
     ada, bob = await world.learner(course), await world.learner(course)
 
-    async def send() -> StoredResponse:
+    async def send(_tx: WriteTransaction) -> StoredResponse:
         sent = await world.services.messaging.send(ada.id, bob.id, "Hello")
-        return StoredResponse("request", 201, sent.id)
+        return StoredResponse(201, sent.id)
 
-    async def send_and_fail() -> StoredResponse:
-        await send()
+    async def send_and_fail(_tx: WriteTransaction) -> StoredResponse:
+        await send(_tx)
         raise RuntimeError("the power failed")
 
     with pytest.raises(RuntimeError):
-        await idempotency.once(ada.id, KEY, "request", send_and_fail)
+        await transactions.once(RequestKey(ada.id, KEY, "request"), send_and_fail)
     assert await world.rows(_messages) == await world.rows(_keys) == [(0,)]
 
-    answer, is_repeated = await idempotency.once(ada.id, KEY, "request", send)
-    again = await idempotency.once(ada.id, KEY, "request", send_and_fail)
+    answer, is_repeated = await transactions.once(RequestKey(ada.id, KEY, "request"), send)
+    again = await transactions.once(RequestKey(ada.id, KEY, "request"), send_and_fail)
 
     assert not is_repeated
     assert again == (answer, True)
     assert await world.rows(_messages) == [(2,)]
 
 
-async def test_a_key_belongs_to_one_request_of_one_user(world: World, idempotency: Idempotency) -> None:
-    async def act() -> StoredResponse:
-        return StoredResponse("request", 201, "{}")
+async def test_a_key_belongs_to_one_request_of_one_user(world: World, transactions: Transactions) -> None:
+    async def act(_tx: WriteTransaction) -> StoredResponse:
+        return StoredResponse(201, "{}")
 
-    await idempotency.once(1, KEY, "request", act)
+    await transactions.once(RequestKey(1, KEY, "request"), act)
 
     with pytest.raises(KeyReused):
-        await idempotency.once(1, KEY, "another", act)
-    assert await idempotency.once(2, KEY, "another", act) == (StoredResponse("request", 201, "{}"), False)
+        await transactions.once(RequestKey(1, KEY, "another"), act)
+    assert await transactions.once(RequestKey(2, KEY, "another"), act) == (StoredResponse(201, "{}"), False)
 
 
-async def test_a_key_that_is_under_way_is_refused(world: World, idempotency: Idempotency) -> None:
-    async def act_within() -> StoredResponse:
+async def test_a_key_that_is_under_way_is_refused(world: World, transactions: Transactions) -> None:
+    async def act_within(_tx: WriteTransaction) -> StoredResponse:
         with pytest.raises(Conflict) as refused:
-            await idempotency.once(1, KEY, "request", act_within)
+            await transactions.once(RequestKey(1, KEY, "request"), act_within)
         assert refused.value.kind == "IDEMPOTENCY_KEY_IN_USE"
-        return StoredResponse("request", 201, "{}")
+        return StoredResponse(201, "{}")
 
-    assert (await idempotency.once(1, KEY, "request", act_within))[1] is False
+    assert (await transactions.once(RequestKey(1, KEY, "request"), act_within))[1] is False
 
 
-async def test_answers_are_forgotten_after_a_day(world: World, idempotency: Idempotency) -> None:
-    async def act() -> StoredResponse:
-        return StoredResponse("request", 201, "{}")
+async def test_answers_are_forgotten_after_a_day(world: World, transactions: Transactions) -> None:
+    async def act(_tx: WriteTransaction) -> StoredResponse:
+        return StoredResponse(201, "{}")
 
-    await idempotency.once(1, KEY, "request", act)
-    world.clock.advance(seconds=KEPT_FOR / 1000 + 1)
-    await idempotency.once(1, "other", "request", act)
+    await transactions.once(RequestKey(1, KEY, "request"), act)
+    world.clock.advance(seconds=LIFETIME / 1000 + 1)
+    await transactions.once(RequestKey(1, "other", "request"), act)
 
     assert await world.rows(_keys) == [(1,)]

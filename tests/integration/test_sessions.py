@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import delete, func, insert, select
 
 from headway.accounts.tables import sessions
-from headway.app import make_services
 from headway.errors import Unauthenticated
 from headway.identity import Client, Role
 from headway.instants import DAY, MINUTE
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.limits.tables import rate_limits
+from headway.services import make_services
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
@@ -169,7 +169,7 @@ async def test_a_new_password_on_one_server_ends_all_tokens_on_the_other(setting
 
 async def test_a_server_that_was_idle_lets_no_ended_token_through(world: World, settings: Settings, clock: FakeClock) -> None:
     user = await world.user()
-    there = make_services(world.database, settings, clock).accounts
+    there = make_services(settings, world.database, clock).accounts
     await there.caller(user.id, user.token_version)
     await world.services.accounts.set_disabled(user.id, is_disabled=True)
     clock.advance(seconds=1800)

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from headway.app import system_clock
 from headway.enrollments.tables import enrollments
 from headway.ids import uuid7
+from headway.instants import system_clock
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from headway.learning.verify import Verification
 from tests.conftest import SECRET_KEY

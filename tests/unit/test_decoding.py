@@ -45,10 +45,19 @@ def test_a_number_beyond_any_range_is_told_of_its_field(number: bytes) -> None:
     assert fields_at_fault(VALID[:-1] + b', "duration_seconds": ' + number + b"}") == ["duration_seconds"]
 
 
-def test_a_field_is_told_what_is_expected_of_it() -> None:
-    (error,) = explain(b'{"activity_type": "unit_view", "course_id": 0}', TrackBody)
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (b'"course_id": 0', "expected integer >= 1"),
+        (b'"course_id": "1"', "expected integer, got string"),
+        (b'"course_id": 1, "duration_seconds": true', "expected number or null, got boolean"),
+        (b'"course_id": 1, "metadata": []', "expected object or null, got array"),
+    ],
+)
+def test_a_message_names_the_types_of_json(field: bytes, message: str) -> None:
+    (error,) = explain(b'{"activity_type": "unit_view", ' + field + b"}", TrackBody)
 
-    assert error.message == "expected `int` >= 1"
+    assert error.message == message
 
 
 def test_what_is_wrong_within_a_list_is_told_of_its_place() -> None:

@@ -1,7 +1,6 @@
 """Registering, signing in and out, and the sessions in between."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from headway.accounts import sessions_store as sessions
 from headway.accounts import users_store as users
@@ -17,6 +16,7 @@ from headway.ids import NewId
 from headway.instants import DAY, SECOND, Clock
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
+from headway.settings import Settings
 
 REFRESH_LIFETIME = 7 * DAY
 SESSION_LIFETIME = 90 * DAY
@@ -29,29 +29,6 @@ GRACE = 30 * SECOND
 _FAILURES_WINDOW_SECONDS = 15 * 60
 
 
-class SignInLimits(NamedTuple):
-    """How many failed sign-ins there may be in 15 minutes, and how many registrations in an hour."""
-
-    failures_per_address: int = 10
-    failures_per_client: int = 100
-    registrations_per_client: int = 100
-
-    @property
-    def address_failures(self) -> RateLimit:
-        """The limit of failed sign-ins at an address."""
-        return RateLimit("sign-in address", self.failures_per_address, _FAILURES_WINDOW_SECONDS)
-
-    @property
-    def client_failures(self) -> RateLimit:
-        """The limit of failed sign-ins from a client."""
-        return RateLimit("sign-in client", self.failures_per_client, _FAILURES_WINDOW_SECONDS)
-
-    @property
-    def registrations(self) -> RateLimit:
-        """The limit of registrations from a client."""
-        return RateLimit("register client", self.registrations_per_client, 3600)
-
-
 class SignIn:
     """How people get in by themselves. `client` is where a request comes from."""
 
@@ -62,7 +39,7 @@ class SignIn:
         new_id: NewId,
         accounts: Accounts,
         audit: AuditRecorder,
-        limits: SignInLimits,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -71,7 +48,9 @@ class SignIn:
         self._audit = audit
         self._passwords = Passwords()
         self._limiter = DatabaseRateLimiter(database, clock)
-        self._limits = limits
+        self._address_failures = RateLimit("sign-in address", settings.failed_sign_ins_per_address, _FAILURES_WINDOW_SECONDS)
+        self._client_failures = RateLimit("sign-in client", settings.failed_sign_ins_per_client, _FAILURES_WINDOW_SECONDS)
+        self._registrations = RateLimit("register client", settings.registrations_per_client, 3600)
 
     async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
         """Check a learner's registration and count it, and give the account to be made. Raises Invalid, RateLimited."""
@@ -79,7 +58,7 @@ class SignIn:
         check_words("interests", interests)
         email = normalized_email(email)
         self._passwords.check("password", password)
-        await self._limiter.take_all({f"register client {client.address}": self._limits.registrations})
+        await self._limiter.take_all({f"register client {client.address}": self._registrations})
         hashed = await self._passwords.hash(password)
         return NewUser(Role.PARTICIPANT, name, email, None, hashed, interests)
 
@@ -87,8 +66,8 @@ class SignIn:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         email = email.strip().lower()[:254]
         limits = {
-            f"sign-in address {email}": self._limits.address_failures,
-            f"sign-in client {client.address}": self._limits.client_failures,
+            f"sign-in address {email}": self._address_failures,
+            f"sign-in client {client.address}": self._client_failures,
         }
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
@@ -137,8 +116,8 @@ class SignIn:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("newPassword", new)
         limits = {
-            f"password user {user_id}": self._limits.address_failures,
-            f"sign-in client {client.address}": self._limits.client_failures,
+            f"password user {user_id}": self._address_failures,
+            f"sign-in client {client.address}": self._client_failures,
         }
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:

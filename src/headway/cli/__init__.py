@@ -1,4 +1,4 @@
-"""The command line. Every command fails with one clear line and exit status 1, and prints JSON where a script would read it."""
+"""The command line. A command that fails prints one line and exits with status 1; results for scripts are JSON."""
 
 import click
 

@@ -6,10 +6,7 @@ from typing import Any
 import click
 
 from headway.accounts.model import NewUser, User
-from headway.app import system_clock
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
-from headway.db.keyring import signing_key
-from headway.http.tokens import Tokens
 from headway.identity import Role
 
 _password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
@@ -17,7 +14,7 @@ _password_option = click.option("--password-stdin", is_flag=True, help="Read a p
 
 @click.group()
 def user() -> None:
-    """Make accounts, disable and enable them."""
+    """Create, change, disable and enable accounts."""
 
 
 @user.command("create")
@@ -31,7 +28,7 @@ def user() -> None:
 async def create_user(
     email: str | None, name: str, role: str, external_id: str | None, password_stdin: bool, **flags: Any
 ) -> None:
-    """Make an account and print it as JSON."""
+    """Create an account and print it as JSON."""
     if password_stdin and email is None:
         raise click.UsageError("A password needs an address to sign in with: --email")
     password = _read_password() if password_stdin else None
@@ -52,9 +49,9 @@ async def create_user(
 async def change_user(
     user_id: int, email: str | None, name: str | None, role: str | None, password_stdin: bool, **flags: Any
 ) -> None:
-    """Change what is given of an account.
+    """Change the given fields of an account.
 
-    Prints it as JSON. A new password ends its tokens.
+    Prints the account as JSON. A new password ends its tokens.
     """
     password = _read_password() if password_stdin else None
     async with open_services(load_settings(**flags)) as services:
@@ -71,7 +68,7 @@ async def change_user(
 async def disable_user(user_id: int, **flags: Any) -> None:
     """Disable an account and end its tokens.
 
-    Running servers know within two seconds.
+    Running servers notice within two seconds.
     """
     async with open_services(load_settings(**flags)) as services:
         await services.accounts.set_disabled(user_id, is_disabled=True)
@@ -83,7 +80,7 @@ async def disable_user(user_id: int, **flags: Any) -> None:
 @database_option
 @command
 async def enable_user(user_id: int, **flags: Any) -> None:
-    """Enable an account again; it needs new tokens."""
+    """Enable a disabled account. It needs new tokens."""
     async with open_services(load_settings(**flags)) as services:
         await services.accounts.set_disabled(user_id, is_disabled=False)
     print_json({"id": user_id, "disabled": False})
@@ -91,7 +88,7 @@ async def enable_user(user_id: int, **flags: Any) -> None:
 
 @click.group()
 def token() -> None:
-    """Make bearer tokens."""
+    """Create bearer tokens."""
 
 
 @token.command("create")
@@ -101,13 +98,11 @@ def token() -> None:
 @command
 async def create_token(user_id: int, ttl_seconds: int | None, **flags: Any) -> None:
     """Print a bearer token for an account."""
-    settings = load_settings(**flags)
-    tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=settings.access_token_seconds)
-    async with open_services(settings) as services:
+    async with open_services(load_settings(**flags)) as services:
         account = await services.accounts.find(user_id)
-    if account.is_disabled:
-        raise click.ClickException(f"User {user_id} is disabled.")
-    click.echo(tokens.issue(account, lifetime_seconds=ttl_seconds))
+        if account.is_disabled:
+            raise click.ClickException(f"User {user_id} is disabled.")
+        click.echo(services.tokens.issue(account, lifetime_seconds=ttl_seconds))
 
 
 def _read_password() -> str:

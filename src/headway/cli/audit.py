@@ -1,4 +1,4 @@
-"""`headway audit` and `headway keys`: the activity log, and the keys that protect it and what is personal."""
+"""`headway audit` and `headway keys`: verifying the audit log, and rotating encryption keys."""
 
 from pathlib import Path
 from typing import Any
@@ -6,35 +6,37 @@ from typing import Any
 import click
 import msgspec
 
-from headway.app import system_clock
 from headway.audit.model import Head
 from headway.audit.recorder import AuditRecorder
 from headway.audit.verify import Fault, read_head, verify_log
-from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
+from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
 from headway.ids import uuid7
+from headway.instants import system_clock
 from headway.key_rotation import rotate_keys
 
 
 @click.group()
 def audit() -> None:
-    """Look after the activity log."""
+    """Verify the audit log."""
 
 
 @audit.command("verify")
-@click.option("--head", "kept", type=click.Path(path_type=Path, exists=True), help="A head that `audit head` printed earlier.")
+@click.option(
+    "--head", "head_file", type=click.Path(path_type=Path, exists=True), help="A head that `audit head` printed earlier."
+)
 @database_option
 @command
-async def verify_audit(kept: Path | None, **flags: Any) -> None:
-    """Verify that the log is as it was written.
+async def verify_audit(head_file: Path | None, **flags: Any) -> None:
+    """Verify the hash chain of the audit log.
 
     Finds entries that were changed, removed, moved or cut off.
 
-    Prints where the log ends, signed, and every fault; the first one is named on standard error too, and the exit status is
-    1 if there is any. It changes nothing and may run beside a server.
+    Prints the signed head of the log and every fault. If there is a fault, the first one is also printed on standard error,
+    and the exit status is 1. The command changes nothing and can run beside a server.
     """
-    head = None if kept is None else _read_head(kept)
+    head = None if head_file is None else _read_head(head_file)
     async with open_database(load_settings(**flags)) as database:
-        with progress_of("Entries") as progress:
+        with progress_bar("Entries") as progress:
             task = progress.add_task("entries", total=None)
             found = await verify_log(
                 database, kept=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
@@ -42,16 +44,16 @@ async def verify_audit(kept: Path | None, **flags: Any) -> None:
             progress.update(task, completed=found.checked, total=found.checked)
     print_json(found)
     if found.faults:
-        raise click.ClickException(f"The activity log is not as it was written: {_told(found.faults[0])}")
+        raise click.ClickException(f"The activity log is not as it was written: {_describe(found.faults[0])}")
 
 
 @audit.command("head")
 @database_option
 @command
 async def print_head(**flags: Any) -> None:
-    """Print the signed end of the log.
+    """Print the signed head of the log.
 
-    Keep it elsewhere: `audit verify --head FILE` compares the log with it later.
+    Store it elsewhere: `audit verify --head FILE` compares the log with it later.
     """
     async with open_database(load_settings(**flags)) as database:
         print_json(await read_head(database))
@@ -59,21 +61,21 @@ async def print_head(**flags: Any) -> None:
 
 @click.group()
 def keys() -> None:
-    """Look after the keys that encrypt what is personal."""
+    """Rotate the keys that encrypt personal data."""
 
 
 @keys.command("rotate")
 @database_option
 @command
 async def rotate(**flags: Any) -> None:
-    """Go over to a new key.
+    """Change to a new encryption key.
 
-    Encrypts everything personal with the first of HEADWAY_ENCRYPTION_KEYS; the others are needed no longer then.
+    Encrypts all personal data with the first of HEADWAY_ENCRYPTION_KEYS; the other keys are no longer needed then.
 
-    It may run beside servers that have the same keys, and be run again after it was cut off.
+    The command can run beside servers that have the same keys, and can be repeated after an interruption.
     """
     async with open_database(load_settings(**flags)) as database:
-        with progress_of("Texts") as progress:
+        with progress_bar("Texts") as progress:
             task = progress.add_task("texts", total=None)
             rotated = await rotate_keys(
                 database,
@@ -91,5 +93,5 @@ def _read_head(file: Path) -> Head:
         raise click.ClickException(f"{file} is not what `headway audit head` prints: {error}") from error
 
 
-def _told(fault: Fault) -> str:
+def _describe(fault: Fault) -> str:
     return f"entry {fault.seq}{'' if fault.id is None else f' ({fault.id})'} {fault.fault}"

@@ -13,7 +13,7 @@ from headway.importers import course_file
 
 @click.group()
 def course() -> None:
-    """Make courses."""
+    """Create courses and enroll learners."""
 
 
 @course.command("import")
@@ -21,16 +21,16 @@ def course() -> None:
 @database_option
 @command
 async def import_course(file: Path, **flags: Any) -> None:
-    """Make a course from a JSON or YAML file.
+    """Create a course from a JSON or YAML file.
 
     FILE has the body shape of POST /api/v1/courses, plus `owner`, an e-mail address.
 
     Prints the course as stored, with all ids.
     """
-    wanted, owner = course_file.read(file)
+    new_course, owner = course_file.read(file)
     async with open_services(load_settings(**flags)) as services:
         owner_id = (await services.accounts.find_by_email(owner)).id
-        print_json(mapping.course(await services.catalogue.create(wanted, owner_id=owner_id)))
+        print_json(mapping.course(await services.catalogue.create(new_course, owner_id=owner_id)))
 
 
 @course.command("enroll")
@@ -39,9 +39,9 @@ async def import_course(file: Path, **flags: Any) -> None:
 @database_option
 @command
 async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
-    """Give a learner a seat in a course.
+    """Enroll a learner in a course.
 
-    The rules are those of enrolling over HTTP. Prints the enrollment.
+    The same rules as over HTTP apply. Prints the enrollment.
     """
     async with open_services(load_settings(**flags)) as services:
         await services.accounts.find(user_id)

@@ -8,15 +8,16 @@ import click
 
 from headway.accounts import users_store as users
 from headway.accounts.model import User
-from headway.app import make_services, system_clock
 from headway.cli import serve
 from headway.cli.imports import load_oulad
-from headway.cli.session import failures_in_one_line, load_settings, open_database
+from headway.cli.session import errors_in_one_line, load_settings, open_database
 from headway.db import sqlite
 from headway.db.keyring import signing_key
 from headway.enrollments import store as enrollments
 from headway.http.tokens import Tokens
 from headway.importers import oulad
+from headway.instants import system_clock
+from headway.services import make_services
 from headway.settings import Settings, SettingsError
 
 _DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
@@ -30,19 +31,19 @@ _PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
 @click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
 @click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
 @click.option(
-    "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to make."
+    "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to create."
 )
 def demo(**flags: Any) -> None:
     """Load a real course run and serve it.
 
-    It goes into a fresh SQLite file; how to sign in is printed.
+    Creates a new SQLite file and prints how to sign in.
 
     The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
     """
-    with failures_in_one_line():
+    with errors_in_one_line():
         settings = load_settings(**flags)
         if not settings.is_sqlite:
-            raise SettingsError("The demo makes a SQLite file of its own: --database sqlite:///FILE")
+            raise SettingsError("The demo creates its own SQLite file: --database sqlite:///FILE")
         _remove_old(settings)
         asyncio.run(_prepare(settings))
         serve.run(settings)
@@ -58,7 +59,7 @@ def _remove_old(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     async with open_database(settings) as database:
-        services = make_services(database, settings, system_clock)
+        services = make_services(settings, database)
         summary = await load_oulad(_DATA, services)
         async with database.read() as tx:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))

@@ -7,14 +7,14 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from headway.app import Services, system_clock
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.importers import oulad
+from headway.services import Services
 
 
 @click.group("import")
 def import_() -> None:
-    """Bring in data from elsewhere."""
+    """Import data from other systems."""
 
 
 @import_.command("oulad")
@@ -22,11 +22,11 @@ def import_() -> None:
 @database_option
 @command
 async def import_oulad(folder: Path, **flags: Any) -> None:
-    """Bring in course runs of the Open University.
+    """Import course runs of the Open University.
 
     Reads the CSV files of the Open University Learning Analytics Dataset in DIR.
 
-    Safe to repeat: what is there already stays as it is. Prints how much there is and how much of it is new.
+    Safe to repeat: existing rows stay unchanged. Prints how many rows there are and how many of them are new.
     """
     async with open_services(load_settings(**flags)) as services:
         print_json(await load_oulad(folder, services))
@@ -34,8 +34,7 @@ async def import_oulad(folder: Path, **flags: Any) -> None:
 
 async def load_oulad(folder: Path, services: Services) -> oulad.Summary:
     """Import a folder with a progress bar on standard error."""
-    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
-    task = oulad.OuladImport(folder, ways, system_clock)
+    task = oulad.OuladImport(folder, services)
     columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("Importing", total=task.rows)

@@ -1,11 +1,11 @@
-"""Commands that keep a database in order."""
+"""`headway migrate` and `headway verify`."""
 
 from typing import Any
 
 import click
 
 from headway import schema
-from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
+from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
 from headway.learning.verify import Verification
 
 
@@ -14,9 +14,9 @@ from headway.learning.verify import Verification
 @database_option
 @command
 async def migrate(revision: str, **flags: Any) -> None:
-    """Bring the database to this version's schema.
+    """Migrate the database to this version's schema.
 
-    `serve` does it by itself.
+    `serve` migrates by itself.
     """
     await schema.migrate(load_settings(**flags), revision)
     print_json({"schema": schema.head() if revision == "head" else revision})
@@ -26,15 +26,15 @@ async def migrate(revision: str, **flags: Any) -> None:
 @database_option
 @command
 async def verify(**flags: Any) -> None:
-    """Compare what is derived with what it follows from.
+    """Compare derived data with the events it follows from.
 
-    Computes everything anew from the stored rows.
+    Recomputes progress, study time and statistics from the stored rows.
 
-    Prints how many rows were checked and every difference; the exit status is 1 if there is any. It changes nothing and may
-    run beside a server: it sees one moment of the database.
+    Prints the number of checked rows and every difference; the exit status is 1 if there is one. The command changes nothing
+    and can run beside a server: it reads one snapshot of the database.
     """
     async with open_database(load_settings(**flags)) as database:
-        with progress_of("Events") as progress:
+        with progress_bar("Events") as progress:
             task = progress.add_task("events", total=None)
             found = await Verification(database).run(
                 lambda checked, of_all: progress.update(task, completed=checked, total=of_all)

@@ -14,7 +14,7 @@ import uvicorn
 
 from headway import schema
 from headway.app import create_app
-from headway.cli.session import database_option, failures_in_one_line
+from headway.cli.session import database_option, errors_in_one_line
 from headway.db import sqlite
 from headway.db.keyring import signing_key
 from headway.settings import Settings, SettingsError, variable
@@ -31,17 +31,15 @@ _GRACE_SECONDS = 30
 @click.option("--workers", type=int, help="Server processes; more than one needs PostgreSQL. [HEADWAY_WORKERS, 1]")
 @click.option("--tls-certificate", metavar="FILE", help="Certificate chain, as PEM: serve HTTPS. [HEADWAY_TLS_CERTIFICATE]")
 @click.option("--tls-key", metavar="FILE", help="The certificate's key, as PEM. [HEADWAY_TLS_KEY]")
-@click.option(
-    "--require-https", is_flag=True, default=None, help="Lead or refuse what comes by plain HTTP. [HEADWAY_REQUIRE_HTTPS]"
-)
+@click.option("--require-https", is_flag=True, default=None, help="Redirect or reject plain HTTP. [HEADWAY_REQUIRE_HTTPS]")
 def serve(**flags: Any) -> None:
     """Migrate the database and serve until SIGTERM or Ctrl-C."""
-    with failures_in_one_line():
+    with errors_in_one_line():
         run(Settings.load(**flags))
 
 
 def run(settings: Settings) -> None:
-    """Serve with these settings. Raises SettingsError, FileInUseError, WrongKeyError, Unavailable before anything is served."""
+    """Serve with these settings. Raises SettingsError, FileInUseError, WrongKeyError or Unavailable before it listens."""
     configure_logging(settings.log_level)
     if settings.workers > 1 and settings.is_sqlite:
         raise SettingsError("Several workers need PostgreSQL: one server process owns a SQLite file.")
@@ -58,21 +56,21 @@ def run(settings: Settings) -> None:
 
 
 def _check_transport(settings: Settings) -> None:
-    """Try the certificate, and whether there can be HTTPS where it is required. Raises SettingsError."""
+    """Check that the certificate loads, and that HTTPS is possible where it is required. Raises SettingsError."""
     if settings.tls_certificate is not None:
         try:
-            # An empty password: a key that needs one is refused, instead of being asked for on a terminal.
+            # With an empty password, an encrypted key is refused instead of prompting on a terminal.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
         except OSError as error:
             files = f"{settings.tls_certificate} and {settings.tls_key}"
             raise SettingsError(f"{files} cannot be used as certificate and key: {error}") from error
     elif settings.require_https and settings.trusted_proxies is None:
         both = f"{variable('tls_certificate')} or {variable('trusted_proxies')}"
-        raise SettingsError(f"{variable('require_https')} needs {both}: nothing could ever come by HTTPS.")
+        raise SettingsError(f"{variable('require_https')} needs {both}: no request could use HTTPS.")
 
 
 def _run_uvicorn(settings: Settings) -> None:
-    # uvicorn drains on SIGTERM and then raises the signal again: having done what was asked is success.
+    # uvicorn drains on SIGTERM and then raises the signal again: a clean shutdown is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     options: dict[str, Any] = {
         "host": settings.host,
@@ -80,12 +78,12 @@ def _run_uvicorn(settings: Settings) -> None:
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        # Who is calling is told by a proxy only where that is said to be one.
+        # Forwarded addresses are believed only of trusted proxies.
         "proxy_headers": settings.trusted_proxies is not None,
         "forwarded_allow_ips": settings.trusted_proxies or "",
         "timeout_graceful_shutdown": _GRACE_SECONDS,
         "lifespan": "on",
-        # This one waits for a client that does not read, instead of buffering for it.
+        # This implementation waits for a slow client instead of buffering for it.
         "ws": "websockets-sansio",
         "ws_max_size": 65_536,
         "ws_per_message_deflate": False,
@@ -94,13 +92,13 @@ def _run_uvicorn(settings: Settings) -> None:
         options |= {
             "ssl_certfile": settings.tls_certificate,
             "ssl_keyfile": settings.tls_key,
-            # For TLS 1.2, which is the oldest; uvicorn's own choice leaves out all that are not outdated.
+            # For TLS 1.2, the oldest version; uvicorn's default would allow only outdated ciphers.
             "ssl_ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
         }
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)
         return
-    # Worker processes start afresh: what flags have set reaches them through their environment.
+    # Worker processes read their settings from the environment, so flags have to be put there.
     for name in settings.__struct_fields__:
         value = getattr(settings, name)
         if value is not None:

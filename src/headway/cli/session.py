@@ -1,4 +1,4 @@
-"""What commands share: settings from flags and environment, an open database, and failures as one line."""
+"""Shared by commands: settings from flags and environment, an open database, errors in one line."""
 
 import asyncio
 import functools
@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headway import schema
-from headway.app import Services, make_services, system_clock
 from headway.db.database import Database
 from headway.db.keyring import WrongKeyError
 from headway.db.sqlite import FileInUseError
 from headway.errors import HeadwayError, Invalid
+from headway.services import Services, make_services
 from headway.settings import Settings, SettingsError
 from headway.telemetry import configure_logging
 
@@ -29,32 +29,31 @@ database_option = click.option(
 
 
 def command(function: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callable[Parameters, None]:
-    """Make a coroutine a command whose expected failures are told in one line, with exit status 1."""
+    """Turn a coroutine function into a command that prints expected errors in one line and exits with status 1."""
 
     @functools.wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
-        with failures_in_one_line():
+        with errors_in_one_line():
             asyncio.run(function(*args, **kwargs))
 
     return run
 
 
-class failures_in_one_line:  # noqa: N801 - reads as a phrase in a with statement
-    """Turn what an operator can mend into one line on standard error and exit status 1."""
+class errors_in_one_line:  # noqa: N801 - reads as a phrase in a with statement
+    """Turn errors that an operator can fix into one line on standard error and exit status 1."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Invalid):
-            told = "; ".join(f"{each.field} {each.message}" for each in error.fields)
-            raise click.ClickException(told) from error
+            raise click.ClickException("; ".join(f"{each.field} {each.message}" for each in error.fields)) from error
         if isinstance(error, HeadwayError | SettingsError | FileInUseError | WrongKeyError | schema.UnknownVersionError):
             raise click.ClickException(str(error)) from error
 
 
 def load_settings(**flags: Any) -> Settings:
-    """Read settings and set up logging; for commands, only what is wrong is logged."""
+    """Load settings and configure logging: commands log warnings and errors only."""
     settings = Settings.load(**flags)
     configure_logging("warning" if settings.log_level == "info" else settings.log_level)
     return settings
@@ -62,14 +61,14 @@ def load_settings(**flags: Any) -> Settings:
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Give the use cases on a migrated, open database."""
+    """Open a migrated database and yield the services on it."""
     async with open_database(settings) as database:
-        yield make_services(database, settings, system_clock)
+        yield make_services(settings, database)
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Migrate and open the database."""
+    """Migrate and open the database, and close it afterwards."""
     await schema.migrate(settings)
     database = schema.database(settings)
     await database.open()
@@ -80,11 +79,11 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def print_json(value: Any) -> None:
-    """Print a value on one line for a script to read."""
+    """Print a value as one line of JSON."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
-def progress_of(what: str) -> Progress:
-    """Make a progress bar on standard error: how many of all are done, and how long it still takes."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def progress_bar(title: str) -> Progress:
+    """Make a progress bar on standard error with the number of finished items and the remaining time."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=Console(stderr=True))

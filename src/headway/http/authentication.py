@@ -1,4 +1,4 @@
-"""Who is calling: the bearer token of a request, or 401."""
+"""Authentication by bearer tokens."""
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -10,7 +10,7 @@ from headway.identity import Caller
 
 
 class Authentication:
-    """Finds the caller of a request by its `Authorization: Bearer` header."""
+    """Authenticates requests by their `Authorization: Bearer` header."""
 
     def __init__(self, tokens: Tokens, accounts: Accounts, outside: IdentityProvider | None) -> None:
         self._tokens = tokens
@@ -18,11 +18,11 @@ class Authentication:
         self._outside = outside
 
     async def caller(self, scope: Scope) -> Caller:
-        """Give the caller. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
+        """Return the caller of a request. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
         return await self.caller_of(_bearer_token(scope))
 
     async def caller_of(self, token: str) -> Caller:
-        """Give the caller of a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
+        """Return the caller of a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
         if self._outside is not None and self._outside.issued(token):
             claims = await self._outside.verify(token)
             return await self._accounts.outside_caller(claims.subject, name=claims.name)
@@ -30,15 +30,15 @@ class Authentication:
         return await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
-        """Let only callers through, unless the route says `public=True`; the caller is then `scope["user"]`.
+        """Put the caller in `scope["user"]`, and reject requests without one unless the route is `public`.
 
-        A public route that says `knows_callers=True` has its caller there too, if there is one.
+        With the option `optional_caller`, a public route gets the caller of a request that has a token.
         """
 
         async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
             opt = scope["route_handler"].opt
-            is_known = opt.get("knows_callers") and any(name == b"authorization" for name, _ in scope["headers"])
-            if is_known or not opt.get("public"):
+            has_caller = opt.get("optional_caller") and any(name == b"authorization" for name, _ in scope["headers"])
+            if has_caller or not opt.get("public"):
                 scope["user"] = await self.caller(scope)
             await app(scope, receive, send)
 

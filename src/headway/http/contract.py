@@ -1,4 +1,4 @@
-"""What a contract is to the server, and how everything that goes wrong becomes one kind of value to render."""
+"""A contract as the server sees it: its routes, and how it renders errors."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from headway.errors import FieldError, HeadwayError
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something went wrong: all that an envelope can tell of it."""
+    """An error, before a contract renders it in its envelope."""
 
     status: int
     code: str
@@ -21,19 +21,19 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Contract(NamedTuple):
-    """One of the HTTP contracts: where it lives and how it tells errors."""
+    """One of the HTTP contracts."""
 
     name: str
     prefixes: tuple[str, ...]
     router: Router
     status_of: Callable[[HeadwayError], int]
-    """Says with which status this contract tells a domain error."""
+    """Returns the status of a domain error."""
     render_error: Callable[[Problem], Any]
-    """Makes the body of an error: a struct of the contract's envelope."""
+    """Returns the body of an error: a struct of the contract's envelope."""
     error_schema: type[msgspec.Struct]
     error_statuses: tuple[int, ...]
-    """Those that any of its routes may answer with, for the document."""
+    """The statuses of errors that any of its routes may return, for the OpenAPI document."""
 
     def owns(self, path: str) -> bool:
-        """Say whether a path lies under this contract."""
+        """Return whether a path belongs to this contract."""
         return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)

@@ -1,4 +1,4 @@
-"""Reading a JSON body into a struct, with an error for every field that is wrong."""
+"""Decoding JSON bodies into structs, with an error for every field that is wrong."""
 
 import re
 from collections.abc import Iterator
@@ -13,6 +13,9 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
+_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+_TYPE = "(?:int|float|str|bool|array|object|null)"
+_TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
 _DEEPEST = 32
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
@@ -25,7 +28,7 @@ class Decoder:
         self._decoder = msgspec.json.Decoder(kind)
 
     def decode(self, body: bytes) -> Any:
-        """Read a body. Raises Invalid naming every field that is missing or of the wrong type or range."""
+        """Decode a body. Raises Invalid naming every field that is missing or has the wrong type or range."""
         try:
             return self._decoder.decode(body)
         except (ValueError, RecursionError):
@@ -33,7 +36,7 @@ class Decoder:
 
 
 def explain(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
-    """Say what is wrong with a body that could not be decoded; the field `body` stands for the whole."""
+    """Return the errors of a body that could not be decoded; the field `body` stands for the whole."""
     try:
         values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except RecursionError:
@@ -59,18 +62,18 @@ def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
         except ValueError as error:
             located = _LOCATED.match(str(error))
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
-            # Keys of a map are the client's own words, and are not named.
+            # The keys of a map are the client's own words: errors do not repeat them.
             path = path.partition("[...]")[0]
             yield from _wrong_within(name, value, field.type) or [_located_error(f"{name}{path}", message)]
 
 
 def _located_error(place: str, message: str) -> FieldError:
     missing = _MISSING.fullmatch(message)
-    return FieldError(f"{place}.{missing[1]}", "is required") if missing else FieldError(place, plain(message))
+    return FieldError(f"{place}.{missing[1]}", "is required") if missing else FieldError(place, describe(message))
 
 
 def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
-    """Name what is wrong in the fields of a struct within a struct; nothing where it is none."""
+    """Return the errors of the fields of a nested struct; none for other types."""
     info = msgspec.inspect.type_info(kind)
     kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
     struct = next((each.cls for each in kinds if isinstance(each, msgspec.inspect.StructType)), None)
@@ -81,9 +84,9 @@ def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldErro
 
 
 def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
-    """Cut the items out of a list in a body without reading them, whatever they are; give them and the body without them.
+    """Cut the items of a list out of a body without decoding them; return them and the body without them.
 
-    None if the body's brackets do not enclose such a list. Whether the rest is valid JSON has still to be seen.
+    Returns None if the body has no such list. The rest may still be invalid JSON.
     """
     opening = re.compile(rb'"%s"\s*+:\s*+\[' % re.escape(field.encode()))
     depth, begin = 0, -1
@@ -105,13 +108,14 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
     return None
 
 
-def plain(message: str) -> str:
-    """Write a decoder's message as the others are written."""
+def describe(message: str) -> str:
+    """Return a decoder's message in JSON's words, with a small first letter: "expected integer or null, got string"."""
+    message = _TYPES.sub(lambda found: " or ".join(_JSON_NAMES.get(name, name) for name in found[1].split(" | ")), message)
     return message[0].lower() + message[1:] if message else "is not valid"
 
 
 def check_json(value: object) -> str | None:
-    """Say what keeps a JSON value of the client's own from being stored, or None."""
+    """Return why a JSON value of the client cannot be stored, or None if it can."""
     level: list[object] = [value]
     for _depth in range(_DEEPEST):
         deeper: list[object] = []

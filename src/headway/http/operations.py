@@ -1,7 +1,9 @@
-"""What operators and machines ask: is it alive, is it ready, how is it doing."""
+"""Health checks and metrics."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 from litestar import Response, get
@@ -10,15 +12,15 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from headway.db.keyring import WrongKeyError
 from headway.errors import Unavailable
-from headway.http.openapi import documented
-from headway.http.requests import json_answer
+from headway.http.request import encode
+from headway.http.routes import Operation, Route
 from headway.telemetry import Metrics
 
-_READY_WITHIN_SECONDS = 3.0
+_READY_TIMEOUT_SECONDS = 3.0
 
 
 class Health(msgspec.Struct):
-    """How the server is: `ok`, or `unavailable` with what is wrong."""
+    """The state of the server: `ok`, or `unavailable` with the reason."""
 
     status: str
     reason: str | None = None
@@ -27,32 +29,42 @@ class Health(msgspec.Struct):
 def operations(
     is_ready: Callable[[], Awaitable[bool]], metrics: Metrics, *, metrics_are_public: bool
 ) -> list[HTTPRouteHandler]:
-    """Make the routes beside the contracts. `is_ready` says whether the database answers and has the right schema."""
+    """Make the routes. `is_ready` returns whether the database answers and has this version's schema."""
 
     async def livez() -> Response[bytes]:
-        """Say that the process answers; asks nothing of anybody else."""
-        return json_answer(Health("ok"), 200)
+        """Report that the process is alive. It queries nothing."""
+        return _health(Health("ok"), 200)
 
     async def readyz() -> Response[bytes]:
-        """Say whether requests can be served: the database answers and has this version's schema."""
+        """Report whether the server can serve requests: the database answers and has this version's schema."""
         try:
-            async with asyncio.timeout(_READY_WITHIN_SECONDS):
+            async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
                 reason = None if await is_ready() else "the database has another schema version"
         except WrongKeyError:
             reason = "the database has other keys"
         except (Unavailable, TimeoutError):
             reason = "the database does not answer"
         if reason is None:
-            return json_answer(Health("ok"), 200)
-        answer = json_answer(Health("unavailable", reason), 503)
-        answer.headers["Retry-After"] = "2"
-        return answer
+            return _health(Health("ok"), 200)
+        response = _health(Health("unavailable", reason), 503)
+        response.headers["Retry-After"] = "2"
+        return response
 
     @get("/metrics", opt={"public": metrics_are_public})
     async def prometheus() -> Response[bytes]:
-        """Give the metrics of all server processes in Prometheus' text format."""
+        """Return the metrics of all server processes in Prometheus' text format."""
         return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    alive = documented("get", livez, answers={200: Health}, tag="Operations", is_public=True)
-    ready = documented("get", readyz, answers={200: Health, 503: Health}, tag="Operations", is_public=True)
+    alive = _public("/livez", livez, {200: Health})
+    ready = _public("/readyz", readyz, {200: Health, 503: Health})
     return [get("/livez", opt=alive)(livez), get(["/readyz", "/healthz"], opt=ready)(readyz), prometheus]
+
+
+def _public(path: str, handler: Callable[..., Any], responses: dict[int, type[Health]]) -> dict[str, Any]:
+    """Return the options of a public route that is in the OpenAPI document."""
+    route = Route("GET", path, responses, public=True)
+    return {"operation": Operation(route, inspect.getdoc(handler) or "", "Operations"), "public": True}
+
+
+def _health(health: Health, status: int) -> Response[bytes]:
+    return Response(encode(health), status_code=status, media_type="application/json")

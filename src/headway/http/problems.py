@@ -1,4 +1,4 @@
-"""Everything that goes wrong, in the envelope of the contract whose path was asked; elsewhere as RFC 9457."""
+"""Errors as responses: in the envelope of the contract that owns the path, elsewhere as RFC 9457 problem details."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -62,17 +62,17 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
 
 
 class Problems:
-    """Turns exceptions into answers."""
+    """Turns exceptions into responses, logs and counts them."""
 
     def __init__(self, contracts: Sequence[Contract], metrics: Metrics) -> None:
         self._contracts = contracts
         self._metrics = metrics
 
-    def answer(self, request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
-        """Make the answer for whatever a route, the router or the authentication raised."""
+    def respond(self, request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+        """Make the response for an exception that a route, the router or the authentication raised."""
         path = request.scope["path"]
         contract = next((each for each in self._contracts if each.owns(path)), None)
-        # The query stays out of the log: it may hold what is personal.
+        # The query string may hold personal data: it is not logged.
         problem = self._problem(contract, error, _log.bind(method=request.scope["method"], path=path))
         headers = {}
         if problem.retry_after_seconds is not None:
@@ -94,21 +94,21 @@ class Problems:
         )
 
     def _problem(self, contract: Contract | None, error: Exception, log: FilteringBoundLogger) -> Problem:
-        identity = request_id.get() or ""
+        current_id = request_id.get() or ""
         if isinstance(error, HeadwayError):
-            return self._domain_problem(contract, error, identity, log)
+            return self._domain_problem(contract, error, current_id, log)
         if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             status = HTTPStatus(error.status_code)
             message = error.detail if status in {400, 415} else status.phrase
             code = _CODES.get(status, status.name)
             log.info("refused", status=int(status), reason=error.detail)
             self._metrics.reject(code, ())
-            return Problem(int(status), code, message, identity)
+            return Problem(int(status), code, message, current_id)
         log.error("failed", exc_info=error)
-        return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", identity)
+        return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", current_id)
 
     def _domain_problem(
-        self, contract: Contract | None, error: HeadwayError, identity: str, log: FilteringBoundLogger
+        self, contract: Contract | None, error: HeadwayError, current_id: str, log: FilteringBoundLogger
     ) -> Problem:
         fields = error.fields
         self._metrics.reject(error.kind, fields)
@@ -121,19 +121,19 @@ class Problems:
             status=contract.status_of(error) if contract else status_of(error),
             code=error.kind,
             message=error.message,
-            request_id=identity,
+            request_id=current_id,
             fields=fields,
             retry_after_seconds=error.retry_after_seconds,
         )
 
 
 def status_of(error: HeadwayError) -> int:
-    """Give the usual status for a domain error."""
+    """Return the usual status of a domain error."""
     return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def _name_route(request: Request, method: str) -> None:  # type: ignore[type-arg]
-    """Say for the metrics which route was asked with a method that it has not: the router names those that answer."""
+    """Set the route of a request whose method is not allowed, for the metrics; the router names it for the others."""
     fields: dict[str, object] = request.scope  # type: ignore[assignment]
     if "path_template" not in fields:
         path = normalize_path(request.scope["path"])

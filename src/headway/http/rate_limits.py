@@ -4,7 +4,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from headway.db.database import Database
 from headway.errors import RateLimited
-from headway.http.edge import MORE_HEADERS
+from headway.http.middleware import RESPONSE_HEADERS
 from headway.identity import Caller
 from headway.instants import Clock
 from headway.limits.limiter import DatabaseRateLimiter, MemoryRateLimiter, RateLimiter, ValkeyRateLimiter
@@ -46,7 +46,7 @@ class RateLimits:
         decision = await self._limiter.take(key, limit)
         seconds = decision.reset_in_seconds
         policy = f'"{limit.name}";q={limit.requests};w={limit.window_seconds}'
-        headers: list[tuple[bytes, bytes]] = scope[MORE_HEADERS]  # type: ignore[literal-required]
+        headers: list[tuple[bytes, bytes]] = scope[RESPONSE_HEADERS]  # type: ignore[literal-required]
         headers.append((b"ratelimit-policy", policy.encode()))
         headers.append((b"ratelimit", f'"{limit.name}";r={decision.remaining};t={seconds}'.encode()))
         if not decision.is_allowed:

@@ -1,4 +1,4 @@
-"""Stored responses: the answer that is given again for a repeated request."""
+"""Idempotency keys and the responses stored under them."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,16 @@ NOBODY = 0
 """The user id of callers without an account."""
 
 
-class StoredResponse(NamedTuple):
-    """A status with its body, and the hash of the request that it answered."""
+class RequestKey(NamedTuple):
+    """The Idempotency-Key of a user, and the keyed hash of the request that carries it."""
 
+    user_id: int
+    key: str
     request: str
+
+
+class StoredResponse(NamedTuple):
+    """A status and a JSON body; the body is empty where the response has none."""
+
     status: int
     body: str

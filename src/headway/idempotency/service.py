@@ -1,68 +1,73 @@
-"""Doing once what is asked for several times under the same key."""
+"""Idempotency keys: a repeated request changes nothing and gets the response of the first one."""
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
-from headway.db.database import Database
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict, KeyReused
-from headway.idempotency import store as idempotency_keys
-from headway.idempotency.model import StoredResponse
+from headway.idempotency import store
+from headway.idempotency.model import RequestKey, StoredResponse
 from headway.instants import DAY, Clock
 
-KEPT_FOR = DAY
+LIFETIME = DAY
 
 
 class Idempotency:
-    """Keeps answers under the keys of users. An answer is committed with what the request did, or neither is."""
+    """Stores responses under the keys of users, each in the transaction of the request that it answers."""
 
-    def __init__(self, database: Database, clock: Clock, *, secret_key: str) -> None:
-        self._database = database
+    def __init__(self, clock: Clock, *, secret_key: str) -> None:
         self._clock = clock
         self._secret_key = secret_key.encode()
-        self._under_way: set[tuple[int, str]] = set()
+        self._in_flight: set[tuple[int, str]] = set()
 
     def digest(self, *parts: bytes) -> str:
-        """Tell a request from others by a keyed hash: nobody without the key can try passwords against it."""
+        """Return a keyed hash of a request: without the key, nobody can try passwords against what is stored."""
         lengths_and_parts = b"".join(b"%d:%b" % (len(part), part) for part in parts)
         return hmac.new(self._secret_key, lengths_and_parts, "sha256").hexdigest()
 
-    async def once(
-        self, user_id: int, key: str, request: str, act: Callable[[], Awaitable[StoredResponse]]
-    ) -> tuple[StoredResponse, bool]:
-        """Act, or give the answer of the time before, and say which: True for a repetition.
+    async def find(self, tx: ReadTransaction, key: RequestKey) -> StoredResponse | None:
+        """Return the stored response. Raises KeyReused if the key belongs to another request."""
+        found = await store.find(tx, key.user_id, key.key)
+        if found is None:
+            return None
+        request, stored = found
+        if request != key.request:
+            raise KeyReused("This Idempotency-Key was used for another request.")
+        return stored
 
-        Everything that `act` writes is one transaction with the answer. What it raises undoes all of it and is not kept.
-        Raises KeyReused if `request` is not the one of the time before, Conflict IDEMPOTENCY_KEY_IN_USE while that is
-        under way.
+    @contextmanager
+    def reserve(self, key: RequestKey) -> Iterator[None]:
+        """Keep other requests of this process from using the key within the block, before they open a transaction.
+
+        Raises Conflict IDEMPOTENCY_KEY_IN_USE.
         """
-        async with self._database.read() as tx:
-            known = await idempotency_keys.find(tx, user_id, key)
-        if known is not None:
-            return _checked(known, request), True
-        place = (user_id, key)
-        if place in self._under_way:
+        place = (key.user_id, key.key)
+        if place in self._in_flight:
             raise _in_use()
-        self._under_way.add(place)
+        self._in_flight.add(place)
         try:
-            async with self._database.whole() as tx:
-                if not await tx.try_lock(f"idempotency {user_id} {key}"):
-                    raise _in_use()
-                known = await idempotency_keys.find(tx, user_id, key)
-                if known is not None:
-                    return _checked(known, request), True
-                answer = await act()
-                now = self._clock()
-                await idempotency_keys.keep(tx, user_id, key, answer, now)
-                await idempotency_keys.delete_older(tx, now - KEPT_FOR)
-                return answer, False
+            yield
         finally:
-            self._under_way.discard(place)
+            self._in_flight.discard(place)
 
+    async def once(
+        self, tx: WriteTransaction, key: RequestKey, act: Callable[[WriteTransaction], Awaitable[StoredResponse]]
+    ) -> tuple[StoredResponse, bool]:
+        """Act and store the response in the same transaction, or return the stored response and True.
 
-def _checked(known: StoredResponse, request: str) -> StoredResponse:
-    if known.request != request:
-        raise KeyReused("This Idempotency-Key was used for another request.")
-    return known
+        What `act` raises rolls everything back, and nothing is stored. Raises KeyReused, Conflict IDEMPOTENCY_KEY_IN_USE.
+        """
+        if not await tx.try_lock(f"idempotency {key.user_id} {key.key}"):
+            raise _in_use()
+        stored = await self.find(tx, key)
+        if stored is not None:
+            return stored, True
+        response = await act(tx)
+        now = self._clock()
+        await store.insert(tx, key, response, now)
+        await store.delete_older(tx, now - LIFETIME)
+        return response, False
 
 
 def _in_use() -> Conflict:

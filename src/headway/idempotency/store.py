@@ -1,10 +1,11 @@
-"""Answers that are given again, as rows."""
+"""The rows of stored responses."""
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_
+from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import insert as insert_into
 
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.index_keys import encrypting
-from headway.idempotency.model import StoredResponse
+from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.tables import idempotency_keys
 from headway.instants import Instant
 
@@ -12,7 +13,7 @@ _keys = idempotency_keys.c
 _find = select(_keys.request, _keys.status, _keys.answer).where(
     _keys.user_id == bindparam("user_id"), _keys.key == bindparam("key")
 )
-_insert = insert(idempotency_keys).values(
+_insert = insert_into(idempotency_keys).values(
     {name: bindparam(name) for name in ("user_id", "key", "request", "status", "answer", "created_at")}
 )
 _old = (
@@ -21,18 +22,18 @@ _old = (
 _delete_old = delete(idempotency_keys).where(tuple_(_keys.user_id, _keys.key).in_(_old))
 
 
-async def find(tx: ReadTransaction, user_id: int, key: str) -> StoredResponse | None:
-    """Give the answer that is kept under a user's key."""
+async def find(tx: ReadTransaction, user_id: int, key: str) -> tuple[str, StoredResponse] | None:
+    """Return the hash of the request that first carried a user's key, with the response to it."""
     row = await tx.first(_find, user_id=user_id, key=key)
-    return None if row is None else StoredResponse(row["request"], row["status"], tx.keyring.decrypt(row["answer"]))
+    return None if row is None else (row["request"], StoredResponse(row["status"], tx.keyring.decrypt(row["answer"])))
 
 
-async def keep(tx: WriteTransaction, user_id: int, key: str, answer: StoredResponse, now: Instant) -> None:
-    """Keep an answer under a user's key, which must be new."""
-    given = {"request": answer.request, "status": answer.status, "answer": (await encrypting(tx)).encrypt(answer.body)}
-    await tx.run(_insert, user_id=user_id, key=key, **given, created_at=now)
+async def insert(tx: WriteTransaction, key: RequestKey, response: StoredResponse, now: Instant) -> None:
+    """Store a response under a key that has none."""
+    answer = (await encrypting(tx)).encrypt(response.body)
+    await tx.run(_insert, **key._asdict(), status=response.status, answer=answer, created_at=now)
 
 
 async def delete_older(tx: WriteTransaction, before: Instant) -> None:
-    """Delete some of the answers that were kept before an instant."""
+    """Delete up to 100 of the responses stored before an instant."""
     await tx.run(_delete_old, before=before)

@@ -22,19 +22,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from headway.accounts.service import Accounts
-from headway.assessments.service import Assessments, GradedResult
+from headway.assessments.service import GradedResult
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.enrollments.service import Enrollments
 from headway.enrollments.status import OPEN
 from headway.errors import Invalid
 from headway.identity import Role
 from headway.importers.oulad_files import Assessment, Course, Interaction, Material, OuladFolder, Registration, Result
-from headway.instants import DAY, HOUR, SECOND, Clock, Instant, Milliseconds, from_datetime
-from headway.learning.catalogue import Catalogue
+from headway.instants import DAY, HOUR, SECOND, Instant, Milliseconds, from_datetime
 from headway.learning.model import ActivityType, Event, Outcome, Report
-from headway.learning.recording import Tracking
+from headway.services import Services
 
 OWNER_EMAIL = "tutor@oulad.example"
 
@@ -61,16 +58,6 @@ _EVENTS_AT_ONCE = 500
 
 Advance = Callable[[int], None]
 """Told how many more rows are done."""
-
-
-class Services(NamedTuple):
-    """What an import does things with."""
-
-    accounts: Accounts
-    catalogue: Catalogue
-    enrollments: Enrollments
-    tracking: Tracking
-    assessments: Assessments
 
 
 class Summary(msgspec.Struct):
@@ -116,11 +103,10 @@ class _CourseRun(NamedTuple):
 class OuladImport:
     """An import of a folder. All of a course run is read and checked before any of it is stored."""
 
-    def __init__(self, folder: Path, services: Services, clock: Clock) -> None:
+    def __init__(self, folder: Path, services: Services) -> None:
         files = OuladFolder(folder)
         self._runs = [_read_run(files, course) for course in files.courses()]
         self._services = services
-        self._clock = clock
         self.rows = sum(run.rows for run in self._runs)
 
     async def run(self, advance: Advance) -> Summary:
@@ -163,7 +149,7 @@ class OuladImport:
     async def _record(
         self, run: _CourseRun, tree: CourseTree, learners: dict[int, int], summary: Summary, advance: Advance
     ) -> None:
-        now = self._clock()
+        now = self._services.clock()
         for group in _groups(_reports(run, tree, learners, now)):
             for report, verdicts in zip(group, await self._services.tracking.record(group, now), strict=True):
                 for event, verdict in zip(report.observations, verdicts, strict=True):

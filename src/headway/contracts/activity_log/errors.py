@@ -1,4 +1,4 @@
-"""How this contract tells errors: `{ok: false, error: {code, message, details}}`."""
+"""Errors in the envelope of this contract: `{ok: false, error: {code, message, details}}`."""
 
 from msgspec import UNSET
 
@@ -8,7 +8,7 @@ from headway.http.contract import Problem
 
 
 def render_error(problem: Problem) -> wire.LogFailure:
-    """Make the envelope; a 500 tells the request's id and nothing else."""
+    """Render an error; a 500 shows the request id and no details."""
     faults = [wire.FieldProblem(each.field, each.message) for each in problem.fields]
     return wire.LogFailure(
         error=wire.Error(
@@ -21,6 +21,6 @@ def render_error(problem: Problem) -> wire.LogFailure:
 
 
 def _sentence(fault: FieldError) -> str:
-    """Write a fault as the contract's reference does: `Action is required`. Paths keep their letters."""
+    """Render an error as the contract's reference does: `Action is required`. Paths keep their case."""
     field = fault.field if "." in fault.field else fault.field[:1].upper() + fault.field[1:]
     return f"{field} {fault.message}"

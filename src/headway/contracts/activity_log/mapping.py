@@ -1,24 +1,24 @@
-"""From wire to domain and back."""
+"""Between wire structs and the model: pure functions."""
 
 import re
-from datetime import UTC, date, datetime
 
 import msgspec
 
-from headway import instants
 from headway.accounts.service import is_email
 from headway.audit.model import Activity, Actor, Context, Filter, Target
 from headway.audit.service import Told
 from headway.contracts.activity_log import wire
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import check_json
-from headway.instants import DAY, END_OF_TIME, Instant, Milliseconds, iso
+from headway.http.params import DateBounds
+from headway.instants import iso
 
 _ENTRY_ID = re.compile("[0-9a-f]{24}")
+_DATES = DateBounds("from", "to", "must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a date", since_1970=True)
 
 
-def told(body: wire.ActivityBody, *, max_bytes: int) -> Told:
-    """Read an activity. Raises Invalid naming every field at fault."""
+def new_activity(body: wire.ActivityBody, *, max_bytes: int) -> Told:
+    """Return the activity to log. Raises Invalid naming every field at fault."""
     context = body.context or wire.ContextBody()
     errors = [FieldError(field, fault) for field, fault in _faults(body, context, max_bytes) if fault is not None]
     if errors:
@@ -34,27 +34,21 @@ def told(body: wire.ActivityBody, *, max_bytes: int) -> Told:
     )
 
 
-def wanted(query: wire.ActivitiesQuery) -> Filter:
-    """Read which entries are wanted. Raises Invalid."""
-    errors: list[FieldError] = []
-    since = _bound(errors, "from", query.since, is_end=False)
-    until = _bound(errors, "to", query.until, is_end=True)
-    if since is not None and until is not None and until <= since:
-        errors.append(FieldError("to", "must not be before from"))
-    if errors:
-        raise Invalid(errors)
+def criteria(query: wire.ActivitiesQuery) -> Filter:
+    """Return which activities to list. Raises Invalid."""
+    since, until = _DATES.parse(query.since, query.until)
     return Filter(query.action, query.actor_id, query.target_type, query.target_id, since, until)
 
 
 def entry_id(text: str) -> str:
-    """Read an id from a path. Raises Invalid."""
+    """Return an id in a path. Raises Invalid."""
     if not _ENTRY_ID.fullmatch(text):
         raise Invalid.field("id", "must have 24 hexadecimal digits")
     return text
 
 
 def activity(found: Activity) -> wire.Activity:
-    """Write an entry."""
+    """Render an activity."""
     told, at = found.told, iso(found.performed_at)
     return wire.Activity(
         id=found.id,
@@ -75,7 +69,7 @@ def activity(found: Activity) -> wire.Activity:
 
 
 def _faults(body: wire.ActivityBody, context: wire.ContextBody, max_bytes: int) -> list[tuple[str, str | None]]:
-    """Say what is wrong beyond types and lengths."""
+    """Return the fields with what is wrong with them beyond types and lengths, or None."""
     found: list[tuple[str, str | None]] = [("action", None if body.action.strip() else "is required")]
     if body.actor is not None:
         found.append(("actor.name", None if body.actor.name.strip() else "is required"))
@@ -84,32 +78,9 @@ def _faults(body: wire.ActivityBody, context: wire.ContextBody, max_bytes: int) 
         known = () if part is None else msgspec.structs.fields(part)
         found += [(f"{field}.{each.encode_name}", check_json(getattr(part, each.name))) for each in known]
     found.append(("metadata", check_json(body.metadata)))
-    # What is nested too deeply cannot be encoded, nor measured.
+    # A value that is nested too deeply cannot be encoded to measure it.
     refused = {field for field, fault in found if fault is not None}
     for field, value in (("context.additionalInfo", context.additional_info), ("metadata", body.metadata)):
         if field not in refused and len(msgspec.json.encode(value)) > max_bytes:
             found.append((field, f"must not be larger than {max_bytes} bytes"))
     return found
-
-
-def _bound(errors: list[FieldError], field: str, text: str | None, *, is_end: bool) -> Instant | None:
-    """Read a time, or a whole day of UTC; an end gives the first instant after it."""
-    if text is None:
-        return None
-    try:
-        first, length = _span(text)
-    except (ValueError, OverflowError):
-        first, length = -1, 0
-    if not 0 <= first <= END_OF_TIME:
-        errors.append(FieldError(field, "must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a date"))
-        return None
-    return min(first + length, END_OF_TIME) if is_end else first
-
-
-def _span(text: str) -> tuple[Instant, Milliseconds]:
-    """Give the first instant of a time or a day, in any of the spellings of ISO 8601, and how long it lasts."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return instants.from_datetime(datetime.fromisoformat(text)), 1
-    return instants.from_datetime(datetime(day.year, day.month, day.day, tzinfo=UTC)), DAY

@@ -1,50 +1,65 @@
-"""The routes of the activity log: decode, ask, answer."""
+"""The routes of the activity log."""
 
-from typing import Any, NamedTuple
-
-from litestar import Router
-
-from headway.audit.service import AuditLog
+from headway.audit.model import Activity
 from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
-from headway.errors import Invalid
+from headway.db.database import WriteTransaction
 from headway.http.contract import Contract
+from headway.http.params import PageLimits, parse_cursor
 from headway.http.problems import status_of
-from headway.http.routing import Answer, Asked, Routes
-from headway.idempotency.service import Idempotency
+from headway.http.request import Request, Response
+from headway.http.routes import get, make_router, post
+from headway.services import Services
+from headway.settings import Settings
 
 PREFIX = "/api/v1/activities"
 
 
-class LogLimits(NamedTuple):
-    """How much one request may ask for or bring."""
+def make(services: Services, settings: Settings) -> Contract:
+    """Make the contract."""
+    groups = [ActivityRoutes(services, settings)]
+    return Contract(
+        name="activity_log",
+        prefixes=(PREFIX,),
+        router=make_router(PREFIX, "Activity log", groups, transactions=services.transactions, settings=settings),
+        status_of=status_of,
+        render_error=render_error,
+        error_schema=wire.LogFailure,
+        error_statuses=(400, 401, 404, 409, 413, 415, 422, 500, 503),
+    )
 
-    page_size: int
-    largest_page: int
-    metadata_bytes: int
 
+class ActivityRoutes:
+    """Log, list and read activities."""
 
-def activity_log(log: AuditLog, idempotency: Idempotency, limits: LogLimits) -> Contract:
-    """Make the contract. Authentication is put in front of its router by the application."""
-    routes = Routes("Activity log", idempotency)
+    def __init__(self, services: Services, settings: Settings) -> None:
+        self._log = services.audit_log
+        self._max_metadata_bytes = settings.max_event_bytes
+        self._pages = PageLimits.from_settings(settings)
 
-    async def create(asked: Asked[Any, wire.ActivityBody]) -> Answer:
-        """Log an activity. Anybody may name an actor; who logged it, and whether the actor is verified, is kept with it."""
-        told = mapping.told(asked.body, max_bytes=limits.metadata_bytes)
-        # What is to be kept under a key is written with the answer, in one transaction.
-        made = await log.record(asked.caller, told, asked.client, is_alone=asked.key is not None)
-        return Answer(201, wire.One(data=mapping.activity(made), message="Activity created successfully"))
+    @post("/", body=wire.ActivityBody, responses={201: wire.One[wire.Activity]}, idempotent=True)
+    async def create(self, request: Request[None, wire.ActivityBody]) -> Response:
+        """Log an activity. Any actor can be named; the response says who logged it and whether the actor is verified."""
+        activity = mapping.new_activity(request.body, max_bytes=self._max_metadata_bytes)
 
-    async def list_activities(asked: Asked[wire.ActivitiesQuery, Any]) -> Answer:
+        async def record(_tx: WriteTransaction) -> Response:
+            return self._created(await self._log.record(request.caller, activity, request.client, is_alone=True))
+
+        if request.idempotency_key is not None:
+            return await request.transact(record)
+        return self._created(await self._log.record(request.caller, activity, request.client))
+
+    def _created(self, activity: Activity) -> Response:
+        return Response(201, wire.One(data=mapping.activity(activity), message="Activity created successfully"))
+
+    @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]})
+    async def list_activities(self, request: Request[wire.ActivitiesQuery, None]) -> Response:
         """List activities, the newest first: all for administrators, for others those they did or logged."""
-        query = asked.query
-        wanted = mapping.wanted(query)
-        limit = limits.page_size if query.limit is None else query.limit
-        if limit > limits.largest_page:
-            raise Invalid.field("limit", f"must be at most {limits.largest_page}")
-        before = None if query.cursor is None else int(query.cursor)
-        page, rest = await log.read(asked.caller, wanted, before=before, limit=limit)
-        return Answer(
+        query = request.query
+        criteria = mapping.criteria(query)
+        limit = self._pages.limit(query.limit)
+        page, rest = await self._log.read(request.caller, criteria, before=parse_cursor(query.cursor), limit=limit)
+        return Response(
             200,
             wire.Page(
                 data=[mapping.activity(each) for each in page],
@@ -53,23 +68,8 @@ def activity_log(log: AuditLog, idempotency: Idempotency, limits: LogLimits) -> 
             ),
         )
 
-    async def read(asked: Asked[Any, Any]) -> Answer:
-        """Read one activity, of those that the list gives."""
-        found = await log.find(asked.caller, mapping.entry_id(asked.path["activity_id"]))
-        return Answer(200, wire.One(data=mapping.activity(found), message="Activity retrieved successfully"))
-
-    one, page = wire.One[wire.Activity], wire.Page[list[wire.Activity]]
-    handlers = [
-        routes.add("POST", "/", create, body=wire.ActivityBody, answers={201: one}),
-        routes.add("GET", "/", list_activities, query=wire.ActivitiesQuery, answers={200: page}),
-        routes.add("GET", "/{activity_id:str}", read, answers={200: one}),
-    ]
-    return Contract(
-        name="activity_log",
-        prefixes=(PREFIX,),
-        router=Router(PREFIX, route_handlers=handlers),
-        status_of=status_of,
-        render_error=render_error,
-        error_schema=wire.LogFailure,
-        error_statuses=(400, 401, 404, 409, 413, 415, 422, 500, 503),
-    )
+    @get("/{activity_id:str}", responses={200: wire.One[wire.Activity]})
+    async def read(self, request: Request[None, None]) -> Response:
+        """Read an activity that the list shows to the caller."""
+        found = await self._log.find(request.caller, mapping.entry_id(request.path["activity_id"]))
+        return Response(200, wire.One(data=mapping.activity(found), message="Activity retrieved successfully"))

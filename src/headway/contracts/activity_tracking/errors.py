@@ -1,4 +1,4 @@
-"""How this contract tells errors: `{success: false, message, errors: [{field, message}]}`."""
+"""Errors in the envelope of this contract: `{success: false, message, errors: [{field, message}]}`."""
 
 from headway.contracts.activity_tracking import wire
 from headway.contracts.activity_tracking.mapping import field_problems
@@ -6,7 +6,7 @@ from headway.http.contract import Problem
 
 
 def render_error(problem: Problem) -> wire.Failure:
-    """Make the envelope; a 500 tells the request's id and nothing else."""
+    """Render an error; a 500 shows the request id and no details."""
     return wire.Failure(
         message=problem.message,
         errors=field_problems(problem.fields),

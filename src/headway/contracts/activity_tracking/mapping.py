@@ -1,4 +1,4 @@
-"""From the wire to the domain and back: pure functions. What breaks a rule raises Invalid with every field at fault."""
+"""Between wire structs and the model: pure functions. Decoding raises Invalid naming every field at fault."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -13,6 +13,7 @@ from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, check_json, split_list
 from headway.instants import END_OF_TIME, SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
+from headway.settings import Settings
 
 _track = Decoder(wire.TrackBody)
 _heartbeat = Decoder(wire.HeartbeatBody)
@@ -21,50 +22,42 @@ _batch = Decoder(wire.BatchBody)
 _HIGHEST_SCORE = 1_000_000_000
 
 
-class Limits(msgspec.Struct, frozen=True):
-    """How much one request may bring."""
-
-    body_bytes: int
-    event_bytes: int
-    batch_events: int
-
-
-def decode_track(body: bytes, limits: Limits, new_id: Callable[[], str]) -> Event:
-    """Read the body of `track`. Raises Invalid."""
-    _check_size(body, limits)
+def decode_track(body: bytes, settings: Settings, new_id: Callable[[], str]) -> Event:
+    """Decode the body of `track`. Raises Invalid."""
+    _check_size(body, settings)
     return _event(_track.decode(body), new_id)
 
 
 def decode_heartbeat(body: bytes) -> Heartbeat:
-    """Read the body of `heartbeat`. Raises Invalid."""
+    """Decode the body of `heartbeat`. Raises Invalid."""
     return _to_heartbeat(_heartbeat.decode(body))
 
 
-def decode_batch(body: bytes, limits: Limits, new_id: Callable[[], str]) -> list[Observation | Verdict]:
-    """Read the body of `batch`: for each item an observation, or the verdict that rejects it. Raises Invalid."""
+def decode_batch(body: bytes, settings: Settings, new_id: Callable[[], str]) -> list[Observation | Verdict]:
+    """Decode the body of `batch`: for each item an observation, or the verdict that rejects it. Raises Invalid."""
     items = _items(body)
-    if not 1 <= len(items) <= limits.batch_events:
-        raise Invalid.field("events", f"must have 1 to {limits.batch_events} items")
-    return [_decode_item(item, limits, new_id) for item in items]
+    if not 1 <= len(items) <= settings.max_batch_events:
+        raise Invalid.field("events", f"must have 1 to {settings.max_batch_events} items")
+    return [_decode_item(item, settings, new_id) for item in items]
 
 
 def _items(body: bytes) -> list[bytes]:
     try:
         return [bytes(item) for item in _batch.decode(body).events]
     except Invalid:
-        # An item that cannot even be passed over (nested without end, or with half a surrogate pair, as a text cut within
-        # an emoji ends) must not cost its neighbours.
-        found = split_list(body, "events")
-        if found is None:
+        # An item that the decoder cannot even skip (nested too deeply, or with half a surrogate pair, as a string cut within
+        # an emoji has) must not fail its neighbours.
+        parts = split_list(body, "events")
+        if parts is None:
             raise
-        items, rest = found
+        items, rest = parts
         _batch.decode(rest)
         return items
 
 
-def _decode_item(item: bytes, limits: Limits, new_id: Callable[[], str]) -> Observation | Verdict:
+def _decode_item(item: bytes, settings: Settings, new_id: Callable[[], str]) -> Observation | Verdict:
     try:
-        _check_size(item, limits)
+        _check_size(item, settings)
         if (b"heartbeat" in item or b"\\u" in item) and _Kind.of(item) == "heartbeat":
             return _to_heartbeat(_batch_heartbeat.decode(item))
         return _event(_track.decode(item), new_id)
@@ -73,7 +66,7 @@ def _decode_item(item: bytes, limits: Limits, new_id: Callable[[], str]) -> Obse
 
 
 class _Kind(msgspec.Struct):
-    """The little of an item that is read whatever else is wrong with it."""
+    """The fields of an item that are read even if the rest is invalid."""
 
     activity_type: object = None
     event_id: object = None
@@ -95,9 +88,9 @@ class _Kind(msgspec.Struct):
         return event_id if isinstance(event_id, str) and len(event_id) <= 100 else None
 
 
-def _check_size(item: bytes, limits: Limits) -> None:
-    if len(item) > limits.event_bytes:
-        raise Invalid.field("body", f"must not have more than {limits.event_bytes} bytes")
+def _check_size(item: bytes, settings: Settings) -> None:
+    if len(item) > settings.max_event_bytes:
+        raise Invalid.field("body", f"must not have more than {settings.max_event_bytes} bytes")
 
 
 def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
@@ -143,7 +136,7 @@ def _to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
         module_id=body.module_id,
         unit_id=body.unit_id,
         timestamp=timestamp,
-        # A longer stretch is cut to twice the interval in any case.
+        # Longer claims are cut to twice the heartbeat interval anyway.
         active=None if body.active_seconds is None else int(min(body.active_seconds, 86_400) * SECOND),
         sent_at=sent_at,
         event_id=body.event_id,
@@ -160,7 +153,7 @@ def _metrics(body: wire.EngagementMetricsBody | None) -> EngagementMetrics | Non
 
 
 def _without_sign(share: float | None) -> float | None:
-    """Make minus zero zero: both are the smallest, and only one of them may be what is kept."""
+    """Turn minus zero into zero, so that one number has one stored form."""
     return None if share is None else share + 0.0
 
 
@@ -168,7 +161,7 @@ def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant 
     if text is None:
         return None
     try:
-        # A date alone is no moment.
+        # A date alone is no instant.
         instant = instants.from_datetime(datetime.fromisoformat(text)) if len(text) > 10 else None
     except ValueError:
         instant = None
@@ -195,7 +188,7 @@ def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
 
 
 def _quiz_score(errors: list[FieldError], body: wire.TrackBody) -> float | None:
-    """Read `{score, max_score}` of a `quiz_submit`; both or neither, `max_score` above 0 and `score` from 0 to it."""
+    """Return the percent of `{score, max_score}` of a `quiz_submit`: both or neither, 0 <= score <= max_score."""
     if body.activity_type is not ActivityType.QUIZ_SUBMIT or body.metadata is None:
         return None
     score, max_score = body.metadata.get("score"), body.metadata.get("max_score")
@@ -215,7 +208,7 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 
 
 def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.TrackAnswer:
-    """Tell that an event is stored, now or since before."""
+    """Render the verdict on an event that is stored, by this request or an earlier one."""
     is_new = verdict.outcome is Outcome.ACCEPTED
     return wire.TrackAnswer(
         message="Activity recorded" if is_new else "Activity was recorded before",
@@ -224,7 +217,7 @@ def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.T
 
 
 def heartbeat_answer(received_at: Instant, next_heartbeat_seconds: int) -> wire.HeartbeatAnswer:
-    """Tell when the next heartbeat is wanted."""
+    """Render the receipt of a heartbeat."""
     return wire.HeartbeatAnswer(
         message="Heartbeat received",
         data=wire.HeartbeatData(instants.iso(received_at), next_heartbeat_seconds),
@@ -232,7 +225,7 @@ def heartbeat_answer(received_at: Instant, next_heartbeat_seconds: int) -> wire.
 
 
 def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verdict]) -> wire.BatchAnswer:
-    """Tell each item's verdict, in the order of the items."""
+    """Render the verdict of each item, in the order of the items."""
     counts = dict.fromkeys(Outcome, 0)
     results: list[wire.ItemResult] = []
     for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True)):
@@ -256,5 +249,5 @@ def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verd
 
 
 def field_problems(errors: Sequence[FieldError]) -> list[wire.FieldProblem]:
-    """Put field errors in the form of the envelope."""
+    """Render field errors as the envelope has them."""
     return [wire.FieldProblem(error.field, error.message) for error in errors]

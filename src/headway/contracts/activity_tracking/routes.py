@@ -1,69 +1,30 @@
-"""The routes of activity tracking: decode, record, answer."""
+"""The routes of activity tracking: decode, record, render."""
 
-from collections.abc import Mapping, Sequence
-
-from litestar import Router
-from litestar.handlers import ASGIRouteHandler
+from collections.abc import Sequence
 
 from headway.contracts.activity_tracking import mapping, wire
 from headway.contracts.activity_tracking.errors import render_error
-from headway.contracts.activity_tracking.mapping import Limits
 from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
-from headway.http.openapi import Kind
 from headway.http.problems import status_of
-from headway.http.thin import Answer, Endpoint, post
+from headway.http.request import Response
+from headway.http.routes import make_router, post
 from headway.identity import Caller
-from headway.ids import NewId
-from headway.instants import Clock, Instant
-from headway.learning.ingest import Ingest
+from headway.instants import Instant
 from headway.learning.model import Observation, Outcome, Refusal, Report, Verdict
+from headway.services import Services
+from headway.settings import Settings
 
 PREFIX = "/api/courses/activity"
 
 
-def activity_tracking(
-    ingest: Ingest, *, clock: Clock, new_id: NewId, limits: Limits, heartbeat_interval_seconds: int
-) -> Contract:
-    """Make the contract. Authentication is put in front of its router by the application."""
-
-    async def track(caller: Caller, body: bytes) -> Answer:
-        """Record one activity event: 201 if it is new, 200 if it was recorded before, 409 if its id has other content."""
-        received_at = clock()
-        event = mapping.decode_track(body, limits, new_id)
-        (verdict,) = await ingest.record(Report(caller.user_id, received_at, (event,)))
-        _raise_if_not_good(verdict)
-        status = 201 if verdict.outcome is Outcome.ACCEPTED else 200
-        return Answer(status, mapping.track_answer(event, verdict, received_at))
-
-    async def heartbeat(caller: Caller, body: bytes) -> Answer:
-        """Vouch for some seconds of study, and learn in how many seconds the next heartbeat is wanted."""
-        received_at = clock()
-        signal = mapping.decode_heartbeat(body)
-        (verdict,) = await ingest.record(Report(caller.user_id, received_at, (signal,)))
-        _raise_if_not_good(verdict)
-        return Answer(200, mapping.heartbeat_answer(received_at, heartbeat_interval_seconds))
-
-    async def batch(caller: Caller, body: bytes) -> Answer:
-        """Record events and heartbeats, each with a verdict of its own; 400 only if the envelope or every item is bad."""
-        received_at = clock()
-        items = mapping.decode_batch(body, limits, new_id)
-        verdicts = await _record_good(ingest, caller.user_id, received_at, items, len(body))
-        answer = mapping.batch_answer(items, verdicts)
-        return Answer(200 if answer.success else 400, answer)
-
-    def route(path: str, endpoint: Endpoint, body: Kind, answers: Mapping[int, Kind | tuple[Kind, ...]]) -> ASGIRouteHandler:
-        return post(path, endpoint, max_body_bytes=limits.body_bytes, body=body, answers=answers, tag="Activity tracking")
-
-    handlers = [
-        route("/track", track, wire.TrackBody, {201: wire.TrackAnswer, 200: wire.TrackAnswer}),
-        route("/heartbeat", heartbeat, wire.HeartbeatBody, {200: wire.HeartbeatAnswer}),
-        route("/batch", batch, wire.BatchBodySchema, {200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)}),
-    ]
+def make(services: Services, settings: Settings) -> Contract:
+    """Make the contract."""
+    groups = [TrackingRoutes(services, settings)]
     return Contract(
         name="activity_tracking",
         prefixes=(PREFIX,),
-        router=Router(PREFIX, route_handlers=handlers),
+        router=make_router(PREFIX, "Activity tracking", groups, transactions=services.transactions, settings=settings),
         status_of=status_of,
         render_error=render_error,
         error_schema=wire.Failure,
@@ -71,18 +32,61 @@ def activity_tracking(
     )
 
 
-async def _record_good(
-    ingest: Ingest, user_id: int, received_at: Instant, items: Sequence[Observation | Verdict], size_bytes: int
-) -> list[Verdict]:
-    """Record what could be read, and give the verdicts of all items in their order."""
-    observations = tuple(item for item in items if not isinstance(item, Verdict))
-    recorded = iter(await ingest.record(Report(user_id, received_at, observations, size_bytes)) if observations else ())
-    verdicts = [item if isinstance(item, Verdict) else next(recorded) for item in items]
-    ingest.count_rejected(verdicts, unread=len(items) - len(observations))
-    return verdicts
+class TrackingRoutes:
+    """Record events and heartbeats."""
+
+    def __init__(self, services: Services, settings: Settings) -> None:
+        self._ingest = services.ingest
+        self._clock = services.clock
+        self._new_id = services.new_id
+        self._settings = settings
+
+    @post("/track", raw=True, body=wire.TrackBody, responses={201: wire.TrackAnswer, 200: wire.TrackAnswer})
+    async def track(self, caller: Caller, body: bytes) -> Response:
+        """Record one activity event: 201 if it is new, 200 if it was recorded before, 409 if its id has other content."""
+        received_at = self._clock()
+        event = mapping.decode_track(body, self._settings, self._new_id)
+        (verdict,) = await self._ingest.record(Report(caller.user_id, received_at, (event,)))
+        _raise_if_refused(verdict)
+        status = 201 if verdict.outcome is Outcome.ACCEPTED else 200
+        return Response(status, mapping.track_answer(event, verdict, received_at))
+
+    @post("/heartbeat", raw=True, body=wire.HeartbeatBody, responses={200: wire.HeartbeatAnswer})
+    async def heartbeat(self, caller: Caller, body: bytes) -> Response:
+        """Record some seconds of study; the response says in how many seconds to send the next heartbeat."""
+        received_at = self._clock()
+        heartbeat = mapping.decode_heartbeat(body)
+        (verdict,) = await self._ingest.record(Report(caller.user_id, received_at, (heartbeat,)))
+        _raise_if_refused(verdict)
+        return Response(200, mapping.heartbeat_answer(received_at, self._settings.heartbeat_interval_seconds))
+
+    @post(
+        "/batch",
+        raw=True,
+        body=wire.BatchBodySchema,
+        responses={200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)},
+    )
+    async def batch(self, caller: Caller, body: bytes) -> Response:
+        """Record events and heartbeats, each with its own verdict; 400 only if the envelope or every item is invalid."""
+        received_at = self._clock()
+        items = mapping.decode_batch(body, self._settings, self._new_id)
+        verdicts = await self._record_valid(caller.user_id, received_at, items, len(body))
+        answer = mapping.batch_answer(items, verdicts)
+        return Response(200 if answer.success else 400, answer)
+
+    async def _record_valid(
+        self, user_id: int, received_at: Instant, items: Sequence[Observation | Verdict], size_bytes: int
+    ) -> list[Verdict]:
+        """Record the items that could be decoded, and return the verdicts of all items in their order."""
+        observations = tuple(item for item in items if not isinstance(item, Verdict))
+        report = Report(user_id, received_at, observations, size_bytes)
+        recorded = iter(await self._ingest.record(report) if observations else ())
+        verdicts = [item if isinstance(item, Verdict) else next(recorded) for item in items]
+        self._ingest.count_rejected(verdicts, unread=len(items) - len(observations))
+        return verdicts
 
 
-def _raise_if_not_good(verdict: Verdict) -> None:
+def _raise_if_refused(verdict: Verdict) -> None:
     if verdict.outcome is Outcome.CONFLICT:
         raise Conflict("This event_id was used before for an event with other content.", fields=verdict.errors)
     if verdict.refusal is Refusal.FORBIDDEN:

@@ -1,19 +1,19 @@
-"""From the wire to the domain and back: pure functions."""
+"""Between wire structs and the model: pure functions."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, tzinfo
-from typing import Any, NamedTuple
+from datetime import tzinfo
+from typing import Any
 
 import msgspec
 
-from headway import instants
 from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
 from headway.enrollments.model import Enrollment, Order, Sort
 from headway.enrollments.status import EnrollmentStatus
-from headway.errors import FieldError, Invalid
+from headway.errors import Invalid
 from headway.http.decoding import check_json
-from headway.instants import DAY, END_OF_TIME, Instant, iso, to_datetime
+from headway.http.params import DateBounds, DateRange
+from headway.instants import Instant, iso, to_datetime
 from headway.learning.model import Update
 from headway.learning.reads import LearnerProgress
 from headway.learning.statistics import CourseStatistics, UnitStatistics
@@ -25,39 +25,19 @@ _SORTS = {
     "enrollmentDate": Sort.ENROLLED_AT,
     "completionDate": Sort.COMPLETED_AT,
 }
-_LARGEST_ID = 2**53 - 1
 _MEASURED = frozenset({"engagement_metrics", "quiz_score_percent"})
-"""What of metadata clients cannot set."""
-
-
-class Span(NamedTuple):
-    """From when, and up to but without when; None where there is no bound."""
-
-    start: Instant | None
-    end: Instant | None
-
-    def has(self, at: Instant) -> bool:
-        """Say whether a moment lies within."""
-        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
-
-
-def id_of(name: str, text: str) -> int:
-    """Read an id in a path. Raises Invalid."""
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= 16 else 0
-    if not 1 <= number <= _LARGEST_ID:
-        raise Invalid.field(name, "must be a positive integer")
-    return number
+"""Keys of metadata that clients cannot set."""
 
 
 def order(query: wire.LearnersQuery) -> Order:
-    """Read which learners are wanted."""
+    """Return which learners to list, in which order."""
     statuses = tuple(EnrollmentStatus) if query.status is None else (query.status,)
     return Order(statuses, _SORTS[query.sort_by], query.order == "desc")
 
 
 def update(body: wire.UpdateBody, *, max_metadata_bytes: int) -> Update:
-    """Read what is declared. Raises Invalid."""
-    # What was measured comes back to us from clients that send what they have read; it is not theirs to say.
+    """Return the update that a client declares. Raises Invalid."""
+    # Clients that send back what they have read send the measured values too: these are not theirs to set.
     metadata = {name: value for name, value in (body.metadata or {}).items() if name not in _MEASURED}
     fault = check_json(metadata)
     if fault is None and len(msgspec.json.encode(metadata)) > max_metadata_bytes:
@@ -74,20 +54,13 @@ def update(body: wire.UpdateBody, *, max_metadata_bytes: int) -> Update:
     )
 
 
-def span(query: wire.ActivitiesQuery, zone: tzinfo) -> Span:
-    """Read from when to when; both ends count. Raises Invalid."""
-    errors: list[FieldError] = []
-    start = _bound(errors, "startDate", query.start_date, zone, is_end=False)
-    end = _bound(errors, "endDate", query.end_date, zone, is_end=True)
-    if start is not None and end is not None and end <= start:
-        errors.append(FieldError("endDate", "must not be before startDate"))
-    if errors:
-        raise Invalid(errors)
-    return Span(start, end)
+def date_bounds(zone: tzinfo) -> DateBounds:
+    """Return how the list of activities is bounded by dates."""
+    return DateBounds("startDate", "endDate", "must be an ISO 8601 date, or date and time", zone)
 
 
 def user_progress(found: LearnerProgress, zone: tzinfo) -> wire.UserProgress:
-    """Write a learner in a course."""
+    """Render a learner's enrollment and progress in a course."""
     if found.enrollment is None:
         return wire.UserProgress(None, [])
     rows = _rows(found, zone)
@@ -95,13 +68,13 @@ def user_progress(found: LearnerProgress, zone: tzinfo) -> wire.UserProgress:
 
 
 def learner_row(found: LearnerProgress, zone: tzinfo) -> wire.LearnerRow:
-    """Write an enrolled learner among others."""
+    """Render an enrolled learner in a list."""
     assert found.enrollment is not None  # noqa: S101 - only those enrolled are listed
     return wire.LearnerRow(found.enrollment.user_id, _enrollment(found.enrollment, zone), _rows(found, zone))
 
 
 def updated(progress: UnitProgress) -> wire.Updated:
-    """Write what an update led to."""
+    """Render the progress after an update."""
     return wire.Updated(
         progress_id=_stored_id(progress),
         user_id=progress.user_id,
@@ -114,8 +87,10 @@ def updated(progress: UnitProgress) -> wire.Updated:
     )
 
 
-def activities(units: Sequence[UnitProgress], within: Span, status: UnitStatus | None, zone: tzinfo) -> list[wire.ActivityRow]:
-    """Write those activities that are wanted."""
+def activities(
+    units: Sequence[UnitProgress], dates: DateRange, status: UnitStatus | None, zone: tzinfo
+) -> list[wire.ActivityRow]:
+    """Render the activities in a range of dates, of one status or all."""
     return [
         wire.ActivityRow(
             _stored_id(unit),
@@ -123,15 +98,15 @@ def activities(units: Sequence[UnitProgress], within: Span, status: UnitStatus |
             unit.status,
             unit.duration_seconds,
             _percent_text(unit.percent),
-            **_shown_times(unit, zone),
+            **_display_times(unit, zone),
         )
         for unit in units
-        if within.has(unit.updated_at) and status in {None, unit.status}
+        if dates.has(unit.updated_at) and status in {None, unit.status}
     ]
 
 
 def analytics(found: CourseStatistics) -> wire.Analytics:
-    """Write the figures of a course."""
+    """Render the statistics of a course."""
     busiest = max(found.units, key=lambda unit: unit.completions, default=None)
     return wire.Analytics(
         total_enrollments=found.enrollments,
@@ -154,7 +129,7 @@ def _content(unit: UnitStatistics) -> wire.ContentStatistics:
 
 def _enrollment(enrollment: Enrollment, zone: tzinfo) -> wire.EnrollmentRow:
     return wire.EnrollmentRow(
-        **_shown_times(enrollment, zone),
+        **_display_times(enrollment, zone),
         enrollment_id=enrollment.id,
         user_id=enrollment.user_id,
         course_id=enrollment.course_id,
@@ -178,7 +153,7 @@ def _rows(found: LearnerProgress, zone: tzinfo) -> list[wire.ContentRow]:
 
 def _content_row(unit: UnitProgress, zone: tzinfo) -> wire.ContentRow:
     return wire.ContentRow(
-        **_shown_times(unit, zone),
+        **_display_times(unit, zone),
         progress_id=unit.id,
         user_id=unit.user_id,
         course_id=unit.course_id,
@@ -212,7 +187,7 @@ def _untouched_row(user_id: int, course_id: int, unit_id: int, status: UnitStatu
 
 
 def _metadata(evidence: Evidence, client_metadata: str | None) -> dict[str, Any]:
-    """Show what the client wants to be kept, and over it what was measured."""
+    """Merge the client's metadata with the measured values, which win."""
     shown: dict[str, Any] = msgspec.json.decode(client_metadata) if client_metadata else {}
     if evidence.engagement_metrics is not None:
         shown["engagement_metrics"] = msgspec.to_builtins(evidence.engagement_metrics)
@@ -227,7 +202,7 @@ def _stored_id(progress: UnitProgress) -> int:
 
 
 def _hundredths(percent: float) -> Percent:
-    """Cut to hundredths, but do not let the last bit of a binary fraction cost one; only 100 is all of it."""
+    """Convert to hundredths, rounding down but for errors of binary fractions; only 100 is complete."""
     return COMPLETE if percent >= 100 else min(int(percent * 100 + 1e-6), COMPLETE - 1)
 
 
@@ -235,10 +210,10 @@ def _percent_text(percent: Percent) -> str:
     return f"{percent // 100}.{percent % 100:02}"
 
 
-def _shown_times(of: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, str]:
-    """Write when something was made and changed, for reading."""
-    created_date, created_time = _shown(of.created_at, zone)
-    updated_date, updated_time = _shown(of.updated_at, zone)
+def _display_times(row: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, str]:
+    """Render the times of creation and change for display."""
+    created_date, created_time = _display(row.created_at, zone)
+    updated_date, updated_time = _display(row.updated_at, zone)
     return {
         "v_created_date": created_date,
         "v_created_time": created_time,
@@ -247,30 +222,7 @@ def _shown_times(of: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, str]:
     }
 
 
-def _shown(instant: Instant, zone: tzinfo) -> tuple[str, str]:
-    """Write a date and a time as the seed does: `DD-Mon-YYYY` and `HH:MM:SS`, the months in English."""
+def _display(instant: Instant, zone: tzinfo) -> tuple[str, str]:
+    """Render a date and a time as the seed does: `DD-Mon-YYYY` and `HH:MM:SS`, the months in English."""
     text = to_datetime(instant).astimezone(zone).isoformat()
     return f"{text[8:10]}-{_MONTHS[int(text[5:7]) - 1]}-{text[:4]}", text[11:19]
-
-
-def _bound(errors: list[FieldError], field: str, text: str | None, zone: tzinfo, *, is_end: bool) -> Instant | None:
-    if text is None:
-        return None
-    try:
-        return _instant(text, zone, is_end=is_end)
-    except (ValueError, OverflowError):
-        errors.append(FieldError(field, "must be an ISO 8601 date, or date and time"))
-        return None
-
-
-def _instant(text: str, zone: tzinfo, *, is_end: bool) -> Instant:
-    """Read a bound; one that ends something is the first moment after it. Raises ValueError, OverflowError."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        moment = instants.from_datetime(datetime.fromisoformat(text))
-        return moment + 1 if is_end else moment
-    if is_end and day == date.max:
-        return END_OF_TIME + DAY
-    first = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return instants.from_datetime(first + timedelta(days=1) if is_end else first)

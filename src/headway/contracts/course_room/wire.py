@@ -54,7 +54,7 @@ class FoundSome(msgspec.Struct, Generic[Results], kw_only=True):
     missing: list[int]
 
 
-class RoomFailure(msgspec.Struct, kw_only=True, rename="camel"):
+class ProgressFailure(msgspec.Struct, kw_only=True, rename="camel"):
     """The envelope of every error; where fields are at fault the message names them."""
 
     success: bool = False

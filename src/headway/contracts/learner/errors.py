@@ -1,4 +1,4 @@
-"""How this contract tells errors: `{status: "error", code, message, timestamp}` (section 5.1)."""
+"""Errors in the envelope of this contract: `{status: "error", code, message, timestamp}` (section 5.1)."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from headway.instants import Clock, iso
 
 
 def error_renderer(clock: Clock) -> Callable[[Problem], wire.LearnerFailure]:
-    """Make what makes the envelope; the fields at fault are named where there are any."""
+    """Return the function that renders errors, with the time of each and the fields at fault."""
 
     def render(problem: Problem) -> wire.LearnerFailure:
         failure = wire.LearnerFailure(

@@ -1,4 +1,4 @@
-"""From the wire to the domain and back: pure functions."""
+"""Between wire structs and the model: pure functions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,6 +19,7 @@ from headway.enrollments.service import Waiting
 from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
 from headway.feed.model import Entry
+from headway.http.params import UNKNOWN_ID, parse_id
 from headway.instants import HOUR, SECOND, Instant
 from headway.learning.learner_courses import CourseProgress
 from headway.messaging.model import Conversation, Message, Peer
@@ -31,11 +32,11 @@ STATUS_WORDS = {
     EnrollmentStatus.DROPPED: "dropped",
     EnrollmentStatus.EXPIRED: "dropped",
 }
-"""The words of the contract (section 2.2) for the standings."""
+"""The contract's words (section 2.2) for the statuses of enrollments."""
 
 
 def new_course(body: course_wire.CourseBody) -> NewCourse:
-    """Read a course to be made. Raises Invalid for a prerequisite that is no id."""
+    """Return the course to create. Raises Invalid for a prerequisite that is no id."""
     return NewCourse(
         title=body.title,
         modules=tuple(_new_module(module) for module in body.modules),
@@ -58,7 +59,7 @@ def new_course(body: course_wire.CourseBody) -> NewCourse:
 
 
 def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
-    """Say what a course is to become. Raises Invalid for what is no id."""
+    """Return a stored course with the changes applied. Raises Invalid for ids that are none."""
     own = stored.course
     plain = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
     moments = ("starts_at", "ends_at", "enroll_from", "enroll_until")
@@ -76,7 +77,7 @@ def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> Ne
 
 
 def course(tree: CourseTree) -> course_wire.Course:
-    """Tell a stored course with everything in it."""
+    """Render a course with its modules, units and assessments."""
     return course_wire.Course(
         **_listing_fields(tree),
         modules=_modules(tree),
@@ -89,22 +90,22 @@ def course(tree: CourseTree) -> course_wire.Course:
 
 
 def listing(tree: CourseTree) -> course_wire.CourseListing:
-    """Tell a stored course without what is in it."""
+    """Render a course in a list, without its modules."""
     return course_wire.CourseListing(**_listing_fields(tree))
 
 
 def search(query: course_wire.CourseQuery) -> CourseSearch:
-    """Read which courses are asked for."""
+    """Return which courses to search for."""
     return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
 
 
 def account(user: User, interests: Sequence[str], created_at: Instant) -> wire.Account:
-    """Tell an account to its owner."""
+    """Render an account for its owner."""
     return wire.Account(str(user.id), user.name, user.email, user.role, list(interests), instants.iso(created_at))
 
 
 def profile(found: Profile) -> wire.Profile:
-    """Tell an account with what follows from the learner's work; hours are cut to two decimals."""
+    """Render a profile; study hours are cut to two decimals."""
     user = found.user
     return wire.Profile(
         id=str(user.id),
@@ -121,7 +122,7 @@ def profile(found: Profile) -> wire.Profile:
 
 
 def enrollment(found: Enrollment) -> wire.Enrollment:
-    """Tell an enrollment."""
+    """Render an enrollment for the learner."""
     return wire.Enrollment(
         id=f"{found.course_id}-{found.user_id}",
         learner_id=str(found.user_id),
@@ -132,15 +133,15 @@ def enrollment(found: Enrollment) -> wire.Enrollment:
 
 
 def waiting(found: Waiting) -> wire.Waiting:
-    """Tell a place on the waiting list."""
+    """Render a place on the waiting list."""
     return wire.Waiting(str(found.course_id), str(found.user_id), found.position)
 
 
 def course_enrollment(found: Enrollment, name: str) -> wire.CourseEnrollment:
-    """Tell an enrollment to the course's staff."""
-    told = enrollment(found)
+    """Render an enrollment for the course's staff."""
+    own = enrollment(found)
     return wire.CourseEnrollment(
-        **msgspec.structs.asdict(told),
+        **msgspec.structs.asdict(own),
         name=name,
         standing=found.status,
         completion_percentage=found.percent / 100,
@@ -152,15 +153,15 @@ def course_enrollment(found: Enrollment, name: str) -> wire.CourseEnrollment:
 
 
 def statuses(word: str | None) -> list[EnrollmentStatus]:
-    """Read which standings a contract word stands for; all of them for None. Raises Invalid."""
-    found = [status for status, told in STATUS_WORDS.items() if told == word]
+    """Return the statuses that a contract word stands for; none for None. Raises Invalid."""
+    found = [status for status, own in STATUS_WORDS.items() if own == word]
     if word is not None and not found:
         raise Invalid.field("status", "must be active, completed or dropped")
     return found
 
 
 def progress(found: CourseProgress) -> wire.Progress:
-    """Tell how far a learner is in a course."""
+    """Render a learner's progress in a course."""
     return wire.Progress(
         course_id=str(found.course_id),
         title=found.title,
@@ -173,7 +174,7 @@ def progress(found: CourseProgress) -> wire.Progress:
 
 
 def submission(found: Submission, assessment: Assessment) -> wire.Submission:
-    """Tell what a learner handed in."""
+    """Render a submission for its learner."""
     return wire.Submission(
         id=found.id,
         assessment_id=str(found.assessment_id),
@@ -188,13 +189,13 @@ def submission(found: Submission, assessment: Assessment) -> wire.Submission:
 
 
 def learners_submission(found: Submission, name: str, assessment: Assessment) -> wire.LearnersSubmission:
-    """Tell what a learner handed in to the course's staff."""
-    told = submission(found, assessment)
-    return wire.LearnersSubmission(**msgspec.structs.asdict(told), learner_name=name)
+    """Render a submission for the course's staff."""
+    own = submission(found, assessment)
+    return wire.LearnersSubmission(**msgspec.structs.asdict(own), learner_name=name)
 
 
 def own_assessment(found: OwnAssessment) -> wire.OwnAssessment:
-    """Tell an assessment with what the caller handed in."""
+    """Render an assessment with the caller's newest submission."""
     it = found.assessment
     return wire.OwnAssessment(
         id=str(it.id),
@@ -209,13 +210,13 @@ def own_assessment(found: OwnAssessment) -> wire.OwnAssessment:
 
 
 def peer(found: Peer) -> wire.Peer:
-    """Tell who learns in the same courses."""
+    """Render a peer with the shared courses."""
     shared = [wire.SharedCourse(str(course_id), title) for course_id, title in found.shared_courses]
     return wire.Peer(str(found.user_id), found.name, shared)
 
 
 def message(found: Message) -> wire.Message:
-    """Tell a message."""
+    """Render a message."""
     return wire.Message(
         found.id,
         str(found.sender_id),
@@ -227,18 +228,18 @@ def message(found: Message) -> wire.Message:
 
 
 def conversation(found: Conversation) -> wire.Conversation:
-    """Tell a conversation."""
+    """Render a conversation."""
     return wire.Conversation(str(found.peer_id), found.peer_name, message(found.last_message), found.unread)
 
 
 def change(entry: Entry) -> wire.Change:
-    """Tell an entry of the feed."""
+    """Render a feed entry."""
     return wire.Change(entry.type, entry.topic, entry.seq, instants.iso(entry.at), entry.data)
 
 
-def id_of(text: str) -> int:
-    """Read an id; what cannot be one is 0, which nothing has."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 15 else 0
+def many(rows: Sequence[Any], page: int, limit: int, total: int) -> wire.Many[Any]:
+    """Put a page of a list into its envelope."""
+    return wire.Many(data=list(rows), metadata=wire.Paging(page=page, limit=limit, total=total))
 
 
 def _listing_fields(tree: CourseTree) -> dict[str, Any]:
@@ -355,9 +356,10 @@ def _modules(tree: CourseTree) -> list[course_wire.Module]:
 
 
 def _id(field: str, text: str | int) -> int:
-    if not str(text).isascii() or not str(text).isdecimal() or len(str(text)) > 15:
+    number = parse_id(str(text))
+    if number == UNKNOWN_ID:
         raise Invalid.field(field, f"{text!r} is not an id")
-    return int(text)
+    return number
 
 
 def _instant(moment: datetime | None) -> Instant | None:

@@ -1,4 +1,4 @@
-"""How this contract tells errors: `{error}`; the message names the fields at fault."""
+"""Errors in the envelope of this contract: `{error}`; the message names the fields at fault."""
 
 from http import HTTPStatus
 
@@ -7,18 +7,18 @@ from headway.errors import HeadwayError
 from headway.http import problems
 from headway.http.contract import Problem
 
-_IN_ITS_WORDS = {"score must be between 0 and maxScore": "Score must be between 0 and maxScore"}
-"""Where the reference has words of its own."""
+_WORDS_OF_REFERENCE = {"score must be between 0 and maxScore": "Score must be between 0 and maxScore"}
+"""Messages that the contract's reference words differently."""
 
 
 def status_of(error: HeadwayError) -> int:
-    """Give the status: what is not eligible for a certificate is a bad request here."""
+    """Return the status of an error; a certificate for which a learner is not eligible is a bad request here."""
     return HTTPStatus.BAD_REQUEST if error.kind == "NOT_ELIGIBLE" else problems.status_of(error)
 
 
 def render_error(problem: Problem) -> wire.TutorialFailure:
-    """Make the envelope."""
+    """Render an error; a 500 shows the request id and no details."""
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return wire.TutorialFailure("Internal server error", problem.request_id)
     faults = [f"{each.field} {each.message}" for each in problem.fields]
-    return wire.TutorialFailure("; ".join(_IN_ITS_WORDS.get(fault, fault) for fault in faults) or problem.message)
+    return wire.TutorialFailure("; ".join(_WORDS_OF_REFERENCE.get(fault, fault) for fault in faults) or problem.message)

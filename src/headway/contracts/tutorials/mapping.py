@@ -1,4 +1,4 @@
-"""From the wire to the domain and back: pure functions."""
+"""Between wire structs and the model: pure functions."""
 
 from headway.contracts.tutorials import wire
 from headway.instants import iso
@@ -7,7 +7,7 @@ from headway.tutorials.service import Standing
 
 
 def chapter_report(body: wire.ChapterBody) -> ChapterReport:
-    """Read what is said of a chapter."""
+    """Return the report of a chapter."""
     return ChapterReport(
         id=body.chapter_id,
         watch_time=body.watch_time,
@@ -18,12 +18,12 @@ def chapter_report(body: wire.ChapterBody) -> ChapterReport:
 
 
 def quiz_attempt(body: wire.QuizBody) -> QuizAttempt:
-    """Read an attempt at a quiz."""
+    """Return an attempt at a quiz."""
     return QuizAttempt(id=body.quiz_id, score=body.score, max_score=body.max_score, is_passed=body.passed)
 
 
 def tutorial_progress(standing: Standing) -> wire.TutorialProgress:
-    """Write a learner in a tutorial."""
+    """Render a learner's progress in a tutorial."""
     progress = standing.progress
     return wire.TutorialProgress(
         tutorial_id=standing.tutorial_id,

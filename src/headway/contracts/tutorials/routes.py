@@ -1,109 +1,105 @@
-"""The routes of tutorials: decode, ask, answer."""
-
-from typing import Any, NamedTuple
-
-from litestar import Router
+"""The routes of progress in tutorials."""
 
 from headway.contracts.tutorials import mapping, wire
 from headway.contracts.tutorials.errors import render_error, status_of
+from headway.db.database import WriteTransaction
 from headway.http.contract import Contract
-from headway.http.routing import Answer, Asked, Routes
-from headway.idempotency.service import Idempotency
+from headway.http.request import Request, Response
+from headway.http.routes import delete, get, make_router, post
+from headway.http.transactions import WRITE
 from headway.limits.model import RateLimit
-from headway.tutorials.service import Tutorials
+from headway.services import Services
+from headway.settings import Settings
 
 PREFIX = "/v1/tutorials/progress"
+_ONE = "/{tutorial_id:str}"
 
 
-class TutorialLimits(NamedTuple):
-    """How often a caller may ask each route in a minute."""
-
-    reads: int
-    chapters: int
-    quizzes: int
-    completions: int
-    resets: int
-
-
-def tutorials(services: Tutorials, idempotency: Idempotency, *, limits: TutorialLimits) -> Contract:
-    """Make the contract. Authentication and limits are put in front of its router by the application."""
-    routes = Routes("Tutorials", idempotency)
-
-    async def read(asked: Asked[wire.UserQuery, Any]) -> Answer:
-        """Read a learner's progress in a tutorial; zeros and empty lists where it was never begun."""
-        found = await services.read(asked.caller, asked.path["tutorial_id"], asked.query.user_id)
-        return Answer(200, mapping.tutorial_progress(found))
-
-    async def report_chapter(asked: Asked[Any, wire.ChapterBody]) -> Answer:
-        """Say what a learner reached in a chapter; a field that is left out keeps what is stored."""
-        body = asked.body
-        report = mapping.chapter_report(body)
-        reached = await services.report_chapter(asked.caller, asked.path["tutorial_id"], body.user_id, report)
-        return Answer(200, mapping.tutorial_progress(reached))
-
-    async def report_attempt(asked: Asked[Any, wire.QuizBody]) -> Answer:
-        """Say how an attempt at a quiz went; the best one counts, and every one is counted."""
-        body = asked.body
-        attempt = mapping.quiz_attempt(body)
-        reached = await services.report_attempt(asked.caller, asked.path["tutorial_id"], body.user_id, attempt)
-        return Answer(200, mapping.tutorial_progress(reached))
-
-    async def complete(asked: Asked[Any, wire.CompleteBody]) -> Answer:
-        """Earn the certificate of a tutorial: with 95 percent, and every quiz that was tried passed."""
-        reached = await services.complete(asked.caller, asked.path["tutorial_id"], asked.body.user_id)
-        return Answer(200, mapping.tutorial_progress(reached))
-
-    async def reset(asked: Asked[wire.UserQuery, Any]) -> Answer:
-        """Forget a learner's progress in a tutorial, the certificate too."""
-        await services.reset(asked.caller, asked.path["tutorial_id"], asked.query.user_id, asked.client)
-        return Answer(200, wire.TutorialReset())
-
-    one = "/{tutorial_id:str}"
-    progress = {200: wire.TutorialProgress}
-    handlers = [
-        routes.add(
-            "GET", one, read, query=wire.UserQuery, answers=progress, has_etag=True, limit=RateLimit("read", limits.reads)
-        ),
-        routes.add(
-            "POST",
-            f"{one}/chapter",
-            report_chapter,
-            body=wire.ChapterBody,
-            answers=progress,
-            limit=RateLimit("chapter", limits.chapters),
-        ),
-        routes.add(
-            "POST",
-            f"{one}/quiz",
-            report_attempt,
-            body=wire.QuizBody,
-            answers=progress,
-            limit=RateLimit("quiz", limits.quizzes),
-        ),
-        routes.add(
-            "POST",
-            f"{one}/complete",
-            complete,
-            body=wire.CompleteBody,
-            is_body_optional=True,
-            answers=progress,
-            limit=RateLimit("complete", limits.completions),
-        ),
-        routes.add(
-            "DELETE",
-            one,
-            reset,
-            query=wire.UserQuery,
-            answers={200: wire.TutorialReset},
-            limit=RateLimit("reset", limits.resets),
-        ),
-    ]
+def make(services: Services, settings: Settings) -> Contract:
+    """Make the contract."""
+    groups = [TutorialRoutes(services)]
     return Contract(
         name="tutorials",
         prefixes=(PREFIX,),
-        router=Router(PREFIX, route_handlers=handlers),
+        router=make_router(PREFIX, "Tutorials", groups, transactions=services.transactions, settings=settings),
         status_of=status_of,
         render_error=render_error,
         error_schema=wire.TutorialFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
     )
+
+
+class TutorialRoutes:
+    """Read, report and reset progress in a tutorial."""
+
+    def __init__(self, services: Services) -> None:
+        self._tutorials = services.tutorials
+
+    @get(
+        _ONE,
+        query=wire.UserQuery,
+        responses={200: wire.TutorialProgress},
+        etag=True,
+        rate_limit=lambda settings: RateLimit("read", settings.tutorial_reads_per_minute),
+    )
+    async def read(self, request: Request[wire.UserQuery, None]) -> Response:
+        """Read a learner's progress in a tutorial. A learner who never started it has zeros and empty lists."""
+        found = await self._tutorials.read(request.caller, request.path["tutorial_id"], request.query.user_id)
+        return Response(200, mapping.tutorial_progress(found))
+
+    @post(
+        f"{_ONE}/chapter",
+        body=wire.ChapterBody,
+        responses={200: wire.TutorialProgress},
+        rate_limit=lambda settings: RateLimit("chapter", settings.tutorial_chapters_per_minute),
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def report_chapter(self, request: Request[None, wire.ChapterBody], tx: WriteTransaction) -> Response:
+        """Report a learner's progress in a chapter. Fields that are left out keep their stored values."""
+        body = request.body
+        report = mapping.chapter_report(body)
+        progress = await self._tutorials.report_chapter(request.caller, request.path["tutorial_id"], body.user_id, report)
+        return Response(200, mapping.tutorial_progress(progress))
+
+    @post(
+        f"{_ONE}/quiz",
+        body=wire.QuizBody,
+        responses={200: wire.TutorialProgress},
+        rate_limit=lambda settings: RateLimit("quiz", settings.tutorial_quizzes_per_minute),
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def report_attempt(self, request: Request[None, wire.QuizBody], tx: WriteTransaction) -> Response:
+        """Report an attempt at a quiz. The best score is kept, and attempts are counted."""
+        body = request.body
+        attempt = mapping.quiz_attempt(body)
+        progress = await self._tutorials.report_attempt(request.caller, request.path["tutorial_id"], body.user_id, attempt)
+        return Response(200, mapping.tutorial_progress(progress))
+
+    @post(
+        f"{_ONE}/complete",
+        body=wire.CompleteBody,
+        optional_body=True,
+        responses={200: wire.TutorialProgress},
+        rate_limit=lambda settings: RateLimit("complete", settings.tutorial_completions_per_minute),
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def complete(self, request: Request[None, wire.CompleteBody], tx: WriteTransaction) -> Response:
+        """Issue the certificate of a tutorial. It takes 95 percent, and every quiz that was attempted must be passed."""
+        tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
+        progress = await self._tutorials.complete(request.caller, tutorial_id, user_id)
+        return Response(200, mapping.tutorial_progress(progress))
+
+    @delete(
+        _ONE,
+        query=wire.UserQuery,
+        responses={200: wire.TutorialReset},
+        rate_limit=lambda settings: RateLimit("reset", settings.tutorial_resets_per_minute),
+    )
+    async def reset(self, request: Request[wire.UserQuery, None]) -> Response:
+        """Delete a learner's progress in a tutorial, including the certificate."""
+        tutorial_id, user_id = request.path["tutorial_id"], request.query.user_id
+        await self._tutorials.reset(request.caller, tutorial_id, user_id, request.client)
+        return Response(200, wire.TutorialReset())

@@ -1,127 +1,110 @@
 """Accounts: registering, signing in and out, and one's own profile."""
 
-from typing import Any
-
-from litestar.handlers import HTTPRouteHandler
 from msgspec import UNSET
 
 from headway.accounts.model import Session
-from headway.accounts.service import Accounts
-from headway.accounts.sign_in import SignIn
 from headway.contracts.learner import mapping, wire
+from headway.db.database import WriteTransaction
 from headway.errors import Conflict
-from headway.http.routing import Answer, Asked, Routes
-from headway.http.tokens import Tokens
+from headway.http.request import Request, Response
+from headway.http.routes import get, patch, post
+from headway.services import Services
+
+_AUTH = "/learner/auth"
 
 
-def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: Tokens) -> list[HTTPRouteHandler]:
-    """Make the routes."""
+class AccountRoutes:
+    """Register, sign in and out, read and change one's profile."""
 
-    async def register(asked: Asked[Any, wire.RegisterBody]) -> Answer:
-        """Make a learner's account.
+    def __init__(self, services: Services) -> None:
+        self._accounts = services.accounts
+        self._sign_in = services.sign_in
+        self._tokens = services.tokens
 
-        The password has 8 to 128 characters, an upper-case letter and a special one, and is not a common one.
+    @post(
+        f"{_AUTH}/register",
+        body=wire.RegisterBody,
+        responses={201: wire.One[wire.Account]},
+        public=True,
+        idempotent=True,
+    )
+    async def register(self, request: Request[None, wire.RegisterBody]) -> Response:
+        """Create a learner's account.
+
+        A password has 8 to 128 characters, an upper-case letter and a special one, and is not a common one.
         """
-        body = asked.body
-        new = await sign_in.prepare(
-            name=body.name, email=body.email, password=body.password, interests=body.interests, client=asked.client
+        body = request.body
+        new = await self._sign_in.prepare(
+            name=body.name, email=body.email, password=body.password, interests=body.interests, client=request.client
         )
 
-        async def make() -> Answer:
-            made = await accounts.profile((await accounts.add(new)).id)
-            return Answer(201, wire.One(data=mapping.account(made.user, made.interests, made.created_at)))
+        async def create(_tx: WriteTransaction) -> Response:
+            profile = await self._accounts.profile((await self._accounts.add(new)).id)
+            return Response(201, wire.One(data=mapping.account(profile.user, profile.interests, profile.created_at)))
 
-        return await make() if asked.key is None else await routes.once(asked, make)
+        return await request.transact(create)
 
-    async def login(asked: Asked[Any, wire.LoginBody]) -> Answer:
-        """Sign in: an access token for an hour, and a refresh token for seven days."""
-        session = await sign_in.sign_in(email=asked.body.email, password=asked.body.password, client=asked.client)
-        return await _signed_in(session)
+    @post(f"{_AUTH}/login", body=wire.LoginBody, responses={201: wire.SignedIn}, public=True)
+    async def login(self, request: Request[None, wire.LoginBody]) -> Response:
+        """Sign in. Returns an access token for an hour and a refresh token for seven days."""
+        body = request.body
+        session = await self._sign_in.sign_in(email=body.email, password=body.password, client=request.client)
+        return await self._signed_in(session)
 
-    async def refresh(asked: Asked[Any, wire.RefreshBody]) -> Answer:
-        """Go on with a session. A refresh token is good for one use; using it again later ends the session."""
-        claims = tokens.read_refresh(asked.body.refresh_token)
-        session = await sign_in.refresh(
-            user_id=claims.user_id, session_id=claims.session_id, generation=claims.generation, client=asked.client
+    @post(f"{_AUTH}/refresh", body=wire.RefreshBody, responses={201: wire.SignedIn}, public=True)
+    async def refresh(self, request: Request[None, wire.RefreshBody]) -> Response:
+        """Continue a session. A refresh token is valid for one use; using it again later ends the session."""
+        claims = self._tokens.read_refresh(request.body.refresh_token)
+        session = await self._sign_in.refresh(
+            user_id=claims.user_id, session_id=claims.session_id, generation=claims.generation, client=request.client
         )
-        return await _signed_in(session)
+        return await self._signed_in(session)
 
-    async def logout(asked: Asked[Any, Any]) -> Answer:
-        """End the session that the token came from, with all its tokens."""
-        if asked.caller.session_id is None:
+    @post(f"{_AUTH}/logout", responses={204: ()})
+    async def logout(self, request: Request[None, None]) -> Response:
+        """End the session of the token, with all its tokens."""
+        if request.caller.session_id is None:
             raise Conflict("This token did not come from signing in.", code="NO_SESSION")
-        await sign_in.sign_out(asked.caller.user_id, asked.caller.session_id)
-        return Answer(204)
+        await self._sign_in.sign_out(request.caller.user_id, request.caller.session_id)
+        return Response(204)
 
-    async def password(asked: Asked[Any, wire.PasswordBody]) -> Answer:
-        """Change the password, which ends all tokens of the account."""
-        body = asked.body
-        await sign_in.change_password(
-            asked.caller.user_id, current=body.current_password, new=body.new_password, client=asked.client
+    @post(f"{_AUTH}/password", body=wire.PasswordBody, responses={204: ()})
+    async def change_password(self, request: Request[None, wire.PasswordBody]) -> Response:
+        """Change the password. All tokens of the account end."""
+        body = request.body
+        await self._sign_in.change_password(
+            request.caller.user_id, current=body.current_password, new=body.new_password, client=request.client
         )
-        return Answer(204)
+        return Response(204)
 
-    async def me(asked: Asked[Any, Any]) -> Answer:
+    @get("/learner/me", responses={200: wire.One[wire.Profile]}, etag=True)
+    async def read_profile(self, request: Request[None, None]) -> Response:
         """Read one's own profile, with study time and points.
 
         Points: 10 for a completed unit, 20 for a passed quiz unit or tutorial quiz, 100 for a completed course, each counted
         once.
         """
-        return Answer(200, wire.One(data=mapping.profile(await accounts.profile(asked.caller.user_id))))
+        profile = await self._accounts.profile(request.caller.user_id)
+        return Response(200, wire.One(data=mapping.profile(profile)))
 
-    async def change_me(asked: Asked[Any, wire.ProfileBody]) -> Answer:
+    @patch("/learner/me", body=wire.ProfileBody, responses={200: wire.One[wire.Profile]})
+    async def change_profile(self, request: Request[None, wire.ProfileBody]) -> Response:
         """Change one's own name, interests or learning goals."""
-        body = asked.body
-        changed = await accounts.change_profile(
-            asked.caller.user_id,
+        body = request.body
+        profile = await self._accounts.change_profile(
+            request.caller.user_id,
             name=None if body.name is UNSET else body.name,
             interests=None if body.interests is UNSET else body.interests,
             learning_goals=None if body.learning_goals is UNSET else body.learning_goals,
         )
-        return Answer(200, wire.One(data=mapping.profile(changed)))
+        return Response(200, wire.One(data=mapping.profile(profile)))
 
-    async def _signed_in(session: Session) -> Answer:
-        profile = await accounts.profile(session.user.id)
+    async def _signed_in(self, session: Session) -> Response:
+        profile = await self._accounts.profile(session.user.id)
         answer = wire.SignedIn(
-            token=tokens.issue(session.user, session_id=session.id),
-            refresh_token=tokens.issue_refresh(session),
-            expires_in=tokens.lifetime_seconds,
+            token=self._tokens.issue(session.user, session_id=session.id),
+            refresh_token=self._tokens.issue_refresh(session),
+            expires_in=self._tokens.lifetime_seconds,
             user=mapping.account(profile.user, profile.interests, profile.created_at),
         )
-        return Answer(201, answer)
-
-    auth, own = "/learner/auth", {200: wire.One[wire.Profile]}
-    return [
-        routes.add(
-            "POST",
-            f"{auth}/register",
-            register,
-            body=wire.RegisterBody,
-            answers={201: wire.One[wire.Account]},
-            is_public=True,
-            is_kept=False,
-            takes_key=True,
-        ),
-        routes.add(
-            "POST",
-            f"{auth}/login",
-            login,
-            body=wire.LoginBody,
-            answers={201: wire.SignedIn},
-            is_public=True,
-            is_kept=False,
-        ),
-        routes.add(
-            "POST",
-            f"{auth}/refresh",
-            refresh,
-            body=wire.RefreshBody,
-            answers={201: wire.SignedIn},
-            is_public=True,
-            is_kept=False,
-        ),
-        routes.add("POST", f"{auth}/logout", logout, answers={204: ()}, is_kept=False),
-        routes.add("POST", f"{auth}/password", password, body=wire.PasswordBody, answers={204: ()}, is_kept=False),
-        routes.add("GET", "/learner/me", me, answers=own, has_etag=True),
-        routes.add("PATCH", "/learner/me", change_me, body=wire.ProfileBody, answers=own),
-    ]
+        return Response(201, answer)

@@ -1,64 +1,59 @@
-"""Assessments, what is handed in, and grades."""
+"""Assessments, submissions and grades."""
 
-from typing import Any
-
-from litestar.handlers import HTTPRouteHandler
-
-from headway.assessments.service import Assessments
 from headway.contracts.learner import mapping, wire
-from headway.contracts.learner.routes.paging import Pages
-from headway.http.routing import Answer, Asked, Routes
+from headway.db.database import WriteTransaction
+from headway.http.params import PageLimits, parse_id
+from headway.http.request import Request, Response
+from headway.http.routes import get, patch, post
+from headway.http.transactions import WRITE
+from headway.services import Services
+
+_ONE = "/assessments/{assessment_id:str}"
 
 
-def assessment_routes(routes: Routes, assessments: Assessments, pages: Pages) -> list[HTTPRouteHandler]:
-    """Make the routes."""
+class AssessmentRoutes:
+    """Read assessments, submit work, and grade it."""
 
-    async def read(asked: Asked[Any, Any]) -> Answer:
-        """Read an assessment with the newest of what one handed in: for those enrolled and staff."""
-        found = await assessments.find(asked.caller, mapping.id_of(asked.path["assessment_id"]))
-        return Answer(200, wire.One(data=mapping.own_assessment(found)))
+    def __init__(self, services: Services, pages: PageLimits) -> None:
+        self._assessments = services.assessments
+        self._pages = pages
 
-    async def submit(asked: Asked[Any, wire.SubmitBody]) -> Answer:
-        """Hand in work; it replaces what was handed in before, until that is graded."""
-        assessment_id = mapping.id_of(asked.path["assessment_id"])
-        made, assessment = await assessments.submit(asked.caller, assessment_id, asked.body.submission_url)
-        return Answer(201, wire.One(data=mapping.submission(made, assessment)))
+    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]})
+    async def read(self, request: Request[None, None]) -> Response:
+        """Read an assessment with one's newest submission: for enrolled learners and the course's staff."""
+        found = await self._assessments.find(request.caller, parse_id(request.path["assessment_id"]))
+        return Response(200, wire.One(data=mapping.own_assessment(found)))
 
-    async def list_submissions(asked: Asked[wire.PageQuery, Any]) -> Answer:
-        """List the newest of what each learner handed in: for the course's staff."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        assessment_id = mapping.id_of(asked.path["assessment_id"])
-        found, assessment = await assessments.list_submissions(asked.caller, assessment_id, page=query.page, limit=limit)
-        told = [mapping.learners_submission(each, name, assessment) for each, name in found.submissions]
-        return Answer(200, pages.answer(told, query, found.total))
+    @post(
+        f"{_ONE}/submit",
+        body=wire.SubmitBody,
+        responses={201: wire.One[wire.Submission]},
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def submit(self, request: Request[None, wire.SubmitBody], tx: WriteTransaction) -> Response:
+        """Submit work. It replaces an earlier submission until that is graded."""
+        assessment_id = parse_id(request.path["assessment_id"])
+        submitted, assessment = await self._assessments.submit(request.caller, assessment_id, request.body.submission_url)
+        return Response(201, wire.One(data=mapping.submission(submitted, assessment)))
 
-    async def grade(asked: Asked[Any, wire.GradeBody]) -> Answer:
-        """Grade the newest of what a learner handed in, or correct the grade: for the course's staff."""
-        graded, assessment = await assessments.grade(
-            asked.caller,
-            asked.path["submission_id"],
-            grade=asked.body.grade,
-            feedback=asked.body.feedback,
-            client=asked.client,
+    @get(f"{_ONE}/submissions", query=wire.PageQuery, responses={200: wire.Many[wire.LearnersSubmission]})
+    async def list_submissions(self, request: Request[wire.PageQuery, None]) -> Response:
+        """List each learner's newest submission: for the course's staff."""
+        page, limit = request.query.page, self._pages.limit(request.query.limit)
+        assessment_id = parse_id(request.path["assessment_id"])
+        found, assessment = await self._assessments.list_submissions(request.caller, assessment_id, page=page, limit=limit)
+        rows = [mapping.learners_submission(each, name, assessment) for each, name in found.submissions]
+        return Response(200, mapping.many(rows, page, limit, found.total))
+
+    @patch("/submissions/{submission_id:str}", body=wire.GradeBody, responses={200: wire.One[wire.Submission]})
+    async def grade(self, request: Request[None, wire.GradeBody]) -> Response:
+        """Grade a learner's newest submission, or correct its grade: for the course's staff."""
+        graded, assessment = await self._assessments.grade(
+            request.caller,
+            request.path["submission_id"],
+            grade=request.body.grade,
+            feedback=request.body.feedback,
+            client=request.client,
         )
-        return Answer(200, wire.One(data=mapping.submission(graded, assessment)))
-
-    one = "/assessments/{assessment_id:str}"
-    return [
-        routes.add("GET", one, read, answers={200: wire.One[wire.OwnAssessment]}),
-        routes.add("POST", f"{one}/submit", submit, body=wire.SubmitBody, answers={201: wire.One[wire.Submission]}),
-        routes.add(
-            "GET",
-            f"{one}/submissions",
-            list_submissions,
-            query=wire.PageQuery,
-            answers={200: wire.Many[wire.LearnersSubmission]},
-        ),
-        routes.add(
-            "PATCH",
-            "/submissions/{submission_id:str}",
-            grade,
-            body=wire.GradeBody,
-            answers={200: wire.One[wire.Submission]},
-        ),
-    ]
+        return Response(200, wire.One(data=mapping.submission(graded, assessment)))

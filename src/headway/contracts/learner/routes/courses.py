@@ -1,105 +1,127 @@
-"""Courses: finding, making and changing them, and the places in them."""
-
-from typing import Any
-
-from litestar.handlers import HTTPRouteHandler
+"""Courses, and enrollment in them."""
 
 from headway.contracts.learner import course_wire, mapping, wire
-from headway.contracts.learner.routes.paging import Pages
 from headway.courses.model import CourseTree, NewCourse
-from headway.enrollments.service import Enrollments, Waiting
-from headway.http.routing import Answer, Asked, Routes
-from headway.learning.catalogue import Catalogue
-from headway.learning.learner_courses import LearnerCourses
+from headway.db.database import WriteTransaction
+from headway.enrollments.service import Waiting
+from headway.http.params import PageLimits, parse_id
+from headway.http.request import Request, Response
+from headway.http.routes import delete, get, patch, post
+from headway.http.transactions import WRITE
+from headway.services import Services
+
+_ONE = "/courses/{course_id:str}"
 
 
-def course_routes(
-    routes: Routes, catalogue: Catalogue, enrollments: Enrollments, learning: LearnerCourses, pages: Pages
-) -> list[HTTPRouteHandler]:
-    """Make the routes."""
+class CourseRoutes:
+    """Browse, read, create and change courses."""
 
-    async def browse(asked: Asked[course_wire.CourseQuery, Any]) -> Answer:
-        """Browse the courses, the newest first, without their modules. No token is needed."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        found = await catalogue.search(asked.by, mapping.search(query), page=query.page, limit=limit)
-        return Answer(200, pages.answer([mapping.listing(each) for each in found.courses], query, found.total))
+    def __init__(self, services: Services, pages: PageLimits) -> None:
+        self._catalogue = services.catalogue
+        self._pages = pages
 
-    async def read(asked: Asked[Any, Any]) -> Answer:
+    @get(
+        "/courses",
+        query=course_wire.CourseQuery,
+        responses={200: wire.Many[course_wire.CourseListing]},
+        public=True,
+    )
+    async def browse(self, request: Request[course_wire.CourseQuery, None]) -> Response:
+        """Browse courses without their modules, the newest first. No token is needed."""
+        query, limit = request.query, self._pages.limit(request.query.limit)
+        search = mapping.search(query)
+        found = await self._catalogue.search(request.optional_caller, search, page=query.page, limit=limit)
+        rows = [mapping.listing(each) for each in found.courses]
+        return Response(200, mapping.many(rows, query.page, limit, found.total))
+
+    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True)
+    async def read(self, request: Request[None, None]) -> Response:
         """Read a course with its modules, units and assessments. No token is needed."""
-        found = await catalogue.find_for(asked.by, mapping.id_of(asked.path["course_id"]))
-        return Answer(200, wire.One(data=mapping.course(found)))
+        found = await self._catalogue.find_for(request.optional_caller, parse_id(request.path["course_id"]))
+        return Response(200, wire.One(data=mapping.course(found)))
 
-    async def create(asked: Asked[Any, course_wire.CourseBody]) -> Answer:
-        """Make a course with its modules, units and assessments: for instructors and administrators."""
-        made = await catalogue.create_for(asked.caller, mapping.new_course(asked.body))
-        return Answer(201, wire.One(data=mapping.course(made)))
+    @post(
+        "/courses",
+        body=course_wire.CourseBody,
+        responses={201: wire.One[course_wire.Course]},
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def create(self, request: Request[None, course_wire.CourseBody], tx: WriteTransaction) -> Response:
+        """Create a course with its modules, units and assessments: for instructors and administrators."""
+        created = await self._catalogue.create_for(request.caller, mapping.new_course(request.body))
+        return Response(201, wire.One(data=mapping.course(created)))
 
-    async def change(asked: Asked[Any, course_wire.CourseChangeBody]) -> Answer:
-        """Change a course: for its staff. What learners have reached is counted anew in the same transaction."""
+    @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]})
+    async def change(self, request: Request[None, course_wire.CourseChangeBody]) -> Response:
+        """Change a course: for its staff. Learners are regraded in the same transaction."""
 
         def edit(stored: CourseTree) -> NewCourse:
-            return mapping.changed_course(asked.body, stored)
+            return mapping.changed_course(request.body, stored)
 
-        changed = await catalogue.change(asked.caller, mapping.id_of(asked.path["course_id"]), edit)
-        return Answer(200, wire.One(data=mapping.course(changed)))
+        changed = await self._catalogue.change(request.caller, parse_id(request.path["course_id"]), edit)
+        return Response(200, wire.One(data=mapping.course(changed)))
 
-    async def enroll(asked: Asked[wire.EnrollQuery, Any]) -> Answer:
-        """Take a seat in a course; with `waitlist=true`, a place on the waiting list where none is free (202)."""
-        user_id, course_id = asked.caller.user_id, mapping.id_of(asked.path["course_id"])
-        if not asked.query.waitlist:
-            taken = await enrollments.enroll(user_id, course_id)
-            return Answer(201, wire.One(data=mapping.enrollment(taken)))
-        got = await enrollments.enroll_or_wait(user_id, course_id)
-        if isinstance(got, Waiting):
-            return Answer(202, wire.One(data=mapping.waiting(got)))
-        return Answer(201, wire.One(data=mapping.enrollment(got)))
 
-    async def leave(asked: Asked[Any, Any]) -> Answer:
-        """Leave a course or its waiting list; what was earned is kept."""
-        await enrollments.leave(asked.caller.user_id, mapping.id_of(asked.path["course_id"]))
-        return Answer(204)
+class EnrollmentRoutes:
+    """Enroll in and leave courses; list learners and change their status."""
 
-    async def list_learners(asked: Asked[wire.EnrollmentsQuery, Any]) -> Answer:
+    def __init__(self, services: Services, pages: PageLimits) -> None:
+        self._enrollments = services.enrollments
+        self._learning = services.learning
+        self._pages = pages
+
+    @post(
+        f"{_ONE}/enroll",
+        query=wire.EnrollQuery,
+        responses={201: wire.One[wire.Enrollment], 202: wire.One[wire.Waiting]},
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def enroll(self, request: Request[wire.EnrollQuery, None], tx: WriteTransaction) -> Response:
+        """Enroll in a course; with `waitlist=true`, join the waiting list if the course is full (202)."""
+        user_id, course_id = request.caller.user_id, parse_id(request.path["course_id"])
+        if not request.query.waitlist:
+            enrolled = await self._enrollments.enroll(user_id, course_id)
+            return Response(201, wire.One(data=mapping.enrollment(enrolled)))
+        place = await self._enrollments.enroll_or_wait(user_id, course_id)
+        if isinstance(place, Waiting):
+            return Response(202, wire.One(data=mapping.waiting(place)))
+        return Response(201, wire.One(data=mapping.enrollment(place)))
+
+    @delete(f"{_ONE}/enroll", responses={204: ()})
+    async def leave(self, request: Request[None, None]) -> Response:
+        """Leave a course or its waiting list. Progress is kept."""
+        await self._enrollments.leave(request.caller.user_id, parse_id(request.path["course_id"]))
+        return Response(204)
+
+    @get(f"{_ONE}/enrollments", query=wire.EnrollmentsQuery, responses={200: wire.Many[wire.CourseEnrollment]})
+    async def list_learners(self, request: Request[wire.EnrollmentsQuery, None]) -> Response:
         """List the learners of a course with their progress: for its staff."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        found, total = await learning.list_enrollments(
-            asked.caller,
-            mapping.id_of(asked.path["course_id"]),
+        query, limit = request.query, self._pages.limit(request.query.limit)
+        found, total = await self._learning.list_enrollments(
+            request.caller,
+            parse_id(request.path["course_id"]),
             status=mapping.statuses(query.status),
             page=query.page,
             limit=limit,
         )
-        return Answer(200, pages.answer([mapping.course_enrollment(*each) for each in found], query, total))
+        rows = [mapping.course_enrollment(*each) for each in found]
+        return Response(200, mapping.many(rows, query.page, limit, total))
 
-    async def set_standing(asked: Asked[Any, wire.StandingBody]) -> Answer:
-        """Certify, expire or drop a learner, along the status machine: for the course's staff."""
-        changed = await enrollments.set_status(
-            asked.caller,
-            mapping.id_of(asked.path["course_id"]),
-            mapping.id_of(asked.path["user_id"]),
-            asked.body.status,
-            certificate_url=asked.body.certificate_url,
+    @patch(
+        f"{_ONE}/enrollments/{{user_id:str}}",
+        body=wire.StandingBody,
+        responses={200: wire.One[wire.CourseEnrollment]},
+    )
+    async def set_status(self, request: Request[None, wire.StandingBody]) -> Response:
+        """Certify, expire or drop a learner, as the status machine allows: for the course's staff."""
+        changed = await self._enrollments.set_status(
+            request.caller,
+            parse_id(request.path["course_id"]),
+            parse_id(request.path["user_id"]),
+            request.body.status,
+            certificate_url=request.body.certificate_url,
         )
-        name = await learning.name_of(changed.user_id)
-        return Answer(200, wire.One(data=mapping.course_enrollment(changed, name)))
-
-    one, whole = "/courses/{course_id:str}", {200: wire.One[course_wire.Course]}
-    taken = {201: wire.One[wire.Enrollment], 202: wire.One[wire.Waiting]}
-    learners, learner = wire.Many[wire.CourseEnrollment], wire.One[wire.CourseEnrollment]
-    return [
-        routes.add(
-            "GET",
-            "/courses",
-            browse,
-            query=course_wire.CourseQuery,
-            answers={200: wire.Many[course_wire.CourseListing]},
-            is_public=True,
-        ),
-        routes.add("GET", one, read, answers=whole, is_public=True),
-        routes.add("POST", "/courses", create, body=course_wire.CourseBody, answers={201: wire.One[course_wire.Course]}),
-        routes.add("PATCH", one, change, body=course_wire.CourseChangeBody, answers=whole),
-        routes.add("POST", f"{one}/enroll", enroll, query=wire.EnrollQuery, answers=taken),
-        routes.add("DELETE", f"{one}/enroll", leave, answers={204: ()}),
-        routes.add("GET", f"{one}/enrollments", list_learners, query=wire.EnrollmentsQuery, answers={200: learners}),
-        routes.add("PATCH", f"{one}/enrollments/{{user_id:str}}", set_standing, body=wire.StandingBody, answers={200: learner}),
-    ]
+        name = await self._learning.name_of(changed.user_id)
+        return Response(200, wire.One(data=mapping.course_enrollment(changed, name)))

@@ -1,90 +1,81 @@
-"""Peers and messages."""
-
-from typing import Any
-
-from litestar.handlers import HTTPRouteHandler
+"""Peers, messages and conversations."""
 
 from headway.contracts.learner import mapping, wire
-from headway.contracts.learner.routes.paging import Pages
+from headway.db.database import WriteTransaction
 from headway.errors import Invalid
-from headway.http.routing import Answer, Asked, Routes
-from headway.messaging.service import Messaging
+from headway.http.params import PageLimits, parse_id
+from headway.http.request import Request, Response
+from headway.http.routes import get, patch, post
+from headway.http.transactions import WRITE
+from headway.services import Services
 
 
-def peer_routes(routes: Routes, messaging: Messaging, pages: Pages) -> list[HTTPRouteHandler]:
-    """Make the routes."""
+class PeerRoutes:
+    """List peers, send, list and read messages."""
 
-    async def list_peers(asked: Asked[wire.PageQuery, Any]) -> Answer:
-        """List those who learn in the same courses."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        found, total = await messaging.list_peers(asked.caller.user_id, page=query.page, limit=limit)
-        return Answer(200, pages.answer([mapping.peer(each) for each in found], query, total))
+    def __init__(self, services: Services, pages: PageLimits) -> None:
+        self._messaging = services.messaging
+        self._pages = pages
 
-    async def send(asked: Asked[Any, wire.MessageBody]) -> Answer:
-        """Write to a peer, to a tutor of a shared course, or as a tutor to a learner."""
-        receiver_id = mapping.id_of(asked.body.receiver_id)
-        sent = await messaging.send(asked.caller.user_id, receiver_id, asked.body.message)
-        return Answer(201, wire.One(data=mapping.message(sent)))
+    @get("/learner/peers", query=wire.PageQuery, responses={200: wire.Many[wire.Peer]})
+    async def list_peers(self, request: Request[wire.PageQuery, None]) -> Response:
+        """List the learners of one's own courses."""
+        page, limit = request.query.page, self._pages.limit(request.query.limit)
+        found, total = await self._messaging.list_peers(request.caller.user_id, page=page, limit=limit)
+        return Response(200, mapping.many([mapping.peer(each) for each in found], page, limit, total))
 
-    async def list_messages(asked: Asked[wire.MessagesQuery, Any]) -> Answer:
-        """List one's messages, with somebody or all, the newest first."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        found, total = await messaging.list_messages(
-            asked.caller.user_id,
-            peer_id=None if query.with_ is None else mapping.id_of(query.with_),
+    @post(
+        "/learner/messages",
+        body=wire.MessageBody,
+        responses={201: wire.One[wire.Message]},
+        idempotent=True,
+        transaction=WRITE,
+    )
+    async def send(self, request: Request[None, wire.MessageBody], tx: WriteTransaction) -> Response:
+        """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner."""
+        receiver_id = parse_id(request.body.receiver_id)
+        sent = await self._messaging.send(request.caller.user_id, receiver_id, request.body.message)
+        return Response(201, wire.One(data=mapping.message(sent)))
+
+    @get("/learner/messages", query=wire.MessagesQuery, responses={200: wire.Many[wire.Message]})
+    async def list_messages(self, request: Request[wire.MessagesQuery, None]) -> Response:
+        """List one's messages with one person or all, the newest first."""
+        query, limit = request.query, self._pages.limit(request.query.limit)
+        found, total = await self._messaging.list_messages(
+            request.caller.user_id,
+            peer_id=None if query.with_ is None else parse_id(query.with_),
             page=query.page,
             limit=limit,
         )
-        return Answer(200, pages.answer([mapping.message(each) for each in found], query, total))
+        return Response(200, mapping.many([mapping.message(each) for each in found], query.page, limit, total))
 
-    async def mark_message(asked: Asked[Any, wire.ReadBody]) -> Answer:
-        """Mark a message that one received as read."""
-        _require_read(asked.body)
-        marked = await messaging.mark_message_read(asked.caller.user_id, asked.path["message_id"])
-        return Answer(200, wire.One(data=mapping.message(marked)))
+    @patch("/learner/messages/{message_id:str}", body=wire.ReadBody, responses={200: wire.One[wire.Message]})
+    async def mark_message(self, request: Request[None, wire.ReadBody]) -> Response:
+        """Mark a received message as read."""
+        _require_read(request.body)
+        marked = await self._messaging.mark_message_read(request.caller.user_id, request.path["message_id"])
+        return Response(200, wire.One(data=mapping.message(marked)))
 
-    async def list_conversations(asked: Asked[wire.PageQuery, Any]) -> Answer:
-        """List one's conversations, the newest first, with how much is unread."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        found = await messaging.list_conversations(asked.caller.user_id, page=query.page, limit=limit)
+    @get("/learner/conversations", query=wire.PageQuery, responses={200: wire.Conversations})
+    async def list_conversations(self, request: Request[wire.PageQuery, None]) -> Response:
+        """List one's conversations, the newest first, with the number of unread messages."""
+        query, limit = request.query, self._pages.limit(request.query.limit)
+        found = await self._messaging.list_conversations(request.caller.user_id, page=query.page, limit=limit)
         paging = wire.UnreadPaging(page=query.page, limit=limit, total=found.total, unread=found.unread)
-        told = [mapping.conversation(each) for each in found.conversations]
-        return Answer(200, wire.Conversations(data=told, metadata=paging))
+        rows = [mapping.conversation(each) for each in found.conversations]
+        return Response(200, wire.Conversations(data=rows, metadata=paging))
 
-    async def mark_conversation(asked: Asked[Any, wire.ReadBody]) -> Answer:
-        """Mark all that somebody wrote as read."""
-        _require_read(asked.body)
-        peer_id = mapping.id_of(asked.path["user_id"])
-        count = await messaging.mark_conversation_read(asked.caller.user_id, peer_id)
-        return Answer(200, wire.One(data=wire.MarkedRead(asked.path["user_id"], count)))
-
-    message = {200: wire.One[wire.Message]}
-    return [
-        routes.add("GET", "/learner/peers", list_peers, query=wire.PageQuery, answers={200: wire.Many[wire.Peer]}),
-        routes.add("POST", "/learner/messages", send, body=wire.MessageBody, answers={201: wire.One[wire.Message]}),
-        routes.add(
-            "GET",
-            "/learner/messages",
-            list_messages,
-            query=wire.MessagesQuery,
-            answers={200: wire.Many[wire.Message]},
-        ),
-        routes.add("PATCH", "/learner/messages/{message_id:str}", mark_message, body=wire.ReadBody, answers=message),
-        routes.add(
-            "GET",
-            "/learner/conversations",
-            list_conversations,
-            query=wire.PageQuery,
-            answers={200: wire.Conversations},
-        ),
-        routes.add(
-            "PATCH",
-            "/learner/conversations/{user_id:str}",
-            mark_conversation,
-            body=wire.ReadBody,
-            answers={200: wire.One[wire.MarkedRead]},
-        ),
-    ]
+    @patch(
+        "/learner/conversations/{user_id:str}",
+        body=wire.ReadBody,
+        responses={200: wire.One[wire.MarkedRead]},
+    )
+    async def mark_conversation(self, request: Request[None, wire.ReadBody]) -> Response:
+        """Mark all messages from one person as read."""
+        _require_read(request.body)
+        peer_id = parse_id(request.path["user_id"])
+        count = await self._messaging.mark_conversation_read(request.caller.user_id, peer_id)
+        return Response(200, wire.One(data=wire.MarkedRead(request.path["user_id"], count)))
 
 
 def _require_read(body: wire.ReadBody) -> None:

@@ -1,54 +1,39 @@
 """One's own progress, and the feed."""
 
-from typing import Any
-
-from litestar.handlers import HTTPRouteHandler
-
 from headway.contracts.learner import mapping, wire
-from headway.contracts.learner.routes.paging import Pages
-from headway.http.routing import Answer, Asked, Routes
-from headway.learning.learner_courses import LearnerCourses
-from headway.live.subscriptions import Subscriptions
+from headway.http.params import PageLimits, parse_id
+from headway.http.request import Request, Response
+from headway.http.routes import get, patch
+from headway.services import Services
 
 
-def progress_routes(routes: Routes, learning: LearnerCourses, changes: Subscriptions, pages: Pages) -> list[HTTPRouteHandler]:
-    """Make the routes."""
+class ProgressRoutes:
+    """Read and declare one's own progress, and follow the feed."""
 
-    async def read(asked: Asked[wire.PageQuery, Any]) -> Answer:
-        """Read how far one is in all one's courses, those left too, the newest enrollment first."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        found, total = await learning.progress(asked.caller.user_id, page=query.page, limit=limit)
-        return Answer(200, pages.answer([mapping.progress(each) for each in found], query, total))
+    def __init__(self, services: Services, pages: PageLimits) -> None:
+        self._learning = services.learning
+        self._subscriptions = services.subscriptions
+        self._pages = pages
 
-    async def complete(asked: Asked[Any, wire.ProgressBody]) -> Answer:
+    @get("/learner/me/progress", query=wire.PageQuery, responses={200: wire.Many[wire.Progress]}, etag=True)
+    async def read(self, request: Request[wire.PageQuery, None]) -> Response:
+        """Read one's progress in all one's courses, including left ones, the newest enrollment first."""
+        page, limit = request.query.page, self._pages.limit(request.query.limit)
+        found, total = await self._learning.progress(request.caller.user_id, page=page, limit=limit)
+        return Response(200, mapping.many([mapping.progress(each) for each in found], page, limit, total))
+
+    @patch("/learner/me/progress/{course_id:str}", body=wire.ProgressBody, responses={200: wire.One[wire.Progress]})
+    async def complete(self, request: Request[None, wire.ProgressBody]) -> Response:
         """Declare all units of a module complete."""
-        course_id, module_id = mapping.id_of(asked.path["course_id"]), mapping.id_of(asked.body.module_id)
-        moved = await learning.complete_module(asked.caller, course_id, module_id)
-        return Answer(200, wire.One(data=mapping.progress(moved)))
+        course_id, module_id = parse_id(request.path["course_id"]), parse_id(request.body.module_id)
+        progress = await self._learning.complete_module(request.caller, course_id, module_id)
+        return Response(200, wire.One(data=mapping.progress(progress)))
 
-    async def follow(asked: Asked[wire.FeedQuery, Any]) -> Answer:
-        """Read what happened in a topic after a number, in order: all that `/ws` tells, for those who do not listen."""
-        query, limit = asked.query, pages.limit(asked.query.limit)
-        topic = f"user:{asked.caller.user_id}" if query.topic is None else query.topic
-        found, position = await changes.read(asked.caller, topic, after=query.after, limit=limit)
-        told = wire.FeedPosition(newest=position.newest, oldest=position.oldest)
-        return Answer(200, wire.Feed(data=[mapping.change(entry) for entry in found], metadata=told))
-
-    return [
-        routes.add(
-            "GET",
-            "/learner/me/progress",
-            read,
-            query=wire.PageQuery,
-            answers={200: wire.Many[wire.Progress]},
-            has_etag=True,
-        ),
-        routes.add(
-            "PATCH",
-            "/learner/me/progress/{course_id:str}",
-            complete,
-            body=wire.ProgressBody,
-            answers={200: wire.One[wire.Progress]},
-        ),
-        routes.add("GET", "/learner/feed", follow, query=wire.FeedQuery, answers={200: wire.Feed}),
-    ]
+    @get("/learner/feed", query=wire.FeedQuery, responses={200: wire.Feed})
+    async def follow(self, request: Request[wire.FeedQuery, None]) -> Response:
+        """List the entries of a topic after a number, in order: the same that `/ws` sends, for clients that poll."""
+        query, limit = request.query, self._pages.limit(request.query.limit)
+        topic = f"user:{request.caller.user_id}" if query.topic is None else query.topic
+        found, position = await self._subscriptions.read(request.caller, topic, after=query.after, limit=limit)
+        metadata = wire.FeedPosition(newest=position.newest, oldest=position.oldest)
+        return Response(200, wire.Feed(data=[mapping.change(entry) for entry in found], metadata=metadata))

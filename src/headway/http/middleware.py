@@ -1,4 +1,4 @@
-"""The outermost layer: every request gets an id, is timed and counted, and answered with headers that keep browsers safe."""
+"""The outermost middleware: request ids, metrics, the access log, and the security headers of every response."""
 
 import itertools
 import re
@@ -17,21 +17,21 @@ log = structlog.get_logger(__name__)
 
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 UNMATCHED = "unmatched"
-MORE_HEADERS = "headway_headers"
-"""The key in a request's scope of the list of headers that its answer gets, whatever the answer is."""
+RESPONSE_HEADERS = "headway_headers"
+"""The key in a request's scope of a list of headers that are added to its response, also to an error."""
 
 
-_SAFE_HEADERS = (
+_SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-"""What browsers are told of every answer that does not say otherwise by itself."""
+"""Headers of every response that does not set them itself."""
 
 
-class Edge:
+class RequestMiddleware:
     """Wraps the application."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, new_id: NewId, access_log: bool) -> None:
@@ -44,26 +44,26 @@ class Edge:
         self._meters: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; of other kinds of connection only the handshakes of WebSockets are counted."""
+        """Serve one request. Of other connections, only the handshakes of WebSockets are counted."""
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, self._counting_handshake(scope, send))
             return
         started = time.perf_counter()
-        identity = self._identity(scope)
+        identity = self._request_id(scope)
         token = request_id.set(identity)
         status = 500
-        more: list[tuple[bytes, bytes]] = []
-        scope[MORE_HEADERS] = more  # type: ignore[literal-required]
+        added: list[tuple[bytes, bytes]] = []
+        scope[RESPONSE_HEADERS] = added  # type: ignore[literal-required]
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                given = {name for name, _ in message["headers"]}
+                present = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *more,
-                    *(header for header in _SAFE_HEADERS if header[0] not in given),
+                    *added,
+                    *(header for header in _SECURITY_HEADERS if header[0] not in present),
                     (b"x-request-id", identity.encode()),
                 ]
             await send(message)
@@ -89,7 +89,7 @@ class Edge:
 
         return send_counted
 
-    def _identity(self, scope: Scope) -> str:
+    def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _ACCEPTABLE_ID.fullmatch(value):
                 return value.decode()

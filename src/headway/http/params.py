@@ -1,0 +1,109 @@
+"""Parameters that contracts share: ids, page limits, ranges of dates, cursors."""
+
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import NamedTuple
+
+from headway import instants
+from headway.errors import FieldError, Invalid
+from headway.instants import DAY, END_OF_TIME, Instant
+from headway.settings import Settings
+
+UNKNOWN_ID = 0
+"""Nothing has this id."""
+_LARGEST_ID = 2**53 - 1
+"""The largest integer that every JSON client reads exactly (RFC 8259, section 6)."""
+
+
+def parse_id(text: str) -> int:
+    """Return a positive integer of at most 2^53 - 1, or UNKNOWN_ID for anything else, so that the route answers 404."""
+    if not text.isascii() or not text.isdecimal() or len(text) > 16 or int(text) > _LARGEST_ID:
+        return UNKNOWN_ID
+    return int(text)
+
+
+def require_id(field: str, text: str) -> int:
+    """Return a positive integer of at most 2^53 - 1. Raises Invalid naming the field."""
+    number = parse_id(text)
+    if number == UNKNOWN_ID:
+        raise Invalid.field(field, "must be a positive integer")
+    return number
+
+
+def parse_cursor(text: str | None) -> int | None:
+    """Return the number in the cursor of a page; the struct of the query has checked its form."""
+    return None if text is None else int(text)
+
+
+class PageLimits(NamedTuple):
+    """How many rows a page has by default and at most."""
+
+    default: int
+    maximum: int
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "PageLimits":
+        """Return the limits that the operator has set."""
+        return cls(settings.page_size, settings.max_page_size)
+
+    def limit(self, requested: int | None) -> int:
+        """Return the number of rows of a page. Raises Invalid if more than the maximum are requested."""
+        if requested is not None and requested > self.maximum:
+            raise Invalid.field("limit", f"must be at most {self.maximum}")
+        return self.default if requested is None else requested
+
+
+class DateRange(NamedTuple):
+    """A half-open range of instants; None where there is no bound."""
+
+    start: Instant | None
+    end: Instant | None
+
+    def has(self, at: Instant) -> bool:
+        """Return whether an instant lies in the range."""
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+
+class DateBounds(NamedTuple):
+    """How a contract bounds a list by ISO 8601 dates or times. Both bounds are inclusive: a date is the whole day in `zone`."""
+
+    start_field: str
+    end_field: str
+    message: str
+    """The error of a bound that is no date or time."""
+    zone: tzinfo = UTC
+    since_1970: bool = False
+    """Whether bounds outside 1970 to 9999 are refused."""
+
+    def parse(self, start: str | None, end: str | None) -> DateRange:
+        """Parse both bounds. Raises Invalid naming every field at fault."""
+        errors: list[FieldError] = []
+        first = self._parse(errors, self.start_field, start)
+        last = self._parse(errors, self.end_field, end)
+        if first is not None and last is not None and last[1] <= first[0]:
+            errors.append(FieldError(self.end_field, f"must not be before {self.start_field}"))
+        if errors:
+            raise Invalid(errors)
+        return DateRange(None if first is None else first[0], None if last is None else last[1])
+
+    def _parse(self, errors: list[FieldError], field: str, text: str | None) -> tuple[Instant, Instant] | None:
+        """Return the first instant of a bound and the first one after it."""
+        if text is None:
+            return None
+        try:
+            first, after = self._span(text)
+            if not self.since_1970 or 0 <= first <= END_OF_TIME:
+                return first, min(after, END_OF_TIME) if self.since_1970 else after
+        except (ValueError, OverflowError):
+            pass
+        errors.append(FieldError(field, self.message))
+        return None
+
+    def _span(self, text: str) -> tuple[Instant, Instant]:
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            moment = instants.from_datetime(datetime.fromisoformat(text))
+            return moment, moment + 1
+        midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
+        after = END_OF_TIME + DAY if day == date.max else instants.from_datetime(midnight + timedelta(days=1))
+        return instants.from_datetime(midnight), after

@@ -1,0 +1,179 @@
+"""Reading a request: what a route's handler gets, decoded and checked, and what it returns."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from litestar.exceptions import HTTPException
+from litestar.types import Receive, Scope
+
+from headway.db.database import ReadTransaction, WriteTransaction
+from headway.errors import FieldError, Invalid
+from headway.http.decoding import Decoder, describe
+from headway.http.transactions import Transactions
+from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
+from headway.identity import Caller, Client
+
+_NUL = "must not contain NUL characters"
+_MAX_USER_AGENT = 500
+
+encode = msgspec.json.Encoder().encode
+
+Body = TypeVar("Body")
+Query = TypeVar("Query")
+
+
+class Response(NamedTuple):
+    """A status and a JSON body; None for a response without a body."""
+
+    status: int
+    body: msgspec.Struct | msgspec.Raw | None = None
+    is_replayed: bool = False
+    """Whether this is the stored response to an earlier request with the same Idempotency-Key."""
+
+
+Act = Callable[[WriteTransaction], Awaitable[Response]]
+
+
+class Request(Generic[Query, Body]):
+    """A request as the handler of a route sees it.
+
+    `path` holds the path parameters, `query` and `body` the structs that the route declares, None where it declares none.
+    """
+
+    __slots__ = ("_is_idempotent", "_raw_body", "_scope", "_transactions", "body", "idempotency_key", "path", "query")
+
+    def __init__(
+        self, scope: Scope, transactions: Transactions, query: Query, body: Body, raw_body: bytes, *, is_idempotent: bool
+    ) -> None:
+        self._scope = scope
+        self._transactions = transactions
+        self._raw_body = raw_body
+        self._is_idempotent = is_idempotent
+        # No database is queried for a NUL character; its replacement is part of no id.
+        self.path: Mapping[str, str] = {name: value.replace("\0", "\ufffd") for name, value in scope["path_params"].items()}
+        self.query = query
+        self.body = body
+        self.idempotency_key = read_idempotency_key(scope)
+
+    @property
+    def caller(self) -> Caller:
+        """The caller; only on routes that require one."""
+        caller: Caller = self._scope["user"]
+        return caller
+
+    @property
+    def optional_caller(self) -> Caller | None:
+        """The caller of a public route, None for a request without a token."""
+        caller: Caller | None = self._scope.get("user")
+        return caller
+
+    @property
+    def client(self) -> Client:
+        """The address of the client, and its User-Agent; a proxy is believed only where the server trusts it."""
+        user_agent = read_header(self._scope, b"user-agent")
+        address = self._scope["client"][0] if self._scope["client"] else ""
+        return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_MAX_USER_AGENT])
+
+    def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
+        """Open a read transaction, for handlers without one; `single_statement` if one statement is run in it."""
+        return self._transactions.read(single_statement=single_statement)
+
+    async def transact(self, act: Act) -> Response:
+        """Run `act` in a write transaction, which is committed when this returns.
+
+        On an idempotent route with an Idempotency-Key the response is stored in that transaction; a repeated request gets
+        the stored response, and `act` does not run. Raises KeyReused, Conflict IDEMPOTENCY_KEY_IN_USE.
+        """
+        if not self._is_idempotent or self.idempotency_key is None:
+            async with self._transactions.write() as tx:
+                return await act(tx)
+
+        async def act_and_store(tx: WriteTransaction) -> StoredResponse:
+            response = await act(tx)
+            return StoredResponse(response.status, "" if response.body is None else encode(response.body).decode())
+
+        stored, is_replayed = await self._transactions.once(self._request_key(self.idempotency_key), act_and_store)
+        return Response(stored.status, msgspec.Raw(stored.body.encode()) if stored.body else None, is_replayed)
+
+    def _request_key(self, key: str) -> RequestKey:
+        scope, digest = self._scope, self._transactions.idempotency.digest
+        method: str = scope["method"]  # type: ignore[typeddict-item]
+        request = digest(method.encode(), scope["path"].encode(), scope["query_string"], self._raw_body)
+        if (caller := self.optional_caller) is not None:
+            return RequestKey(caller.user_id, key, request)
+        # Callers without an account must not come upon each other's keys.
+        return RequestKey(NOBODY, digest(self.client.address.encode(), key.encode()), request)
+
+
+def read_header(scope: Scope, name: bytes) -> str | None:
+    """Return the first header of a lower-case name."""
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
+
+
+def read_idempotency_key(scope: Scope) -> str | None:
+    """Return the Idempotency-Key. Raises Invalid."""
+    key = read_header(scope, b"idempotency-key")
+    if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise Invalid.field("Idempotency-Key", "must have 1 to 255 printable ASCII characters")
+    return key
+
+
+async def read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
+    """Read a JSON body; a missing Content-Type counts as JSON. Raises HTTPException 400, 413, 415."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            media_type = value.partition(b";")[0].strip().lower()
+            if media_type not in {b"", b"application/json"} and not media_type.endswith(b"+json"):
+                raise HTTPException(status_code=415, detail="The body must be application/json.")
+        elif name == b"content-length" and int(value) > max_body_bytes:
+            raise HTTPException(status_code=413)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(status_code=400, detail="The body is not complete.")
+        part: bytes = message.get("body", b"")  # type: ignore[assignment]
+        size += len(part)
+        if size > max_body_bytes:
+            raise HTTPException(status_code=413)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def decode_body(decoder: Decoder, raw: bytes) -> Any:
+    """Decode a body. Raises Invalid, also for strings with NUL characters, which PostgreSQL cannot store.
+
+    Only strings at the top level are checked for NUL: the rules of nested values name their place.
+    """
+    body = decoder.decode(raw)
+    if b"u0000" in raw:
+        texts = msgspec.json.decode(raw, type=dict[str, Any]).items()
+        errors = [FieldError(name, _NUL) for name, text in texts if isinstance(text, str) and "\0" in text]
+        if errors:
+            raise Invalid(errors)
+    return body
+
+
+def decode_query(parameters: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:
+    """Convert query parameters to a struct. Raises Invalid naming every parameter that is wrong."""
+    values: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for field in msgspec.structs.fields(kind):
+        text = parameters.get(field.encode_name)
+        if text is None:
+            continue
+        try:
+            value = msgspec.convert(text, field.type, strict=False)
+            # In a query, `null` is a string.
+            values[field.name] = msgspec.convert(text, field.type) if value is None else value
+        except msgspec.ValidationError as error:
+            errors.append(FieldError(field.encode_name, describe(str(error))))
+        if "\0" in text:
+            errors.append(FieldError(field.encode_name, _NUL))
+    if errors:
+        raise Invalid(errors)
+    return kind(**values)

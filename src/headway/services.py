@@ -1,0 +1,113 @@
+"""Everything that contracts, live clients, commands and importers use, made once for a database and its settings."""
+
+from typing import NamedTuple
+
+from headway.accounts.service import Accounts
+from headway.accounts.sign_in import SignIn
+from headway.assessments.service import Assessments
+from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditLog
+from headway.courses.structure import CourseStructures
+from headway.db.database import Database
+from headway.db.keyring import signing_key
+from headway.enrollments.service import Enrollments
+from headway.http.cache import Store, open_store
+from headway.http.tokens import Tokens
+from headway.http.transactions import Transactions
+from headway.idempotency.service import Idempotency
+from headway.ids import NewId, uuid7
+from headway.instants import SECOND, Clock, system_clock
+from headway.learning.catalogue import Catalogue
+from headway.learning.ingest import Ingest
+from headway.learning.learner_courses import LearnerCourses
+from headway.learning.reads import ProgressReads
+from headway.learning.recording import Tracking
+from headway.learning.study_time import StudyRules
+from headway.live.subscriptions import Subscriptions
+from headway.messaging.service import Messaging
+from headway.settings import Settings
+from headway.telemetry import Metrics
+from headway.tutorials.service import Tutorials
+
+
+class Services(NamedTuple):
+    """What the system does, on one database."""
+
+    database: Database
+    clock: Clock
+    new_id: NewId
+    metrics: Metrics
+    transactions: Transactions
+    tokens: Tokens
+    cache_store: Store
+    accounts: Accounts
+    sign_in: SignIn
+    catalogue: Catalogue
+    enrollments: Enrollments
+    tracking: Tracking
+    ingest: Ingest
+    learning: LearnerCourses
+    progress: ProgressReads
+    assessments: Assessments
+    messaging: Messaging
+    tutorials: Tutorials
+    audit: AuditRecorder
+    audit_log: AuditLog
+    subscriptions: Subscriptions
+
+    async def close(self) -> None:
+        """Write what waits to be written, and release connections to the cache. The database stays open."""
+        await self.ingest.close()
+        await self.audit_log.close()
+        await self.cache_store.close()
+
+
+def make_services(
+    settings: Settings,
+    database: Database,
+    clock: Clock = system_clock,
+    new_id: NewId = uuid7,
+    metrics: Metrics | None = None,
+) -> Services:
+    """Join the services. The server, the commands beside it and the tests use the same ones."""
+    metrics = Metrics() if metrics is None else metrics
+    secret_key = signing_key(settings)
+    structures = CourseStructures()
+    audit = AuditRecorder(clock, new_id)
+    accounts = Accounts(database, clock, audit, token_lifetime=settings.access_token_seconds * SECOND)
+    rules = StudyRules(
+        heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
+        longest_claim=settings.max_claim_seconds * SECOND,
+    )
+    tracking = Tracking(database, structures, rules, max_metadata_bytes=settings.max_event_bytes)
+    ingest = Ingest(
+        tracking,
+        database=database,
+        clock=clock,
+        capacity=settings.ingest_queue_events,
+        group_weight=settings.ingest_group_events,
+        metrics=metrics,
+    )
+    return Services(
+        database=database,
+        clock=clock,
+        new_id=new_id,
+        metrics=metrics,
+        transactions=Transactions(database, Idempotency(clock, secret_key=secret_key)),
+        tokens=Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds),
+        cache_store=open_store(settings),
+        accounts=accounts,
+        sign_in=SignIn(database, clock, new_id, accounts, audit, settings),
+        catalogue=Catalogue(database, clock),
+        enrollments=Enrollments(database, clock),
+        tracking=tracking,
+        ingest=ingest,
+        learning=LearnerCourses(database, clock, structures),
+        progress=ProgressReads(database, clock, structures, ingest),
+        assessments=Assessments(database, clock, new_id, audit),
+        messaging=Messaging(database, clock, new_id),
+        tutorials=Tutorials(database, clock, audit),
+        audit=audit,
+        audit_log=AuditLog(database, clock, new_id, accounts, metrics),
+        subscriptions=Subscriptions(database),
+    )
