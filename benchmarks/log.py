@@ -14,8 +14,8 @@ from pathlib import Path
 from databases import run_postgres
 from headway import schema
 from headway.app import make_services, system_clock
-from headway.audit.model import Context, Filter, Target, TargetType
-from headway.audit.service import AuditLog, Told
+from headway.audit.model import Context, EntryDraft, EntryFilter, Target, TargetType
+from headway.audit.service import AuditLog
 from headway.audit.verify import verify_log
 from headway.db.database import Database
 from headway.identity import Caller, Client, Role
@@ -28,7 +28,7 @@ from report import describe_machine, format_table
 CLIENT = Client(
     "192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
 )
-TOLD = Told(
+TOLD = EntryDraft(
     "DOWNLOAD_FILE",
     None,
     Target(TargetType.FILE, "68ba5cdc809c41ef914ad23d", "File", "Course Material.pdf"),
@@ -74,8 +74,7 @@ def settings_of(url: str) -> Settings:
 
 def open_log(url: str) -> tuple[Database, AuditLog]:
     database = schema.database(settings_of(url))
-    services = make_services(database, settings_of(url), system_clock)
-    return database, AuditLog(database, system_clock, uuid7, services.accounts, Metrics())
+    return database, AuditLog(database, system_clock, uuid7, Metrics())
 
 
 async def make_caller(url: str) -> None:
@@ -148,9 +147,9 @@ async def read(url: str, entries: int) -> list[str]:
     if found.faults or found.checked < entries:
         raise SystemExit(f"{found.checked} entries, and these faults: {found.faults[:1]}")
     pages = [
-        await median_ms(lambda: log.read(admin, Filter(), before=None, limit=100)),
-        await median_ms(lambda: log.read(caller, Filter(), before=entries // 2, limit=100)),
-        await median_ms(lambda: log.read(admin, Filter(action="DOWNLOAD_FILE"), before=entries // 2, limit=100)),
+        await median_ms(lambda: log.read(admin, EntryFilter(), before=None, limit=100)),
+        await median_ms(lambda: log.read(caller, EntryFilter(), before=entries // 2, limit=100)),
+        await median_ms(lambda: log.read(admin, EntryFilter(action="DOWNLOAD_FILE"), before=entries // 2, limit=100)),
     ]
     await log.close()
     await database.close()

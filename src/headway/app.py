@@ -50,6 +50,7 @@ from headway.instants import SECOND, Clock
 from headway.learning.catalogue import Catalogue
 from headway.learning.ingest import Ingest
 from headway.learning.learner_courses import LearnerCourses
+from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Tracking
 from headway.learning.study_time import StudyRules
@@ -60,6 +61,7 @@ from headway.messaging.service import Messaging
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
 from headway.tutorials.service import Tutorials
+from headway.tutorials.store import count_passed_quizzes
 from headway.web.docs import docs
 
 _EXPIRE_EVERY_SECONDS = 60
@@ -80,6 +82,7 @@ class Services(NamedTuple):
     enrollments: Enrollments
     tracking: Tracking
     learning: LearnerCourses
+    profiles: Profiles
     assessments: Assessments
     messaging: Messaging
     tutorials: Tutorials
@@ -105,6 +108,7 @@ def make_services(database: Database, settings: Settings, clock: Clock, new_id: 
         enrollments=Enrollments(database, clock),
         tracking=Tracking(database, structures, rules, max_metadata_bytes=settings.max_event_bytes),
         learning=LearnerCourses(database, clock, structures),
+        profiles=Profiles(database, count_passed_quizzes),
         assessments=Assessments(database, clock, new_id, audit),
         messaging=Messaging(database, clock, new_id),
         tutorials=Tutorials(database, clock, audit),
@@ -172,7 +176,7 @@ def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
             writers=database.useful_writers,
             metrics=metrics,
         ),
-        activity_log=AuditLog(database, clock, new_id, services.accounts, metrics),
+        activity_log=AuditLog(database, clock, new_id, metrics),
         changes=changes,
         idempotency=Idempotency(database, clock, secret_key=secret_key),
         tokens=tokens,
@@ -199,6 +203,7 @@ def _contracts(parts: _Parts) -> list[Contract]:
             catalogue=services.catalogue,
             enrollments=services.enrollments,
             learning=services.learning,
+            profiles=services.profiles,
             assessments=services.assessments,
             messaging=services.messaging,
             changes=parts.changes,

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from headway.audit.model import Context, Head, Target, TargetType
-from headway.audit.service import AuditLog, Told
+from headway.audit.chain import ChainHead
+from headway.audit.model import Context, EntryDraft, Target, TargetType
+from headway.audit.service import AuditLog
 from headway.audit.tables import audit_entries
 from headway.audit.verify import Fault, verify_log
 from headway.db.dialects import Statement
@@ -21,17 +22,17 @@ Subscriptions = Sequence[Statement]
 
 
 def log_of(world: World) -> AuditLog:
-    return AuditLog(world.database, world.clock, uuid7, world.services.accounts, Metrics())
+    return AuditLog(world.database, world.clock, uuid7, Metrics())
 
 
-def told(action: str) -> Told:
-    return Told(action, None, Target(TargetType.COURSE, "5", "Course", "Engines"), Context("why", "TEST"), {"size": 1})
+def draft(action: str) -> EntryDraft:
+    return EntryDraft(action, None, Target(TargetType.COURSE, "5", "Course", "Engines"), Context("why", "TEST"), {"size": 1})
 
 
 async def write(world: World, count: int = ENTRIES) -> list[str]:
     """Write entries, one after the other, and give their ids."""
     user, log = await world.user(), log_of(world)
-    made = [await log.record(Caller(user.id, user.role), told(f"STEP_{number}"), HERE) for number in range(1, count + 1)]
+    made = [await log.record(Caller(user.id, user.role), draft(f"STEP_{number}"), HERE) for number in range(1, count + 1)]
     await log.close()
     return [each.id for each in made]
 
@@ -42,7 +43,7 @@ async def change(world: World, changes: Subscriptions) -> None:
             await tx.run(statement)
 
 
-async def faults(world: World, kept: Head | None = None) -> list[Fault]:
+async def faults(world: World, kept: ChainHead | None = None) -> list[Fault]:
     return (await verify_log(world.database, kept=kept)).faults
 
 

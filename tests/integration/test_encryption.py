@@ -16,7 +16,8 @@ from sqlalchemy import select
 from headway.accounts import users_store as users_storage
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
-from headway.audit.recorder import Action, AuditRecorder, account
+from headway.audit.model import Action
+from headway.audit.recorder import AuditRecorder
 from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
 from headway.courses.model import NewAssessment, NewCourse
@@ -271,7 +272,7 @@ async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_
             async with one.database.write() as tx:
                 await users_storage.set_disabled(tx, user.id, is_disabled=True, now=one.clock())
                 await asyncio.sleep(0.5)
-                await AuditRecorder(one.clock, uuid7).by_operator(tx, Action.DISABLE_USER, account(user))
+                await AuditRecorder(one.clock, uuid7).record_as_operator(tx, Action.DISABLE_USER, user.target)
 
         async with asyncio.timeout(20):
             await asyncio.gather(disable(), rotate())

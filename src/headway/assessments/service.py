@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from headway.assessments import store as submissions
 from headway.assessments.model import Submission, SubmissionPage, check_submission_url
-from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, AuditRecorder
+from headway.audit.model import Action, Target, TargetType, caller_actor
+from headway.audit.recorder import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import Assessment
 from headway.db.database import Database, ReadTransaction
@@ -76,7 +76,7 @@ class Assessments:
         """
         fault = check_submission_url(submission_url)
         if fault is not None:
-            raise Invalid.field("submissionUrl", fault)
+            raise Invalid.field("submission_url", fault)
         async with self._database.write() as tx:
             assessment = await _known(tx, caller, assessment_id)
             if assessment.is_retired:
@@ -137,7 +137,7 @@ class Assessments:
             await feed.publish(tx, [Change(topic, ChangeType.GRADE, data) for topic in topics], now)
             target = Target(TargetType.OTHER, newest.id, None, assessment.title)
             told = {"learnerId": data["learnerId"], "courseId": data["courseId"], "grade": grade, "maxGrade": data["maxGrade"]}
-            await self._audit.by_user(tx, Action.GRADE_SUBMISSION, caller.user_id, target=target, metadata=told, client=client)
+            await self._audit.record(tx, Action.GRADE_SUBMISSION, caller_actor(caller), target, metadata=told, client=client)
         return newest, assessment
 
     async def store_results(self, results: Sequence[GradedResult]) -> int:

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from headway.app import system_clock
-from headway.audit.model import Head
+from headway.audit.chain import ChainHead
 from headway.audit.recorder import AuditRecorder
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_of
@@ -84,9 +84,9 @@ async def rotate(**flags: Any) -> None:
     print_json(rotated)
 
 
-def _read_head(file: Path) -> Head:
+def _read_head(file: Path) -> ChainHead:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Head)
+        return msgspec.json.decode(file.read_bytes(), type=ChainHead)
     except msgspec.DecodeError as error:
         raise click.ClickException(f"{file} is not what `headway audit head` prints: {error}") from error
 

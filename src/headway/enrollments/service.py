@@ -91,7 +91,7 @@ class Enrollments:
         if status not in BY_STAFF:
             raise Invalid.field("status", f"must be one of {', '.join(sorted(BY_STAFF))}")
         if certificate_url is not None and status is not EnrollmentStatus.CERTIFIED:
-            raise Invalid.field("certificateUrl", "goes with the status CERTIFIED only")
+            raise Invalid.field("certificate_url", "goes with the status CERTIFIED only")
         now = self._clock()
         async with self._database.write() as tx:
             await require_staff(tx, caller, course_id)

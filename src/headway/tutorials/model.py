@@ -113,7 +113,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         """
         known = self.chapters.get(report.id)
         if known is None:
-            _check_room("chapterId", self.chapters)
+            _check_room("chapter_id", self.chapters)
             known = Chapter(report.id, report.watch_time, False, None, now)
         chapter = msgspec.structs.replace(
             known,
@@ -134,7 +134,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         """
         known = self.quizzes.get(attempt.id)
         if known is None:
-            _check_room("quizId", self.quizzes)
+            _check_room("quiz_id", self.quizzes)
             known = QuizScore(attempt.id, attempt.score, attempt.max_score, attempt.is_passed, 0, now, now)
         best = max((known.score, known.max_score), (attempt.score, attempt.max_score), key=_worth)
         quiz = QuizScore(
@@ -168,7 +168,7 @@ def check_id(field: str, text: str) -> str:
 def check_score(attempt: QuizAttempt) -> None:
     """Refuse a score that cannot be. Raises Invalid."""
     if not 0 <= attempt.score <= attempt.max_score:
-        raise Invalid.field("score", "must be between 0 and maxScore")
+        raise Invalid.field("score", "must be between 0 and max_score")
 
 
 def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from headway.accounts import users_store as users
-from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, AuditRecorder
+from headway.audit.model import Action, Target, TargetType, caller_actor
+from headway.audit.recorder import AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
@@ -48,7 +48,7 @@ class Tutorials:
 
     async def read(self, caller: Caller, tutorial_id: str, of: str | None) -> Standing:
         """Read a learner's progress, empty where the tutorial was never begun."""
-        check_id("tutorialId", tutorial_id)
+        check_id("tutorial_id", tutorial_id)
         async with self._database.read() as tx:
             learner = await _learner(tx, caller, of)
             found = await tutorials.find(tx, learner.id, tutorial_id)
@@ -56,7 +56,7 @@ class Tutorials:
 
     async def report_chapter(self, caller: Caller, tutorial_id: str, of: str | None, report: ChapterReport) -> Standing:
         """Add what a client says of a chapter."""
-        check_id("chapterId", report.id)
+        check_id("chapter_id", report.id)
 
         def merge(known: TutorialProgress, now: Instant) -> tuple[TutorialProgress, Chapter]:
             merged = known.with_chapter(report, now)
@@ -66,7 +66,7 @@ class Tutorials:
 
     async def report_attempt(self, caller: Caller, tutorial_id: str, of: str | None, attempt: QuizAttempt) -> Standing:
         """Count an attempt at a quiz. Raises Invalid also for a score that cannot be."""
-        check_id("quizId", attempt.id)
+        check_id("quiz_id", attempt.id)
         check_score(attempt)
 
         def merge(known: TutorialProgress, now: Instant) -> tuple[TutorialProgress, QuizScore]:
@@ -77,7 +77,7 @@ class Tutorials:
 
     async def complete(self, caller: Caller, tutorial_id: str, of: str | None) -> Standing:
         """Give the certificate; again, if it was given. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""
-        check_id("tutorialId", tutorial_id)
+        check_id("tutorial_id", tutorial_id)
         async with self._database.write() as tx:
             learner = await _learner(tx, caller, of)
             known = await tutorials.lock(tx, learner.id, tutorial_id)
@@ -91,7 +91,7 @@ class Tutorials:
 
     async def reset(self, caller: Caller, tutorial_id: str, of: str | None, client: Client | None = None) -> bool:
         """Forget a learner's progress, the certificate too; False where there was nothing."""
-        check_id("tutorialId", tutorial_id)
+        check_id("tutorial_id", tutorial_id)
         async with self._database.write() as tx:
             learner = await _learner(tx, caller, of)
             known = await tutorials.lock(tx, learner.id, tutorial_id)
@@ -101,11 +101,11 @@ class Tutorials:
             await _tell(tx, known, Standing(learner, tutorial_id, TutorialProgress()), self._clock())
             told = {"learnerId": str(learner.id), "tutorialId": tutorial_id}
             target = Target(TargetType.OTHER, tutorial_id)
-            await self._audit.by_user(tx, Action.RESET_PROGRESS, caller.user_id, target=target, metadata=told, client=client)
+            await self._audit.record(tx, Action.RESET_PROGRESS, caller_actor(caller), target, metadata=told, client=client)
         return True
 
     async def _merge(self, caller: Caller, tutorial_id: str, of: str | None, merge: "_Merge") -> Standing:
-        check_id("tutorialId", tutorial_id)
+        check_id("tutorial_id", tutorial_id)
         async with self._database.write() as tx:
             learner = await _learner(tx, caller, of)
             now = self._clock()
@@ -127,7 +127,7 @@ async def _learner(tx: ReadTransaction, caller: Caller, of: str | None) -> Learn
         return Learner(caller.user_id, caller.external_id or own)
     if not caller.sees_all:
         raise Forbidden("Only services and administrators name somebody else.")
-    found = await users.find_by_external_id(tx, check_id("userId", of))
+    found = await users.find_by_external_id(tx, check_id("user_id", of))
     if found is None and _ID.fullmatch(of):
         found = await users.find(tx, int(of))
     if found is None:

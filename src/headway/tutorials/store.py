@@ -1,6 +1,6 @@
 """Progress in tutorials as rows: what clients reported, merged; nothing that follows from it."""
 
-from sqlalchemy import Select, Table, bindparam, delete, select
+from sqlalchemy import Select, Table, bindparam, delete, func, select
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert
@@ -48,6 +48,11 @@ _deletes = {
     table: delete(table).where(table.c.user_id == bindparam("of_user"), table.c.tutorial_id == bindparam("of_tutorial"))
     for table in (tutorial_progress, chapter_progress, quiz_scores)
 }
+_count_passed_quizzes = (
+    select(func.count().label("count"))
+    .select_from(quiz_scores)
+    .where(quiz_scores.c.user_id == bindparam("of_user"), quiz_scores.c.is_passed.is_(True))
+)
 
 
 async def find(tx: ReadTransaction, user_id: int, tutorial_id: str) -> TutorialProgress | None:
@@ -95,6 +100,11 @@ async def delete_all(tx: WriteTransaction, user_id: int, tutorial_id: str) -> No
     """Delete a locked progress with all its chapters and quizzes."""
     for statement in _deletes.values():
         await tx.run(statement, of_user=user_id, of_tutorial=tutorial_id)
+
+
+async def count_passed_quizzes(tx: ReadTransaction, user_id: int) -> int:
+    """Count the quizzes that a user passed in all tutorials."""
+    return int((await tx.one(_count_passed_quizzes, of_user=user_id))["count"])
 
 
 async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | None:

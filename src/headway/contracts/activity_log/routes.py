@@ -30,20 +30,20 @@ def activity_log(log: AuditLog, idempotency: Idempotency, limits: LogLimits) -> 
 
     async def create(asked: Asked[Any, wire.ActivityBody]) -> Answer:
         """Log an activity. Anybody may name an actor; who logged it, and whether the actor is verified, is kept with it."""
-        told = mapping.told(asked.body, max_bytes=limits.metadata_bytes)
+        draft = mapping.entry_draft(asked.body, max_bytes=limits.metadata_bytes)
         # What is to be kept under a key is written with the answer, in one transaction.
-        made = await log.record(asked.caller, told, asked.client, is_alone=asked.key is not None)
+        made = await log.record(asked.caller, draft, asked.client, is_alone=asked.key is not None)
         return Answer(201, wire.One(data=mapping.activity(made), message="Activity created successfully"))
 
     async def list_activities(asked: Asked[wire.ActivitiesQuery, Any]) -> Answer:
         """List activities, the newest first: all for administrators, for others those they did or logged."""
         query = asked.query
-        wanted = mapping.wanted(query)
+        entry_filter = mapping.entry_filter(query)
         limit = limits.page_size if query.limit is None else query.limit
         if limit > limits.largest_page:
             raise Invalid.field("limit", f"must be at most {limits.largest_page}")
         before = None if query.cursor is None else int(query.cursor)
-        page, rest = await log.read(asked.caller, wanted, before=before, limit=limit)
+        page, rest = await log.read(asked.caller, entry_filter, before=before, limit=limit)
         return Answer(
             200,
             wire.Page(

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from headway.contracts.tutorials import wire
 from headway.errors import HeadwayError
 from headway.http import problems
-from headway.http.contract import Problem
+from headway.http.contract import Problem, camel_case
 
-_IN_ITS_WORDS = {"score must be between 0 and maxScore": "Score must be between 0 and maxScore"}
+_IN_ITS_WORDS = {"score must be between 0 and max_score": "Score must be between 0 and maxScore"}
 """Where the reference has words of its own."""
 
 
@@ -20,5 +20,5 @@ def render_error(problem: Problem) -> wire.TutorialFailure:
     """Make the envelope."""
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return wire.TutorialFailure("Internal server error", problem.request_id)
-    faults = [f"{each.field} {each.message}" for each in problem.fields]
+    faults = [f"{camel_case(each.field)} {each.message}" for each in problem.fields]
     return wire.TutorialFailure("; ".join(_IN_ITS_WORDS.get(fault, fault) for fault in faults) or problem.message)

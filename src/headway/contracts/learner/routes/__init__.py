@@ -22,6 +22,7 @@ from headway.idempotency.service import Idempotency
 from headway.instants import Clock
 from headway.learning.catalogue import Catalogue
 from headway.learning.learner_courses import LearnerCourses
+from headway.learning.profiles import Profiles
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging
 
@@ -35,6 +36,7 @@ def learner(  # noqa: PLR0913 - one for each noun
     catalogue: Catalogue,
     enrollments: Enrollments,
     learning: LearnerCourses,
+    profiles: Profiles,
     assessments: Assessments,
     messaging: Messaging,
     changes: Subscriptions,
@@ -46,7 +48,7 @@ def learner(  # noqa: PLR0913 - one for each noun
     """Make the contract. Authentication is put in front of its router by the application."""
     routes = Routes("Learner", idempotency)
     handlers = [
-        *account_routes(routes, accounts, sign_in, tokens),
+        *account_routes(routes, accounts, profiles, sign_in, tokens),
         *course_routes(routes, catalogue, enrollments, learning, pages),
         *progress_routes(routes, learning, changes, pages),
         *assessment_routes(routes, assessments, pages),

@@ -12,9 +12,12 @@ from headway.contracts.learner import mapping, wire
 from headway.errors import Conflict
 from headway.http.routing import Answer, Asked, Routes
 from headway.http.tokens import Tokens
+from headway.learning.profiles import Profiles
 
 
-def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: Tokens) -> list[HTTPRouteHandler]:
+def account_routes(
+    routes: Routes, accounts: Accounts, profiles: Profiles, sign_in: SignIn, tokens: Tokens
+) -> list[HTTPRouteHandler]:
     """Make the routes."""
 
     async def register(asked: Asked[Any, wire.RegisterBody]) -> Answer:
@@ -28,8 +31,8 @@ def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: 
         )
 
         async def make() -> Answer:
-            made = await accounts.profile((await accounts.add(new)).id)
-            return Answer(201, wire.One(data=mapping.account(made.user, made.interests, made.created_at)))
+            account = await accounts.find_account((await accounts.add(new)).id)
+            return Answer(201, wire.One(data=mapping.account(account)))
 
         return await make() if asked.key is None else await routes.once(asked, make)
 
@@ -67,26 +70,26 @@ def account_routes(routes: Routes, accounts: Accounts, sign_in: SignIn, tokens: 
         Points: 10 for a completed unit, 20 for a passed quiz unit or tutorial quiz, 100 for a completed course, each counted
         once.
         """
-        return Answer(200, wire.One(data=mapping.profile(await accounts.profile(asked.caller.user_id))))
+        return Answer(200, wire.One(data=mapping.profile(await profiles.read(asked.caller.user_id))))
 
     async def change_me(asked: Asked[Any, wire.ProfileBody]) -> Answer:
         """Change one's own name, interests or learning goals."""
         body = asked.body
-        changed = await accounts.change_profile(
+        await accounts.change_profile(
             asked.caller.user_id,
             name=None if body.name is UNSET else body.name,
             interests=None if body.interests is UNSET else body.interests,
             learning_goals=None if body.learning_goals is UNSET else body.learning_goals,
         )
-        return Answer(200, wire.One(data=mapping.profile(changed)))
+        return Answer(200, wire.One(data=mapping.profile(await profiles.read(asked.caller.user_id))))
 
     async def _signed_in(session: Session) -> Answer:
-        profile = await accounts.profile(session.user.id)
+        account = await accounts.find_account(session.user.id)
         answer = wire.SignedIn(
             token=tokens.issue(session.user, session_id=session.id),
             refresh_token=tokens.issue_refresh(session),
             expires_in=tokens.lifetime_seconds,
-            user=mapping.account(profile.user, profile.interests, profile.created_at),
+            user=mapping.account(account),
         )
         return Answer(201, answer)
 
