@@ -28,11 +28,13 @@ from headway.contracts.course_room.routes import RoomLimits, course_room
 from headway.contracts.learner.routes import learner
 from headway.contracts.learner.routes.paging import Pages
 from headway.contracts.tutorials.routes import TutorialLimits, tutorials
+from headway.courses.service import Courses
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.enrollments.service import Enrollments
 from headway.errors import Unavailable
+from headway.feed.service import Feed
 from headway.http.authentication import Authentication
 from headway.http.cache import Cache, Store, open_store
 from headway.http.contract import Contract
@@ -47,7 +49,7 @@ from headway.http.transport import HttpsOnly
 from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
 from headway.instants import SECOND, Clock
-from headway.learning.catalogue import Catalogue
+from headway.learning.course_editing import CourseEditing
 from headway.learning.ingest import Ingest
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.profiles import Profiles
@@ -78,7 +80,8 @@ class Services(NamedTuple):
     """What the system does, on an open database."""
 
     accounts: Accounts
-    catalogue: Catalogue
+    courses: Courses
+    course_editing: CourseEditing
     enrollments: Enrollments
     tracking: Tracking
     learning: LearnerCourses
@@ -104,7 +107,8 @@ def make_services(database: Database, settings: Settings, clock: Clock, new_id: 
     )
     return Services(
         accounts=accounts,
-        catalogue=Catalogue(database, clock),
+        courses=Courses(database),
+        course_editing=CourseEditing(database, clock),
         enrollments=Enrollments(database, clock),
         tracking=Tracking(database, structures, rules, max_metadata_bytes=settings.max_event_bytes),
         learning=LearnerCourses(database, clock, structures),
@@ -160,7 +164,8 @@ def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
     services = make_services(database, settings, clock, new_id)
     secret_key = signing_key(settings)
     tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
-    changes = Subscriptions(database)
+    feed = Feed(database)
+    changes = Subscriptions(database, feed)
     return _Parts(
         settings=settings,
         clock=clock,
@@ -183,7 +188,7 @@ def _parts(settings: Settings, clock: Clock, new_id: NewId) -> _Parts:
         authentication=Authentication(tokens, services.accounts, IdentityProvider.from_settings(settings, clock)),
         store=open_store(settings),
         limits=RateLimits(open_windows(settings, database, clock, metrics)),
-        hub=Hub(changes),
+        hub=Hub(feed),
     )
 
 
@@ -200,7 +205,8 @@ def _contracts(parts: _Parts) -> list[Contract]:
         learner(
             accounts=services.accounts,
             sign_in=services.sign_in,
-            catalogue=services.catalogue,
+            courses=services.courses,
+            course_editing=services.course_editing,
             enrollments=services.enrollments,
             learning=services.learning,
             profiles=services.profiles,

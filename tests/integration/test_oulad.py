@@ -29,7 +29,14 @@ ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 
 def task(world: World, folder: Path = DATA) -> oulad.OuladImport:
     services = world.services
-    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
+    ways = oulad.Services(
+        services.accounts,
+        services.courses,
+        services.course_editing,
+        services.enrollments,
+        services.tracking,
+        services.assessments,
+    )
     return oulad.OuladImport(folder, ways, world.clock)
 
 

@@ -102,7 +102,7 @@ async def test_every_figure_is_what_the_rows_say(world: World) -> None:
     for _ in range(25):
         await _live_through(world, course, await world.learner(course), owner, chance)
         world.clock.advance(seconds=chance.uniform(0, 0.6) * DAY / SECOND)
-    await world.services.catalogue.change(owner, course.id, _with_a_lower_threshold)
+    await world.services.course_editing.change(owner, course.id, _with_a_lower_threshold)
 
     found = await room_on(world.database, world).analytics(course.id)
 

@@ -1,5 +1,6 @@
 """What learners hand in: where it may lie."""
 
+import math
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -7,9 +8,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from headway.courses.model import Assessment
+from headway.errors import Invalid
 from headway.instants import Instant
 
 MAX_URL_LENGTH = 2_048
+MAX_FEEDBACK_LENGTH = 10_000
 _HOSTS = frozenset({"github.com", "gist.github.com", "drive.google.com", "docs.google.com"})
 _S3_HOST = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
@@ -53,6 +56,23 @@ def check_submission_url(url: str) -> str | None:
     if not is_known or port not in {None, 443}:
         return "must be on GitHub, Google Drive or S3"
     return None
+
+
+def check_grade(grade: float, feedback: str | None, assessment: Assessment) -> None:
+    """Reject a grade that the assessment cannot have, and feedback that is too long. Raises Invalid."""
+    if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
+        raise Invalid.field("grade", f"must be between 0 and {assessment.max_grade:g}")
+    if feedback is not None and (len(feedback) > MAX_FEEDBACK_LENGTH or "\0" in feedback):
+        raise Invalid.field("feedback", f"must have at most {MAX_FEEDBACK_LENGTH} characters, none of them NUL")
+
+
+class GradeRecord(msgspec.Struct, frozen=True, rename="camel"):
+    """The metadata of an audit entry about a grade."""
+
+    learner_id: str
+    course_id: str
+    grade: float
+    max_grade: float
 
 
 class SubmissionPage(NamedTuple):

@@ -28,7 +28,6 @@ _signed_beginning = (
     .on_conflict_do_nothing()
 )
 _lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": audit_head.c.seq}).returning(*_head_columns)
-_lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": audit_head.c.seq}).returning(*_head_columns)
 _head = select(*_head_columns)
 _columns = [audit_entries.c[name] for name in (*_LINK, "content", "hash")]
 _by_id = select(*_columns).where(audit_entries.c.id == bindparam("entry_id"))

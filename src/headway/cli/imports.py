@@ -34,7 +34,14 @@ async def import_oulad(folder: Path, **flags: Any) -> None:
 
 async def load_oulad(folder: Path, services: Services) -> oulad.Summary:
     """Import a folder with a progress bar on standard error."""
-    ways = oulad.Services(services.accounts, services.catalogue, services.enrollments, services.tracking, services.assessments)
+    ways = oulad.Services(
+        services.accounts,
+        services.courses,
+        services.course_editing,
+        services.enrollments,
+        services.tracking,
+        services.assessments,
+    )
     task = oulad.OuladImport(folder, ways, system_clock)
     columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

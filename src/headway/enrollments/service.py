@@ -12,15 +12,16 @@ from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments import feed_entries
+from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_list_store as waiting_list
-from headway.enrollments.access import require_staff
+from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics_store import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.status import BY_STAFF, OPEN, EnrollmentStatus, can_become, earned
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
-from headway.feed.model import Change, ChangeType
+from headway.feed.model import NewFeedEntry
 from headway.identity import Caller
 from headway.instants import Clock, Instant
 
@@ -138,8 +139,8 @@ class Enrollments:
                 return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
             delta = StatisticsDelta()
             (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
-            await delta.write(tx)
-            await feed.publish(tx, feed_entries.of_standing(enrollment, terms.title), now)
+            await statistics.write(tx, delta)
+            await feed.publish(tx, feed_entries.enrollment_updated(enrollment, terms.title), now)
         return enrollment
 
     async def _close(
@@ -158,18 +159,18 @@ class Enrollments:
             before = copy(enrollment)
             enrollment.status = status
             delta.replace(course_id, before, enrollment)
-        await enrollments.set_standing(tx, closed, now)
+        await enrollments.set_status(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
-        changes = [change for enrollment in closed for change in feed_entries.of_standing(enrollment, terms.title)]
+        entries = [entry for enrollment in closed for entry in feed_entries.enrollment_updated(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
-        changes += await move_up(tx, course_id, terms, free, delta, now)
-        await delta.write(tx)
-        await feed.publish(tx, changes, now)
+        entries += await move_up(tx, course_id, terms, free, delta, now)
+        await statistics.write(tx, delta)
+        await feed.publish(tx, entries, now)
 
 
 async def move_up(
     tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, delta: StatisticsDelta, now: Instant
-) -> list[Change]:
+) -> list[NewFeedEntry]:
     """Seat those who have waited longest, as many as there are free seats (all if None); give what is to be told.
 
     The course must be locked.
@@ -180,7 +181,7 @@ async def move_up(
     if not waiting:
         return []
     seated = await _seat(tx, course_id, waiting, delta, enrolled_at=now, now=now)
-    return [change for enrollment in seated for change in feed_entries.of_standing(enrollment, terms.title, ChangeType.SEAT)]
+    return [entry for enrollment in seated for entry in feed_entries.seat_taken(enrollment, terms.title)]
 
 
 async def _seat(
@@ -194,7 +195,7 @@ async def _seat(
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
         enrollment.enrolled_at = enrolled_at
-    await enrollments.set_standing(tx, list(known.values()), now)
+    await enrollments.set_status(tx, list(known.values()), now)
     new = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
     await enrollments.insert_enrollments(tx, course_id, new, enrolled_at=enrolled_at, now=now)
     await enrollments.add_seats(tx, course_id, len(keys))

@@ -4,6 +4,7 @@ Each enrollment and each unit's progress adds something to some tallies; a chang
 now. So the analytics cost the same however many learners a course has and however much they did.
 """
 
+from collections import defaultdict
 from typing import Any, Protocol
 
 from headway.courses.completion import Percent
@@ -15,6 +16,8 @@ Statistic = tuple[str, int]
 
 FINISHED = frozenset({EnrollmentStatus.COMPLETED, EnrollmentStatus.CERTIFIED})
 PERCENT, COMPLETION_TIME = "percent", "completion-ms"
+REVISION = "revision"
+"""The name of the number that grows with every change of the others."""
 
 
 def status_statistic(status: EnrollmentStatus) -> str:
@@ -62,3 +65,26 @@ class Counted(Protocol):
     @property
     def statistics(self) -> tuple[Statistic, ...]:
         """What it adds."""
+
+
+class StatisticsDelta:
+    """What a transaction changes in course statistics. Write it once, after all enrollments are locked and before the feed."""
+
+    def __init__(self) -> None:
+        self._changed: defaultdict[tuple[int, str], int] = defaultdict(int)
+
+    def replace(self, course_id: int, before: Counted | None, after: Counted) -> None:
+        """Subtract what something added before, if it was there, and add what it adds now."""
+        if before is not None:
+            if before.counted_as == after.counted_as:
+                return
+            for name, count in before.statistics:
+                self._changed[course_id, name] -= count
+        for name, count in after.statistics:
+            self._changed[course_id, name] += count
+
+    def changes(self) -> list[tuple[tuple[int, str], int]]:
+        """Return ((course_id, name), count) for each number that changes, in ascending order; each course's revision grows."""
+        changed = {key: count for key, count in self._changed.items() if count}
+        changed |= {(course_id, REVISION): 1 for course_id, _ in changed}
+        return sorted(changed.items())

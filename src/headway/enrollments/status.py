@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class EnrollmentStatus(StrEnum):
-    """A learner's standing in a course, in the words of the course-room contract."""
+    """The status of an enrollment, in the words of the course-room contract."""
 
     ENROLLED = "ENROLLED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -34,7 +34,7 @@ LIMITED = frozenset({_S.ENROLLED, _S.IN_PROGRESS})
 """Those whose access ends when the course's days of access are over."""
 
 BY_STAFF = frozenset({_S.CERTIFIED, _S.EXPIRED, _S.DROPPED})
-"""What staff may set; the other standings follow from what the learner does."""
+"""What staff may set; the others follow from what the learner does."""
 
 
 def can_become(current: EnrollmentStatus, wanted: EnrollmentStatus) -> bool:

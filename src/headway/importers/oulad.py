@@ -26,13 +26,14 @@ from headway.accounts.service import Accounts
 from headway.assessments.service import Assessments, GradedResult
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.courses.service import Courses
 from headway.enrollments.service import Enrollments
 from headway.enrollments.status import OPEN
 from headway.errors import Invalid
 from headway.identity import Role
 from headway.importers.oulad_files import Assessment, Course, Interaction, Material, OuladFolder, Registration, Result
 from headway.instants import DAY, HOUR, SECOND, Clock, Instant, Milliseconds, from_datetime
-from headway.learning.catalogue import Catalogue
+from headway.learning.course_editing import CourseEditing
 from headway.learning.model import ActivityType, Event, Outcome, Report
 from headway.learning.recording import Tracking
 
@@ -67,7 +68,8 @@ class Services(NamedTuple):
     """What an import does things with."""
 
     accounts: Accounts
-    catalogue: Catalogue
+    courses: Courses
+    course_editing: CourseEditing
     enrollments: Enrollments
     tracking: Tracking
     assessments: Assessments
@@ -136,10 +138,10 @@ class OuladImport:
 
     async def _course(self, run: _CourseRun, summary: Summary) -> CourseTree:
         summary.courses += 1
-        tree = await self._services.catalogue.find_by_slug(run.slug)
+        tree = await self._services.courses.find_by_slug(run.slug)
         if tree is None:
             owner = await self._services.accounts.ensure(role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
-            tree = await self._services.catalogue.create(_new_course(run), owner_id=owner.id)
+            tree = await self._services.course_editing.create(_new_course(run), owner_id=owner.id)
             summary.new_courses += 1
         return tree
 

@@ -11,7 +11,9 @@ from headway.db.database import Database, ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
-from headway.enrollments.access import require_known, require_staff
+from headway.enrollments.access import decide
+from headway.enrollments.access_store import read_facts
+from headway.enrollments.authorization import course_not_found, require_known, require_staff
 from headway.enrollments.model import Enrollment, Order, Part, Sort
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.identity import Caller
@@ -24,11 +26,8 @@ from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 
-class Standing(NamedTuple):
-    """That a caller may see a learner in a course; `version` tells one state of what is seen from another.
-
-    It is None where the learner is not enrolled.
-    """
+class ProgressAccess(NamedTuple):
+    """Permission to see a learner in a course. `version` changes with what there is to see; None if not enrolled."""
 
     course_id: int
     user_id: int
@@ -60,37 +59,33 @@ class ProgressReads:
         self._structures = structures
         self._ingest = ingest
 
-    async def standing(self, caller: Caller, course_id: int, user_id: int) -> Standing:
-        """Let learners see themselves, and staff those in their courses.
+    async def authorize(self, caller: Caller, course_id: int, user_id: int) -> ProgressAccess:
+        """Check that a caller may see a learner's progress in a course.
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
         async with self._database.read(is_single=True) as tx:
-            row = await enrollments.standing(tx, caller_id=caller.user_id, user_id=user_id, course_id=course_id)
-        is_staff = row is not None and (caller.sees_all or row["role"] is not None)
-        is_own = user_id == caller.user_id
-        is_known = row is not None and (row["is_published"] or is_staff or (is_own and row["enrollment_id"] is not None))
-        if row is None or not is_known:
-            raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-        if not is_own and not is_staff:
+            stored = await read_facts(tx, caller, course_id, user_id)
+        access = decide(None if stored is None else stored.facts)
+        if stored is None or not access.knows_course:
+            raise course_not_found()
+        if not access.sees_learner:
             raise Forbidden("Only the learner and the staff of the course may see this.")
-        if row["known_user_id"] is None:
+        if not stored.is_user:
             raise _no_user()
-        is_enrolled = row["enrollment_id"] is not None
-        version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if is_enrolled else None
-        return Standing(course_id, user_id, version)
+        return ProgressAccess(course_id, user_id, stored.version)
 
-    async def progress(self, of: Standing, *, is_whole: bool = False) -> LearnerProgress:
+    async def progress(self, access: ProgressAccess, *, is_whole: bool = False) -> LearnerProgress:
         """Read a learner's progress in a course as of one moment; with all units of the course if `is_whole`."""
         async with self._database.read(is_single=not is_whole) as tx:
-            found = await learner_progress.read(tx, of.user_id, of.course_id)
+            found = await learner_progress.read(tx, access.user_id, access.course_id)
             if found is None:
                 return LearnerProgress(None, [], {})
             enrollment, units = found
             if not is_whole:
                 return LearnerProgress(enrollment, units, {})
-            revisions = {of.course_id: enrollment.course_revision}
-            structure = (await self._structures.get(tx, [of.course_id], revisions))[of.course_id]
+            revisions = {access.course_id: enrollment.course_revision}
+            structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
         return LearnerProgress(enrollment, units, _untouched(structure, units))
 
     async def list_progress(

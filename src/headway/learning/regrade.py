@@ -8,7 +8,7 @@ from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics_store import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.status import LIMITED, EnrollmentStatus
 from headway.instants import Instant
 from headway.learning import store as activity

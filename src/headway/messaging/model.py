@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from headway.errors import Invalid
 from headway.instants import Instant
+
+MAX_LENGTH = 5_000
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -33,3 +36,9 @@ class Peer(NamedTuple):
     user_id: int
     name: str
     shared_courses: list[tuple[int, str]]
+
+
+def check_message(text: str) -> None:
+    """Reject an empty message, and one that is too long. Raises Invalid."""
+    if not text.strip() or len(text) > MAX_LENGTH or "\0" in text:
+        raise Invalid.field("message", f"must have 1 to {MAX_LENGTH} characters, none of them NUL")

@@ -66,6 +66,13 @@ class QuizAttempt(msgspec.Struct, frozen=True, kw_only=True):
     is_passed: bool
 
 
+class ResetRecord(msgspec.Struct, frozen=True, rename="camel"):
+    """The metadata of an audit entry about a reset."""
+
+    learner_id: str
+    tutorial_id: str
+
+
 class TutorialProgress(msgspec.Struct, frozen=True):
     """A learner in a tutorial; without chapters, quizzes and `last_watched_at` where it was never begun."""
 
@@ -101,8 +108,8 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         return fsum(chapter.watch_time for chapter in self.chapters.values())
 
     @property
-    def told(self) -> tuple[Any, ...]:
-        """What live clients follow: as long as it is equal, there is nothing to tell."""
+    def visible_state(self) -> tuple[Any, ...]:
+        """What live clients follow: nothing is published as long as it is equal."""
         scores = {quiz.id: (quiz.score, quiz.max_score, quiz.is_passed) for quiz in self.quizzes.values()}
         return self.percent, self.is_eligible, self.is_certificate_earned, scores
 

@@ -40,24 +40,24 @@ def course_room(
     async def read(asked: Asked[wire.ProgressQuery, Any]) -> Answer:
         """Read a learner's enrollment and progress: one's own, or of a course of whose staff one is."""
         course_id, user_id = _place(asked)
-        standing = await room.standing(asked.caller, course_id, user_id)
+        access = await room.authorize(asked.caller, course_id, user_id)
         is_whole = asked.query.include == "all"
 
         async def make() -> bytes:
-            found = await room.progress(standing, is_whole=is_whole)
+            found = await room.progress(access, is_whole=is_whole)
             message = "User progress retrieved successfully"
             return _encode(wire.Found(message=message, results=mapping.user_progress(found, zone)))
 
-        if standing.version is None:
+        if access.version is None:
             return _answer(await make())
-        key = f"{course_id}.{user_id}.{standing.version}.{asked.query.include or ''}"
+        key = f"{course_id}.{user_id}.{access.version}.{asked.query.include or ''}"
         return _answer(await progress.get(key, make))
 
     async def list_activities(asked: Asked[wire.ActivitiesQuery, Any]) -> Answer:
         """Read a learner's progress in contents, the newest change first; from one time to another, and of one status."""
         course_id, user_id = _place(asked)
         within = mapping.span(asked.query, zone)
-        found = await room.progress(await room.standing(asked.caller, course_id, user_id))
+        found = await room.progress(await room.authorize(asked.caller, course_id, user_id))
         rows = mapping.activities(found.units, within, asked.query.status, zone)
         return Answer(200, wire.Found(message="Activity logs retrieved successfully", results=rows))
 

@@ -18,7 +18,7 @@ from headway.enrollments.model import Enrollment
 from headway.enrollments.service import Waiting
 from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
-from headway.feed.model import Entry
+from headway.feed.model import FeedEntry
 from headway.instants import HOUR, SECOND, Instant
 from headway.learning.learner_courses import CourseProgress
 from headway.learning.profiles import Profile
@@ -32,7 +32,7 @@ STATUS_WORDS = {
     EnrollmentStatus.DROPPED: "dropped",
     EnrollmentStatus.EXPIRED: "dropped",
 }
-"""The words of the contract (section 2.2) for the standings."""
+"""The words of the contract (section 2.2) for the statuses."""
 
 
 def new_course(body: course_wire.CourseBody) -> NewCourse:
@@ -154,7 +154,7 @@ def course_enrollment(found: Enrollment, name: str) -> wire.CourseEnrollment:
 
 
 def statuses(word: str | None) -> list[EnrollmentStatus]:
-    """Read which standings a contract word stands for; all of them for None. Raises Invalid."""
+    """Read which statuses a contract word stands for; all of them for None. Raises Invalid."""
     found = [status for status, told in STATUS_WORDS.items() if told == word]
     if word is not None and not found:
         raise Invalid.field("status", "must be active, completed or dropped")
@@ -233,7 +233,7 @@ def conversation(found: Conversation) -> wire.Conversation:
     return wire.Conversation(str(found.peer_id), found.peer_name, message(found.last_message), found.unread)
 
 
-def change(entry: Entry) -> wire.Change:
+def change(entry: FeedEntry) -> wire.Change:
     """Tell an entry of the feed."""
     return wire.Change(entry.type, entry.topic, entry.seq, instants.iso(entry.at), entry.data)
 

@@ -13,6 +13,7 @@ from headway.contracts.learner.routes.courses import course_routes
 from headway.contracts.learner.routes.paging import Pages
 from headway.contracts.learner.routes.peers import peer_routes
 from headway.contracts.learner.routes.progress import progress_routes
+from headway.courses.service import Courses
 from headway.enrollments.service import Enrollments
 from headway.http.contract import Contract
 from headway.http.problems import status_of
@@ -20,7 +21,7 @@ from headway.http.routing import Routes
 from headway.http.tokens import Tokens
 from headway.idempotency.service import Idempotency
 from headway.instants import Clock
-from headway.learning.catalogue import Catalogue
+from headway.learning.course_editing import CourseEditing
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.profiles import Profiles
 from headway.live.subscriptions import Subscriptions
@@ -33,7 +34,8 @@ def learner(  # noqa: PLR0913 - one for each noun
     *,
     accounts: Accounts,
     sign_in: SignIn,
-    catalogue: Catalogue,
+    courses: Courses,
+    course_editing: CourseEditing,
     enrollments: Enrollments,
     learning: LearnerCourses,
     profiles: Profiles,
@@ -49,7 +51,7 @@ def learner(  # noqa: PLR0913 - one for each noun
     routes = Routes("Learner", idempotency)
     handlers = [
         *account_routes(routes, accounts, profiles, sign_in, tokens),
-        *course_routes(routes, catalogue, enrollments, learning, pages),
+        *course_routes(routes, courses, course_editing, enrollments, learning, pages),
         *progress_routes(routes, learning, changes, pages),
         *assessment_routes(routes, assessments, pages),
         *peer_routes(routes, messaging, pages),

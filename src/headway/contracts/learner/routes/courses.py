@@ -7,31 +7,37 @@ from litestar.handlers import HTTPRouteHandler
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.contracts.learner.routes.paging import Pages
 from headway.courses.model import CourseTree, NewCourse
+from headway.courses.service import Courses
 from headway.enrollments.service import Enrollments, Waiting
 from headway.http.routing import Answer, Asked, Routes
-from headway.learning.catalogue import Catalogue
+from headway.learning.course_editing import CourseEditing
 from headway.learning.learner_courses import LearnerCourses
 
 
 def course_routes(
-    routes: Routes, catalogue: Catalogue, enrollments: Enrollments, learning: LearnerCourses, pages: Pages
+    routes: Routes,
+    courses: Courses,
+    course_editing: CourseEditing,
+    enrollments: Enrollments,
+    learning: LearnerCourses,
+    pages: Pages,
 ) -> list[HTTPRouteHandler]:
     """Make the routes."""
 
     async def browse(asked: Asked[course_wire.CourseQuery, Any]) -> Answer:
         """Browse the courses, the newest first, without their modules. No token is needed."""
         query, limit = asked.query, pages.limit(asked.query.limit)
-        found = await catalogue.search(asked.by, mapping.search(query), page=query.page, limit=limit)
+        found = await courses.search(asked.by, mapping.search(query), page=query.page, limit=limit)
         return Answer(200, pages.answer([mapping.listing(each) for each in found.courses], query, found.total))
 
     async def read(asked: Asked[Any, Any]) -> Answer:
         """Read a course with its modules, units and assessments. No token is needed."""
-        found = await catalogue.find_for(asked.by, mapping.id_of(asked.path["course_id"]))
+        found = await learning.find_course(asked.by, mapping.id_of(asked.path["course_id"]))
         return Answer(200, wire.One(data=mapping.course(found)))
 
     async def create(asked: Asked[Any, course_wire.CourseBody]) -> Answer:
         """Make a course with its modules, units and assessments: for instructors and administrators."""
-        made = await catalogue.create_for(asked.caller, mapping.new_course(asked.body))
+        made = await course_editing.create_for(asked.caller, mapping.new_course(asked.body))
         return Answer(201, wire.One(data=mapping.course(made)))
 
     async def change(asked: Asked[Any, course_wire.CourseChangeBody]) -> Answer:
@@ -40,7 +46,7 @@ def course_routes(
         def edit(stored: CourseTree) -> NewCourse:
             return mapping.changed_course(asked.body, stored)
 
-        changed = await catalogue.change(asked.caller, mapping.id_of(asked.path["course_id"]), edit)
+        changed = await course_editing.change(asked.caller, mapping.id_of(asked.path["course_id"]), edit)
         return Answer(200, wire.One(data=mapping.course(changed)))
 
     async def enroll(asked: Asked[wire.EnrollQuery, Any]) -> Answer:
@@ -71,7 +77,7 @@ def course_routes(
         )
         return Answer(200, pages.answer([mapping.course_enrollment(*each) for each in found], query, total))
 
-    async def set_standing(asked: Asked[Any, wire.StandingBody]) -> Answer:
+    async def set_status(asked: Asked[Any, wire.StatusBody]) -> Answer:
         """Certify, expire or drop a learner, along the status machine: for the course's staff."""
         changed = await enrollments.set_status(
             asked.caller,
@@ -80,7 +86,7 @@ def course_routes(
             asked.body.status,
             certificate_url=asked.body.certificate_url,
         )
-        name = await learning.name_of(changed.user_id)
+        name = await learning.find_name(changed.user_id)
         return Answer(200, wire.One(data=mapping.course_enrollment(changed, name)))
 
     one, whole = "/courses/{course_id:str}", {200: wire.One[course_wire.Course]}
@@ -101,5 +107,5 @@ def course_routes(
         routes.add("POST", f"{one}/enroll", enroll, query=wire.EnrollQuery, answers=taken),
         routes.add("DELETE", f"{one}/enroll", leave, answers={204: ()}),
         routes.add("GET", f"{one}/enrollments", list_learners, query=wire.EnrollmentsQuery, answers={200: learners}),
-        routes.add("PATCH", f"{one}/enrollments/{{user_id:str}}", set_standing, body=wire.StandingBody, answers={200: learner}),
+        routes.add("PATCH", f"{one}/enrollments/{{user_id:str}}", set_status, body=wire.StatusBody, answers={200: learner}),
     ]

@@ -1,25 +1,26 @@
-"""Building, changing and finding courses."""
+"""Creating and changing courses; a change regrades what learners have reached."""
 
 from collections.abc import Callable, Iterable
 
 from headway.accounts import users_store as users
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
-from headway.courses.model import CoursePage, CourseSearch, CourseTree, NewCourse, check_course, check_identities
+from headway.courses.model import CourseTree, NewCourse, check_course, check_identities
 from headway.db.database import Database, ReadTransaction, WriteTransaction
-from headway.enrollments.access import find_known, require_known, require_staff
+from headway.enrollments import statistics_store as statistics
+from headway.enrollments.authorization import read_access, require_staff
 from headway.enrollments.service import move_up
-from headway.enrollments.statistics_store import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
-from headway.feed.model import Change, ChangeType, topic_of_course
+from headway.feed.model import CourseUpdated, course_topic, new_entries
 from headway.identity import Caller, Role
 from headway.instants import Clock
 from headway.learning.regrade import regrade
 
 
-class Catalogue:
-    """The courses of this installation."""
+class CourseEditing:
+    """Creates courses and changes them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -65,8 +66,10 @@ class Catalogue:
             errors = check_course(course) + check_identities(course, stored)
             if errors:
                 raise Invalid(errors)
-            await _check_prerequisites(tx, caller, course.prerequisites, kept=stored.course.prerequisites, of=course_id)
-            await _check_slug(tx, course.slug, of=course_id)
+            await _check_prerequisites(
+                tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id
+            )
+            await _check_slug(tx, course.slug, course_id=course_id)
             if course.capacity is not None and course.capacity < stored.seats_taken:
                 raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
             before = await catalogue.structures(tx, [course_id])
@@ -76,76 +79,39 @@ class Catalogue:
             await regrade(tx, before[course_id], after[course_id], delta, now)
             terms = await catalogue.lock_terms(tx, course_id)
             assert terms is not None  # noqa: S101 - its staff was found above
-            changes = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
-            await delta.write(tx)
-            changed = Change(topic_of_course(course_id), ChangeType.COURSE, {"courseId": str(course_id)})
-            await feed.publish(tx, [changed, *changes], now)
+            seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+            await statistics.write(tx, delta)
+            changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
+            await feed.publish(tx, changed + seated, now)
             return await catalogue.tree(tx, course_id)
-
-    async def search(self, caller: Caller | None, search: CourseSearch, *, page: int, limit: int) -> CoursePage:
-        """Find courses: published ones, and for their staff also those that are not. Case does not matter; pages begin at 1."""
-        filters: dict[str, object] = {}
-        for name, exact in (("subject", search.subject), ("level", search.level)):
-            if exact is not None:
-                filters[name] = exact.lower()
-        if search.kind is not None:
-            filters["kind"] = search.kind.value
-        if (tutor := search.tutor) is not None:
-            is_id = tutor.isascii() and tutor.isdecimal() and len(tutor) <= 15
-            filters |= {"tutor_id": int(tutor)} if is_id else {"tutor": _pattern(tutor)}
-        if search.q is not None:
-            filters["q"] = _pattern(search.q)
-        if caller is None or not caller.sees_all:
-            filters["is_published"] = True
-            filters |= {} if caller is None else {"staff_id": caller.user_id}
-        async with self._database.read() as tx:
-            return await catalogue.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
-
-    async def find_for(self, caller: Caller | None, course_id: int) -> CourseTree:
-        """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND as `require_known`."""
-        async with self._database.read() as tx:
-            await require_known(tx, caller, course_id)
-            return await catalogue.tree(tx, course_id)
-
-    async def find(self, course_id: int) -> CourseTree:
-        """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""
-        async with self._database.read() as tx:
-            if not await catalogue.revisions(tx, [course_id]):
-                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-            return await catalogue.tree(tx, course_id)
-
-    async def find_by_slug(self, slug: str) -> CourseTree | None:
-        """Read the course with a slug, if there is one."""
-        async with self._database.read() as tx:
-            course_id = await catalogue.find_by_slug(tx, slug)
-            return None if course_id is None else await catalogue.tree(tx, course_id)
-
-
-def _pattern(part: str) -> str:
-    escaped = part.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 async def _check_prerequisites(
-    tx: ReadTransaction, caller: Caller, wanted: Iterable[int], *, kept: Iterable[int] = (), of: int | None = None
+    tx: ReadTransaction,
+    caller: Caller,
+    prerequisites: Iterable[int],
+    *,
+    stored: Iterable[int] = (),
+    course_id: int | None = None,
 ) -> None:
-    """Refuse courses that the caller knows nothing of, and those that in turn need course `of`: nobody could ever enroll.
+    """Reject courses that the caller may not know of, and those that in turn need this course: nobody could ever enroll.
 
-    Those `kept` may have been another's choice. Raises Invalid.
+    The `stored` ones may have been the choice of somebody else. Raises Invalid.
     """
-    asked = sorted(set(wanted))
-    unknown = [i for i in asked if i not in set(kept) and await find_known(tx, caller, i) is None]
+    new = sorted(set(prerequisites))
+    known = set(stored)
+    unknown = [i for i in new if i not in known and not (await read_access(tx, caller, i)).knows_course]
     errors = [FieldError("prerequisites", f"course {i} does not exist") for i in unknown]
-    reached, following = set(asked), set(asked)
-    while following and of not in reached:
+    reached, following = set(new), set(new)
+    while following and course_id not in reached:
         following = await catalogue.prerequisites_of(tx, sorted(following)) - reached
         reached |= following
-    if of is not None and of in reached:
+    if course_id is not None and course_id in reached:
         errors.append(FieldError("prerequisites", "must not lead back to this course"))
     if errors:
         raise Invalid(errors)
 
 
-async def _check_slug(tx: WriteTransaction, slug: str | None, *, of: int | None = None) -> None:
-    if slug is not None and await catalogue.find_by_slug(tx, slug) not in {None, of}:
+async def _check_slug(tx: WriteTransaction, slug: str | None, *, course_id: int | None = None) -> None:
+    if slug is not None and await catalogue.find_by_slug(tx, slug) not in {None, course_id}:
         raise Conflict(f"The slug {slug!r} belongs to another course.", code="SLUG_TAKEN")
