@@ -126,7 +126,7 @@ async def append_for(url: str, clients: int, seconds: float) -> tuple[int, float
 async def count(url: str) -> int:
     database = schema.database(settings_of(url))
     await database.open()
-    found = await verify_log(database, kept=None)
+    found = await verify_log(database, kept_head=None)
     await database.close()
     if found.faults:
         raise SystemExit(f"The log is not as it was written: {found.faults[0]}")
@@ -138,11 +138,11 @@ async def read(url: str, entries: int) -> list[str]:
     database, log = open_log(url)
     await database.open()
     caller, admin = Caller(1, Role.PARTICIPANT), Caller(1, Role.ADMIN)
-    missing = entries - (await verify_log(database, kept=None)).checked
+    missing = entries - (await verify_log(database, kept_head=None)).checked
     for _ in range(max(0, -(-missing // 500))):
         await asyncio.gather(*(log.record(caller, TOLD, CLIENT) for _ in range(500)))
     started = time.perf_counter()
-    found = await verify_log(database, kept=None)
+    found = await verify_log(database, kept_head=None)
     seconds = time.perf_counter() - started
     if found.faults or found.checked < entries:
         raise SystemExit(f"{found.checked} entries, and these faults: {found.faults[:1]}")

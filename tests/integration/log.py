@@ -44,7 +44,7 @@ async def change(world: World, changes: Subscriptions) -> None:
 
 
 async def faults(world: World, kept: ChainHead | None = None) -> list[Fault]:
-    return (await verify_log(world.database, kept=kept)).faults
+    return (await verify_log(world.database, kept_head=kept)).faults
 
 
 def entry(number: int, **values: Any) -> Statement:

@@ -59,7 +59,7 @@ async def test_several_processes_append_to_one_chain_and_lose_nothing(settings: 
             asyncio.gather(*(sign_in(world) for world in (one, other) * 2)),
         )
 
-        found = await verify_log(other.database, kept=None)
+        found = await verify_log(other.database, kept_head=None)
         assert (found.checked, found.faults) == (124, [])
         assert sorted(each.action for each in made) == sorted(wanted)
         assert len({each.id for each in made}) == 120
@@ -148,7 +148,7 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
         await world.services.accounts.caller(user.id, user.token_version)
         await asyncio.gather(alone("ONE"), alone("TWO"), authenticate())
 
-        assert (await verify_log(world.database, kept=None)).checked == 2
+        assert (await verify_log(world.database, kept_head=None)).checked == 2
 
 
 async def test_large_entries_are_written_in_small_groups(world: World) -> None:
@@ -161,7 +161,7 @@ async def test_large_entries_are_written_in_small_groups(world: World) -> None:
     groups = metrics.registry.get_sample_value("headway_log_group_size_count")
     assert groups is not None
     assert groups >= 4
-    assert (await verify_log(world.database, kept=None)).checked == 60
+    assert (await verify_log(world.database, kept_head=None)).checked == 60
 
 
 async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_chain_holds(
@@ -192,7 +192,7 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
                 assert len(acknowledged) > before
                 await asyncio.to_thread(server.start)
 
-        found = await verify_log(world.database, kept=None)
+        found = await verify_log(world.database, kept_head=None)
         assert found.faults == []
         stored = {row[0] for row in await world.rows(select(audit_entries.c.id))}
         assert set(acknowledged) <= stored

@@ -198,7 +198,7 @@ async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_he
 
 
 async def test_an_empty_log_is_as_it_was_written(world: World) -> None:
-    found = await verify_log(world.database, kept=None)
+    found = await verify_log(world.database, kept_head=None)
 
     assert (found.checked, found.head, found.faults) == (0, None, [])
 

@@ -200,7 +200,7 @@ async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequ
             order = Order(tuple(EnrollmentStatus), sort, is_descending)
             await count(
                 f"{sort} {is_descending}",
-                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, wanted=order, page=1, limit=100),
+                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, order=order, page=1, limit=100),
             )
     await count("bulk", lambda room: room.read_some(owner, course.id, ids))
     await count("analytics", lambda room: room.analytics(course.id))

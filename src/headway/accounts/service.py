@@ -1,4 +1,4 @@
-"""Accounts: making them, ending their tokens, and knowing who is calling."""
+"""Accounts and callers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -41,11 +41,11 @@ class Accounts:
         self._changes = 0
 
     async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
-        """Make an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
+        """Create an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
         return await self.add(NewUser(role, name, email, external_id))
 
     async def add(self, new: NewUser) -> User:
-        """Make an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
+        """Create an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
         check_name(new.name)
         check_words("interests", new.interests)
         email = None if new.email is None else normalize_email(new.email)
@@ -56,7 +56,7 @@ class Accounts:
         return user
 
     async def ensure(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
-        """Give the account with this address or external id, making it if there is none. Raises as `create`."""
+        """Return the account with this address or external id, creating it if there is none. Raises as `create`."""
         async with self._database.read() as tx:
             found = await users.find_by_email(tx, normalize_email(email)) if email is not None else None
             if found is None and external_id is not None:
@@ -171,7 +171,7 @@ class Accounts:
         return user
 
     async def caller(self, user_id: int, token_version: int, session_id: str | None = None) -> Caller:
-        """Give the account behind a token that Headway signed. Raises Unauthenticated if the token has ended."""
+        """Return the caller of a token that Headway signed. Raises Unauthenticated if the token was revoked."""
         user = await self._remembered(user_id)
         is_current = user is not None and not user.is_disabled and user.token_version == token_version
         if user is None or not is_current or session_id in self._ended_sessions:
@@ -179,7 +179,7 @@ class Accounts:
         return _caller(user, session_id)
 
     async def outside_caller(self, external_id: str, *, name: str) -> Caller:
-        """Give the account behind a verified outside token; at first sight one is made, as PARTICIPANT.
+        """Return the caller of a verified outside token; the first one creates the account, as PARTICIPANT.
 
         Raises Unauthenticated if it is disabled.
         """
@@ -201,9 +201,9 @@ class Accounts:
             return user
         async with self._database.write() as tx:
             new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
-            made = await users.insert_user(tx, new, self._clock())
+            created = await users.insert_user(tx, new, self._clock())
             # Another request may have made it meanwhile.
-            user = made or await users.find_by_external_id(tx, external_id)
+            user = created or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be made.")
         return user

@@ -27,7 +27,7 @@ class SignInLimits(NamedTuple):
 
 
 class SignIn:
-    """How people get in by themselves. `client` is where a request comes from."""
+    """Registration, sign-in and sessions. `client` is where a request comes from."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class SignIn:
         self._limits = limits
 
     async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
-        """Check a learner's registration and count it, and give the account to be made. Raises Invalid, RateLimited."""
+        """Check and count a learner's registration; return the account to create. Raises Invalid, RateLimited."""
         check_name(name)
         check_words("interests", interests)
         email = normalize_email(email)
@@ -123,7 +123,7 @@ class SignIn:
             await self._audit.record(tx, Action.CHANGE_PASSWORD, user.actor, user.target, client=client)
 
     async def hash_new(self, password: str) -> str:
-        """Check a password that an operator sets for a new account, and give what is stored of it. Raises Invalid."""
+        """Check a password that an operator sets for a new account; return its hash. Raises Invalid."""
         self._passwords.check("password", password)
         return await self._passwords.hash(password)
 

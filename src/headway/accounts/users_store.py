@@ -97,9 +97,9 @@ async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | N
 
 async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
     """Create an account; None if its address or external id is taken."""
-    given = {field: getattr(user, field) for field in NewUser.__struct_fields__}
-    given |= await _stored_email(tx, user.email)
-    return _user(tx, await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
+    params = {field: getattr(user, field) for field in NewUser.__struct_fields__}
+    params |= await _stored_email(tx, user.email)
+    return _user(tx, await tx.first(_insert, **params | {"interests": encode_words(user.interests), "now": now}))
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
@@ -115,13 +115,13 @@ async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool,
 
 
 async def hash_addresses(tx: ReadTransaction, key: str) -> dict[str, str]:
-    """Give the hash of every address under a key, by the address as it is stored."""
+    """Return the hash of every address under a key, by the address as it is stored."""
     found = await tx.all(_addresses)
     return {row["email"]: index_keys.hash_under(key, tx.keyring.decrypt(row["email"])) for row in found}
 
 
 async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[str, str]) -> None:
-    """Have addresses be found under a new key; `hashes` are those that `hash_addresses` gave a moment ago.
+    """Replace the key for address hashes; `hashes` are those that `hash_addresses` returned before.
 
     Nobody else looks an address up, or stores one, until the transaction ends.
     """
@@ -141,7 +141,7 @@ async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None
 
 
 async def password_hash(tx: ReadTransaction, user_id: int) -> str | None:
-    """Give the hash of an account's password, if it has one."""
+    """Return the hash of an account's password, if it has one."""
     row = await tx.first(_password_hash, user_id=user_id)
     return row["password_hash"] if row else None
 

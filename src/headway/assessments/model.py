@@ -1,4 +1,4 @@
-"""What learners hand in: where it may lie."""
+"""Submissions and grades, and the rules of both."""
 
 import math
 import re
@@ -21,7 +21,7 @@ _FORBIDDEN = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 
 class Submission(msgspec.Struct):
-    """What a learner handed in for an assessment. `grade` is from 0 to the assessment's largest."""
+    """A learner's work for an assessment. `grade` is from 0 to `max_grade` of the assessment."""
 
     user_id: int
     id: str
@@ -34,12 +34,12 @@ class Submission(msgspec.Struct):
     graded_by: int | None
 
     def is_late(self, assessment: Assessment) -> bool:
-        """Say whether it came after the due date."""
+        """Return whether it came after the due date."""
         return assessment.due_at is not None and self.submitted_at > assessment.due_at
 
 
 def check_submission_url(url: str) -> str | None:
-    """Say what is wrong with the URL of a submission (S3, Google Drive or GitHub; contract, section 4.2), or None."""
+    """Return what is wrong with a submission's URL (S3, Google Drive or GitHub; contract, section 4.2), or None."""
     if len(url) > MAX_URL_LENGTH or _FORBIDDEN.search(url):
         return f"must be a URL of at most {MAX_URL_LENGTH} characters without spaces"
     try:

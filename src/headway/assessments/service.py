@@ -69,7 +69,7 @@ class Assessments:
         return OwnAssessment(assessment, own[0] if own else None, len(own))
 
     async def submit(self, caller: Caller, assessment_id: int, submission_url: str) -> tuple[Submission, Assessment]:
-        """Hand in work by its URL. It replaces what was handed in before, which is kept, until that is graded.
+        """Submit work by its URL. It replaces earlier work, which is kept, until that is graded.
 
         Work that comes after the due date is taken and shows as late. Raises Invalid, NotFound ASSESSMENT_NOT_FOUND,
         Forbidden NOT_ENROLLED, Conflict ALREADY_GRADED.
@@ -110,7 +110,7 @@ class Assessments:
     async def grade(
         self, caller: Caller, submission_id: str, *, grade: float, feedback: str | None, client: Client | None = None
     ) -> tuple[Submission, Assessment]:
-        """Let the staff of a course grade the newest submission of a learner, or correct the grade; the learner is told.
+        """Grade the newest submission of a learner, or correct the grade, as staff of the course.
 
         Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED.
         """
@@ -147,7 +147,7 @@ class Assessments:
         return newest, assessment
 
     async def store_results(self, results: Sequence[GradedResult]) -> int:
-        """Store results that were graded elsewhere; give how many were not there yet. A repetition changes nothing."""
+        """Store results graded elsewhere; return how many are new. A repetition changes nothing."""
         async with self._database.write() as tx:
             return await submissions.insert_graded(
                 tx,

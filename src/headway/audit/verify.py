@@ -51,8 +51,10 @@ async def read_head(database: Database) -> ChainHead | None:
         return await audit_store.head(tx)
 
 
-async def verify_log(database: Database, *, kept: ChainHead | None, advance: Advance = lambda _done, _all: None) -> LogVerified:
-    """Check the whole log within one snapshot; `kept` is a head that was kept elsewhere.
+async def verify_log(
+    database: Database, *, kept_head: ChainHead | None, advance: Advance = lambda _done, _all: None
+) -> LogVerified:
+    """Check the whole log within one snapshot; `kept_head` is a head that was kept elsewhere.
 
     Without the keys, nobody can change, remove or move anything unseen. Whoever has the keys, or restores an older head and
     cuts off what came after it, is found by a kept head.
@@ -65,14 +67,14 @@ async def verify_log(database: Database, *, kept: ChainHead | None, advance: Adv
         faults: list[Fault] = []
         async for page in audit_store.read_all(tx, at_once=_AT_ONCE):
             for stored in page if len(faults) < _MAX_FAULTS else ():
-                faults += _compare(reached, stored, kept)
+                faults += _compare(reached, stored, kept_head)
                 faults += (found := list(_faults_of(stored, tx.keyring)))
                 if stored.link.seq > reached.seq:
                     reached = _Reached(stored.link.seq, stored.link.id, stored.hash, not found)
             checked += len(page)
             advance(checked, total)
         if len(faults) < _MAX_FAULTS:
-            faults += _compare_end(reached, head, kept, tx)
+            faults += _compare_end(reached, head, kept_head, tx)
         if has_begun and head is None and not reached.seq:
             faults.append(_missing(1, 1))
     return LogVerified(checked, head, sorted(faults, key=lambda each: each.seq))
@@ -96,7 +98,7 @@ def _faults_of(stored: StoredEntry, keyring: Keyring) -> Iterator[Fault]:
         yield Fault(link.seq, link.id, "was changed: its content was written for another entry")
 
 
-def _compare(before: _Reached, stored: StoredEntry, kept: ChainHead | None) -> Iterator[Fault]:
+def _compare(before: _Reached, stored: StoredEntry, kept_head: ChainHead | None) -> Iterator[Fault]:
     """Compare an entry with the one before it, and with a kept head."""
     link = stored.link
     if link.seq <= before.seq:
@@ -108,11 +110,11 @@ def _compare(before: _Reached, stored: StoredEntry, kept: ChainHead | None) -> I
             yield Fault(before.seq, before.id, "was replaced: the next entry holds another hash")
         elif link.hash() == stored.hash:
             yield Fault(link.seq, link.id, "was not the first entry")
-    if kept is not None and link.seq == kept.seq and stored.hash != kept.hash:
+    if kept_head is not None and link.seq == kept_head.seq and stored.hash != kept_head.hash:
         yield Fault(link.seq, link.id, "is not what the kept head tells: it, or one before it, was written anew")
 
 
-def _compare_end(end: _Reached, head: ChainHead | None, kept: ChainHead | None, tx: ReadTransaction) -> Iterator[Fault]:
+def _compare_end(end: _Reached, head: ChainHead | None, kept_head: ChainHead | None, tx: ReadTransaction) -> Iterator[Fault]:
     """Compare the last entry with the stored head, and with a kept one."""
     if head is None:
         if end.seq:
@@ -125,8 +127,8 @@ def _compare_end(end: _Reached, head: ChainHead | None, kept: ChainHead | None, 
         yield Fault(head.seq + 1, None, "comes after the head")
     elif head.hash != end.hash:
         yield Fault(end.seq, end.id, "is not what the head tells")
-    if kept is not None and kept.seq > end.seq:
-        yield _missing(end.seq + 1, kept.seq)
+    if kept_head is not None and kept_head.seq > end.seq:
+        yield _missing(end.seq + 1, kept_head.seq)
 
 
 def _missing(first: int, last: int) -> Fault:

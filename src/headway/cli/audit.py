@@ -37,7 +37,7 @@ async def verify_audit(kept: Path | None, **flags: Any) -> None:
         with progress_of("Entries") as progress:
             task = progress.add_task("entries", total=None)
             found = await verify_log(
-                database, kept=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
+                database, kept_head=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
             )
             progress.update(task, completed=found.checked, total=found.checked)
     print_json(found)

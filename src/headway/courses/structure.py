@@ -1,4 +1,4 @@
-"""The course outlines that this process remembers; a transaction that uses one checks that it is still the newest."""
+"""Course structures that this process remembers; a transaction that uses one checks that it is still the newest."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,7 +10,7 @@ _LARGEST = 2_000
 
 
 class CourseStructures:
-    """Outlines by course, loaded when first needed and again when the course has changed."""
+    """Structures by course, loaded when first needed and again when the course has changed."""
 
     def __init__(self) -> None:
         self._known: dict[int, CourseStructure] = {}
@@ -18,7 +18,7 @@ class CourseStructures:
     async def get(
         self, tx: ReadTransaction, course_ids: Iterable[int], revisions: Mapping[int, int]
     ) -> dict[int, CourseStructure]:
-        """Give the outlines of those courses that exist; `revisions` are the newest ones, as far as the caller read them."""
+        """Return the structures of those courses that exist; `revisions` are the newest ones that the caller has read."""
         wanted = set(course_ids)
         found: dict[int, CourseStructure] = {}
         for course_id in wanted:

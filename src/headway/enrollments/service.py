@@ -1,7 +1,6 @@
-"""Enrolling, waiting and leaving: who may, and who gets the seat.
+"""Enrolling, waiting and leaving.
 
-Every transaction here locks the course first, then enrollments: seats, the waiting list and what follows from a freed seat
-change one after the other, in the order of arrival.
+Every transaction here locks the course first, then enrollments, so seats and waiting lists change in the order of arrival.
 """
 
 from collections.abc import Sequence
@@ -51,21 +50,21 @@ class Enrollments:
         Raises NotFound COURSE_NOT_FOUND, and Conflict COURSE_CLOSED, PREREQUISITE_MISSING, LEARNER_ENROLLMENT_DENIED
         (enrolled already) or COURSE_FULL.
         """
-        taken = await self._enroll(user_id, course_id, at=at, may_wait=False)
-        assert isinstance(taken, Enrollment)  # noqa: S101 - waiting was not asked for
-        return taken
+        enrollment = await self._enroll(user_id, course_id, at=at, may_wait=False)
+        assert isinstance(enrollment, Enrollment)  # noqa: S101 - waiting was not asked for
+        return enrollment
 
     async def enroll_or_wait(self, user_id: int, course_id: int) -> Enrollment | Waiting:
         """Take a seat, or a place on the waiting list where none is free. Raises as `enroll`, but for COURSE_FULL."""
         return await self._enroll(user_id, course_id, at=None, may_wait=True)
 
     async def find(self, user_id: int, course_id: int) -> Enrollment | None:
-        """Read an enrollment, if there is one."""
+        """Read an enrollment; None if there is none."""
         async with self._database.read() as tx:
             return await enrollments.find(tx, user_id, course_id)
 
     async def leave(self, user_id: int, course_id: int) -> None:
-        """Give the seat back, keeping what was earned, or the place on the waiting list.
+        """Leave a course, keeping what was earned, or its waiting list.
 
         Raises NotFound ENROLLMENT_NOT_FOUND, Conflict ENROLLMENT_CERTIFIED.
         """
@@ -85,7 +84,7 @@ class Enrollments:
     async def set_status(
         self, caller: Caller, course_id: int, user_id: int, status: EnrollmentStatus, *, certificate_url: str | None = None
     ) -> Enrollment:
-        """Let the staff of a course certify, expire or drop a learner, along the status machine.
+        """Certify, expire or drop a learner as staff of the course, along the status machine.
 
         Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND or ENROLLMENT_NOT_FOUND, Conflict STATUS_NOT_ALLOWED.
         """
@@ -110,7 +109,7 @@ class Enrollments:
         return found
 
     async def expire(self) -> int:
-        """Expire enrollments whose days of access are over, some at a time; give how many there were."""
+        """Expire some of the enrollments whose days of access are over; return how many."""
         now = self._clock()
         async with self._database.read() as tx:
             due = await enrollments.run_out(tx, now, limit=_EXPIRED_AT_ONCE)
@@ -171,7 +170,7 @@ class Enrollments:
 async def move_up(
     tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, delta: StatisticsDelta, now: Instant
 ) -> list[NewFeedEntry]:
-    """Seat those who have waited longest, as many as there are free seats (all if None); give what is to be told.
+    """Seat those who have waited longest, up to `free` of them (None is all); return the feed entries.
 
     The course must be locked.
     """
@@ -214,8 +213,8 @@ def _check_window(terms: CourseTerms, now: Instant) -> None:
 
 
 async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int) -> None:
-    wanted = await catalogue.list_prerequisites(tx, course_id)
-    missing = set(wanted) - (await enrollments.completed_among(tx, user_id, wanted) if wanted else set())
+    prerequisites = await catalogue.list_prerequisites(tx, course_id)
+    missing = set(prerequisites) - (await enrollments.completed_among(tx, user_id, prerequisites) if prerequisites else set())
     if missing:
         names = ", ".join(str(i) for i in sorted(missing))
         raise Conflict(f"These courses have to be completed first: {names}.", code="PREREQUISITE_MISSING")

@@ -1,7 +1,7 @@
-"""Analytics of a course, from tallies: numbers by name that are kept up to date with every change.
+"""Course statistics: named numbers that are kept up to date with every change.
 
-Each enrollment and each unit's progress adds something to some tallies; a change takes off what it added and adds what it adds
-now. So the analytics cost the same however many learners a course has and however much they did.
+Each enrollment and each unit's progress adds to some of them; a change subtracts what it added before and adds what it adds
+now. So reading statistics costs the same however many learners a course has.
 """
 
 from collections import defaultdict
@@ -21,12 +21,12 @@ REVISION = "revision"
 
 
 def status_statistic(status: EnrollmentStatus) -> str:
-    """Name the tally of enrollments of a status."""
+    """Return the name of the number of enrollments with a status."""
     return f"status:{status.value}"
 
 
 def completed_statistic(status: EnrollmentStatus) -> str:
-    """Name the tally of enrollments of a status that have a date of completion."""
+    """Return the name of the number of enrollments with a status that have a date of completion."""
     return f"completed:{status.value}"
 
 
@@ -37,7 +37,7 @@ def enrollment_statistics(
     completed_at: Instant | None,
     last_activity_at: Instant | None,
 ) -> tuple[Statistic, ...]:
-    """Give what an enrollment adds to the tallies of its course."""
+    """Return what an enrollment adds to the statistics of its course."""
     added: list[Statistic] = [(status_statistic(status), 1)]
     if percent:
         added.append((PERCENT, percent))
@@ -51,16 +51,16 @@ def enrollment_statistics(
 
 
 def _time_to_complete(enrolled_at: Instant, completed_at: Instant) -> Milliseconds:
-    """Who left a course after completing it and came back was enrolled anew after the completion: that took no time."""
+    """Return the time from enrollment to completion; 0 for those who enrolled again after they had completed."""
     return max(completed_at - enrolled_at, 0)
 
 
 class Counted(Protocol):
-    """What adds to the tallies of a course."""
+    """Something that adds to the statistics of a course."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:
-        """What the tallies follow from: as long as it is equal, so are they."""
+        """What the statistics follow from: while it is equal, they are."""
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:

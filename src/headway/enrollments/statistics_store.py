@@ -1,4 +1,4 @@
-"""Tallies as rows: what the analytics of courses are made of."""
+"""Course statistics as rows."""
 
 from collections.abc import Iterable
 
@@ -41,19 +41,19 @@ async def write(tx: WriteTransaction, delta: StatisticsDelta) -> None:
 
 
 async def read(tx: ReadTransaction, course_id: int) -> dict[str, int]:
-    """Read the tallies of a course."""
+    """Read the statistics of a course."""
     return {row["name"]: int(row["value"]) for row in await tx.all(_of_course, course_id=course_id)}
 
 
 async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Iterable[EnrollmentStatus]) -> tuple[int, int]:
     """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
     found = {row["name"]: int(row["value"]) for row in await tx.all(_status_counts, course_id=course_id)}
-    asked = list(statuses)
-    counts = (sum(found.get(name(status), 0) for status in asked) for name in (status_statistic, completed_statistic))
+    chosen = list(statuses)
+    counts = (sum(found.get(name(status), 0) for status in chosen) for name in (status_statistic, completed_statistic))
     enrolled, completed = counts
     return enrolled, completed
 
 
 async def revision(tx: ReadTransaction, course_id: int) -> int:
-    """Give a number that changes whenever a tally of the course does."""
+    """Return a number that changes with every change of the statistics."""
     return int((await tx.one(_revision, course_id=course_id))["value"] or 0)

@@ -18,7 +18,7 @@ from headway.instants import DAY, Instant
 
 
 def status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
-    """Give the condition that an enrollment has one of these statuses."""
+    """Return the condition that an enrollment has one of these statuses."""
     # Not IN: its values would be put into the text at each run, and statements are compiled once.
     return or_(*(enrollments.c.status == status.value for status in statuses))
 
@@ -135,7 +135,7 @@ async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[Le
 
 
 async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, limit: int) -> list[Enrollment]:
-    """Lock and read enrollments in a course in the order of their learners, up to `most`."""
+    """Lock and read enrollments in a course in the order of their learners, up to `limit`."""
     return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, limit=limit)]
 
 
@@ -163,7 +163,7 @@ async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
 
 
 def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
-    """Give what overwrites the progress of locked enrollments."""
+    """Return what overwrites the progress of locked enrollments."""
     for enrollment in changed:
         enrollment.touch(now)
     return _update_progress, [
@@ -176,7 +176,7 @@ def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
 
 
 async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> set[int]:
-    """Say which of these courses the learner has completed, also if the learner left them since."""
+    """Return which of these courses the learner completed, also if the learner left them since."""
     found = await tx.all(_completed_among, keys=[(user_id, course_id) for course_id in course_ids])
     return {row["course_id"] for row in found}
 
@@ -187,12 +187,12 @@ async def count_open(tx: ReadTransaction, course_id: int) -> int:
 
 
 async def most_active(tx: ReadTransaction, course_id: int) -> int:
-    """Give the learner with the most study time of those who have access to a course that has any."""
+    """Return the learner with the most study time of those with access to a course; there must be one."""
     return int((await tx.one(_most_active, course_id=course_id))["user_id"])
 
 
 async def run_out(tx: ReadTransaction, now: Instant, *, limit: int) -> list[LearnerInCourse]:
-    """Give learners whose days of access are over, by course, up to `most`."""
+    """Return up to `limit` learners whose days of access are over, by course."""
     limited = [(row["id"], now - row["access_days"] * DAY) for row in await tx.all(_limited_courses)]
     if not limited:
         return []

@@ -35,15 +35,15 @@ _after = (
     .order_by(feed.c.seq)
     .limit(bindparam("limit"))
 )
-_wanted = rows("wanted", {"topic": Text()})
+_topics = rows("topics", {"topic": Text()})
 _positions = (
     select(feed_topics.c.topic, feed_topics.c.seq, func.min(feed.c.seq).label("oldest"))
-    .select_from(_wanted)
-    .join(feed_topics, feed_topics.c.topic == _wanted.c.topic)
+    .select_from(_topics)
+    .join(feed_topics, feed_topics.c.topic == _topics.c.topic)
     .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
     .group_by(feed_topics.c.topic, feed_topics.c.seq)
 )
-_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_wanted, and_(feed_topics.c.topic == _wanted.c.topic))
+_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_topics, and_(feed_topics.c.topic == _topics.c.topic))
 
 
 async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant) -> None:
@@ -88,10 +88,10 @@ def _data(tx: ReadTransaction, row: Row) -> msgspec.Raw:
 
 async def position(tx: ReadTransaction, topic: str) -> Position:
     """Return the position of a topic."""
-    row = await tx.first(_positions, wanted=[(topic,)])
+    row = await tx.first(_positions, topics=[(topic,)])
     return Position(0, 0) if row is None else Position(row["seq"], row["oldest"] or 0)
 
 
 async def newest(tx: ReadTransaction, topics: Collection[str]) -> dict[str, int]:
     """Return the newest number of each of these topics that has one."""
-    return {row["topic"]: row["seq"] for row in await tx.all(_newest, wanted=[(topic,) for topic in topics])}
+    return {row["topic"]: row["seq"] for row in await tx.all(_newest, topics=[(topic,) for topic in topics])}

@@ -27,13 +27,13 @@ class CourseEditing:
         self._clock = clock
 
     async def create_for(self, caller: Caller, course: NewCourse) -> CourseTree:
-        """Make a course of the caller, who must be an instructor or administrator. Raises Forbidden, and as `create`."""
+        """Create a course as an instructor or administrator. Raises Forbidden, and as `create`."""
         if caller.role not in {Role.INSTRUCTOR, Role.ADMIN}:
             raise Forbidden("Only instructors and administrators make courses.")
         return await self.create(course, owner_id=caller.user_id)
 
     async def create(self, course: NewCourse, *, owner_id: int) -> CourseTree:
-        """Make a course with its modules, units and assessments, all or nothing, and give it as stored.
+        """Create a course with its modules, units and assessments, and return it as stored.
 
         Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN, NotFound USER_NOT_FOUND for the owner.
         """
@@ -50,7 +50,7 @@ class CourseEditing:
             return await catalogue.tree(tx, course_id)
 
     async def change(self, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]) -> CourseTree:
-        """Let the staff of a course make it what `edit` says, given what it is.
+        """Change a course, as its staff, to what `edit` returns for the stored one.
 
         Parts that are left out are retired: they keep their history and no longer count. What learners have reached in the
         course is counted anew, and seats that were added go to those who wait, in the same transaction.

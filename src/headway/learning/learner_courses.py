@@ -1,4 +1,4 @@
-"""What learners see of their courses, and what they declare done."""
+"""Courses as learners see them, and modules that they declare complete."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -23,7 +23,7 @@ from headway.learning.study_time import Moment
 
 
 class CourseProgress(NamedTuple):
-    """How far a learner is in a course. `percent` is in hundredths."""
+    """A learner's progress in a course. `percent` is in hundredths."""
 
     course_id: int
     title: str

@@ -88,7 +88,7 @@ class _Gain(NamedTuple):
 
 
 async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: Instant) -> dict[UnitKey, UnitProgress]:
-    """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and tallies.
+    """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and statistics.
 
     Live clients are told of what they can see, which has to come last in a transaction. Gives the progress in all units
     touched. The number of statements does not depend on how many walks or steps there are.

@@ -92,7 +92,7 @@ class ProgressReads:
         self,
         caller: Caller,
         course_id: int,
-        wanted: Order,
+        order: Order,
         *,
         page: int,
         limit: int,
@@ -104,14 +104,14 @@ class ProgressReads:
         first = (page - 1) * limit
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            total, completed = await statistics.count_by_status(tx, course_id, wanted.statuses)
+            total, completed = await statistics.count_by_status(tx, course_id, order.statuses)
             found: list[Enrollment] = []
             # Those without a date come after those with one, whatever the order.
-            by_date = wanted.sort is Sort.COMPLETED_AT
+            by_date = order.sort is Sort.COMPLETED_AT
             parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
             for part in parts:
                 found += await enrollment_lists.list_sorted(
-                    tx, course_id, wanted, part, limit=limit - len(found), offset=max(first, 0)
+                    tx, course_id, order, part, limit=limit - len(found), offset=max(first, 0)
                 )
                 first -= part.size
             return ProgressPage(await _with_units(tx, found), total)
@@ -123,19 +123,19 @@ class ProgressReads:
 
         Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        asked = list(dict.fromkeys(user_ids))
+        learner_ids = list(dict.fromkeys(user_ids))
         async with self._database.read() as tx:
-            if set(asked) <= {caller.user_id}:
+            if set(learner_ids) <= {caller.user_id}:
                 await require_known(tx, caller, course_id)
             else:
                 await require_staff(tx, caller, course_id)
-            found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in asked])
-            enrolled = [found[user_id, course_id] for user_id in asked if (user_id, course_id) in found]
-            missing = [user_id for user_id in asked if (user_id, course_id) not in found]
+            found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
+            enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
+            missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
             return await _with_units(tx, enrolled), missing
 
     async def analytics_version(self, caller: Caller, course_id: int) -> str:
-        """Tell one state of a course's figures from another, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
+        """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
             revision = await statistics.revision(tx, course_id)
@@ -172,7 +172,7 @@ class ProgressReads:
 
 
 def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
-    """Give the status of the units without progress; one with progress is never locked."""
+    """Return the status of the units without progress; one with progress is never locked."""
     touched = {unit.unit_id for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     return {

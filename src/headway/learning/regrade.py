@@ -22,7 +22,7 @@ async def regrade(
     """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
 
     Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
-    What that does to its tallies goes into `moves`.
+    What that does to its statistics goes into `delta`.
     """
     changed = [
         unit_id

@@ -25,12 +25,12 @@ class Follower:
         self._is_woken = asyncio.Event()
 
     def wake(self, topic: str) -> None:
-        """Say that there may be something new in a topic."""
+        """Wake the follower for a topic."""
         self._woken.add(topic)
         self._is_woken.set()
 
     async def wait(self) -> set[str]:
-        """Wait until there may be something new, and give the topics."""
+        """Wait until there may be new entries, and return their topics."""
         await self._is_woken.wait()
         self._is_woken.clear()
         woken, self._woken = self._woken, set()
@@ -61,7 +61,7 @@ class Hub:
         feed.listen(self._announced)
 
     async def follow(self, follower: Follower, topic: str) -> int:
-        """Wake the follower from now on for a topic; give its newest number. Raises Unavailable."""
+        """Wake the follower from now on for a topic; return the newest number. Raises Unavailable."""
         newest = (await self._feed.read_newest([topic])).get(topic, 0)
         known = self._topics.setdefault(topic, _Topic(newest))
         known.followers.add(follower)
@@ -76,7 +76,7 @@ class Hub:
                 del self._topics[topic]
 
     async def after(self, topic: str, seq: int) -> list[FeedEntry]:
-        """Give a followed topic's entries after a number, in order, some at a time; none if there are none (any more).
+        """Return some entries of a followed topic after a number, in order; none if there are none (any more).
 
         The first one is not `seq + 1` where that is no longer kept. Raises Unavailable.
         """

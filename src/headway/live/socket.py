@@ -78,7 +78,7 @@ class Live:
         self._origins = origins
 
     def route(self) -> WebsocketRouteHandler:
-        """Make the route; it lets callers in by itself."""
+        """Return the route; it authenticates callers itself."""
 
         async def serve(socket: WebSocket[Any, Any, Any]) -> None:
             await self._serve(socket)
@@ -107,7 +107,7 @@ class Live:
             self._metrics.live_connections.dec()
 
     def _may_connect(self, socket: WebSocket[Any, Any, Any]) -> bool:
-        """Keep pages of other origins out (RFC 6455, section 10.2); clients that are no browsers send no Origin."""
+        """Reject pages of other origins (RFC 6455, section 10.2); clients other than browsers send no Origin."""
         origin = socket.headers.get("origin")
         if origin is None or "*" in self._origins or origin.rstrip("/") in self._origins:
             return True
@@ -229,7 +229,7 @@ class _Connection:
         await self._put(EntryMessage(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
 
     async def _check(self) -> None:
-        """Look again and again whether the caller still stands, and may still follow what it follows."""
+        """Check at intervals that the token is still valid, and that the caller may still follow its topics."""
         while True:
             await asyncio.sleep(_CHECK_EVERY_SECONDS)
             try:

@@ -11,7 +11,7 @@ MAX_LENGTH = 5_000
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What one user wrote to another."""
+    """A message from one user to another."""
 
     id: str
     sender_id: int
@@ -22,7 +22,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """What a user and a peer wrote to each other: the newest of it, and how much the user has not read."""
+    """The messages between a user and a peer: the newest one, and how many the user has not read."""
 
     peer_id: int
     peer_name: str

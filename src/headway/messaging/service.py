@@ -72,7 +72,7 @@ class Messaging:
         return msgspec.structs.replace(found, is_read=True)
 
     async def mark_conversation_read(self, user_id: int, peer_id: int) -> int:
-        """Mark all that a peer wrote to the user as read; give how many messages were not."""
+        """Mark all messages from a peer as read; return how many were unread."""
         return await self._mark(user_id, peer_id, None)
 
     async def _mark(self, user_id: int, peer_id: int, message_id: str | None) -> int:

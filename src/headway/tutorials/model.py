@@ -25,7 +25,7 @@ _UNREADABLE = "\ufffd"
 
 
 class Chapter(msgspec.Struct, frozen=True):
-    """What a learner reached in a chapter; times in seconds."""
+    """A learner's progress in a chapter; times in seconds."""
 
     id: str
     watch_time: float
@@ -48,7 +48,7 @@ class QuizScore(msgspec.Struct, frozen=True):
 
 
 class ChapterReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client says of a chapter; None where it says nothing."""
+    """A client's report about a chapter; None means no statement."""
 
     id: str
     watch_time: float
@@ -89,7 +89,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
 
     @property
     def percent(self) -> int:
-        """How much of the tutorial is completed, cut to a whole percent; 0 where the number of chapters is not known."""
+        """The completed share, cut to a whole percent; 0 if the number of chapters is not known."""
         if self.is_certificate_earned:
             return 100
         if not self.total_chapters:
@@ -166,14 +166,14 @@ class TutorialProgress(msgspec.Struct, frozen=True):
 
 
 def check_id(field: str, text: str) -> str:
-    """Give back what names a tutorial, a chapter or a quiz. Raises Invalid."""
+    """Return the id of a tutorial, a chapter or a quiz if it is valid. Raises Invalid."""
     if not 1 <= len(text) <= MAX_ID_LENGTH or "\0" in text or _UNREADABLE in text:
         raise Invalid.field(field, f"must have 1 to {MAX_ID_LENGTH} characters, all of them readable")
     return text
 
 
 def check_score(attempt: QuizAttempt) -> None:
-    """Refuse a score that cannot be. Raises Invalid."""
+    """Reject an impossible score. Raises Invalid."""
     if not 0 <= attempt.score <= attempt.max_score:
         raise Invalid.field("score", "must be between 0 and max_score")
 
@@ -184,6 +184,6 @@ def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:
 
 
 def _worth(attempt: tuple[float, float]) -> tuple[Fraction, float]:
-    """Give that by which the better of two attempts is known: the share reached, then what it is out of."""
+    """Return the sort key of attempts: the share reached, then the maximum score."""
     score, max_score = attempt
     return Fraction(score) / Fraction(max_score), max_score

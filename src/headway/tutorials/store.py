@@ -110,10 +110,10 @@ async def count_passed_quizzes(tx: ReadTransaction, user_id: int) -> int:
 async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | None:
     if row is None:
         return None
-    given = {"of_user": row["user_id"], "of_tutorial": row["tutorial_id"]}
+    params = {"of_user": row["user_id"], "of_tutorial": row["tutorial_id"]}
     chapters = [
         Chapter(each["chapter_id"], each["watch_time"], bool(each["is_completed"]), each["last_position"], each["created_at"])
-        for each in await tx.all(_chapters, **given)
+        for each in await tx.all(_chapters, **params)
     ]
     quizzes = [
         QuizScore(
@@ -125,7 +125,7 @@ async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | 
             completed_at=each["completed_at"],
             created_at=each["created_at"],
         )
-        for each in await tx.all(_quizzes, **given)
+        for each in await tx.all(_quizzes, **params)
     ]
     return TutorialProgress(
         total_chapters=row["total_chapters"],
