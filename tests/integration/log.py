@@ -18,7 +18,7 @@ from tests.world import World
 
 HERE = Client("192.0.2.7", "a browser")
 ENTRIES = 9
-Subscriptions = Sequence[Statement]
+Statements = Sequence[Statement]
 
 
 def log_of(world: World) -> AuditLog:
@@ -37,7 +37,7 @@ async def write(world: World, count: int = ENTRIES) -> list[str]:
     return [each.id for each in made]
 
 
-async def change(world: World, changes: Subscriptions) -> None:
+async def change(world: World, changes: Statements) -> None:
     async with world.database.write() as tx:
         for statement in changes:
             await tx.run(statement)

@@ -14,17 +14,17 @@ from headway.db.dialects import Statement
 from headway.identity import Caller, Role
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY
-from tests.integration.log import ENTRIES, Subscriptions, change, entry, faults, log_of, without, write
+from tests.integration.log import ENTRIES, Statements, change, entry, faults, log_of, without, write
 from tests.integration.rush import a_world
 from tests.servers import run_headway
 from tests.world import World
 
 
-def moved(one: int, other: int) -> Subscriptions:
+def moved(one: int, other: int) -> Statements:
     return [entry(one, seq=1_000), entry(other, seq=one), entry(1_000, seq=other)]
 
 
-SINGLE: dict[str, tuple[Subscriptions, int]] = {
+SINGLE: dict[str, tuple[Statements, int]] = {
     "another action": ([entry(4, action="STEP_40")], 4),
     "another actor": ([entry(4, actor_id="77")], 4),
     "a verified actor": ([entry(4, is_actor_verified=False)], 4),
