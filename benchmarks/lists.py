@@ -94,11 +94,11 @@ def listings(services: Services) -> list[Listing]:
     tutor = Caller(TUTOR, Role.INSTRUCTOR)
 
     async def courses_(page: int) -> tuple[int, int]:
-        found = await services.catalogue.search(None, CourseSearch(), page=page, limit=PAGE)
+        found = await services.courses.search(None, CourseSearch(), page=page, limit=PAGE)
         return len(found.courses), found.total
 
     async def courses_of_subject(page: int) -> tuple[int, int]:
-        found = await services.catalogue.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
+        found = await services.courses.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
         return len(found.courses), found.total
 
     async def learners(page: int) -> tuple[int, int]:

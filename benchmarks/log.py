@@ -13,8 +13,8 @@ from pathlib import Path
 
 from databases import run_postgres
 from headway import schema
-from headway.audit.model import Context, Filter, Target, TargetType
-from headway.audit.service import AuditLog, Told
+from headway.audit.model import Context, EntryDraft, EntryFilter, Target, TargetType
+from headway.audit.service import AuditLog
 from headway.audit.verify import verify_log
 from headway.db.database import Database
 from headway.identity import Caller, Client, Role
@@ -29,7 +29,7 @@ from report import describe_machine, format_table
 CLIENT = Client(
     "192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
 )
-TOLD = Told(
+TOLD = EntryDraft(
     "DOWNLOAD_FILE",
     None,
     Target(TargetType.FILE, "68ba5cdc809c41ef914ad23d", "File", "Course Material.pdf"),
@@ -75,8 +75,7 @@ def settings_of(url: str) -> Settings:
 
 def open_log(url: str) -> tuple[Database, AuditLog]:
     database = schema.database(settings_of(url))
-    services = make_services(settings_of(url), database, system_clock)
-    return database, AuditLog(database, system_clock, uuid7, services.accounts, Metrics())
+    return database, AuditLog(database, system_clock, uuid7, Metrics())
 
 
 async def make_caller(url: str) -> None:
@@ -128,7 +127,7 @@ async def append_for(url: str, clients: int, seconds: float) -> tuple[int, float
 async def count(url: str) -> int:
     database = schema.database(settings_of(url))
     await database.open()
-    found = await verify_log(database, kept=None)
+    found = await verify_log(database, kept_head=None)
     await database.close()
     if found.faults:
         raise SystemExit(f"The log is not as it was written: {found.faults[0]}")
@@ -140,18 +139,18 @@ async def read(url: str, entries: int) -> list[str]:
     database, log = open_log(url)
     await database.open()
     caller, admin = Caller(1, Role.PARTICIPANT), Caller(1, Role.ADMIN)
-    missing = entries - (await verify_log(database, kept=None)).checked
+    missing = entries - (await verify_log(database, kept_head=None)).checked
     for _ in range(max(0, -(-missing // 500))):
         await asyncio.gather(*(log.record(caller, TOLD, CLIENT) for _ in range(500)))
     started = time.perf_counter()
-    found = await verify_log(database, kept=None)
+    found = await verify_log(database, kept_head=None)
     seconds = time.perf_counter() - started
     if found.faults or found.checked < entries:
         raise SystemExit(f"{found.checked} entries, and these faults: {found.faults[:1]}")
     pages = [
-        await median_ms(lambda: log.read(admin, Filter(), before=None, limit=100)),
-        await median_ms(lambda: log.read(caller, Filter(), before=entries // 2, limit=100)),
-        await median_ms(lambda: log.read(admin, Filter(action="DOWNLOAD_FILE"), before=entries // 2, limit=100)),
+        await median_ms(lambda: log.read(admin, EntryFilter(), before=None, limit=100)),
+        await median_ms(lambda: log.read(caller, EntryFilter(), before=entries // 2, limit=100)),
+        await median_ms(lambda: log.read(admin, EntryFilter(action="DOWNLOAD_FILE"), before=entries // 2, limit=100)),
     ]
     await log.close()
     await database.close()

@@ -65,7 +65,7 @@ class World:
         owner = await self.user(Role.INSTRUCTOR)
         units = tuple(NewUnit(f"Unit {rule.rule}", completion=rule) for rule in completions)
         modules = (NewModule("First", units=units), NewModule("Second", units=(NewUnit("Extra", is_required=False),)))
-        return await self.services.catalogue.create(NewCourse("Course", modules=modules, **given), owner_id=owner.id)
+        return await self.services.course_editing.create(NewCourse("Course", modules=modules, **given), owner_id=owner.id)
 
     async def learner(self, course: CourseTree) -> User:
         """Make a learner who is enrolled in a course."""

@@ -54,7 +54,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
     limits = RateLimits(open_rate_limiter(settings, database, clock, metrics))
-    hub = Hub(services.subscriptions)
+    hub = Hub(services.feed)
     live = Live(hub, services.subscriptions, authentication, metrics, origins=settings.origins)
     problems = Problems(contracts, metrics)
     litestar = Litestar(

@@ -43,7 +43,7 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
         services = make_services(settings, database)
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
         owner = await services.accounts.create(role=Role.INSTRUCTOR, name="Instructor")
-        tree = await services.catalogue.create(_course(units), owner_id=owner.id)
+        tree = await services.course_editing.create(_course(units), owner_id=owner.id)
         made = []
         for number in range(learners):
             learner = await services.accounts.create(role=Role.PARTICIPANT, name=f"Learner {number + 1}")

@@ -22,12 +22,17 @@ class CourseRole(StrEnum):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """The account that a request's bearer token stands for, and the sign-in that the token came from, if any."""
+    """The account of a request's bearer token, and the session that the token belongs to, if any.
+
+    `name` and `email` are for the audit log: whoever records an entry names the actor without reading the account again.
+    """
 
     user_id: int
     role: Role
     external_id: str | None = None
     session_id: str | None = None
+    name: str = ""
+    email: str | None = None
 
     @property
     def sees_all(self) -> bool:

@@ -8,8 +8,8 @@ import msgspec
 from sqlalchemy import Column, Select, Table, bindparam, func, select, tuple_
 
 from headway.accounts import users_store as users
-from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, AuditRecorder
+from headway.audit.model import Action, Target, TargetType
+from headway.audit.recorder import AuditRecorder
 from headway.db import index_keys
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import UpdateRows
@@ -93,5 +93,5 @@ async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Adva
             done += count
             advance(min(done, total), total)
     async with database.write() as tx:
-        await audit.by_operator(tx, Action.ROTATE_KEYS, Target(TargetType.SYSTEM), metadata={"texts": done})
+        await audit.record_as_operator(tx, Action.ROTATE_KEYS, Target(TargetType.SYSTEM), metadata={"texts": done})
     return Rotated(done)

@@ -7,19 +7,22 @@ from headway.accounts.sign_in import SignIn
 from headway.assessments.service import Assessments
 from headway.audit.recorder import AuditRecorder
 from headway.audit.service import AuditLog
+from headway.courses.service import Courses
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.enrollments.service import Enrollments
+from headway.feed.service import Feed
 from headway.http.cache import Store, open_store
 from headway.http.tokens import Tokens
 from headway.http.transactions import Transactions
 from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
 from headway.instants import SECOND, Clock, system_clock
-from headway.learning.catalogue import Catalogue
+from headway.learning.course_editing import CourseEditing
 from headway.learning.ingest import Ingest
 from headway.learning.learner_courses import LearnerCourses
+from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Tracking
 from headway.learning.study_time import StudyRules
@@ -28,6 +31,7 @@ from headway.messaging.service import Messaging
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
+from headway.tutorials.store import count_passed_quizzes
 
 
 class Services(NamedTuple):
@@ -42,7 +46,10 @@ class Services(NamedTuple):
     cache_store: Store
     accounts: Accounts
     sign_in: SignIn
-    catalogue: Catalogue
+    courses: Courses
+    course_editing: CourseEditing
+    profiles: Profiles
+    feed: Feed
     enrollments: Enrollments
     tracking: Tracking
     ingest: Ingest
@@ -88,6 +95,7 @@ def make_services(
         group_weight=settings.ingest_group_events,
         metrics=metrics,
     )
+    feed = Feed(database)
     return Services(
         database=database,
         clock=clock,
@@ -98,7 +106,10 @@ def make_services(
         cache_store=open_store(settings),
         accounts=accounts,
         sign_in=SignIn(database, clock, new_id, accounts, audit, settings),
-        catalogue=Catalogue(database, clock),
+        courses=Courses(database),
+        course_editing=CourseEditing(database, clock),
+        profiles=Profiles(database, count_passed_quizzes),
+        feed=feed,
         enrollments=Enrollments(database, clock),
         tracking=tracking,
         ingest=ingest,
@@ -108,6 +119,6 @@ def make_services(
         messaging=Messaging(database, clock, new_id),
         tutorials=Tutorials(database, clock, audit),
         audit=audit,
-        audit_log=AuditLog(database, clock, new_id, accounts, metrics),
-        subscriptions=Subscriptions(database),
+        audit_log=AuditLog(database, clock, new_id, metrics),
+        subscriptions=Subscriptions(database, feed),
     )

@@ -34,7 +34,7 @@ class Classroom:
         self._staff = Caller(course.owner_id, Role.INSTRUCTOR)
 
     async def change(self, edit: Callable[[CourseTree], NewCourse]) -> None:
-        self.course = await self.world.services.catalogue.change(self._staff, self.course.id, edit)
+        self.course = await self.world.services.course_editing.change(self._staff, self.course.id, edit)
 
     async def change_units(self, units: Sequence[NewUnit]) -> None:
         """Leave these units in the first module, and nothing else in the course."""
@@ -69,7 +69,7 @@ async def classroom(world: World, *completions: Completion) -> Classroom:
     """Make one with a required unit for each rule, in one module."""
     modules = (NewModule("Only", units=tuple(NewUnit(f"Unit {i}", completion=each) for i, each in enumerate(completions))),)
     owner = await world.user(Role.INSTRUCTOR)
-    course = await world.services.catalogue.create(NewCourse("Course", modules=modules), owner_id=owner.id)
+    course = await world.services.course_editing.create(NewCourse("Course", modules=modules), owner_id=owner.id)
     return Classroom(world, course, await world.learner(course))
 
 
@@ -88,7 +88,7 @@ async def test_a_retired_unit_keeps_its_history_and_no_longer_counts(world: Worl
 
 
 async def test_a_retired_module_keeps_its_history_and_no_longer_counts(world: World) -> None:
-    course = await world.services.catalogue.create(
+    course = await world.services.course_editing.create(
         NewCourse(
             "Course",
             modules=tuple(NewModule(title, units=(NewUnit(f"{title} unit", completion=VIEWED),)) for title in ("A", "B")),
@@ -237,12 +237,12 @@ async def test_a_repeated_event_on_a_unit_that_moved_is_a_duplicate(world: World
 async def test_a_change_that_is_refused_changes_nothing(world: World) -> None:
     room = await classroom(world, VIEWED, VIEWED)
     await room.record(room.view(0))
-    before = await world.services.catalogue.find(room.course.id)
+    before = await world.services.courses.find(room.course.id)
 
     with pytest.raises(Invalid):
         await room.change_units([NewUnit("Not of this course", id=10_000)])
 
-    assert await world.services.catalogue.find(room.course.id) == before
+    assert await world.services.courses.find(room.course.id) == before
     assert await room.standing() == (5000, "IN_PROGRESS")
 
 

@@ -16,7 +16,8 @@ from sqlalchemy import select
 from headway.accounts import users_store as users_storage
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
-from headway.audit.recorder import Action, AuditRecorder, account
+from headway.audit.model import Action
+from headway.audit.recorder import AuditRecorder
 from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
 from headway.courses.model import NewAssessment, NewCourse
@@ -77,7 +78,7 @@ async def live_through(client: httpx.AsyncClient, world: World) -> dict[str, Any
         await ask(client, "POST", "/learner/auth/login", {"email": email, "password": "wrong"})
     bearer = {"Authorization": f"Bearer {token}"}
     tutor = await world.user(Role.INSTRUCTOR)
-    course = await world.services.catalogue.create(
+    course = await world.services.course_editing.create(
         NewCourse("Improbability", assessments=(NewAssessment("Essay", max_grade=10),)), owner_id=tutor.id
     )
     await ask(client, "POST", f"/courses/{course.id}/enroll", None, **bearer)
@@ -197,7 +198,7 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
         taken = await client.post("/api/v1/learner/auth/register", json=signing_in | {"name": "Again"})
         assert (taken.status_code, taken.json()["code"]) == (409, "EMAIL_TAKEN")
         assert set(await read_back(client, lived)) == set(PERSONAL) - {"unknown address"}
-        assert (await verify_log(world.database, kept=None)).faults == []
+        assert (await verify_log(world.database, kept_head=None)).faults == []
         assert (await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "ROTATE_KEYS"))) == [
             ("ROTATE_KEYS",)
         ]
@@ -230,7 +231,7 @@ async def test_rotation_goes_on_where_it_was_cut_off(settings: Settings, clock: 
     async with a_world(with_keys(settings, NEW_KEY)) as world:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
         assert (await world.services.accounts.find_by_email("between@example.org")).email == "between@example.org"
-        assert (await verify_log(world.database, kept=None)).faults == []
+        assert (await verify_log(world.database, kept_head=None)).faults == []
 
 
 async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: Settings) -> None:
@@ -271,13 +272,13 @@ async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_
             async with one.database.write() as tx:
                 await users_storage.set_disabled(tx, user.id, is_disabled=True, now=one.clock())
                 await asyncio.sleep(0.5)
-                await AuditRecorder(one.clock, uuid7).by_operator(tx, Action.DISABLE_USER, account(user))
+                await AuditRecorder(one.clock, uuid7).record_as_operator(tx, Action.DISABLE_USER, user.target)
 
         async with asyncio.timeout(20):
             await asyncio.gather(disable(), rotate())
 
         assert (await other.services.accounts.find_by_email("ada@example.org")).is_disabled
-        assert (await verify_log(one.database, kept=None)).checked == 2
+        assert (await verify_log(one.database, kept_head=None)).checked == 2
 
 
 def keyring(*keys: str) -> Keyring:
@@ -325,4 +326,4 @@ async def test_a_server_that_was_not_given_the_new_key_is_not_ready_and_writes_n
         assert (await client.post("/api/v1/activities", json=activity, headers=lived["bearer"])).status_code == 503
 
     async with a_world(with_keys(settings, NEW_KEY)) as world:
-        assert (await verify_log(world.database, kept=None)).faults == []
+        assert (await verify_log(world.database, kept_head=None)).faults == []

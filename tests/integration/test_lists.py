@@ -8,10 +8,10 @@ import pytest
 from headway.assessments.service import Assessments
 from headway.audit.recorder import AuditRecorder
 from headway.courses.model import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.courses.service import Courses
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.identity import Caller, Role
-from headway.learning.catalogue import Catalogue
 from headway.learning.learner_courses import LearnerCourses
 from headway.messaging.service import Messaging
 from tests.counted import CountedDatabase
@@ -40,7 +40,7 @@ class School:
                 assessments=(NewAssessment("Task"),),
                 prerequisites=(),
             )
-            self.courses.append(await services.catalogue.create_for(self.tutor, new))
+            self.courses.append(await services.course_editing.create_for(self.tutor, new))
         for _ in range(learners):
             self.learners.append(Caller((await self.world.user()).id, Role.PARTICIPANT))
         for learner in self.learners:
@@ -60,7 +60,7 @@ class School:
             return cast("Database", database)
 
         async def courses(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            catalogue = Catalogue(on(database), world.clock)
+            catalogue = Courses(on(database))
             found = await catalogue.search(first, CourseSearch(q="course", tutor="instructor"), page=page, limit=limit)
             return found.courses, found.total
 
@@ -139,9 +139,9 @@ async def test_pages_hold_everything_once_and_say_how_much_there_is(school: Scho
 
 async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
     await school.grow(1, 1)
-    made = school.world.services.catalogue
+    made = school.world.services.courses
     special = NewCourse("Ärger 50%_off", subject="Größe", level="Hard", is_published=False, description="About x\\y")
-    hidden = await made.create_for(school.tutor, special)
+    hidden = await school.world.services.course_editing.create_for(school.tutor, special)
 
     async def found(caller: Caller | None, **given: Any) -> list[int]:
         page = await made.search(caller, CourseSearch(**given), page=1, limit=10)

@@ -166,7 +166,7 @@ async def test_staff_follows_a_course_and_hears_no_more_after_unsubscribing(
     urls: list[str], people: tuple[World, User, User]
 ) -> None:
     world, _, bob = people
-    tree = await world.services.catalogue.find(1)
+    tree = await world.services.courses.find(1)
     tutor = await world.services.accounts.find(tree.owner_id)
     async with live(urls[0], world, tutor) as socket:
         assert await follow(socket, "course:1") == 2
@@ -252,7 +252,7 @@ async def test_progress_made_by_any_contract_is_told_to_the_learner_and_to_the_s
     urls: list[str], people: tuple[World, User, User]
 ) -> None:
     world, _, bob = people
-    tree = await world.services.catalogue.find(1)
+    tree = await world.services.courses.find(1)
     tutor, unit = await world.services.accounts.find(tree.owner_id), tree.units[0]
     viewed = {"activity_type": "unit_view", "course_id": 1, "unit_id": unit.id}
     declared = {"courseId": 1, "courseContentId": unit.id, "progressPercent": 40}

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from headway.audit.model import Actor, Filter, sha256
+from headway.audit.chain import sha256
+from headway.audit.model import Actor, EntryFilter
 from headway.audit.service import AuditLog
 from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
@@ -19,7 +20,7 @@ from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.model import ChapterReport
 from tests.conftest import SECRET_KEY
-from tests.integration.log import HERE, faults, log_of, told
+from tests.integration.log import HERE, draft, faults, log_of
 from tests.integration.rush import a_world
 from tests.servers import HeadwayProcess
 from tests.world import World
@@ -28,7 +29,7 @@ from tests.world import World
 async def test_what_is_told_of_people_cannot_be_guessed_from_hashes(world: World) -> None:
     user, log = await world.user(), log_of(world)
     for _ in range(2):
-        await log.record(Caller(user.id, user.role), told("SAME"), HERE)
+        await log.record(Caller(user.id, user.role), draft("SAME"), HERE)
 
     hashes = [row[0] for row in await world.rows(select(audit_entries.c.content_hash))]
 
@@ -51,16 +52,16 @@ async def test_several_processes_append_to_one_chain_and_lose_nothing(settings: 
         made, _ = await asyncio.gather(
             asyncio.gather(
                 *(
-                    logs[number % 2].record(Caller(users[number % 4].id, Role.PARTICIPANT), told(action), HERE)
+                    logs[number % 2].record(Caller(users[number % 4].id, Role.PARTICIPANT), draft(action), HERE)
                     for number, action in enumerate(wanted)
                 )
             ),
             asyncio.gather(*(sign_in(world) for world in (one, other) * 2)),
         )
 
-        found = await verify_log(other.database, kept=None)
+        found = await verify_log(other.database, kept_head=None)
         assert (found.checked, found.faults) == (124, [])
-        assert sorted(each.told.action for each in made) == sorted(wanted)
+        assert sorted(each.action for each in made) == sorted(wanted)
         assert len({each.id for each in made}) == 120
         stored = [row[0] for row in await one.rows(select(audit_entries.c.action).order_by(audit_entries.c.seq))]
         assert [stored[each.seq - 1] for each in made] == wanted
@@ -73,15 +74,15 @@ async def test_what_is_undone_leaves_no_entry(world: World) -> None:
 
     async def fail() -> None:
         async with world.database.whole():
-            await log.record(caller, told("UNDONE"), HERE, is_alone=True)
+            await log.record(caller, draft("UNDONE"), HERE, is_alone=True)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await fail()
-    await log.record(caller, told("DONE"), HERE, is_alone=True)
+    await log.record(caller, draft("DONE"), HERE, is_alone=True)
 
-    page, rest = await log.read(Caller(user.id, Role.ADMIN), Filter(), before=None, limit=10)
-    assert ([each.told.action for each in page], [each.seq for each in page], rest) == (["DONE"], [1], None)
+    page, rest = await log.read(Caller(user.id, Role.ADMIN), EntryFilter(), before=None, limit=10)
+    assert ([each.action for each in page], [each.seq for each in page], rest) == (["DONE"], [1], None)
     assert await faults(world) == []
 
 
@@ -89,15 +90,25 @@ async def test_an_outside_id_of_digits_does_not_open_the_entries_of_the_account_
     first = await world.user(email="first@example.org")
     other = await world.user(external_id=str(first.id))
     log = log_of(world)
-    await log.record(Caller(first.id, first.role), told("OWN"), HERE)
+    await log.record(Caller(first.id, first.role), draft("OWN"), HERE)
 
     caller = Caller(other.id, other.role, other.external_id)
-    forged = told("FORGED")._replace(actor=Actor(str(first.id), first.name, None, None))
+    forged = draft("FORGED")._replace(actor=Actor(str(first.id), first.name, None, None))
     made = await log.record(caller, forged, HERE)
 
-    assert made.told.is_actor_verified is False
-    page, _ = await log.read(caller, Filter(), before=None, limit=10)
-    assert [each.told.action for each in page] == ["FORGED"]
+    assert made.is_actor_verified is False
+    page, _ = await log.read(caller, EntryFilter(), before=None, limit=10)
+    assert [each.action for each in page] == ["FORGED"]
+
+
+async def test_an_entry_names_its_actor_as_the_account_is_called_now(world: World) -> None:
+    user, accounts, log = await world.user(), world.services.accounts, log_of(world)
+    await log.record(await accounts.caller(user.id, user.token_version), draft("BEFORE"), HERE)
+    await accounts.change_profile(user.id, name="Ada Lovelace")
+
+    entry = await log.record(await accounts.caller(user.id, user.token_version), draft("AFTER"), HERE)
+
+    assert (entry.actor.name, entry.actor.role) == ("Ada Lovelace", user.role)
 
 
 async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> None:
@@ -108,11 +119,11 @@ async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> N
     for _ in range(2):
         await world.services.tutorials.reset(by_admin, "engines", str(learner.id), HERE)
 
-    page, _ = await log_of(world).read(by_admin, Filter(action="RESET_PROGRESS"), before=None, limit=10)
+    page, _ = await log_of(world).read(by_admin, EntryFilter(action="RESET_PROGRESS"), before=None, limit=10)
     (reset,) = page
-    assert (reset.told.recorded_by, reset.told.actor.user_id, reset.told.client) == (None, str(admin.id), HERE)
-    assert reset.told.target.id == "engines"
-    assert reset.told.metadata == {"learnerId": str(learner.id), "tutorialId": "engines"}
+    assert (reset.recorded_by, reset.actor.user_id, reset.client) == (None, str(admin.id), HERE)
+    assert reset.target.id == "engines"
+    assert reset.metadata == {"learnerId": str(learner.id), "tutorialId": "engines"}
 
 
 async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them(settings: Settings) -> None:
@@ -127,7 +138,7 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
                 await both.wait()
                 world.clock.advance(seconds=2)
                 await asyncio.sleep(0.1)
-                await log.record(caller, told(action), HERE, is_alone=True)
+                await log.record(caller, draft(action), HERE, is_alone=True)
 
         async def authenticate() -> None:
             await asyncio.sleep(0.05)
@@ -137,20 +148,20 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
         await world.services.accounts.caller(user.id, user.token_version)
         await asyncio.gather(alone("ONE"), alone("TWO"), authenticate())
 
-        assert (await verify_log(world.database, kept=None)).checked == 2
+        assert (await verify_log(world.database, kept_head=None)).checked == 2
 
 
 async def test_large_entries_are_written_in_small_groups(world: World) -> None:
     user, metrics = await world.user(), Metrics()
-    log = AuditLog(world.database, world.clock, uuid7, world.services.accounts, metrics)
-    large = told("LARGE")._replace(metadata={"text": "x" * 30_000}, size_bytes=30_000)
+    log = AuditLog(world.database, world.clock, uuid7, metrics)
+    large = draft("LARGE")._replace(metadata={"text": "x" * 30_000}, size_bytes=30_000)
 
     await asyncio.gather(*(log.record(Caller(user.id, user.role), large, HERE) for _ in range(60)))
 
     groups = metrics.registry.get_sample_value("headway_log_group_size_count")
     assert groups is not None
     assert groups >= 4
-    assert (await verify_log(world.database, kept=None)).checked == 60
+    assert (await verify_log(world.database, kept_head=None)).checked == 60
 
 
 async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_chain_holds(
@@ -181,7 +192,7 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
                 assert len(acknowledged) > before
                 await asyncio.to_thread(server.start)
 
-        found = await verify_log(world.database, kept=None)
+        found = await verify_log(world.database, kept_head=None)
         assert found.faults == []
         stored = {row[0] for row in await world.rows(select(audit_entries.c.id))}
         assert set(acknowledged) <= stored

@@ -6,24 +6,25 @@ import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
-from headway.audit.model import GENESIS, Filter, Head, Link
+from headway.audit.chain import GENESIS, ChainHead, ChainLink
+from headway.audit.model import EntryFilter
 from headway.audit.tables import audit_entries, audit_head
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.db.dialects import Statement
 from headway.identity import Caller, Role
 from headway.settings import Settings
 from tests.conftest import SECRET_KEY
-from tests.integration.log import ENTRIES, Subscriptions, change, entry, faults, log_of, without, write
+from tests.integration.log import ENTRIES, Statements, change, entry, faults, log_of, without, write
 from tests.integration.rush import a_world
 from tests.servers import run_headway
 from tests.world import World
 
 
-def moved(one: int, other: int) -> Subscriptions:
+def moved(one: int, other: int) -> Statements:
     return [entry(one, seq=1_000), entry(other, seq=one), entry(1_000, seq=other)]
 
 
-SINGLE: dict[str, tuple[Subscriptions, int]] = {
+SINGLE: dict[str, tuple[Statements, int]] = {
     "another action": ([entry(4, action="STEP_40")], 4),
     "another actor": ([entry(4, actor_id="77")], 4),
     "a verified actor": ([entry(4, is_actor_verified=False)], 4),
@@ -94,8 +95,8 @@ async def test_content_that_was_written_for_another_entry_is_found(world: World)
 
 async def test_who_computes_all_hashes_anew_without_the_key_is_found_at_the_entry(world: World) -> None:
     await write(world)
-    columns = [audit_entries.c[name] for name in Link.__struct_fields__]
-    found = (Link(*row) for row in await world.rows(select(*columns).order_by(audit_entries.c.seq)))
+    columns = [audit_entries.c[name] for name in ChainLink.__struct_fields__]
+    found = (ChainLink(*row) for row in await world.rows(select(*columns).order_by(audit_entries.c.seq)))
     links = [msgspec.structs.replace(link, is_actor_verified=bool(link.is_actor_verified)) for link in found]
     forged: list[Statement] = []
     previous = links[2].hash()
@@ -118,7 +119,7 @@ async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head
     await write(world, 4)
     newer = await read_head(world.database)
 
-    values = {name: getattr(older, name) for name in Head.__struct_fields__}
+    values = {name: getattr(older, name) for name in ChainHead.__struct_fields__}
     await change(world, [without(6, 9), update(audit_head).values(values)])
 
     assert await faults(world) == []
@@ -129,7 +130,7 @@ async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head
 async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_was_kept(world: World) -> None:
     await write(world, 5)
     kept = await read_head(world.database)
-    beginning = Head(0, GENESIS, 0, "")
+    beginning = ChainHead(0, GENESIS, 0, "")
     signature = world.database.keyring.sign(beginning.signed)
     await change(world, [delete(audit_entries), update(audit_head).values(seq=0, hash=GENESIS, at=0, signature=signature)])
     await write(world, 6)
@@ -158,7 +159,7 @@ async def test_an_entry_put_at_the_end_is_found(world: World) -> None:
     (row,) = await world.rows(select(audit_entries).where(audit_entries.c.seq == 2))
     names = [column.name for column in audit_entries.c]
     values = dict(zip(names, row, strict=True)) | {"seq": 3, "id": "e" * 24, "previous_hash": row[names.index("hash")]}
-    link = Link(**{name: values[name] for name in Link.__struct_fields__} | {"is_actor_verified": True})
+    link = ChainLink(**{name: values[name] for name in ChainLink.__struct_fields__} | {"is_actor_verified": True})
 
     await change(world, [insert(audit_entries).values(values | {"is_actor_verified": True, "hash": link.hash()})])
 
@@ -197,7 +198,7 @@ async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_he
 
 
 async def test_an_empty_log_is_as_it_was_written(world: World) -> None:
-    found = await verify_log(world.database, kept=None)
+    found = await verify_log(world.database, kept_head=None)
 
     assert (found.checked, found.head, found.faults) == (0, None, [])
 
@@ -231,10 +232,10 @@ async def test_an_entry_that_was_tampered_with_does_not_hide_the_others(world: W
     await write(world, 3)
     await change(world, [entry(2, content="x"), entry(3, recorded_role="ADMIN")])
 
-    page, _ = await log_of(world).read(Caller(1, Role.ADMIN), Filter(), before=None, limit=10)
+    page, _ = await log_of(world).read(Caller(1, Role.ADMIN), EntryFilter(), before=None, limit=10)
 
-    assert [each.told.action for each in page] == ["STEP_3", "STEP_2", "STEP_1"]
-    assert [each.told.context.description for each in page] == [
+    assert [each.action for each in page] == ["STEP_3", "STEP_2", "STEP_1"]
+    assert [each.context.description for each in page] == [
         "This entry is not as it was written, or its key is missing.",
         "This entry is not as it was written, or its key is missing.",
         "why",

@@ -30,7 +30,7 @@ class Class:
 
     async def open(self, **given: Any) -> CourseTree:
         self.tutor = Caller((await self.world.user(Role.INSTRUCTOR)).id, Role.INSTRUCTOR)
-        tree = await self.world.services.catalogue.create_for(self.tutor, NewCourse("Course", MODULES, **given))
+        tree = await self.world.services.course_editing.create_for(self.tutor, NewCourse("Course", MODULES, **given))
         self.learner = Caller((await self.world.learner(tree)).id, Role.PARTICIPANT)
         return tree
 
@@ -46,7 +46,7 @@ class Class:
         def edit(stored: CourseTree) -> NewCourse:
             return msgspec.structs.replace(stored.course, modules=modules, **given)
 
-        return await self.world.services.catalogue.change(self.tutor, tree.id, edit)
+        return await self.world.services.course_editing.change(self.tutor, tree.id, edit)
 
     async def standing(self, tree: CourseTree) -> tuple[int, str]:
         found = await self.world.services.enrollments.find(self.learner.user_id, tree.id)
@@ -219,7 +219,7 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
 
 async def test_a_course_does_not_come_before_itself(room: Class) -> None:
     first = await room.open()
-    second = await room.world.services.catalogue.create_for(room.tutor, NewCourse("Second", prerequisites=(first.id,)))
+    second = await room.world.services.course_editing.create_for(room.tutor, NewCourse("Second", prerequisites=(first.id,)))
 
     for course, wanted in ((first, second.id), (first, first.id), (second, 999)):
         with pytest.raises(Exception, match="not valid") as refused:

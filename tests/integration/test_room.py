@@ -109,7 +109,7 @@ async def test_every_figure_is_what_the_rows_say(world: World) -> None:
     for _ in range(25):
         await _live_through(world, course, await world.learner(course), owner, chance)
         world.clock.advance(seconds=chance.uniform(0, 0.6) * DAY / SECOND)
-    await world.services.catalogue.change(owner, course.id, _with_a_lower_threshold)
+    await world.services.course_editing.change(owner, course.id, _with_a_lower_threshold)
 
     found = await room_on(world.database, world).analytics(course.id)
 
@@ -207,7 +207,7 @@ async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequ
             order = Order(tuple(EnrollmentStatus), sort, is_descending)
             await count(
                 f"{sort} {is_descending}",
-                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, wanted=order, page=1, limit=100),
+                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, order=order, page=1, limit=100),
             )
     await count("bulk", lambda room: room.read_some(owner, course.id, ids))
     await count("analytics", lambda room: room.analytics(course.id))

@@ -174,7 +174,7 @@ async def test_a_course_without_limit_seats_everyone_who_waits(world: World, wai
     course, _, waiters = await full_course(world, seats=1, waiting=waiting)
     caller = Caller(course.owner_id, (await owner_of(world, course)).role)
 
-    changed = await world.services.catalogue.change(caller, course.id, lambda stored: as_it_is(stored, capacity=None))
+    changed = await world.services.course_editing.change(caller, course.id, lambda stored: as_it_is(stored, capacity=None))
 
     assert changed.seats_taken == 1 + len(waiters)
     assert await in_line(world) == []

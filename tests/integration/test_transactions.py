@@ -13,7 +13,7 @@ from headway.identity import Caller
 from headway.learning.ingest import Ingest
 from headway.learning.model import ActivityType, Event, Report
 from headway.telemetry import Metrics
-from tests.integration.log import HERE, log_of, told
+from tests.integration.log import HERE, draft, log_of
 from tests.world import World
 
 
@@ -84,7 +84,7 @@ async def test_nothing_within_a_write_transaction_waits_for_a_collector(world: W
     report = Report(learner.id, world.clock.now, (Event("view", ActivityType.COURSE_VIEW, course.id),))
     async with asyncio.timeout(5), world.database.write():
         with pytest.raises(RuntimeError, match="cannot wait for the collector"):
-            await log.record(Caller(learner.id, learner.role), told("INSIDE"), HERE)
+            await log.record(Caller(learner.id, learner.role), draft("INSIDE"), HERE)
         with pytest.raises(RuntimeError, match="cannot wait for the collector"):
             await ingest.record(report)
     assert await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "INSIDE")) == []

@@ -31,17 +31,17 @@ def test_what_is_nested_too_deeply_to_be_encoded_is_refused_with_its_field(field
     body = wire.ActivityBody("ACT", wire.TargetBody(TargetType.OTHER), **part)
 
     with pytest.raises(Invalid) as refused:
-        mapping.new_activity(body, max_bytes=32_000)
+        mapping.entry_draft(body, max_bytes=32_000)
 
     assert [each.field for each in refused.value.fields] == [field]
 
 
 @pytest.mark.parametrize("day", ["2026-01-01", "20260101", "2026-W01-4", "2026W014"])
 def test_a_day_is_whole_in_each_of_its_spellings(day: str) -> None:
-    wanted = mapping.criteria(wire.ActivitiesQuery(since=day, until=day))
+    wanted = mapping.entry_filter(wire.ActivitiesQuery(since=day, until=day))
 
     assert (wanted.since, wanted.until) == (MIDNIGHT, MIDNIGHT + DAY)
 
 
 def test_the_last_day_ends_where_time_does() -> None:
-    assert mapping.criteria(wire.ActivitiesQuery(until="9999-12-31")).until == END_OF_TIME
+    assert mapping.entry_filter(wire.ActivitiesQuery(until="9999-12-31")).until == END_OF_TIME

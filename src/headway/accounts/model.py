@@ -1,15 +1,30 @@
-"""Users, their roles, and who is calling."""
+"""Users, their sessions, and the rules of both."""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
 
+from headway.audit.model import Actor, Target, TargetType
+from headway.errors import Invalid
 from headway.identity import Role
-from headway.instants import Instant, Milliseconds
+from headway.instants import DAY, SECOND, Instant
+
+REFRESH_LIFETIME = 7 * DAY
+SESSION_LIFETIME = 90 * DAY
+"""However often a session is refreshed, it ends after this time and the password is needed again."""
+GRACE = 30 * SECOND
+"""How long a used refresh token still returns its successor: several tabs of a browser may use it at the same time."""
+
+_MAX_WORDS = 50
+_ADDRESS = re.compile(r"[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+")
+
+TokenUse = tuple[int, Instant]
+"""(generation of a refresh token, when it was used)"""
 
 
 class NewUser(msgspec.Struct, frozen=True):
-    """An account to be made."""
+    """An account to create."""
 
     role: Role
     name: str
@@ -30,28 +45,89 @@ class User(msgspec.Struct, frozen=True):
     token_version: int
     is_disabled: bool
 
+    @property
+    def actor(self) -> Actor:
+        """The account as the actor of an audit entry."""
+        return Actor(str(self.id), self.name, self.email, self.role.value)
 
-class Profile(msgspec.Struct, frozen=True):
-    """What an account shows of itself, and what follows from the learner's work."""
+    @property
+    def target(self) -> Target:
+        """The account as the target of an audit entry."""
+        return Target(TargetType.USER, str(self.id), TargetType.USER.model, self.name)
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A user with what only its owner sees."""
 
     user: User
     interests: list[str]
     learning_goals: list[str]
-    course_ids: list[int]
-    """Courses to which the learner has access."""
-    study_ms: Milliseconds
-    points: int
     created_at: Instant
 
 
-POINTS_OF_UNIT, POINTS_OF_QUIZ, POINTS_OF_COURSE = 10, 20, 100
-"""For each completed unit, each passed quiz and each completed course, once."""
-
-
 class Session(msgspec.Struct, frozen=True):
-    """A sign-in. Its refresh token is the one of the newest generation; `expires_at` is when that one ends."""
+    """A sign-in. `expires_at` is when the refresh token of the current generation expires."""
 
     user: User
     id: str
     generation: int
     expires_at: Instant
+
+
+class StoredSession(msgspec.Struct, frozen=True):
+    """A sign-in as stored; `replaced` lists the refresh tokens used within `GRACE`."""
+
+    token_version: int
+    generation: int
+    replaced: Sequence[TokenUse]
+    created_at: Instant
+    expires_at: Instant
+    ended_at: Instant | None
+
+    def is_valid(self, user: User, now: Instant) -> bool:
+        """Return whether the session can go on: neither it nor the account's tokens have ended."""
+        is_current = self.token_version == user.token_version and not user.is_disabled
+        return is_current and self.ended_at is None and self.expires_at > now
+
+    def refresh(self, generation: int, now: Instant) -> "StoredSession | None":
+        """Return the session after the use of a refresh token; None if that token was used before, and not just now.
+
+        The current token starts the next generation; one that was used less than `GRACE` ago changes nothing.
+        """
+        recent = [use for use in self.replaced if now - use[1] <= GRACE]
+        if generation == self.generation:
+            return msgspec.structs.replace(
+                self,
+                generation=generation + 1,
+                replaced=[*recent, (generation, now)],
+                expires_at=min(now + REFRESH_LIFETIME, self.created_at + SESSION_LIFETIME),
+            )
+        return self if generation in {used for used, _ in recent} else None
+
+
+def check_name(name: str) -> None:
+    """Reject a name that cannot be shown. Raises Invalid."""
+    if not name.strip() or len(name) > 200 or "\0" in name:
+        raise Invalid.field("name", "must have 1 to 200 characters")
+
+
+def check_words(field: str, words: Sequence[str]) -> None:
+    """Reject a list that is too long, or that has an entry that is. Raises Invalid."""
+    if len(words) > _MAX_WORDS:
+        raise Invalid.field(field, f"must not have more than {_MAX_WORDS} entries")
+    for i, word in enumerate(words):
+        if not word.strip() or len(word) > 200 or "\0" in word:
+            raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")
+
+
+def normalize_email(email: str) -> str:
+    """Return the form in which an e-mail address is stored and looked up. Raises Invalid."""
+    email = email.strip().lower()
+    if not is_email(email):
+        raise Invalid.field("email", "must be a valid e-mail address")
+    return email
+
+
+def is_email(text: str) -> bool:
+    """Return whether a text has the form of an e-mail address."""
+    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""What a password must be: the rule of the learner contract (section 4.2), and that it cannot be guessed at once."""
+"""The rules for passwords: those of the learner contract (section 4.2), and no common passwords."""
 
 from collections.abc import Container
 
@@ -6,7 +6,7 @@ SHORTEST, LONGEST = 8, 128
 
 
 def check_password(password: str, common: Container[str]) -> str | None:
-    """Say what is wrong with a new password, or None. `common` holds common passwords in lower case."""
+    """Return what is wrong with a new password, or None. `common` holds common passwords in lower case."""
     if not SHORTEST <= len(password) <= LONGEST:
         return f"must have {SHORTEST} to {LONGEST} characters"
     if not any(character.isupper() for character in password):
@@ -19,7 +19,7 @@ def check_password(password: str, common: Container[str]) -> str | None:
 
 
 def _guesses(password: str) -> list[str]:
-    """Give what a guesser tries first: the word itself, and without what was put around it to satisfy a rule."""
+    """Return what a guesser tries first: the word itself, and the word without leading and trailing special characters."""
     lower = password.lower()
     start, end = 0, len(lower)
     while start < end and not lower[start].isalnum():

@@ -1,4 +1,4 @@
-"""Keeping passwords: Argon2id (RFC 9106), worked out in threads so that the event loop goes on."""
+"""Password hashes: Argon2id (RFC 9106), computed in threads so that the event loop is not blocked."""
 
 import asyncio
 import gzip
@@ -26,18 +26,18 @@ class Passwords:
         self._free = asyncio.Semaphore(_AT_ONCE)
 
     def check(self, field: str, password: str) -> None:
-        """Refuse a new password that breaks a rule. Raises Invalid naming `field`."""
+        """Reject a new password that breaks a rule. Raises Invalid naming `field`."""
         fault = check_password(password, self._common)
         if fault is not None:
             raise Invalid.field(field, fault)
 
     async def hash(self, password: str) -> str:
-        """Give what is stored of a password."""
+        """Return the hash of a password, which is what is stored."""
         async with self._free:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Say whether a password is the stored one; where none is stored, say no after the same time."""
+        """Return whether a password matches a stored hash; without a hash, return False after the same time."""
         async with self._free:
             return await asyncio.to_thread(self._verify, stored, password[: LONGEST + 1])
 

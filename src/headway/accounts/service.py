@@ -1,7 +1,6 @@
-"""Accounts: making them, ending their tokens, and knowing who is calling."""
+"""Accounts and callers."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 
 import msgspec
@@ -9,18 +8,17 @@ from cachetools import LRUCache
 
 from headway.accounts import sessions_store as sessions
 from headway.accounts import users_store as users
-from headway.accounts.model import NewUser, Profile, User
-from headway.audit.recorder import Action, AuditRecorder, account
+from headway.accounts.model import Account, NewUser, User, check_name, check_words, normalize_email
+from headway.audit.model import Action
+from headway.audit.recorder import AuditRecorder
 from headway.db import revisions
 from headway.db.database import Database, ReadTransaction, WriteTransaction
-from headway.errors import Conflict, Invalid, NotFound, Unauthenticated
+from headway.errors import Conflict, NotFound, Unauthenticated
 from headway.identity import Caller, Role
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 
 _MAX_REMEMBERED = 50_000
 _FRESH_FOR = SECOND
-_MAX_WORDS = 50
-_ADDRESS = re.compile(r"[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+")
 
 
 class Accounts:
@@ -44,14 +42,14 @@ class Accounts:
         self._changes = 0
 
     async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
-        """Make an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
+        """Create an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
         return await self.add(NewUser(role, name, email, external_id))
 
     async def add(self, new: NewUser) -> User:
-        """Make an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
+        """Create an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
         check_name(new.name)
         check_words("interests", new.interests)
-        email = None if new.email is None else normalized_email(new.email)
+        email = None if new.email is None else normalize_email(new.email)
         async with self._database.write() as tx:
             user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
         if user is None:
@@ -59,9 +57,9 @@ class Accounts:
         return user
 
     async def ensure(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
-        """Give the account with this address or external id, making it if there is none. Raises as `create`."""
+        """Return the account with this address or external id, creating it if there is none. Raises as `create`."""
         async with self._database.read() as tx:
-            found = await users.find_by_email(tx, normalized_email(email)) if email is not None else None
+            found = await users.find_by_email(tx, normalize_email(email)) if email is not None else None
             if found is None and external_id is not None:
                 found = await users.find_by_external_id(tx, external_id)
         return found or await self.create(role=role, name=name, email=email, external_id=external_id)
@@ -73,20 +71,20 @@ class Accounts:
             if user is None:
                 raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
             await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
-            await self.end_tokens(tx)
+            await self.forget(tx)
             action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
-            await self._audit.by_operator(tx, action, account(user))
+            await self._audit.record_as_operator(tx, action, user.target)
 
     async def change(
         self, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
     ) -> User:
         """Change what is given of an account, as an operator; another role ends its tokens.
 
-        Raises Invalid, NotFound, Conflict EMAIL_TAKEN.
+        Raises NotFound, Conflict EMAIL_TAKEN.
         """
         if name is not None:
             check_name(name)
-        email = None if email is None else normalized_email(email)
+        email = None if email is None else normalize_email(email)
         async with self._database.write() as tx:
             user = await users.find(tx, user_id)
             if user is None:
@@ -102,27 +100,28 @@ class Accounts:
                 token_version=user.token_version + (role not in {None, user.role}),
             )
             await users.update_account(tx, changed, self._clock())
-            await self.end_tokens(tx)
+            await self.forget(tx)
             if changed.email != user.email:
-                await self._audit.by_operator(tx, Action.CHANGE_EMAIL, account(changed))
+                await self._audit.record_as_operator(tx, Action.CHANGE_EMAIL, changed.target)
             if changed.role is not user.role:
                 roles = {"from": user.role.value, "to": changed.role.value}
-                await self._audit.by_operator(tx, Action.CHANGE_ROLE, account(changed), metadata=roles)
+                await self._audit.record_as_operator(tx, Action.CHANGE_ROLE, changed.target, metadata=roles)
         return changed
 
-    async def end_tokens(self, tx: WriteTransaction, *, session_id: str | None = None) -> None:
-        """Have all server processes look anew at whose tokens stand, after a change of them in this transaction."""
-        if session_id is None:
-            await revisions.grow(tx, revisions.ACCOUNTS)
-            tx.after_commit(self._forget)
-        else:
-            await revisions.grow(tx, revisions.SESSIONS)
-            tx.after_commit(lambda: self._end_session(session_id))
+    async def forget(self, tx: WriteTransaction) -> None:
+        """Make all server processes read accounts again after a change of one in this transaction."""
+        await revisions.grow(tx, revisions.ACCOUNTS)
+        tx.after_commit(self._forget)
 
-    async def profile(self, user_id: int) -> Profile:
-        """Read an account with what follows from the learner's work. Raises NotFound."""
+    async def end_session(self, tx: WriteTransaction, session_id: str) -> None:
+        """Make all server processes reject the tokens of a session that ended in this transaction."""
+        await revisions.grow(tx, revisions.SESSIONS)
+        tx.after_commit(lambda: self._end_session(session_id))
+
+    async def find_account(self, user_id: int) -> Account:
+        """Read an account as its owner sees it. Raises NotFound USER_NOT_FOUND."""
         async with self._database.read() as tx:
-            found = await users.profile(tx, user_id)
+            found = await users.find_account(tx, user_id)
         if found is None:
             raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
         return found
@@ -134,27 +133,27 @@ class Accounts:
         name: str | None = None,
         interests: Sequence[str] | None = None,
         learning_goals: Sequence[str] | None = None,
-    ) -> Profile:
-        """Change what is given of what users say about themselves. Raises Invalid, NotFound."""
+    ) -> None:
+        """Change what users say about themselves; None keeps what is stored. Raises Invalid, NotFound USER_NOT_FOUND."""
         if name is not None:
             check_name(name)
         check_words("interests", interests or ())
-        check_words("learningGoals", learning_goals or ())
+        check_words("learning_goals", learning_goals or ())
         async with self._database.write() as tx:
-            known = await users.profile(tx, user_id)
-            if known is None:
+            stored = await users.find_account(tx, user_id)
+            if stored is None:
                 raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
             await users.update_profile(
                 tx,
                 user_id,
-                name=known.user.name if name is None else name,
-                interests=known.interests if interests is None else interests,
-                learning_goals=known.learning_goals if learning_goals is None else learning_goals,
+                name=stored.user.name if name is None else name,
+                interests=stored.interests if interests is None else interests,
+                learning_goals=stored.learning_goals if learning_goals is None else learning_goals,
                 now=self._clock(),
             )
-            changed = await users.profile(tx, user_id)
-        assert changed is not None  # noqa: S101 - it was there above
-        return changed
+            if name not in {None, stored.user.name}:
+                # Callers carry the name into the audit log.
+                await self.forget(tx)
 
     async def find(self, user_id: int) -> User:
         """Read an account as it is now. Raises NotFound."""
@@ -167,21 +166,21 @@ class Accounts:
     async def find_by_email(self, email: str) -> User:
         """Read an account by its address. Raises NotFound."""
         async with self._database.read() as tx:
-            user = await users.find_by_email(tx, normalized_email(email))
+            user = await users.find_by_email(tx, normalize_email(email))
         if user is None:
             raise NotFound(f"There is no user with the address {email}.", code="USER_NOT_FOUND")
         return user
 
     async def caller(self, user_id: int, token_version: int, session_id: str | None = None) -> Caller:
-        """Give the account behind a token that Headway signed. Raises Unauthenticated if the token has ended."""
+        """Return the caller of a token that Headway signed. Raises Unauthenticated if the token was revoked."""
         user = await self._remembered(user_id)
         is_current = user is not None and not user.is_disabled and user.token_version == token_version
         if user is None or not is_current or session_id in self._ended_sessions:
             raise Unauthenticated("The token has been revoked.")
-        return Caller(user.id, user.role, user.external_id, session_id)
+        return _caller(user, session_id)
 
     async def outside_caller(self, external_id: str, *, name: str) -> Caller:
-        """Give the account behind a verified outside token; at first sight one is made, as PARTICIPANT.
+        """Return the caller of a verified outside token; the first one creates the account, as PARTICIPANT.
 
         Raises Unauthenticated if it is disabled.
         """
@@ -192,14 +191,7 @@ class Accounts:
             self._external_ids[external_id] = user.id
         if user.is_disabled:
             raise Unauthenticated("The account is disabled.")
-        return Caller(user.id, user.role, user.external_id)
-
-    async def known(self, user_id: int) -> User:
-        """Give an account as it was no longer ago than two seconds, mostly without asking the database. Raises NotFound."""
-        user = await self._remembered(user_id)
-        if user is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-        return user
+        return _caller(user)
 
     async def _find_or_create_outside(self, external_id: str, name: str) -> User:
         async with self._database.read() as tx:
@@ -208,9 +200,9 @@ class Accounts:
             return user
         async with self._database.write() as tx:
             new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
-            made = await users.insert_user(tx, new, self._clock())
+            created = await users.insert_user(tx, new, self._clock())
             # Another request may have made it meanwhile.
-            user = made or await users.find_by_external_id(tx, external_id)
+            user = created or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be made.")
         return user
@@ -263,29 +255,5 @@ class Accounts:
         self._ended_sessions |= {session_id}
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that cannot be shown. Raises Invalid."""
-    if not name.strip() or len(name) > 200 or "\0" in name:
-        raise Invalid.field("name", "must have 1 to 200 characters")
-
-
-def check_words(field: str, words: Sequence[str]) -> None:
-    """Refuse a list of words that is too long, or holds one that is. Raises Invalid."""
-    if len(words) > _MAX_WORDS:
-        raise Invalid.field(field, f"must not have more than {_MAX_WORDS} entries")
-    for i, word in enumerate(words):
-        if not word.strip() or len(word) > 200 or "\0" in word:
-            raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")
-
-
-def normalized_email(email: str) -> str:
-    """Give the form in which an address is stored and looked up. Raises Invalid."""
-    email = email.strip().lower()
-    if not is_email(email):
-        raise Invalid.field("email", "must be a valid e-mail address")
-    return email
-
-
-def is_email(text: str) -> bool:
-    """Say whether a text has the form of an e-mail address."""
-    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None
+def _caller(user: User, session_id: str | None = None) -> Caller:
+    return Caller(user.id, user.role, user.external_id, session_id, user.name, user.email)

@@ -3,24 +3,10 @@
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 
+from headway.accounts.model import StoredSession, TokenUse
 from headway.accounts.tables import sessions
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.instants import Instant
-
-Use = tuple[int, Instant]
-"""(generation, when its token was used)"""
-
-
-class StoredSession(msgspec.Struct):
-    """A sign-in as stored; `replaced` holds the refresh tokens that were used of late."""
-
-    token_version: int
-    generation: int
-    replaced: list[Use]
-    created_at: Instant
-    expires_at: Instant
-    ended_at: Instant | None
-
 
 _insert = insert(sessions).values(
     user_id=bindparam("user_id"),
@@ -72,7 +58,7 @@ async def lock(tx: WriteTransaction, user_id: int, session_id: str) -> StoredSes
     row = await tx.first(_lock, of_user=user_id, session_id=session_id)
     if row is None:
         return None
-    replaced = msgspec.json.decode(row["replaced"], type=list[Use])
+    replaced = msgspec.json.decode(row["replaced"], type=list[TokenUse])
     times = row["created_at"], row["expires_at"], row["ended_at"]
     return StoredSession(row["token_version"], row["generation"], replaced, *times)
 
@@ -94,5 +80,5 @@ async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
 
 
 async def ended_since(tx: ReadTransaction, since: Instant) -> frozenset[str]:
-    """Give the ids of the sign-ins that were ended after an instant."""
+    """Return the ids of the sign-ins that were ended after an instant."""
     return frozenset(row["id"] for row in await tx.all(_ended_since, since=since))

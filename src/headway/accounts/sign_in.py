@@ -4,33 +4,25 @@ from collections.abc import Sequence
 
 from headway.accounts import sessions_store as sessions
 from headway.accounts import users_store as users
-from headway.accounts.model import NewUser, Session, User
+from headway.accounts.model import REFRESH_LIFETIME, NewUser, Session, User, check_name, check_words, normalize_email
 from headway.accounts.passwords import Passwords
-from headway.accounts.service import Accounts, check_name, check_words, normalized_email
-from headway.accounts.sessions_store import StoredSession
-from headway.audit.recorder import Action, AuditRecorder, account
+from headway.accounts.service import Accounts
+from headway.audit.model import Action, Actor, Target, TargetType
+from headway.audit.recorder import AuditRecorder
 from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Client, Role
 from headway.ids import NewId
-from headway.instants import DAY, SECOND, Clock
+from headway.instants import Clock
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
-
-REFRESH_LIFETIME = 7 * DAY
-SESSION_LIFETIME = 90 * DAY
-"""However often a session is refreshed, the password is wanted again after this time."""
-
-GRACE = 30 * SECOND
-"""For so long a used refresh token still gives its successor: a browser's tabs may use it at the same time."""
-
 
 _FAILURES_WINDOW_SECONDS = 15 * 60
 
 
 class SignIn:
-    """How people get in by themselves. `client` is where a request comes from."""
+    """Registration, sign-in and sessions. `client` is where a request comes from."""
 
     def __init__(
         self,
@@ -53,10 +45,10 @@ class SignIn:
         self._registrations = RateLimit("register client", settings.registrations_per_client, 3600)
 
     async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
-        """Check a learner's registration and count it, and give the account to be made. Raises Invalid, RateLimited."""
+        """Check and count a learner's registration; return the account to create. Raises Invalid, RateLimited."""
         check_name(name)
         check_words("interests", interests)
-        email = normalized_email(email)
+        email = normalize_email(email)
         self._passwords.check("password", password)
         await self._limiter.take_all({f"register client {client.address}": self._registrations})
         hashed = await self._passwords.hash(password)
@@ -75,7 +67,9 @@ class SignIn:
         is_right = await self._passwords.verify(stored, password)
         if user is None or not is_right or user.is_disabled:
             async with self._database.write() as tx:
-                await self._audit.by_somebody(tx, Action.LOGIN_FAILED, user, email=email, client=client)
+                actor = Actor(None, None, email, None) if user is None else user.actor
+                target = Target(TargetType.SYSTEM) if user is None else user.target
+                await self._audit.record_failure(tx, Action.LOGIN_FAILED, actor, target, client)
             raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
         await self._limiter.give_back(limits, taken_at)
         return await self._begin(user, client)
@@ -90,22 +84,17 @@ class SignIn:
         async with self._database.write() as tx:
             session = await sessions.lock(tx, user_id, session_id)
             user = await users.find(tx, user_id)
-            if session is None or user is None or not _stands(session, user, now):
+            if session is None or user is None or not session.is_valid(user, now):
                 raise Unauthenticated("The session has ended.")
-            session.replaced = [use for use in session.replaced if now - use[1] <= GRACE]
-            is_reused = False
-            if generation == session.generation:
-                session.replaced.append((generation, now))
-                session.generation += 1
-                session.expires_at = min(now + REFRESH_LIFETIME, session.created_at + SESSION_LIFETIME)
-                await sessions.rotate(tx, user_id, session_id, session)
-            elif generation not in {used for used, _ in session.replaced}:
-                is_reused = True
+            refreshed = session.refresh(generation, now)
+            if refreshed is None:
                 await self._end(tx, user_id, session_id)
-                await self._audit.by_somebody(tx, Action.TOKEN_REUSED, user, email=user.email, client=client)
-        if is_reused:
+                await self._audit.record_failure(tx, Action.TOKEN_REUSED, user.actor, user.target, client)
+            elif refreshed.generation != session.generation:
+                await sessions.rotate(tx, user_id, session_id, refreshed)
+        if refreshed is None:
             raise Unauthenticated("This refresh token was used before; the session has been ended.", code="TOKEN_REUSED")
-        return Session(user, session_id, session.generation, session.expires_at)
+        return Session(user, session_id, refreshed.generation, refreshed.expires_at)
 
     async def sign_out(self, user_id: int, session_id: str) -> None:
         """End a session, with all its tokens. A session that has ended stays so."""
@@ -114,7 +103,7 @@ class SignIn:
 
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
-        self._passwords.check("newPassword", new)
+        self._passwords.check("new_password", new)
         limits = {
             f"password user {user_id}": self._address_failures,
             f"sign-in client {client.address}": self._client_failures,
@@ -123,15 +112,15 @@ class SignIn:
         async with self._database.read() as tx:
             stored = await users.password_hash(tx, user_id)
         if not await self._passwords.verify(stored, current):
-            raise Invalid.field("currentPassword", "is wrong")
+            raise Invalid.field("current_password", "is wrong")
         await self._limiter.give_back(limits, taken_at)
         hashed = await self._passwords.hash(new)
         async with self._database.write() as tx:
             user = await self._store(tx, user_id, hashed)
-            await self._audit.by_user(tx, Action.CHANGE_PASSWORD, user, client=client)
+            await self._audit.record(tx, Action.CHANGE_PASSWORD, user.actor, user.target, client=client)
 
     async def hash_new(self, password: str) -> str:
-        """Check a password that an operator sets for a new account, and give what is stored of it. Raises Invalid."""
+        """Check a password that an operator sets for a new account; return its hash. Raises Invalid."""
         self._passwords.check("password", password)
         return await self._passwords.hash(password)
 
@@ -141,11 +130,11 @@ class SignIn:
         hashed = await self.hash_new(password)
         async with self._database.write() as tx:
             user = await self._store(tx, user_id, hashed)
-            await self._audit.by_operator(tx, Action.CHANGE_PASSWORD, account(user))
+            await self._audit.record_as_operator(tx, Action.CHANGE_PASSWORD, user.target)
 
     async def _store(self, tx: WriteTransaction, user_id: int, hashed: str) -> User:
         await users.set_password(tx, user_id, hashed, self._clock())
-        await self._accounts.end_tokens(tx)
+        await self._accounts.forget(tx)
         user = await users.find(tx, user_id)
         assert user is not None  # noqa: S101 - accounts are not removed
         return user
@@ -163,14 +152,9 @@ class SignIn:
                 expires_at=session.expires_at,
                 now=now,
             )
-            await self._audit.by_user(tx, Action.LOGIN, user, client=client)
+            await self._audit.record(tx, Action.LOGIN, user.actor, user.target, client=client)
         return session
 
     async def _end(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:
         if await sessions.end(tx, user_id, session_id, self._clock()):
-            await self._accounts.end_tokens(tx, session_id=session_id)
-
-
-def _stands(session: StoredSession, user: User, now: int) -> bool:
-    is_current = session.token_version == user.token_version and not user.is_disabled
-    return is_current and session.ended_at is None and session.expires_at > now
+            await self._accounts.end_session(tx, session_id)

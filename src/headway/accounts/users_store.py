@@ -3,21 +3,15 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import bindparam, select, update
 
-from headway.accounts.model import POINTS_OF_COURSE, POINTS_OF_QUIZ, POINTS_OF_UNIT, NewUser, Profile, User
+from headway.accounts.model import Account, NewUser, User
 from headway.accounts.tables import users
-from headway.courses.completion import Rule
-from headway.courses.tables import units
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows, insert
-from headway.enrollments.status import OPEN
-from headway.enrollments.tables import enrollments
 from headway.identity import Role
 from headway.instants import Instant
-from headway.learning.tables import unit_progress
-from headway.tutorials.tables import quiz_scores
 
 _decode_words = msgspec.json.Decoder(list[str]).decode
 
@@ -65,41 +59,8 @@ _set_password = (
     .where(users.c.id == bindparam("user_id"))
     .values(password_hash=bindparam("hash"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
 )
-_of_user = unit_progress.c.user_id == bindparam("user_id")
-_is_complete = unit_progress.c.status == "COMPLETED"
-_completed_units = select(func.count()).select_from(unit_progress).where(_of_user, _is_complete).scalar_subquery()
-_passed_quizzes = (
-    select(func.count())
-    .select_from(unit_progress)
-    .join(units, units.c.id == unit_progress.c.unit_id)
-    .where(_of_user, _is_complete, units.c.rule == Rule.QUIZ)
-    .scalar_subquery()
-)
-_passed_tutorial_quizzes = (
-    select(func.count())
-    .select_from(quiz_scores)
-    .where(quiz_scores.c.user_id == bindparam("user_id"), quiz_scores.c.is_passed.is_(True))
-    .scalar_subquery()
-)
-_enrolled = enrollments.c.user_id == bindparam("user_id")
-_completed_courses = (
-    select(func.count()).select_from(enrollments).where(_enrolled, enrollments.c.completed_at.is_not(None)).scalar_subquery()
-)
-_study_ms = select(func.coalesce(func.sum(enrollments.c.study_ms), 0)).where(_enrolled).scalar_subquery()
-_profile = select(
-    *_columns,
-    users.c.interests,
-    users.c.learning_goals,
-    users.c.created_at,
-    _study_ms.label("study_ms"),
-    _completed_units.label("completed_units"),
-    (_passed_quizzes + _passed_tutorial_quizzes).label("passed_quizzes"),
-    _completed_courses.label("completed_courses"),
-).where(users.c.id == bindparam("user_id"))
-_open_courses = (
-    select(enrollments.c.course_id)
-    .where(_enrolled, or_(*(enrollments.c.status == status.value for status in sorted(OPEN))))
-    .order_by(enrollments.c.course_id)
+_account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at).where(
+    users.c.id == bindparam("user_id")
 )
 _update_account = UpdateRows(users, ["role", "name", "email", "email_hash", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
@@ -136,9 +97,9 @@ async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | N
 
 async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
     """Create an account; None if its address or external id is taken."""
-    given = {field: getattr(user, field) for field in NewUser.__struct_fields__}
-    given |= await _stored_email(tx, user.email)
-    return _user(tx, await tx.first(_insert, **given | {"interests": encode_words(user.interests), "now": now}))
+    params = {field: getattr(user, field) for field in NewUser.__struct_fields__}
+    params |= await _stored_email(tx, user.email)
+    return _user(tx, await tx.first(_insert, **params | {"interests": encode_words(user.interests), "now": now}))
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
@@ -154,13 +115,13 @@ async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool,
 
 
 async def hash_addresses(tx: ReadTransaction, key: str) -> dict[str, str]:
-    """Give the hash of every address under a key, by the address as it is stored."""
+    """Return the hash of every address under a key, by the address as it is stored."""
     found = await tx.all(_addresses)
     return {row["email"]: index_keys.hash_under(key, tx.keyring.decrypt(row["email"])) for row in found}
 
 
 async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[str, str]) -> None:
-    """Have addresses be found under a new key; `hashes` are those that `hash_addresses` gave a moment ago.
+    """Replace the key for address hashes; `hashes` are those that `hash_addresses` returned before.
 
     Nobody else looks an address up, or stores one, until the transaction ends.
     """
@@ -180,7 +141,7 @@ async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None
 
 
 async def password_hash(tx: ReadTransaction, user_id: int) -> str | None:
-    """Give the hash of an account's password, if it has one."""
+    """Return the hash of an account's password, if it has one."""
     row = await tx.first(_password_hash, user_id=user_id)
     return row["password_hash"] if row else None
 
@@ -190,23 +151,16 @@ async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Ins
     await tx.run(_set_password, user_id=user_id, hash=hashed, now=now)
 
 
-async def profile(tx: ReadTransaction, user_id: int) -> Profile | None:
-    """Read an account with what follows from the learner's work."""
-    row = await tx.first(_profile, user_id=user_id)
+async def find_account(tx: ReadTransaction, user_id: int) -> Account | None:
+    """Read an account as its owner sees it."""
+    row = await tx.first(_account, user_id=user_id)
     user = _user(tx, row)
     if row is None or user is None:
         return None
-    return Profile(
+    return Account(
         user=user,
         interests=_decode_words(row["interests"] or "[]"),
         learning_goals=_decode_words(row["learning_goals"] or "[]"),
-        course_ids=[course["course_id"] for course in await tx.all(_open_courses, user_id=user_id)],
-        study_ms=int(row["study_ms"]),
-        points=(
-            POINTS_OF_UNIT * row["completed_units"]
-            + POINTS_OF_QUIZ * row["passed_quizzes"]
-            + POINTS_OF_COURSE * row["completed_courses"]
-        ),
         created_at=row["created_at"],
     )
 

@@ -1,5 +1,6 @@
-"""What learners hand in: where it may lie."""
+"""Submissions and grades, and the rules of both."""
 
+import math
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -7,9 +8,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from headway.courses.model import Assessment
+from headway.errors import Invalid
 from headway.instants import Instant
 
 MAX_URL_LENGTH = 2_048
+MAX_FEEDBACK_LENGTH = 10_000
 _HOSTS = frozenset({"github.com", "gist.github.com", "drive.google.com", "docs.google.com"})
 _S3_HOST = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
@@ -18,7 +21,7 @@ _FORBIDDEN = re.compile(r"[\s\\\x00-\x1f\x7f]")
 
 
 class Submission(msgspec.Struct):
-    """What a learner handed in for an assessment. `grade` is from 0 to the assessment's largest."""
+    """A learner's work for an assessment. `grade` is from 0 to `max_grade` of the assessment."""
 
     user_id: int
     id: str
@@ -31,12 +34,12 @@ class Submission(msgspec.Struct):
     graded_by: int | None
 
     def is_late(self, assessment: Assessment) -> bool:
-        """Say whether it came after the due date."""
+        """Return whether it came after the due date."""
         return assessment.due_at is not None and self.submitted_at > assessment.due_at
 
 
 def check_submission_url(url: str) -> str | None:
-    """Say what is wrong with the URL of a submission (S3, Google Drive or GitHub; contract, section 4.2), or None."""
+    """Return what is wrong with a submission's URL (S3, Google Drive or GitHub; contract, section 4.2), or None."""
     if len(url) > MAX_URL_LENGTH or _FORBIDDEN.search(url):
         return f"must be a URL of at most {MAX_URL_LENGTH} characters without spaces"
     try:
@@ -53,6 +56,23 @@ def check_submission_url(url: str) -> str | None:
     if not is_known or port not in {None, 443}:
         return "must be on GitHub, Google Drive or S3"
     return None
+
+
+def check_grade(grade: float, feedback: str | None, assessment: Assessment) -> None:
+    """Reject a grade that the assessment cannot have, and feedback that is too long. Raises Invalid."""
+    if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
+        raise Invalid.field("grade", f"must be between 0 and {assessment.max_grade:g}")
+    if feedback is not None and (len(feedback) > MAX_FEEDBACK_LENGTH or "\0" in feedback):
+        raise Invalid.field("feedback", f"must have at most {MAX_FEEDBACK_LENGTH} characters, none of them NUL")
+
+
+class GradeRecord(msgspec.Struct, frozen=True, rename="camel"):
+    """The metadata of an audit entry about a grade."""
+
+    learner_id: str
+    course_id: str
+    grade: float
+    max_grade: float
 
 
 class SubmissionPage(NamedTuple):

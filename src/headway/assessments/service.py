@@ -1,26 +1,26 @@
 """Assessments: what learners hand in, and what it is worth."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from headway.assessments import store as submissions
-from headway.assessments.model import Submission, SubmissionPage, check_submission_url
-from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, AuditRecorder
+from headway.assessments.model import GradeRecord, Submission, SubmissionPage, check_grade, check_submission_url
+from headway.audit.model import Action, Target, TargetType, caller_actor
+from headway.audit.recorder import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import Assessment
 from headway.db.database import Database, ReadTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.access import find_known, is_staff, require_staff
+from headway.enrollments.access import Access
+from headway.enrollments.authorization import not_staff, read_access
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
-from headway.feed.model import Change, ChangeType, topic_of_course, topic_of_user
+from headway.feed.model import GradeGiven, SubmissionReceived, course_topic, new_entries, user_topic
 from headway.identity import Caller, Client
 from headway.ids import NewId
 from headway.instants import Clock, Instant
-
-_MAX_FEEDBACK = 10_000
 
 
 class GradedResult(NamedTuple):
@@ -58,9 +58,9 @@ class Assessments:
         """
         now = self._clock()
         async with self._database.read() as tx:
-            assessment = await _known(tx, caller, assessment_id)
+            assessment, access = await _known(tx, caller, assessment_id)
             own = await submissions.versions(tx, assessment_id, caller.user_id)
-            if not await is_staff(tx, caller, assessment.course_id):
+            if not access.is_staff:
                 if assessment.is_retired and not own:
                     raise _not_there()
                 enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
@@ -69,16 +69,16 @@ class Assessments:
         return OwnAssessment(assessment, own[0] if own else None, len(own))
 
     async def submit(self, caller: Caller, assessment_id: int, submission_url: str) -> tuple[Submission, Assessment]:
-        """Hand in work by its URL. It replaces what was handed in before, which is kept, until that is graded.
+        """Submit work by its URL. It replaces earlier work, which is kept, until that is graded.
 
         Work that comes after the due date is taken and shows as late. Raises Invalid, NotFound ASSESSMENT_NOT_FOUND,
         Forbidden NOT_ENROLLED, Conflict ALREADY_GRADED.
         """
         fault = check_submission_url(submission_url)
         if fault is not None:
-            raise Invalid.field("submissionUrl", fault)
+            raise Invalid.field("submission_url", fault)
         async with self._database.write() as tx:
-            assessment = await _known(tx, caller, assessment_id)
+            assessment, _ = await _known(tx, caller, assessment_id)
             if assessment.is_retired:
                 raise _not_there()
             key = caller.user_id, assessment.course_id
@@ -91,39 +91,38 @@ class Assessments:
                 raise Conflict("The work has been graded already.", code="ALREADY_GRADED")
             # Later than what it replaces, even within the same millisecond.
             at = max(now, earlier[0].submitted_at + 1) if earlier else now
-            made = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
-            await submissions.insert_submission(tx, made)
-            data = {**_told(made, assessment), "submissionUrl": submission_url}
-            await feed.publish(tx, [Change(topic_of_course(assessment.course_id), ChangeType.SUBMISSION, data)], now)
-        return made, assessment
+            submission = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
+            await submissions.insert_submission(tx, submission)
+            await feed.publish(tx, new_entries(_received(submission, assessment), course_topic(assessment.course_id)), now)
+        return submission, assessment
 
     async def list_submissions(
         self, caller: Caller, assessment_id: int, *, page: int, limit: int
     ) -> tuple[SubmissionPage, Assessment]:
         """List the newest submission of each learner, for staff. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden."""
         async with self._database.read() as tx:
-            assessment = await _known(tx, caller, assessment_id)
-            await require_staff(tx, caller, assessment.course_id)
+            assessment, access = await _known(tx, caller, assessment_id)
+            if not access.is_staff:
+                raise not_staff()
             found = await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit)
         return found, assessment
 
     async def grade(
         self, caller: Caller, submission_id: str, *, grade: float, feedback: str | None, client: Client | None = None
     ) -> tuple[Submission, Assessment]:
-        """Let the staff of a course grade the newest submission of a learner, or correct the grade; the learner is told.
+        """Grade the newest submission of a learner, or correct the grade, as staff of the course.
 
         Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED.
         """
         async with self._database.write() as tx:
             found = await submissions.find(tx, submission_id)
             assessment = await catalogue.find_assessment(tx, found.assessment_id) if found else None
-            if found is None or assessment is None or await find_known(tx, caller, assessment.course_id) is None:
+            access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
+            if found is None or assessment is None or not access.knows_course:
                 raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
-            await require_staff(tx, caller, assessment.course_id)
-            if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
-                raise Invalid.field("grade", f"must be between 0 and {assessment.max_grade:g}")
-            if feedback is not None and (len(feedback) > _MAX_FEEDBACK or "\0" in feedback):
-                raise Invalid.field("feedback", f"must have at most {_MAX_FEEDBACK} characters, none of them NUL")
+            if not access.is_staff:
+                raise not_staff()
+            check_grade(grade, feedback, assessment)
             await enrollments.lock(tx, [(found.user_id, assessment.course_id)])
             newest, *_ = await submissions.versions(tx, assessment.id, found.user_id)
             if newest.id != submission_id:
@@ -132,16 +131,23 @@ class Assessments:
             now = newest.graded_at = self._clock()
             newest.graded_by = caller.user_id
             await submissions.set_grade(tx, newest)
-            data = {**_told(newest, assessment), "grade": grade, "maxGrade": assessment.max_grade, "feedback": feedback}
-            topics = topic_of_user(newest.user_id), topic_of_course(assessment.course_id)
-            await feed.publish(tx, [Change(topic, ChangeType.GRADE, data) for topic in topics], now)
+            event = _graded(newest, assessment, grade)
+            topics = user_topic(newest.user_id), course_topic(assessment.course_id)
+            await feed.publish(tx, new_entries(event, *topics), now)
             target = Target(TargetType.OTHER, newest.id, None, assessment.title)
-            told = {"learnerId": data["learnerId"], "courseId": data["courseId"], "grade": grade, "maxGrade": data["maxGrade"]}
-            await self._audit.by_user(tx, Action.GRADE_SUBMISSION, caller.user_id, target=target, metadata=told, client=client)
+            record = GradeRecord(str(newest.user_id), str(assessment.course_id), grade, assessment.max_grade)
+            await self._audit.record(
+                tx,
+                Action.GRADE_SUBMISSION,
+                caller_actor(caller),
+                target,
+                metadata=msgspec.to_builtins(record),
+                client=client,
+            )
         return newest, assessment
 
     async def store_results(self, results: Sequence[GradedResult]) -> int:
-        """Store results that were graded elsewhere; give how many were not there yet. A repetition changes nothing."""
+        """Store results graded elsewhere; return how many are new. A repetition changes nothing."""
         async with self._database.write() as tx:
             return await submissions.insert_graded(
                 tx,
@@ -149,11 +155,13 @@ class Assessments:
             )
 
 
-async def _known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> Assessment:
+async def _known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
+    """Read an assessment of a course that the caller may know of, and the access to that. Raises NotFound."""
     assessment = await catalogue.find_assessment(tx, assessment_id)
-    if assessment is None or await find_known(tx, caller, assessment.course_id) is None:
+    access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
+    if assessment is None or not access.knows_course:
         raise _not_there()
-    return assessment
+    return assessment, access
 
 
 def _not_there() -> NotFound:
@@ -164,11 +172,25 @@ def _not_enrolled() -> Forbidden:
     return Forbidden("Only those enrolled in the course have its assessments.", code="NOT_ENROLLED")
 
 
-def _told(submission: Submission, assessment: Assessment) -> dict[str, object]:
-    return {
-        "submissionId": submission.id,
-        "assessmentId": str(assessment.id),
-        "title": assessment.title,
-        "courseId": str(assessment.course_id),
-        "learnerId": str(submission.user_id),
-    }
+def _received(submission: Submission, assessment: Assessment) -> SubmissionReceived:
+    return SubmissionReceived(
+        submission_id=submission.id,
+        assessment_id=assessment.id,
+        title=assessment.title,
+        course_id=assessment.course_id,
+        learner_id=submission.user_id,
+        submission_url=submission.submission_url or "",
+    )
+
+
+def _graded(submission: Submission, assessment: Assessment, grade: float) -> GradeGiven:
+    return GradeGiven(
+        submission_id=submission.id,
+        assessment_id=assessment.id,
+        title=assessment.title,
+        course_id=assessment.course_id,
+        learner_id=submission.user_id,
+        grade=grade,
+        max_grade=assessment.max_grade,
+        feedback=submission.feedback,
+    )

@@ -49,7 +49,7 @@ GradedRow = tuple[int, str, int, float | None, Instant, Instant]
 
 
 async def insert_graded(tx: WriteTransaction, values: Sequence[GradedRow]) -> int:
-    """Store the submissions whose (user_id, id) is not there yet, and say how many those are."""
+    """Store the submissions whose (user_id, id) is new; return how many."""
     return len(await tx.insert_new(_insert_graded, sorted(values, key=lambda row: row[:2])))
 
 

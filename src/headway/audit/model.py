@@ -1,18 +1,17 @@
-"""The activity log: who did what to what, and the chain that shows whether an entry was changed or is missing."""
+"""Audit entries: who did what to what, and who recorded it."""
 
-import hashlib
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 
-from headway.identity import Client, Role
+from headway.identity import Caller, Client, Role
 from headway.instants import Instant
 
 
 class TargetType(StrEnum):
-    """What can be acted upon."""
+    """The kinds of things that can be acted upon."""
 
     USER = "USER"
     COURSE = "COURSE"
@@ -27,19 +26,35 @@ class TargetType(StrEnum):
 
     @property
     def model(self) -> str | None:
-        """The name of its model; what is not a thing of its own has none."""
+        """The name of its model; SYSTEM and OTHER have none."""
         return None if self in {TargetType.SYSTEM, TargetType.OTHER} else self.value.capitalize()
 
 
-class ActivityStatus(StrEnum):
-    """What came of it."""
+class EntryStatus(StrEnum):
+    """Whether the action succeeded."""
 
     SUCCESS = "SUCCESS"
     FAILURE = "FAILURE"
 
 
+class Action(StrEnum):
+    """The actions that Headway records by itself."""
+
+    LOGIN = "LOGIN"
+    LOGIN_FAILED = "LOGIN_FAILED"
+    TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - the name of an action
+    CHANGE_PASSWORD = "CHANGE_PASSWORD"  # noqa: S105 - the name of an action
+    CHANGE_ROLE = "CHANGE_ROLE"
+    CHANGE_EMAIL = "CHANGE_EMAIL"
+    DISABLE_USER = "DISABLE_USER"
+    ENABLE_USER = "ENABLE_USER"
+    GRADE_SUBMISSION = "GRADE_SUBMISSION"
+    RESET_PROGRESS = "RESET_PROGRESS"
+    ROTATE_KEYS = "ROTATE_KEYS"
+
+
 class Actor(msgspec.Struct, frozen=True):
-    """Who is said to have done it."""
+    """Who did it, as named by whoever recorded it."""
 
     user_id: str | None
     name: str | None
@@ -57,15 +72,27 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What is told beside it; `additional_info` is the client's own."""
+    """The circumstances; `additional_info` belongs to the client."""
 
     description: str | None = None
     source: str | None = None
     additional_info: dict[str, Any] = {}
 
 
+class EntryDraft(NamedTuple):
+    """What a caller asks to record; without an actor, the caller is the actor."""
+
+    action: str
+    actor: Actor | None
+    target: Target
+    context: Context
+    metadata: dict[str, object]
+    size_bytes: int = 0
+    """The size of the client's own data."""
+
+
 class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry to be written. `recorded_by` is the account that was authenticated, none for Headway itself."""
+    """An entry to append. `recorded_by` is the authenticated account, None for Headway itself."""
 
     action: str
     actor: Actor
@@ -75,73 +102,20 @@ class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     target: Target
     context: Context = Context()
     metadata: dict[str, Any] = {}
-    status: ActivityStatus = ActivityStatus.SUCCESS
+    status: EntryStatus = EntryStatus.SUCCESS
     client: Client | None = None
 
 
-class Activity(msgspec.Struct, frozen=True):
-    """An entry in its place."""
+class AuditEntry(NewAuditEntry, frozen=True, kw_only=True):
+    """An entry of the log; `seq` starts at 1 and has no gaps."""
 
     seq: int
     id: str
     performed_at: Instant
-    told: NewAuditEntry
 
 
-class Link(msgspec.Struct, frozen=True, array_like=True):
-    """What the hash of an entry is made of: all that is stored of it, its content by a hash of its own.
-
-    So the content can be encrypted anew, and the chain stays as it is.
-    """
-
-    seq: int
-    id: str
-    action: str
-    actor_id: str | None
-    is_actor_verified: bool
-    recorded_by: int | None
-    recorded_role: str
-    target_type: str
-    target_id: str | None
-    status: str
-    performed_at: Instant
-    content_hash: str
-    previous_hash: str
-
-    def values(self) -> tuple[Any, ...]:
-        """Give all of it, in the order of its fields."""
-        return msgspec.structs.astuple(self)
-
-    def hash(self) -> str:
-        """Give the SHA-256 of it as a JSON array, as hexadecimal digits."""
-        return sha256(msgspec.json.encode(self))
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The newest entry of the log, signed: kept elsewhere it shows later whether the log still holds what it held."""
-
-    seq: int
-    hash: str
-    at: Instant
-    signature: str
-
-    @property
-    def signed(self) -> str:
-        """What the signature is made of."""
-        return f"{self.seq} {self.hash} {self.at}"
-
-
-GENESIS = "0" * 64
-"""What stands in the first entry for the hash of the one before."""
-
-
-def sha256(content: bytes) -> str:
-    """Give a SHA-256 as hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-class Filter(NamedTuple):
-    """Which entries are wanted; None stands for any. Instants are from the first on, and before the second."""
+class EntryFilter(NamedTuple):
+    """Which entries to list; None matches any. `since` is inclusive, `until` exclusive."""
 
     action: str | None = None
     actor_id: str | None = None
@@ -151,8 +125,50 @@ class Filter(NamedTuple):
     until: Instant | None = None
 
 
-class Party(NamedTuple):
-    """A user as the log knows one: the ids that an actor may have been given, and the one of who recorded."""
+class AccountIds(NamedTuple):
+    """The ids by which the log knows an account: as an actor, and as the one who recorded."""
 
     actor_ids: Sequence[str]
     user_id: int
+
+    def is_part_of(self, entry: NewAuditEntry) -> bool:
+        """Return whether the account is the actor of an entry, or recorded it."""
+        return entry.actor.user_id in self.actor_ids or entry.recorded_by == self.user_id
+
+
+def caller_actor(caller: Caller) -> Actor:
+    """Return a caller as an actor."""
+    return Actor(str(caller.user_id), caller.name, caller.email, caller.role.value)
+
+
+def caller_ids(caller: Caller) -> AccountIds:
+    """Return the ids of a caller. An external id of digits alone is none: it could be the id of another account."""
+    own, external = str(caller.user_id), caller.external_id
+    return AccountIds([own] if external is None or external.isdecimal() else [own, external], caller.user_id)
+
+
+def new_entry(caller: Caller, draft: EntryDraft, client: Client) -> NewAuditEntry:
+    """Return the entry for a caller's draft.
+
+    The actor is verified if it is the caller, or if the caller may see all and so is trusted to name somebody else.
+    """
+    return NewAuditEntry(
+        action=draft.action,
+        actor=caller_actor(caller) if draft.actor is None else draft.actor,
+        is_actor_verified=draft.actor is None or caller.sees_all or _is_caller(draft.actor, caller),
+        recorded_by=caller.user_id,
+        recorded_role=caller.role,
+        target=draft.target,
+        context=draft.context,
+        metadata=draft.metadata,
+        client=client,
+    )
+
+
+def _is_caller(actor: Actor, caller: Caller) -> bool:
+    """Return whether an actor has an id of the caller, and no other role or e-mail address than the caller's."""
+    return (
+        actor.user_id in caller_ids(caller).actor_ids
+        and actor.role in {None, caller.role.value}
+        and (caller.email is None or actor.email is None or actor.email.lower() == caller.email)
+    )

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text
 
-from headway.audit.model import ActivityStatus, TargetType
+from headway.audit.model import EntryStatus, TargetType
 from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
 
@@ -32,7 +32,7 @@ audit_entries = Table(
     CheckConstraint("seq > 0", name="seq"),
     one_of("recorded_role", Role),
     one_of("target_type", TargetType),
-    one_of("status", ActivityStatus),
+    one_of("status", EntryStatus),
 )
 """The activity log: one chain for the whole installation, each entry with the hash of the one before. Nothing in it changes."""
 

@@ -1,27 +1,27 @@
-"""Verifying the activity log: that every entry stands as it was written, none is missing, and the end is where it was."""
+"""Verify the audit log: every entry is as it was written, none is missing, and the end is where it was."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
-from headway.audit import store as activities
-from headway.audit.model import GENESIS, Head, sha256
-from headway.audit.store import Stored
+from headway.audit import store as audit_store
+from headway.audit.chain import GENESIS, ChainHead, decode_content, sha256
+from headway.audit.store import StoredEntry
 from headway.db import index_keys
 from headway.db.database import Database, ReadTransaction
 from headway.db.keyring import Keyring, WrongKeyError
 
 _AT_ONCE = 2_000
 _MAX_FAULTS = 1_000
-"""Beyond so many nothing is compared any more."""
+"""After so many faults, the rest is only counted."""
 
 Advance = Callable[[int, int], None]
-"""Told the number of entries that are checked and of all entries."""
+"""Called with the number of checked entries and of all entries."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Something that is not as it was written. `seq` is the place in the log; `id` is none where the entry is missing."""
+    """Something that is not as it was written. `seq` is its place in the log; `id` is None where the entry is missing."""
 
     seq: int
     id: str | None
@@ -29,15 +29,15 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class LogVerified(msgspec.Struct, frozen=True):
-    """How many entries were looked at, where the log ends, and what is wrong, the first in the log first."""
+    """The number of checked entries, the head of the log, and all faults by their place in the log."""
 
     checked: int
-    head: Head | None
+    head: ChainHead | None
     faults: list[Fault]
 
 
-class _Place(NamedTuple):
-    """The end of what has been looked at so far."""
+class _Reached(NamedTuple):
+    """The last entry checked so far."""
 
     seq: int = 0
     id: str | None = None
@@ -45,60 +45,61 @@ class _Place(NamedTuple):
     is_sound: bool = True
 
 
-async def read_head(database: Database) -> Head | None:
-    """Give the signed head of the log, to be kept elsewhere; none where nothing was ever written."""
+async def read_head(database: Database) -> ChainHead | None:
+    """Return the signed head of the log, to keep elsewhere; None if nothing was ever written."""
     async with database.read() as tx:
-        return await activities.head(tx)
+        return await audit_store.head(tx)
 
 
-async def verify_log(database: Database, *, kept: Head | None, advance: Advance = lambda _done, _all: None) -> LogVerified:
-    """Go through the whole log, within one snapshot; `kept` is a head that was kept elsewhere.
+async def verify_log(
+    database: Database, *, kept_head: ChainHead | None, advance: Advance = lambda _done, _all: None
+) -> LogVerified:
+    """Check the whole log within one snapshot; `kept_head` is a head that was kept elsewhere.
 
-    Raises Unavailable, and WrongKeyError where these are not the keys of this database.
-
-    Who cannot sign can change, remove or move nothing unseen. Who can (or puts an older head back, with all that came after
-    it cut off) is found by a head that was kept.
+    Without the keys, nobody can change, remove or move anything unseen. Whoever has the keys, or restores an older head and
+    cuts off what came after it, is found by a kept head.
+    Raises Unavailable, and WrongKeyError if these are not the keys of this database.
     """
     async with database.read() as tx:
         has_begun = await index_keys.prove(tx)
-        total, head = await activities.count(tx), await activities.head(tx)
-        checked, place = 0, _Place()
+        total, head = await audit_store.count(tx), await audit_store.head(tx)
+        checked, reached = 0, _Reached()
         faults: list[Fault] = []
-        async for page in activities.read_all(tx, at_once=_AT_ONCE):
+        async for page in audit_store.read_all(tx, at_once=_AT_ONCE):
             for stored in page if len(faults) < _MAX_FAULTS else ():
-                faults += _compare(place, stored, kept)
+                faults += _compare(reached, stored, kept_head)
                 faults += (found := list(_faults_of(stored, tx.keyring)))
-                if stored.link.seq > place.seq:
-                    place = _Place(stored.link.seq, stored.link.id, stored.hash, not found)
+                if stored.link.seq > reached.seq:
+                    reached = _Reached(stored.link.seq, stored.link.id, stored.hash, not found)
             checked += len(page)
             advance(checked, total)
         if len(faults) < _MAX_FAULTS:
-            faults += _compare_end(place, head, kept, tx)
-        if has_begun and head is None and not place.seq:
+            faults += _compare_end(reached, head, kept_head, tx)
+        if has_begun and head is None and not reached.seq:
             faults.append(_missing(1, 1))
     return LogVerified(checked, head, sorted(faults, key=lambda each: each.seq))
 
 
-def _faults_of(stored: Stored, keyring: Keyring) -> Iterator[Fault]:
-    """Say what is wrong with an entry, whatever stands before and after it."""
+def _faults_of(stored: StoredEntry, keyring: Keyring) -> Iterator[Fault]:
+    """Find what is wrong with an entry by itself."""
     link = stored.link
     if link.hash() != stored.hash:
         yield Fault(link.seq, link.id, "was changed: its hash is another")
         return
     try:
         content = keyring.decrypt(stored.content)
-        place, follows_unsigned = activities.read_content(content)
+        decoded = decode_content(content)
     except (ValueError, WrongKeyError):
         yield Fault(link.seq, link.id, "its content was changed, or one of the keys is missing")
         return
-    if follows_unsigned:
+    if decoded.follows_unsigned:
         yield Fault(link.seq, link.id, "was appended to an end that nobody had signed: more may have come before it")
-    if sha256(content.encode()) != link.content_hash or msgspec.structs.replace(link, content_hash="").hash() != place:
+    if sha256(content.encode()) != link.content_hash or link.place() != decoded.place:
         yield Fault(link.seq, link.id, "was changed: its content was written for another entry")
 
 
-def _compare(before: _Place, stored: Stored, kept: Head | None) -> Iterator[Fault]:
-    """Compare an entry with the one before it, and with a head that was kept."""
+def _compare(before: _Reached, stored: StoredEntry, kept_head: ChainHead | None) -> Iterator[Fault]:
+    """Compare an entry with the one before it, and with a kept head."""
     link = stored.link
     if link.seq <= before.seq:
         yield Fault(link.seq, link.id, "was added: the log begins with 1")
@@ -109,12 +110,12 @@ def _compare(before: _Place, stored: Stored, kept: Head | None) -> Iterator[Faul
             yield Fault(before.seq, before.id, "was replaced: the next entry holds another hash")
         elif link.hash() == stored.hash:
             yield Fault(link.seq, link.id, "was not the first entry")
-    if kept is not None and link.seq == kept.seq and stored.hash != kept.hash:
+    if kept_head is not None and link.seq == kept_head.seq and stored.hash != kept_head.hash:
         yield Fault(link.seq, link.id, "is not what the kept head tells: it, or one before it, was written anew")
 
 
-def _compare_end(end: _Place, head: Head | None, kept: Head | None, tx: ReadTransaction) -> Iterator[Fault]:
-    """Compare the last entry with the head that is stored, and with one that was kept."""
+def _compare_end(end: _Reached, head: ChainHead | None, kept_head: ChainHead | None, tx: ReadTransaction) -> Iterator[Fault]:
+    """Compare the last entry with the stored head, and with a kept one."""
     if head is None:
         if end.seq:
             yield Fault(end.seq, end.id, "stands without a head")
@@ -126,8 +127,8 @@ def _compare_end(end: _Place, head: Head | None, kept: Head | None, tx: ReadTran
         yield Fault(head.seq + 1, None, "comes after the head")
     elif head.hash != end.hash:
         yield Fault(end.seq, end.id, "is not what the head tells")
-    if kept is not None and kept.seq > end.seq:
-        yield _missing(end.seq + 1, kept.seq)
+    if kept_head is not None and kept_head.seq > end.seq:
+        yield _missing(end.seq + 1, kept_head.seq)
 
 
 def _missing(first: int, last: int) -> Fault:

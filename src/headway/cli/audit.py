@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from headway.audit.model import Head
+from headway.audit.chain import ChainHead
 from headway.audit.recorder import AuditRecorder
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
@@ -39,7 +39,7 @@ async def verify_audit(head_file: Path | None, **flags: Any) -> None:
         with progress_bar("Entries") as progress:
             task = progress.add_task("entries", total=None)
             found = await verify_log(
-                database, kept=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
+                database, kept_head=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
             )
             progress.update(task, completed=found.checked, total=found.checked)
     print_json(found)
@@ -86,9 +86,9 @@ async def rotate(**flags: Any) -> None:
     print_json(rotated)
 
 
-def _read_head(file: Path) -> Head:
+def _read_head(file: Path) -> ChainHead:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Head)
+        return msgspec.json.decode(file.read_bytes(), type=ChainHead)
     except msgspec.DecodeError as error:
         raise click.ClickException(f"{file} is not what `headway audit head` prints: {error}") from error
 

@@ -30,7 +30,7 @@ async def import_course(file: Path, **flags: Any) -> None:
     new_course, owner = course_file.read(file)
     async with open_services(load_settings(**flags)) as services:
         owner_id = (await services.accounts.find_by_email(owner)).id
-        print_json(mapping.course(await services.catalogue.create(new_course, owner_id=owner_id)))
+        print_json(mapping.course(await services.course_editing.create(new_course, owner_id=owner_id)))
 
 
 @course.command("enroll")

@@ -191,7 +191,7 @@ class CourseStructure(msgspec.Struct, frozen=True):
 
 
 def check_course(course: NewCourse) -> list[FieldError]:
-    """List what is wrong with a course to be made, by the field's path in the body of `POST /api/v1/courses`."""
+    """List what is wrong with a course to be made, by the path of the field."""
     errors: list[FieldError] = []
     _check_text(errors, "title", course.title, 200)
     _check_text(errors, "slug", course.slug, 100)
@@ -201,9 +201,9 @@ def check_course(course: NewCourse) -> list[FieldError]:
     if course.capacity is not None and not 0 <= course.capacity <= 2**31 - 1:
         errors.append(FieldError("capacity", "must not be negative"))
     if course.access_days is not None and not 1 <= course.access_days <= 36_500:
-        errors.append(FieldError("accessDays", "must be between 1 and 36500"))
-    _check_window(errors, "endsAt", course.starts_at, course.ends_at)
-    _check_window(errors, "enrollUntil", course.enroll_from, course.enroll_until)
+        errors.append(FieldError("access_days", "must be between 1 and 36500"))
+    _check_window(errors, "ends_at", course.starts_at, course.ends_at)
+    _check_window(errors, "enroll_until", course.enroll_from, course.enroll_until)
     for m, module in enumerate(course.modules):
         _check_text(errors, f"modules[{m}].title", module.title, 200)
         _check_text(errors, f"modules[{m}].slug", module.slug, 100)
@@ -213,7 +213,7 @@ def check_course(course: NewCourse) -> list[FieldError]:
         _check_text(errors, f"assessments[{a}].title", assessment.title, 200)
         _check_text(errors, f"assessments[{a}].description", assessment.description, 10_000)
         if not 0 < assessment.max_grade <= 1_000_000:
-            errors.append(FieldError(f"assessments[{a}].maxGrade", "must be above 0 and at most 1000000"))
+            errors.append(FieldError(f"assessments[{a}].max_grade", "must be above 0 and at most 1000000"))
     _check_unique(errors, course)
     return errors
 

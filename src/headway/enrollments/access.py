@@ -1,43 +1,42 @@
-"""Who may know of a course, and who may do what with it."""
+"""The one decision about access to a course, and to what learners do in it."""
 
-from headway.courses import store as catalogue
-from headway.courses.model import CourseTerms
-from headway.db.database import ReadTransaction
-from headway.enrollments import store as enrollments
-from headway.errors import Forbidden, NotFound
-from headway.identity import Caller
+import msgspec
+
+from headway.identity import CourseRole
 
 
-async def is_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> bool:
-    """Say whether a caller belongs to the staff of a course, or sees all."""
-    return caller.sees_all or await catalogue.staff_role(tx, user_id=caller.user_id, course_id=course_id) is not None
+class AccessFacts(msgspec.Struct, frozen=True):
+    """What decides about the access of a caller to an existing course, or to a learner in it."""
+
+    is_published: bool
+    sees_all: bool
+    """Whether the caller sees all data of all users."""
+    course_role: CourseRole | None
+    """The role of the caller in the staff of the course."""
+    is_own: bool
+    """Whether the learner is the caller."""
+    is_enrolled: bool
+    """Whether the learner has an enrollment in the course, in whichever status."""
 
 
-async def find_known(tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTerms | None:
-    """Give the terms of a course if there is one that the caller may know of.
+class Access(msgspec.Struct, frozen=True):
+    """What a caller may see of a course. Nobody may see anything of a course that does not exist."""
 
-    One that is not published is there for its staff, and for those who enrolled in it when it was.
+    knows_course: bool = False
+    """Without it, the course does not exist for the caller."""
+    is_staff: bool = False
+    """Whether the caller belongs to the staff of the course, or sees all."""
+    sees_learner: bool = False
+
+
+def decide(facts: AccessFacts | None) -> Access:
+    """Decide about access; without facts there is no such course.
+
+    A course that is not published exists for its staff, and for those who enrolled while it was. Learners see themselves, staff
+    sees the learners of the course.
     """
-    terms = await catalogue.terms(tx, course_id)
-    if terms is None or terms.is_published:
-        return terms
-    if caller is None:
-        return None
-    may = await is_staff(tx, caller, course_id) or await enrollments.find(tx, caller.user_id, course_id) is not None
-    return terms if may else None
-
-
-async def require_known(tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTerms:
-    """Give the terms of a course that the caller may know of. Raises NotFound COURSE_NOT_FOUND."""
-    terms = await find_known(tx, caller, course_id)
-    if terms is None:
-        raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-    return terms
-
-
-async def require_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> CourseTerms:
-    """Give the terms of a course to its staff. Raises NotFound COURSE_NOT_FOUND as `require_known`; Forbidden."""
-    terms = await require_known(tx, caller, course_id)
-    if not await is_staff(tx, caller, course_id):
-        raise Forbidden("Only the staff of the course may do this.")
-    return terms
+    if facts is None:
+        return Access()
+    is_staff = facts.sees_all or facts.course_role is not None
+    knows_course = facts.is_published or is_staff or (facts.is_own and facts.is_enrolled)
+    return Access(knows_course, is_staff, sees_learner=knows_course and (is_staff or facts.is_own))

@@ -1,25 +1,23 @@
-"""What live clients are told of a learner in a course: the learner, and the staff of the course."""
-
-from collections.abc import Mapping
+"""Feed entries about a learner in a course, for the learner and the staff of the course."""
 
 from headway.enrollments.model import Enrollment
-from headway.feed.model import Change, ChangeType, topic_of_course, topic_of_user
-from headway.instants import iso
+from headway.feed.model import EnrollmentUpdated, FeedEvent, NewFeedEntry, SeatTaken, course_topic, new_entries, user_topic
 
 
-def of_standing(enrollment: Enrollment, title: str, kind: ChangeType = ChangeType.ENROLLMENT) -> list[Change]:
-    """Tell that a learner enrolled, or stands otherwise in a course than before."""
-    data = {
-        "courseId": str(enrollment.course_id),
-        "title": title,
-        "learnerId": str(enrollment.user_id),
-        "status": enrollment.status.value,
-        "enrolledAt": iso(enrollment.enrolled_at),
-    }
-    return to_learner_and_staff(enrollment, kind, data)
+def enrollment_updated(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:
+    """Announce that a learner enrolled, or that the status of the enrollment changed."""
+    return learner_entries(enrollment, _event(EnrollmentUpdated, enrollment, title))
 
 
-def to_learner_and_staff(enrollment: Enrollment, kind: ChangeType, data: Mapping[str, object]) -> list[Change]:
-    """Put the same data into the learner's topic and the course's."""
-    topics = topic_of_user(enrollment.user_id), topic_of_course(enrollment.course_id)
-    return [Change(topic, kind, data) for topic in topics]
+def seat_taken(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:
+    """Announce that a learner moved up from the waiting list."""
+    return learner_entries(enrollment, _event(SeatTaken, enrollment, title))
+
+
+def learner_entries(enrollment: Enrollment, event: FeedEvent) -> list[NewFeedEntry]:
+    """Publish an event in the topics of the learner and of the course."""
+    return new_entries(event, user_topic(enrollment.user_id), course_topic(enrollment.course_id))
+
+
+def _event(kind: type[EnrollmentUpdated], enrollment: Enrollment, title: str) -> EnrollmentUpdated:
+    return kind(enrollment.course_id, title, enrollment.user_id, enrollment.status.value, enrollment.enrolled_at)

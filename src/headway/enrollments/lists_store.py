@@ -35,35 +35,35 @@ _titled_by_key = _titled.join(
 @cache
 def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
     """Build the statements for a page of a course's enrollments and for their number."""
-    asked = [enrollments.c.course_id == bindparam("in_course"), *([status_among(*statuses)] if statuses else [])]
+    conditions = [enrollments.c.course_id == bindparam("in_course"), *([status_among(*statuses)] if statuses else [])]
     page = (
         select(*COLUMNS, users.c.name.label("learner_name"))
         .join(courses, courses.c.id == enrollments.c.course_id)
         .join(users, users.c.id == enrollments.c.user_id)
-        .where(*asked)
+        .where(*conditions)
         .order_by(enrollments.c.user_id)
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
     )
-    return page, select(func.count().label("total")).select_from(enrollments).where(*asked)
+    return page, select(func.count().label("total")).select_from(enrollments).where(*conditions)
 
 
 @cache
-def _sorted_page(wanted: Order, has_date: bool | None) -> Select[Any]:
+def _sorted_page(order_by: Order, has_date: bool | None) -> Select[Any]:
     """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged."""
-    key = enrollments.c[wanted.sort.value]
-    asked = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
+    key = enrollments.c[order_by.sort.value]
+    conditions = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
 
     def in_order(*columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-        return [column.desc() if wanted.is_descending else column.asc() for column in columns]
+        return [column.desc() if order_by.is_descending else column.asc() for column in columns]
 
     parts = [
         select(enrollments.c.user_id.label("user_id"), key.label("key"))
-        .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *asked)
+        .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *conditions)
         .order_by(*in_order(key, enrollments.c.user_id))
         .limit(bindparam("upto"))
         .subquery(f"part{number}")
-        for number, status in enumerate(wanted.statuses)
+        for number, status in enumerate(order_by.statuses)
     ]
     merged = union_all(*(select(part) for part in parts)).subquery("merged")
     order = in_order(merged.c.key, merged.c.user_id)
@@ -85,7 +85,7 @@ async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> lis
 
 
 async def list_sorted(
-    tx: ReadTransaction, course_id: int, wanted: Order, part: Part, *, limit: int, offset: int
+    tx: ReadTransaction, course_id: int, order_by: Order, part: Part, *, limit: int, offset: int
 ) -> list[Enrollment]:
     """Read some of a part of a course's enrollments in order, from that end of it to which they are nearer."""
     limit = min(limit, part.size - offset)
@@ -94,8 +94,8 @@ async def list_sorted(
     after = part.size - offset - limit
     is_backwards = after < offset
     if is_backwards:
-        wanted, offset = wanted._replace(is_descending=not wanted.is_descending), after
-    page = _sorted_page(wanted, part.has_date)
+        order_by, offset = order_by._replace(is_descending=not order_by.is_descending), after
+    page = _sorted_page(order_by, part.has_date)
     found = await tx.all(page, in_course=course_id, upto=limit + offset, limit=limit, offset=offset)
     keys = [(row["user_id"], course_id) for row in (reversed(found) if is_backwards else found)]
     enrolled = await find_many(tx, keys)

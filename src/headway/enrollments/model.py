@@ -36,13 +36,13 @@ class Enrollment(msgspec.Struct):
 
     @property
     def counted_as(self) -> tuple[Any, ...]:
-        """What the tallies follow from: as long as it is equal, so are they."""
+        """What the statistics follow from: while it is equal, they are."""
         day = None if self.last_activity_at is None else self.last_activity_at // DAY
         return self.status, self.percent, self.enrolled_at, self.completed_at, day
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
-        """What the enrollment adds to the tallies of its course."""
+        """What the enrollment adds to the statistics of its course."""
         return enrollment_statistics(self.status, self.percent, self.enrolled_at, self.completed_at, self.last_activity_at)
 
     def touch(self, now: Instant) -> None:
@@ -50,12 +50,12 @@ class Enrollment(msgspec.Struct):
         self.updated_at = max(now, self.updated_at + 1)
 
     def has_run_out(self, now: Instant) -> bool:
-        """Say whether the course's days of access are over; whoever completed the course keeps it."""
+        """Return whether the course's days of access are over; whoever completed the course keeps access."""
         is_limited = self.access_days is not None and self.status in LIMITED
         return is_limited and now >= self.enrolled_at + (self.access_days or 0) * DAY
 
     def is_open(self, now: Instant) -> bool:
-        """Say whether the learner has access to the course."""
+        """Return whether the learner has access to the course."""
         return self.status in OPEN and not self.has_run_out(now)
 
 
@@ -67,7 +67,7 @@ class NamedEnrollment(NamedTuple):
 
 
 class Sort(StrEnum):
-    """What a list of enrollments is sorted by; each has an index."""
+    """The sort keys of a list of enrollments; each has an index."""
 
     PERCENT = "percent"
     ENROLLED_AT = "enrolled_at"

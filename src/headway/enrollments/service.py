@@ -1,7 +1,6 @@
-"""Enrolling, waiting and leaving: who may, and who gets the seat.
+"""Enrolling, waiting and leaving.
 
-Every transaction here locks the course first, then enrollments: seats, the waiting list and what follows from a freed seat
-change one after the other, in the order of arrival.
+Every transaction here locks the course first, then enrollments, so seats and waiting lists change in the order of arrival.
 """
 
 from collections.abc import Sequence
@@ -12,15 +11,16 @@ from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments import feed_entries
+from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_list_store as waiting_list
-from headway.enrollments.access import require_staff
+from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics_store import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.status import BY_STAFF, OPEN, EnrollmentStatus, can_become, earned
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
-from headway.feed.model import Change, ChangeType
+from headway.feed.model import NewFeedEntry
 from headway.identity import Caller
 from headway.instants import Clock, Instant
 
@@ -50,21 +50,21 @@ class Enrollments:
         Raises NotFound COURSE_NOT_FOUND, and Conflict COURSE_CLOSED, PREREQUISITE_MISSING, LEARNER_ENROLLMENT_DENIED
         (enrolled already) or COURSE_FULL.
         """
-        taken = await self._enroll(user_id, course_id, at=at, may_wait=False)
-        assert isinstance(taken, Enrollment)  # noqa: S101 - waiting was not asked for
-        return taken
+        enrollment = await self._enroll(user_id, course_id, at=at, may_wait=False)
+        assert isinstance(enrollment, Enrollment)  # noqa: S101 - waiting was not asked for
+        return enrollment
 
     async def enroll_or_wait(self, user_id: int, course_id: int) -> Enrollment | Waiting:
         """Take a seat, or a place on the waiting list where none is free. Raises as `enroll`, but for COURSE_FULL."""
         return await self._enroll(user_id, course_id, at=None, may_wait=True)
 
     async def find(self, user_id: int, course_id: int) -> Enrollment | None:
-        """Read an enrollment, if there is one."""
+        """Read an enrollment; None if there is none."""
         async with self._database.read() as tx:
             return await enrollments.find(tx, user_id, course_id)
 
     async def leave(self, user_id: int, course_id: int) -> None:
-        """Give the seat back, keeping what was earned, or the place on the waiting list.
+        """Leave a course, keeping what was earned, or its waiting list.
 
         Raises NotFound ENROLLMENT_NOT_FOUND, Conflict ENROLLMENT_CERTIFIED.
         """
@@ -84,14 +84,14 @@ class Enrollments:
     async def set_status(
         self, caller: Caller, course_id: int, user_id: int, status: EnrollmentStatus, *, certificate_url: str | None = None
     ) -> Enrollment:
-        """Let the staff of a course certify, expire or drop a learner, along the status machine.
+        """Certify, expire or drop a learner as staff of the course, along the status machine.
 
         Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND or ENROLLMENT_NOT_FOUND, Conflict STATUS_NOT_ALLOWED.
         """
         if status not in BY_STAFF:
             raise Invalid.field("status", f"must be one of {', '.join(sorted(BY_STAFF))}")
         if certificate_url is not None and status is not EnrollmentStatus.CERTIFIED:
-            raise Invalid.field("certificateUrl", "goes with the status CERTIFIED only")
+            raise Invalid.field("certificate_url", "goes with the status CERTIFIED only")
         now = self._clock()
         async with self._database.write() as tx:
             await require_staff(tx, caller, course_id)
@@ -109,7 +109,7 @@ class Enrollments:
         return found
 
     async def expire(self) -> int:
-        """Expire enrollments whose days of access are over, some at a time; give how many there were."""
+        """Expire some of the enrollments whose days of access are over; return how many."""
         now = self._clock()
         async with self._database.read() as tx:
             due = await enrollments.run_out(tx, now, limit=_EXPIRED_AT_ONCE)
@@ -138,8 +138,8 @@ class Enrollments:
                 return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
             delta = StatisticsDelta()
             (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
-            await delta.write(tx)
-            await feed.publish(tx, feed_entries.of_standing(enrollment, terms.title), now)
+            await statistics.write(tx, delta)
+            await feed.publish(tx, feed_entries.enrollment_updated(enrollment, terms.title), now)
         return enrollment
 
     async def _close(
@@ -158,19 +158,19 @@ class Enrollments:
             before = copy(enrollment)
             enrollment.status = status
             delta.replace(course_id, before, enrollment)
-        await enrollments.set_standing(tx, closed, now)
+        await enrollments.set_status(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
-        changes = [change for enrollment in closed for change in feed_entries.of_standing(enrollment, terms.title)]
+        entries = [entry for enrollment in closed for entry in feed_entries.enrollment_updated(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
-        changes += await move_up(tx, course_id, terms, free, delta, now)
-        await delta.write(tx)
-        await feed.publish(tx, changes, now)
+        entries += await move_up(tx, course_id, terms, free, delta, now)
+        await statistics.write(tx, delta)
+        await feed.publish(tx, entries, now)
 
 
 async def move_up(
     tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, delta: StatisticsDelta, now: Instant
-) -> list[Change]:
-    """Seat those who have waited longest, as many as there are free seats (all if None); give what is to be told.
+) -> list[NewFeedEntry]:
+    """Seat those who have waited longest, up to `free` of them (None is all); return the feed entries.
 
     The course must be locked.
     """
@@ -180,7 +180,7 @@ async def move_up(
     if not waiting:
         return []
     seated = await _seat(tx, course_id, waiting, delta, enrolled_at=now, now=now)
-    return [change for enrollment in seated for change in feed_entries.of_standing(enrollment, terms.title, ChangeType.SEAT)]
+    return [entry for enrollment in seated for entry in feed_entries.seat_taken(enrollment, terms.title)]
 
 
 async def _seat(
@@ -194,7 +194,7 @@ async def _seat(
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
         enrollment.enrolled_at = enrolled_at
-    await enrollments.set_standing(tx, list(known.values()), now)
+    await enrollments.set_status(tx, list(known.values()), now)
     new = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
     await enrollments.insert_enrollments(tx, course_id, new, enrolled_at=enrolled_at, now=now)
     await enrollments.add_seats(tx, course_id, len(keys))
@@ -213,8 +213,8 @@ def _check_window(terms: CourseTerms, now: Instant) -> None:
 
 
 async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int) -> None:
-    wanted = await catalogue.list_prerequisites(tx, course_id)
-    missing = set(wanted) - (await enrollments.completed_among(tx, user_id, wanted) if wanted else set())
+    prerequisites = await catalogue.list_prerequisites(tx, course_id)
+    missing = set(prerequisites) - (await enrollments.completed_among(tx, user_id, prerequisites) if prerequisites else set())
     if missing:
         names = ", ".join(str(i) for i in sorted(missing))
         raise Conflict(f"These courses have to be completed first: {names}.", code="PREREQUISITE_MISSING")

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class EnrollmentStatus(StrEnum):
-    """A learner's standing in a course, in the words of the course-room contract."""
+    """The status of an enrollment, in the words of the course-room contract."""
 
     ENROLLED = "ENROLLED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -34,12 +34,12 @@ LIMITED = frozenset({_S.ENROLLED, _S.IN_PROGRESS})
 """Those whose access ends when the course's days of access are over."""
 
 BY_STAFF = frozenset({_S.CERTIFIED, _S.EXPIRED, _S.DROPPED})
-"""What staff may set; the other standings follow from what the learner does."""
+"""What staff may set; the others follow from what the learner does."""
 
 
-def can_become(current: EnrollmentStatus, wanted: EnrollmentStatus) -> bool:
-    """Say whether the status machine allows the step."""
-    return wanted in TRANSITIONS[current]
+def can_become(current: EnrollmentStatus, target: EnrollmentStatus) -> bool:
+    """Return whether the status machine allows the step."""
+    return target in TRANSITIONS[current]
 
 
 def after_activity(current: EnrollmentStatus, *, all_required_complete: bool) -> EnrollmentStatus:
@@ -50,7 +50,7 @@ def after_activity(current: EnrollmentStatus, *, all_required_complete: bool) ->
 
 
 def earned(*, has_activity: bool, was_completed: bool) -> EnrollmentStatus:
-    """Give the status that someone who enrolls again resumes with."""
+    """Return the status with which somebody resumes who enrolls again."""
     if was_completed:
         return _S.COMPLETED
     return _S.IN_PROGRESS if has_activity else _S.ENROLLED

@@ -6,9 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, or_, select, update
 
-from headway.accounts.tables import users
 from headway.courses.evidence import decode_evidence, encode_evidence
-from headway.courses.tables import course_staff, courses
+from headway.courses.tables import courses
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, rows
 from headway.db.types import Id
@@ -19,7 +18,7 @@ from headway.instants import DAY, Instant
 
 
 def status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
-    """Give the condition that an enrollment has one of these statuses."""
+    """Return the condition that an enrollment has one of these statuses."""
     # Not IN: its values would be put into the text at each run, and statements are compiled once.
     return or_(*(enrollments.c.status == status.value for status in statuses))
 
@@ -59,28 +58,6 @@ _lock_page = (
     .with_for_update(of=enrollments)
 )
 
-_standing = (
-    select(
-        courses.c.is_published,
-        courses.c.revision.label("course_revision"),
-        course_staff.c.role,
-        users.c.id.label("known_user_id"),
-        enrollments.c.id.label("enrollment_id"),
-        enrollments.c.updated_at,
-    )
-    .outerjoin(
-        course_staff,
-        and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id)),
-    )
-    .outerjoin(users, users.c.id == bindparam("user_id", type_=Id))
-    .outerjoin(
-        enrollments,
-        and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id),
-    )
-    .where(courses.c.id == bindparam("course_id", type_=Id))
-)
-
-
 _insert = WriteRows(
     enrollments,
     [
@@ -92,7 +69,7 @@ _update_progress = UpdateRows(
     enrollments,
     ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
 )
-_update_standing = UpdateRows(enrollments, ["status", "enrolled_at", "certificate_url", "updated_at"])
+_update_status = UpdateRows(enrollments, ["status", "enrolled_at", "certificate_url", "updated_at"])
 _add_seats = (
     update(courses)
     .where(courses.c.id == bindparam("course_id"))
@@ -153,7 +130,7 @@ async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[Le
 
 
 async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, limit: int) -> list[Enrollment]:
-    """Lock and read enrollments in a course in the order of their learners, up to `most`."""
+    """Lock and read enrollments in a course in the order of their learners, up to `limit`."""
     return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, limit=limit)]
 
 
@@ -166,12 +143,12 @@ async def insert_enrollments(
     await tx.write_rows((_insert, [(*key, *fixed) for key in zip(user_ids, repeat(course_id), ids, strict=False)]))
 
 
-async def set_standing(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
+async def set_status(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
     """Overwrite status, enrollment date and certificate of locked enrollments."""
     for enrollment in changed:
         enrollment.touch(now)
     values = [(e.status.value, e.enrolled_at, e.certificate_url, e.updated_at, e.user_id, e.course_id) for e in changed]
-    await tx.write_rows((_update_standing, values))
+    await tx.write_rows((_update_status, values))
 
 
 async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
@@ -181,7 +158,7 @@ async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
 
 
 def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
-    """Give what overwrites the progress of locked enrollments."""
+    """Return what overwrites the progress of locked enrollments."""
     for enrollment in changed:
         enrollment.touch(now)
     return _update_progress, [
@@ -194,18 +171,18 @@ def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
 
 
 async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> set[int]:
-    """Say which of these courses the learner has completed, also if the learner left them since."""
+    """Return which of these courses the learner completed, also if the learner left them since."""
     found = await tx.all(_completed_among, keys=[(user_id, course_id) for course_id in course_ids])
     return {row["course_id"] for row in found}
 
 
 async def most_active(tx: ReadTransaction, course_id: int) -> int:
-    """Give the learner with the most study time of those who have access to a course that has any."""
+    """Return the learner with the most study time of those with access to a course; there must be one."""
     return int((await tx.one(_most_active, course_id=course_id))["user_id"])
 
 
 async def run_out(tx: ReadTransaction, now: Instant, *, limit: int) -> list[LearnerInCourse]:
-    """Give learners whose days of access are over, by course, up to `most`."""
+    """Return up to `limit` learners whose days of access are over, by course."""
     limited = [(row["id"], now - row["access_days"] * DAY) for row in await tx.all(_limited_courses)]
     if not limited:
         return []
@@ -216,12 +193,3 @@ async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dic
     """Read these learners' enrollments, those that exist."""
     found = (enrollment_of(row) for row in await tx.all(_found, keys=keys))
     return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
-
-
-async def standing(tx: ReadTransaction, *, caller_id: int, user_id: int, course_id: int) -> Row | None:
-    """Give what decides whether a caller may see a learner in a course, and tells one state of that from another.
-
-    The row has is_published, course_revision, role (of the caller in the course's staff), known_user_id, enrollment_id
-    and updated_at. There is none if there is no such course.
-    """
-    return await tx.first(_standing, caller_id=caller_id, user_id=user_id, course_id=course_id)

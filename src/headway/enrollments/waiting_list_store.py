@@ -1,4 +1,4 @@
-"""Who waits for a seat, as rows. Whoever writes them holds the lock on the course."""
+"""Waiting lists as rows. Whoever writes them holds the lock on the course."""
 
 from collections.abc import Collection
 
@@ -37,17 +37,17 @@ _delete = delete(waiting_list).where(
 
 
 async def join(tx: WriteTransaction, *, user_id: int, course_id: int, now: Instant) -> int:
-    """Put a learner at the end, unless the learner waits already; give the position, from 1."""
+    """Append a learner who does not wait already; return the position, from 1."""
     last = (await tx.one(_last, in_course=course_id))["number"]
     await tx.run(_insert, user_id=user_id, course_id=course_id, number=last + 1, now=now)
     return int((await tx.one(_position, user_id=user_id, in_course=course_id))["position"])
 
 
 async def first(tx: ReadTransaction, course_id: int, limit: int) -> list[int]:
-    """Give those who have waited longest, in order."""
+    """Return those who have waited longest, in order."""
     return [row["user_id"] for row in await tx.all(_first, in_course=course_id, limit=limit)]
 
 
 async def remove(tx: WriteTransaction, course_id: int, user_ids: Collection[int]) -> int:
-    """Take learners off the list; give how many were on it."""
+    """Remove learners from the list; return how many were on it."""
     return await tx.run(_delete, in_course=course_id, leaving=[(user_id,) for user_id in user_ids])

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, true
@@ -10,12 +9,13 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, rows
 from headway.db.index_keys import encrypting
-from headway.feed.model import PERSONAL, Change, Entry, Position
+from headway.feed.model import PERSONAL_TYPES, FeedEntry, FeedEvent, NewFeedEntry, Position
+from headway.feed.rendering import render
 from headway.feed.tables import feed, feed_topics
 from headway.instants import Instant
 
 KEPT = 1_000
-"""So many of the newest entries of a topic can be replayed, and up to `_PRUNED_EVERY` more."""
+"""How many of the newest entries of a topic can be replayed; up to `_PRUNED_EVERY` more may be there."""
 _PRUNED_EVERY = 100
 
 _counted = rows("counted", {"topic": Text(), "count": BigInteger()})
@@ -35,38 +35,39 @@ _after = (
     .order_by(feed.c.seq)
     .limit(bindparam("limit"))
 )
-_wanted = rows("wanted", {"topic": Text()})
+_topics = rows("topics", {"topic": Text()})
 _positions = (
     select(feed_topics.c.topic, feed_topics.c.seq, func.min(feed.c.seq).label("oldest"))
-    .select_from(_wanted)
-    .join(feed_topics, feed_topics.c.topic == _wanted.c.topic)
+    .select_from(_topics)
+    .join(feed_topics, feed_topics.c.topic == _topics.c.topic)
     .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
     .group_by(feed_topics.c.topic, feed_topics.c.seq)
 )
-_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_wanted, and_(feed_topics.c.topic == _wanted.c.topic))
+_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_topics, and_(feed_topics.c.topic == _topics.c.topic))
 
 
-async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant) -> None:
-    """Put changes into their topics, in order, and wake those who listen once this is committed.
+async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant) -> None:
+    """Append entries to their topics in order, and wake their followers after the commit.
 
-    Topics stay locked until the transaction ends: this comes last in it, but for the activity log, and once.
+    Topics stay locked until the transaction ends: publish once, and last in it but for the audit log.
     """
-    if not changes:
+    if not entries:
         return
-    counts = Counter(change.topic for change in changes)
-    taken = await tx.all(_take_numbers, counted=sorted(counts.items()))
-    newest = {row["topic"]: row["seq"] for row in taken}
+    counts = Counter(entry.topic for entry in entries)
+    numbered = await tx.all(_take_numbers, counted=sorted(counts.items()))
+    newest = {row["topic"]: row["seq"] for row in numbered}
     upcoming = {topic: newest[topic] - count for topic, count in counts.items()}
     values = []
-    encoded: tuple[Any, str] = (None, "")
-    for change in changes:
-        upcoming[change.topic] += 1
-        if change.data is not encoded[0]:
-            # The same is told in several topics, one after the other.
-            text = msgspec.json.encode(change.data).decode()
-            is_personal = change.type in PERSONAL
-            encoded = (change.data, (await encrypting(tx)).encrypt(text) if is_personal else text)
-        values.append((change.topic, upcoming[change.topic], change.type.value, now, encoded[1]))
+    event: FeedEvent | None = None
+    data = ""
+    for entry in entries:
+        upcoming[entry.topic] += 1
+        if entry.event is not event:
+            # An event goes into several topics, one after the other.
+            event, data = entry.event, render(entry.event)
+            if event.is_personal:
+                data = (await encrypting(tx)).encrypt(data)
+        values.append((entry.topic, upcoming[entry.topic], event.type, now, data))
     await tx.write_rows((_insert, values))
     for topic, seq in newest.items():
         if seq % _PRUNED_EVERY < counts[topic] and seq > KEPT:
@@ -74,23 +75,23 @@ async def publish(tx: WriteTransaction, changes: Sequence[Change], now: Instant)
     await tx.notify(counts.keys())
 
 
-async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: int) -> list[Entry]:
-    """Read a topic's entries that come after a number, in order, up to `most`."""
+async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: int) -> list[FeedEntry]:
+    """Read the entries of a topic after a number in order, up to `limit`."""
     found = await tx.all(_after, topic=topic, after=after, limit=limit)
-    return [Entry(row[0], row[1], row[2], row[3], _data(tx, row)) for row in found]
+    return [FeedEntry(row[0], row[1], row[2], row[3], _data(tx, row)) for row in found]
 
 
 def _data(tx: ReadTransaction, row: Row) -> msgspec.Raw:
-    text = tx.keyring.decrypt(row["data"]) if row["type"] in PERSONAL else row["data"]
+    text = tx.keyring.decrypt(row["data"]) if row["type"] in PERSONAL_TYPES else row["data"]
     return msgspec.Raw(text.encode())
 
 
 async def position(tx: ReadTransaction, topic: str) -> Position:
-    """Say how far a topic goes."""
-    row = await tx.first(_positions, wanted=[(topic,)])
+    """Return the position of a topic."""
+    row = await tx.first(_positions, topics=[(topic,)])
     return Position(0, 0) if row is None else Position(row["seq"], row["oldest"] or 0)
 
 
 async def newest(tx: ReadTransaction, topics: Collection[str]) -> dict[str, int]:
-    """Give the newest number of each of these topics that has one."""
-    return {row["topic"]: row["seq"] for row in await tx.all(_newest, wanted=[(topic,) for topic in topics])}
+    """Return the newest number of each of these topics that has one."""
+    return {row["topic"]: row["seq"] for row in await tx.all(_newest, topics=[(topic,) for topic in topics])}

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Table, Text, or_
 
 from headway.db.types import Timestamp, encrypted_column, metadata
-from headway.feed.model import PERSONAL
+from headway.feed.model import PERSONAL_TYPES
 
 feed_topics = Table(
     "feed_topics",
@@ -22,7 +22,7 @@ feed = Table(
     Column("at", Timestamp, nullable=False),
     encrypted_column(
         "data",
-        rows=lambda table: or_(*(table.c.type == kind.value for kind in sorted(PERSONAL))),
+        rows=lambda table: or_(*(table.c.type == kind for kind in sorted(PERSONAL_TYPES))),
         comment="JSON; encrypted where it is personal",
     ),
     sqlite_with_rowid=False,

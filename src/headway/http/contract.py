@@ -1,5 +1,6 @@
 """A contract as the server sees it: its routes, and how it renders errors."""
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,6 +8,8 @@ import msgspec
 from litestar import Router
 
 from headway.errors import FieldError, HeadwayError
+
+_WORD = re.compile(r"_([a-z])")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -37,3 +40,8 @@ class Contract(NamedTuple):
     def owns(self, path: str) -> bool:
         """Return whether a path belongs to this contract."""
         return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
+
+
+def camel_case(path: str) -> str:
+    """Return a field's path in camel case: `parts[0].max_grade` becomes `parts[0].maxGrade`."""
+    return _WORD.sub(lambda match: match[1].upper(), path)

@@ -122,10 +122,10 @@ class OuladImport:
 
     async def _course(self, run: _CourseRun, summary: Summary) -> CourseTree:
         summary.courses += 1
-        tree = await self._services.catalogue.find_by_slug(run.slug)
+        tree = await self._services.courses.find_by_slug(run.slug)
         if tree is None:
             owner = await self._services.accounts.ensure(role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
-            tree = await self._services.catalogue.create(_new_course(run), owner_id=owner.id)
+            tree = await self._services.course_editing.create(_new_course(run), owner_id=owner.id)
             summary.new_courses += 1
         return tree
 

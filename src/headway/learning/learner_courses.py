@@ -1,16 +1,17 @@
-"""What learners see of their courses, and what they declare done."""
+"""Courses as learners see them, and modules that they declare complete."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from headway.accounts import users_store as users
+from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Evidence, Percent
-from headway.courses.model import CourseStructure
+from headway.courses.model import CourseStructure, CourseTree
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database, ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
-from headway.enrollments.access import require_known, require_staff
+from headway.enrollments.authorization import require_known, require_staff
 from headway.enrollments.model import Enrollment, NamedEnrollment
 from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Conflict, Forbidden, NotFound
@@ -22,7 +23,7 @@ from headway.learning.study_time import Moment
 
 
 class CourseProgress(NamedTuple):
-    """How far a learner is in a course. `percent` is in hundredths."""
+    """A learner's progress in a course. `percent` is in hundredths."""
 
     course_id: int
     title: str
@@ -42,11 +43,17 @@ class LearnerCourses:
         self._clock = clock
         self._structures = structures
 
+    async def find_course(self, caller: Caller | None, course_id: int) -> CourseTree:
+        """Read a course with everything in it, if the caller may know of it. Raises NotFound COURSE_NOT_FOUND."""
+        async with self._database.read() as tx:
+            await require_known(tx, caller, course_id)
+            return await courses.tree(tx, course_id)
+
     async def progress(self, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
         async with self._database.read() as tx:
             found, total = await enrollment_lists.list_of_user(tx, user_id, limit=limit, offset=(page - 1) * limit)
-            return await self._told(tx, user_id, found), total
+            return await self._progress(tx, user_id, found), total
 
     async def complete_module(self, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
         """Declare all units of a module complete.
@@ -77,8 +84,8 @@ class LearnerCourses:
                 )
             await advance(tx, [change], now)
             (stored,) = await enrollment_lists.list_keys(tx, [key])
-            (told,) = await self._told(tx, caller.user_id, [stored])
-        return told
+            (progress,) = await self._progress(tx, caller.user_id, [stored])
+        return progress
 
     async def list_enrollments(
         self, caller: Caller, course_id: int, *, status: Sequence[EnrollmentStatus] = (), page: int, limit: int
@@ -91,15 +98,17 @@ class LearnerCourses:
             await require_staff(tx, caller, course_id)
             return await enrollment_lists.list_in_course(tx, course_id, statuses=status, limit=limit, offset=(page - 1) * limit)
 
-    async def name_of(self, user_id: int) -> str:
-        """Give a user's name. Raises NotFound USER_NOT_FOUND."""
+    async def find_name(self, user_id: int) -> str:
+        """Return the name of a user. Raises NotFound USER_NOT_FOUND."""
         async with self._database.read() as tx:
             user = await users.find(tx, user_id)
         if user is None:
             raise NotFound("There is no such user.", code="USER_NOT_FOUND")
         return user.name
 
-    async def _told(self, tx: ReadTransaction, user_id: int, found: Sequence[tuple[Enrollment, str]]) -> list[CourseProgress]:
+    async def _progress(
+        self, tx: ReadTransaction, user_id: int, found: Sequence[tuple[Enrollment, str]]
+    ) -> list[CourseProgress]:
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment, _ in found}
         structures = await self._structures.get(tx, revisions, revisions)
         completed = await activity.completed_units(tx, [(user_id, course_id) for course_id in revisions])

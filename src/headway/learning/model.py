@@ -3,7 +3,7 @@ which declare how far a learner is in a unit.
 """
 
 from enum import StrEnum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,35 @@ class ActivityType(StrEnum):
     SESSION_END = "session_end"
 
 
+_NO_METRICS = EngagementMetrics()
+
+
+class EventContent(NamedTuple):
+    """All of an event that a repetition must have in common with it; the fields are named as the columns are."""
+
+    activity_type: str
+    course_id: int
+    module_id: int | None
+    unit_id: int | None
+    duration_seconds: float | None
+    scroll_depth: float | None
+    video_watch_percentage: float | None
+    interaction_count: int | None
+    start_time: Instant | None
+    end_time: Instant | None
+    session_id: str | None
+    metadata: str | None
+
+    def repeats(self, stored: "EventContent | None", *, names_module: bool) -> bool:
+        """Return whether this is the content of a stored event.
+
+        A module that the client did not name follows from the unit, which may have been in another one at the time.
+        """
+        if stored is None or names_module:
+            return self == stored
+        return self._replace(module_id=None) == stored._replace(module_id=None)
+
+
 class Event(msgspec.Struct, frozen=True):
     """One thing a learner did. Times are as the client gave them; `metadata` is canonical JSON text of an object."""
 
@@ -65,6 +94,24 @@ class Event(msgspec.Struct, frozen=True):
             quiz_score_percent=self.quiz_score_percent,
             is_viewed=self.activity_type is ActivityType.UNIT_VIEW,
             is_marked_complete=self.activity_type is ActivityType.UNIT_COMPLETE,
+        )
+
+    def content(self, module_id: int | None) -> EventContent:
+        """Return the event's content, with the module that the client named or the unit implies."""
+        metrics = self.metrics or _NO_METRICS
+        return EventContent(
+            self.activity_type.value,
+            self.course_id,
+            module_id,
+            self.unit_id,
+            self.duration_seconds,
+            metrics.scroll_depth,
+            metrics.video_watch_percentage,
+            metrics.interaction_count,
+            self.start_time,
+            self.end_time,
+            self.session_id,
+            self.metadata,
         )
 
 

@@ -12,15 +12,16 @@ import msgspec
 from headway.courses.completion import COMPLETE, NO_EVIDENCE, Evidence, percent_of_course, percent_of_unit
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
-from headway.enrollments.statistics_store import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.status import EnrollmentStatus, after_activity
 from headway.feed import store as feed
 from headway.instants import Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
-from headway.learning.feed_entries import of_changes
+from headway.learning.feed_entries import progress_entries
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Moment, Span
 from headway.learning.unit_progress import UnitProgress
@@ -87,7 +88,7 @@ class _Gain(NamedTuple):
 
 
 async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: Instant) -> dict[UnitKey, UnitProgress]:
-    """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and tallies.
+    """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and statistics.
 
     Live clients are told of what they can see, which has to come last in a transaction. Gives the progress in all units
     touched. The number of statements does not depend on how many walks or steps there are.
@@ -112,12 +113,14 @@ async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: 
         activity.day_rows(writes.days),
         activity.unit_rows(writes.units, now),
         enrollments.progress_rows(writes.enrollments, now),
-        writes.statistics.rows(tx.shard),
+        statistics_store.delta_rows(writes.statistics, tx.shard),
     )
     entries = [
         entry
         for change, earlier in zip(changes, before, strict=True)
-        for entry in of_changes(earlier, change.enrollment, change.structure.title, writes.visible.get(change.learner, ()))
+        for entry in progress_entries(
+            earlier, change.enrollment, change.structure.title, writes.visible.get(change.learner, ())
+        )
     ]
     await feed.publish(tx, entries, now)
     return units

@@ -11,7 +11,9 @@ from headway.db.database import Database, ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
-from headway.enrollments.access import require_known, require_staff
+from headway.enrollments.access import decide
+from headway.enrollments.access_store import read_facts
+from headway.enrollments.authorization import course_not_found, require_known, require_staff
 from headway.enrollments.model import Enrollment, Order, Part, Sort
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.identity import Caller
@@ -24,11 +26,8 @@ from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 
-class Standing(NamedTuple):
-    """That a caller may see a learner in a course; `version` tells one state of what is seen from another.
-
-    It is None where the learner is not enrolled.
-    """
+class ProgressAccess(NamedTuple):
+    """Permission to see a learner in a course. `version` changes with what there is to see; None if not enrolled."""
 
     course_id: int
     user_id: int
@@ -60,44 +59,40 @@ class ProgressReads:
         self._structures = structures
         self._ingest = ingest
 
-    async def standing(self, caller: Caller, course_id: int, user_id: int) -> Standing:
-        """Let learners see themselves, and staff those in their courses.
+    async def authorize(self, caller: Caller, course_id: int, user_id: int) -> ProgressAccess:
+        """Check that a caller may see a learner's progress in a course.
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
         async with self._database.read(single_statement=True) as tx:
-            row = await enrollments.standing(tx, caller_id=caller.user_id, user_id=user_id, course_id=course_id)
-        is_staff = row is not None and (caller.sees_all or row["role"] is not None)
-        is_own = user_id == caller.user_id
-        is_known = row is not None and (row["is_published"] or is_staff or (is_own and row["enrollment_id"] is not None))
-        if row is None or not is_known:
-            raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-        if not is_own and not is_staff:
+            stored = await read_facts(tx, caller, course_id, user_id)
+        access = decide(None if stored is None else stored.facts)
+        if stored is None or not access.knows_course:
+            raise course_not_found()
+        if not access.sees_learner:
             raise Forbidden("Only the learner and the staff of the course may see this.")
-        if row["known_user_id"] is None:
+        if not stored.is_user:
             raise _no_user()
-        is_enrolled = row["enrollment_id"] is not None
-        version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if is_enrolled else None
-        return Standing(course_id, user_id, version)
+        return ProgressAccess(course_id, user_id, stored.version)
 
-    async def progress(self, of: Standing, *, is_whole: bool = False) -> LearnerProgress:
+    async def progress(self, access: ProgressAccess, *, is_whole: bool = False) -> LearnerProgress:
         """Read a learner's progress in a course as of one moment; with all units of the course if `is_whole`."""
         async with self._database.read(single_statement=not is_whole) as tx:
-            found = await learner_progress.read(tx, of.user_id, of.course_id)
+            found = await learner_progress.read(tx, access.user_id, access.course_id)
             if found is None:
                 return LearnerProgress(None, [], {})
             enrollment, units = found
             if not is_whole:
                 return LearnerProgress(enrollment, units, {})
-            revisions = {of.course_id: enrollment.course_revision}
-            structure = (await self._structures.get(tx, [of.course_id], revisions))[of.course_id]
+            revisions = {access.course_id: enrollment.course_revision}
+            structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
         return LearnerProgress(enrollment, units, _untouched(structure, units))
 
     async def list_progress(
         self,
         caller: Caller,
         course_id: int,
-        wanted: Order,
+        order: Order,
         *,
         page: int,
         limit: int,
@@ -109,14 +104,14 @@ class ProgressReads:
         first = (page - 1) * limit
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
-            total, completed = await statistics.count_by_status(tx, course_id, wanted.statuses)
+            total, completed = await statistics.count_by_status(tx, course_id, order.statuses)
             found: list[Enrollment] = []
             # Those without a date come after those with one, whatever the order.
-            by_date = wanted.sort is Sort.COMPLETED_AT
+            by_date = order.sort is Sort.COMPLETED_AT
             parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
             for part in parts:
                 found += await enrollment_lists.list_sorted(
-                    tx, course_id, wanted, part, limit=limit - len(found), offset=max(first, 0)
+                    tx, course_id, order, part, limit=limit - len(found), offset=max(first, 0)
                 )
                 first -= part.size
             return ProgressPage(await _with_units(tx, found), total)
@@ -128,19 +123,19 @@ class ProgressReads:
 
         Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        asked = list(dict.fromkeys(user_ids))
+        learner_ids = list(dict.fromkeys(user_ids))
         async with self._database.read() as tx:
-            if set(asked) <= {caller.user_id}:
+            if set(learner_ids) <= {caller.user_id}:
                 await require_known(tx, caller, course_id)
             else:
                 await require_staff(tx, caller, course_id)
-            found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in asked])
-            enrolled = [found[user_id, course_id] for user_id in asked if (user_id, course_id) in found]
-            missing = [user_id for user_id in asked if (user_id, course_id) not in found]
+            found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
+            enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
+            missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
             return await _with_units(tx, enrolled), missing
 
     async def analytics_version(self, caller: Caller, course_id: int) -> str:
-        """Tell one state of a course's figures from another, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
+        """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         async with self._database.read() as tx:
             await require_staff(tx, caller, course_id)
             revision = await statistics.revision(tx, course_id)
@@ -177,7 +172,7 @@ class ProgressReads:
 
 
 def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
-    """Give the status of the units without progress; one with progress is never locked."""
+    """Return the status of the units without progress; one with progress is never locked."""
     touched = {unit.unit_id for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     return {

@@ -10,14 +10,15 @@ from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.errors import FieldError
 from headway.instants import SECOND, Instant
 from headway.learning import store as activity
-from headway.learning.model import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
+from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
-from headway.learning.store import Content, EventKey, EventRow
+from headway.learning.store import EventKey, EventRow
 from headway.learning.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
 
 _ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
 _NO_MOMENT = Moment(0, 0, is_shifted=False)
+_NO_CONTENT = EventContent("", 0, *[None] * 10)
 
 
 class _Entry:
@@ -32,7 +33,7 @@ class _Entry:
         self.moment = _NO_MOMENT
         self.refusal: Verdict | None = None
         self.verdict = _ACCEPTED
-        self.content: Content = ()
+        self.content = _NO_CONTENT
         self.key: EventKey = (report.user_id, observation.event_id or "")
 
     def refuse(self, field: str, message: str, refusal: Refusal = Refusal.UNKNOWN) -> None:
@@ -141,7 +142,7 @@ def _admit(entry: _Entry, structure: CourseStructure | None, enrollment: Enrollm
     unit = structure.units.get(observation.unit_id) if structure and observation.unit_id is not None else None
     module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
     if isinstance(observation, Event):
-        entry.content = activity.content_of(observation, module_id)
+        entry.content = observation.content(module_id)
     if structure is None:
         entry.refuse("course_id", "does not exist")
     elif enrollment is None or not enrollment.is_open(now):
@@ -172,17 +173,10 @@ async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
         key, event_id = entry.key, entry.observation.event_id
         if key in inserted and first[key] is entry:
             continue
-        if _is_same(entry, contents.get(key)):
+        if entry.content.repeats(contents.get(key), names_module=entry.observation.module_id is not None):
             entry.verdict = Verdict(Outcome.DUPLICATE, event_id)
         elif entry.refusal is None:
             entry.verdict = Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
-
-
-def _is_same(entry: _Entry, stored: Content | None) -> bool:
-    """Compare content; a module that the unit implies may have been another one at the time."""
-    if stored is None or entry.observation.module_id is not None:
-        return stored == entry.content
-    return activity.without_module(stored) == activity.without_module(entry.content)
 
 
 def _row(entry: _Entry) -> EventRow:

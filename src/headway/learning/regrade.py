@@ -8,7 +8,7 @@ from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics_store import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.status import LIMITED, EnrollmentStatus
 from headway.instants import Instant
 from headway.learning import store as activity
@@ -22,7 +22,7 @@ async def regrade(
     """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
 
     Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
-    What that does to its tallies goes into `moves`.
+    What that does to its statistics goes into `delta`.
     """
     changed = [
         unit_id

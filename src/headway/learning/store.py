@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Text, and_, case, func, select
 
-from headway.courses.completion import COMPLETE, EngagementMetrics
+from headway.courses.completion import COMPLETE
 from headway.courses.evidence import decode_evidence, encode_evidence
 from headway.courses.tables import units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
@@ -14,12 +14,11 @@ from headway.db.dialects import WriteRows, rows
 from headway.db.types import Id
 from headway.enrollments.model import LearnerInCourse
 from headway.instants import Day, Instant
-from headway.learning.model import Event
+from headway.learning.model import Event, EventContent
 from headway.learning.study_time import Moment, Span
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from headway.learning.unit_progress import UnitProgress, UnitStatus
 
-_NO_METRICS = EngagementMetrics()
 _encode = msgspec.json.Encoder().encode
 _decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
 COURSE_ALONE = 0
@@ -37,27 +36,11 @@ StateKey = tuple[int, int, int, Day]
 """(user_id, course_id, unit_id, day): a unit, or COURSE_ALONE, and a day on which it was studied, or NO_DAY."""
 SpansByUnit = dict[int, list[Span]]
 """What was studied on a day, by unit id; COURSE_ALONE for claims without a unit."""
-Content = tuple[Any, ...]
-"""All of an event that a repetition must have in common with it, in the order of the columns."""
 EventRow = tuple[Any, ...]
 """(user_id, event_id, *content, *placed): an event as stored."""
 
 
-_CONTENT = [
-    "activity_type",
-    "course_id",
-    "module_id",
-    "unit_id",
-    "duration_seconds",
-    "scroll_depth",
-    "video_watch_percentage",
-    "interaction_count",
-    "start_time",
-    "end_time",
-    "session_id",
-    "metadata",
-]
-_MODULE = _CONTENT.index("module_id")
+_CONTENT = EventContent._fields
 _PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted"]
 
 _insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
@@ -133,31 +116,7 @@ _units_of_learners = (
 )
 
 
-def content_of(event: Event, module_id: int | None) -> Content:
-    """Give an event's content, with the module that its unit implies."""
-    metrics = event.metrics or _NO_METRICS
-    return (
-        event.activity_type.value,
-        event.course_id,
-        module_id,
-        event.unit_id,
-        event.duration_seconds,
-        metrics.scroll_depth,
-        metrics.video_watch_percentage,
-        metrics.interaction_count,
-        event.start_time,
-        event.end_time,
-        event.session_id,
-        event.metadata,
-    )
-
-
-def without_module(content: Content) -> Content:
-    """Give content but for its module."""
-    return content[:_MODULE] + content[_MODULE + 1 :]
-
-
-def event_row(key: EventKey, content: Content, event: Event, moment: Moment, received_at: Instant) -> EventRow:
+def event_row(key: EventKey, content: EventContent, event: Event, moment: Moment, received_at: Instant) -> EventRow:
     """Give an event as it is stored: its content, and how it was placed in time."""
     return (*key, *content, event.sent_at, received_at, moment.at, moment.claimed, moment.is_shifted)
 
@@ -167,11 +126,11 @@ async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set
     return await tx.insert_new(_insert_events, sorted(events))
 
 
-async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, Content]:
+async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, EventContent]:
     """Read back the contents of stored events."""
     if not keys:
         return {}
-    return {(row[0], row[1]): tuple(row)[2:] for row in await tx.all(_contents, keys=keys)}
+    return {(row[0], row[1]): EventContent(*tuple(row)[2:]) for row in await tx.all(_contents, keys=keys)}
 
 
 async def read_state(

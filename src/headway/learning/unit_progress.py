@@ -57,12 +57,12 @@ class UnitProgress(msgspec.Struct):
 
     @property
     def counted_as(self) -> tuple[bool, int]:
-        """What the tallies follow from: as long as it is equal, so are they."""
+        """What the statistics follow from: while it is equal, they are."""
         return self.is_complete, self.duration_seconds
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
-        """What this adds to the tallies of its course."""
+        """What this adds to the statistics of its course."""
         return unit_statistics(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func, or_, s
 from headway.courses.tables import courses
 from headway.db.database import ReadTransaction, Row
 from headway.db.types import Id
-from headway.enrollments.statistics_store import REVISION
+from headway.enrollments.statistics import REVISION
 from headway.enrollments.status import OPEN
 from headway.enrollments.tables import course_statistics, enrollments, waiting_list
 from headway.feed.tables import feed, feed_topics

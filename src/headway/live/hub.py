@@ -8,8 +8,8 @@ from contextlib import suppress
 import structlog
 
 from headway.errors import Unavailable
-from headway.feed.model import Entry
-from headway.live.subscriptions import Subscriptions
+from headway.feed.model import FeedEntry
+from headway.feed.service import Feed
 
 _TAIL = 256
 _LOOK_EVERY_SECONDS = 2.0
@@ -25,12 +25,12 @@ class Follower:
         self._is_woken = asyncio.Event()
 
     def wake(self, topic: str) -> None:
-        """Say that there may be something new in a topic."""
+        """Wake the follower for a topic."""
         self._woken.add(topic)
         self._is_woken.set()
 
     async def wait(self) -> set[str]:
-        """Wait until there may be something new, and give the topics."""
+        """Wait until there may be new entries, and return their topics."""
         await self._is_woken.wait()
         self._is_woken.clear()
         woken, self._woken = self._woken, set()
@@ -43,7 +43,7 @@ class _Topic:
     def __init__(self, newest: int) -> None:
         self.followers: set[Follower] = set()
         self.newest = newest
-        self.tail: deque[Entry] = deque(maxlen=_TAIL)
+        self.tail: deque[FeedEntry] = deque(maxlen=_TAIL)
         self.is_stale = True
         self.reading = asyncio.Lock()
 
@@ -55,14 +55,14 @@ class Hub:
     server; so every two seconds one query looks at the newest numbers of all topics that are followed.
     """
 
-    def __init__(self, changes: Subscriptions) -> None:
-        self._changes = changes
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
         self._topics: dict[str, _Topic] = {}
-        changes.listen(self._announced)
+        feed.listen(self._announced)
 
     async def follow(self, follower: Follower, topic: str) -> int:
-        """Wake the follower from now on for a topic; give its newest number. Raises Unavailable."""
-        newest = (await self._changes.newest([topic])).get(topic, 0)
+        """Wake the follower from now on for a topic; return the newest number. Raises Unavailable."""
+        newest = (await self._feed.read_newest([topic])).get(topic, 0)
         known = self._topics.setdefault(topic, _Topic(newest))
         known.followers.add(follower)
         return newest
@@ -75,8 +75,8 @@ class Hub:
             if not known.followers:
                 del self._topics[topic]
 
-    async def after(self, topic: str, seq: int) -> list[Entry]:
-        """Give a followed topic's entries after a number, in order, some at a time; none if there are none (any more).
+    async def after(self, topic: str, seq: int) -> list[FeedEntry]:
+        """Return some entries of a followed topic after a number, in order; none if there are none (any more).
 
         The first one is not `seq + 1` where that is no longer kept. Raises Unavailable.
         """
@@ -87,7 +87,7 @@ class Hub:
             while known.is_stale:
                 known.is_stale = False
                 try:
-                    read, _ = await self._changes.after(topic, known.newest, limit=_TAIL)
+                    read, _ = await self._feed.read_after(topic, known.newest, limit=_TAIL)
                 except BaseException:
                     known.is_stale = True
                     raise
@@ -99,7 +99,7 @@ class Hub:
             return []
         if known.tail and known.tail[0].seq <= seq + 1:
             return [entry for entry in known.tail if entry.seq > seq]
-        entries, _ = await self._changes.after(topic, seq, limit=_TAIL)
+        entries, _ = await self._feed.read_after(topic, seq, limit=_TAIL)
         return entries
 
     async def look(self) -> None:
@@ -108,7 +108,7 @@ class Hub:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
             if self._topics:
                 with suppress(Unavailable):
-                    newest = await self._changes.newest(list(self._topics))
+                    newest = await self._feed.read_newest(list(self._topics))
                     self._announced([topic for topic, seq in newest.items() if seq > self._known(topic)])
 
     def _known(self, topic: str) -> int:

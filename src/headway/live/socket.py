@@ -15,7 +15,7 @@ from litestar.handlers import WebsocketRouteHandler
 from msgspec import Meta
 
 from headway.errors import Forbidden, HeadwayError, Invalid, Unauthenticated, Unavailable
-from headway.feed.model import LARGEST_SEQ, Entry
+from headway.feed.model import LARGEST_SEQ, FeedEntry
 from headway.http.authentication import Authentication
 from headway.identity import Caller
 from headway.instants import iso
@@ -51,8 +51,8 @@ class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe"):
     topic: str
 
 
-class Told(msgspec.Struct):
-    """A change in its place."""
+class EntryMessage(msgspec.Struct):
+    """An entry of a followed topic."""
 
     type: str
     topic: str
@@ -69,16 +69,16 @@ class Live:
     """The route, and what it needs. `origins` are those beside the server's own whose pages may connect; `*` is any."""
 
     def __init__(
-        self, hub: Hub, changes: Subscriptions, authentication: Authentication, metrics: Metrics, *, origins: list[str]
+        self, hub: Hub, subscriptions: Subscriptions, authentication: Authentication, metrics: Metrics, *, origins: list[str]
     ) -> None:
         self._hub = hub
-        self._changes = changes
+        self._subscriptions = subscriptions
         self._authentication = authentication
         self._metrics = metrics
         self._origins = origins
 
     def route(self) -> WebsocketRouteHandler:
-        """Make the route; it lets callers in by itself."""
+        """Return the route; it authenticates callers itself."""
 
         async def serve(socket: WebSocket[Any, Any, Any]) -> None:
             await self._serve(socket)
@@ -90,7 +90,7 @@ class Live:
             await socket.close(FORBIDDEN_ORIGIN, "This origin may not connect.")
             return
         await socket.accept()
-        connection = _Connection(socket, self._hub, self._changes, self._authentication)
+        connection = _Connection(socket, self._hub, self._subscriptions, self._authentication)
         self._metrics.live_connections.inc()
         try:
             await connection.run()
@@ -107,7 +107,7 @@ class Live:
             self._metrics.live_connections.dec()
 
     def _may_connect(self, socket: WebSocket[Any, Any, Any]) -> bool:
-        """Keep pages of other origins out (RFC 6455, section 10.2); clients that are no browsers send no Origin."""
+        """Reject pages of other origins (RFC 6455, section 10.2); clients other than browsers send no Origin."""
         origin = socket.headers.get("origin")
         if origin is None or "*" in self._origins or origin.rstrip("/") in self._origins:
             return True
@@ -122,11 +122,11 @@ class _Connection:
     """One client: its caller, and how far it is in each topic."""
 
     def __init__(
-        self, socket: WebSocket[Any, Any, Any], hub: Hub, changes: Subscriptions, authentication: Authentication
+        self, socket: WebSocket[Any, Any, Any], hub: Hub, subscriptions: Subscriptions, authentication: Authentication
     ) -> None:
         self._socket = socket
         self._hub = hub
-        self._changes = changes
+        self._subscriptions = subscriptions
         self._authentication = authentication
         self._follower = Follower()
         self._reached: dict[str, int] = {}
@@ -137,7 +137,7 @@ class _Connection:
         """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError."""
         caller = await self._authenticate()
         await self._send({"type": "ready", "userId": str(caller.user_id)})
-        tasks = [asyncio.create_task(each) for each in (self._listen(caller), self._tell(), self._check())]
+        tasks = [asyncio.create_task(each) for each in (self._listen(caller), self._send_entries(), self._check())]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -184,12 +184,12 @@ class _Connection:
                     self._hub.unfollow(self._follower, message.topic)
                 await self._send({"type": "unsubscribed", "topic": message.topic})
 
-    async def _subscribe(self, caller: Caller, wanted: Subscribe) -> None:
-        topic = wanted.topic
+    async def _subscribe(self, caller: Caller, request: Subscribe) -> None:
+        topic = request.topic
         try:
             if topic not in self._reached and len(self._reached) >= _MAX_TOPICS:
                 raise Invalid.field("topic", f"is one too many: {_MAX_TOPICS} can be followed at once")
-            await self._changes.check(caller, topic)
+            await self._subscriptions.check(caller, topic)
             newest = await self._hub.follow(self._follower, topic)
         except HeadwayError as error:
             message = error.fields[0].message if error.fields else error.message
@@ -197,28 +197,28 @@ class _Connection:
             return
         async with self._sending:
             await self._put({"type": "subscribed", "topic": topic, "seq": newest})
-            self._reached[topic] = newest if wanted.after is None else min(wanted.after, newest)
+            self._reached[topic] = newest if request.after is None else min(request.after, newest)
         self._follower.wake(topic)
 
-    async def _tell(self) -> None:
+    async def _send_entries(self) -> None:
         while True:
             for topic in await self._follower.wait():
                 try:
-                    await self._tell_topic(topic)
+                    await self._send_topic(topic)
                 except Unavailable:
                     await asyncio.sleep(1)
                     self._follower.wake(topic)
 
-    async def _tell_topic(self, topic: str) -> None:
+    async def _send_topic(self, topic: str) -> None:
         while topic in self._reached:
             entries = await self._hub.after(topic, self._reached[topic])
             if not entries:
                 return
             for entry in entries:
                 async with self._sending:
-                    await self._tell_entry(entry)
+                    await self._send_entry(entry)
 
-    async def _tell_entry(self, entry: Entry) -> None:
+    async def _send_entry(self, entry: FeedEntry) -> None:
         reached = self._reached.get(entry.topic)
         if reached is None or entry.seq <= reached:
             return
@@ -226,10 +226,10 @@ class _Connection:
             # What lies between is no longer kept: the client has to read the state anew.
             await self._put({"type": "resync", "topic": entry.topic, "seq": entry.seq - 1})
         self._reached[entry.topic] = entry.seq
-        await self._put(Told(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
+        await self._put(EntryMessage(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
 
     async def _check(self) -> None:
-        """Look again and again whether the caller still stands, and may still follow what it follows."""
+        """Check at intervals that the token is still valid, and that the caller may still follow its topics."""
         while True:
             await asyncio.sleep(_CHECK_EVERY_SECONDS)
             try:
@@ -241,7 +241,7 @@ class _Connection:
 
     async def _recheck(self, caller: Caller, topic: str) -> None:
         try:
-            await self._changes.check(caller, topic)
+            await self._subscriptions.check(caller, topic)
         except Forbidden as error:
             if self._reached.pop(topic, None) is not None:
                 self._hub.unfollow(self._follower, topic)

@@ -4,11 +4,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from headway.errors import Invalid
 from headway.instants import Instant
+
+MAX_LENGTH = 5_000
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What one user wrote to another."""
+    """A message from one user to another."""
 
     id: str
     sender_id: int
@@ -19,7 +22,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """What a user and a peer wrote to each other: the newest of it, and how much the user has not read."""
+    """The messages between a user and a peer: the newest one, and how many the user has not read."""
 
     peer_id: int
     peer_name: str
@@ -33,3 +36,9 @@ class Peer(NamedTuple):
     user_id: int
     name: str
     shared_courses: list[tuple[int, str]]
+
+
+def check_message(text: str) -> None:
+    """Reject an empty message, and one that is too long. Raises Invalid."""
+    if not text.strip() or len(text) > MAX_LENGTH or "\0" in text:
+        raise Invalid.field("message", f"must have 1 to {MAX_LENGTH} characters, none of them NUL")

@@ -83,5 +83,5 @@ async def list_peers(tx: ReadTransaction, user_id: int, *, limit: int, offset: i
 
 
 async def may_write(tx: ReadTransaction, sender_id: int, receiver_id: int) -> bool:
-    """Say whether two users learn in the same course, or one teaches the other."""
+    """Return whether two users learn in the same course, or one teaches the other."""
     return bool((await tx.one(_may_write, sender_id=sender_id, receiver_id=receiver_id))["may"])

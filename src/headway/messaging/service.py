@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from headway.db.database import Database
-from headway.errors import Forbidden, Invalid, NotFound
+from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
-from headway.feed.model import Change, ChangeType, topic_of_user
+from headway.feed.model import MessageSent, MessagesRead, new_entries, user_topic
 from headway.ids import NewId
-from headway.instants import Clock, iso
+from headway.instants import Clock
 from headway.messaging import peers_store as peers
 from headway.messaging import store as messages
-from headway.messaging.model import Conversation, Message, Peer
-
-_LONGEST = 5_000
+from headway.messaging.model import Conversation, Message, Peer, check_message
 
 
 class Conversations(NamedTuple):
@@ -38,23 +38,15 @@ class Messaging:
 
     async def send(self, sender_id: int, receiver_id: int, text: str) -> Message:
         """Write to a peer, a tutor of a shared course, or as a tutor to a learner. Raises Invalid, Forbidden NOT_A_PEER."""
-        if not text.strip() or len(text) > _LONGEST or "\0" in text:
-            raise Invalid.field("message", f"must have 1 to {_LONGEST} characters, none of them NUL")
+        check_message(text)
         now = self._clock()
         message = Message(self._new_id(), sender_id, receiver_id, text, is_read=False, created_at=now)
         async with self._database.write() as tx:
             if sender_id == receiver_id or not await peers.may_write(tx, sender_id, receiver_id):
                 raise Forbidden("Messages go to peers, and between tutors and their learners.", code="NOT_A_PEER")
             await messages.insert_message(tx, message)
-            data = {
-                "id": message.id,
-                "senderId": str(sender_id),
-                "receiverId": str(receiver_id),
-                "message": text,
-                "createdAt": iso(now),
-            }
-            topics = topic_of_user(sender_id), topic_of_user(receiver_id)
-            await feed.publish(tx, [Change(topic, ChangeType.MESSAGE, data) for topic in topics], now)
+            event = MessageSent(message.id, sender_id, receiver_id, text, now)
+            await feed.publish(tx, new_entries(event, user_topic(sender_id), user_topic(receiver_id)), now)
         return message
 
     async def list_messages(self, user_id: int, *, peer_id: int | None, page: int, limit: int) -> tuple[list[Message], int]:
@@ -77,18 +69,16 @@ class Messaging:
         if found.receiver_id != user_id:
             raise Forbidden("Only its receiver marks a message as read.")
         await self._mark(user_id, found.sender_id, message_id)
-        return Message(found.id, found.sender_id, found.receiver_id, found.message, is_read=True, created_at=found.created_at)
+        return msgspec.structs.replace(found, is_read=True)
 
     async def mark_conversation_read(self, user_id: int, peer_id: int) -> int:
-        """Mark all that a peer wrote to the user as read; give how many messages were not."""
+        """Mark all messages from a peer as read; return how many were unread."""
         return await self._mark(user_id, peer_id, None)
 
     async def _mark(self, user_id: int, peer_id: int, message_id: str | None) -> int:
         async with self._database.write() as tx:
             count = await messages.mark_read(tx, user_id, peer_id, message_id)
             if count:
-                data = {"readerId": str(user_id), "senderId": str(peer_id), "messageId": message_id}
-                topics = topic_of_user(user_id), topic_of_user(peer_id)
-                changes = [Change(topic, ChangeType.MESSAGES_READ, data) for topic in topics]
-                await feed.publish(tx, changes, self._clock())
+                event = MessagesRead(user_id, peer_id, message_id)
+                await feed.publish(tx, new_entries(event, user_topic(user_id), user_topic(peer_id)), self._clock())
         return count

@@ -113,10 +113,10 @@ async def list_messages(
     tx: ReadTransaction, user_id: int, *, peer_id: int | None, limit: int, offset: int
 ) -> tuple[list[Message], int]:
     """Read a page of a user's messages, of one conversation or all, the newest first, and how many there are."""
-    given = {"of_user": user_id} if peer_id is None else {"of_user": user_id, "with_peer": peer_id}
+    params = {"of_user": user_id} if peer_id is None else {"of_user": user_id, "with_peer": peer_id}
     page, count = (_page, _count) if peer_id is None else (_page_with, _count_with)
-    found = [_message(tx, row) for row in await tx.all(page, **given, limit=limit, offset=offset)]
-    return found, (await tx.one(count, **given))["total"]
+    found = [_message(tx, row) for row in await tx.all(page, **params, limit=limit, offset=offset)]
+    return found, (await tx.one(count, **params))["total"]
 
 
 async def list_conversations(
@@ -132,16 +132,16 @@ async def list_conversations(
 
 
 async def mark_read(tx: WriteTransaction, user_id: int, peer_id: int, message_id: str | None = None) -> int:
-    """Mark what a user received from a peer as read, one message or all, with both; give how many were not."""
-    given: dict[str, int | str] = {"of_user": user_id, "with_peer": peer_id}
-    await tx.all(_lock_conversation, **given)
+    """Mark one message from a peer, or all, as read in the copies of both users; return how many were unread."""
+    params: dict[str, int | str] = {"of_user": user_id, "with_peer": peer_id}
+    await tx.all(_lock_conversation, **params)
     if message_id is None:
-        count = await tx.run(_mark, **given)
-        await tx.run(_seen_by_peer, **given)
+        count = await tx.run(_mark, **params)
+        await tx.run(_seen_by_peer, **params)
     else:
-        count = await tx.run(_mark_one, **given, message_id=message_id)
-        await tx.run(_seen_one_by_peer, **given, message_id=message_id)
-    await tx.run(_count_down, **given, count=count)
+        count = await tx.run(_mark_one, **params, message_id=message_id)
+        await tx.run(_seen_one_by_peer, **params, message_id=message_id)
+    await tx.run(_count_down, **params, count=count)
     return count
 
 

@@ -25,7 +25,7 @@ _UNREADABLE = "\ufffd"
 
 
 class Chapter(msgspec.Struct, frozen=True):
-    """What a learner reached in a chapter; times in seconds."""
+    """A learner's progress in a chapter; times in seconds."""
 
     id: str
     watch_time: float
@@ -48,7 +48,7 @@ class QuizScore(msgspec.Struct, frozen=True):
 
 
 class ChapterReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client says of a chapter; None where it says nothing."""
+    """A client's report about a chapter; None means no statement."""
 
     id: str
     watch_time: float
@@ -64,6 +64,13 @@ class QuizAttempt(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     max_score: float
     is_passed: bool
+
+
+class ResetRecord(msgspec.Struct, frozen=True, rename="camel"):
+    """The metadata of an audit entry about a reset."""
+
+    learner_id: str
+    tutorial_id: str
 
 
 class TutorialProgress(msgspec.Struct, frozen=True):
@@ -82,7 +89,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
 
     @property
     def percent(self) -> int:
-        """How much of the tutorial is completed, cut to a whole percent; 0 where the number of chapters is not known."""
+        """The completed share, cut to a whole percent; 0 if the number of chapters is not known."""
         if self.is_certificate_earned:
             return 100
         if not self.total_chapters:
@@ -101,8 +108,8 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         return fsum(chapter.watch_time for chapter in self.chapters.values())
 
     @property
-    def told(self) -> tuple[Any, ...]:
-        """What live clients follow: as long as it is equal, there is nothing to tell."""
+    def visible_state(self) -> tuple[Any, ...]:
+        """What live clients follow: nothing is published as long as it is equal."""
         scores = {quiz.id: (quiz.score, quiz.max_score, quiz.is_passed) for quiz in self.quizzes.values()}
         return self.percent, self.is_eligible, self.is_certificate_earned, scores
 
@@ -113,7 +120,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         """
         known = self.chapters.get(report.id)
         if known is None:
-            _check_room("chapterId", self.chapters)
+            _check_room("chapter_id", self.chapters)
             known = Chapter(report.id, report.watch_time, False, None, now)
         chapter = msgspec.structs.replace(
             known,
@@ -134,7 +141,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         """
         known = self.quizzes.get(attempt.id)
         if known is None:
-            _check_room("quizId", self.quizzes)
+            _check_room("quiz_id", self.quizzes)
             known = QuizScore(attempt.id, attempt.score, attempt.max_score, attempt.is_passed, 0, now, now)
         best = max((known.score, known.max_score), (attempt.score, attempt.max_score), key=_worth)
         quiz = QuizScore(
@@ -159,16 +166,16 @@ class TutorialProgress(msgspec.Struct, frozen=True):
 
 
 def check_id(field: str, text: str) -> str:
-    """Give back what names a tutorial, a chapter or a quiz. Raises Invalid."""
+    """Return the id of a tutorial, a chapter or a quiz if it is valid. Raises Invalid."""
     if not 1 <= len(text) <= MAX_ID_LENGTH or "\0" in text or _UNREADABLE in text:
         raise Invalid.field(field, f"must have 1 to {MAX_ID_LENGTH} characters, all of them readable")
     return text
 
 
 def check_score(attempt: QuizAttempt) -> None:
-    """Refuse a score that cannot be. Raises Invalid."""
+    """Reject an impossible score. Raises Invalid."""
     if not 0 <= attempt.score <= attempt.max_score:
-        raise Invalid.field("score", "must be between 0 and maxScore")
+        raise Invalid.field("score", "must be between 0 and max_score")
 
 
 def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:
@@ -177,6 +184,6 @@ def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:
 
 
 def _worth(attempt: tuple[float, float]) -> tuple[Fraction, float]:
-    """Give that by which the better of two attempts is known: the share reached, then what it is out of."""
+    """Return the sort key of attempts: the share reached, then the maximum score."""
     score, max_score = attempt
     return Fraction(score) / Fraction(max_score), max_score

@@ -1,33 +1,44 @@
-"""Tutorials: what clients report of learners in them, certificates, and beginning anew."""
+"""Tutorials: reports of clients, certificates, and resets."""
 
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from headway.accounts import users_store as users
-from headway.audit.model import Target, TargetType
-from headway.audit.recorder import Action, AuditRecorder
+from headway.audit.model import Action, Target, TargetType, caller_actor
+from headway.audit.recorder import AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
-from headway.feed.model import Change, ChangeType, topic_of_user
+from headway.feed.model import TutorialUpdated, new_entries, user_topic
 from headway.identity import Caller, Client
 from headway.instants import Clock, Instant
 from headway.tutorials import store as tutorials
-from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, QuizScore, TutorialProgress, check_id, check_score
+from headway.tutorials.model import (
+    Chapter,
+    ChapterReport,
+    QuizAttempt,
+    QuizScore,
+    ResetRecord,
+    TutorialProgress,
+    check_id,
+    check_score,
+)
 
 _ID = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 
 
 class Learner(NamedTuple):
-    """Whose progress it is; `name` is what this learner is called outside: the external id, or else the id as a text."""
+    """Whose progress it is; `name` is the external id of the learner, or else the id as text."""
 
     id: int
     name: str
 
 
-class Standing(NamedTuple):
-    """A learner in a tutorial."""
+class LearnerTutorial(NamedTuple):
+    """The progress of a learner in a tutorial."""
 
     learner: Learner
     tutorial_id: str
@@ -35,9 +46,9 @@ class Standing(NamedTuple):
 
 
 class Tutorials:
-    """Progress in tutorials. `of` names a learner by external id or id; None is the caller.
+    """Progress in tutorials. `user_ref` is the external id or the id of a learner; None is the caller.
 
-    Only services and administrators name somebody else. Every method raises Invalid for an id that cannot be, Forbidden and
+    Only services and administrators may name somebody else. Every method raises Invalid for a malformed id, Forbidden, and
     NotFound USER_NOT_FOUND.
     """
 
@@ -46,104 +57,103 @@ class Tutorials:
         self._clock = clock
         self._audit = audit
 
-    async def read(self, caller: Caller, tutorial_id: str, of: str | None) -> Standing:
-        """Read a learner's progress, empty where the tutorial was never begun."""
-        check_id("tutorialId", tutorial_id)
+    async def read(self, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
+        """Read a learner's progress; it is empty if the learner never began the tutorial."""
+        check_id("tutorial_id", tutorial_id)
         async with self._database.read() as tx:
-            learner = await _learner(tx, caller, of)
+            learner = await _find_learner(tx, caller, user_ref)
             found = await tutorials.find(tx, learner.id, tutorial_id)
-        return Standing(learner, tutorial_id, found or TutorialProgress())
+        return LearnerTutorial(learner, tutorial_id, found or TutorialProgress())
 
-    async def report_chapter(self, caller: Caller, tutorial_id: str, of: str | None, report: ChapterReport) -> Standing:
-        """Add what a client says of a chapter."""
-        check_id("chapterId", report.id)
+    async def report_chapter(
+        self, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport
+    ) -> LearnerTutorial:
+        """Merge what a client reports of a chapter."""
+        check_id("chapter_id", report.id)
 
-        def merge(known: TutorialProgress, now: Instant) -> tuple[TutorialProgress, Chapter]:
-            merged = known.with_chapter(report, now)
+        def merge(stored: TutorialProgress, now: Instant) -> tuple[TutorialProgress, Chapter]:
+            merged = stored.with_chapter(report, now)
             return merged, merged.chapters[report.id]
 
-        return await self._merge(caller, tutorial_id, of, merge)
+        return await self._merge(caller, tutorial_id, user_ref, merge)
 
-    async def report_attempt(self, caller: Caller, tutorial_id: str, of: str | None, attempt: QuizAttempt) -> Standing:
-        """Count an attempt at a quiz. Raises Invalid also for a score that cannot be."""
-        check_id("quizId", attempt.id)
+    async def report_attempt(
+        self, caller: Caller, tutorial_id: str, user_ref: str | None, attempt: QuizAttempt
+    ) -> LearnerTutorial:
+        """Count an attempt at a quiz. Raises Invalid also for an impossible score."""
+        check_id("quiz_id", attempt.id)
         check_score(attempt)
 
-        def merge(known: TutorialProgress, now: Instant) -> tuple[TutorialProgress, QuizScore]:
-            merged = known.with_attempt(attempt, now)
+        def merge(stored: TutorialProgress, now: Instant) -> tuple[TutorialProgress, QuizScore]:
+            merged = stored.with_attempt(attempt, now)
             return merged, merged.quizzes[attempt.id]
 
-        return await self._merge(caller, tutorial_id, of, merge)
+        return await self._merge(caller, tutorial_id, user_ref, merge)
 
-    async def complete(self, caller: Caller, tutorial_id: str, of: str | None) -> Standing:
-        """Give the certificate; again, if it was given. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""
-        check_id("tutorialId", tutorial_id)
+    async def complete(self, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
+        """Award the certificate, once. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""
+        check_id("tutorial_id", tutorial_id)
         async with self._database.write() as tx:
-            learner = await _learner(tx, caller, of)
-            known = await tutorials.lock(tx, learner.id, tutorial_id)
-            if known is None:
+            learner = await _find_learner(tx, caller, user_ref)
+            stored = await tutorials.lock(tx, learner.id, tutorial_id)
+            if stored is None:
                 raise NotFound("No progress found for this tutorial", code="NO_PROGRESS")
             now = self._clock()
-            standing = Standing(learner, tutorial_id, known.completed(now))
-            await tutorials.write(tx, learner.id, tutorial_id, standing.progress, changed=None, now=now)
-            await _tell(tx, known, standing, now)
-        return standing
+            completed = LearnerTutorial(learner, tutorial_id, stored.completed(now))
+            await tutorials.write(tx, learner.id, tutorial_id, completed.progress, changed=None, now=now)
+            await _publish(tx, stored, completed, now)
+        return completed
 
-    async def reset(self, caller: Caller, tutorial_id: str, of: str | None, client: Client | None = None) -> bool:
-        """Forget a learner's progress, the certificate too; False where there was nothing."""
-        check_id("tutorialId", tutorial_id)
+    async def reset(self, caller: Caller, tutorial_id: str, user_ref: str | None, client: Client | None = None) -> bool:
+        """Delete a learner's progress, the certificate too; return False if there was none."""
+        check_id("tutorial_id", tutorial_id)
         async with self._database.write() as tx:
-            learner = await _learner(tx, caller, of)
-            known = await tutorials.lock(tx, learner.id, tutorial_id)
-            if known is None:
+            learner = await _find_learner(tx, caller, user_ref)
+            stored = await tutorials.lock(tx, learner.id, tutorial_id)
+            if stored is None:
                 return False
             await tutorials.delete_all(tx, learner.id, tutorial_id)
-            await _tell(tx, known, Standing(learner, tutorial_id, TutorialProgress()), self._clock())
-            told = {"learnerId": str(learner.id), "tutorialId": tutorial_id}
+            await _publish(tx, stored, LearnerTutorial(learner, tutorial_id, TutorialProgress()), self._clock())
+            record = msgspec.to_builtins(ResetRecord(str(learner.id), tutorial_id))
             target = Target(TargetType.OTHER, tutorial_id)
-            await self._audit.by_user(tx, Action.RESET_PROGRESS, caller.user_id, target=target, metadata=told, client=client)
+            await self._audit.record(tx, Action.RESET_PROGRESS, caller_actor(caller), target, metadata=record, client=client)
         return True
 
-    async def _merge(self, caller: Caller, tutorial_id: str, of: str | None, merge: "_Merge") -> Standing:
-        check_id("tutorialId", tutorial_id)
+    async def _merge(self, caller: Caller, tutorial_id: str, user_ref: str | None, merge: "_Merge") -> LearnerTutorial:
+        check_id("tutorial_id", tutorial_id)
         async with self._database.write() as tx:
-            learner = await _learner(tx, caller, of)
+            learner = await _find_learner(tx, caller, user_ref)
             now = self._clock()
-            known = await tutorials.begin(tx, learner.id, tutorial_id, now)
-            progress, changed = merge(known, now)
-            standing = Standing(learner, tutorial_id, progress)
+            stored = await tutorials.begin(tx, learner.id, tutorial_id, now)
+            progress, changed = merge(stored, now)
+            merged = LearnerTutorial(learner, tutorial_id, progress)
             await tutorials.write(tx, learner.id, tutorial_id, progress, changed=changed, now=now)
-            await _tell(tx, known, standing, now)
-        return standing
+            await _publish(tx, stored, merged, now)
+        return merged
 
 
 _Merge = Callable[[TutorialProgress, Instant], tuple[TutorialProgress, Chapter | QuizScore]]
 
 
-async def _learner(tx: ReadTransaction, caller: Caller, of: str | None) -> Learner:
-    """Find out whose progress is meant. Raises Invalid, Forbidden, NotFound USER_NOT_FOUND."""
+async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | None) -> Learner:
+    """Find the learner that a client names. Raises Invalid, Forbidden, NotFound USER_NOT_FOUND."""
     own = str(caller.user_id)
-    if of is None or (not caller.sees_all and of in {caller.external_id, own}):
+    if user_ref is None or (not caller.sees_all and user_ref in {caller.external_id, own}):
         return Learner(caller.user_id, caller.external_id or own)
     if not caller.sees_all:
         raise Forbidden("Only services and administrators name somebody else.")
-    found = await users.find_by_external_id(tx, check_id("userId", of))
-    if found is None and _ID.fullmatch(of):
-        found = await users.find(tx, int(of))
+    found = await users.find_by_external_id(tx, check_id("user_id", user_ref))
+    if found is None and _ID.fullmatch(user_ref):
+        found = await users.find(tx, int(user_ref))
     if found is None:
         raise NotFound("No such user", code="USER_NOT_FOUND")
     return Learner(found.id, found.external_id or str(found.id))
 
 
-async def _tell(tx: WriteTransaction, before: TutorialProgress, now_is: Standing, now: Instant) -> None:
-    """Tell the learner's live clients what changed, if it is anything that they follow; only the log comes after it."""
-    progress = now_is.progress
-    if progress.told == before.told:
+async def _publish(tx: WriteTransaction, before: TutorialProgress, after: LearnerTutorial, now: Instant) -> None:
+    """Publish what changed for the learner, if anything visible did."""
+    progress = after.progress
+    if progress.visible_state == before.visible_state:
         return
-    data = {
-        "tutorialId": now_is.tutorial_id,
-        "completionPercentage": progress.percent,
-        "certificateEligible": progress.is_eligible,
-        "certificateEarned": progress.is_certificate_earned,
-    }
-    await feed.publish(tx, [Change(topic_of_user(now_is.learner.id), ChangeType.TUTORIAL, data)], now)
+    event = TutorialUpdated(after.tutorial_id, progress.percent, progress.is_eligible, progress.is_certificate_earned)
+    await feed.publish(tx, new_entries(event, user_topic(after.learner.id)), now)

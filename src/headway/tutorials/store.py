@@ -1,6 +1,6 @@
 """Progress in tutorials as rows: what clients reported, merged; nothing that follows from it."""
 
-from sqlalchemy import Select, Table, bindparam, delete, select
+from sqlalchemy import Select, Table, bindparam, delete, func, select
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert
@@ -48,6 +48,11 @@ _deletes = {
     table: delete(table).where(table.c.user_id == bindparam("of_user"), table.c.tutorial_id == bindparam("of_tutorial"))
     for table in (tutorial_progress, chapter_progress, quiz_scores)
 }
+_count_passed_quizzes = (
+    select(func.count().label("count"))
+    .select_from(quiz_scores)
+    .where(quiz_scores.c.user_id == bindparam("of_user"), quiz_scores.c.is_passed.is_(True))
+)
 
 
 async def find(tx: ReadTransaction, user_id: int, tutorial_id: str) -> TutorialProgress | None:
@@ -97,13 +102,18 @@ async def delete_all(tx: WriteTransaction, user_id: int, tutorial_id: str) -> No
         await tx.run(statement, of_user=user_id, of_tutorial=tutorial_id)
 
 
+async def count_passed_quizzes(tx: ReadTransaction, user_id: int) -> int:
+    """Count the quizzes that a user passed in all tutorials."""
+    return int((await tx.one(_count_passed_quizzes, of_user=user_id))["count"])
+
+
 async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | None:
     if row is None:
         return None
-    given = {"of_user": row["user_id"], "of_tutorial": row["tutorial_id"]}
+    params = {"of_user": row["user_id"], "of_tutorial": row["tutorial_id"]}
     chapters = [
         Chapter(each["chapter_id"], each["watch_time"], bool(each["is_completed"]), each["last_position"], each["created_at"])
-        for each in await tx.all(_chapters, **given)
+        for each in await tx.all(_chapters, **params)
     ]
     quizzes = [
         QuizScore(
@@ -115,7 +125,7 @@ async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | 
             completed_at=each["completed_at"],
             created_at=each["created_at"],
         )
-        for each in await tx.all(_quizzes, **given)
+        for each in await tx.all(_quizzes, **params)
     ]
     return TutorialProgress(
         total_chapters=row["total_chapters"],

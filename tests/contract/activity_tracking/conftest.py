@@ -129,4 +129,4 @@ async def _expire(world: World, user_id: int, course_id: int) -> None:
     async with world.database.write() as tx:
         (enrollment,) = (await enrollments.lock(tx, [(user_id, course_id)])).values()
         enrollment.status = EnrollmentStatus.EXPIRED
-        await enrollments.set_standing(tx, [enrollment], NOON)
+        await enrollments.set_status(tx, [enrollment], NOON)

@@ -30,8 +30,10 @@ class School:
         services, people = self.world.services, self.people
         modules = (NewModule("First", units=(NewUnit("One"), NewUnit("Two"))), NewModule("Second", units=(NewUnit("Three"),)))
         course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),))
-        tree = await services.catalogue.create(course, owner_id=people["tutor"].id)
-        hidden = await services.catalogue.create(NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id)
+        tree = await services.course_editing.create(course, owner_id=people["tutor"].id)
+        hidden = await services.course_editing.create(
+            NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id
+        )
         for name in ("learner", "peer"):
             await services.enrollments.enroll(people[name].id, tree.id)
         learner = Caller(people["learner"].id, Role.PARTICIPANT)

@@ -4,9 +4,8 @@ import re
 
 import msgspec
 
-from headway.accounts.service import is_email
-from headway.audit.model import Activity, Actor, Context, Filter, Target
-from headway.audit.service import Told
+from headway.accounts.model import is_email
+from headway.audit.model import Actor, AuditEntry, Context, EntryDraft, EntryFilter, Target
 from headway.contracts.activity_log import wire
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import check_json
@@ -17,14 +16,14 @@ _ENTRY_ID = re.compile("[0-9a-f]{24}")
 _DATES = DateBounds("from", "to", "must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a date", since_1970=True)
 
 
-def new_activity(body: wire.ActivityBody, *, max_bytes: int) -> Told:
+def entry_draft(body: wire.ActivityBody, *, max_bytes: int) -> EntryDraft:
     """Return the activity to log. Raises Invalid naming every field at fault."""
     context = body.context or wire.ContextBody()
     errors = [FieldError(field, fault) for field, fault in _faults(body, context, max_bytes) if fault is not None]
     if errors:
         raise Invalid(errors)
     actor, target = body.actor, body.target
-    return Told(
+    return EntryDraft(
         action=body.action,
         actor=None if actor is None else Actor(actor.user_id, actor.name, actor.email, actor.role),
         target=Target(target.type, target.id, target.model or target.type.model, target.name),
@@ -34,10 +33,10 @@ def new_activity(body: wire.ActivityBody, *, max_bytes: int) -> Told:
     )
 
 
-def criteria(query: wire.ActivitiesQuery) -> Filter:
+def entry_filter(query: wire.ActivitiesQuery) -> EntryFilter:
     """Return which activities to list. Raises Invalid."""
     since, until = _DATES.parse(query.since, query.until)
-    return Filter(query.action, query.actor_id, query.target_type, query.target_id, since, until)
+    return EntryFilter(query.action, query.actor_id, query.target_type, query.target_id, since, until)
 
 
 def entry_id(text: str) -> str:
@@ -47,24 +46,25 @@ def entry_id(text: str) -> str:
     return text
 
 
-def activity(found: Activity) -> wire.Activity:
+def activity(entry: AuditEntry) -> wire.Activity:
     """Render an activity."""
-    told, at = found.told, iso(found.performed_at)
+    actor, target, context, client = entry.actor, entry.target, entry.context, entry.client
+    performed_at = iso(entry.performed_at)
     return wire.Activity(
-        id=found.id,
-        action=told.action,
-        actor=wire.Actor(told.actor.user_id, told.actor.name, told.actor.email, told.actor.role),
-        target=wire.Target(told.target.type, told.target.id, told.target.model, told.target.name),
-        context=wire.Context(told.context.description, told.context.source, told.context.additional_info),
-        metadata=told.metadata,
-        status=told.status,
-        performed_at=at,
-        ip_address=None if told.client is None else told.client.address,
-        user_agent=None if told.client is None else told.client.user_agent,
-        created_at=at,
-        updated_at=at,
-        recorded_by=wire.Recorder(None if told.recorded_by is None else str(told.recorded_by), told.recorded_role.value),
-        actor_verified=told.is_actor_verified,
+        id=entry.id,
+        action=entry.action,
+        actor=wire.Actor(actor.user_id, actor.name, actor.email, actor.role),
+        target=wire.Target(target.type, target.id, target.model, target.name),
+        context=wire.Context(context.description, context.source, context.additional_info),
+        metadata=entry.metadata,
+        status=entry.status,
+        performed_at=performed_at,
+        ip_address=None if client is None else client.address,
+        user_agent=None if client is None else client.user_agent,
+        created_at=performed_at,
+        updated_at=performed_at,
+        recorded_by=wire.Recorder(None if entry.recorded_by is None else str(entry.recorded_by), entry.recorded_role.value),
+        actor_verified=entry.is_actor_verified,
     )
 
 

@@ -1,6 +1,6 @@
 """The routes of the activity log."""
 
-from headway.audit.model import Activity
+from headway.audit.model import AuditEntry
 from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
 from headway.db.database import WriteTransaction
@@ -40,23 +40,23 @@ class ActivityRoutes:
     @post("/", body=wire.ActivityBody, responses={201: wire.One[wire.Activity]}, idempotent=True)
     async def create(self, request: Request[None, wire.ActivityBody]) -> Response:
         """Log an activity. Any actor can be named; the response says who logged it and whether the actor is verified."""
-        activity = mapping.new_activity(request.body, max_bytes=self._max_metadata_bytes)
+        draft = mapping.entry_draft(request.body, max_bytes=self._max_metadata_bytes)
 
         async def record(_tx: WriteTransaction) -> Response:
-            return self._created(await self._log.record(request.caller, activity, request.client, is_alone=True))
+            return self._created(await self._log.record(request.caller, draft, request.client, is_alone=True))
 
         if request.idempotency_key is not None:
             return await request.transact(record)
-        return self._created(await self._log.record(request.caller, activity, request.client))
+        return self._created(await self._log.record(request.caller, draft, request.client))
 
-    def _created(self, activity: Activity) -> Response:
-        return Response(201, wire.One(data=mapping.activity(activity), message="Activity created successfully"))
+    def _created(self, entry: AuditEntry) -> Response:
+        return Response(201, wire.One(data=mapping.activity(entry), message="Activity created successfully"))
 
     @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]})
     async def list_activities(self, request: Request[wire.ActivitiesQuery, None]) -> Response:
         """List activities, the newest first: all for administrators, for others those they did or logged."""
         query = request.query
-        criteria = mapping.criteria(query)
+        criteria = mapping.entry_filter(query)
         limit = self._pages.limit(query.limit)
         page, rest = await self._log.read(request.caller, criteria, before=parse_cursor(query.cursor), limit=limit)
         return Response(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.audit.model import ActivityStatus, TargetType
+from headway.audit.model import EntryStatus, TargetType
 
 Data = TypeVar("Data")
 
@@ -112,7 +112,7 @@ class Activity(msgspec.Struct, rename="camel"):
     target: Target
     context: Context
     metadata: dict[str, Any]
-    status: ActivityStatus
+    status: EntryStatus
     performed_at: Moment
     ip_address: str | None
     user_agent: str | None

@@ -52,7 +52,7 @@ class LearnerRoutes:
     async def read(self, request: Request[wire.ProgressQuery, None]) -> Response:
         """Read a learner's enrollment and progress in a course: for the learner and the course's staff."""
         course_id, user_id = _learner(request)
-        access = await self._progress.standing(request.caller, course_id, user_id)
+        access = await self._progress.authorize(request.caller, course_id, user_id)
         is_whole = request.query.include == "all"
 
         async def render() -> bytes:
@@ -76,7 +76,7 @@ class LearnerRoutes:
         course_id, user_id = _learner(request)
         query = request.query
         dates = self._date_bounds.parse(query.start_date, query.end_date)
-        found = await self._progress.progress(await self._progress.standing(request.caller, course_id, user_id))
+        found = await self._progress.progress(await self._progress.authorize(request.caller, course_id, user_id))
         rows = mapping.activities(found.units, dates, query.status, self._zone)
         return Response(200, wire.Found(message="Activity logs retrieved successfully", results=rows))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from headway.contracts.learner import wire
-from headway.http.contract import Problem
+from headway.http.contract import Problem, camel_case
 from headway.instants import Clock, iso
 
 
@@ -15,7 +15,7 @@ def error_renderer(clock: Clock) -> Callable[[Problem], wire.LearnerFailure]:
             code=problem.code, message=problem.message, timestamp=iso(clock()), request_id=problem.request_id
         )
         if problem.fields:
-            failure.errors = [wire.LearnerFieldProblem(each.field, each.message) for each in problem.fields]
+            failure.errors = [wire.LearnerFieldProblem(camel_case(each.field), each.message) for each in problem.fields]
         return failure
 
     return render

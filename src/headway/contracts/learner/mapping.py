@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from headway import instants
-from headway.accounts.model import Profile, User
+from headway.accounts.model import Account
 from headway.assessments.model import Submission
 from headway.assessments.service import OwnAssessment
 from headway.contracts.learner import course_wire, wire
@@ -18,10 +18,11 @@ from headway.enrollments.model import Enrollment
 from headway.enrollments.service import Waiting
 from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
-from headway.feed.model import Entry
+from headway.feed.model import FeedEntry
 from headway.http.params import UNKNOWN_ID, parse_id
 from headway.instants import HOUR, SECOND, Instant
 from headway.learning.learner_courses import CourseProgress
+from headway.learning.profiles import Profile
 from headway.messaging.model import Conversation, Message, Peer
 
 STATUS_WORDS = {
@@ -99,25 +100,26 @@ def search(query: course_wire.CourseQuery) -> CourseSearch:
     return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
 
 
-def account(user: User, interests: Sequence[str], created_at: Instant) -> wire.Account:
+def account(found: Account) -> wire.Account:
     """Render an account for its owner."""
-    return wire.Account(str(user.id), user.name, user.email, user.role, list(interests), instants.iso(created_at))
+    user = found.user
+    return wire.Account(str(user.id), user.name, user.email, user.role, found.interests, instants.iso(found.created_at))
 
 
 def profile(found: Profile) -> wire.Profile:
     """Render a profile; study hours are cut to two decimals."""
-    user = found.user
+    account, user = found.account, found.account.user
     return wire.Profile(
         id=str(user.id),
         name=user.name,
         email=user.email,
         role=user.role,
-        interests=found.interests,
-        learning_goals=found.learning_goals,
+        interests=account.interests,
+        learning_goals=account.learning_goals,
         enrolled_courses=[str(course_id) for course_id in found.course_ids],
         total_study_hours=found.study_ms * 100 // HOUR / 100,
         points=found.points,
-        created_at=instants.iso(found.created_at),
+        created_at=instants.iso(account.created_at),
     )
 
 
@@ -232,7 +234,7 @@ def conversation(found: Conversation) -> wire.Conversation:
     return wire.Conversation(str(found.peer_id), found.peer_name, message(found.last_message), found.unread)
 
 
-def change(entry: Entry) -> wire.Change:
+def change(entry: FeedEntry) -> wire.Change:
     """Render a feed entry."""
     return wire.Change(entry.type, entry.topic, entry.seq, instants.iso(entry.at), entry.data)
 

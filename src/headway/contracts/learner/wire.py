@@ -180,7 +180,7 @@ class CourseEnrollment(msgspec.Struct, rename="camel"):
     certificate_url: str | None
 
 
-class StandingBody(msgspec.Struct, rename="camel"):
+class StatusBody(msgspec.Struct, rename="camel"):
     """What staff sets: `CERTIFIED`, `EXPIRED` or `DROPPED`, with where the certificate is."""
 
     status: EnrollmentStatus

@@ -5,9 +5,9 @@ from http import HTTPStatus
 from headway.contracts.tutorials import wire
 from headway.errors import HeadwayError
 from headway.http import problems
-from headway.http.contract import Problem
+from headway.http.contract import Problem, camel_case
 
-_WORDS_OF_REFERENCE = {"score must be between 0 and maxScore": "Score must be between 0 and maxScore"}
+_WORDS_OF_REFERENCE = {"score must be between 0 and max_score": "Score must be between 0 and maxScore"}
 """Messages that the contract's reference words differently."""
 
 
@@ -20,5 +20,5 @@ def render_error(problem: Problem) -> wire.TutorialFailure:
     """Render an error; a 500 shows the request id and no details."""
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return wire.TutorialFailure("Internal server error", problem.request_id)
-    faults = [f"{each.field} {each.message}" for each in problem.fields]
+    faults = [f"{camel_case(each.field)} {each.message}" for each in problem.fields]
     return wire.TutorialFailure("; ".join(_WORDS_OF_REFERENCE.get(fault, fault) for fault in faults) or problem.message)

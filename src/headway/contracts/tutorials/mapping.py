@@ -3,7 +3,7 @@
 from headway.contracts.tutorials import wire
 from headway.instants import iso
 from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt
-from headway.tutorials.service import Standing
+from headway.tutorials.service import LearnerTutorial
 
 
 def chapter_report(body: wire.ChapterBody) -> ChapterReport:
@@ -22,12 +22,12 @@ def quiz_attempt(body: wire.QuizBody) -> QuizAttempt:
     return QuizAttempt(id=body.quiz_id, score=body.score, max_score=body.max_score, is_passed=body.passed)
 
 
-def tutorial_progress(standing: Standing) -> wire.TutorialProgress:
+def tutorial_progress(found: LearnerTutorial) -> wire.TutorialProgress:
     """Render a learner's progress in a tutorial."""
-    progress = standing.progress
+    progress = found.progress
     return wire.TutorialProgress(
-        tutorial_id=standing.tutorial_id,
-        user_id=standing.learner.name,
+        tutorial_id=found.tutorial_id,
+        user_id=found.learner.name,
         completion_percentage=progress.percent,
         chapters_completed=progress.chapters_completed,
         total_chapters=_number(progress.total_chapters),

@@ -20,6 +20,7 @@ class AccountRoutes:
         self._accounts = services.accounts
         self._sign_in = services.sign_in
         self._tokens = services.tokens
+        self._profiles = services.profiles
 
     @post(
         f"{_AUTH}/register",
@@ -39,8 +40,8 @@ class AccountRoutes:
         )
 
         async def create(_tx: WriteTransaction) -> Response:
-            profile = await self._accounts.profile((await self._accounts.add(new)).id)
-            return Response(201, wire.One(data=mapping.account(profile.user, profile.interests, profile.created_at)))
+            account = await self._accounts.find_account((await self._accounts.add(new)).id)
+            return Response(201, wire.One(data=mapping.account(account)))
 
         return await request.transact(create)
 
@@ -84,27 +85,28 @@ class AccountRoutes:
         Points: 10 for a completed unit, 20 for a passed quiz unit or tutorial quiz, 100 for a completed course, each counted
         once.
         """
-        profile = await self._accounts.profile(request.caller.user_id)
+        profile = await self._profiles.read(request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
     @patch("/learner/me", body=wire.ProfileBody, responses={200: wire.One[wire.Profile]})
     async def change_profile(self, request: Request[None, wire.ProfileBody]) -> Response:
         """Change one's own name, interests or learning goals."""
         body = request.body
-        profile = await self._accounts.change_profile(
+        await self._accounts.change_profile(
             request.caller.user_id,
             name=None if body.name is UNSET else body.name,
             interests=None if body.interests is UNSET else body.interests,
             learning_goals=None if body.learning_goals is UNSET else body.learning_goals,
         )
+        profile = await self._profiles.read(request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
     async def _signed_in(self, session: Session) -> Response:
-        profile = await self._accounts.profile(session.user.id)
+        account = await self._accounts.find_account(session.user.id)
         answer = wire.SignedIn(
             token=self._tokens.issue(session.user, session_id=session.id),
             refresh_token=self._tokens.issue_refresh(session),
             expires_in=self._tokens.lifetime_seconds,
-            user=mapping.account(profile.user, profile.interests, profile.created_at),
+            user=mapping.account(account),
         )
         return Response(201, answer)

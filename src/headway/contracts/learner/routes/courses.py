@@ -17,7 +17,9 @@ class CourseRoutes:
     """Browse, read, create and change courses."""
 
     def __init__(self, services: Services, pages: PageLimits) -> None:
-        self._catalogue = services.catalogue
+        self._courses = services.courses
+        self._course_editing = services.course_editing
+        self._learning = services.learning
         self._pages = pages
 
     @get(
@@ -30,14 +32,14 @@ class CourseRoutes:
         """Browse courses without their modules, the newest first. No token is needed."""
         query, limit = request.query, self._pages.limit(request.query.limit)
         search = mapping.search(query)
-        found = await self._catalogue.search(request.optional_caller, search, page=query.page, limit=limit)
+        found = await self._courses.search(request.optional_caller, search, page=query.page, limit=limit)
         rows = [mapping.listing(each) for each in found.courses]
         return Response(200, mapping.many(rows, query.page, limit, found.total))
 
     @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True)
     async def read(self, request: Request[None, None]) -> Response:
         """Read a course with its modules, units and assessments. No token is needed."""
-        found = await self._catalogue.find_for(request.optional_caller, parse_id(request.path["course_id"]))
+        found = await self._learning.find_course(request.optional_caller, parse_id(request.path["course_id"]))
         return Response(200, wire.One(data=mapping.course(found)))
 
     @post(
@@ -49,7 +51,7 @@ class CourseRoutes:
     )
     async def create(self, request: Request[None, course_wire.CourseBody], tx: WriteTransaction) -> Response:
         """Create a course with its modules, units and assessments: for instructors and administrators."""
-        created = await self._catalogue.create_for(request.caller, mapping.new_course(request.body))
+        created = await self._course_editing.create_for(request.caller, mapping.new_course(request.body))
         return Response(201, wire.One(data=mapping.course(created)))
 
     @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]})
@@ -59,7 +61,7 @@ class CourseRoutes:
         def edit(stored: CourseTree) -> NewCourse:
             return mapping.changed_course(request.body, stored)
 
-        changed = await self._catalogue.change(request.caller, parse_id(request.path["course_id"]), edit)
+        changed = await self._course_editing.change(request.caller, parse_id(request.path["course_id"]), edit)
         return Response(200, wire.One(data=mapping.course(changed)))
 
 
@@ -111,10 +113,10 @@ class EnrollmentRoutes:
 
     @patch(
         f"{_ONE}/enrollments/{{user_id:str}}",
-        body=wire.StandingBody,
+        body=wire.StatusBody,
         responses={200: wire.One[wire.CourseEnrollment]},
     )
-    async def set_status(self, request: Request[None, wire.StandingBody]) -> Response:
+    async def set_status(self, request: Request[None, wire.StatusBody]) -> Response:
         """Certify, expire or drop a learner, as the status machine allows: for the course's staff."""
         changed = await self._enrollments.set_status(
             request.caller,
@@ -123,5 +125,5 @@ class EnrollmentRoutes:
             request.body.status,
             certificate_url=request.body.certificate_url,
         )
-        name = await self._learning.name_of(changed.user_id)
+        name = await self._learning.find_name(changed.user_id)
         return Response(200, wire.One(data=mapping.course_enrollment(changed, name)))

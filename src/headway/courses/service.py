@@ -1,0 +1,52 @@
+"""Finding courses."""
+
+from headway.courses import store as courses
+from headway.courses.model import CoursePage, CourseSearch, CourseTree
+from headway.db.database import Database
+from headway.errors import NotFound
+from headway.identity import Caller
+
+
+class Courses:
+    """The courses of this installation; learners and access to a single course are the business of rooms above."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def search(self, caller: Caller | None, search: CourseSearch, *, page: int, limit: int) -> CoursePage:
+        """List published courses, and for their staff also others. Case does not matter; pages begin at 1."""
+        filters: dict[str, object] = {}
+        for name, exact in (("subject", search.subject), ("level", search.level)):
+            if exact is not None:
+                filters[name] = exact.lower()
+        if search.kind is not None:
+            filters["kind"] = search.kind.value
+        if (tutor := search.tutor) is not None:
+            is_id = tutor.isascii() and tutor.isdecimal() and len(tutor) <= 15
+            filters |= {"tutor_id": int(tutor)} if is_id else {"tutor": _pattern(tutor)}
+        if search.q is not None:
+            filters["q"] = _pattern(search.q)
+        if caller is None or not caller.sees_all:
+            filters["is_published"] = True
+            filters |= {} if caller is None else {"staff_id": caller.user_id}
+        async with self._database.read() as tx:
+            return await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
+
+    async def find(self, course_id: int) -> CourseTree:
+        """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""
+        async with self._database.read() as tx:
+            if not await courses.revisions(tx, [course_id]):
+                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+            return await courses.tree(tx, course_id)
+
+    async def find_by_slug(self, slug: str) -> CourseTree | None:
+        """Read the course with a slug, if there is one."""
+        async with self._database.read() as tx:
+            course_id = await courses.find_by_slug(tx, slug)
+            return None if course_id is None else await courses.tree(tx, course_id)
+
+
+def _pattern(part: str) -> str:
+    """Return the LIKE pattern for texts that contain `part`."""
+    escaped = part.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"

@@ -1,0 +1,38 @@
+"""Access of callers to courses, by what is stored."""
+
+from headway.db.database import ReadTransaction
+from headway.enrollments.access import Access, decide
+from headway.enrollments.access_store import read_facts
+from headway.errors import Forbidden, NotFound
+from headway.identity import Caller
+
+
+async def read_access(tx: ReadTransaction, caller: Caller | None, course_id: int) -> Access:
+    """Return what a caller may see of a course; None is a caller without a token."""
+    stored = await read_facts(tx, caller, course_id)
+    return decide(None if stored is None else stored.facts)
+
+
+async def require_known(tx: ReadTransaction, caller: Caller | None, course_id: int) -> Access:
+    """Return the access to a course that the caller may know of. Raises NotFound COURSE_NOT_FOUND."""
+    access = await read_access(tx, caller, course_id)
+    if not access.knows_course:
+        raise course_not_found()
+    return access
+
+
+async def require_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> None:
+    """Check that a caller belongs to the staff of a course. Raises NotFound COURSE_NOT_FOUND as `require_known`; Forbidden."""
+    access = await require_known(tx, caller, course_id)
+    if not access.is_staff:
+        raise not_staff()
+
+
+def not_staff() -> Forbidden:
+    """Return the error for a caller who does not belong to the staff of the course."""
+    return Forbidden("Only the staff of the course may do this.")
+
+
+def course_not_found() -> NotFound:
+    """Return the error for a course that does not exist for the caller."""
+    return NotFound("There is no such course.", code="COURSE_NOT_FOUND")

@@ -1,0 +1,117 @@
+"""Creating and changing courses; a change regrades what learners have reached."""
+
+from collections.abc import Callable, Iterable
+
+from headway.accounts import users_store as users
+from headway.courses import store as catalogue
+from headway.courses import write_store as course_writing
+from headway.courses.model import CourseTree, NewCourse, check_course, check_identities
+from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.enrollments import statistics_store as statistics
+from headway.enrollments.authorization import read_access, require_staff
+from headway.enrollments.service import move_up
+from headway.enrollments.statistics import StatisticsDelta
+from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from headway.feed import store as feed
+from headway.feed.model import CourseUpdated, course_topic, new_entries
+from headway.identity import Caller, Role
+from headway.instants import Clock
+from headway.learning.regrade import regrade
+
+
+class CourseEditing:
+    """Creates courses and changes them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def create_for(self, caller: Caller, course: NewCourse) -> CourseTree:
+        """Create a course as an instructor or administrator. Raises Forbidden, and as `create`."""
+        if caller.role not in {Role.INSTRUCTOR, Role.ADMIN}:
+            raise Forbidden("Only instructors and administrators make courses.")
+        return await self.create(course, owner_id=caller.user_id)
+
+    async def create(self, course: NewCourse, *, owner_id: int) -> CourseTree:
+        """Create a course with its modules, units and assessments, and return it as stored.
+
+        Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN, NotFound USER_NOT_FOUND for the owner.
+        """
+        errors = check_course(course)
+        if errors:
+            raise Invalid(errors)
+        async with self._database.write() as tx:
+            owner = await users.find(tx, owner_id)
+            if owner is None:
+                raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
+            await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
+            await _check_slug(tx, course.slug)
+            course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())
+            return await catalogue.tree(tx, course_id)
+
+    async def change(self, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]) -> CourseTree:
+        """Change a course, as its staff, to what `edit` returns for the stored one.
+
+        Parts that are left out are retired: they keep their history and no longer count. What learners have reached in the
+        course is counted anew, and seats that were added go to those who wait, in the same transaction.
+        Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, Conflict SLUG_TAKEN or CAPACITY_TOO_SMALL.
+        """
+        now = self._clock()
+        async with self._database.write() as tx:
+            await require_staff(tx, caller, course_id)
+            await tx.lock_course(course_id)
+            terms = await catalogue.lock_terms(tx, course_id)
+            stored = await catalogue.tree(tx, course_id)
+            course = edit(stored)
+            errors = check_course(course) + check_identities(course, stored)
+            if errors:
+                raise Invalid(errors)
+            await _check_prerequisites(
+                tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id
+            )
+            await _check_slug(tx, course.slug, course_id=course_id)
+            if course.capacity is not None and course.capacity < stored.seats_taken:
+                raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
+            before = await catalogue.structures(tx, [course_id])
+            await course_writing.change_course(tx, stored, course, now=now)
+            after = await catalogue.structures(tx, [course_id])
+            delta = StatisticsDelta()
+            await regrade(tx, before[course_id], after[course_id], delta, now)
+            terms = await catalogue.lock_terms(tx, course_id)
+            assert terms is not None  # noqa: S101 - its staff was found above
+            seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+            await statistics.write(tx, delta)
+            changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
+            await feed.publish(tx, changed + seated, now)
+            return await catalogue.tree(tx, course_id)
+
+
+async def _check_prerequisites(
+    tx: ReadTransaction,
+    caller: Caller,
+    prerequisites: Iterable[int],
+    *,
+    stored: Iterable[int] = (),
+    course_id: int | None = None,
+) -> None:
+    """Reject courses that the caller may not know of, and those that in turn need this course: nobody could ever enroll.
+
+    The `stored` ones may have been the choice of somebody else. Raises Invalid.
+    """
+    new = sorted(set(prerequisites))
+    known = set(stored)
+    unknown = [i for i in new if i not in known and not (await read_access(tx, caller, i)).knows_course]
+    errors = [FieldError("prerequisites", f"course {i} does not exist") for i in unknown]
+    reached, following = set(new), set(new)
+    while following and course_id not in reached:
+        following = await catalogue.prerequisites_of(tx, sorted(following)) - reached
+        reached |= following
+    if course_id is not None and course_id in reached:
+        errors.append(FieldError("prerequisites", "must not lead back to this course"))
+    if errors:
+        raise Invalid(errors)
+
+
+async def _check_slug(tx: WriteTransaction, slug: str | None, *, course_id: int | None = None) -> None:
+    if slug is not None and await catalogue.find_by_slug(tx, slug) not in {None, course_id}:
+        raise Conflict(f"The slug {slug!r} belongs to another course.", code="SLUG_TAKEN")
