@@ -23,6 +23,7 @@ from tests.databases import (
     migrated_templates,
     remove_run_folder,
 )
+from tests.distribution import PartScheduling
 from tests.serving import started
 from tests.world import FakeClock, World
 
@@ -39,6 +40,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     folder = config.stash.get(RUN_FOLDER_KEY, None)
     if folder is not None:
         remove_run_folder(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes longest first, so that no process is left with it at the end."""
+    items.sort(key=lambda item: "tests/integration/" not in item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PartScheduling | None:
+    if config.getvalue("dist") != "load":
+        return None
+    config.option.loadscopereorder = False
+    return PartScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
