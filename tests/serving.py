@@ -1,11 +1,9 @@
 """Servers within the process of the tests."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
@@ -14,9 +12,6 @@ from headway.app import create_app
 from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
 from tests.world import FakeClock, World
-
-if TYPE_CHECKING:
-    from tests.conftest import PostgresServer
 
 
 @asynccontextmanager
@@ -48,11 +43,3 @@ async def serving(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[h
         async with httpx.AsyncClient(transport=httpx.ASGITransport(asgi), base_url="http://headway.test") as client:
             yield client, World(database, settings, clock)
         await database.close()
-
-
-def copy_template(kind: str, folder: Path, templates: dict[str, str], postgres: "PostgresServer") -> str:
-    """Copy the template of a kind of database, and give the URL of the copy."""
-    if kind == "sqlite":
-        shutil.copy(templates["sqlite"].removeprefix("sqlite:///"), folder / "headway.db")
-        return f"sqlite:///{folder}/headway.db"
-    return postgres.new_database(template=templates["postgresql"])

@@ -47,7 +47,7 @@ def described(settings: Settings) -> Iterator[Any]:
     shutdown_lifespans()
 
 
-def conforms(strategy: SearchStrategy[schemathesis.Case[Any]], bearer: str, ids: dict[str, int]) -> None:
+def assert_conforms(strategy: SearchStrategy[schemathesis.Case[Any]], bearer: str, ids: dict[str, int]) -> None:
     """Send requests and check that each response is one that the document describes."""
 
     @hypothesis_settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=ANY)
@@ -79,7 +79,7 @@ def test_valid_requests_are_answered_as_the_document_describes(
     for found in described.get_all_operations():
         operation = found.ok()
         with subtests.test(operation.label):
-            conforms(operation.as_strategy(generation_mode=GenerationMode.POSITIVE), bearer, ids if knows_ids else {})
+            assert_conforms(operation.as_strategy(generation_mode=GenerationMode.POSITIVE), bearer, ids if knows_ids else {})
 
 
 def test_invalid_requests_are_answered_as_the_document_describes(
@@ -91,7 +91,7 @@ def test_invalid_requests_are_answered_as_the_document_describes(
         operation = found.ok()
         if operation.body:
             with subtests.test(operation.label):
-                conforms(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE), bearer, {})
+                assert_conforms(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE), bearer, {})
 
 
 def test_every_route_of_the_contract_is_described(described: Any) -> None:

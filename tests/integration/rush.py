@@ -12,7 +12,7 @@ from headway import schema
 from headway.instants import system_clock
 from headway.learning.verify import Verification
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World
 

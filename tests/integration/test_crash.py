@@ -17,7 +17,7 @@ from headway.courses.model import CourseTree
 from headway.ids import uuid7
 from headway.learning.tables import learner_activity_logs
 from headway.learning.verify import Verification
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World
 

@@ -30,7 +30,7 @@ from headway.ids import uuid7
 from headway.key_rotation import rotate_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world
 from tests.servers import HeadwayProcess, run_headway
 from tests.serving import started

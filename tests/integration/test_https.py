@@ -19,9 +19,8 @@ from cryptography.x509.oid import NameOID
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.conftest import SECRET_KEY, PostgresServer
+from tests.databases import SECRET_KEY, Templates
 from tests.servers import HeadwayProcess, run_headway
-from tests.serving import copy_template
 
 STRICT = "max-age=31536000"
 EVENT = {"activity_type": "search", "course_id": 1}
@@ -81,23 +80,21 @@ class TlsProcess(HeadwayProcess):
 
 @pytest.fixture(scope="module")
 def direct(
-    certificate: Certificate, tmp_path_factory: pytest.TempPathFactory, templates: dict[str, str], postgres: PostgresServer
+    certificate: Certificate, tmp_path_factory: pytest.TempPathFactory, templates: Templates
 ) -> Iterator[HeadwayProcess]:
     """Two workers that speak HTTPS themselves."""
     folder = tmp_path_factory.mktemp("direct")
-    url = copy_template("postgresql", folder, templates, postgres)
+    url = templates.copy("postgresql", folder)
     with TlsProcess(certificate, url, folder, SECRET_KEY, "--workers", "2", "--require-https") as started:
         yield started
         assert started.stop() == 0
 
 
 @pytest.fixture(scope="module")
-def behind(
-    tmp_path_factory: pytest.TempPathFactory, templates: dict[str, str], postgres: PostgresServer
-) -> Iterator[HeadwayProcess]:
+def behind(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[HeadwayProcess]:
     """A server that trusts a proxy at 127.0.0.1, and requires HTTPS."""
     folder = tmp_path_factory.mktemp("behind")
-    url = copy_template("sqlite", folder, templates, postgres)
+    url = templates.copy("sqlite", folder)
     with HeadwayProcess(
         url, folder, SECRET_KEY, "--require-https", HEADWAY_TRUSTED_PROXIES="127.0.0.1", HEADWAY_ALLOWED_ORIGINS="*"
     ) as started:

@@ -25,7 +25,7 @@ from headway.idempotency.service import Idempotency
 from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world, differences, running, rush
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World

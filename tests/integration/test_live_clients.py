@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from headway.accounts.model import User
 from headway.feed.store import KEPT
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world, running
 from tests.servers import HeadwayProcess
 from tests.world import World

@@ -19,7 +19,7 @@ from headway.ids import uuid7
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.model import ChapterReport
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.log import HERE, draft, faults, log_of
 from tests.integration.rush import a_world
 from tests.servers import HeadwayProcess

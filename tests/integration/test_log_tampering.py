@@ -13,7 +13,7 @@ from headway.audit.verify import Fault, read_head, verify_log
 from headway.db.dialects import Statement
 from headway.identity import Caller, Role
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.log import ENTRIES, Statements, change, entry, faults, log_of, without, write
 from tests.integration.rush import a_world
 from tests.servers import run_headway

@@ -18,7 +18,7 @@ from headway import schema
 from headway.db import postgres
 from headway.db.types import metadata
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY, PostgresServer
+from tests.databases import SECRET_KEY, PostgresServer
 from tests.servers import HEADWAY, run_headway
 
 _SQLITE_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"

@@ -18,7 +18,7 @@ from headway.courses.model import CourseTree
 from headway.instants import system_clock
 from headway.learning.verify import Verification
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY, PostgresServer
+from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
 from tests.servers import HeadwayProcess, run_headway
 from tests.world import World
 
@@ -26,14 +26,11 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def own_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server that a test may kill."""
-    folder = tmp_path_factory.mktemp("own-postgres")
-    for parent in [folder, *folder.parents][:3]:
-        parent.chmod(0o755)
-    server = PostgresServer(folder)
-    yield server
-    server.server.cleanup()
+    folder = Path(os.environ[RUN_FOLDER]) / "own-postgres"
+    yield PostgresServer(folder)
+    stop_postgres(folder)
 
 
 def kill(postgres: PostgresServer) -> None:

@@ -13,7 +13,7 @@ from headway.limits.limiter import MemoryRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
 from headway.valkey import WITHOUT_SECONDS
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world, running, rush
 from tests.servers import HeadwayProcess
 from tests.serving import serving

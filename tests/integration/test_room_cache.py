@@ -15,7 +15,7 @@ from headway.courses.model import CourseTree
 from headway.http.cache import MemoryStore
 from headway.instants import DAY
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World

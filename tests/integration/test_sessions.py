@@ -19,7 +19,7 @@ from headway.limits.model import RateLimit
 from headway.limits.tables import rate_limits
 from headway.services import make_services
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
 from tests.servers import run_headway
 from tests.world import FakeClock, World

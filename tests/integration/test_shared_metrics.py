@@ -13,20 +13,17 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from tests.conftest import SECRET_KEY, PostgresServer
+from tests.databases import SECRET_KEY, Templates
 from tests.servers import HeadwayProcess
-from tests.serving import copy_template
 
 WORKERS = 3
 
 
 @pytest.fixture(scope="module")
-def server(
-    tmp_path_factory: pytest.TempPathFactory, templates: dict[str, str], postgres: PostgresServer
-) -> Iterator[HeadwayProcess]:
+def server(tmp_path_factory: pytest.TempPathFactory, templates: Templates) -> Iterator[HeadwayProcess]:
     folder = tmp_path_factory.mktemp("workers")
     (folder / "tmp").mkdir()
-    url = copy_template("postgresql", folder, templates, postgres)
+    url = templates.copy("postgresql", folder)
     with HeadwayProcess(url, folder, SECRET_KEY, "--workers", str(WORKERS), TMPDIR=str(folder / "tmp")) as started:
         yield started
         assert started.stop() == 0

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from headway.settings import Settings
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
 from tests.servers import run_headway
 from tests.world import FakeClock, World

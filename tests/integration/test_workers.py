@@ -15,7 +15,7 @@ from headway.ids import uuid7
 from headway.instants import system_clock
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from headway.learning.verify import Verification
-from tests.conftest import SECRET_KEY
+from tests.databases import SECRET_KEY
 from tests.servers import HeadwayProcess, run_headway
 from tests.world import World
 

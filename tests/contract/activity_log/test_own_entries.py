@@ -6,29 +6,29 @@ import httpx
 import pytest
 
 from headway.identity import Role
-from tests.contract.activity_log.conftest import Stage
-from tests.contract.activity_log.playing import ENTRY_ID, PREFIX
+from tests.contract.activity_log.scene import ENTRY_ID, SCENE
+from tests.contract.server import CaseServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def entries(stage: Stage, token: str, query: str) -> list[dict[str, Any]]:
-    answer = await stage.client.get(f"{PREFIX}?{query}", headers={"Authorization": f"Bearer {token}"})
+async def entries(server: CaseServer, token: str, query: str) -> list[dict[str, Any]]:
+    answer = await server.client.get(f"{SCENE.prefix}?{query}", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 200
     return list(answer.json()["data"])
 
 
-async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_administrators_to_read(stage: Stage) -> None:
-    names = await stage.names()
-    accounts, learner = stage.world.services.accounts, int(names["learner"])
+async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_administrators_to_read(server: CaseServer) -> None:
+    names = await server.new_names()
+    accounts, learner = server.world.services.accounts, int(names["learner"])
 
     await accounts.change(learner, role=Role.INSTRUCTOR)
     await accounts.change(learner, name="Ada")
     await accounts.set_disabled(learner, is_disabled=True)
     await accounts.set_disabled(learner, is_disabled=False)
-    await stage.world.services.sign_in.set_password(learner, "Engine-1843")
+    await server.world.services.sign_in.set_password(learner, "Engine-1843")
 
-    found = await entries(stage, names["token_of_admin"], f"targetType=USER&targetId={learner}")
+    found = await entries(server, names["token_of_admin"], f"targetType=USER&targetId={learner}")
     assert [each["action"] for each in found] == ["CHANGE_PASSWORD", "ENABLE_USER", "DISABLE_USER", "CHANGE_ROLE"]
     assert found[-1] == {
         "_id": ENTRY_ID,
@@ -49,55 +49,55 @@ async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_adminis
     told_of_all = ("actor", "recordedBy", "context", "status", "actorVerified")
     assert all(each[part] == found[-1][part] for each in found for part in told_of_all)
     assert [each["metadata"] for each in found[:-1]] == [{}, {}, {}]
-    assert await entries(stage, names["token_of_classmate"], f"targetType=USER&targetId={learner}") == []
+    assert await entries(server, names["token_of_classmate"], f"targetType=USER&targetId={learner}") == []
 
 
-async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(stage: Stage) -> None:
-    names = await stage.names()
+async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(server: CaseServer) -> None:
+    names = await server.new_names()
 
-    await stage.world.services.accounts.change(int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
+    await server.world.services.accounts.change(int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
 
-    assert await entries(stage, names["token_of_admin"], f"targetId={names['learner']}") == []
+    assert await entries(server, names["token_of_admin"], f"targetId={names['learner']}") == []
 
 
-async def test_a_sign_in_that_is_refused_for_a_disabled_account_is_logged_as_failed(stage: Stage) -> None:
-    names = await stage.names()
+async def test_a_sign_in_that_is_refused_for_a_disabled_account_is_logged_as_failed(server: CaseServer) -> None:
+    names = await server.new_names()
     learner = int(names["learner"])
-    await stage.world.services.sign_in.set_password(learner, "Engine-1843")
-    await stage.world.services.accounts.set_disabled(learner, is_disabled=True)
+    await server.world.services.sign_in.set_password(learner, "Engine-1843")
+    await server.world.services.accounts.set_disabled(learner, is_disabled=True)
 
-    answer = await stage.client.post(
+    answer = await server.client.post(
         "/api/v1/learner/auth/login", json={"email": names["email_of_learner"], "password": "Engine-1843"}
     )
 
     assert answer.status_code == 401
-    (failed,) = await entries(stage, names["token_of_admin"], f"actorId={learner}")
+    (failed,) = await entries(server, names["token_of_admin"], f"actorId={learner}")
     assert (failed["action"], failed["status"], failed["actorVerified"]) == ("LOGIN_FAILED", "FAILURE", False)
 
 
-async def test_a_client_that_does_not_say_what_it_is_has_no_user_agent(stage: Stage) -> None:
-    names = await stage.names()
-    request = stage.client.build_request(
+async def test_a_client_that_does_not_say_what_it_is_has_no_user_agent(server: CaseServer) -> None:
+    names = await server.new_names()
+    request = server.client.build_request(
         "POST",
-        PREFIX,
+        SCENE.prefix,
         json={"action": "ACT", "target": {"type": "OTHER"}},
         headers={"Authorization": f"Bearer {names['token_of_learner']}"},
     )
     del request.headers["User-Agent"]
 
-    made = (await stage.client.send(request)).json()["data"]
+    made = (await server.client.send(request)).json()["data"]
 
     assert (made["ipAddress"], made["userAgent"]) == ("127.0.0.1", None)
 
 
-async def test_paging_gives_every_entry_once_whatever_the_size_of_the_page(stage: Stage) -> None:
-    names = await stage.names()
+async def test_paging_gives_every_entry_once_whatever_the_size_of_the_page(server: CaseServer) -> None:
+    names = await server.new_names()
     headers = {"Authorization": f"Bearer {names['token_of_learner']}"}
     body = {"action": "ACT", "target": {"type": "OTHER"}}
-    made = [(await stage.client.post(PREFIX, json=body, headers=headers)).json()["data"] for _ in range(7)]
+    made = [(await server.client.post(SCENE.prefix, json=body, headers=headers)).json()["data"] for _ in range(7)]
 
     for limit in (1, 2, 3, 6, 7, 8):
-        pages = [page async for page in pages_of(stage.client, headers, limit)]
+        pages = [page async for page in pages_of(server.client, headers, limit)]
         assert [each for page in pages for each in page] == made[::-1]
         assert all(len(page) == limit for page in pages[:-1])
         assert pages[-1]
@@ -106,6 +106,6 @@ async def test_paging_gives_every_entry_once_whatever_the_size_of_the_page(stage
 async def pages_of(client: httpx.AsyncClient, headers: dict[str, str], limit: int) -> Any:
     cursor = ""
     while cursor is not None:
-        answer = (await client.get(f"{PREFIX}?limit={limit}{cursor and f'&cursor={cursor}'}", headers=headers)).json()
+        answer = (await client.get(f"{SCENE.prefix}?limit={limit}{cursor and f'&cursor={cursor}'}", headers=headers)).json()
         yield answer["data"]
         cursor = answer["nextCursor"]

@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from headway.audit.tables import audit_entries
 from headway.identity import Role
-from tests.contract.activity_log.conftest import Stage
-from tests.contract.activity_log.playing import PREFIX
+from tests.contract.activity_log.scene import SCENE
 from tests.contract.rights.conftest import ROLES, School
 from tests.contract.rights.test_rights import Asking, stored
+from tests.contract.server import CaseServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,13 +35,13 @@ MATRIX = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def school(stage: Stage) -> School:
+async def school(server: CaseServer) -> School:
     """One school for all tests: none changes what another one looks at."""
-    built = School(stage.world, stage.client)
+    built = School(server.world, server.client)
     await built.build()
 
     async def log(role: str, **more: Any) -> str:
-        return str((await built.ask(role, "POST", PREFIX, {**ENTRY, "action": "KEPT", **more})).json()["data"]["_id"])
+        return str((await built.ask(role, "POST", SCENE.prefix, {**ENTRY, "action": "KEPT", **more})).json()["data"]["_id"])
 
     peer = {"name": "P", "email": "p@school.test", "userId": "{peer_id}"}
     built.ids["by_learner"] = await log("learner")
@@ -61,7 +61,7 @@ async def test_everybody_gets_what_is_theirs_and_no_refusal_is_stored(school: Sc
     made = 0
 
     for role in ROLES:
-        answer = await school.ask(role, method, PREFIX + asking.path, asking.body)
+        answer = await school.ask(role, method, SCENE.prefix + asking.path, asking.body)
 
         status = asking.expected(role)
         assert (role, answer.status_code, answer.json()["ok"]) == (role, status, status < 400)
@@ -77,30 +77,30 @@ async def test_a_list_holds_what_can_be_read_one_by_one(school: School) -> None:
     everything = ["by_admin", "of_peer_by_tutor", "by_learner"]
     for role in ROLES[1:]:
         names = everything if role in ALL else own.get(role, [])
-        found = (await school.ask(role, "GET", f"{PREFIX}?action=KEPT")).json()
+        found = (await school.ask(role, "GET", f"{SCENE.prefix}?action=KEPT")).json()
         assert [each["_id"] for each in found["data"]] == [school.ids[name] for name in names]
-        about_peer = (await school.ask(role, "GET", f"{PREFIX}?action=KEPT&actorId={{peer_id}}")).json()
+        about_peer = (await school.ask(role, "GET", f"{SCENE.prefix}?action=KEPT&actorId={{peer_id}}")).json()
         assert len(about_peer["data"]) == (role in {"peer", "tutor", *ALL})
 
 
 async def test_a_learner_who_becomes_an_administrator_reads_all_from_then_on(school: School) -> None:
     accounts = school.world.services.accounts
     school.people["promoted"] = await school.world.user()
-    assert (await school.ask("promoted", "GET", f"{PREFIX}/{{by_admin}}")).status_code == 404
+    assert (await school.ask("promoted", "GET", f"{SCENE.prefix}/{{by_admin}}")).status_code == 404
 
     school.people["promoted"] = await accounts.change(school.people["promoted"].id, role=Role.ADMIN)
     school.world.clock.advance(seconds=2)
 
-    assert (await school.ask("promoted", "GET", f"{PREFIX}/{{by_admin}}")).status_code == 200
+    assert (await school.ask("promoted", "GET", f"{SCENE.prefix}/{{by_admin}}")).status_code == 200
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
     paths = (await school.client.get("/openapi.json")).json()["paths"]
     routes = {
-        f"{method.upper()} {path.removeprefix(PREFIX)}".strip()
+        f"{method.upper()} {path.removeprefix(SCENE.prefix)}".strip()
         for path, operations in paths.items()
         for method in operations
-        if path.startswith(PREFIX)
+        if path.startswith(SCENE.prefix)
     }
 
     assert {asking.route for asking in MATRIX} == routes

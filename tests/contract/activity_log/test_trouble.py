@@ -8,12 +8,12 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from headway.telemetry import _add_request_id as add_request_id
-from tests.contract.activity_log.playing import PREFIX, failure
+from tests.contract.activity_log.scene import SCENE, failure
 from tests.world import World
 
 AS_CONFIGURED: list[Any] = [add_request_id]
 ENTRY = {"action": "ACT", "target": {"type": "OTHER"}}
-ENTRY_PATH = f"{PREFIX}/ffffffffffffffffffffffff"
+ENTRY_PATH = f"{SCENE.prefix}/ffffffffffffffffffffffff"
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def headers(world: World) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("method", "path", "key"),
-    [("POST", PREFIX, None), ("POST", PREFIX, "a key"), ("GET", PREFIX, None), ("GET", ENTRY_PATH, None)],
+    [("POST", SCENE.prefix, None), ("POST", SCENE.prefix, "a key"), ("GET", SCENE.prefix, None), ("GET", ENTRY_PATH, None)],
 )
 async def test_a_mistake_of_the_server_tells_only_the_id_by_which_it_is_found_in_the_logs(
     client: httpx.AsyncClient, world: World, headers: dict[str, str], method: str, path: str, key: str | None
@@ -66,11 +66,11 @@ async def test_an_activity_that_is_refused_is_logged_with_the_reason_and_without
     client: httpx.AsyncClient, headers: dict[str, str], content: bytes, more: dict[str, str], told: dict[str, Any]
 ) -> None:
     with capture_logs(processors=AS_CONFIGURED) as logged:
-        answer = await client.post(PREFIX, content=content, headers=headers | more)
+        answer = await client.post(SCENE.prefix, content=content, headers=headers | more)
 
     assert answer.status_code >= 400
     (entry,) = logged
-    common = {"event": "refused", "log_level": "info", "request_id": "page-7", "method": "POST", "path": PREFIX}
+    common = {"event": "refused", "log_level": "info", "request_id": "page-7", "method": "POST", "path": SCENE.prefix}
     assert {name: entry.get(name) for name in common | told} == common | told
     assert entry["reason"]
     assert "private" not in str(entry)
@@ -79,7 +79,7 @@ async def test_an_activity_that_is_refused_is_logged_with_the_reason_and_without
 
 
 async def test_what_was_refused_is_counted_by_the_field_at_fault(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
-    await client.post(PREFIX, json={"action": "ACT", "target": {"type": "BOOK"}, "metadata": 5}, headers=headers)
+    await client.post(SCENE.prefix, json={"action": "ACT", "target": {"type": "BOOK"}, "metadata": 5}, headers=headers)
 
     metrics = (await client.get("/metrics")).text
     assert 'headway_rejections_total{field="target.type",reason="VALIDATION_ERROR"} 1.0' in metrics

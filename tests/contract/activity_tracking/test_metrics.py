@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.contract.activity_tracking.conftest import Names
+from tests.contract.scene import Names
 
 
 async def send(client: httpx.AsyncClient, names: Names, path: str, body: Any) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from headway.accounts.tables import users
 from headway.errors import Conflict
 from headway.settings import Settings
-from tests.contract.activity_tracking.conftest import Names
+from tests.contract.scene import Names
 from tests.unit.provider import AUDIENCE, ISSUER, ec_key, key_set
 from tests.world import FakeClock, World
 

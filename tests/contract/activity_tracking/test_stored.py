@@ -10,7 +10,7 @@ from sqlalchemy import Table, func, select
 from headway.accounts.tables import users
 from headway.enrollments.tables import enrollments
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
-from tests.contract.activity_tracking.conftest import Names
+from tests.contract.scene import Names
 from tests.world import NOON, World
 
 JAN_20_AT_14 = 1_705_759_200_000

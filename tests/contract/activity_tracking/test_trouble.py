@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from headway.enrollments import store as enrollments
 from headway.settings import Settings
-from tests.contract.activity_tracking.conftest import Names
+from tests.contract.scene import Names
 from tests.world import World
 
 TRACK = "/api/courses/activity/track"

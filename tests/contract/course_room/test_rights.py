@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.course_room.playing import PREFIX
+from tests.contract.course_room.scene import SCENE
 from tests.contract.rights.conftest import School
 from tests.contract.rights.test_rights import STAFF, Asking, assert_rights, routes_under
 from tests.world import World
@@ -59,18 +59,18 @@ async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: 
     def is_refusal(answer: Any) -> bool:
         return set(answer) == {"success", "message", "requestId"} and answer["success"] is False
 
-    await assert_rights(school, PREFIX, asking, is_refusal=is_refusal, is_write=asking.route == "POST /update")
+    await assert_rights(school, SCENE.prefix, asking, is_refusal=is_refusal, is_write=asking.route == "POST /update")
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    assert {asking.route for asking in MATRIX} == await routes_under(school, "Course room", PREFIX)
+    assert {asking.route for asking in MATRIX} == await routes_under(school, "Course room", SCENE.prefix)
 
 
 async def test_a_tutor_is_a_learner_like_any_other_in_the_courses_of_others(school: School) -> None:
     await school.world.services.enrollments.enroll(school.people["other tutor"].id, int(school.ids["course"]))
 
     async def status(path: str) -> int:
-        return (await school.ask("other tutor", "GET", PREFIX + path)).status_code
+        return (await school.ask("other tutor", "GET", SCENE.prefix + path)).status_code
 
     assert await status("/{course}/{other_tutor_id}") == 200
     assert await status("/{course}/{learner_id}") == 403

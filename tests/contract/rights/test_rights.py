@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from headway.db.types import metadata
-from tests.contract.cases import routes_of
 from tests.contract.rights.conftest import ROLES, School
+from tests.contract.server import described_routes
 
 PREFIX = "/api/v1"
 BOOKKEEPING = {"rate_limits", "revisions", "sessions", "idempotency_keys", "audit_entries", "audit_head"}
@@ -153,7 +153,7 @@ async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: 
 
 async def routes_under(school: School, tag: str, prefix: str) -> set[str]:
     """Give the routes of a contract, as the document has them."""
-    return {f"{method} {path.removeprefix(prefix)}" for method, path in await routes_of(school.client, tag)}
+    return {f"{method} {path.removeprefix(prefix)}" for method, path in await described_routes(school.client, tag)}
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:

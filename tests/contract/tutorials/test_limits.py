@@ -9,7 +9,7 @@ import pytest
 
 from headway.identity import Role
 from headway.settings import Settings
-from tests.contract.tutorials.playing import PREFIX
+from tests.contract.tutorials.scene import SCENE
 from tests.serving import serving
 from tests.world import FakeClock, World
 
@@ -32,7 +32,7 @@ class Asking:
         self.bearer = bearer
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        return await self.client.request(method, f"{PREFIX}/{path}", json=body, headers=self.bearer | headers)
+        return await self.client.request(method, f"{SCENE.prefix}/{path}", json=body, headers=self.bearer | headers)
 
     async def statuses(self, count: int, method: str, path: str, body: Any = None) -> list[int]:
         """Ask many times at once."""
@@ -87,7 +87,7 @@ async def test_requests_that_are_refused_for_other_reasons_count_too(asking: Ask
         (415, {"json": QUIZ, "headers": asking.bearer | {"Content-Type": "text/plain"}}),
     ]
     for left, (status, request) in zip(range(9, 3, -1), refusals, strict=True):
-        answer = await asking.client.post(f"{PREFIX}/t/quiz", **({"headers": asking.bearer} | request))
+        answer = await asking.client.post(f"{SCENE.prefix}/t/quiz", **({"headers": asking.bearer} | request))
         assert (answer.status_code, answer.headers["RateLimit"]) == (status, f'"quiz";r={left};t=60')
     assert await asking.statuses(5, "POST", "t/quiz", QUIZ) == [200, 200, 200, 200, 429]
     refused = await asking.ask("POST", "t/complete", {"userId": "somebody"})
@@ -113,7 +113,7 @@ async def test_a_repetition_under_its_key_counts_as_a_request(asking: Asking) ->
 
 async def test_without_a_caller_or_a_limit_nothing_is_said_of_one(asking: Asking) -> None:
     answers = [
-        await asking.client.get(f"{PREFIX}/t"),
+        await asking.client.get(f"{SCENE.prefix}/t"),
         await asking.ask("GET", "t/nothing/at/all"),
         await asking.client.get("/api/v1/learner/me", headers=asking.bearer),
     ]

@@ -7,7 +7,7 @@ from headway.identity import Caller, Role
 from headway.tutorials.model import ChapterReport
 from tests.contract.rights.conftest import School
 from tests.contract.rights.test_rights import Asking, assert_rights, routes_under
-from tests.contract.tutorials.playing import PREFIX
+from tests.contract.tutorials.scene import SCENE
 from tests.world import World
 
 ONE = "/{tutorial_id}"
@@ -50,8 +50,8 @@ async def school(world: World, client: httpx.AsyncClient) -> School:
 @pytest.mark.parametrize("asking", MATRIX, ids=lambda asking: f"{asking} {asking.body or ''}".strip())
 async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
     is_write = not asking.route.startswith("GET")
-    await assert_rights(school, PREFIX, asking, is_refusal=lambda answer: set(answer) == {"error"}, is_write=is_write)
+    await assert_rights(school, SCENE.prefix, asking, is_refusal=lambda answer: set(answer) == {"error"}, is_write=is_write)
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    assert {asking.route for asking in MATRIX} == await routes_under(school, "Tutorials", PREFIX)
+    assert {asking.route for asking in MATRIX} == await routes_under(school, "Tutorials", SCENE.prefix)

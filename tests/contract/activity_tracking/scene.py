@@ -1,0 +1,54 @@
+"""The people and courses of activity tracking's cases."""
+
+from headway.enrollments import store as enrollments
+from headway.enrollments.status import EnrollmentStatus
+from headway.identity import Role
+from tests.contract.scene import Names, Scene, name_tokens
+from tests.world import NOON, World
+
+
+class ActivityTracking(Scene):
+    """Everybody but the stranger is enrolled in `course`; nobody is in `other_course`. Ids are numbers."""
+
+    prefix = "/api/courses/activity"
+    tag = "Activity tracking"
+    route_count = 3
+
+    async def make_shared(self, world: World) -> Names:
+        course, other = await world.course(), await world.course()
+        people = {name: await world.learner(course) for name in ("learner", "classmate", "dropped", "expired", "disabled")}
+        for name, role in (("stranger", Role.PARTICIPANT), ("admin", Role.ADMIN), ("service", Role.SYSTEM)):
+            people[name] = await world.user(role)
+        await world.services.enrollments.leave(people["dropped"].id, course.id)
+        await _expire(world, people["expired"].id, course.id)
+        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        return {
+            **name_tokens(world, people),
+            "learner": people["learner"].id,
+            "classmate": people["classmate"].id,
+            "course": course.id,
+            "module": course.modules[0].id,
+            "second_module": course.modules[1].id,
+            "unit": course.units[0].id,
+            "quiz": course.units[5].id,
+            "extra_unit": course.units[6].id,
+            "other_course": other.id,
+            "other_module": other.modules[0].id,
+            "other_unit": other.units[0].id,
+        }
+
+    async def make_own(self, world: World, shared: Names, number: int) -> Names:
+        people = {name: await world.user() for name in ("learner", "classmate")}
+        for user in people.values():
+            await world.services.enrollments.enroll(user.id, shared["course"])
+        return {**{name: user.id for name, user in people.items()}, **name_tokens(world, people)}
+
+
+async def _expire(world: World, user_id: int, course_id: int) -> None:
+    async with world.database.write() as tx:
+        (enrollment,) = (await enrollments.lock(tx, [(user_id, course_id)])).values()
+        enrollment.status = EnrollmentStatus.EXPIRED
+        await enrollments.set_status(tx, [enrollment], NOON)
+
+
+SCENE = ActivityTracking()
