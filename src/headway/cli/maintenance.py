@@ -6,7 +6,8 @@ import click
 
 from headway import schema
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
-from headway.learning.verify import Verification
+from headway.services import make_checks
+from headway.verify import Verify
 
 
 @click.command()
@@ -36,10 +37,9 @@ async def verify(**flags: Any) -> None:
     async with open_database(load_settings(**flags)) as database:
         with progress_bar("Events") as progress:
             task = progress.add_task("events", total=None)
-            found = await Verification(database).run(
-                lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
-            )
-            progress.update(task, total=found.checked.learner_activity_logs)
+            checks = make_checks(lambda checked, total: progress.update(task, completed=checked, total=total))
+            found = await Verify(database, checks).run()
+            progress.update(task, total=found.checked["learner_activity_logs"])
     print_json(found)
     if found.differences:
         raise click.exceptions.Exit(1)

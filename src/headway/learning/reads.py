@@ -159,7 +159,7 @@ class ProgressReads:
         """
         if user_id != caller.user_id and not caller.sees_all:
             raise Forbidden("Only services and administrators update the progress of somebody else.")
-        report = Report(user_id, self._clock(), (update,))
+        report = Report(user_id, self._clock(), (update,), caller_id=caller.user_id)
         (verdict,) = await (self._ingest.record_alone(report) if is_alone else self._ingest.record(report))
         if verdict.outcome is Outcome.ACCEPTED and verdict.progress is not None:
             return verdict.progress

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.courses.completion import COMPLETE, Completion, Evidence, Percent, percent_by_rule
 from headway.enrollments.statistics import Statistic
 from headway.instants import SECOND, Instant, Milliseconds
 from headway.learning.statistics import unit_statistics
@@ -37,6 +37,26 @@ class UnitProgress(msgspec.Struct):
     completed_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    met: Completion | None = None
+    """The rule that the evidence met first. It stays when the unit's rule changes, so that the completion can be explained;
+    None for a unit that is incomplete or was only declared complete."""
+
+    def grade(self, completion: Completion, now: Instant) -> None:
+        """Apply the unit's completion rule to the evidence. What is complete stays complete.
+
+        The percent is that of `completion`, or of a declaration, unless a rule was met: it falls if a new rule asks for more.
+        """
+        reached = percent_by_rule(completion, self.evidence, self.study_ms)
+        if self.met is None and reached == COMPLETE:
+            self.met = completion
+        self.percent = COMPLETE if self.met is not None else max(reached, self.evidence.declared_percent or 0)
+        if not self.is_complete and (self.percent == COMPLETE or self.evidence.is_declared_complete):
+            self.is_complete, self.completed_at = True, now
+
+    @property
+    def graded(self) -> tuple[Percent, bool, Completion | None]:
+        """Return what grading decides."""
+        return self.percent, self.is_complete, self.met
 
     @property
     def status(self) -> UnitStatus:
