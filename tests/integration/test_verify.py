@@ -5,7 +5,7 @@ import json
 from typing import cast
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from sqlalchemy import delete, select, text, update
 
 from headway import schema
@@ -146,3 +146,33 @@ def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(s
     assert answer["checked"]["learner_activity_logs"] == 12
     assert {each["column"] for each in json.loads(bad.stdout)["differences"]} == {"percent", "value"}
     assert "Events" in good.stderr
+
+
+def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
+    async def prepare() -> Played:
+        database = schema.database(settings)
+        await database.open()
+        try:
+            return await play(World(database, settings, FakeClock()))
+        finally:
+            await database.close()
+
+    ids = asyncio.run(prepare()).ids
+
+    def explain(user_id: int, course_id: int) -> Result:
+        command = ["verify", "--explain", str(user_id), str(course_id), "--database", settings.database_url]
+        return CliRunner().invoke(main, command)
+
+    found = explain(ids["beginner"], ids["course"])
+    assert found.exit_code == 0
+    explained = json.loads(found.stdout)
+    assert explained["calculation"] == "108.33 / 6 = 18.05, cut to two decimals"
+    assert explained["contents"][3]["missing"] == "40 more percent of scroll depth"
+    for user_id, course_id, message in (
+        (999, ids["course"], "There is no user 999."),
+        (ids["beginner"], 999, "There is no course 999."),
+        (1, ids["course"], f"User 1 is not enrolled in course {ids['course']}."),
+    ):
+        refused = explain(user_id, course_id)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.splitlines() == [f"Error: {message}"]

@@ -1,10 +1,12 @@
 """What a learner reached in a unit."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
 
 from headway.courses.completion import COMPLETE, Completion, Evidence, Percent, percent_by_rule
+from headway.courses.model import CourseStructure
 from headway.enrollments.statistics import Statistic
 from headway.instants import SECOND, Instant, Milliseconds
 from headway.learning.statistics import unit_statistics
@@ -84,6 +86,11 @@ class UnitProgress(msgspec.Struct):
     def statistics(self) -> tuple[Statistic, ...]:
         """What this adds to the statistics of its course."""
         return unit_statistics(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
+
+
+def status_without_progress(structure: CourseStructure, unit_id: int, completed: Collection[int]) -> UnitStatus:
+    """Return the status of a unit in which a learner has no progress; a unit with progress is never locked."""
+    return UnitStatus.LOCKED if structure.blocks(unit_id, completed) else UnitStatus.NOT_STARTED
 
 
 def duration_seconds(evidence: Evidence, studied: Milliseconds) -> int:
