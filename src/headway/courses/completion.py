@@ -96,7 +96,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
             is_declared_complete=self.is_declared_complete or other.is_declared_complete,
             declared_percent=_larger(self.declared_percent, other.declared_percent),
             reported_seconds=_larger(self.reported_seconds, other.reported_seconds),
-            declaration=_furthest(self, other),
+            declaration=_furthest(self, other) if self.declaration or other.declaration else None,
         )
 
 

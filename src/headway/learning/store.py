@@ -1,6 +1,7 @@
 """Events, unit progress and study days as rows, always many at a time."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -209,6 +210,11 @@ def newest_first(units: list[UnitProgress]) -> list[UnitProgress]:
     return sorted(units, key=lambda unit: (unit.updated_at, unit.id), reverse=True)
 
 
+@lru_cache(maxsize=1_000)
+def _completion(rule: str, threshold: float | None) -> Completion:
+    return Completion(Rule(rule), threshold)
+
+
 def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
     """Read unit progress from a row that begins with `UNIT_COLUMNS`."""
     return UnitProgress(
@@ -226,7 +232,7 @@ def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
         completed_at=row[10],
         created_at=row[11],
         updated_at=row[12],
-        met=None if row[13] is None else Completion(Rule(row[13]), row[14]),
+        met=None if row[13] is None else _completion(row[13], row[14]),
     )
 
 

@@ -48,10 +48,12 @@ class UnitProgress(msgspec.Struct):
 
         The percent is that of `completion`, or of a declaration, unless a rule was met: it falls if a new rule asks for more.
         """
+        if self.met is not None:
+            return
         reached = percent_by_rule(completion, self.evidence, self.study_ms)
-        if self.met is None and reached == COMPLETE:
+        if reached == COMPLETE:
             self.met = completion
-        self.percent = COMPLETE if self.met is not None else max(reached, self.evidence.declared_percent or 0)
+        self.percent = max(reached, self.evidence.declared_percent or 0)
         if not self.is_complete and (self.percent == COMPLETE or self.evidence.is_declared_complete):
             self.is_complete, self.completed_at = True, now
 

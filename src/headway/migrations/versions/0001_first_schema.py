@@ -327,9 +327,6 @@ def _create_learning() -> None:
         sa.Column("updated_at", TIMESTAMP, nullable=False),
         sa.Column("met_rule", sa.Text(), comment="the rule that was met first, also if the unit has another one now"),
         sa.Column("met_threshold", sa.Double(), comment="of met_rule"),
-        sa.CheckConstraint(
-            "met_rule IN ('manual', 'viewed', 'time', 'scroll', 'video', 'quiz')", name=op.f("ck_unit_progress_met_rule")
-        ),
         sa.CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name=op.f("ck_unit_progress_status")),
         sa.CheckConstraint("percent BETWEEN 0 AND 10000", name=op.f("ck_unit_progress_percent")),
         sa.PrimaryKeyConstraint("user_id", "course_id", "unit_id", name=op.f("pk_unit_progress")),
