@@ -12,7 +12,9 @@ from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.enrollments.service import Enrollments
+from headway.enrollments.verify import check_seats
 from headway.feed.service import Feed
+from headway.feed.verify import check_topics
 from headway.http.cache import Store, open_store
 from headway.http.tokens import Tokens
 from headway.http.transactions import Transactions
@@ -25,13 +27,16 @@ from headway.learning.learner_courses import LearnerCourses
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Tracking
-from headway.learning.study_time import StudyRules
+from headway.learning.study_time import StudyTimeSettings
+from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging
+from headway.messaging.verify import check_unread
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
 from headway.tutorials.store import count_passed_quizzes
+from headway.verify import Check
 
 
 class Services(NamedTuple):
@@ -82,11 +87,11 @@ def make_services(
     structures = CourseStructures()
     audit = AuditRecorder(clock, new_id)
     accounts = Accounts(database, clock, audit, token_lifetime=settings.access_token_seconds * SECOND)
-    rules = StudyRules(
+    study_time = StudyTimeSettings(
         heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
         longest_claim=settings.max_claim_seconds * SECOND,
     )
-    tracking = Tracking(database, structures, rules, max_metadata_bytes=settings.max_event_bytes)
+    tracking = Tracking(database, structures, study_time, max_metadata_bytes=settings.max_event_bytes)
     ingest = Ingest(
         tracking,
         database=database,
@@ -122,3 +127,8 @@ def make_services(
         audit_log=AuditLog(database, clock, new_id, metrics),
         subscriptions=Subscriptions(database, feed),
     )
+
+
+def make_checks(progress: Progress = lambda _checked, _all: None) -> list[Check]:
+    """Return the checks of all rooms for `Verify`; `progress` is called as events are checked."""
+    return [check_seats, check_unread, check_topics, ProgressCheck(progress)]

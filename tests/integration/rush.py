@@ -10,8 +10,9 @@ import httpx
 
 from headway import schema
 from headway.instants import system_clock
-from headway.learning.verify import Verification
+from headway.services import make_checks
 from headway.settings import Settings
+from headway.verify import Verify
 from tests.databases import SECRET_KEY
 from tests.servers import HeadwayProcess
 from tests.world import FakeClock, World
@@ -60,4 +61,4 @@ async def rush(urls: Sequence[str], requests: Sequence[Request]) -> list[httpx.R
 
 async def differences(world: World) -> list[Any]:
     """Give what `headway verify` finds."""
-    return list((await Verification(world.database).run()).differences)
+    return list((await Verify(world.database, make_checks()).run()).differences)

@@ -15,7 +15,8 @@ from headway.enrollments.tables import enrollments
 from headway.instants import DAY, HOUR, SECOND
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Report
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
-from headway.learning.verify import Checked, Verification, Verified
+from headway.services import make_checks
+from headway.verify import Findings, Verify
 from tests.world import NOON, World
 
 TODAY = NOON // DAY
@@ -42,12 +43,12 @@ class Played(NamedTuple):
 
     async def differences_after(self, *statements: Statement) -> list[str]:
         """Say which columns are named once the statements were run, and undo them."""
-        found = Verified(Checked(), [])
+        found = Findings()
         with suppress(_Undo):
             async with self.world.database.write() as tx:
                 for statement in statements:
                     await tx.all(statement)
-                found = await Verification(cast("Database", SimpleNamespace(read=lambda: nullcontext(tx)))).run()
+                found = await Verify(cast("Database", SimpleNamespace(read=lambda: nullcontext(tx))), make_checks()).run()
                 raise _Undo
         # Of what is changed in a row that is tallied, the tallies know too.
         named = {f"{each.table}.{each.column}" for each in found.differences if each.table != "course_statistics"}
@@ -106,8 +107,13 @@ STUDY = [
     *(f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("percent", "study_ms")),
 ]
 UNEARNED = [
-    f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("completed_at", "percent", "status")
+    *(f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("completed_at", "percent", "status")),
+    "enrollments.completed_revision",
+    "unit_progress.met_rule",
 ]
+OPTIONAL = {"user_id": "beginner", "unit_id": "extra"}
+FAKED = {"status": "COMPLETED", "percent": 10_000, "completed_at": NOON}
+DECLARED = '{"is_declared_complete":true,"declared_percent":10000'
 
 # Each change: the table, the row, the new values, and the columns that are named for it if not those that are changed.
 CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
@@ -122,6 +128,26 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("unit_progress", FINISHED, {"unit_id": 999}, []),
     ("unit_progress", FINISHED, {"course_id": 999}, ["unit_progress.course_id", "unit_progress.unit_id"]),
     ("unit_progress", FINISHED, {"user_id": 999}, ["unit_progress.course_id", "unit_progress.unit_id"]),
+    ("unit_progress", FINISHED, {"met_rule": None}, []),
+    ("unit_progress", FINISHED, {"met_rule": "viewed"}, []),
+    ("unit_progress", {**FINISHED, "unit_id": "time"}, {"met_threshold": 30.0}, []),
+    ("unit_progress", {**FINISHED, "user_id": "beginner"}, {"met_rule": "manual"}, []),
+    ("unit_progress", OPTIONAL, FAKED, []),
+    ("unit_progress", OPTIONAL, {**FAKED, "met_rule": "manual"}, []),
+    ("unit_progress", OPTIONAL, {"percent": 5_000}, []),
+    ("unit_progress", OPTIONAL, {**FAKED, "metadata": f"{DECLARED}}}"}, []),
+    (
+        "unit_progress",
+        OPTIONAL,
+        {**FAKED, "metadata": f'{DECLARED},"declaration":{{"user_id":999,"at":{NOON}}}}}'},
+        ["unit_progress.completed_at", "unit_progress.metadata", "unit_progress.percent", "unit_progress.status"],
+    ),
+    (
+        "unit_progress",
+        OPTIONAL,
+        {**FAKED, "metadata": f'{DECLARED},"declaration":{{"user_id":$beginner,"at":{NOON + 1}}}}}'},
+        ["unit_progress.last_activity_at"],
+    ),
     ("enrollments", {"user_id": "finisher"}, {"status": "IN_PROGRESS"}, []),
     ("enrollments", {"user_id": "beginner"}, {"status": "ENROLLED"}, []),
     ("enrollments", {"user_id": "beginner"}, {"status": "COMPLETED"}, []),
@@ -136,6 +162,10 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("enrollments", {"user_id": "finisher"}, {"last_activity_at": None}, []),
     ("enrollments", {"user_id": "finisher"}, {"completed_at": None}, []),
     ("enrollments", {"user_id": "leaver"}, {"completed_at": NOON}, []),
+    ("enrollments", {"user_id": "leaver"}, {"completed_at": NOON, "completed_revision": 1}, []),
+    ("enrollments", {"user_id": "idler"}, {"completed_revision": 1}, []),
+    ("enrollments", {"user_id": "finisher"}, {"completed_revision": None}, []),
+    ("enrollments", {"user_id": "finisher"}, {"completed_revision": 2}, []),
     ("study_days", BEGUN, {"spans": "spoilt"}, STUDY),
     ("study_days", BEGUN, {"spans": "{}"}, STUDY),
     ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,9000]]}}'}, STUDY),

@@ -17,7 +17,8 @@ from headway.errors import Invalid, Unavailable
 from headway.importers import oulad
 from headway.instants import DAY, HOUR
 from headway.learning.tables import learner_activity_logs
-from headway.learning.verify import Verification
+from headway.services import make_checks
+from headway.verify import Verify
 from tests.world import World
 
 DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
@@ -42,7 +43,7 @@ async def count(world: World, table: Table) -> int:
 
 
 async def differences(database: Database) -> list[Any]:
-    return list((await Verification(database).run(lambda *_: None)).differences)
+    return list((await Verify(database, make_checks()).run()).differences)
 
 
 async def test_the_course_run_comes_in_whole_and_a_second_import_changes_nothing(world: World, database: Database) -> None:

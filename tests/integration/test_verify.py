@@ -5,7 +5,7 @@ import json
 from typing import cast
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from sqlalchemy import delete, select, text, update
 
 from headway import schema
@@ -16,8 +16,10 @@ from headway.db.dialects import Statement
 from headway.enrollments.tables import course_statistics, enrollments
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
-from headway.learning.verify import Verification
+from headway.learning.verify import ProgressCheck
+from headway.services import make_checks
 from headway.settings import Settings
+from headway.verify import Verify
 from tests.counted import CountedDatabase
 from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
 from tests.world import NOON, FakeClock, World
@@ -29,21 +31,26 @@ async def played(world: World) -> Played:
 
 
 async def test_real_activity_leaves_no_difference(played: Played) -> None:
-    found = await Verification(played.world.database).run()
+    found = await Verify(played.world.database, make_checks()).run()
 
     assert found.differences == []
-    checked = found.checked
-    assert (checked.courses, checked.enrollments, checked.unit_progress) == (1, 4, 10)
-    assert (checked.study_days, checked.learner_activity_logs) == (3, 12)
+    assert found.checked == {
+        "courses": 1,
+        "enrollments": 4,
+        "unit_progress": 10,
+        "study_days": 3,
+        "learner_activity_logs": 12,
+    }
 
 
 async def test_small_steps_find_the_same(played: Played) -> None:
     async with played.world.database.write() as tx:
         await tx.run(update(unit_progress).values(percent=5))
 
-    found = await Verification(played.world.database, enrollments_at_once=1, events_at_once=2).run()
+    small_steps = ProgressCheck(enrollments_at_once=1, events_at_once=2)
+    found = await Verify(played.world.database, [*make_checks()[:-1], small_steps]).run()
 
-    assert found == await Verification(played.world.database).run()
+    assert found == await Verify(played.world.database, make_checks()).run()
     assert len(found.differences) == 10
 
 
@@ -51,7 +58,7 @@ async def test_whatever_is_changed_in_a_row_is_named(played: Played, subtests: p
     for table, key, values, named in CHANGES:
         with subtests.test(table=table, key=key, values=values):
             found = await played.differences_after(played.changed(table, key, values))
-            assert found == (sorted(named) or [f"{table}.{column}" for column in values])
+            assert found == sorted(named or [f"{table}.{column}" for column in values])
     assert await played.differences_after() == []
 
 
@@ -109,7 +116,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World
             events = tuple(Event(f"e{n}", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[n % 5].id) for n in range(30))
             await world.services.tracking.record([Report(user_id, NOON, events)], NOON)
         counted = CountedDatabase(world.database)
-        assert (await Verification(cast("Database", counted)).run()).differences == []
+        assert (await Verify(cast("Database", counted), make_checks()).run()).differences == []
         counts.append(counted.statements)
 
     assert counts[0] == counts[1]
@@ -139,3 +146,33 @@ def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(s
     assert answer["checked"]["learner_activity_logs"] == 12
     assert {each["column"] for each in json.loads(bad.stdout)["differences"]} == {"percent", "value"}
     assert "Events" in good.stderr
+
+
+def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
+    async def prepare() -> Played:
+        database = schema.database(settings)
+        await database.open()
+        try:
+            return await play(World(database, settings, FakeClock()))
+        finally:
+            await database.close()
+
+    ids = asyncio.run(prepare()).ids
+
+    def explain(user_id: int, course_id: int) -> Result:
+        command = ["verify", "--explain", str(user_id), str(course_id), "--database", settings.database_url]
+        return CliRunner().invoke(main, command)
+
+    found = explain(ids["beginner"], ids["course"])
+    assert found.exit_code == 0
+    explained = json.loads(found.stdout)
+    assert explained["calculation"] == "108.33 / 6 = 18.05, cut to two decimals"
+    assert explained["contents"][3]["missing"] == "40 more percent of scroll depth"
+    for user_id, course_id, message in (
+        (999, ids["course"], "There is no user 999."),
+        (ids["beginner"], 999, "There is no course 999."),
+        (1, ids["course"], f"User 1 is not enrolled in course {ids['course']}."),
+    ):
+        refused = explain(user_id, course_id)
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert refused.stderr.splitlines() == [f"Error: {message}"]

@@ -10,8 +10,9 @@ from headway.courses.tables import courses
 from headway.db.dialects import Statement
 from headway.enrollments.service import Waiting
 from headway.feed.tables import feed, feed_topics
-from headway.learning.verify import Verification
 from headway.messaging.tables import conversations, messages
+from headway.services import make_checks
+from headway.verify import Verify
 from tests.world import World
 
 Played = dict[str, int]
@@ -32,7 +33,7 @@ async def played(world: World) -> Played:
 
 
 async def named(world: World) -> list[str]:
-    found = await Verification(world.database).run()
+    found = await Verify(world.database, make_checks()).run()
     return [f"{each.table}.{each.column}" for each in found.differences]
 
 

@@ -1,6 +1,8 @@
 """When a unit is complete, how much of it is reached before, and how evidence merges."""
 
 from fractions import Fraction
+from functools import reduce
+from itertools import permutations
 
 import msgspec
 import pytest
@@ -12,6 +14,7 @@ from headway.courses.completion import (
     COMPLETE,
     NO_EVIDENCE,
     Completion,
+    Declaration,
     EngagementMetrics,
     Evidence,
     Rule,
@@ -170,3 +173,19 @@ def test_an_event_of_each_type_gives_only_the_evidence_that_it_is() -> None:
 
     assert {kind for kind, found in evidence.items() if found.is_viewed} == {ActivityType.UNIT_VIEW}
     assert {kind for kind, found in evidence.items() if found.is_marked_complete} == {ActivityType.UNIT_COMPLETE}
+
+
+def test_of_several_declarations_the_one_that_reaches_furthest_is_named_in_any_order() -> None:
+    first, later, other = Declaration(7, 1_000), Declaration(7, 2_000), Declaration(8, 1_000)
+    declared = [
+        Evidence(declared_percent=4_000, declaration=later),
+        Evidence(declared_percent=4_000, declaration=first),
+        Evidence(declared_percent=4_000, declaration=other),
+        Evidence(declared_percent=2_000, declaration=Declaration(6, 500)),
+        Evidence(reported_seconds=30),
+    ]
+
+    for order in permutations(declared):
+        assert reduce(Evidence.merge, order).declaration == first
+    complete = Evidence(is_declared_complete=True, declared_percent=1_000, declaration=Declaration(9, 9_000))
+    assert reduce(Evidence.merge, [*declared, complete]).declaration == complete.declaration

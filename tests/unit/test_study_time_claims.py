@@ -7,21 +7,21 @@ import pytest
 from hypothesis import strategies as st
 
 from headway.instants import HOUR, SECOND
-from headway.learning.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
+from headway.learning.study_time import StudyTimeSettings, Timing, time_event, time_heartbeat
 from tests.world import NOON
 
-RULES = StudyRules(heartbeat_interval=30 * SECOND, longest_claim=4 * HOUR)
+SETTINGS = StudyTimeSettings(heartbeat_interval=30 * SECOND, longest_claim=4 * HOUR)
 MINUTE = 60 * SECOND
 ABSENT: dict[str, Any] = {"start": None, "end": None, "duration": None, "sent_at": None, "received_at": NOON}
 
 
-def event(rules: StudyRules = RULES, **given: Any) -> Moment:
-    return moment_of_event(**{**ABSENT, **given}, rules=rules)
+def event(settings: StudyTimeSettings = SETTINGS, **given: Any) -> Timing:
+    return time_event(**{**ABSENT, **given}, settings=settings)
 
 
-def heartbeat(rules: StudyRules = RULES, **given: Any) -> Moment:
+def heartbeat(settings: StudyTimeSettings = SETTINGS, **given: Any) -> Timing:
     absent: dict[str, Any] = {"timestamp": None, "is_active": True, "active": None, "sent_at": None, "received_at": NOON}
-    return moment_of_heartbeat(**{**absent, **given}, rules=rules)
+    return time_heartbeat(**{**absent, **given}, settings=settings)
 
 
 def before_noon(minutes: float) -> int:
@@ -29,9 +29,9 @@ def before_noon(minutes: float) -> int:
 
 
 def test_an_event_claims_its_duration_up_to_its_end() -> None:
-    moment = event(start=before_noon(20), end=before_noon(10), duration=5 * MINUTE)
+    timing = event(start=before_noon(20), end=before_noon(10), duration=5 * MINUTE)
 
-    assert moment.span == (before_noon(15), before_noon(10))
+    assert timing.span == (before_noon(15), before_noon(10))
 
 
 @pytest.mark.parametrize(("duration", "claimed"), [(599_999, 599_999), (600_000, 600_000), (600_001, 600_000)])
@@ -49,7 +49,7 @@ def test_a_duration_alone_claims_the_time_before_the_event_was_received() -> Non
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR])
 def test_a_duration_alone_ends_when_the_event_was_received_whatever_the_clients_clock_says(skew: int) -> None:
-    assert event(duration=5 * MINUTE, sent_at=NOON + skew) == Moment(NOON, 5 * MINUTE, is_shifted=False)
+    assert event(duration=5 * MINUTE, sent_at=NOON + skew) == Timing(NOON, 5 * MINUTE, is_shifted=False)
 
 
 def test_an_end_with_a_duration_claims_the_time_before_the_end() -> None:
@@ -62,24 +62,24 @@ def test_a_start_with_a_duration_claims_the_time_after_the_start() -> None:
 
 @pytest.mark.parametrize("given", [{"start": before_noon(20)}, {"end": before_noon(20)}])
 def test_a_start_or_an_end_alone_claims_nothing_and_places_the_event(given: dict[str, Any]) -> None:
-    assert event(RULES, **given) == Moment(before_noon(20), 0, is_shifted=False)
+    assert event(SETTINGS, **given) == Timing(before_noon(20), 0, is_shifted=False)
 
 
 def test_an_event_without_any_time_claims_nothing_and_happened_when_it_was_received() -> None:
-    assert event() == Moment(NOON, 0, is_shifted=False)
+    assert event() == Timing(NOON, 0, is_shifted=False)
 
 
 @pytest.mark.parametrize("skew", [-37 * MINUTE, 37 * MINUTE])
 def test_a_client_that_tells_when_it_sent_has_its_clock_corrected(skew: int) -> None:
-    moment = event(start=before_noon(20) + skew, end=before_noon(10) + skew, sent_at=NOON + skew)
+    timing = event(start=before_noon(20) + skew, end=before_noon(10) + skew, sent_at=NOON + skew)
 
-    assert moment == Moment(before_noon(10), 10 * MINUTE, is_shifted=False)
+    assert timing == Timing(before_noon(10), 10 * MINUTE, is_shifted=False)
 
 
 def test_an_event_that_ends_ahead_of_the_servers_clock_is_shifted_back_with_its_length_and_marked() -> None:
-    moment = event(start=NOON + 50 * MINUTE, end=NOON + HOUR, duration=7 * MINUTE)
+    timing = event(start=NOON + 50 * MINUTE, end=NOON + HOUR, duration=7 * MINUTE)
 
-    assert moment == Moment(NOON, 7 * MINUTE, is_shifted=True)
+    assert timing == Timing(NOON, 7 * MINUTE, is_shifted=True)
 
 
 @pytest.mark.parametrize(("ahead_ms", "is_shifted"), [(0, False), (1, True)])
@@ -88,15 +88,15 @@ def test_only_what_ends_after_it_was_received_is_marked_as_shifted(ahead_ms: int
 
 
 def test_the_clock_is_corrected_before_an_event_is_judged_to_be_ahead_of_it() -> None:
-    moment = event(end=NOON + HOUR, duration=MINUTE, sent_at=NOON + HOUR + MINUTE)
+    timing = event(end=NOON + HOUR, duration=MINUTE, sent_at=NOON + HOUR + MINUTE)
 
-    assert moment == Moment(before_noon(1), MINUTE, is_shifted=False)
+    assert timing == Timing(before_noon(1), MINUTE, is_shifted=False)
 
 
 def test_an_event_that_ends_after_it_was_sent_is_shifted_although_its_clock_was_corrected() -> None:
-    moment = event(end=before_noon(60), duration=MINUTE, sent_at=before_noon(61))
+    timing = event(end=before_noon(60), duration=MINUTE, sent_at=before_noon(61))
 
-    assert moment == Moment(NOON, MINUTE, is_shifted=True)
+    assert timing == Timing(NOON, MINUTE, is_shifted=True)
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_start_with_more_than_four_hours_claims_the_first_four() -> None:
 
 
 def test_the_longest_claim_can_be_set() -> None:
-    rules = StudyRules(longest_claim=MINUTE)
+    settings = StudyTimeSettings(longest_claim=MINUTE)
 
-    assert event(rules, duration=2 * MINUTE).claimed == MINUTE
+    assert event(settings, duration=2 * MINUTE).claimed == MINUTE
 
 
 def test_an_active_heartbeat_claims_the_interval_before_it() -> None:
@@ -125,7 +125,7 @@ def test_an_active_heartbeat_claims_the_interval_before_it() -> None:
 
 
 def test_the_heartbeat_interval_can_be_set() -> None:
-    assert heartbeat(StudyRules(heartbeat_interval=10 * SECOND)).claimed == 10 * SECOND
+    assert heartbeat(StudyTimeSettings(heartbeat_interval=10 * SECOND)).claimed == 10 * SECOND
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_heartbeats_clock_is_corrected_where_it_tells_when_it_was_sent() -> No
 
 
 def test_a_heartbeat_ahead_of_the_servers_clock_is_shifted_back_and_marked() -> None:
-    assert heartbeat(timestamp=NOON + 1) == Moment(NOON, 30 * SECOND, is_shifted=True)
+    assert heartbeat(timestamp=NOON + 1) == Timing(NOON, 30 * SECOND, is_shifted=True)
 
 
 instants = st.none() | st.integers(0, 2 * NOON)
@@ -164,17 +164,17 @@ def test_no_claim_of_an_event_lies_ahead_of_the_clock_before_1970_or_is_longer_t
 ) -> None:
     end = None if start is None else start + length
 
-    moment = event(start=start, end=end, duration=duration, sent_at=sent_at)
+    timing = event(start=start, end=end, duration=duration, sent_at=sent_at)
 
-    assert 0 <= moment.span[0] <= moment.span[1] <= NOON
-    assert moment.claimed <= RULES.longest_claim
+    assert 0 <= timing.span[0] <= timing.span[1] <= NOON
+    assert timing.claimed <= SETTINGS.longest_claim
 
 
 @hypothesis.given(timestamp=instants, active=st.none() | st.integers(0, HOUR), sent_at=instants)
 def test_no_claim_of_a_heartbeat_lies_ahead_of_the_clock_before_1970_or_is_longer_than_twice_the_interval(
     timestamp: int | None, active: int | None, sent_at: int | None
 ) -> None:
-    moment = heartbeat(timestamp=timestamp, active=active, sent_at=sent_at)
+    timing = heartbeat(timestamp=timestamp, active=active, sent_at=sent_at)
 
-    assert 0 <= moment.span[0] <= moment.span[1] <= NOON
-    assert moment.claimed <= 2 * RULES.heartbeat_interval
+    assert 0 <= timing.span[0] <= timing.span[1] <= NOON
+    assert timing.claimed <= 2 * SETTINGS.heartbeat_interval

@@ -6,7 +6,10 @@ import click
 
 from headway import schema
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
-from headway.learning.verify import Verification
+from headway.contracts.course_room.mapping import why
+from headway.learning.reads import explain_progress
+from headway.services import make_checks
+from headway.verify import Verify
 
 
 @click.command()
@@ -23,23 +26,28 @@ async def migrate(revision: str, **flags: Any) -> None:
 
 
 @click.command()
+@click.option("--explain", type=int, nargs=2, metavar="USER COURSE", help="Explain a learner's progress instead, by ids.")
 @database_option
 @command
-async def verify(**flags: Any) -> None:
+async def verify(explain: tuple[int, int] | None, **flags: Any) -> None:
     """Compare derived data with the events it follows from.
 
-    Recomputes progress, study time and statistics from the stored rows.
+    Recomputes progress, study time, statistics, seats, unread counts and feed numbers from the stored rows.
 
     Prints the number of checked rows and every difference; the exit status is 1 if there is one. The command changes nothing
     and can run beside a server: it reads one snapshot of the database.
     """
+    if explain is not None:
+        async with open_database(load_settings(**flags)) as database, database.read() as tx:
+            explanation = await explain_progress(tx, *explain)
+        print_json(why(explanation))
+        return
     async with open_database(load_settings(**flags)) as database:
         with progress_bar("Events") as progress:
             task = progress.add_task("events", total=None)
-            found = await Verification(database).run(
-                lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
-            )
-            progress.update(task, total=found.checked.learner_activity_logs)
+            checks = make_checks(lambda checked, total: progress.update(task, completed=checked, total=total))
+            found = await Verify(database, checks).run()
+            progress.update(task, total=found.checked["learner_activity_logs"])
     print_json(found)
     if found.differences:
         raise click.exceptions.Exit(1)

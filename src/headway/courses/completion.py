@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from headway.instants import SECOND, Milliseconds
+from headway.instants import SECOND, Instant, Milliseconds
 
 Percent: TypeAlias = int
 COMPLETE: Percent = 10_000
@@ -45,6 +45,13 @@ class Completion(msgspec.Struct, frozen=True):
     threshold: float | None = None
 
 
+class Declaration(msgspec.Struct, frozen=True):
+    """Who declared how far a learner is in a unit, and when."""
+
+    user_id: int
+    at: Instant
+
+
 class EngagementMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
     """The largest value seen of each metric that clients report."""
 
@@ -69,6 +76,13 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a command declared to be reached, whatever the rule."""
     reported_seconds: int | None = None
     """How long a client says that the learner took; no study time, for nobody measured it."""
+    declaration: Declaration | None = None
+    """Of several declarations the one that reaches furthest, and of equal ones the earliest."""
+
+    @property
+    def declared(self) -> Percent | None:
+        """The percent that was declared, COMPLETE where the unit was declared complete; None without a declaration."""
+        return COMPLETE if self.is_declared_complete else self.declared_percent
 
     def merge(self, other: "Evidence") -> "Evidence":
         """Keep the larger of each part."""
@@ -82,6 +96,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
             is_declared_complete=self.is_declared_complete or other.is_declared_complete,
             declared_percent=_larger(self.declared_percent, other.declared_percent),
             reported_seconds=_larger(self.reported_seconds, other.reported_seconds),
+            declaration=_furthest(self, other) if self.declaration or other.declaration else None,
         )
 
 
@@ -90,11 +105,12 @@ _NO_METRICS = EngagementMetrics()
 
 
 def percent_of_unit(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
-    """Say how much of a unit's threshold is reached, or was declared to be; 10,000 completes it."""
-    return max(_percent_by_rule(completion, evidence, studied), evidence.declared_percent or 0)
+    """Return how much of a unit's threshold is reached, or was declared to be; 10,000 completes it."""
+    return max(percent_by_rule(completion, evidence, studied), evidence.declared_percent or 0)
 
 
-def _percent_by_rule(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
+def percent_by_rule(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:
+    """Return how much of a unit's threshold is reached, whatever was declared; 10,000 meets the rule."""
     metrics, threshold = evidence.engagement_metrics or _NO_METRICS, completion.threshold
     match completion.rule:
         case Rule.MANUAL:
@@ -133,6 +149,14 @@ def _merge_metrics(mine: EngagementMetrics | None, theirs: EngagementMetrics | N
         video_watch_percentage=_larger(mine.video_watch_percentage, theirs.video_watch_percentage),
         interaction_count=_larger(mine.interaction_count, theirs.interaction_count),
     )
+
+
+def _furthest(mine: Evidence, theirs: Evidence) -> Declaration | None:
+    if mine.declaration is None or theirs.declaration is None:
+        return mine.declaration or theirs.declaration
+    first = (-(mine.declared or 0), mine.declaration.at, mine.declaration.user_id)
+    second = (-(theirs.declared or 0), theirs.declaration.at, theirs.declaration.user_id)
+    return mine.declaration if first <= second else theirs.declaration
 
 
 _Number = TypeVar("_Number", int, float)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
+from typing import TypeAlias
 
 import msgspec
 
@@ -174,6 +175,18 @@ class CourseStructure(msgspec.Struct, frozen=True):
     required_units: int
     is_sequential: bool = False
 
+    @property
+    def grading(self) -> "Grading":
+        """Return what learners are graded by, of all units, retired ones among them."""
+        return {
+            unit.id: UnitGrading(unit.completion.rule, unit.completion.threshold, unit.counts) for unit in self.units.values()
+        }
+
+    @property
+    def required(self) -> set[int]:
+        """Return the units that count for the course's percent and completion."""
+        return {unit.id for unit in self.units.values() if unit.counts}
+
     def units_of(self, module_id: int) -> list[Unit]:
         """Give a module's units that are not retired, in order."""
         return [unit for unit in self.units.values() if unit.module_id == module_id and not unit.is_retired]
@@ -188,6 +201,36 @@ class CourseStructure(msgspec.Struct, frozen=True):
             if unit.counts and unit.id not in completed:
                 return True
         return False
+
+
+class UnitGrading(msgspec.Struct, frozen=True, array_like=True):
+    """By which rule a unit was completed at a time, and whether it counted for its course."""
+
+    rule: Rule
+    threshold: float | None
+    counts: bool
+
+
+Grading: TypeAlias = dict[int, UnitGrading]
+"""What learners of a course were graded by, by unit."""
+
+
+class GradingHistory(msgspec.Struct, frozen=True):
+    """Everything that learners of a course were ever graded by: completions are judged by what applied at their time."""
+
+    gradings: dict[int, Grading]
+    """By the revision of the course from which on it applied, in ascending order."""
+
+    def had_rule(self, unit_id: int, completion: Completion) -> bool:
+        """Return whether a unit ever had a rule."""
+        rule, threshold = completion.rule, completion.threshold
+        units = (grading.get(unit_id) for grading in self.gradings.values())
+        return any(unit is not None and (unit.rule, unit.threshold) == (rule, threshold) for unit in units)
+
+    def required_at(self, revision: int) -> set[int]:
+        """Return the units that counted at a revision of the course; none for a revision before the first one."""
+        applied = [grading for since, grading in self.gradings.items() if since <= revision]
+        return {unit_id for unit_id, unit in applied[-1].items() if unit.counts} if applied else set()
 
 
 def check_course(course: NewCourse) -> list[FieldError]:

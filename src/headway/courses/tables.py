@@ -57,6 +57,15 @@ course_staff = Table(
     Index(None, "course_id"),
 )
 
+course_gradings = Table(
+    "course_gradings",
+    metadata,
+    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True, comment="of the course, from which on this applied"),
+    Column("units", Text, nullable=False, comment="JSON by unit: [rule, threshold, whether it counts]"),
+)
+"""What learners were graded by at each time, so that a completion can be verified after the course has changed."""
+
 course_prerequisites = Table(
     "course_prerequisites",
     metadata,

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, insert, update
 
+from headway.courses.grading_store import insert_grading
 from headway.courses.model import CourseTree, NewCourse
-from headway.courses.store import COURSE_FIELDS, list_modules
+from headway.courses.store import COURSE_FIELDS, list_modules, structures
 from headway.courses.tables import assessments, course_prerequisites, course_staff, courses, modules, units
 from headway.db.database import WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows
@@ -72,6 +73,7 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
         (_insert_staff, [(owner_id, course_id, CourseRole.OWNER)]),
         (_insert_prerequisites, [(course_id, other) for other in sorted(set(course.prerequisites))]),
     )
+    await insert_grading(tx, (await structures(tx, [course_id]))[course_id])
     return course_id
 
 

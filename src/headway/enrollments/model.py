@@ -33,6 +33,8 @@ class Enrollment(msgspec.Struct):
     id: int
     course_revision: int
     access_days: int | None
+    completed_revision: int | None = None
+    """The revision of the course that was completed: its required units were all complete. None before completion."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
 
 from headway.courses.evidence import decode_evidence, encode_evidence
 from headway.courses.tables import courses
@@ -13,7 +13,7 @@ from headway.db.dialects import UpdateRows, WriteRows, rows
 from headway.db.types import Id
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
-from headway.enrollments.tables import enrollments
+from headway.enrollments.tables import enrollments, waiting_list
 from headway.instants import DAY, Instant
 
 
@@ -40,6 +40,7 @@ COLUMNS = (
     enrollments.c.id,
     courses.c.revision,
     courses.c.access_days,
+    enrollments.c.completed_revision,
 )
 _found = (
     select(*COLUMNS)
@@ -67,7 +68,7 @@ _insert = WriteRows(
 )
 _update_progress = UpdateRows(
     enrollments,
-    ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "updated_at"],
+    ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "completed_revision", "updated_at"],
 )
 _update_status = UpdateRows(enrollments, ["status", "enrolled_at", "certificate_url", "updated_at"])
 _add_seats = (
@@ -113,7 +114,7 @@ def enrollment_of(row: Row | tuple[Any, ...]) -> Enrollment:
         row[7],
         row[8],
         row[9],
-        *tuple(row)[10:15],
+        *tuple(row)[10:16],
     )
 
 
@@ -164,7 +165,7 @@ def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
     return _update_progress, [
         (
             *(e.status, e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at),
-            *(e.completed_at, e.updated_at, e.user_id, e.course_id),
+            *(e.completed_at, e.completed_revision, e.updated_at, e.user_id, e.course_id),
         )
         for e in changed
     ]
@@ -193,3 +194,32 @@ async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dic
     """Read these learners' enrollments, those that exist."""
     found = (enrollment_of(row) for row in await tx.all(_found, keys=keys))
     return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
+
+
+_holds_seat = and_(
+    enrollments.c.course_id == courses.c.id, or_(*(enrollments.c.status == status.value for status in sorted(OPEN)))
+)
+_seats = (
+    select(courses.c.id, courses.c.capacity, courses.c.seats_taken, func.count(enrollments.c.user_id).label("holders"))
+    .select_from(courses)
+    .outerjoin(enrollments, _holds_seat)
+    .group_by(courses.c.id, courses.c.capacity, courses.c.seats_taken)
+    .order_by(courses.c.id)
+)
+_waiting = (
+    select(courses.c.id, func.count().label("waiting"))
+    .join(waiting_list, waiting_list.c.course_id == courses.c.id)
+    .where(or_(courses.c.capacity.is_(None), courses.c.seats_taken < courses.c.capacity))
+    .group_by(courses.c.id)
+    .order_by(courses.c.id)
+)
+
+
+async def read_seats(tx: ReadTransaction) -> Sequence[Row]:
+    """Read the seats of all courses: id, capacity, seats_taken, and holders, the learners who hold one."""
+    return await tx.all(_seats)
+
+
+async def find_waiting_beside_free_seats(tx: ReadTransaction) -> Sequence[Row]:
+    """Find the courses with free seats for which learners wait: id, and waiting, their number."""
+    return await tx.all(_waiting)

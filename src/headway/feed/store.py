@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, select, true
+from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, or_, select, true
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, rows
@@ -95,3 +95,28 @@ async def position(tx: ReadTransaction, topic: str) -> Position:
 async def newest(tx: ReadTransaction, topics: Collection[str]) -> dict[str, int]:
     """Return the newest number of each of these topics that has one."""
     return {row["topic"]: row["seq"] for row in await tx.all(_newest, topics=[(topic,) for topic in topics])}
+
+
+_last_seq = func.coalesce(func.max(feed.c.seq), 0)
+_span = _last_seq - func.coalesce(func.min(feed.c.seq), 1) + 1
+_wrong_topics = (
+    select(
+        feed_topics.c.topic,
+        feed_topics.c.seq,
+        _last_seq.label("last"),
+        _span.label("span"),
+        func.count(feed.c.seq).label("stored"),
+    )
+    .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
+    .group_by(feed_topics.c.topic, feed_topics.c.seq)
+    .having(or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
+    .order_by(feed_topics.c.topic)
+)
+
+
+async def find_wrong_topics(tx: ReadTransaction) -> Sequence[Row]:
+    """Find the topics whose last entry is not number `seq`, or whose stored entries have gaps.
+
+    The rows have topic, seq, last, span and stored.
+    """
+    return await tx.all(_wrong_topics)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from headway.accounts import users_store as users
 from headway.courses import store as courses
-from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
 from headway.courses.model import CourseStructure, CourseTree
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database, ReadTransaction
@@ -19,7 +19,7 @@ from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning.progress import ProgressChange, advance
-from headway.learning.study_time import Moment
+from headway.learning.study_time import Timing
 
 
 class CourseProgress(NamedTuple):
@@ -78,10 +78,11 @@ class LearnerCourses:
             if structure.is_sequential:
                 await _check_lock(tx, caller.user_id, structure, module_id)
             change = ProgressChange(enrollment, structure)
+            declared = Evidence(
+                is_declared_complete=True, declared_percent=COMPLETE, declaration=Declaration(caller.user_id, now)
+            )
             for unit in units:
-                change.step(
-                    unit.id, Moment(now, 0, is_shifted=False), Evidence(is_declared_complete=True, declared_percent=COMPLETE)
-                )
+                change.step(unit.id, Timing(now, 0, is_shifted=False), declared)
             await advance(tx, [change], now)
             (stored,) = await enrollment_lists.list_keys(tx, [key])
             (progress,) = await self._progress(tx, caller.user_id, [stored])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
-from headway.courses.completion import COMPLETE, NO_EVIDENCE, EngagementMetrics, Evidence, Percent
+from headway.courses.completion import COMPLETE, NO_EVIDENCE, Declaration, EngagementMetrics, Evidence, Percent
 from headway.errors import FieldError
 from headway.instants import Instant, Milliseconds
 from headway.learning.unit_progress import UnitProgress, UnitStatus
@@ -154,12 +154,16 @@ class Update(msgspec.Struct, frozen=True):
         """Whether this says that the learner has begun."""
         return self.status is not UnitStatus.NOT_STARTED or bool(self.percent or self.duration_seconds)
 
-    @property
-    def evidence(self) -> Evidence:
-        """What this says about its unit: COMPLETED is 100 percent unless another one is named, and counts in full."""
+    def declare(self, declaration: Declaration) -> Evidence:
+        """Return what this says about its unit: COMPLETED is 100 percent unless another one is named, and counts in full."""
         is_complete = self.status is UnitStatus.COMPLETED
         percent = COMPLETE if is_complete and self.percent is None else self.percent
-        return Evidence(is_declared_complete=is_complete, declared_percent=percent, reported_seconds=self.duration_seconds)
+        return Evidence(
+            is_declared_complete=is_complete,
+            declared_percent=percent,
+            reported_seconds=self.duration_seconds,
+            declaration=None if percent is None else declaration,
+        )
 
 
 Observation: TypeAlias = Event | Heartbeat | Update
@@ -173,6 +177,13 @@ class Report(msgspec.Struct, frozen=True):
     observations: tuple[Observation, ...]
     size_bytes: int = 0
     """How large the request's body was."""
+    caller_id: int | None = None
+    """Who reports, where that is somebody else than the learner."""
+
+    @property
+    def declaration(self) -> Declaration:
+        """Return who declares what the updates of this report say, and when."""
+        return Declaration(self.user_id if self.caller_id is None else self.caller_id, self.received_at)
 
 
 class Outcome(StrEnum):

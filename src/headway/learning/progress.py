@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from headway.courses.completion import COMPLETE, NO_EVIDENCE, Evidence, percent_of_course, percent_of_unit
+from headway.courses.completion import NO_EVIDENCE, Evidence, percent_of_course
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import statistics_store
@@ -23,7 +23,7 @@ from headway.learning import store as activity
 from headway.learning import study_time
 from headway.learning.feed_entries import progress_entries
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey
-from headway.learning.study_time import Moment, Span
+from headway.learning.study_time import Span, Timing
 from headway.learning.unit_progress import UnitProgress
 
 
@@ -40,19 +40,19 @@ class ProgressChange:
         self.started: set[int] = set()
         self.client_metadata: dict[int, dict[str, Any]] = {}
 
-    def step(self, unit_id: int | None, moment: Moment, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
+    def step(self, unit_id: int | None, timing: Timing, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
         """Take one step: in a unit, or in the course alone. Only one that says so itself is no start."""
         unit = unit_id or COURSE_ALONE
         if is_start:
             self.started.add(unit)
         known_at = self.last_at.get(unit)
-        if known_at is None or moment.at > known_at:
-            self.last_at[unit] = moment.at
+        if known_at is None or timing.at > known_at:
+            self.last_at[unit] = timing.at
         if evidence != NO_EVIDENCE:
             known = self.evidence.get(unit)
             self.evidence[unit] = evidence if known is None else known.merge(evidence)
-        if moment.claimed:
-            self.claims += [(day, unit, span) for day, span in study_time.by_day(moment.span)]
+        if timing.claimed:
+            self.claims += [(day, unit, span) for day, span in study_time.by_day(timing.span)]
 
     def note(self, unit_id: int, client_metadata: dict[str, Any]) -> None:
         """Keep what a client wants to be kept with a unit, key by key."""
@@ -186,12 +186,10 @@ def _move_units(
 
 
 def _raise_percent(progress: UnitProgress, change: ProgressChange, writes: _Writes, now: Instant) -> None:
-    """Apply the unit's completion rule; a percent never falls and a completion stays."""
+    """Apply the unit's completion rule."""
     unit = change.structure.units[progress.unit_id]
     before, was_complete = progress.counted, progress.is_complete
-    progress.percent = max(percent_of_unit(unit.completion, progress.evidence, progress.study_ms), progress.percent)
-    if not was_complete and (progress.percent == COMPLETE or progress.evidence.is_declared_complete):
-        progress.is_complete, progress.completed_at = True, now
+    progress.grade(unit.completion, now)
     if unit.counts and progress.counted > before:
         percents, completed = writes.nearer.get(change.learner, _Gain())
         newly = progress.is_complete and not was_complete
@@ -216,4 +214,4 @@ def _near_completion(change: ProgressChange, reached: tuple[int, int], gain: _Ga
     enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
     enrollment.status = after_activity(enrollment.status, all_required_complete=completed >= required)
     if enrollment.status is EnrollmentStatus.COMPLETED and enrollment.completed_at is None:
-        enrollment.completed_at = now
+        enrollment.completed_at, enrollment.completed_revision = now, change.structure.revision

@@ -20,10 +20,11 @@ from headway.identity import Caller
 from headway.instants import DAY, Clock
 from headway.learning import progress_store as learner_progress
 from headway.learning import store as activity
+from headway.learning.explanation import CourseExplanation, explain
 from headway.learning.ingest import Ingest
 from headway.learning.model import Outcome, Refusal, Report, Update, Verdict
 from headway.learning.statistics import CourseStatistics, summarize
-from headway.learning.unit_progress import UnitProgress, UnitStatus
+from headway.learning.unit_progress import UnitProgress, UnitStatus, status_without_progress
 
 
 class ProgressAccess(NamedTuple):
@@ -41,6 +42,8 @@ class LearnerProgress(NamedTuple):
     units: list[UnitProgress]
     untouched: dict[int, UnitStatus]
     """The course's other units in its order: NOT_STARTED or LOCKED; empty unless they are asked for."""
+    explanation: CourseExplanation | None = None
+    """Why the progress is what it is; None unless it is asked for."""
 
 
 class ProgressPage(NamedTuple):
@@ -75,18 +78,23 @@ class ProgressReads:
             raise _no_user()
         return ProgressAccess(course_id, user_id, stored.version)
 
-    async def progress(self, access: ProgressAccess, *, is_whole: bool = False) -> LearnerProgress:
-        """Read a learner's progress in a course as of one moment; with all units of the course if `is_whole`."""
-        async with self._database.read(single_statement=not is_whole) as tx:
+    async def progress(self, access: ProgressAccess, *, is_whole: bool = False, is_explained: bool = False) -> LearnerProgress:
+        """Read a learner's progress in a course as of one moment.
+
+        `is_whole` adds the units without progress, `is_explained` the explanation.
+        """
+        needs_structure = is_whole or is_explained
+        async with self._database.read(single_statement=not needs_structure) as tx:
             found = await learner_progress.read(tx, access.user_id, access.course_id)
             if found is None:
                 return LearnerProgress(None, [], {})
             enrollment, units = found
-            if not is_whole:
+            if not needs_structure:
                 return LearnerProgress(enrollment, units, {})
             revisions = {access.course_id: enrollment.course_revision}
             structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
-        return LearnerProgress(enrollment, units, _untouched(structure, units))
+        explanation = explain(structure, units) if is_explained else None
+        return LearnerProgress(enrollment, units, _untouched(structure, units) if is_whole else {}, explanation)
 
     async def list_progress(
         self,
@@ -159,7 +167,7 @@ class ProgressReads:
         """
         if user_id != caller.user_id and not caller.sees_all:
             raise Forbidden("Only services and administrators update the progress of somebody else.")
-        report = Report(user_id, self._clock(), (update,))
+        report = Report(user_id, self._clock(), (update,), caller_id=caller.user_id)
         (verdict,) = await (self._ingest.record_alone(report) if is_alone else self._ingest.record(report))
         if verdict.outcome is Outcome.ACCEPTED and verdict.progress is not None:
             return verdict.progress
@@ -171,12 +179,25 @@ class ProgressReads:
         raise _refused(verdict)
 
 
+async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int) -> CourseExplanation:
+    """Explain a learner's progress in a course. Raises NotFound USER_NOT_FOUND, COURSE_NOT_FOUND or NOT_ENROLLED."""
+    structure = (await catalogue.structures(tx, [course_id])).get(course_id)
+    if await users.find(tx, user_id) is None:
+        raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+    if structure is None:
+        raise NotFound(f"There is no course {course_id}.", code="COURSE_NOT_FOUND")
+    found = await learner_progress.read(tx, user_id, course_id)
+    if found is None:
+        raise NotFound(f"User {user_id} is not enrolled in course {course_id}.", code="NOT_ENROLLED")
+    return explain(structure, found[1])
+
+
 def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
     """Return the status of the units without progress; one with progress is never locked."""
     touched = {unit.unit_id for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     return {
-        unit.id: UnitStatus.LOCKED if structure.blocks(unit.id, completed) else UnitStatus.NOT_STARTED
+        unit.id: status_without_progress(structure, unit.id, completed)
         for unit in structure.units.values()
         if unit.id not in touched and not unit.is_retired
     }

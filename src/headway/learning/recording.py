@@ -13,24 +13,24 @@ from headway.learning import store as activity
 from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
 from headway.learning.store import EventKey, EventRow
-from headway.learning.study_time import Moment, StudyRules, moment_of_event, moment_of_heartbeat
+from headway.learning.study_time import StudyTimeSettings, Timing, time_event, time_heartbeat
 
 _ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
-_NO_MOMENT = Moment(0, 0, is_shifted=False)
+_NO_TIMING = Timing(0, 0, is_shifted=False)
 _NO_CONTENT = EventContent("", 0, *[None] * 10)
 
 
 class _Entry:
     """One observation on its way to a verdict."""
 
-    __slots__ = ("content", "key", "learner", "moment", "observation", "received_at", "refusal", "verdict")
+    __slots__ = ("content", "key", "learner", "observation", "refusal", "report", "timing", "verdict")
 
     def __init__(self, report: Report, observation: Observation) -> None:
         self.observation = observation
-        self.received_at = report.received_at
+        self.report = report
         self.learner: LearnerInCourse = (report.user_id, observation.course_id)
-        self.moment = _NO_MOMENT
+        self.timing = _NO_TIMING
         self.refusal: Verdict | None = None
         self.verdict = _ACCEPTED
         self.content = _NO_CONTENT
@@ -48,11 +48,11 @@ class Tracking:
     """The use case of all events and heartbeats."""
 
     def __init__(
-        self, database: Database, structures: CourseStructures, rules: StudyRules, *, max_metadata_bytes: int = 32_000
+        self, database: Database, structures: CourseStructures, settings: StudyTimeSettings, *, max_metadata_bytes: int = 32_000
     ) -> None:
         self._database = database
         self._structures = structures
-        self._rules = rules
+        self._settings = settings
         self._max_metadata_bytes = max_metadata_bytes
 
     async def record(self, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
@@ -77,7 +77,7 @@ class Tracking:
         for entry in entries:
             _admit(entry, structures.get(entry.observation.course_id), enrolled.get(entry.learner), now)
             if entry.refusal is None:
-                entry.moment = self._moment(entry)
+                entry.timing = self._time(entry)
         await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], structures)
         await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
         changes = _progress_changes(entries, enrolled, structures)
@@ -111,28 +111,28 @@ class Tracking:
                         "metadata", f"must not come to more than {self._max_metadata_bytes} bytes in all", Refusal.TOO_LARGE
                     )
 
-    def _moment(self, entry: _Entry) -> Moment:
-        observation, received_at = entry.observation, entry.received_at
+    def _time(self, entry: _Entry) -> Timing:
+        observation, received_at = entry.observation, entry.report.received_at
         if isinstance(observation, Event):
             duration = observation.duration_seconds
-            return moment_of_event(
+            return time_event(
                 start=observation.start_time,
                 end=observation.end_time,
                 # Longer than any claim is as long as the longest one.
-                duration=None if duration is None else int(min(duration * SECOND, self._rules.longest_claim)),
+                duration=None if duration is None else int(min(duration * SECOND, self._settings.longest_claim)),
                 sent_at=observation.sent_at,
                 received_at=received_at,
-                rules=self._rules,
+                settings=self._settings,
             )
         if isinstance(observation, Update):
-            return Moment(received_at, 0, is_shifted=False)
-        return moment_of_heartbeat(
+            return Timing(received_at, 0, is_shifted=False)
+        return time_heartbeat(
             timestamp=observation.timestamp,
             is_active=observation.is_active,
             active=observation.active,
             sent_at=observation.sent_at,
             received_at=received_at,
-            rules=self._rules,
+            settings=self._settings,
         )
 
 
@@ -181,7 +181,7 @@ async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
 
 def _row(entry: _Entry) -> EventRow:
     assert isinstance(entry.observation, Event)  # noqa: S101 - only events are stored
-    return activity.event_row(entry.key, entry.content, entry.observation, entry.moment, entry.received_at)
+    return activity.event_row(entry.key, entry.content, entry.observation, entry.timing, entry.report.received_at)
 
 
 def _progress_changes(
@@ -199,8 +199,9 @@ def _progress_changes(
         if change is None:
             change = changes[entry.learner] = ProgressChange(enrolled[entry.learner], structures[observation.course_id])
         if isinstance(observation, Update):
-            change.step(observation.unit_id, entry.moment, observation.evidence, is_start=observation.is_start)
+            evidence = observation.declare(entry.report.declaration)
+            change.step(observation.unit_id, entry.timing, evidence, is_start=observation.is_start)
             change.note(observation.unit_id, observation.metadata or {})
         else:
-            change.step(observation.unit_id, entry.moment, observation.evidence)
+            change.step(observation.unit_id, entry.timing, observation.evidence)
     return list(changes.values())

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from copy import copy
 
-from headway.courses.completion import COMPLETE, percent_of_course, percent_of_unit
+from headway.courses import grading_store as structures
+from headway.courses.completion import percent_of_course
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
@@ -24,14 +25,15 @@ async def regrade(
     Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
     What that does to its statistics goes into `delta`.
     """
+    if before.grading == after.grading:
+        return
+    await structures.insert_grading(tx, after)
     changed = [
         unit_id
         for unit_id, unit in after.units.items()
         if unit_id in before.units and unit.completion != before.units[unit_id].completion
     ]
-    counted_before = {unit_id for unit_id, unit in before.units.items() if unit.counts}
-    counted_after = {unit_id for unit_id, unit in after.units.items() if unit.counts}
-    if not changed and counted_before == counted_after:
+    if not changed and before.required == after.required:
         return
     last_user = 0
     while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=_AT_ONCE):
@@ -52,16 +54,11 @@ async def _regrade_units(
     keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
     moved = []
     for progress in await activity.read_units(tx, keys):
-        rule = structure.units[progress.unit_id].completion
-        percent = percent_of_unit(rule, progress.evidence, progress.study_ms)
-        if progress.is_complete or percent == progress.percent:
-            continue
         before = copy(progress)
-        progress.percent = percent
-        if percent == COMPLETE:
-            progress.is_complete, progress.completed_at = True, now
-        delta.replace(structure.course_id, before, progress)
-        moved.append(progress)
+        progress.grade(structure.units[progress.unit_id].completion, now)
+        if progress.graded != before.graded:
+            delta.replace(structure.course_id, before, progress)
+            moved.append(progress)
     await tx.write_rows(activity.unit_rows(moved, now))
 
 
@@ -79,7 +76,7 @@ async def _regrade_course(
         before = copy(enrollment)
         enrollment.percent = percent
         if is_complete:
-            enrollment.completed_at = now
+            enrollment.completed_at, enrollment.completed_revision = now, structure.revision
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
         delta.replace(structure.course_id, before, enrollment)
         moved.append(enrollment)

@@ -1,12 +1,13 @@
 """Events, unit progress and study days as rows, always many at a time."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 from sqlalchemy import Text, and_, case, func, select
 
-from headway.courses.completion import COMPLETE
+from headway.courses.completion import COMPLETE, Completion, Rule
 from headway.courses.evidence import decode_evidence, encode_evidence
 from headway.courses.tables import units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
@@ -15,7 +16,7 @@ from headway.db.types import Id
 from headway.enrollments.model import LearnerInCourse
 from headway.instants import Day, Instant
 from headway.learning.model import Event, EventContent
-from headway.learning.study_time import Moment, Span
+from headway.learning.study_time import Span, Timing
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from headway.learning.unit_progress import UnitProgress, UnitStatus
 
@@ -61,7 +62,7 @@ UNIT_COLUMNS = [
     unit_progress.c[name]
     for name in (
         *("user_id", "course_id", "unit_id", "id", "status", "percent", "study_ms", "metadata", "client_metadata"),
-        *("last_activity_at", "completed_at", "created_at", "updated_at"),
+        *("last_activity_at", "completed_at", "created_at", "updated_at", "met_rule", "met_threshold"),
     )
 ]
 _state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": Id})
@@ -116,9 +117,9 @@ _units_of_learners = (
 )
 
 
-def event_row(key: EventKey, content: EventContent, event: Event, moment: Moment, received_at: Instant) -> EventRow:
+def event_row(key: EventKey, content: EventContent, event: Event, timing: Timing, received_at: Instant) -> EventRow:
     """Give an event as it is stored: its content, and how it was placed in time."""
-    return (*key, *content, event.sent_at, received_at, moment.at, moment.claimed, moment.is_shifted)
+    return (*key, *content, event.sent_at, received_at, timing.at, timing.claimed, timing.is_shifted)
 
 
 async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set[EventKey]:
@@ -183,6 +184,7 @@ def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
                 *(u.user_id, u.course_id, u.unit_id, u.id, u.status.value, u.percent, u.study_ms),
                 *(encode_evidence(u.evidence), u.client_metadata),
                 *(u.last_activity_at, u.completed_at, u.created_at, u.updated_at),
+                *((None, None) if u.met is None else (u.met.rule.value, u.met.threshold)),
             )
         )
     return _write_units, rows_to_write
@@ -208,6 +210,11 @@ def newest_first(units: list[UnitProgress]) -> list[UnitProgress]:
     return sorted(units, key=lambda unit: (unit.updated_at, unit.id), reverse=True)
 
 
+@lru_cache(maxsize=1_000)
+def _completion(rule: str, threshold: float | None) -> Completion:
+    return Completion(Rule(rule), threshold)
+
+
 def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
     """Read unit progress from a row that begins with `UNIT_COLUMNS`."""
     return UnitProgress(
@@ -225,6 +232,7 @@ def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
         completed_at=row[10],
         created_at=row[11],
         updated_at=row[12],
+        met=None if row[13] is None else _completion(row[13], row[14]),
     )
 
 

@@ -21,7 +21,7 @@ Span: TypeAlias = tuple[int, int]
 _start, _end = itemgetter(0), itemgetter(1)
 
 
-class StudyRules(msgspec.Struct, frozen=True):
+class StudyTimeSettings(msgspec.Struct, frozen=True):
     """The settings of measurement."""
 
     heartbeat_interval: Milliseconds = 30 * SECOND
@@ -30,7 +30,7 @@ class StudyRules(msgspec.Struct, frozen=True):
     """What one event can claim at the most."""
 
 
-class Moment(msgspec.Struct, frozen=True, gc=False):
+class Timing(msgspec.Struct, frozen=True, gc=False):
     """When something happened by the server's clock, and how much study before that it claims."""
 
     at: Instant
@@ -44,15 +44,15 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
         return (self.at - self.claimed, self.at)
 
 
-def moment_of_event(
+def time_event(
     *,
     start: Instant | None,
     end: Instant | None,
     duration: Milliseconds | None,
     sent_at: Instant | None,
     received_at: Instant,
-    rules: StudyRules,
-) -> Moment:
+    settings: StudyTimeSettings,
+) -> Timing:
     """Place an event in time and decide what it claims.
 
     With an end it claims `[end - duration, end]`, the duration clipped to `end - start` and, if it is missing, equal to it;
@@ -62,34 +62,34 @@ def moment_of_event(
         claimed = end - start if duration is None else min(duration, end - start)
     else:
         claimed = duration or 0
-    claimed = min(claimed, rules.longest_claim)
+    claimed = min(claimed, settings.longest_claim)
     if end is None:
         end = start + claimed if start is not None else (sent_at if sent_at is not None else received_at)
     return _by_server_clock(end, claimed, sent_at, received_at)
 
 
-def moment_of_heartbeat(
+def time_heartbeat(
     *,
     timestamp: Instant | None,
     is_active: bool,
     active: Milliseconds | None,
     sent_at: Instant | None,
     received_at: Instant,
-    rules: StudyRules,
-) -> Moment:
+    settings: StudyTimeSettings,
+) -> Timing:
     """Place a heartbeat in time: an active one vouches for the interval before it, or for what it says, up to twice that."""
-    claimed = rules.heartbeat_interval if active is None else min(active, 2 * rules.heartbeat_interval)
+    claimed = settings.heartbeat_interval if active is None else min(active, 2 * settings.heartbeat_interval)
     at = timestamp if timestamp is not None else (sent_at if sent_at is not None else received_at)
     return _by_server_clock(at, claimed if is_active else 0, sent_at, received_at)
 
 
-def _by_server_clock(at: Instant, claimed: Milliseconds, sent_at: Instant | None, received_at: Instant) -> Moment:
+def _by_server_clock(at: Instant, claimed: Milliseconds, sent_at: Instant | None, received_at: Instant) -> Timing:
     if sent_at is not None:
         at += received_at - sent_at
     is_shifted = at > received_at
     # A client whose clock is decades off could be corrected to before 1970, where no day is stored.
     at = max(min(at, received_at), claimed)
-    return Moment(at, claimed, is_shifted)
+    return Timing(at, claimed, is_shifted)
 
 
 def by_day(span: Span) -> Iterator[tuple[Day, Span]]:

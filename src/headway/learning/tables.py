@@ -27,6 +27,9 @@ unit_progress = Table(
     Column("completed_at", Timestamp),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
+    # Without a constraint: SQLite would check it with each event, and the rule comes from `units`, which has one.
+    Column("met_rule", Text, comment="the rule that was met first, also if the unit has another one now"),
+    Column("met_threshold", Double, comment="of met_rule"),
     CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     sqlite_with_rowid=False,

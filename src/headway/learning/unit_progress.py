@@ -1,10 +1,12 @@
 """What a learner reached in a unit."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
 
-from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.courses.completion import COMPLETE, Completion, Evidence, Percent, percent_by_rule
+from headway.courses.model import CourseStructure
 from headway.enrollments.statistics import Statistic
 from headway.instants import SECOND, Instant, Milliseconds
 from headway.learning.statistics import unit_statistics
@@ -37,6 +39,28 @@ class UnitProgress(msgspec.Struct):
     completed_at: Instant | None
     created_at: Instant
     updated_at: Instant
+    met: Completion | None = None
+    """The rule that the evidence met first. It stays when the unit's rule changes, so that the completion can be explained;
+    None for a unit that is incomplete or was only declared complete."""
+
+    def grade(self, completion: Completion, now: Instant) -> None:
+        """Apply the unit's completion rule to the evidence. What is complete stays complete.
+
+        The percent is that of `completion`, or of a declaration, unless a rule was met: it falls if a new rule asks for more.
+        """
+        if self.met is not None:
+            return
+        reached = percent_by_rule(completion, self.evidence, self.study_ms)
+        if reached == COMPLETE:
+            self.met = completion
+        self.percent = max(reached, self.evidence.declared_percent or 0)
+        if not self.is_complete and (self.percent == COMPLETE or self.evidence.is_declared_complete):
+            self.is_complete, self.completed_at = True, now
+
+    @property
+    def graded(self) -> tuple[Percent, bool, Completion | None]:
+        """Return what grading decides."""
+        return self.percent, self.is_complete, self.met
 
     @property
     def status(self) -> UnitStatus:
@@ -64,6 +88,11 @@ class UnitProgress(msgspec.Struct):
     def statistics(self) -> tuple[Statistic, ...]:
         """What this adds to the statistics of its course."""
         return unit_statistics(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
+
+
+def status_without_progress(structure: CourseStructure, unit_id: int, completed: Collection[int]) -> UnitStatus:
+    """Return the status of a unit in which a learner has no progress; a unit with progress is never locked."""
+    return UnitStatus.LOCKED if structure.blocks(unit_id, completed) else UnitStatus.NOT_STARTED
 
 
 def duration_seconds(evidence: Evidence, studied: Milliseconds) -> int:

@@ -3,18 +3,16 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func, select, tuple_
 
-from headway.courses.tables import courses
+from headway.accounts.tables import users
 from headway.db.database import ReadTransaction, Row
+from headway.db.dialects import rows
 from headway.db.types import Id
 from headway.enrollments.statistics import REVISION
-from headway.enrollments.status import OPEN
-from headway.enrollments.tables import course_statistics, enrollments, waiting_list
-from headway.feed.tables import feed, feed_topics
+from headway.enrollments.tables import course_statistics, enrollments
 from headway.learning.store import EventKey
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
-from headway.messaging.tables import conversations, messages
 
 _LOWEST_ID, _HIGHEST_ID = -(2**63), 2**63 - 1
 
@@ -59,56 +57,12 @@ _events = (
     .order_by(learner_activity_logs.c.user_id, learner_activity_logs.c.event_id)
     .limit(bindparam("limit"))
 )
-_holds_seat = and_(
-    enrollments.c.course_id == courses.c.id, or_(*(enrollments.c.status == status.value for status in sorted(OPEN)))
-)
-_seats = (
-    select(courses.c.id, courses.c.capacity, courses.c.seats_taken, func.count(enrollments.c.user_id).label("holders"))
-    .select_from(courses)
-    .outerjoin(enrollments, _holds_seat)
-    .group_by(courses.c.id, courses.c.capacity, courses.c.seats_taken)
-    .order_by(courses.c.id)
-)
-
-_is_unread = and_(
-    messages.c.user_id == conversations.c.user_id,
-    messages.c.peer_id == conversations.c.peer_id,
-    messages.c.sender_id == conversations.c.peer_id,
-    messages.c.is_read.is_(False),
-)
-_unread = (
-    select(conversations.c.user_id, conversations.c.peer_id, conversations.c.unread, func.count(messages.c.id).label("count"))
-    .outerjoin(messages, _is_unread)
-    .group_by(conversations.c.user_id, conversations.c.peer_id, conversations.c.unread)
-    .having(conversations.c.unread != func.count(messages.c.id))
-    .order_by(conversations.c.user_id, conversations.c.peer_id)
-)
-_last_seq = func.coalesce(func.max(feed.c.seq), 0)
-_span = _last_seq - func.coalesce(func.min(feed.c.seq), 1) + 1
-_feed = (
-    select(
-        feed_topics.c.topic,
-        feed_topics.c.seq,
-        _last_seq.label("last"),
-        _span.label("span"),
-        func.count(feed.c.seq).label("kept"),
-    )
-    .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
-    .group_by(feed_topics.c.topic, feed_topics.c.seq)
-    .having(or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
-    .order_by(feed_topics.c.topic)
-)
+_user_ids = rows("ids", {"id": Id})
+_known_users = select(users.c.id).join(_user_ids, users.c.id == _user_ids.c.id)
 _statistics = (
     select(course_statistics.c.course_id, course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
     .where(course_statistics.c.name != REVISION)
     .group_by(course_statistics.c.course_id, course_statistics.c.name)
-)
-_waiting = (
-    select(courses.c.id, func.count().label("waiting"))
-    .join(waiting_list, waiting_list.c.course_id == courses.c.id)
-    .where(or_(courses.c.capacity.is_(None), courses.c.seats_taken < courses.c.capacity))
-    .group_by(courses.c.id)
-    .order_by(courses.c.id)
 )
 
 
@@ -147,26 +101,11 @@ async def all_events(tx: ReadTransaction, learners: Learners, *, at_once: int) -
             yield page
 
 
-async def read_seats(tx: ReadTransaction) -> Sequence[Row]:
-    """Read each course's capacity, the seats taken and the learners who hold one."""
-    return await tx.all(_seats)
-
-
-async def read_waiting_beside_free_seats(tx: ReadTransaction) -> Sequence[Row]:
-    """Read the courses with free seats for which learners wait, and how many they are."""
-    return await tx.all(_waiting)
-
-
-async def read_wrong_unread(tx: ReadTransaction) -> Sequence[Row]:
-    """Read the conversations whose number of unread messages is not the one that is stored."""
-    return await tx.all(_unread)
+async def known_users(tx: ReadTransaction, user_ids: Sequence[int]) -> set[int]:
+    """Return those of these ids that users have."""
+    return {row["id"] for row in await tx.all(_known_users, ids=[(user_id,) for user_id in user_ids])}
 
 
 async def read_statistics(tx: ReadTransaction) -> Sequence[Row]:
-    """Read the tallies of all courses."""
+    """Read the statistics of all courses."""
     return await tx.all(_statistics)
-
-
-async def read_wrong_feeds(tx: ReadTransaction) -> Sequence[Row]:
-    """Read the topics whose newest entry is not the one that is stored, or whose kept entries have gaps."""
-    return await tx.all(_feed)

@@ -1,5 +1,7 @@
 """Messages and conversations as rows: each of the two users has a copy of everything."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Integer, Text, and_, bindparam, func, select, true, update
 
 from headway.accounts.tables import users
@@ -151,3 +153,23 @@ def _message(tx: ReadTransaction, row: Row) -> Message:
     return Message(
         row["id"], sender_id, receiver_id, tx.keyring.decrypt(row["message"]), bool(row["is_read"]), row["created_at"]
     )
+
+
+_is_unread = and_(
+    messages.c.user_id == conversations.c.user_id,
+    messages.c.peer_id == conversations.c.peer_id,
+    messages.c.sender_id == conversations.c.peer_id,
+    messages.c.is_read.is_(False),
+)
+_unread = (
+    select(conversations.c.user_id, conversations.c.peer_id, conversations.c.unread, func.count(messages.c.id).label("count"))
+    .outerjoin(messages, _is_unread)
+    .group_by(conversations.c.user_id, conversations.c.peer_id, conversations.c.unread)
+    .having(conversations.c.unread != func.count(messages.c.id))
+    .order_by(conversations.c.user_id, conversations.c.peer_id)
+)
+
+
+async def find_wrong_unread(tx: ReadTransaction) -> Sequence[Row]:
+    """Find the conversations whose stored number of unread messages is not their count: user_id, peer_id, unread, count."""
+    return await tx.all(_unread)

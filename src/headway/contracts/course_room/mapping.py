@@ -5,6 +5,7 @@ from datetime import tzinfo
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
@@ -13,7 +14,8 @@ from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds, DateRange
-from headway.instants import Instant, iso, to_datetime
+from headway.instants import SECOND, Instant, Milliseconds, iso, to_datetime
+from headway.learning.explanation import CourseExplanation, UnitExplanation, calculation, percent_text
 from headway.learning.model import Update
 from headway.learning.reads import LearnerProgress
 from headway.learning.statistics import CourseStatistics, UnitStatistics
@@ -63,8 +65,61 @@ def user_progress(found: LearnerProgress, zone: tzinfo) -> wire.UserProgress:
     """Render a learner's enrollment and progress in a course."""
     if found.enrollment is None:
         return wire.UserProgress(None, [])
-    rows = _rows(found, zone)
-    return wire.UserProgress(_enrollment(found.enrollment, zone), rows)
+    reasons = UNSET if found.explanation is None else why(found.explanation)
+    return wire.UserProgress(_enrollment(found.enrollment, zone), _rows(found, zone), reasons)
+
+
+def why(explanation: CourseExplanation) -> wire.Why:
+    """Render why a learner's progress in a course is what it is."""
+    return wire.Why(
+        contents=[_why_content(unit) for unit in explanation.units],
+        required_contents=explanation.required_units,
+        sum_of_percents=percent_text(explanation.sum_of_percents),
+        calculation=calculation(explanation),
+        progress_percent=percent_text(explanation.percent),
+    )
+
+
+def _why_content(explained: UnitExplanation) -> wire.WhyContent:
+    unit, met = explained.unit, explained.met
+    return wire.WhyContent(
+        course_content_id=unit.id,
+        title=unit.title,
+        is_required=unit.is_required,
+        is_retired=unit.is_retired,
+        progress_status=explained.status,
+        completion=wire.CompletionRule(unit.completion.rule, unit.completion.threshold),
+        met=None if met is None else wire.CompletionRule(met.rule, met.threshold),
+        evidence=_evidence(explained.evidence, explained.study_ms),
+        missing=explained.missing,
+        progress_percent=percent_text(explained.percent),
+        counted_percent=None if explained.counted is None else percent_text(explained.counted),
+    )
+
+
+def _evidence(evidence: Evidence, study_ms: Milliseconds) -> wire.ContentEvidence:
+    metrics = evidence.engagement_metrics
+    return wire.ContentEvidence(
+        study_seconds=study_ms // SECOND,
+        scroll_depth=None if metrics is None else metrics.scroll_depth,
+        video_watch_percentage=None if metrics is None else metrics.video_watch_percentage,
+        quiz_score_percent=evidence.quiz_score_percent,
+        is_viewed=evidence.is_viewed,
+        is_marked_complete=evidence.is_marked_complete,
+        declared=_declared(evidence),
+    )
+
+
+def _declared(evidence: Evidence) -> wire.Declared | None:
+    declaration = evidence.declaration
+    if declaration is None:
+        return None
+    return wire.Declared(
+        progress_percent=percent_text(evidence.declared_percent or 0),
+        is_complete=evidence.declared == COMPLETE,
+        user_id=declaration.user_id,
+        declared_at=iso(declaration.at),
+    )
 
 
 def learner_row(found: LearnerProgress, zone: tzinfo) -> wire.LearnerRow:
@@ -82,7 +137,7 @@ def updated(progress: UnitProgress) -> wire.Updated:
         course_content_id=progress.unit_id,
         progress_status=progress.status,
         activity_duration=progress.duration_seconds,
-        progress_percent=_percent_text(progress.percent),
+        progress_percent=percent_text(progress.percent),
         user_course_content_progress_updated_at=iso(progress.updated_at),
     )
 
@@ -97,7 +152,7 @@ def activities(
             unit.unit_id,
             unit.status,
             unit.duration_seconds,
-            _percent_text(unit.percent),
+            percent_text(unit.percent),
             **_display_times(unit, zone),
         )
         for unit in units
@@ -160,7 +215,7 @@ def _content_row(unit: UnitProgress, zone: tzinfo) -> wire.ContentRow:
         course_content_id=unit.unit_id,
         progress_status=unit.status,
         activity_duration=unit.duration_seconds,
-        progress_percent=_percent_text(unit.percent),
+        progress_percent=percent_text(unit.percent),
         metadata=_metadata(unit.evidence, unit.client_metadata),
         user_course_content_progress_created_at=iso(unit.created_at),
         user_course_content_progress_updated_at=iso(unit.updated_at),
@@ -179,7 +234,7 @@ def _untouched_row(user_id: int, course_id: int, unit_id: int, status: UnitStatu
         course_content_id=unit_id,
         progress_status=status,
         activity_duration=0,
-        progress_percent=_percent_text(0),
+        progress_percent=percent_text(0),
         metadata={},
         user_course_content_progress_created_at=None,
         user_course_content_progress_updated_at=None,
@@ -204,10 +259,6 @@ def _stored_id(progress: UnitProgress) -> int:
 def _hundredths(percent: float) -> Percent:
     """Convert to hundredths, rounding down but for errors of binary fractions; only 100 is complete."""
     return COMPLETE if percent >= 100 else min(int(percent * 100 + 1e-6), COMPLETE - 1)
-
-
-def _percent_text(percent: Percent) -> str:
-    return f"{percent // 100}.{percent % 100:02}"
 
 
 def _display_times(row: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, str]:

@@ -53,16 +53,16 @@ class LearnerRoutes:
         """Read a learner's enrollment and progress in a course: for the learner and the course's staff."""
         course_id, user_id = _learner(request)
         access = await self._progress.authorize(request.caller, course_id, user_id)
-        is_whole = request.query.include == "all"
+        include = request.query.include
 
         async def render() -> bytes:
-            found = await self._progress.progress(access, is_whole=is_whole)
+            found = await self._progress.progress(access, is_whole=include == "all", is_explained=include == "why")
             message = "User progress retrieved successfully"
             return encode(wire.Found(message=message, results=mapping.user_progress(found, self._zone)))
 
         if access.version is None:
             return Response(200, msgspec.Raw(await render()))
-        key = f"{course_id}.{user_id}.{access.version}.{request.query.include or ''}"
+        key = f"{course_id}.{user_id}.{access.version}.{include or ''}"
         return Response(200, msgspec.Raw(await self._cache.get(key, render)))
 
     @get(

@@ -3,8 +3,9 @@
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
+from headway.courses.completion import Rule
 from headway.enrollments.status import EnrollmentStatus
 from headway.learning.unit_progress import UnitStatus
 
@@ -100,11 +101,66 @@ class ContentRow(msgspec.Struct, rename="camel", kw_only=True):
     user_course_content_progress_updated_at: Moment | None = msgspec.field(name="user_course_content_progress_updated_at")
 
 
+class CompletionRule(msgspec.Struct):
+    """What completes a content: `threshold` is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
+
+    rule: Rule
+    threshold: float | None
+
+
+class Declared(msgspec.Struct, rename="camel"):
+    """How far somebody declared the learner to be, and when."""
+
+    progress_percent: PercentText
+    is_complete: bool
+    user_id: int
+    declared_at: Moment
+
+
+class ContentEvidence(msgspec.Struct, rename="camel"):
+    """What is known of a learner's work in a content; null where nothing is."""
+
+    study_seconds: int
+    scroll_depth: float | None
+    video_watch_percentage: float | None
+    quiz_score_percent: float | None
+    is_viewed: bool
+    is_marked_complete: bool
+    declared: Declared | None
+
+
+class WhyContent(msgspec.Struct, rename="camel"):
+    """Why the progress in a content is what it is."""
+
+    course_content_id: int
+    title: str
+    is_required: bool
+    is_retired: bool
+    progress_status: UnitStatus
+    completion: CompletionRule
+    met: Annotated[CompletionRule | None, Meta(description="The rule that was met, which may have changed since.")]
+    evidence: ContentEvidence
+    missing: Annotated[str | None, Meta(description="What completes the content; null once it is complete.")]
+    progress_percent: PercentText
+    counted_percent: Annotated[str | None, Meta(description="What it adds to the sum; null if it does not count.")]
+
+
+class Why(msgspec.Struct, rename="camel"):
+    """Why the percent of the course is what it is: the sum of its required contents, divided by their number."""
+
+    contents: list[WhyContent]
+    required_contents: int
+    sum_of_percents: Annotated[str, Meta(pattern=r"^\d+\.\d\d$")]
+    calculation: Annotated[str, Meta(examples=["100.00 / 3 = 33.33, cut to two decimals"])]
+    progress_percent: PercentText
+
+
 class UserProgress(msgspec.Struct, rename="camel"):
     """A learner in a course; `enrollments` is null for one who is not enrolled."""
 
     enrollments: EnrollmentRow | None
     activity_logs: list[ContentRow]
+    why: Annotated[Why | UnsetType, Meta(description="With `include=why`, for one who is enrolled.")] = UNSET
 
 
 class LearnerRow(msgspec.Struct, rename="camel"):
@@ -116,9 +172,9 @@ class LearnerRow(msgspec.Struct, rename="camel"):
 
 
 class ProgressQuery(msgspec.Struct):
-    """What is wanted of a learner: with `include=all` also the contents without progress."""
+    """What is wanted of a learner: with `include=all` also the contents without progress, with `include=why` the reasons."""
 
-    include: Literal["all"] | None = None
+    include: Literal["all", "why"] | None = None
 
 
 class LearnersQuery(msgspec.Struct, rename="camel"):

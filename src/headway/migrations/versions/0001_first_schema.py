@@ -17,6 +17,7 @@ TABLES = (
     "sessions",
     "courses",
     "assessments",
+    "course_gradings",
     "course_prerequisites",
     "course_staff",
     "modules",
@@ -153,6 +154,14 @@ def _create_courses() -> None:
     )
     op.create_index(op.f("ix_assessments_course_id"), "assessments", ["course_id"])
     op.create_table(
+        "course_gradings",
+        sa.Column("course_id", ID, nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False, comment="of the course, from which on this applied"),
+        sa.Column("units", sa.Text(), nullable=False, comment="JSON by unit: [rule, threshold, whether it counts]"),
+        sa.ForeignKeyConstraint(["course_id"], ["courses.id"], name=op.f("fk_course_gradings_course_id")),
+        sa.PrimaryKeyConstraint("course_id", "revision", name=op.f("pk_course_gradings")),
+    )
+    op.create_table(
         "course_prerequisites",
         sa.Column("course_id", ID, nullable=False),
         sa.Column("prerequisite_id", ID, nullable=False),
@@ -233,6 +242,9 @@ def _create_enrollments() -> None:
         sa.Column("certificate_url", sa.Text()),
         sa.Column("created_at", TIMESTAMP, nullable=False),
         sa.Column("updated_at", TIMESTAMP, nullable=False),
+        sa.Column(
+            "completed_revision", sa.Integer(), comment="the revision of the course whose required units were all complete"
+        ),
         sa.CheckConstraint(
             "status IN ('ENROLLED', 'IN_PROGRESS', 'COMPLETED', 'CERTIFIED', 'DROPPED', 'EXPIRED')",
             name=op.f("ck_enrollments_status"),
@@ -313,6 +325,8 @@ def _create_learning() -> None:
         sa.Column("completed_at", TIMESTAMP),
         sa.Column("created_at", TIMESTAMP, nullable=False),
         sa.Column("updated_at", TIMESTAMP, nullable=False),
+        sa.Column("met_rule", sa.Text(), comment="the rule that was met first, also if the unit has another one now"),
+        sa.Column("met_threshold", sa.Double(), comment="of met_rule"),
         sa.CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name=op.f("ck_unit_progress_status")),
         sa.CheckConstraint("percent BETWEEN 0 AND 10000", name=op.f("ck_unit_progress_percent")),
         sa.PrimaryKeyConstraint("user_id", "course_id", "unit_id", name=op.f("pk_unit_progress")),

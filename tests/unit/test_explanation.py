@@ -1,0 +1,110 @@
+"""What explains progress: what is missing, in exact amounts, and how the percent of a course is computed."""
+
+import pytest
+
+from headway.courses.completion import COMPLETE, NO_EVIDENCE, Completion, EngagementMetrics, Evidence, Rule, percent_by_rule
+from headway.courses.model import CourseStructure, Unit
+from headway.learning.explanation import calculation, explain, missing_for
+from headway.learning.unit_progress import UnitProgress, UnitStatus
+
+
+def unit(unit_id: int, completion: Completion, *, is_required: bool = True, is_retired: bool = False) -> Unit:
+    return Unit(unit_id, 1, 1, f"Unit {unit_id}", None, None, unit_id, is_required, completion, is_retired)
+
+
+def course(*units: Unit, is_sequential: bool = False) -> CourseStructure:
+    required = sum(each.counts for each in units)
+    return CourseStructure(1, "Course", 1, frozenset({1}), {each.id: each for each in units}, required, is_sequential)
+
+
+def progress(unit_id: int, completion: Completion, evidence: Evidence = NO_EVIDENCE, study_ms: int = 0) -> UnitProgress:
+    made = UnitProgress(1, 1, unit_id, None, True, False, 0, study_ms, evidence, None, 0, None, 0, 0)
+    made.grade(completion, 0)
+    return made
+
+
+def scrolled(depth: float) -> Evidence:
+    return Evidence(EngagementMetrics(scroll_depth=depth))
+
+
+def watched(share: float) -> Evidence:
+    return Evidence(EngagementMetrics(video_watch_percentage=share))
+
+
+@pytest.mark.parametrize(
+    ("completion", "evidence", "study_ms", "missing"),
+    [
+        (Completion(Rule.MANUAL), NO_EVIDENCE, 0, "marking the unit complete"),
+        (Completion(Rule.VIEWED), NO_EVIDENCE, 0, "viewing the unit"),
+        (Completion(Rule.TIME, 180), NO_EVIDENCE, 60_000, "120 more seconds of study"),
+        (Completion(Rule.TIME, 180), NO_EVIDENCE, 179_999, "1 more second of study"),
+        (Completion(Rule.TIME, 0.5), NO_EVIDENCE, 0, "1 more second of study"),
+        (Completion(Rule.SCROLL, 80), NO_EVIDENCE, 0, "80 more percent of scroll depth"),
+        (Completion(Rule.SCROLL, 80), scrolled(68), 0, "12 more percent of scroll depth"),
+        (Completion(Rule.SCROLL, 80), scrolled(79.7), 0, "0.3 more percent of scroll depth"),
+        (Completion(Rule.SCROLL, 80), scrolled(79.999), 0, "0.01 more percent of scroll depth"),
+        (
+            Completion(Rule.VIDEO, 95),
+            Evidence(EngagementMetrics(video_watch_percentage=90.5)),
+            0,
+            "4.5 more percent of the video",
+        ),
+        (Completion(Rule.QUIZ, 50), Evidence(quiz_score_percent=37.5), 0, "12.5 more percent of the quiz score"),
+    ],
+)
+def test_what_is_missing_is_told_exactly(completion: Completion, evidence: Evidence, study_ms: int, missing: str) -> None:
+    assert missing_for(completion, evidence, study_ms) == missing
+
+
+@pytest.mark.parametrize("hundredths", range(1, 8_000, 37))
+def test_what_is_missing_is_enough(hundredths: int) -> None:
+    completion, depth = Completion(Rule.SCROLL, 80), 80 - hundredths / 100
+    amount = float(missing_for(completion, scrolled(depth), 0).split()[0])
+
+    assert percent_by_rule(completion, scrolled(round(depth + amount, 9)), 0) == COMPLETE
+
+
+def test_the_percent_of_a_course_is_cut() -> None:
+    viewed = Completion(Rule.VIEWED)
+    structure = course(*(unit(number, viewed) for number in (1, 2, 3)))
+
+    explained = explain(structure, [progress(1, viewed, Evidence(is_viewed=True))])
+
+    assert (explained.sum_of_percents, explained.required_units, explained.percent) == (10_000, 3, 3_333)
+    assert calculation(explained) == "100.00 / 3 = 33.33, cut to two decimals"
+
+
+def test_a_course_without_required_units_says_so() -> None:
+    explained = explain(course(unit(1, Completion(), is_required=False)), [])
+
+    assert (explained.percent, calculation(explained)) == (0, "0.00, for no unit is required")
+
+
+def test_optional_and_retired_units_do_not_count() -> None:
+    manual, done = Completion(), Evidence(is_marked_complete=True)
+    structure = course(
+        unit(1, manual, is_retired=True), unit(2, manual, is_required=False), unit(3, manual), unit(4, manual, is_retired=True)
+    )
+
+    explained = explain(structure, [progress(number, manual, done) for number in (1, 2, 3)])
+
+    assert [(each.unit.id, each.counted) for each in explained.units] == [(2, None), (3, 10_000), (1, None)]
+    assert explained.percent == 10_000
+
+
+def test_a_unit_that_was_declared_complete_counts_in_full() -> None:
+    scroll = Completion(Rule.SCROLL, 80)
+    declared = Evidence(EngagementMetrics(scroll_depth=40), is_declared_complete=True, declared_percent=2_500)
+
+    (explained,) = explain(course(unit(1, scroll)), [progress(1, scroll, declared)]).units
+
+    assert (explained.percent, explained.counted, explained.met, explained.missing) == (5_000, 10_000, None, None)
+
+
+def test_a_locked_unit_needs_those_before_it() -> None:
+    structure = course(unit(1, Completion()), unit(2, Completion(Rule.TIME, 60)), is_sequential=True)
+
+    first, second = explain(structure, []).units
+
+    assert (first.status, second.status) == (UnitStatus.NOT_STARTED, UnitStatus.LOCKED)
+    assert second.missing == "the required units before it, then 60 more seconds of study"
