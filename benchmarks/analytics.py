@@ -30,7 +30,7 @@ from headway.enrollments import statistics_store
 from headway.enrollments.statistics import Statistic, StatisticsDelta, enrollment_statistics
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
-from headway.http.tokens import Tokens
+from headway.http.authentication import Tokens
 from headway.instants import DAY, Instant, system_clock
 from headway.learning.tables import unit_progress
 from headway.settings import Settings

@@ -8,7 +8,7 @@ from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.db.database import Database
 from headway.db.dialects import Statement
-from headway.http.tokens import Tokens
+from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import from_datetime
 from headway.services import make_services

@@ -29,7 +29,6 @@ from headway.http.middleware import RequestMiddleware
 from headway.http.openapi import document
 from headway.http.operations import operations
 from headway.http.problems import Problems
-from headway.http.rate_limits import RateLimits, open_rate_limiter
 from headway.http.transport import HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
@@ -53,7 +52,6 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     services = make_services(settings, database, clock, new_id, metrics)
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
-    limits = RateLimits(open_rate_limiter(settings, database, clock, metrics))
     hub = Hub(services.feed)
     live = Live(hub, services.subscriptions, authentication, metrics, origins=settings.origins)
     problems = Problems(contracts, metrics)
@@ -65,10 +63,10 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             live.route(),
             *docs(),
         ],
-        middleware=[authentication.middleware, limits.middleware],
+        middleware=[authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
-        lifespan=[_lifespan(services, limits, hub)],
+        lifespan=[_lifespan(services, hub)],
         openapi_config=None,
         logging_config=None,
     )
@@ -83,7 +81,7 @@ def app_from_environment() -> RequestMiddleware:
     return create_app(settings)
 
 
-def _lifespan(services: Services, limits: RateLimits, hub: Hub) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _lifespan(services: Services, hub: Hub) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await services.database.open()
@@ -99,7 +97,6 @@ def _lifespan(services: Services, limits: RateLimits, hub: Hub) -> Callable[[Lit
                 task.cancel()
             await services.close()
             await services.database.close()
-            await limits.close()
 
     return lifespan
 

@@ -10,7 +10,7 @@ from headway import schema
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewCourse, NewModule, NewUnit
 from headway.db.keyring import signing_key
-from headway.http.tokens import Tokens
+from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import system_clock
 from headway.services import make_services

@@ -104,11 +104,13 @@ class Collector(Generic[Item, Result]):
         finally:
             # However a writer ends, no request is left waiting, and the next item starts a new writer.
             self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-            self._fail(group, Unavailable("The write was interrupted."))
+            unanswered = [waiting for waiting in group if not waiting.answer.done()]
             if not self._writers:
-                self._fail(self._queue, Unavailable("The write was interrupted."))
+                unanswered += self._queue
                 self._queue.clear()
                 self._weight = 0
+            if unanswered:
+                self._fail(unanswered, Unavailable("The write was interrupted."))
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         group = [self._queue.popleft()]

@@ -15,8 +15,9 @@ from headway.enrollments.service import Enrollments
 from headway.enrollments.verify import check_seats
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
+from headway.http.authentication import Tokens
 from headway.http.cache import Store, open_store
-from headway.http.tokens import Tokens
+from headway.http.rate_limits import RateLimits, open_rate_limiter
 from headway.http.transactions import Transactions
 from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
@@ -49,6 +50,7 @@ class Services(NamedTuple):
     transactions: Transactions
     tokens: Tokens
     cache_store: Store
+    rate_limits: RateLimits
     accounts: Accounts
     sign_in: SignIn
     courses: Courses
@@ -72,6 +74,7 @@ class Services(NamedTuple):
         await self.ingest.close()
         await self.audit_log.close()
         await self.cache_store.close()
+        await self.rate_limits.close()
 
 
 def make_services(
@@ -109,6 +112,7 @@ def make_services(
         transactions=Transactions(database, Idempotency(clock, secret_key=secret_key)),
         tokens=Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds),
         cache_store=open_store(settings),
+        rate_limits=RateLimits(open_rate_limiter(settings, database, clock, metrics)),
         accounts=accounts,
         sign_in=SignIn(database, clock, new_id, accounts, audit, settings),
         courses=Courses(database),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from headway.http.tokens import Tokens
+from headway.http.authentication import Tokens
 from headway.instants import DAY, SECOND, from_datetime
 from headway.settings import Settings
 from tests.contract.case_files import PLACEHOLDERS, Case, Step, encode, fill

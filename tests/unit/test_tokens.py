@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from headway.accounts.model import User
 from headway.errors import Unauthenticated
-from headway.http.tokens import AccessClaims, Tokens
+from headway.http.authentication import AccessClaims, Tokens
 from headway.identity import Role
 from headway.instants import SECOND
 from tests.world import NOON, FakeClock

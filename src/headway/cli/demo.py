@@ -14,7 +14,7 @@ from headway.cli.session import errors_in_one_line, load_settings, open_database
 from headway.db import sqlite
 from headway.db.keyring import signing_key
 from headway.enrollments import store as enrollments
-from headway.http.tokens import Tokens
+from headway.http.authentication import Tokens
 from headway.importers import oulad
 from headway.instants import system_clock
 from headway.services import make_services

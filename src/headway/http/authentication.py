@@ -1,12 +1,114 @@
-"""Authentication by bearer tokens."""
+"""Authentication by bearer tokens. Headway signs its own as JWT (RFC 7519) with HS256, a fixed issuer, audience and type."""
 
+from typing import Any, NamedTuple
+
+import jwt
+from cachetools import LRUCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from headway.accounts.model import Session, User
 from headway.accounts.service import Accounts
 from headway.errors import Unauthenticated
 from headway.http.identity_provider import IdentityProvider
-from headway.http.tokens import Tokens
 from headway.identity import Caller
+from headway.instants import SECOND, Clock
+
+_ALGORITHM = "HS256"
+_ISSUER = _AUDIENCE = "headway"
+_MAX_REMEMBERED = 10_000
+
+
+class AccessClaims(NamedTuple):
+    """The claims of an access token; `expires_at` in seconds since 1970.
+
+    The token ends when the account's `token_version` changes. `session_id` is the sign-in that issued it, if one did.
+    """
+
+    user_id: int
+    token_version: int
+    expires_at: int
+    session_id: str | None = None
+
+
+class RefreshClaims(NamedTuple):
+    """The claims of a refresh token: each generation of a session has one."""
+
+    user_id: int
+    session_id: str
+    generation: int
+
+
+class Tokens:
+    """Signs access tokens and verifies them; a bounded cache remembers verified ones until they expire."""
+
+    def __init__(self, secret_key: str, clock: Clock, *, lifetime_seconds: int) -> None:
+        self._key = secret_key
+        self._clock = clock
+        self.lifetime_seconds = lifetime_seconds
+        self._verified: LRUCache[str, AccessClaims] = LRUCache(_MAX_REMEMBERED)
+
+    def issue(self, user: User, *, lifetime_seconds: int | None = None, session_id: str | None = None) -> str:
+        """Sign an access token for an account."""
+        now = self._clock() // SECOND
+        lifetime_seconds = self.lifetime_seconds if lifetime_seconds is None else lifetime_seconds
+        own = {"ver": user.token_version, "sid": session_id} if session_id else {"ver": user.token_version}
+        return self._sign("access", user.id, now + lifetime_seconds, {"iat": now, **own})
+
+    def issue_refresh(self, session: Session) -> str:
+        """Sign the refresh token of a session's generation; the same generation always gets the same token."""
+        own = {"sid": session.id, "gen": session.generation}
+        return self._sign("refresh", session.user.id, session.expires_at // SECOND, own)
+
+    def verify(self, token: str) -> AccessClaims:
+        """Check signature, algorithm, issuer, audience, type and expiry. Raises Unauthenticated."""
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._read_access(token)
+            self._verified[token] = claims
+        if claims.expires_at <= self._clock() // SECOND:
+            self._verified.pop(token, None)
+            raise Unauthenticated("The token has expired.")
+        return claims
+
+    def read_refresh(self, token: str) -> RefreshClaims:
+        """Verify a refresh token, but not whether it was used before. Raises Unauthenticated."""
+        payload = self._decode(token, "refresh")
+        try:
+            claims = RefreshClaims(int(payload["sub"]), str(payload["sid"]), int(payload["gen"]))
+            expires_at = int(payload["exp"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+        if expires_at <= self._clock() // SECOND:
+            raise Unauthenticated("The token has expired.")
+        return claims
+
+    def _read_access(self, token: str) -> AccessClaims:
+        payload = self._decode(token, "access")
+        try:
+            return AccessClaims(int(payload["sub"]), int(payload["ver"]), int(payload["exp"]), payload.get("sid"))
+        except (KeyError, ValueError, TypeError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+
+    def _sign(self, kind: str, user_id: int, expires_at: int, own: dict[str, Any]) -> str:
+        payload = {"iss": _ISSUER, "aud": _AUDIENCE, "typ": kind, "sub": str(user_id), "exp": expires_at, **own}
+        return jwt.encode(payload, self._key, algorithm=_ALGORITHM)
+
+    def _decode(self, token: str, kind: str) -> dict[str, Any]:
+        try:
+            payload: dict[str, Any] = jwt.decode(
+                token,
+                self._key,
+                algorithms=[_ALGORITHM],
+                issuer=_ISSUER,
+                audience=_AUDIENCE,
+                # Expiry is checked against Headway's own clock, each time.
+                options={"require": ["exp", "sub", "iss", "aud"], "verify_exp": False, "verify_iat": False},
+            )
+        except (jwt.PyJWTError, ValueError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+        if payload.get("typ") != kind:
+            raise Unauthenticated(f"This is not {'an access' if kind == 'access' else 'a refresh'} token.")
+        return payload
 
 
 class Authentication:

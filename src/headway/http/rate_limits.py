@@ -1,6 +1,6 @@
 """The rate limits of routes: headers on every answer, 429 over the limit."""
 
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Scope
 
 from headway.db.database import Database
 from headway.errors import RateLimited
@@ -15,31 +15,21 @@ from headway.valkey import namespace
 
 
 class RateLimits:
-    """The middleware between authentication and the routes that have a limit."""
+    """Enforces the limits of routes."""
 
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
-
-    def middleware(self, app: ASGIApp) -> ASGIApp:
-        """Count a request before its parameters and body are read, so that refused ones count too.
-
-        Answers of a route with a limit carry `RateLimit-Policy` and `RateLimit` (the IETF's draft "RateLimit header fields
-        for HTTP"). Over the limit it raises RateLimited.
-        """
-
-        async def limited(scope: Scope, receive: Receive, send: Send) -> None:
-            limit: RateLimit | None = scope["route_handler"].opt.get("limit")
-            if limit is not None:
-                await self._take(limit, scope)
-            await app(scope, receive, send)
-
-        return limited
 
     async def close(self) -> None:
         """Close the limiter."""
         await self._limiter.close()
 
-    async def _take(self, limit: RateLimit, scope: Scope) -> None:
+    async def take(self, limit: RateLimit, scope: Scope) -> None:
+        """Count a request of a caller. Raises RateLimited over the limit.
+
+        Every response of a route with a limit carries `RateLimit-Policy` and `RateLimit` (the IETF's draft "RateLimit header
+        fields for HTTP").
+        """
         caller: Caller = scope["user"]
         fields: dict[str, object] = scope  # type: ignore[assignment]
         key = f"route {caller.user_id} {fields['method']} {fields['path_template']}"

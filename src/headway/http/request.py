@@ -5,8 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
-from litestar.exceptions import HTTPException
-from litestar.types import Receive, Scope
+from litestar.types import Scope
 
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import FieldError, Invalid
@@ -118,30 +117,6 @@ def read_idempotency_key(scope: Scope) -> str | None:
     if key is not None and not (1 <= len(key) <= 255 and key.isascii() and key.isprintable()):
         raise Invalid.field("Idempotency-Key", "must have 1 to 255 printable ASCII characters")
     return key
-
-
-async def read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
-    """Read a JSON body; a missing Content-Type counts as JSON. Raises HTTPException 400, 413, 415."""
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            media_type = value.partition(b";")[0].strip().lower()
-            if media_type not in {b"", b"application/json"} and not media_type.endswith(b"+json"):
-                raise HTTPException(status_code=415, detail="The body must be application/json.")
-        elif name == b"content-length" and int(value) > max_body_bytes:
-            raise HTTPException(status_code=413)
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HTTPException(status_code=400, detail="The body is not complete.")
-        part: bytes = message.get("body", b"")  # type: ignore[assignment]
-        size += len(part)
-        if size > max_body_bytes:
-            raise HTTPException(status_code=413)
-        parts.append(part)
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def decode_body(decoder: Decoder, raw: bytes) -> Any:

@@ -23,7 +23,8 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from headway.http.decoding import Decoder
-from headway.http.request import Request, Response, decode_body, decode_query, encode, read_body, read_header
+from headway.http.rate_limits import RateLimits
+from headway.http.request import Request, Response, decode_body, decode_query, encode, read_header
 from headway.http.transactions import READ, WRITE, TransactionKind, Transactions
 from headway.limits.model import RateLimit
 from headway.settings import Settings
@@ -116,9 +117,15 @@ delete = functools.partial(_declare, "DELETE")
 
 
 def make_router(
-    prefix: str, tag: str, groups: Sequence[object], *, transactions: Transactions, settings: Settings
+    prefix: str,
+    tag: str,
+    groups: Sequence[object],
+    *,
+    transactions: Transactions,
+    settings: Settings,
+    rate_limits: RateLimits | None = None,
 ) -> litestar.Router:
-    """Make a router of the routes that the objects `groups` declare."""
+    """Make a router of the routes that the objects `groups` declare. Routes with a limit need `rate_limits`."""
     handlers = []
     for group in groups:
         for route, handler in _declared(group):
@@ -128,9 +135,12 @@ def make_router(
                 "operation": operation,
                 "public": route.public,
                 "optional_caller": route.public,
-                "limit": None if route.rate_limit is None else route.rate_limit(settings),
             }
-            handlers.append(endpoint(route, handler, transactions, settings.max_body_bytes).make_handler(opt))
+            made = endpoint(route, handler, transactions, settings.max_body_bytes)
+            if route.rate_limit is not None:
+                assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing
+                made.check = functools.partial(rate_limits.take, route.rate_limit(settings))
+            handlers.append(made.make_handler(opt))
     return litestar.Router(prefix, route_handlers=handlers)
 
 
@@ -151,6 +161,8 @@ class _Endpoint:
         self._transactions = transactions
         self._max_body_bytes = max_body_bytes
         self._decoder = Decoder(route.body) if route.body is not None and not route.raw else None
+        self.check: Callable[[Scope], Awaitable[None]] | None = None
+        """Runs before the query and the body are read, so that rejected requests count against a limit too."""
 
     def __deepcopy__(self, _memo: object) -> "_Endpoint":
         # Litestar copies its handlers; the services behind them are not to be copied.
@@ -165,7 +177,9 @@ class _Endpoint:
     async def serve(self, request: litestar.Request[Any, Any, Any]) -> litestar.Response[bytes]:
         """Read the request, run the handler in its transaction, and render the response."""
         route, scope = self._route, request.scope
-        raw_body = b"" if self._decoder is None else await read_body(scope, request.receive, self._max_body_bytes)
+        if self.check is not None:
+            await self.check(scope)
+        raw_body = b"" if self._decoder is None else await _read_body(scope, request.receive, self._max_body_bytes)
         query = None if route.query is None else decode_query(request.query_params, route.query)
         body = None
         if self._decoder is not None:
@@ -194,7 +208,7 @@ class _RawEndpoint(_Endpoint):
         fields: dict[str, object] = scope  # type: ignore[assignment]
         if fields["method"] != self._route.method:
             raise HTTPException(status_code=405, headers={"Allow": self._route.method})
-        response = await self._handler(scope["user"], await read_body(scope, receive, self._max_body_bytes))
+        response = await self._handler(scope["user"], await _read_body(scope, receive, self._max_body_bytes))
         content = encode(response.body)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -219,3 +233,27 @@ def _with_etag(response: Response, if_none_match: str | None) -> litestar.Respon
         return litestar.Response(b"", status_code=304, headers=headers)
     rendered.headers.update(headers)
     return rendered
+
+
+async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
+    """Read a JSON body; a missing Content-Type counts as JSON. Raises HTTPException 400, 413, 415."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            media_type = value.partition(b";")[0].strip().lower()
+            if media_type not in {b"", b"application/json"} and not media_type.endswith(b"+json"):
+                raise HTTPException(status_code=415, detail="The body must be application/json.")
+        elif name == b"content-length" and int(value) > max_body_bytes:
+            raise HTTPException(status_code=413)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(status_code=400, detail="The body is not complete.")
+        part: bytes = message.get("body", b"")  # type: ignore[assignment]
+        size += len(part)
+        if size > max_body_bytes:
+            raise HTTPException(status_code=413)
+        parts.append(part)
+        if not message.get("more_body"):
+            return parts[0] if len(parts) == 1 else b"".join(parts)

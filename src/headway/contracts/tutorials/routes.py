@@ -21,7 +21,14 @@ def make(services: Services, settings: Settings) -> Contract:
     return Contract(
         name="tutorials",
         prefixes=(PREFIX,),
-        router=make_router(PREFIX, "Tutorials", groups, transactions=services.transactions, settings=settings),
+        router=make_router(
+            PREFIX,
+            "Tutorials",
+            groups,
+            transactions=services.transactions,
+            settings=settings,
+            rate_limits=services.rate_limits,
+        ),
         status_of=status_of,
         render_error=render_error,
         error_schema=wire.TutorialFailure,
