@@ -1,6 +1,6 @@
-"""Moving progress: the one way in which study time, evidence and completion change, whatever contract they came by.
+"""Change progress: the only way in which study time, evidence and completion change, whatever contract the request used.
 
-Everything merges by union or maximum, so the order and the number of times in which the same steps arrive do not matter.
+Everything merges by union or maximum, so order and repetition of the same steps do not matter.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class ProgressChange:
         self.client_metadata: dict[int, dict[str, Any]] = {}
 
     def step(self, unit_id: int | None, timing: Timing, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
-        """Take one step: in a unit, or in the course alone. Only one that says so itself is no start."""
+        """Add one step: in a unit, or in the course alone. Without `is_start` it does not begin the unit."""
         unit = unit_id or COURSE_ALONE
         if is_start:
             self.started.add(unit)
@@ -55,29 +55,29 @@ class ProgressChange:
             self.claims += [(day, unit, span) for day, span in study_time.by_day(timing.span)]
 
     def note(self, unit_id: int, client_metadata: dict[str, Any]) -> None:
-        """Keep what a client wants to be kept with a unit, key by key."""
+        """Add metadata that the client stores with a unit, key by key."""
         self.client_metadata[unit_id] = {**self.client_metadata.get(unit_id, {}), **client_metadata}
 
     @property
     def keys(self) -> set[StateKey]:
-        """What of the stored state the steps touch."""
+        """Return the keys of the stored state that the steps change."""
         claimed = {(unit, day) for day, unit, _ in self.claims}
         unclaimed = self.last_at.keys() - {unit for unit, _ in claimed}
         return {(*self.learner, unit, day) for unit, day in [*claimed, *((unit, NO_DAY) for unit in unclaimed)]}
 
 
 class _Writes:
-    """What has to be written at the end."""
+    """Collects the rows to write at the end."""
 
     def __init__(self) -> None:
         self.days: dict[DayKey, SpansByUnit] = {}
         self.units: list[UnitProgress] = []
-        self.visible: dict[LearnerInCourse, list[UnitProgress]] = {}
-        """Units whose status or percent is other than it was, by learner."""
+        self.changed_units: dict[LearnerInCourse, list[UnitProgress]] = {}
+        """Units whose status or percent changed, by learner."""
         self.statistics = StatisticsDelta()
         self.enrollments: list[Enrollment] = []
-        self.nearer: dict[LearnerInCourse, _Gain] = {}
-        """What the risen units that count add to the sums of their course, by learner."""
+        self.gains: dict[LearnerInCourse, _Gain] = {}
+        """What required units add to the sums of their course, by learner."""
 
 
 class _Gain(NamedTuple):
@@ -90,25 +90,25 @@ class _Gain(NamedTuple):
 async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: Instant) -> dict[UnitKey, UnitProgress]:
     """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and statistics.
 
-    Live clients are told of what they can see, which has to come last in a transaction. Gives the progress in all units
-    touched. The number of statements does not depend on how many walks or steps there are.
+    Return the progress in all changed units. It publishes feed entries, so it must come last in a transaction. The number of
+    statements does not depend on the number of changes and steps.
     """
     units, days = await activity.read_state(tx, set().union(*(change.keys for change in changes)))
     writes = _Writes()
     before = [copy(change.enrollment) for change in changes]
     for change in changes:
         studied = _merge_claims(change, days, writes)
-        _move_units(change, units, studied, writes, now)
-        _move_course(change, writes)
-    if writes.nearer:
+        _merge_units(change, units, studied, writes, now)
+        _merge_course(change, writes)
+    if writes.gains:
         # Read before the units are written: what they gain is added to it.
-        reached = await activity.required_progress(tx, list(writes.nearer))
+        reached = await activity.required_progress(tx, list(writes.gains))
         for change in changes:
-            if change.learner in writes.nearer:
-                _near_completion(change, reached.get(change.learner, (0, 0)), writes.nearer[change.learner], now)
+            if change.learner in writes.gains:
+                _raise_course(change, reached.get(change.learner, (0, 0)), writes.gains[change.learner], now)
     for change, earlier in zip(changes, before, strict=True):
         writes.statistics.replace(change.learner[1], earlier, change.enrollment)
-    await activity.number(tx, writes.units)
+    await activity.assign_ids(tx, writes.units)
     await tx.write_rows(
         activity.day_rows(writes.days),
         activity.unit_rows(writes.units, now),
@@ -119,7 +119,7 @@ async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: 
         entry
         for change, earlier in zip(changes, before, strict=True)
         for entry in progress_entries(
-            earlier, change.enrollment, change.structure.title, writes.visible.get(change.learner, ())
+            earlier, change.enrollment, change.structure.title, writes.changed_units.get(change.learner, ())
         )
     ]
     await feed.publish(tx, entries, now)
@@ -127,13 +127,13 @@ async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: 
 
 
 def merged_metadata(stored: str | None, noted: dict[str, Any]) -> str:
-    """Overwrite what is stored, key by key; give the JSON text."""
+    """Return stored metadata with these keys overwritten, as JSON text."""
     known: dict[str, Any] = msgspec.json.decode(stored) if stored else {}
     return msgspec.json.encode({**known, **noted}).decode()
 
 
 def _merge_claims(change: ProgressChange, days: dict[DayKey, SpansByUnit], writes: _Writes) -> dict[int, Milliseconds]:
-    """Unite claims with the stored spans; give each unit's gain in study time, and add the course's."""
+    """Merge claims into the stored spans and add to the study time of the course; return the gain of each unit."""
     gained: dict[int, Milliseconds] = {}
     for day, unit, claim in change.claims:
         key = (*change.learner, day)
@@ -146,7 +146,7 @@ def _merge_claims(change: ProgressChange, days: dict[DayKey, SpansByUnit], write
     return gained
 
 
-def _move_units(
+def _merge_units(
     change: ProgressChange, units: dict[UnitKey, UnitProgress], gained: dict[int, Milliseconds], writes: _Writes, now: Instant
 ) -> None:
     for unit_id, last_at in change.last_at.items():
@@ -182,7 +182,7 @@ def _move_units(
             _raise_percent(progress, change, writes, now)
             writes.statistics.replace(change.learner[1], earlier, progress)
             if earlier is None or (earlier.status, earlier.percent) != (progress.status, progress.percent):
-                writes.visible.setdefault(change.learner, []).append(progress)
+                writes.changed_units.setdefault(change.learner, []).append(progress)
 
 
 def _raise_percent(progress: UnitProgress, change: ProgressChange, writes: _Writes, now: Instant) -> None:
@@ -191,12 +191,12 @@ def _raise_percent(progress: UnitProgress, change: ProgressChange, writes: _Writ
     before, was_complete = progress.counted, progress.is_complete
     progress.grade(unit.completion, now)
     if unit.counts and progress.counted > before:
-        percents, completed = writes.nearer.get(change.learner, _Gain())
+        percents, completed = writes.gains.get(change.learner, _Gain())
         newly = progress.is_complete and not was_complete
-        writes.nearer[change.learner] = _Gain(percents + progress.counted - before, completed + newly)
+        writes.gains[change.learner] = _Gain(percents + progress.counted - before, completed + newly)
 
 
-def _move_course(change: ProgressChange, writes: _Writes) -> None:
+def _merge_course(change: ProgressChange, writes: _Writes) -> None:
     enrollment = change.enrollment
     for evidence in change.evidence.values():
         metrics_alone = Evidence(engagement_metrics=evidence.engagement_metrics)
@@ -207,8 +207,8 @@ def _move_course(change: ProgressChange, writes: _Writes) -> None:
     writes.enrollments.append(enrollment)
 
 
-def _near_completion(change: ProgressChange, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
-    """Add what the units gained to what the required ones had reached, and move the course accordingly."""
+def _raise_course(change: ProgressChange, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
+    """Raise percent and status of the course by what its required units gained."""
     percents, completed = reached[0] + gain.percents, reached[1] + gain.completed
     required, enrollment = change.structure.required_units, change.enrollment
     enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))

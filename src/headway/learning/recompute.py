@@ -264,7 +264,7 @@ def _a_time(stored: Instant | None) -> Instant | str:
 
 
 def _not_before(stored: Instant | None, floor: Instant | None) -> Instant | None:
-    """Give what is stored, unless something is known to have happened later; heartbeats leave no other trace."""
+    """Return the stored time, or the last known activity if that is later; heartbeats leave no other trace."""
     return stored if floor is None or (stored is not None and stored >= floor) else floor
 
 

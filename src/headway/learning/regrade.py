@@ -1,9 +1,9 @@
-"""Counting anew what learners have reached in a course, after its staff has changed it."""
+"""Regrade learners after staff changed the completion rules or the required units of a course."""
 
 from collections.abc import Sequence
 from copy import copy
 
-from headway.courses import grading_store as structures
+from headway.courses import grading_store
 from headway.courses.completion import percent_of_course
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
@@ -14,7 +14,7 @@ from headway.enrollments.status import LIMITED, EnrollmentStatus
 from headway.instants import Instant
 from headway.learning import store as activity
 
-_AT_ONCE = 2_000
+_PAGE_SIZE = 2_000
 
 
 async def regrade(
@@ -22,12 +22,13 @@ async def regrade(
 ) -> None:
     """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
 
-    Percents may fall here; a completed unit and a completed enrollment stay so. The course must be locked.
-    What that does to its statistics goes into `delta`.
+    Percents may fall; completed units and completed enrollments stay completed. Records what newly completed units met, the
+    revision that newly completed enrollments completed, and what the course is graded by from now on. The course must be
+    locked. Adds the change of its statistics to `delta`.
     """
     if before.grading == after.grading:
         return
-    await structures.insert_grading(tx, after)
+    await grading_store.insert_grading(tx, after)
     changed = [
         unit_id
         for unit_id, unit in after.units.items()
@@ -36,7 +37,7 @@ async def regrade(
     if not changed and before.required == after.required:
         return
     last_user = 0
-    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=_AT_ONCE):
+    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=_PAGE_SIZE):
         last_user = page[-1].user_id
         if changed:
             await _regrade_units(tx, page, after, changed, delta, now)
@@ -52,21 +53,21 @@ async def _regrade_units(
     now: Instant,
 ) -> None:
     keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
-    moved = []
+    regraded = []
     for progress in await activity.read_units(tx, keys):
         before = copy(progress)
         progress.grade(structure.units[progress.unit_id].completion, now)
         if progress.graded != before.graded:
             delta.replace(structure.course_id, before, progress)
-            moved.append(progress)
-    await tx.write_rows(activity.unit_rows(moved, now))
+            regraded.append(progress)
+    await tx.write_rows(activity.unit_rows(regraded, now))
 
 
 async def _regrade_course(
     tx: WriteTransaction, page: Sequence[Enrollment], structure: CourseStructure, delta: StatisticsDelta, now: Instant
 ) -> None:
     reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
-    moved = []
+    regraded = []
     for enrollment in page:
         percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
         percent = percent_of_course(percents, structure.required_units)
@@ -79,5 +80,5 @@ async def _regrade_course(
             enrollment.completed_at, enrollment.completed_revision = now, structure.revision
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
         delta.replace(structure.course_id, before, enrollment)
-        moved.append(enrollment)
-    await tx.write_rows(enrollments.progress_rows(moved, now))
+        regraded.append(enrollment)
+    await tx.write_rows(enrollments.progress_rows(regraded, now))

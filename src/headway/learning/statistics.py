@@ -52,7 +52,7 @@ class CourseStatistics(msgspec.Struct, frozen=True):
 
 
 def unit_statistics(unit_id: int, *, is_complete: bool, duration_seconds: int) -> tuple[Statistic, ...]:
-    """Give what a learner's progress in a unit adds to the statistics of its course."""
+    """Return what a learner's progress in a unit adds to the statistics of its course."""
     rows, completed, seconds = _unit_statistic_names(unit_id)
     return (rows, 1), (completed, int(is_complete)), (seconds, duration_seconds)
 

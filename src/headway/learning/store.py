@@ -118,7 +118,7 @@ _units_of_learners = (
 
 
 def event_row(key: EventKey, content: EventContent, event: Event, timing: Timing, received_at: Instant) -> EventRow:
-    """Give an event as it is stored: its content, and how it was placed in time."""
+    """Return an event as a row: its content and its timing."""
     return (*key, *content, event.sent_at, received_at, timing.at, timing.claimed, timing.is_shifted)
 
 
@@ -155,7 +155,7 @@ async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> list[UnitP
 
 
 async def completed_units(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> set[int]:
-    """Give the units that learners have completed in courses, by (user_id, course_id)."""
+    """Return the units that learners completed in these courses."""
     return {row["unit_id"] for row in await tx.all(_completed, keys=keys)}
 
 
@@ -167,15 +167,15 @@ async def read_units_of(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) ->
     return {key: newest_first(units) for key, units in found.items()}
 
 
-async def number(tx: WriteTransaction, progress: Iterable[UnitProgress]) -> None:
-    """Give ids to unit progress that is not stored yet."""
+async def assign_ids(tx: WriteTransaction, progress: Iterable[UnitProgress]) -> None:
+    """Assign ids to unit progress that is not stored yet."""
     new = [each for each in progress if each.id is None]
     for each, new_id in zip(new, await tx.new_ids(unit_progress, len(new)), strict=True):
         each.id = new_id
 
 
 def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
-    """Give what stores unit progress, new (with an id from `number`) or changed."""
+    """Return the rows of new or changed unit progress; new progress has an id from `assign_ids`."""
     rows_to_write = []
     for u in changed:
         u.updated_at = now
@@ -191,7 +191,7 @@ def unit_rows(changed: Iterable[UnitProgress], now: Instant) -> RowsToWrite:
 
 
 def day_rows(changed: Mapping[DayKey, SpansByUnit]) -> RowsToWrite:
-    """Give what stores days, new or changed."""
+    """Return the rows of new or changed study days."""
     return _write_days, [(*key, encode_spans(spans)) for key, spans in changed.items()]
 
 

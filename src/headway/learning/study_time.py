@@ -116,7 +116,7 @@ def unite(spans: list[Span], claim: Span) -> Milliseconds:
 
 
 def uncovered(claim: Span, others: Iterable[Sequence[Span]]) -> Milliseconds:
-    """Give the part of a claim that lies in none of several sets of merged spans."""
+    """Return the length of a claim outside all of several sets of merged spans."""
     start, end = claim
     pieces: list[Span] = []
     for spans in others:

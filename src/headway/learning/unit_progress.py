@@ -96,5 +96,5 @@ def status_without_progress(structure: CourseStructure, unit_id: int, completed:
 
 
 def duration_seconds(evidence: Evidence, studied: Milliseconds) -> int:
-    """Say how long a learner took: as long as the client says, or as was measured if that is longer."""
+    """Return the time a learner took: as reported by the client, or as measured if that is longer."""
     return max(evidence.reported_seconds or 0, studied // SECOND)

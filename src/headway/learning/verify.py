@@ -41,7 +41,7 @@ class ProgressCheck:
         expected_statistics: Counter[tuple[int, str]] = Counter()
         async for learners in verify_store.all_learners(tx, enrollments_at_once=self._enrollments_at_once):
             recomputations = await _recomputations(tx, learners, findings)
-            async for page in verify_store.all_events(tx, learners, at_once=self._events_at_once):
+            async for page in verify_store.all_events(tx, learners, page_size=self._events_at_once):
                 for row in page:
                     findings.add(recomputations.of(row).add_event(row))
                 findings.checked["learner_activity_logs"] += len(page)

@@ -1,4 +1,4 @@
-"""Reading everything back in pieces of a bounded size, to compare what is stored with what it follows from."""
+"""Read all progress and events in pages of a bounded size, for verify."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
@@ -72,7 +72,7 @@ async def count_events(tx: ReadTransaction) -> int:
 
 
 async def all_learners(tx: ReadTransaction, *, enrollments_at_once: int) -> AsyncIterator[Learners]:
-    """Give all learners, in ranges with about as many enrollments as asked for; together they leave out no id."""
+    """Yield ranges that together contain every learner, each with about this many enrollments."""
     learners = Learners(_LOWEST_ID, _LOWEST_ID)
     while learners.until != _HIGHEST_ID:
         row = await tx.first(_last_learner, after=learners.until, others=enrollments_at_once - 1)
@@ -89,13 +89,13 @@ async def read_learners(tx: ReadTransaction, learners: Learners) -> StoredLearne
     )
 
 
-async def all_events(tx: ReadTransaction, learners: Learners, *, at_once: int) -> AsyncIterator[Sequence[Row]]:
-    """Give the events of these learners in the order of their keys, so many at once."""
+async def all_events(tx: ReadTransaction, learners: Learners, *, page_size: int) -> AsyncIterator[Sequence[Row]]:
+    """Yield the events of these learners in the order of their keys, in pages of this size."""
     after: EventKey = (learners.after + 1, "")
     is_last = False
     while not is_last:
-        page = await tx.all(_events, after_user=after[0], after_event=after[1], until=learners.until, limit=at_once)
-        is_last = len(page) < at_once
+        page = await tx.all(_events, after_user=after[0], after_event=after[1], until=learners.until, limit=page_size)
+        is_last = len(page) < page_size
         if page:
             after = (page[-1]["user_id"], page[-1]["event_id"])
             yield page
