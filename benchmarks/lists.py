@@ -94,11 +94,13 @@ def listings(services: Services) -> list[Listing]:
     tutor = Caller(TUTOR, Role.INSTRUCTOR)
 
     async def courses_(page: int) -> tuple[int, int]:
-        found = await services.courses.search(None, CourseSearch(), page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found = await services.courses.search(tx, None, CourseSearch(), page=page, limit=PAGE)
         return len(found.courses), found.total
 
     async def courses_of_subject(page: int) -> tuple[int, int]:
-        found = await services.courses.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found = await services.courses.search(tx, None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
         return len(found.courses), found.total
 
     async def learners(page: int) -> tuple[int, int]:
@@ -106,15 +108,18 @@ def listings(services: Services) -> list[Listing]:
         return len(found), total
 
     async def peers(page: int) -> tuple[int, int]:
-        found, total = await services.messaging.list_peers(LEARNER + 1, page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found, total = await services.messaging.list_peers(tx, LEARNER + 1, page=page, limit=PAGE)
         return len(found), total + 1
 
     async def messages_(page: int) -> tuple[int, int]:
-        found, total = await services.messaging.list_messages(LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found, total = await services.messaging.list_messages(tx, LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
         return len(found), total
 
     async def conversations_(page: int) -> tuple[int, int]:
-        found = await services.messaging.list_conversations(TUTOR, page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found = await services.messaging.list_conversations(tx, TUTOR, page=page, limit=PAGE)
         return len(found.conversations), found.total
 
     async def progress(page: int) -> tuple[int, int]:
@@ -122,7 +127,8 @@ def listings(services: Services) -> list[Listing]:
         return len(found), total
 
     async def submissions_(page: int) -> tuple[int, int]:
-        found, _ = await services.assessments.list_submissions(tutor, ASSESSMENT, page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found, _ = await services.assessments.list_submissions(tx, tutor, ASSESSMENT, page=page, limit=PAGE)
         return len(found.submissions), found.total
 
     return [

@@ -15,7 +15,7 @@ from databases import run_postgres
 from headway import schema
 from headway.audit.model import Context, EntryDraft, EntryFilter, Target, TargetType
 from headway.audit.service import AuditLog
-from headway.audit.verify import verify_log
+from headway.audit.verify import LogVerified, verify_log
 from headway.db.database import Database
 from headway.identity import Caller, Client, Role
 from headway.ids import uuid7
@@ -81,9 +81,9 @@ def open_log(url: str) -> tuple[Database, AuditLog]:
 async def make_caller(url: str) -> None:
     database = schema.database(settings_of(url))
     await database.open()
-    await make_services(settings_of(url), database, system_clock).accounts.create(
-        role=Role.PARTICIPANT, name="Ada Lovelace", email="ada@example.org"
-    )
+    accounts = make_services(settings_of(url), database, system_clock).accounts
+    async with database.write() as tx:
+        await accounts.create(tx, role=Role.PARTICIPANT, name="Ada Lovelace", email="ada@example.org")
     await database.close()
 
 
@@ -124,10 +124,15 @@ async def append_for(url: str, clients: int, seconds: float) -> tuple[int, float
     return made, cpu
 
 
+async def verify(database: Database) -> LogVerified:
+    async with database.read() as tx:
+        return await verify_log(tx, kept_head=None)
+
+
 async def count(url: str) -> int:
     database = schema.database(settings_of(url))
     await database.open()
-    found = await verify_log(database, kept_head=None)
+    found = await verify(database)
     await database.close()
     if found.faults:
         raise SystemExit(f"The log is not as it was written: {found.faults[0]}")
@@ -139,18 +144,23 @@ async def read(url: str, entries: int) -> list[str]:
     database, log = open_log(url)
     await database.open()
     caller, admin = Caller(1, Role.PARTICIPANT), Caller(1, Role.ADMIN)
-    missing = entries - (await verify_log(database, kept_head=None)).checked
+    missing = entries - (await verify(database)).checked
     for _ in range(max(0, -(-missing // 500))):
         await asyncio.gather(*(log.record(caller, TOLD, CLIENT) for _ in range(500)))
     started = time.perf_counter()
-    found = await verify_log(database, kept_head=None)
+    found = await verify(database)
     seconds = time.perf_counter() - started
     if found.faults or found.checked < entries:
         raise SystemExit(f"{found.checked} entries, and these faults: {found.faults[:1]}")
+
+    async def page(reader: Caller, entry_filter: EntryFilter, before: int | None) -> None:
+        async with database.read() as tx:
+            await log.read(tx, reader, entry_filter, before=before, limit=100)
+
     pages = [
-        await median_ms(lambda: log.read(admin, EntryFilter(), before=None, limit=100)),
-        await median_ms(lambda: log.read(caller, EntryFilter(), before=entries // 2, limit=100)),
-        await median_ms(lambda: log.read(admin, EntryFilter(action="DOWNLOAD_FILE"), before=entries // 2, limit=100)),
+        await median_ms(lambda: page(admin, EntryFilter(), None)),
+        await median_ms(lambda: page(caller, EntryFilter(), entries // 2)),
+        await median_ms(lambda: page(admin, EntryFilter(action="DOWNLOAD_FILE"), entries // 2)),
     ]
     await log.close()
     await database.close()

@@ -1,18 +1,22 @@
-"""Quick ways to make what a test needs, through the same use cases that the contracts use."""
+"""Quick ways to make what a test needs, through the same services that the contracts use."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from headway.accounts.model import User
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
-from headway.db.database import Database
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import Statement
 from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import from_datetime
 from headway.services import make_services
 from headway.settings import Settings
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 NOON = 1_767_268_800_000
 """2026-01-01T12:00:00Z"""
@@ -46,7 +50,7 @@ class FakeClock:
 
 
 class World:
-    """The use cases of one database."""
+    """The services of one database."""
 
     def __init__(self, database: Database, settings: Settings, clock: FakeClock) -> None:
         assert settings.secret_key is not None
@@ -58,7 +62,19 @@ class World:
 
     async def user(self, role: Role = Role.PARTICIPANT, **given: Any) -> User:
         self._made += 1
-        return await self.services.accounts.create(role=role, name=f"{role.value} {self._made}", **given)
+        return await self.write(self.services.accounts.create, role=role, name=f"{role.value} {self._made}", **given)
+
+    async def find_user(self, user_id: int) -> User:
+        """Read an account as it is now."""
+        return await self.read(self.services.accounts.find, user_id)
+
+    async def disable(self, user: User) -> None:
+        await self.write(self.services.accounts.set_disabled, user.id, is_disabled=True)
+
+    async def set_password(self, user_id: int, password: str) -> None:
+        """Set a password as an operator does."""
+        password_hash = await self.services.sign_in.hash_new(password)
+        await self.write(self.services.sign_in.set_password, user_id, password_hash)
 
     async def course(self, completions: tuple[Completion, ...] = EVERY_RULE, **given: Any) -> CourseTree:
         """Make a course with two modules: the first has a unit for each rule, the second one more optional unit."""
@@ -80,6 +96,26 @@ class World:
     def tokens_of(self, people: dict[str, User]) -> dict[str, str]:
         """Name the tokens of people as case files do."""
         return {f"token_of_{name}": self.tokens.issue(user) for name, user in people.items()}
+
+    async def read(
+        self,
+        act: Callable[Concatenate[ReadTransaction, Params], Awaitable[Result]],
+        *args: Params.args,
+        **kwargs: Params.kwargs,
+    ) -> Result:
+        """Return the result of `act(tx, ...)` in a read transaction."""
+        async with self.database.read() as tx:
+            return await act(tx, *args, **kwargs)
+
+    async def write(
+        self,
+        act: Callable[Concatenate[WriteTransaction, Params], Awaitable[Result]],
+        *args: Params.args,
+        **kwargs: Params.kwargs,
+    ) -> Result:
+        """Return the result of `act(tx, ...)` in a write transaction, once that is committed."""
+        async with self.database.write() as tx:
+            return await act(tx, *args, **kwargs)
 
     async def rows(self, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
         """Read rows as they are stored."""

@@ -33,6 +33,7 @@ from headway.http.transport import HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
 from headway.live.hub import Hub
+from headway.live.reads import LiveReads
 from headway.live.socket import Live
 from headway.services import Services, make_services
 from headway.settings import Settings
@@ -52,8 +53,9 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     services = make_services(settings, database, clock, new_id, metrics)
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
-    hub = Hub(services.feed)
-    live = Live(hub, services.subscriptions, authentication, metrics, origins=settings.origins)
+    reads = LiveReads(database, services.feed, services.subscriptions)
+    hub = Hub(reads)
+    live = Live(hub, reads, authentication, metrics, origins=settings.origins)
     problems = Problems(contracts, metrics)
     litestar = Litestar(
         route_handlers=[

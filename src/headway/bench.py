@@ -42,11 +42,13 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
     try:
         services = make_services(settings, database)
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
-        owner = await services.accounts.create(role=Role.INSTRUCTOR, name="Instructor")
+        async with database.write() as tx:
+            owner = await services.accounts.create(tx, role=Role.INSTRUCTOR, name="Instructor")
         tree = await services.course_editing.create(_course(units), owner_id=owner.id)
         made = []
         for number in range(learners):
-            learner = await services.accounts.create(role=Role.PARTICIPANT, name=f"Learner {number + 1}")
+            async with database.write() as tx:
+                learner = await services.accounts.create(tx, role=Role.PARTICIPANT, name=f"Learner {number + 1}")
             await services.enrollments.enroll(learner.id, tree.id)
             made.append(tokens.issue(learner))
     finally:

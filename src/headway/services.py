@@ -103,7 +103,7 @@ def make_services(
         group_weight=settings.ingest_group_events,
         metrics=metrics,
     )
-    feed = Feed(database)
+    feed = Feed()
     return Services(
         database=database,
         clock=clock,
@@ -115,7 +115,7 @@ def make_services(
         rate_limits=RateLimits(open_rate_limiter(settings, database, clock, metrics)),
         accounts=accounts,
         sign_in=SignIn(database, clock, new_id, accounts, audit, settings),
-        courses=Courses(database),
+        courses=Courses(),
         course_editing=CourseEditing(database, clock),
         profiles=Profiles(database, count_passed_quizzes),
         feed=feed,
@@ -124,12 +124,12 @@ def make_services(
         ingest=ingest,
         learning=LearnerCourses(database, clock, structures),
         progress=ProgressReads(database, clock, structures, ingest),
-        assessments=Assessments(database, clock, new_id, audit),
-        messaging=Messaging(database, clock, new_id),
-        tutorials=Tutorials(database, clock, audit),
+        assessments=Assessments(clock, new_id, audit),
+        messaging=Messaging(clock, new_id),
+        tutorials=Tutorials(clock, audit),
         audit=audit,
         audit_log=AuditLog(database, clock, new_id, metrics),
-        subscriptions=Subscriptions(database, feed),
+        subscriptions=Subscriptions(feed),
     )
 
 

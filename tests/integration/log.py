@@ -44,7 +44,7 @@ async def change(world: World, changes: Statements) -> None:
 
 
 async def faults(world: World, kept: ChainHead | None = None) -> list[Fault]:
-    return (await verify_log(world.database, kept_head=kept)).faults
+    return (await world.read(verify_log, kept_head=kept)).faults
 
 
 def entry(number: int, **values: Any) -> Statement:

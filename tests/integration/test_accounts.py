@@ -13,15 +13,15 @@ from tests.world import FakeClock, World
 
 @pytest.mark.parametrize("name", ["A", "n" * 200, " \u00e9 \U0001f600 \\0"])
 async def test_a_name_has_1_to_200_characters(world: World, name: str) -> None:
-    made = await world.services.accounts.create(role=Role.PARTICIPANT, name=name)
+    made = await world.write(world.services.accounts.create, role=Role.PARTICIPANT, name=name)
 
-    assert (await world.services.accounts.find(made.id)).name == name
+    assert (await world.find_user(made.id)).name == name
 
 
 @pytest.mark.parametrize("name", ["", "  ", "n" * 201, "a\0b"], ids=repr)
 async def test_a_name_that_cannot_be_kept_is_told(world: World, name: str) -> None:
     with pytest.raises(Invalid) as raised:
-        await world.services.accounts.create(role=Role.PARTICIPANT, name=name)
+        await world.write(world.services.accounts.create, role=Role.PARTICIPANT, name=name)
 
     assert [error.field for error in raised.value.fields] == ["name"]
 
@@ -39,7 +39,7 @@ async def test_an_address_that_is_none_is_told(world: World, email: str) -> None
 async def test_an_address_belongs_to_one_account_however_it_is_written(world: World) -> None:
     made = await world.user(email="Ada@Example.org ")
 
-    assert (await world.services.accounts.find_by_email("ada@EXAMPLE.org")).id == made.id
+    assert (await world.read(world.services.accounts.find_by_email, "ada@EXAMPLE.org")).id == made.id
     with pytest.raises(Conflict):
         await world.user(email="ADA@example.org")
 
@@ -50,7 +50,7 @@ async def test_after_an_idle_hour_none_of_several_callers_goes_by_what_was_known
     there = make_services(settings, world.database, clock).accounts
     user = await world.user()
     assert (await there.caller(user.id, user.token_version)).user_id == user.id
-    await world.services.accounts.set_disabled(user.id, is_disabled=True)
+    await world.disable(user)
 
     clock.advance(seconds=3600)
     callers = [there.caller(user.id, user.token_version) for _ in range(5)]
@@ -62,15 +62,15 @@ async def test_after_an_idle_hour_none_of_several_callers_goes_by_what_was_known
 async def test_another_role_ends_tokens_and_another_name_does_not(world: World) -> None:
     accounts = world.services.accounts
     user = await world.user(email="ada@example.org")
-    renamed = await accounts.change(user.id, name="Ada", email="Countess@example.org")
+    renamed = await world.write(accounts.change, user.id, name="Ada", email="Countess@example.org")
     assert (renamed.name, renamed.email, renamed.token_version) == ("Ada", "countess@example.org", user.token_version)
     assert (await accounts.caller(user.id, user.token_version)).role is Role.PARTICIPANT
 
-    promoted = await accounts.change(user.id, role=Role.INSTRUCTOR)
+    promoted = await world.write(accounts.change, user.id, role=Role.INSTRUCTOR)
 
     with pytest.raises(Unauthenticated):
         await accounts.caller(user.id, user.token_version)
     assert (await accounts.caller(user.id, promoted.token_version)).role is Role.INSTRUCTOR
     other = await world.user()
     with pytest.raises(Conflict):
-        await accounts.change(other.id, email="countess@example.org")
+        await world.write(accounts.change, other.id, email="countess@example.org")

@@ -47,7 +47,7 @@ async def test_tasks_cancelled_at_any_moment_leave_no_transaction_behind(world: 
         # So many at once that every connection is used, and none may still be within a transaction that only reads.
         await asyncio.gather(*(write(world, user) for _ in range(6)))
 
-    assert (await world.services.accounts.find(user.id)).name == "Whole"
+    assert (await world.find_user(user.id)).name == "Whole"
     if not settings.is_sqlite:
         idle = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
         # Its own transaction is active, not idle.
@@ -67,5 +67,5 @@ async def test_what_is_to_be_done_after_a_commit_is_done_though_the_commit_is_ca
         await asyncio.sleep(0.0002 * (number % 15))
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        stored = (await world.services.accounts.find(user.id)).name
+        stored = (await world.find_user(user.id)).name
         assert stored != str(number) or told[-1] == stored

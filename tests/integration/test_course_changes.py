@@ -237,12 +237,12 @@ async def test_a_repeated_event_on_a_unit_that_moved_is_a_duplicate(world: World
 async def test_a_change_that_is_refused_changes_nothing(world: World) -> None:
     room = await classroom(world, VIEWED, VIEWED)
     await room.record(room.view(0))
-    before = await world.services.courses.find(room.course.id)
+    before = await world.read(world.services.courses.find, room.course.id)
 
     with pytest.raises(Invalid):
         await room.change_units([NewUnit("Not of this course", id=10_000)])
 
-    assert await world.services.courses.find(room.course.id) == before
+    assert await world.read(world.services.courses.find, room.course.id) == before
     assert await room.standing() == (5000, "IN_PROGRESS")
 
 

@@ -147,11 +147,13 @@ async def test_kept_answers_are_given_again(settings: Settings, clock: FakeClock
 async def test_an_address_is_found_and_belongs_to_one_account(world: World) -> None:
     made = [await world.user(email=f"user{number}@example.org") for number in range(3)]
 
-    assert [await world.services.accounts.find_by_email(f" User{number}@Example.org ") for number in range(3)] == made
+    assert [
+        await world.read(world.services.accounts.find_by_email, f" User{number}@Example.org ") for number in range(3)
+    ] == made
     outcomes = await asyncio.gather(*(world.user(email="same@example.org") for _ in range(5)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict"] * 4 + ["User"]
     with pytest.raises(Conflict):
-        await world.services.accounts.change(made[0].id, email="user1@example.org")
+        await world.write(world.services.accounts.change, made[0].id, email="user1@example.org")
 
 
 ENCRYPTED = (users.c.email, messages.c.message, submissions.c.feedback, idempotency_keys.c.answer, audit_entries.c.content)
@@ -192,13 +194,13 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
 
     async with a_world(with_keys(settings, NEW_KEY)) as world, a_client(with_keys(settings, NEW_KEY), clock) as client:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
-        assert (await world.services.accounts.find_by_email("late7@example.org")).name == "N"
+        assert (await world.read(world.services.accounts.find_by_email, "late7@example.org")).name == "N"
         signing_in = {"email": PERSONAL["address"], "password": PASSWORD}
         assert (await ask(client, "POST", "/learner/auth/login", signing_in)).status_code == 201
         taken = await client.post("/api/v1/learner/auth/register", json=signing_in | {"name": "Again"})
         assert (taken.status_code, taken.json()["code"]) == (409, "EMAIL_TAKEN")
         assert set(await read_back(client, lived)) == set(PERSONAL) - {"unknown address"}
-        assert (await verify_log(world.database, kept_head=None)).faults == []
+        assert (await world.read(verify_log, kept_head=None)).faults == []
         assert (await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "ROTATE_KEYS"))) == [
             ("ROTATE_KEYS",)
         ]
@@ -230,8 +232,8 @@ async def test_rotation_goes_on_where_it_was_cut_off(settings: Settings, clock: 
 
     async with a_world(with_keys(settings, NEW_KEY)) as world:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
-        assert (await world.services.accounts.find_by_email("between@example.org")).email == "between@example.org"
-        assert (await verify_log(world.database, kept_head=None)).faults == []
+        assert (await world.read(world.services.accounts.find_by_email, "between@example.org")).email == "between@example.org"
+        assert (await world.read(verify_log, kept_head=None)).faults == []
 
 
 async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: Settings) -> None:
@@ -241,7 +243,7 @@ async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: 
         with pytest.raises(WrongKeyError, match="HEADWAY_ENCRYPTION_KEYS"):
             await world.user(email="bob@example.org")
         with pytest.raises((WrongKeyError, HeadwayError)):
-            await world.services.accounts.set_disabled(made.id, is_disabled=True)
+            await world.disable(made)
         assert await world.rows(select(users.c.id, users.c.is_disabled)) == [(made.id, False)]
         assert await world.rows(select(audit_entries.c.seq)) == []
 
@@ -277,8 +279,8 @@ async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_
         async with asyncio.timeout(20):
             await asyncio.gather(disable(), rotate())
 
-        assert (await other.services.accounts.find_by_email("ada@example.org")).is_disabled
-        assert (await verify_log(one.database, kept_head=None)).checked == 2
+        assert (await other.read(other.services.accounts.find_by_email, "ada@example.org")).is_disabled
+        assert (await one.read(verify_log, kept_head=None)).checked == 2
 
 
 def keyring(*keys: str) -> Keyring:
@@ -326,4 +328,4 @@ async def test_a_server_that_was_not_given_the_new_key_is_not_ready_and_writes_n
         assert (await client.post("/api/v1/activities", json=activity, headers=lived["bearer"])).status_code == 503
 
     async with a_world(with_keys(settings, NEW_KEY)) as world:
-        assert (await verify_log(world.database, kept_head=None)).faults == []
+        assert (await world.read(verify_log, kept_head=None)).faults == []

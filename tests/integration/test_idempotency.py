@@ -262,7 +262,7 @@ class Writer:
 async def test_messages_under_keys_are_stored_once_though_the_server_is_killed(settings: Settings, tmp_path: Path) -> None:
     async with a_world(settings) as world:
         course = await world.course()
-        receiver = await world.services.accounts.find(course.owner_id)
+        receiver = await world.find_user(course.owner_id)
         learners = [await world.learner(course) for _ in range(WRITERS)]
         writers = [Writer(world.bearer(learner), receiver, learner.name) for learner in learners]
         with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:

@@ -5,15 +5,11 @@ from typing import Any, cast
 
 import pytest
 
-from headway.assessments.service import Assessments
-from headway.audit.recorder import AuditRecorder
 from headway.courses.model import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.courses.service import Courses
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.identity import Caller, Role
 from headway.learning.learner_courses import LearnerCourses
-from headway.messaging.service import Messaging
 from tests.counted import CountedDatabase
 from tests.world import World
 
@@ -50,18 +46,20 @@ class School:
         first, *others = self.learners
         for learner in others:
             self.world.clock.advance(seconds=1)
-            await services.assessments.submit(learner, self.courses[0].assessments[0].id, "https://github.com/a/b")
-            await services.messaging.send(learner.user_id, first.user_id, "Hello")
+            task = self.courses[0].assessments[0].id
+            await self.world.write(services.assessments.submit, learner, task, "https://github.com/a/b")
+            await self.world.write(services.messaging.send, learner.user_id, first.user_id, "Hello")
 
     def readers(self) -> dict[str, Reader]:
-        world, first = self.world, self.learners[0]
+        world, services, first = self.world, self.world.services, self.learners[0]
 
         def on(database: CountedDatabase) -> Database:
             return cast("Database", database)
 
         async def courses(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            catalogue = Courses(on(database))
-            found = await catalogue.search(first, CourseSearch(q="course", tutor="instructor"), page=page, limit=limit)
+            search = CourseSearch(q="course", tutor="instructor")
+            async with database.read() as tx:
+                found = await services.courses.search(tx, first, search, page=page, limit=limit)
             return found.courses, found.total
 
         async def progress(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
@@ -75,20 +73,21 @@ class School:
 
         async def submissions(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             task = self.courses[0].assessments[0].id
-            assessments = Assessments(on(database), world.clock, lambda: "", AuditRecorder(world.clock, lambda: ""))
-            found, _ = await assessments.list_submissions(self.tutor, task, page=page, limit=limit)
+            async with database.read() as tx:
+                found, _ = await services.assessments.list_submissions(tx, self.tutor, task, page=page, limit=limit)
             return found.submissions, found.total
 
         async def peers(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            return await Messaging(on(database), world.clock, lambda: "").list_peers(first.user_id, page=page, limit=limit)
+            async with database.read() as tx:
+                return await services.messaging.list_peers(tx, first.user_id, page=page, limit=limit)
 
         async def messages(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            messaging = Messaging(on(database), world.clock, lambda: "")
-            return await messaging.list_messages(first.user_id, peer_id=None, page=page, limit=limit)
+            async with database.read() as tx:
+                return await services.messaging.list_messages(tx, first.user_id, peer_id=None, page=page, limit=limit)
 
         async def conversations(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            messaging = Messaging(on(database), world.clock, lambda: "")
-            found = await messaging.list_conversations(first.user_id, page=page, limit=limit)
+            async with database.read() as tx:
+                found = await services.messaging.list_conversations(tx, first.user_id, page=page, limit=limit)
             return found.conversations, found.total
 
         return {
@@ -139,12 +138,12 @@ async def test_pages_hold_everything_once_and_say_how_much_there_is(school: Scho
 
 async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
     await school.grow(1, 1)
-    made = school.world.services.courses
+    world, courses = school.world, school.world.services.courses
     special = NewCourse("Ärger 50%_off", subject="Größe", level="Hard", is_published=False, description="About x\\y")
-    hidden = await school.world.services.course_editing.create_for(school.tutor, special)
+    hidden = await world.services.course_editing.create_for(school.tutor, special)
 
     async def found(caller: Caller | None, **given: Any) -> list[int]:
-        page = await made.search(caller, CourseSearch(**given), page=1, limit=10)
+        page = await world.read(courses.search, caller, CourseSearch(**given), page=1, limit=10)
         assert page.total == len(page.courses)
         return [course.id for course in page.courses]
 

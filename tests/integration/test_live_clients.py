@@ -120,7 +120,7 @@ async def test_without_a_number_only_what_is_new_comes_and_both_sides_are_told(
 async def test_what_is_no_longer_kept_is_told_as_resync(urls: list[str], people: tuple[World, User, User]) -> None:
     world, ada, bob = people
     for number in range(KEPT + 250):
-        await world.services.messaging.send(ada.id, bob.id, str(number))
+        await world.write(world.services.messaging.send, ada.id, bob.id, str(number))
     topic, newest = f"user:{bob.id}", KEPT + 251
     async with live(urls[0], world, bob) as socket:
         await follow(socket, topic, after=1)
@@ -166,8 +166,8 @@ async def test_staff_follows_a_course_and_hears_no_more_after_unsubscribing(
     urls: list[str], people: tuple[World, User, User]
 ) -> None:
     world, _, bob = people
-    tree = await world.services.courses.find(1)
-    tutor = await world.services.accounts.find(tree.owner_id)
+    tree = await world.read(world.services.courses.find, 1)
+    tutor = await world.find_user(tree.owner_id)
     async with live(urls[0], world, tutor) as socket:
         assert await follow(socket, "course:1") == 2
         newcomer = await world.user()
@@ -211,11 +211,11 @@ async def test_an_announcement_that_is_missed_costs_some_seconds(
         await follow(socket, f"user:{bob.id}")
         if settings.is_sqlite:
             # Another process than the server writes; it cannot wake it.
-            await world.services.messaging.send(ada.id, bob.id, "From beside")
+            await world.write(world.services.messaging.send, ada.id, bob.id, "From beside")
         else:
             listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
             await world.rows(text(listening))
-            await world.services.messaging.send(ada.id, bob.id, "Into the silence")
+            await world.write(world.services.messaging.send, ada.id, bob.id, "Into the silence")
 
         assert (await heard(socket, seconds=6))["type"] == "message"
 
@@ -234,7 +234,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_costs_no_memory(
             seen = 0
             for _round in range(4):
                 for number in range(250):
-                    await world.services.messaging.send(ada.id, bob.id, f"{number} {'x' * 4_900}")
+                    await world.write(world.services.messaging.send, ada.id, bob.id, f"{number} {'x' * 4_900}")
                 while seen < 1 + 250 * (_round + 1):
                     seen = (await heard(reader))["seq"]
             async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url) as client:
@@ -252,8 +252,8 @@ async def test_progress_made_by_any_contract_is_told_to_the_learner_and_to_the_s
     urls: list[str], people: tuple[World, User, User]
 ) -> None:
     world, _, bob = people
-    tree = await world.services.courses.find(1)
-    tutor, unit = await world.services.accounts.find(tree.owner_id), tree.units[0]
+    tree = await world.read(world.services.courses.find, 1)
+    tutor, unit = await world.find_user(tree.owner_id), tree.units[0]
     viewed = {"activity_type": "unit_view", "course_id": 1, "unit_id": unit.id}
     declared = {"courseId": 1, "courseContentId": unit.id, "progressPercent": 40}
     module = {"moduleId": str(tree.modules[0].id)}

@@ -13,6 +13,7 @@ from headway.audit.model import Actor, EntryFilter
 from headway.audit.service import AuditLog
 from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
+from headway.db.database import WriteTransaction
 from headway.errors import Unauthenticated
 from headway.identity import Caller, Role
 from headway.ids import uuid7
@@ -59,7 +60,7 @@ async def test_several_processes_append_to_one_chain_and_lose_nothing(settings: 
             asyncio.gather(*(sign_in(world) for world in (one, other) * 2)),
         )
 
-        found = await verify_log(other.database, kept_head=None)
+        found = await other.read(verify_log, kept_head=None)
         assert (found.checked, found.faults) == (124, [])
         assert sorted(each.action for each in made) == sorted(wanted)
         assert len({each.id for each in made}) == 120
@@ -72,16 +73,15 @@ async def test_what_is_undone_leaves_no_entry(world: World) -> None:
     user, log = await world.user(), log_of(world)
     caller = Caller(user.id, user.role)
 
-    async def fail() -> None:
-        async with world.database.whole():
-            await log.record(caller, draft("UNDONE"), HERE, is_alone=True)
-            raise RuntimeError
+    async def fail(tx: WriteTransaction) -> None:
+        await log.record_in(tx, caller, draft("UNDONE"), HERE)
+        raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await fail()
-    await log.record(caller, draft("DONE"), HERE, is_alone=True)
+        await world.write(fail)
+    await world.write(log.record_in, caller, draft("DONE"), HERE)
 
-    page, rest = await log.read(Caller(user.id, Role.ADMIN), EntryFilter(), before=None, limit=10)
+    page, rest = await world.read(log.read, Caller(user.id, Role.ADMIN), EntryFilter(), before=None, limit=10)
     assert ([each.action for each in page], [each.seq for each in page], rest) == (["DONE"], [1], None)
     assert await faults(world) == []
 
@@ -97,14 +97,14 @@ async def test_an_outside_id_of_digits_does_not_open_the_entries_of_the_account_
     made = await log.record(caller, forged, HERE)
 
     assert made.is_actor_verified is False
-    page, _ = await log.read(caller, EntryFilter(), before=None, limit=10)
+    page, _ = await world.read(log.read, caller, EntryFilter(), before=None, limit=10)
     assert [each.action for each in page] == ["FORGED"]
 
 
 async def test_an_entry_names_its_actor_as_the_account_is_called_now(world: World) -> None:
     user, accounts, log = await world.user(), world.services.accounts, log_of(world)
     await log.record(await accounts.caller(user.id, user.token_version), draft("BEFORE"), HERE)
-    await accounts.change_profile(user.id, name="Ada Lovelace")
+    await world.write(accounts.change_profile, user.id, name="Ada Lovelace")
 
     entry = await log.record(await accounts.caller(user.id, user.token_version), draft("AFTER"), HERE)
 
@@ -114,12 +114,15 @@ async def test_an_entry_names_its_actor_as_the_account_is_called_now(world: Worl
 async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> None:
     learner, admin = await world.user(), await world.user(Role.ADMIN)
     by_admin = Caller(admin.id, Role.ADMIN)
-    await world.services.tutorials.report_chapter(by_admin, "engines", str(learner.id), ChapterReport(id="one", watch_time=5))
+    await world.write(
+        world.services.tutorials.report_chapter, by_admin, "engines", str(learner.id), ChapterReport(id="one", watch_time=5)
+    )
 
     for _ in range(2):
-        await world.services.tutorials.reset(by_admin, "engines", str(learner.id), HERE)
+        await world.write(world.services.tutorials.reset, by_admin, "engines", str(learner.id), HERE)
 
-    page, _ = await log_of(world).read(by_admin, EntryFilter(action="RESET_PROGRESS"), before=None, limit=10)
+    resets = EntryFilter(action="RESET_PROGRESS")
+    page, _ = await world.read(log_of(world).read, by_admin, resets, before=None, limit=10)
     (reset,) = page
     assert (reset.recorded_by, reset.actor.user_id, reset.client) == (None, str(admin.id), HERE)
     assert reset.target.id == "engines"
@@ -134,11 +137,11 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
         both = asyncio.Barrier(2 if settings.is_sqlite is False else 1)
 
         async def alone(action: str) -> None:
-            async with world.database.whole():
+            async with world.database.write() as tx:
                 await both.wait()
                 world.clock.advance(seconds=2)
                 await asyncio.sleep(0.1)
-                await log.record(caller, draft(action), HERE, is_alone=True)
+                await log.record_in(tx, caller, draft(action), HERE)
 
         async def authenticate() -> None:
             await asyncio.sleep(0.05)
@@ -148,7 +151,7 @@ async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them
         await world.services.accounts.caller(user.id, user.token_version)
         await asyncio.gather(alone("ONE"), alone("TWO"), authenticate())
 
-        assert (await verify_log(world.database, kept_head=None)).checked == 2
+        assert (await world.read(verify_log, kept_head=None)).checked == 2
 
 
 async def test_large_entries_are_written_in_small_groups(world: World) -> None:
@@ -161,7 +164,7 @@ async def test_large_entries_are_written_in_small_groups(world: World) -> None:
     groups = metrics.registry.get_sample_value("headway_log_group_size_count")
     assert groups is not None
     assert groups >= 4
-    assert (await verify_log(world.database, kept_head=None)).checked == 60
+    assert (await world.read(verify_log, kept_head=None)).checked == 60
 
 
 async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_chain_holds(
@@ -192,7 +195,7 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
                 assert len(acknowledged) > before
                 await asyncio.to_thread(server.start)
 
-        found = await verify_log(world.database, kept_head=None)
+        found = await world.read(verify_log, kept_head=None)
         assert found.faults == []
         stored = {row[0] for row in await world.rows(select(audit_entries.c.id))}
         assert set(acknowledged) <= stored

@@ -65,7 +65,7 @@ async def test_what_was_done_behind_its_back_is_found_and_the_first_bad_entry_is
     world: World, subtests: pytest.Subtests
 ) -> None:
     ids = await write(world)
-    kept = await read_head(world.database)
+    kept = await world.read(read_head)
     assert await faults(world, kept) == []
     entries, heads = await world.rows(select(audit_entries)), await world.rows(select(audit_head))
 
@@ -114,10 +114,10 @@ async def test_who_computes_all_hashes_anew_without_the_key_is_found_at_the_entr
 
 async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head_that_was_kept(world: World) -> None:
     await write(world, 5)
-    older = await read_head(world.database)
+    older = await world.read(read_head)
     assert older is not None
     await write(world, 4)
-    newer = await read_head(world.database)
+    newer = await world.read(read_head)
 
     values = {name: getattr(older, name) for name in ChainHead.__struct_fields__}
     await change(world, [without(6, 9), update(audit_head).values(values)])
@@ -129,7 +129,7 @@ async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head
 
 async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_was_kept(world: World) -> None:
     await write(world, 5)
-    kept = await read_head(world.database)
+    kept = await world.read(read_head)
     beginning = ChainHead(0, GENESIS, 0, "")
     signature = world.database.keyring.sign(beginning.signed)
     await change(world, [delete(audit_entries), update(audit_head).values(seq=0, hash=GENESIS, at=0, signature=signature)])
@@ -144,7 +144,7 @@ async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_w
 
 async def test_a_kept_head_of_another_log_is_told_from_this_one(world: World) -> None:
     await write(world, 2)
-    kept = await read_head(world.database)
+    kept = await world.read(read_head)
     assert kept is not None
 
     found = await faults(world, msgspec.structs.replace(kept, seq=1))
@@ -198,7 +198,7 @@ async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_he
 
 
 async def test_an_empty_log_is_as_it_was_written(world: World) -> None:
-    found = await verify_log(world.database, kept_head=None)
+    found = await world.read(verify_log, kept_head=None)
 
     assert (found.checked, found.head, found.faults) == (0, None, [])
 
@@ -232,7 +232,7 @@ async def test_an_entry_that_was_tampered_with_does_not_hide_the_others(world: W
     await write(world, 3)
     await change(world, [entry(2, content="x"), entry(3, recorded_role="ADMIN")])
 
-    page, _ = await log_of(world).read(Caller(1, Role.ADMIN), EntryFilter(), before=None, limit=10)
+    page, _ = await world.read(log_of(world).read, Caller(1, Role.ADMIN), EntryFilter(), before=None, limit=10)
 
     assert [each.action for each in page] == ["STEP_3", "STEP_2", "STEP_1"]
     assert [each.context.description for each in page] == [

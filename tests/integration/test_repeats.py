@@ -51,12 +51,12 @@ async def test_what_fails_after_its_effect_leaves_nothing_and_may_be_repeated(wo
     course = await world.course()
     ada, bob = await world.learner(course), await world.learner(course)
 
-    async def send(_tx: WriteTransaction) -> StoredResponse:
-        sent = await world.services.messaging.send(ada.id, bob.id, "Hello")
+    async def send(tx: WriteTransaction) -> StoredResponse:
+        sent = await world.services.messaging.send(tx, ada.id, bob.id, "Hello")
         return StoredResponse(201, sent.id)
 
-    async def send_and_fail(_tx: WriteTransaction) -> StoredResponse:
-        await send(_tx)
+    async def send_and_fail(tx: WriteTransaction) -> StoredResponse:
+        await send(tx)
         raise RuntimeError("the power failed")
 
     with pytest.raises(RuntimeError):

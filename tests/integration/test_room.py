@@ -257,7 +257,7 @@ async def test_a_hundred_learners_begin_at_once_and_everything_is_counted(settin
             update = [("POST", "/user-progress/update", world.bearer(each), place) for each in learners]
             assert {answer.status_code for answer in await rush(urls, enroll)} == {201}
             assert {answer.status_code for answer in await rush(urls, update * 2)} == {200}
-            headers = world.bearer(await world.services.accounts.find(course.owner_id))
+            headers = world.bearer(await world.find_user(course.owner_id))
             (answer,) = await rush(urls, [("GET", f"/user-progress/course/{course.id}/analytics", headers, None)])
         told = answer.json()["results"]
         assert (told["totalEnrollments"], told["activeUsers"], told["totalActivities"]) == (100, 100, 100)

@@ -47,7 +47,7 @@ class Room:
         return self.world.bearer(self.learner)
 
     async def staff(self) -> dict[str, str]:
-        return self.world.bearer(await self.world.services.accounts.find(self.course.owner_id))
+        return self.world.bearer(await self.world.find_user(self.course.owner_id))
 
     async def send(self, method: str, path: str, body: Any, headers: dict[str, str] | None = None, by: int = 0) -> None:
         answer = await self.clients[by].request(method, path, json=body, headers=headers or self.own)

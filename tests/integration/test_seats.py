@@ -56,7 +56,7 @@ async def full_course(world: World, *, seats: int, waiting: int, **given: Any) -
 
 
 async def owner_of(world: World, course: CourseTree) -> User:
-    return await world.services.accounts.find(course.owner_id)
+    return await world.find_user(course.owner_id)
 
 
 def ids(users: Sequence[User]) -> list[int]:

@@ -72,7 +72,7 @@ async def test_tabs_that_refresh_again_and_again_at_once_share_one_session(
     async with a_world(settings) as other:
         other.clock.now = clock.now
         signing = [each.services.sign_in for each in (world, other)]
-        await world.services.accounts.add(await signing[0].prepare(**ADA, interests=(), client=HERE))
+        await world.write(world.services.accounts.add, await signing[0].prepare(**ADA, interests=(), client=HERE))
         session = await signing[0].sign_in(**SIGN_IN, client=HERE)
         for generation in range(1, 6):
             using = [
@@ -171,7 +171,7 @@ async def test_a_server_that_was_idle_lets_no_ended_token_through(world: World, 
     user = await world.user()
     there = make_services(settings, world.database, clock).accounts
     await there.caller(user.id, user.token_version)
-    await world.services.accounts.set_disabled(user.id, is_disabled=True)
+    await world.disable(user)
     clock.advance(seconds=1800)
 
     calls = [there.caller(user.id, user.token_version) for _ in range(5)]
@@ -191,7 +191,7 @@ async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(s
             assert (await asyncio.to_thread(run_headway, *disable, secret_key=SECRET_KEY)).returncode == 0
             assert await eventually(client, session["token"], 401)
             async with a_world(settings) as world:
-                await world.services.accounts.set_disabled(int(account), is_disabled=False)
+                await world.write(world.services.accounts.set_disabled, int(account), is_disabled=False)
             await asyncio.sleep(1.1)
 
             assert await status_of(client, session["token"]) == 401
@@ -261,9 +261,9 @@ async def test_sessions_that_expired_are_swept_away_and_the_others_stay(post: Po
 
 async def test_another_role_ends_tokens_and_sessions(post: Post, world: World, client: httpx.AsyncClient) -> None:
     session = await signed_in(post)
-    ada = await world.services.accounts.find_by_email(ADA["email"])
+    ada = await world.read(world.services.accounts.find_by_email, ADA["email"])
 
-    await world.services.accounts.change(ada.id, role=Role.INSTRUCTOR)
+    await world.write(world.services.accounts.change, ada.id, role=Role.INSTRUCTOR)
 
     assert (await post("/refresh", {"refreshToken": session["refreshToken"]})).status_code == 401
     assert (await post("/login", SIGN_IN)).json()["user"]["role"] == "INSTRUCTOR"

@@ -247,4 +247,4 @@ async def test_two_who_register_with_one_address_at_once_make_one_account(settin
 
 
 async def find(world: World) -> Any:
-    return await world.services.accounts.find_by_email("ADA@example.org")
+    return await world.read(world.services.accounts.find_by_email, "ADA@example.org")

@@ -90,12 +90,12 @@ async def test_whole_numbers_are_answered_as_whole_numbers(served: tuple[httpx.A
 
 async def test_what_was_deleted_is_deleted_and_what_is_told_is_stored_with_it(world: World) -> None:
     user = await world.user()
-    caller, services = Caller(user.id, Role.PARTICIPANT), world.services.tutorials
-    assert await services.reset(caller, "t", None) is False
-    await services.report_chapter(caller, "t", None, ChapterReport(id="a", watch_time=1))
-    await services.report_chapter(caller, "u", None, ChapterReport(id="a", watch_time=1))
+    caller, tutorials = Caller(user.id, Role.PARTICIPANT), world.services.tutorials
+    assert await world.write(tutorials.reset, caller, "t", None) is False
+    await world.write(tutorials.report_chapter, caller, "t", None, ChapterReport(id="a", watch_time=1))
+    await world.write(tutorials.report_chapter, caller, "u", None, ChapterReport(id="a", watch_time=1))
 
-    assert await services.reset(caller, "t", None) is True
+    assert await world.write(tutorials.reset, caller, "t", None) is True
     for table in (tutorial_progress, chapter_progress):
         assert [row[1] for row in await world.rows(select(table))] == ["u"]
 
@@ -109,14 +109,14 @@ class Stage:
     async def post(self, posts: Sequence[Post]) -> dict[str, Any]:
         """Post as a new learner; give what lasts of it, as it is read from what is stored."""
         caller = Caller((await self.world.user()).id, Role.PARTICIPANT)
-        services = self.world.services.tutorials
+        tutorials = self.world.services.tutorials
         for post in posts:
             self.world.clock.advance(seconds=1)
             if isinstance(post, ChapterReport):
-                answered = await services.report_chapter(caller, "t", None, post)
+                answered = await self.world.write(tutorials.report_chapter, caller, "t", None, post)
             else:
-                answered = await services.report_attempt(caller, "t", None, post)
-        found = await services.read(caller, "t", None)
+                answered = await self.world.write(tutorials.report_attempt, caller, "t", None, post)
+        found = await self.world.read(tutorials.read, caller, "t", None)
         assert not posts or found == answered
         await self._check_attempts(caller, posts)
         return lasting(found.progress)

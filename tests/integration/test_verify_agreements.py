@@ -26,9 +26,9 @@ async def played(world: World) -> Played:
     third = await world.user()
     assert isinstance(await world.services.enrollments.enroll_or_wait(third.id, course.id), Waiting)
     for text in ("one", "two", "three"):
-        await world.services.messaging.send(first.id, second.id, text)
-    await world.services.messaging.send(second.id, first.id, "back")
-    await world.services.messaging.mark_conversation_read(first.id, second.id)
+        await world.write(world.services.messaging.send, first.id, second.id, text)
+    await world.write(world.services.messaging.send, second.id, first.id, "back")
+    await world.write(world.services.messaging.mark_conversation_read, first.id, second.id)
     return {"course": course.id, "first": first.id, "second": second.id}
 
 

@@ -22,10 +22,11 @@ _FRESH_FOR = SECOND
 
 
 class Accounts:
-    """The accounts of this installation.
+    """The accounts of this installation, and a cache of those that call.
 
-    What tokens are checked against is remembered, and forgotten as soon as this process changes it; what another process
-    changes is seen within two seconds, by a number in the database that is looked at once a second.
+    `caller` and `outside_caller` run before a request has its transaction: they read the cache, and fill it in short reads of
+    their own. This process drops a cached account as soon as it changes it. It sees the changes of other processes within two
+    seconds, by a revision number that it reads once a second.
     """
 
     def __init__(self, database: Database, clock: Clock, audit: AuditRecorder, *, token_lifetime: Milliseconds) -> None:
@@ -41,71 +42,77 @@ class Accounts:
         self._looking = asyncio.Lock()
         self._changes = 0
 
-    async def create(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
+    async def create(
+        self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
+    ) -> User:
         """Create an account without a password. Raises Invalid for a bad address or name, Conflict EMAIL_TAKEN."""
-        return await self.add(NewUser(role, name, email, external_id))
+        return await self.add(tx, NewUser(role, name, email, external_id))
 
-    async def add(self, new: NewUser) -> User:
+    async def add(self, tx: WriteTransaction, new: NewUser) -> User:
         """Create an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
         check_name(new.name)
         check_words("interests", new.interests)
         email = None if new.email is None else normalize_email(new.email)
-        async with self._database.write() as tx:
-            user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
+        user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
         if user is None:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
         return user
 
-    async def ensure(self, *, role: Role, name: str, email: str | None = None, external_id: str | None = None) -> User:
+    async def ensure(
+        self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
+    ) -> User:
         """Return the account with this address or external id, creating it if there is none. Raises as `create`."""
-        async with self._database.read() as tx:
-            found = await users.find_by_email(tx, normalize_email(email)) if email is not None else None
-            if found is None and external_id is not None:
-                found = await users.find_by_external_id(tx, external_id)
-        return found or await self.create(role=role, name=name, email=email, external_id=external_id)
+        user = await users.find_by_email(tx, normalize_email(email)) if email is not None else None
+        if user is None and external_id is not None:
+            user = await users.find_by_external_id(tx, external_id)
+        return user or await self.create(tx, role=role, name=name, email=email, external_id=external_id)
 
-    async def set_disabled(self, user_id: int, *, is_disabled: bool) -> None:
+    async def set_disabled(self, tx: WriteTransaction, user_id: int, *, is_disabled: bool) -> None:
         """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
-        async with self._database.write() as tx:
-            user = await users.find(tx, user_id)
-            if user is None:
-                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-            await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
-            await self.forget(tx)
-            action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
-            await self._audit.record_as_operator(tx, action, user.target)
+        user = await users.find(tx, user_id)
+        if user is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
+        await self.forget(tx)
+        action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
+        await self._audit.record_as_operator(tx, action, user.target)
 
     async def change(
-        self, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
+        self,
+        tx: WriteTransaction,
+        user_id: int,
+        *,
+        role: Role | None = None,
+        name: str | None = None,
+        email: str | None = None,
     ) -> User:
-        """Change what is given of an account, as an operator; another role ends its tokens.
+        """Change an account as an operator; None keeps what is stored. Another role ends its tokens.
 
         Raises NotFound, Conflict EMAIL_TAKEN.
         """
         if name is not None:
             check_name(name)
         email = None if email is None else normalize_email(email)
-        async with self._database.write() as tx:
-            user = await users.find(tx, user_id)
-            if user is None:
-                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-            owner = None if email is None else await users.find_by_email(tx, email)
-            if owner is not None and owner.id != user_id:
-                raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")
-            changed = msgspec.structs.replace(
-                user,
-                role=role or user.role,
-                name=name or user.name,
-                email=email or user.email,
-                token_version=user.token_version + (role not in {None, user.role}),
-            )
-            await users.update_account(tx, changed, self._clock())
-            await self.forget(tx)
-            if changed.email != user.email:
-                await self._audit.record_as_operator(tx, Action.CHANGE_EMAIL, changed.target)
-            if changed.role is not user.role:
-                roles = {"from": user.role.value, "to": changed.role.value}
-                await self._audit.record_as_operator(tx, Action.CHANGE_ROLE, changed.target, metadata=roles)
+        user = await users.find(tx, user_id)
+        if user is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        owner = None if email is None else await users.find_by_email(tx, email)
+        if owner is not None and owner.id != user_id:
+            raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")
+        changed = msgspec.structs.replace(
+            user,
+            role=role or user.role,
+            name=name or user.name,
+            email=email or user.email,
+            token_version=user.token_version + (role not in {None, user.role}),
+        )
+        await users.update_account(tx, changed, self._clock())
+        await self.forget(tx)
+        if changed.email != user.email:
+            await self._audit.record_as_operator(tx, Action.CHANGE_EMAIL, changed.target)
+        if changed.role is not user.role:
+            roles = {"from": user.role.value, "to": changed.role.value}
+            await self._audit.record_as_operator(tx, Action.CHANGE_ROLE, changed.target, metadata=roles)
         return changed
 
     async def forget(self, tx: WriteTransaction) -> None:
@@ -118,16 +125,16 @@ class Accounts:
         await revisions.grow(tx, revisions.SESSIONS)
         tx.after_commit(lambda: self._end_session(session_id))
 
-    async def find_account(self, user_id: int) -> Account:
+    async def find_account(self, tx: ReadTransaction, user_id: int) -> Account:
         """Read an account as its owner sees it. Raises NotFound USER_NOT_FOUND."""
-        async with self._database.read() as tx:
-            found = await users.find_account(tx, user_id)
-        if found is None:
+        account = await users.find_account(tx, user_id)
+        if account is None:
             raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-        return found
+        return account
 
     async def change_profile(
         self,
+        tx: WriteTransaction,
         user_id: int,
         *,
         name: str | None = None,
@@ -139,34 +146,31 @@ class Accounts:
             check_name(name)
         check_words("interests", interests or ())
         check_words("learning_goals", learning_goals or ())
-        async with self._database.write() as tx:
-            stored = await users.find_account(tx, user_id)
-            if stored is None:
-                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-            await users.update_profile(
-                tx,
-                user_id,
-                name=stored.user.name if name is None else name,
-                interests=stored.interests if interests is None else interests,
-                learning_goals=stored.learning_goals if learning_goals is None else learning_goals,
-                now=self._clock(),
-            )
-            if name not in {None, stored.user.name}:
-                # Callers carry the name into the audit log.
-                await self.forget(tx)
+        stored = await users.find_account(tx, user_id)
+        if stored is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        await users.update_profile(
+            tx,
+            user_id,
+            name=stored.user.name if name is None else name,
+            interests=stored.interests if interests is None else interests,
+            learning_goals=stored.learning_goals if learning_goals is None else learning_goals,
+            now=self._clock(),
+        )
+        if name not in {None, stored.user.name}:
+            # Callers carry the name into the audit log.
+            await self.forget(tx)
 
-    async def find(self, user_id: int) -> User:
+    async def find(self, tx: ReadTransaction, user_id: int) -> User:
         """Read an account as it is now. Raises NotFound."""
-        async with self._database.read() as tx:
-            user = await users.find(tx, user_id)
+        user = await users.find(tx, user_id)
         if user is None:
             raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
         return user
 
-    async def find_by_email(self, email: str) -> User:
+    async def find_by_email(self, tx: ReadTransaction, email: str) -> User:
         """Read an account by its address. Raises NotFound."""
-        async with self._database.read() as tx:
-            user = await users.find_by_email(tx, normalize_email(email))
+        user = await users.find_by_email(tx, normalize_email(email))
         if user is None:
             raise NotFound(f"There is no user with the address {email}.", code="USER_NOT_FOUND")
         return user
@@ -204,7 +208,7 @@ class Accounts:
             # Another request may have made it meanwhile.
             user = created or await users.find_by_external_id(tx, external_id)
         if user is None:
-            raise Unauthenticated("The account could not be made.")
+            raise Unauthenticated("The account could not be created.")
         return user
 
     async def _remembered(self, user_id: int) -> User | None:

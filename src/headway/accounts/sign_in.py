@@ -22,7 +22,12 @@ _FAILURES_WINDOW_SECONDS = 15 * 60
 
 
 class SignIn:
-    """Registration, sign-in and sessions. `client` is where a request comes from."""
+    """Registration, sign-in and sessions. `client` is the address and User-Agent of the request.
+
+    Signing in, refreshing and changing a password open their own transactions. An attempt is counted in one that commits even
+    if the attempt fails, passwords are verified outside any, and a failure is committed to the audit log before it is raised.
+    The other verbs take the transaction of their caller.
+    """
 
     def __init__(
         self,
@@ -75,9 +80,9 @@ class SignIn:
         return await self._begin(user, client)
 
     async def refresh(self, *, user_id: int, session_id: str, generation: int, client: Client) -> Session:
-        """Go on with a session by the refresh token of a generation, which gives the next one.
+        """Continue a session with the refresh token of a generation; the session moves on to the next one.
 
-        A token that was used less than `GRACE` ago gives the newest one again; one used earlier ends the session.
+        A token that was used less than `GRACE` ago returns the newest one again; one used earlier ends the session.
         Raises Unauthenticated; TOKEN_REUSED in the last case.
         """
         now = self._clock()
@@ -88,7 +93,7 @@ class SignIn:
                 raise Unauthenticated("The session has ended.")
             refreshed = session.refresh(generation, now)
             if refreshed is None:
-                await self._end(tx, user_id, session_id)
+                await self.sign_out(tx, user_id, session_id)
                 await self._audit.record_failure(tx, Action.TOKEN_REUSED, user.actor, user.target, client)
             elif refreshed.generation != session.generation:
                 await sessions.rotate(tx, user_id, session_id, refreshed)
@@ -96,10 +101,10 @@ class SignIn:
             raise Unauthenticated("This refresh token was used before; the session has been ended.", code="TOKEN_REUSED")
         return Session(user, session_id, refreshed.generation, refreshed.expires_at)
 
-    async def sign_out(self, user_id: int, session_id: str) -> None:
-        """End a session, with all its tokens. A session that has ended stays so."""
-        async with self._database.write() as tx:
-            await self._end(tx, user_id, session_id)
+    async def sign_out(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:
+        """End a session, with all its tokens. A session that has ended stays ended."""
+        if await sessions.end(tx, user_id, session_id, self._clock()):
+            await self._accounts.end_session(tx, session_id)
 
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
@@ -120,24 +125,22 @@ class SignIn:
             await self._audit.record(tx, Action.CHANGE_PASSWORD, user.actor, user.target, client=client)
 
     async def hash_new(self, password: str) -> str:
-        """Check a password that an operator sets for a new account; return its hash. Raises Invalid."""
+        """Check a password that an operator sets; return its hash. Raises Invalid."""
         self._passwords.check("password", password)
         return await self._passwords.hash(password)
 
-    async def set_password(self, user_id: int, password: str) -> None:
-        """Set a password for an account, as an operator, which ends all its tokens. Raises Invalid, NotFound."""
-        await self._accounts.find(user_id)
-        hashed = await self.hash_new(password)
-        async with self._database.write() as tx:
-            user = await self._store(tx, user_id, hashed)
-            await self._audit.record_as_operator(tx, Action.CHANGE_PASSWORD, user.target)
+    async def set_password(self, tx: WriteTransaction, user_id: int, password_hash: str) -> None:
+        """Set a password for an account, as an operator, which ends all its tokens. Raises NotFound.
 
-    async def _store(self, tx: WriteTransaction, user_id: int, hashed: str) -> User:
-        await users.set_password(tx, user_id, hashed, self._clock())
+        `password_hash` comes from `hash_new`, which takes too long for a transaction.
+        """
+        user = await self._store(tx, user_id, password_hash)
+        await self._audit.record_as_operator(tx, Action.CHANGE_PASSWORD, user.target)
+
+    async def _store(self, tx: WriteTransaction, user_id: int, password_hash: str) -> User:
+        await users.set_password(tx, user_id, password_hash, self._clock())
         await self._accounts.forget(tx)
-        user = await users.find(tx, user_id)
-        assert user is not None  # noqa: S101 - accounts are not removed
-        return user
+        return await self._accounts.find(tx, user_id)
 
     async def _begin(self, user: User, client: Client) -> Session:
         now = self._clock()
@@ -154,7 +157,3 @@ class SignIn:
             )
             await self._audit.record(tx, Action.LOGIN, user.actor, user.target, client=client)
         return session
-
-    async def _end(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:
-        if await sessions.end(tx, user_id, session_id, self._clock()):
-            await self._accounts.end_session(tx, session_id)

@@ -1,4 +1,4 @@
-"""Assessments: what learners hand in, and what it is worth."""
+"""Assessments: submissions of learners, and their grades."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from headway.audit.model import Action, Target, TargetType, caller_actor
 from headway.audit.recorder import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import Assessment
-from headway.db.database import Database, ReadTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.access import Access
 from headway.enrollments.authorization import not_staff, read_access
@@ -42,117 +42,120 @@ class OwnAssessment(NamedTuple):
 
 
 class Assessments:
-    """Submissions and grades. Handing in and grading lock the learner's enrollment, so one comes after the other."""
+    """Submissions and grades. Submitting and grading lock the learner's enrollment, so one waits for the other."""
 
-    def __init__(self, database: Database, clock: Clock, new_id: NewId, audit: AuditRecorder) -> None:
-        self._database = database
+    def __init__(self, clock: Clock, new_id: NewId, audit: AuditRecorder) -> None:
         self._clock = clock
         self._new_id = new_id
         self._audit = audit
 
-    async def find(self, caller: Caller, assessment_id: int) -> OwnAssessment:
-        """Read an assessment, for those enrolled in its course and its staff.
+    async def find(self, tx: ReadTransaction, caller: Caller, assessment_id: int) -> OwnAssessment:
+        """Read an assessment, for those enrolled in its course and for its staff.
 
-        One that is retired is there for its staff and for those who handed something in.
+        A retired one exists for its staff and for learners who submitted work.
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden NOT_ENROLLED.
         """
         now = self._clock()
-        async with self._database.read() as tx:
-            assessment, access = await _known(tx, caller, assessment_id)
-            own = await submissions.versions(tx, assessment_id, caller.user_id)
-            if not access.is_staff:
-                if assessment.is_retired and not own:
-                    raise _not_there()
-                enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
-                if enrollment is None or not enrollment.is_open(now):
-                    raise _not_enrolled()
+        assessment, access = await _known(tx, caller, assessment_id)
+        own = await submissions.versions(tx, assessment_id, caller.user_id)
+        if not access.is_staff:
+            if assessment.is_retired and not own:
+                raise _not_there()
+            enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
+            if enrollment is None or not enrollment.is_open(now):
+                raise _not_enrolled()
         return OwnAssessment(assessment, own[0] if own else None, len(own))
 
-    async def submit(self, caller: Caller, assessment_id: int, submission_url: str) -> tuple[Submission, Assessment]:
-        """Submit work by its URL. It replaces earlier work, which is kept, until that is graded.
+    async def submit(
+        self, tx: WriteTransaction, caller: Caller, assessment_id: int, submission_url: str
+    ) -> tuple[Submission, Assessment]:
+        """Submit work by its URL. It replaces earlier work, which stays stored, until that is graded.
 
-        Work that comes after the due date is taken and shows as late. Raises Invalid, NotFound ASSESSMENT_NOT_FOUND,
+        Work after the due date is accepted and shown as late. Raises Invalid, NotFound ASSESSMENT_NOT_FOUND,
         Forbidden NOT_ENROLLED, Conflict ALREADY_GRADED.
         """
         fault = check_submission_url(submission_url)
         if fault is not None:
             raise Invalid.field("submission_url", fault)
-        async with self._database.write() as tx:
-            assessment, _ = await _known(tx, caller, assessment_id)
-            if assessment.is_retired:
-                raise _not_there()
-            key = caller.user_id, assessment.course_id
-            enrollment = (await enrollments.lock(tx, [key])).get(key)
-            now = self._clock()
-            if enrollment is None or not enrollment.is_open(now):
-                raise _not_enrolled()
-            earlier = await submissions.versions(tx, assessment_id, caller.user_id)
-            if any(each.graded_at is not None for each in earlier):
-                raise Conflict("The work has been graded already.", code="ALREADY_GRADED")
-            # Later than what it replaces, even within the same millisecond.
-            at = max(now, earlier[0].submitted_at + 1) if earlier else now
-            submission = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
-            await submissions.insert_submission(tx, submission)
-            await feed.publish(tx, new_entries(_received(submission, assessment), course_topic(assessment.course_id)), now)
+        assessment, _ = await _known(tx, caller, assessment_id)
+        if assessment.is_retired:
+            raise _not_there()
+        key = caller.user_id, assessment.course_id
+        enrollment = (await enrollments.lock(tx, [key])).get(key)
+        now = self._clock()
+        if enrollment is None or not enrollment.is_open(now):
+            raise _not_enrolled()
+        earlier = await submissions.versions(tx, assessment_id, caller.user_id)
+        if any(each.graded_at is not None for each in earlier):
+            raise Conflict("The work has been graded already.", code="ALREADY_GRADED")
+        # Later than what it replaces, even within the same millisecond.
+        at = max(now, earlier[0].submitted_at + 1) if earlier else now
+        submission = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
+        await submissions.insert_submission(tx, submission)
+        await feed.publish(tx, new_entries(_received(submission, assessment), course_topic(assessment.course_id)), now)
         return submission, assessment
 
     async def list_submissions(
-        self, caller: Caller, assessment_id: int, *, page: int, limit: int
+        self, tx: ReadTransaction, caller: Caller, assessment_id: int, *, page: int, limit: int
     ) -> tuple[SubmissionPage, Assessment]:
         """List the newest submission of each learner, for staff. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden."""
-        async with self._database.read() as tx:
-            assessment, access = await _known(tx, caller, assessment_id)
-            if not access.is_staff:
-                raise not_staff()
-            found = await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit)
+        assessment, access = await _known(tx, caller, assessment_id)
+        if not access.is_staff:
+            raise not_staff()
+        found = await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit)
         return found, assessment
 
     async def grade(
-        self, caller: Caller, submission_id: str, *, grade: float, feedback: str | None, client: Client | None = None
+        self,
+        tx: WriteTransaction,
+        caller: Caller,
+        submission_id: str,
+        *,
+        grade: float,
+        feedback: str | None,
+        client: Client | None = None,
     ) -> tuple[Submission, Assessment]:
         """Grade the newest submission of a learner, or correct the grade, as staff of the course.
 
         Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED.
         """
-        async with self._database.write() as tx:
-            found = await submissions.find(tx, submission_id)
-            assessment = await catalogue.find_assessment(tx, found.assessment_id) if found else None
-            access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
-            if found is None or assessment is None or not access.knows_course:
-                raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
-            if not access.is_staff:
-                raise not_staff()
-            check_grade(grade, feedback, assessment)
-            await enrollments.lock(tx, [(found.user_id, assessment.course_id)])
-            newest, *_ = await submissions.versions(tx, assessment.id, found.user_id)
-            if newest.id != submission_id:
-                raise Conflict("The learner has handed in newer work.", code="SUBMISSION_REPLACED")
-            newest.grade, newest.feedback = grade, feedback
-            now = newest.graded_at = self._clock()
-            newest.graded_by = caller.user_id
-            await submissions.set_grade(tx, newest)
-            event = _graded(newest, assessment, grade)
-            topics = user_topic(newest.user_id), course_topic(assessment.course_id)
-            await feed.publish(tx, new_entries(event, *topics), now)
-            target = Target(TargetType.OTHER, newest.id, None, assessment.title)
-            record = GradeRecord(str(newest.user_id), str(assessment.course_id), grade, assessment.max_grade)
-            await self._audit.record(
-                tx,
-                Action.GRADE_SUBMISSION,
-                caller_actor(caller),
-                target,
-                metadata=msgspec.to_builtins(record),
-                client=client,
-            )
+        found = await submissions.find(tx, submission_id)
+        assessment = await catalogue.find_assessment(tx, found.assessment_id) if found else None
+        access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
+        if found is None or assessment is None or not access.knows_course:
+            raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
+        if not access.is_staff:
+            raise not_staff()
+        check_grade(grade, feedback, assessment)
+        await enrollments.lock(tx, [(found.user_id, assessment.course_id)])
+        newest, *_ = await submissions.versions(tx, assessment.id, found.user_id)
+        if newest.id != submission_id:
+            raise Conflict("The learner has handed in newer work.", code="SUBMISSION_REPLACED")
+        newest.grade, newest.feedback = grade, feedback
+        now = newest.graded_at = self._clock()
+        newest.graded_by = caller.user_id
+        await submissions.set_grade(tx, newest)
+        event = _graded(newest, assessment, grade)
+        topics = user_topic(newest.user_id), course_topic(assessment.course_id)
+        await feed.publish(tx, new_entries(event, *topics), now)
+        target = Target(TargetType.OTHER, newest.id, None, assessment.title)
+        record = GradeRecord(str(newest.user_id), str(assessment.course_id), grade, assessment.max_grade)
+        await self._audit.record(
+            tx,
+            Action.GRADE_SUBMISSION,
+            caller_actor(caller),
+            target,
+            metadata=msgspec.to_builtins(record),
+            client=client,
+        )
         return newest, assessment
 
-    async def store_results(self, results: Sequence[GradedResult]) -> int:
+    async def store_results(self, tx: WriteTransaction, results: Sequence[GradedResult]) -> int:
         """Store results graded elsewhere; return how many are new. A repetition changes nothing."""
-        async with self._database.write() as tx:
-            return await submissions.insert_graded(
-                tx,
-                [(r.user_id, r.submission_id, r.assessment_id, r.grade, r.submitted_at, r.submitted_at) for r in results],
-            )
+        return await submissions.insert_graded(
+            tx,
+            [(r.user_id, r.submission_id, r.assessment_id, r.grade, r.submitted_at, r.submitted_at) for r in results],
+        )
 
 
 async def _known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:

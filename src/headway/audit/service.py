@@ -1,4 +1,4 @@
-"""The audit log for those who write to it and read it over HTTP."""
+"""The audit log that clients write and read over HTTP."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from headway.audit import store as audit_store
 from headway.audit.model import AuditEntry, EntryDraft, EntryFilter, NewAuditEntry, caller_ids, new_entry
 from headway.collector import Collector, CollectorLimits
-from headway.db.database import Database
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import NotFound
 from headway.identity import Caller, Client
 from headway.ids import NewId
@@ -28,7 +28,11 @@ def _weight(waiting: _WeighedEntry) -> int:
 
 
 class AuditLog:
-    """Writes and reads the log. Entries of concurrent requests are written in one transaction."""
+    """Writes and reads the log.
+
+    Entries of concurrent requests are grouped: `record` waits for the transaction of its group. That transaction belongs to no
+    single request, so the log opens it itself.
+    """
 
     def __init__(self, database: Database, clock: Clock, new_id: NewId, metrics: Metrics) -> None:
         self._database = database
@@ -44,37 +48,36 @@ class AuditLog:
         )
         metrics.samplers.append(self._collector.sample)
 
-    async def record(self, caller: Caller, draft: EntryDraft, client: Client, *, is_alone: bool = False) -> AuditEntry:
+    async def record(self, caller: Caller, draft: EntryDraft, client: Client) -> AuditEntry:
         """Append an entry and return it once it is durable. Raises Unavailable, Overloaded.
 
-        With `is_alone`, the entry is written in a transaction of its own, or in the one that this task is within.
+        Inside a write transaction it raises RuntimeError: use `record_in` there.
         """
-        waiting = _WeighedEntry(new_entry(caller, draft, client), draft.size_bytes)
-        if not is_alone:
-            return await self._collector.submit(waiting)
-        (entry,) = await self._append([waiting])
+        return await self._collector.submit(_WeighedEntry(new_entry(caller, draft, client), draft.size_bytes))
+
+    async def record_in(self, tx: WriteTransaction, caller: Caller, draft: EntryDraft, client: Client) -> AuditEntry:
+        """Append an entry in a transaction. The head of the log stays locked until the commit."""
+        (entry,) = await audit_store.append(tx, [new_entry(caller, draft, client)], self._new_id, self._clock)
         return entry
 
     async def read(
-        self, caller: Caller, entry_filter: EntryFilter, *, before: int | None, limit: int
+        self, tx: ReadTransaction, caller: Caller, entry_filter: EntryFilter, *, before: int | None, limit: int
     ) -> tuple[Sequence[AuditEntry], int | None]:
         """List entries, the newest first, and return the `before` of the next page, None on the last one.
 
         Administrators and services see all entries, others those in which they are the actor or the one who recorded.
         """
         ids = None if caller.sees_all else caller_ids(caller)
-        async with self._database.read() as tx:
-            found = await audit_store.list_page(tx, entry_filter, account=ids, before=before, limit=limit + 1)
-        page = found[:limit]
-        return page, page[-1].seq if len(found) > limit else None
+        entries = await audit_store.list_page(tx, entry_filter, account=ids, before=before, limit=limit + 1)
+        page = entries[:limit]
+        return page, page[-1].seq if len(entries) > limit else None
 
-    async def find(self, caller: Caller, entry_id: str) -> AuditEntry:
+    async def find(self, tx: ReadTransaction, caller: Caller, entry_id: str) -> AuditEntry:
         """Read one of the entries that `read` lists. Raises NotFound ACTIVITY_NOT_FOUND."""
-        async with self._database.read() as tx:
-            found = await audit_store.find(tx, entry_id)
-        if found is None or not (caller.sees_all or caller_ids(caller).is_part_of(found)):
+        entry = await audit_store.find(tx, entry_id)
+        if entry is None or not (caller.sees_all or caller_ids(caller).is_part_of(entry)):
             raise NotFound("There is no such activity.", code="ACTIVITY_NOT_FOUND")
-        return found
+        return entry
 
     async def close(self) -> None:
         """Write what is waiting and accept nothing more."""

@@ -9,7 +9,7 @@ from headway.audit import store as audit_store
 from headway.audit.chain import GENESIS, ChainHead, decode_content, sha256
 from headway.audit.store import StoredEntry
 from headway.db import index_keys
-from headway.db.database import Database, ReadTransaction
+from headway.db.database import ReadTransaction
 from headway.db.keyring import Keyring, WrongKeyError
 
 _AT_ONCE = 2_000
@@ -45,38 +45,36 @@ class _Reached(NamedTuple):
     is_sound: bool = True
 
 
-async def read_head(database: Database) -> ChainHead | None:
-    """Return the signed head of the log, to keep elsewhere; None if nothing was ever written."""
-    async with database.read() as tx:
-        return await audit_store.head(tx)
+async def read_head(tx: ReadTransaction) -> ChainHead | None:
+    """Return the signed head of the log, to be stored elsewhere; None if nothing was ever written."""
+    return await audit_store.head(tx)
 
 
 async def verify_log(
-    database: Database, *, kept_head: ChainHead | None, advance: Advance = lambda _done, _all: None
+    tx: ReadTransaction, *, kept_head: ChainHead | None, advance: Advance = lambda _done, _all: None
 ) -> LogVerified:
-    """Check the whole log within one snapshot; `kept_head` is a head that was kept elsewhere.
+    """Check the whole log in one snapshot; `kept_head` is a head that was stored elsewhere.
 
     Without the keys, nobody can change, remove or move anything unseen. Whoever has the keys, or restores an older head and
     cuts off what came after it, is found by a kept head.
     Raises Unavailable, and WrongKeyError if these are not the keys of this database.
     """
-    async with database.read() as tx:
-        has_begun = await index_keys.prove(tx)
-        total, head = await audit_store.count(tx), await audit_store.head(tx)
-        checked, reached = 0, _Reached()
-        faults: list[Fault] = []
-        async for page in audit_store.read_all(tx, at_once=_AT_ONCE):
-            for stored in page if len(faults) < _MAX_FAULTS else ():
-                faults += _compare(reached, stored, kept_head)
-                faults += (found := list(_faults_of(stored, tx.keyring)))
-                if stored.link.seq > reached.seq:
-                    reached = _Reached(stored.link.seq, stored.link.id, stored.hash, not found)
-            checked += len(page)
-            advance(checked, total)
-        if len(faults) < _MAX_FAULTS:
-            faults += _compare_end(reached, head, kept_head, tx)
-        if has_begun and head is None and not reached.seq:
-            faults.append(_missing(1, 1))
+    has_begun = await index_keys.prove(tx)
+    total, head = await audit_store.count(tx), await audit_store.head(tx)
+    checked, reached = 0, _Reached()
+    faults: list[Fault] = []
+    async for page in audit_store.read_all(tx, at_once=_AT_ONCE):
+        for stored in page if len(faults) < _MAX_FAULTS else ():
+            faults += _compare(reached, stored, kept_head)
+            faults += (found := list(_faults_of(stored, tx.keyring)))
+            if stored.link.seq > reached.seq:
+                reached = _Reached(stored.link.seq, stored.link.id, stored.hash, not found)
+        checked += len(page)
+        advance(checked, total)
+    if len(faults) < _MAX_FAULTS:
+        faults += _compare_end(reached, head, kept_head, tx)
+    if has_begun and head is None and not reached.seq:
+        faults.append(_missing(1, 1))
     return LogVerified(checked, head, sorted(faults, key=lambda each: each.seq))
 
 

@@ -33,9 +33,10 @@ async def create_user(
         raise click.UsageError("A password needs an address to sign in with: --email")
     password = _read_password() if password_stdin else None
     async with open_services(load_settings(**flags)) as services:
-        hashed = None if password is None else await services.sign_in.hash_new(password)
-        made = await services.accounts.add(NewUser(Role(role), name, email, external_id, hashed))
-    _print_user(made)
+        password_hash = None if password is None else await services.sign_in.hash_new(password)
+        async with services.database.write() as tx:
+            created = await services.accounts.add(tx, NewUser(Role(role), name, email, external_id, password_hash))
+    _print_user(created)
 
 
 @user.command("change")
@@ -49,15 +50,18 @@ async def create_user(
 async def change_user(
     user_id: int, email: str | None, name: str | None, role: str | None, password_stdin: bool, **flags: Any
 ) -> None:
-    """Change the given fields of an account.
+    """Change fields of an account.
 
     Prints the account as JSON. A new password ends its tokens.
     """
     password = _read_password() if password_stdin else None
     async with open_services(load_settings(**flags)) as services:
-        changed = await services.accounts.change(user_id, role=None if role is None else Role(role), name=name, email=email)
-        if password is not None:
-            await services.sign_in.set_password(user_id, password)
+        password_hash = None if password is None else await services.sign_in.hash_new(password)
+        async with services.database.write() as tx:
+            new_role = None if role is None else Role(role)
+            changed = await services.accounts.change(tx, user_id, role=new_role, name=name, email=email)
+            if password_hash is not None:
+                await services.sign_in.set_password(tx, user_id, password_hash)
     _print_user(changed)
 
 
@@ -70,8 +74,8 @@ async def disable_user(user_id: int, **flags: Any) -> None:
 
     Running servers notice within two seconds.
     """
-    async with open_services(load_settings(**flags)) as services:
-        await services.accounts.set_disabled(user_id, is_disabled=True)
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        await services.accounts.set_disabled(tx, user_id, is_disabled=True)
     print_json({"id": user_id, "disabled": True})
 
 
@@ -81,8 +85,8 @@ async def disable_user(user_id: int, **flags: Any) -> None:
 @command
 async def enable_user(user_id: int, **flags: Any) -> None:
     """Enable a disabled account. It needs new tokens."""
-    async with open_services(load_settings(**flags)) as services:
-        await services.accounts.set_disabled(user_id, is_disabled=False)
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        await services.accounts.set_disabled(tx, user_id, is_disabled=False)
     print_json({"id": user_id, "disabled": False})
 
 
@@ -99,7 +103,8 @@ def token() -> None:
 async def create_token(user_id: int, ttl_seconds: int | None, **flags: Any) -> None:
     """Print a bearer token for an account."""
     async with open_services(load_settings(**flags)) as services:
-        account = await services.accounts.find(user_id)
+        async with services.database.read() as tx:
+            account = await services.accounts.find(tx, user_id)
         if account.is_disabled:
             raise click.ClickException(f"User {user_id} is disabled.")
         click.echo(services.tokens.issue(account, lifetime_seconds=ttl_seconds))

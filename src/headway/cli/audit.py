@@ -38,9 +38,10 @@ async def verify_audit(head_file: Path | None, **flags: Any) -> None:
     async with open_database(load_settings(**flags)) as database:
         with progress_bar("Entries") as progress:
             task = progress.add_task("entries", total=None)
-            found = await verify_log(
-                database, kept_head=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
-            )
+            async with database.read() as tx:
+                found = await verify_log(
+                    tx, kept_head=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
+                )
             progress.update(task, completed=found.checked, total=found.checked)
     print_json(found)
     if found.faults:
@@ -55,8 +56,8 @@ async def print_head(**flags: Any) -> None:
 
     Store it elsewhere: `audit verify --head FILE` compares the log with it later.
     """
-    async with open_database(load_settings(**flags)) as database:
-        print_json(await read_head(database))
+    async with open_database(load_settings(**flags)) as database, database.read() as tx:
+        print_json(await read_head(tx))
 
 
 @click.group()

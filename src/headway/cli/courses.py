@@ -29,7 +29,8 @@ async def import_course(file: Path, **flags: Any) -> None:
     """
     new_course, owner = course_file.read(file)
     async with open_services(load_settings(**flags)) as services:
-        owner_id = (await services.accounts.find_by_email(owner)).id
+        async with services.database.read() as tx:
+            owner_id = (await services.accounts.find_by_email(tx, owner)).id
         print_json(mapping.course(await services.course_editing.create(new_course, owner_id=owner_id)))
 
 
@@ -44,7 +45,8 @@ async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
     The same rules as over HTTP apply. Prints the enrollment.
     """
     async with open_services(load_settings(**flags)) as services:
-        await services.accounts.find(user_id)
+        async with services.database.read() as tx:
+            await services.accounts.find(tx, user_id)
         made = await services.enrollments.enroll(user_id, course_id)
     print_json(
         {"user_id": user_id, "course_id": course_id, "status": made.status, "enrolled_at": instants.iso(made.enrolled_at)}

@@ -65,10 +65,12 @@ async def _prepare(settings: Settings) -> None:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
             instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
         assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
-        learner = await services.accounts.change(learner.id, email=_LEARNER_EMAIL)
-        for user in (learner, instructor):
-            await services.sign_in.set_password(user.id, _PASSWORD)
-        learner, instructor = [await services.accounts.find(user.id) for user in (learner, instructor)]
+        password_hash = await services.sign_in.hash_new(_PASSWORD)
+        async with database.write() as tx:
+            await services.accounts.change(tx, learner.id, email=_LEARNER_EMAIL)
+            for user in (learner, instructor):
+                await services.sign_in.set_password(tx, user.id, password_hash)
+            learner, instructor = [await services.accounts.find(tx, user.id) for user in (learner, instructor)]
     tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS)
     _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
 

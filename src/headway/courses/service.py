@@ -2,18 +2,17 @@
 
 from headway.courses import store as courses
 from headway.courses.model import CoursePage, CourseSearch, CourseTree
-from headway.db.database import Database
+from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.identity import Caller
 
 
 class Courses:
-    """The courses of this installation; learners and access to a single course are the business of rooms above."""
+    """The courses of this installation. Enrollment, and access to a single course, belong to the rooms above."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def search(self, caller: Caller | None, search: CourseSearch, *, page: int, limit: int) -> CoursePage:
+    async def search(
+        self, tx: ReadTransaction, caller: Caller | None, search: CourseSearch, *, page: int, limit: int
+    ) -> CoursePage:
         """List published courses, and for their staff also others. Case does not matter; pages begin at 1."""
         filters: dict[str, object] = {}
         for name, exact in (("subject", search.subject), ("level", search.level)):
@@ -29,21 +28,18 @@ class Courses:
         if caller is None or not caller.sees_all:
             filters["is_published"] = True
             filters |= {} if caller is None else {"staff_id": caller.user_id}
-        async with self._database.read() as tx:
-            return await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
+        return await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
 
-    async def find(self, course_id: int) -> CourseTree:
+    async def find(self, tx: ReadTransaction, course_id: int) -> CourseTree:
         """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""
-        async with self._database.read() as tx:
-            if not await courses.revisions(tx, [course_id]):
-                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-            return await courses.tree(tx, course_id)
+        if not await courses.revisions(tx, [course_id]):
+            raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+        return await courses.tree(tx, course_id)
 
-    async def find_by_slug(self, slug: str) -> CourseTree | None:
+    async def find_by_slug(self, tx: ReadTransaction, slug: str) -> CourseTree | None:
         """Read the course with a slug, if there is one."""
-        async with self._database.read() as tx:
-            course_id = await courses.find_by_slug(tx, slug)
-            return None if course_id is None else await courses.tree(tx, course_id)
+        course_id = await courses.find_by_slug(tx, slug)
+        return None if course_id is None else await courses.tree(tx, course_id)
 
 
 def _pattern(part: str) -> str:

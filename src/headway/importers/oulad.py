@@ -122,9 +122,11 @@ class OuladImport:
 
     async def _course(self, run: _CourseRun, summary: Summary) -> CourseTree:
         summary.courses += 1
-        tree = await self._services.courses.find_by_slug(run.slug)
+        async with self._services.database.read() as snapshot:
+            tree = await self._services.courses.find_by_slug(snapshot, run.slug)
         if tree is None:
-            owner = await self._services.accounts.ensure(role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
+            async with self._services.database.write() as tx:
+                owner = await self._services.accounts.ensure(tx, role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
             tree = await self._services.course_editing.create(_new_course(run), owner_id=owner.id)
             summary.new_courses += 1
         return tree
@@ -134,9 +136,10 @@ class OuladImport:
         learners: dict[int, int] = {}
         for registration in run.registrations:
             student = registration.student
-            user = await self._services.accounts.ensure(
-                role=Role.PARTICIPANT, name=f"Learner {student}", external_id=f"oulad-{student}"
-            )
+            async with self._services.database.write() as tx:
+                user = await self._services.accounts.ensure(
+                    tx, role=Role.PARTICIPANT, name=f"Learner {student}", external_id=f"oulad-{student}"
+                )
             learners[student] = user.id
             if await self._services.enrollments.find(user.id, course_id) is None:
                 enrolled_at = run.day_zero + (registration.registered or 0) * DAY
@@ -182,7 +185,8 @@ class OuladImport:
             )
             for result in run.results
         ]
-        summary.new_results += await self._services.assessments.store_results(results)
+        async with self._services.database.write() as tx:
+            summary.new_results += await self._services.assessments.store_results(tx, results)
         summary.results += len(results)
         advance(len(results))
 

@@ -1,4 +1,4 @@
-"""The hub: wakes those who follow a topic when there is something new in it, and reads that once for all of them."""
+"""The hub: wakes the followers of a topic when it has new entries, and reads those once for all of them."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ import structlog
 
 from headway.errors import Unavailable
 from headway.feed.model import FeedEntry
-from headway.feed.service import Feed
+from headway.live.reads import LiveReads
 
 _TAIL = 256
 _LOOK_EVERY_SECONDS = 2.0
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """One live client: in which of its topics there may be something new."""
+    """One live client, and which of its topics may have new entries."""
 
     def __init__(self) -> None:
         self._woken: set[str] = set()
@@ -51,24 +51,24 @@ class _Topic:
 class Hub:
     """The topics that clients of this process follow.
 
-    Announcements wake it. They may be missed, where a connection to the database is lost or a command writes beside the
-    server; so every two seconds one query looks at the newest numbers of all topics that are followed.
+    Notifications of the database wake it. Some are missed when a connection is lost or a command writes beside the server, so
+    every two seconds one query reads the newest numbers of all followed topics.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, reads: LiveReads) -> None:
+        self._reads = reads
         self._topics: dict[str, _Topic] = {}
-        feed.listen(self._announced)
+        reads.listen(self._mark_stale)
 
     async def follow(self, follower: Follower, topic: str) -> int:
-        """Wake the follower from now on for a topic; return the newest number. Raises Unavailable."""
-        newest = (await self._feed.read_newest([topic])).get(topic, 0)
+        """Wake the follower for a topic from now on; return the newest number. Raises Unavailable."""
+        newest = (await self._reads.read_newest([topic])).get(topic, 0)
         known = self._topics.setdefault(topic, _Topic(newest))
         known.followers.add(follower)
         return newest
 
     def unfollow(self, follower: Follower, topic: str) -> None:
-        """Wake the follower no longer for a topic."""
+        """Stop waking the follower for a topic."""
         known = self._topics.get(topic)
         if known is not None:
             known.followers.discard(follower)
@@ -76,9 +76,9 @@ class Hub:
                 del self._topics[topic]
 
     async def after(self, topic: str, seq: int) -> list[FeedEntry]:
-        """Return some entries of a followed topic after a number, in order; none if there are none (any more).
+        """Return some entries of a followed topic after a number, in order; none if there are none or it is not followed.
 
-        The first one is not `seq + 1` where that is no longer kept. Raises Unavailable.
+        The first one is not `seq + 1` if that entry has been pruned. Raises Unavailable.
         """
         known = self._topics.get(topic)
         if known is None:
@@ -87,7 +87,7 @@ class Hub:
             while known.is_stale:
                 known.is_stale = False
                 try:
-                    read, _ = await self._feed.read_after(topic, known.newest, limit=_TAIL)
+                    read = await self._reads.read_after(topic, known.newest, limit=_TAIL)
                 except BaseException:
                     known.is_stale = True
                     raise
@@ -99,23 +99,22 @@ class Hub:
             return []
         if known.tail and known.tail[0].seq <= seq + 1:
             return [entry for entry in known.tail if entry.seq > seq]
-        entries, _ = await self._feed.read_after(topic, seq, limit=_TAIL)
-        return entries
+        return await self._reads.read_after(topic, seq, limit=_TAIL)
 
     async def look(self) -> None:
-        """Look for missed announcements for ever."""
+        """Look for missed notifications, for ever."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
             if self._topics:
                 with suppress(Unavailable):
-                    newest = await self._feed.read_newest(list(self._topics))
-                    self._announced([topic for topic, seq in newest.items() if seq > self._known(topic)])
+                    newest = await self._reads.read_newest(list(self._topics))
+                    self._mark_stale([topic for topic, seq in newest.items() if seq > self._known(topic)])
 
     def _known(self, topic: str) -> int:
         known = self._topics.get(topic)
         return known.newest if known is not None else 0
 
-    def _announced(self, topics: Collection[str] | None) -> None:
+    def _mark_stale(self, topics: Collection[str] | None) -> None:
         for topic in list(self._topics) if topics is None else topics:
             known = self._topics.get(topic)
             if known is not None:

@@ -1,7 +1,7 @@
-"""`/ws`: a client authenticates, subscribes to topics, and is told what happens in them, in order and without gaps.
+"""`/ws`: a client authenticates, subscribes to topics, and receives their entries in order and without gaps.
 
-Nothing is buffered for a client: what it is to be told next is read when the last message has gone out, so a slow client costs
-no memory; one that takes a message not at all for a while is dropped.
+Nothing is buffered for a client: the next entries are read when the last message has been sent, so a slow client costs no
+memory. A client that accepts no message for a while is disconnected.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from headway.http.authentication import Authentication
 from headway.identity import Caller
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
-from headway.live.subscriptions import Subscriptions
+from headway.live.reads import LiveReads
 from headway.telemetry import Metrics
 
 UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408
@@ -39,14 +39,14 @@ class Auth(msgspec.Struct, tag_field="type", tag="auth"):
 
 
 class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
-    """Follow a topic; with `after`, what came after that number is told first."""
+    """Follow a topic; with `after`, the entries after that number are sent first."""
 
     topic: str
     after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] | None = None
 
 
 class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe"):
-    """Follow a topic no longer."""
+    """Stop following a topic."""
 
     topic: str
 
@@ -69,10 +69,10 @@ class Live:
     """The route, and what it needs. `origins` are those beside the server's own whose pages may connect; `*` is any."""
 
     def __init__(
-        self, hub: Hub, subscriptions: Subscriptions, authentication: Authentication, metrics: Metrics, *, origins: list[str]
+        self, hub: Hub, reads: LiveReads, authentication: Authentication, metrics: Metrics, *, origins: list[str]
     ) -> None:
         self._hub = hub
-        self._subscriptions = subscriptions
+        self._reads = reads
         self._authentication = authentication
         self._metrics = metrics
         self._origins = origins
@@ -90,7 +90,7 @@ class Live:
             await socket.close(FORBIDDEN_ORIGIN, "This origin may not connect.")
             return
         await socket.accept()
-        connection = _Connection(socket, self._hub, self._subscriptions, self._authentication)
+        connection = _Connection(socket, self._hub, self._reads, self._authentication)
         self._metrics.live_connections.inc()
         try:
             await connection.run()
@@ -121,12 +121,10 @@ class _TooSlowError(Exception):
 class _Connection:
     """One client: its caller, and how far it is in each topic."""
 
-    def __init__(
-        self, socket: WebSocket[Any, Any, Any], hub: Hub, subscriptions: Subscriptions, authentication: Authentication
-    ) -> None:
+    def __init__(self, socket: WebSocket[Any, Any, Any], hub: Hub, reads: LiveReads, authentication: Authentication) -> None:
         self._socket = socket
         self._hub = hub
-        self._subscriptions = subscriptions
+        self._reads = reads
         self._authentication = authentication
         self._follower = Follower()
         self._reached: dict[str, int] = {}
@@ -148,7 +146,7 @@ class _Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def leave(self) -> None:
-        """Follow nothing any more."""
+        """Stop following all topics."""
         for topic in self._reached:
             self._hub.unfollow(self._follower, topic)
         self._reached.clear()
@@ -189,7 +187,7 @@ class _Connection:
         try:
             if topic not in self._reached and len(self._reached) >= _MAX_TOPICS:
                 raise Invalid.field("topic", f"is one too many: {_MAX_TOPICS} can be followed at once")
-            await self._subscriptions.check(caller, topic)
+            await self._reads.check(caller, topic)
             newest = await self._hub.follow(self._follower, topic)
         except HeadwayError as error:
             message = error.fields[0].message if error.fields else error.message
@@ -223,7 +221,7 @@ class _Connection:
         if reached is None or entry.seq <= reached:
             return
         if entry.seq > reached + 1:
-            # What lies between is no longer kept: the client has to read the state anew.
+            # The entries between have been pruned: the client has to read the state again.
             await self._put({"type": "resync", "topic": entry.topic, "seq": entry.seq - 1})
         self._reached[entry.topic] = entry.seq
         await self._put(EntryMessage(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
@@ -241,7 +239,7 @@ class _Connection:
 
     async def _recheck(self, caller: Caller, topic: str) -> None:
         try:
-            await self._subscriptions.check(caller, topic)
+            await self._reads.check(caller, topic)
         except Forbidden as error:
             if self._reached.pop(topic, None) is not None:
                 self._hub.unfollow(self._follower, topic)

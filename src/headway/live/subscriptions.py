@@ -1,8 +1,8 @@
-"""Who may follow which topic."""
+"""Decides who may follow which topic."""
 
 import re
 
-from headway.db.database import Database
+from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import read_access
 from headway.errors import Forbidden, Invalid
 from headway.feed.model import FeedEntry, Position
@@ -15,27 +15,38 @@ _TOPIC = re.compile(r"(user|course):([1-9][0-9]{0,14})", re.ASCII)
 class Subscriptions:
     """The feed as a caller may see it: users follow their own topic, staff those of their courses."""
 
-    def __init__(self, database: Database, feed: Feed) -> None:
-        self._database = database
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
 
-    async def check(self, caller: Caller, topic: str) -> None:
+    async def check(self, tx: ReadTransaction, caller: Caller, topic: str) -> None:
         """Check that a caller may follow a topic. Raises Invalid, Forbidden."""
-        match = _TOPIC.fullmatch(topic)
-        if match is None:
-            raise Invalid.field("topic", "must be user:ID or course:ID")
-        if not await self._may_follow(caller, match[1], int(match[2])):
-            raise Forbidden("This topic is not yours to follow.")
+        course_id = find_required_course(caller, topic)
+        if course_id is not None and not (await read_access(tx, caller, course_id)).is_staff:
+            raise _not_yours()
 
-    async def read(self, caller: Caller, topic: str, *, after: int, limit: int) -> tuple[list[FeedEntry], Position]:
+    async def read(
+        self, tx: ReadTransaction, caller: Caller, topic: str, *, after: int, limit: int
+    ) -> tuple[list[FeedEntry], Position]:
         """Read the entries after a number in order, up to `limit`, and the position of the topic. Raises as `check`."""
-        await self.check(caller, topic)
-        return await self._feed.read_after(topic, after, limit=limit)
+        await self.check(tx, caller, topic)
+        return await self._feed.read_after(tx, topic, after, limit=limit)
 
-    async def _may_follow(self, caller: Caller, kind: str, number: int) -> bool:
-        if kind == "user":
-            return number == caller.user_id
-        if caller.sees_all:
-            return True
-        async with self._database.read() as tx:
-            return (await read_access(tx, caller, number)).is_staff
+
+def find_required_course(caller: Caller, topic: str) -> int | None:
+    """Return the course whose staff the caller must belong to in order to follow a topic; None if nothing more is required.
+
+    Raises Invalid, and Forbidden for the topic of another user.
+    """
+    match = _TOPIC.fullmatch(topic)
+    if match is None:
+        raise Invalid.field("topic", "must be user:ID or course:ID")
+    number = int(match[2])
+    if match[1] == "course":
+        return None if caller.sees_all else number
+    if number != caller.user_id:
+        raise _not_yours()
+    return None
+
+
+def _not_yours() -> Forbidden:
+    return Forbidden("This topic is not yours to follow.")

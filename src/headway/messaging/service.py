@@ -1,10 +1,10 @@
-"""Peers, and what they write to each other."""
+"""Peers, and the messages between them."""
 
 from typing import NamedTuple
 
 import msgspec
 
-from headway.db.database import Database
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
 from headway.feed.model import MessageSent, MessagesRead, new_entries, user_topic
@@ -24,61 +24,59 @@ class Conversations(NamedTuple):
 
 
 class Messaging:
-    """Peers and messages of the user who asks."""
+    """The peers, messages and conversations of a user."""
 
-    def __init__(self, database: Database, clock: Clock, new_id: NewId) -> None:
-        self._database = database
+    def __init__(self, clock: Clock, new_id: NewId) -> None:
         self._clock = clock
         self._new_id = new_id
 
-    async def list_peers(self, user_id: int, *, page: int, limit: int) -> tuple[list[Peer], int]:
-        """List those who have access to a course that the user has access to, and how many they are."""
-        async with self._database.read() as tx:
-            return await peers.list_peers(tx, user_id, limit=limit, offset=(page - 1) * limit)
+    async def list_peers(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> tuple[list[Peer], int]:
+        """List those who have access to a course that the user has access to, and count them."""
+        return await peers.list_peers(tx, user_id, limit=limit, offset=(page - 1) * limit)
 
-    async def send(self, sender_id: int, receiver_id: int, text: str) -> Message:
-        """Write to a peer, a tutor of a shared course, or as a tutor to a learner. Raises Invalid, Forbidden NOT_A_PEER."""
+    async def send(self, tx: WriteTransaction, sender_id: int, receiver_id: int, text: str) -> Message:
+        """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner.
+
+        Raises Invalid, Forbidden NOT_A_PEER.
+        """
         check_message(text)
         now = self._clock()
         message = Message(self._new_id(), sender_id, receiver_id, text, is_read=False, created_at=now)
-        async with self._database.write() as tx:
-            if sender_id == receiver_id or not await peers.may_write(tx, sender_id, receiver_id):
-                raise Forbidden("Messages go to peers, and between tutors and their learners.", code="NOT_A_PEER")
-            await messages.insert_message(tx, message)
-            event = MessageSent(message.id, sender_id, receiver_id, text, now)
-            await feed.publish(tx, new_entries(event, user_topic(sender_id), user_topic(receiver_id)), now)
+        if sender_id == receiver_id or not await peers.may_write(tx, sender_id, receiver_id):
+            raise Forbidden("Messages go to peers, and between tutors and their learners.", code="NOT_A_PEER")
+        await messages.insert_message(tx, message)
+        event = MessageSent(message.id, sender_id, receiver_id, text, now)
+        await feed.publish(tx, new_entries(event, user_topic(sender_id), user_topic(receiver_id)), now)
         return message
 
-    async def list_messages(self, user_id: int, *, peer_id: int | None, page: int, limit: int) -> tuple[list[Message], int]:
-        """List the user's messages, of one conversation or all, the newest first, and how many there are."""
-        async with self._database.read() as tx:
-            return await messages.list_messages(tx, user_id, peer_id=peer_id, limit=limit, offset=(page - 1) * limit)
+    async def list_messages(
+        self, tx: ReadTransaction, user_id: int, *, peer_id: int | None, page: int, limit: int
+    ) -> tuple[list[Message], int]:
+        """List the user's messages, of one conversation or all, the newest first, and count them."""
+        return await messages.list_messages(tx, user_id, peer_id=peer_id, limit=limit, offset=(page - 1) * limit)
 
-    async def list_conversations(self, user_id: int, *, page: int, limit: int) -> Conversations:
+    async def list_conversations(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> Conversations:
         """List the user's conversations, the newest first."""
-        async with self._database.read() as tx:
-            found = await messages.list_conversations(tx, user_id, limit=limit, offset=(page - 1) * limit)
+        found = await messages.list_conversations(tx, user_id, limit=limit, offset=(page - 1) * limit)
         return Conversations(*found)
 
-    async def mark_message_read(self, user_id: int, message_id: str) -> Message:
+    async def mark_message_read(self, tx: WriteTransaction, user_id: int, message_id: str) -> Message:
         """Mark a message that the user received as read. Raises NotFound MESSAGE_NOT_FOUND, Forbidden for the sender."""
-        async with self._database.read() as tx:
-            found = await messages.find(tx, user_id, message_id)
+        found = await messages.find(tx, user_id, message_id)
         if found is None:
             raise NotFound("There is no such message.", code="MESSAGE_NOT_FOUND")
         if found.receiver_id != user_id:
             raise Forbidden("Only its receiver marks a message as read.")
-        await self._mark(user_id, found.sender_id, message_id)
+        await self._mark(tx, user_id, found.sender_id, message_id)
         return msgspec.structs.replace(found, is_read=True)
 
-    async def mark_conversation_read(self, user_id: int, peer_id: int) -> int:
+    async def mark_conversation_read(self, tx: WriteTransaction, user_id: int, peer_id: int) -> int:
         """Mark all messages from a peer as read; return how many were unread."""
-        return await self._mark(user_id, peer_id, None)
+        return await self._mark(tx, user_id, peer_id, None)
 
-    async def _mark(self, user_id: int, peer_id: int, message_id: str | None) -> int:
-        async with self._database.write() as tx:
-            count = await messages.mark_read(tx, user_id, peer_id, message_id)
-            if count:
-                event = MessagesRead(user_id, peer_id, message_id)
-                await feed.publish(tx, new_entries(event, user_topic(user_id), user_topic(peer_id)), self._clock())
+    async def _mark(self, tx: WriteTransaction, user_id: int, peer_id: int, message_id: str | None) -> int:
+        count = await messages.mark_read(tx, user_id, peer_id, message_id)
+        if count:
+            event = MessagesRead(user_id, peer_id, message_id)
+            await feed.publish(tx, new_entries(event, user_topic(user_id), user_topic(peer_id)), self._clock())
         return count

@@ -9,7 +9,7 @@ import msgspec
 from headway.accounts import users_store as users
 from headway.audit.model import Action, Target, TargetType, caller_actor
 from headway.audit.recorder import AuditRecorder
-from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
 from headway.feed.model import TutorialUpdated, new_entries, user_topic
@@ -31,7 +31,7 @@ _ID = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 
 
 class Learner(NamedTuple):
-    """Whose progress it is; `name` is the external id of the learner, or else the id as text."""
+    """The owner of the progress; `name` is the learner's external id, or else the id as text."""
 
     id: int
     name: str
@@ -52,33 +52,31 @@ class Tutorials:
     NotFound USER_NOT_FOUND.
     """
 
-    def __init__(self, database: Database, clock: Clock, audit: AuditRecorder) -> None:
-        self._database = database
+    def __init__(self, clock: Clock, audit: AuditRecorder) -> None:
         self._clock = clock
         self._audit = audit
 
-    async def read(self, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
-        """Read a learner's progress; it is empty if the learner never began the tutorial."""
+    async def read(self, tx: ReadTransaction, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
+        """Read a learner's progress; it is empty if the learner never started the tutorial."""
         check_id("tutorial_id", tutorial_id)
-        async with self._database.read() as tx:
-            learner = await _find_learner(tx, caller, user_ref)
-            found = await tutorials.find(tx, learner.id, tutorial_id)
+        learner = await _find_learner(tx, caller, user_ref)
+        found = await tutorials.find(tx, learner.id, tutorial_id)
         return LearnerTutorial(learner, tutorial_id, found or TutorialProgress())
 
     async def report_chapter(
-        self, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport
+        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport
     ) -> LearnerTutorial:
-        """Merge what a client reports of a chapter."""
+        """Merge a report of a chapter."""
         check_id("chapter_id", report.id)
 
         def merge(stored: TutorialProgress, now: Instant) -> tuple[TutorialProgress, Chapter]:
             merged = stored.with_chapter(report, now)
             return merged, merged.chapters[report.id]
 
-        return await self._merge(caller, tutorial_id, user_ref, merge)
+        return await self._merge(tx, caller, tutorial_id, user_ref, merge)
 
     async def report_attempt(
-        self, caller: Caller, tutorial_id: str, user_ref: str | None, attempt: QuizAttempt
+        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, attempt: QuizAttempt
     ) -> LearnerTutorial:
         """Count an attempt at a quiz. Raises Invalid also for an impossible score."""
         check_id("quiz_id", attempt.id)
@@ -88,47 +86,48 @@ class Tutorials:
             merged = stored.with_attempt(attempt, now)
             return merged, merged.quizzes[attempt.id]
 
-        return await self._merge(caller, tutorial_id, user_ref, merge)
+        return await self._merge(tx, caller, tutorial_id, user_ref, merge)
 
-    async def complete(self, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
+    async def complete(self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
         """Award the certificate, once. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""
         check_id("tutorial_id", tutorial_id)
-        async with self._database.write() as tx:
-            learner = await _find_learner(tx, caller, user_ref)
-            stored = await tutorials.lock(tx, learner.id, tutorial_id)
-            if stored is None:
-                raise NotFound("No progress found for this tutorial", code="NO_PROGRESS")
-            now = self._clock()
-            completed = LearnerTutorial(learner, tutorial_id, stored.completed(now))
-            await tutorials.write(tx, learner.id, tutorial_id, completed.progress, changed=None, now=now)
-            await _publish(tx, stored, completed, now)
+        learner = await _find_learner(tx, caller, user_ref)
+        stored = await tutorials.lock(tx, learner.id, tutorial_id)
+        if stored is None:
+            raise NotFound("No progress found for this tutorial", code="NO_PROGRESS")
+        now = self._clock()
+        completed = LearnerTutorial(learner, tutorial_id, stored.completed(now))
+        await tutorials.write(tx, learner.id, tutorial_id, completed.progress, changed=None, now=now)
+        await _publish(tx, stored, completed, now)
         return completed
 
-    async def reset(self, caller: Caller, tutorial_id: str, user_ref: str | None, client: Client | None = None) -> bool:
+    async def reset(
+        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, client: Client | None = None
+    ) -> bool:
         """Delete a learner's progress, the certificate too; return False if there was none."""
         check_id("tutorial_id", tutorial_id)
-        async with self._database.write() as tx:
-            learner = await _find_learner(tx, caller, user_ref)
-            stored = await tutorials.lock(tx, learner.id, tutorial_id)
-            if stored is None:
-                return False
-            await tutorials.delete_all(tx, learner.id, tutorial_id)
-            await _publish(tx, stored, LearnerTutorial(learner, tutorial_id, TutorialProgress()), self._clock())
-            record = msgspec.to_builtins(ResetRecord(str(learner.id), tutorial_id))
-            target = Target(TargetType.OTHER, tutorial_id)
-            await self._audit.record(tx, Action.RESET_PROGRESS, caller_actor(caller), target, metadata=record, client=client)
+        learner = await _find_learner(tx, caller, user_ref)
+        stored = await tutorials.lock(tx, learner.id, tutorial_id)
+        if stored is None:
+            return False
+        await tutorials.delete_all(tx, learner.id, tutorial_id)
+        await _publish(tx, stored, LearnerTutorial(learner, tutorial_id, TutorialProgress()), self._clock())
+        record = msgspec.to_builtins(ResetRecord(str(learner.id), tutorial_id))
+        target = Target(TargetType.OTHER, tutorial_id)
+        await self._audit.record(tx, Action.RESET_PROGRESS, caller_actor(caller), target, metadata=record, client=client)
         return True
 
-    async def _merge(self, caller: Caller, tutorial_id: str, user_ref: str | None, merge: "_Merge") -> LearnerTutorial:
+    async def _merge(
+        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, merge: "_Merge"
+    ) -> LearnerTutorial:
         check_id("tutorial_id", tutorial_id)
-        async with self._database.write() as tx:
-            learner = await _find_learner(tx, caller, user_ref)
-            now = self._clock()
-            stored = await tutorials.begin(tx, learner.id, tutorial_id, now)
-            progress, changed = merge(stored, now)
-            merged = LearnerTutorial(learner, tutorial_id, progress)
-            await tutorials.write(tx, learner.id, tutorial_id, progress, changed=changed, now=now)
-            await _publish(tx, stored, merged, now)
+        learner = await _find_learner(tx, caller, user_ref)
+        now = self._clock()
+        stored = await tutorials.begin(tx, learner.id, tutorial_id, now)
+        progress, changed = merge(stored, now)
+        merged = LearnerTutorial(learner, tutorial_id, progress)
+        await tutorials.write(tx, learner.id, tutorial_id, progress, changed=changed, now=now)
+        await _publish(tx, stored, merged, now)
         return merged
 
 
@@ -151,7 +150,7 @@ async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | Non
 
 
 async def _publish(tx: WriteTransaction, before: TutorialProgress, after: LearnerTutorial, now: Instant) -> None:
-    """Publish what changed for the learner, if anything visible did."""
+    """Publish the progress to the learner if anything visible changed."""
     progress = after.progress
     if progress.visible_state == before.visible_state:
         return

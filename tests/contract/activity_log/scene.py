@@ -29,7 +29,7 @@ class ActivityLog(Scene):
             "service": await world.user(Role.SYSTEM),
             "disabled": await world.user(),
         }
-        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        await world.disable(people["disabled"])
         return _name_with_addresses(world, people)
 
     async def make_own(self, world: World, shared: Names, number: int) -> Names:

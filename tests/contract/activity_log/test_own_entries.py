@@ -20,13 +20,13 @@ async def entries(server: CaseServer, token: str, query: str) -> list[dict[str, 
 
 async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_administrators_to_read(server: CaseServer) -> None:
     names = await server.new_names()
-    accounts, learner = server.world.services.accounts, int(names["learner"])
+    world, accounts, learner = server.world, server.world.services.accounts, int(names["learner"])
 
-    await accounts.change(learner, role=Role.INSTRUCTOR)
-    await accounts.change(learner, name="Ada")
-    await accounts.set_disabled(learner, is_disabled=True)
-    await accounts.set_disabled(learner, is_disabled=False)
-    await server.world.services.sign_in.set_password(learner, "Engine-1843")
+    await world.write(accounts.change, learner, role=Role.INSTRUCTOR)
+    await world.write(accounts.change, learner, name="Ada")
+    await world.write(accounts.set_disabled, learner, is_disabled=True)
+    await world.write(accounts.set_disabled, learner, is_disabled=False)
+    await server.world.set_password(learner, "Engine-1843")
 
     found = await entries(server, names["token_of_admin"], f"targetType=USER&targetId={learner}")
     assert [each["action"] for each in found] == ["CHANGE_PASSWORD", "ENABLE_USER", "DISABLE_USER", "CHANGE_ROLE"]
@@ -55,7 +55,7 @@ async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_adminis
 async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(server: CaseServer) -> None:
     names = await server.new_names()
 
-    await server.world.services.accounts.change(int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
+    await server.world.write(server.world.services.accounts.change, int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
 
     assert await entries(server, names["token_of_admin"], f"targetId={names['learner']}") == []
 
@@ -63,8 +63,8 @@ async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(server: Ca
 async def test_a_sign_in_that_is_refused_for_a_disabled_account_is_logged_as_failed(server: CaseServer) -> None:
     names = await server.new_names()
     learner = int(names["learner"])
-    await server.world.services.sign_in.set_password(learner, "Engine-1843")
-    await server.world.services.accounts.set_disabled(learner, is_disabled=True)
+    await server.world.set_password(learner, "Engine-1843")
+    await server.world.write(server.world.services.accounts.set_disabled, learner, is_disabled=True)
 
     answer = await server.client.post(
         "/api/v1/learner/auth/login", json={"email": names["email_of_learner"], "password": "Engine-1843"}

@@ -88,7 +88,7 @@ async def test_a_learner_who_becomes_an_administrator_reads_all_from_then_on(sch
     school.people["promoted"] = await school.world.user()
     assert (await school.ask("promoted", "GET", f"{SCENE.prefix}/{{by_admin}}")).status_code == 404
 
-    school.people["promoted"] = await accounts.change(school.people["promoted"].id, role=Role.ADMIN)
+    school.people["promoted"] = await school.world.write(accounts.change, school.people["promoted"].id, role=Role.ADMIN)
     school.world.clock.advance(seconds=2)
 
     assert (await school.ask("promoted", "GET", f"{SCENE.prefix}/{{by_admin}}")).status_code == 200

@@ -21,7 +21,7 @@ class ActivityTracking(Scene):
             people[name] = await world.user(role)
         await world.services.enrollments.leave(people["dropped"].id, course.id)
         await _expire(world, people["expired"].id, course.id)
-        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        await world.disable(people["disabled"])
         return {
             **name_tokens(world, people),
             "learner": people["learner"].id,

@@ -72,7 +72,7 @@ async def test_a_disabled_account_is_refused_whoever_signed_its_token(
     client: httpx.AsyncClient, world: World, names: Names
 ) -> None:
     learner = await world.user(external_id="ada")
-    await world.services.accounts.set_disabled(learner.id, is_disabled=True)
+    await world.disable(learner)
 
     answer = await track(client, KEY.token(sub="ada"), names["course"])
 

@@ -28,7 +28,7 @@ class CourseRoom(Scene):
             "draft": await world.course((MANUAL,), is_published=False),
             "empty": await world.course((MANUAL, MANUAL)),
         }
-        people = {f"{name}_tutor": await world.services.accounts.find(course.owner_id) for name, course in courses.items()}
+        people = {f"{name}_tutor": await world.find_user(course.owner_id) for name, course in courses.items()}
         people |= {
             "outsider": await world.learner(courses["other"]),
             "disabled": await world.learner(courses["other"]),
@@ -37,7 +37,7 @@ class CourseRoom(Scene):
             "service": await world.user(Role.SYSTEM),
         }
         people |= {name: await world.user() for name in ("ann", "ben", "cem", "dea", "eli")}
-        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        await world.disable(people["disabled"])
         names = _name_people(world, people)
         for name, course in courses.items():
             names |= _name_course(name, course)
@@ -46,7 +46,7 @@ class CourseRoom(Scene):
     async def make_own(self, world: World, shared: Names, number: int) -> Names:
         course = await world.course((MANUAL, MANUAL))
         strict = await world.course((MANUAL, MANUAL), is_sequential=True)
-        people = {"tutor": await world.services.accounts.find(course.owner_id)}
+        people = {"tutor": await world.find_user(course.owner_id)}
         for name in ("learner", "classmate"):
             people[name] = await world.learner(course)
             await world.services.enrollments.enroll(people[name].id, strict.id)

@@ -41,9 +41,9 @@ class Learner(Scene):
         }
         courses["advanced"] = await world.course((MANUAL,), prerequisites=(courses["course"].id,))
         people = {
-            "tutor": await world.services.accounts.find(courses["course"].owner_id),
-            "other_tutor": await world.services.accounts.find(courses["other"].owner_id),
-            "draft_tutor": await world.services.accounts.find(courses["draft"].owner_id),
+            "tutor": await world.find_user(courses["course"].owner_id),
+            "other_tutor": await world.find_user(courses["other"].owner_id),
+            "draft_tutor": await world.find_user(courses["draft"].owner_id),
             "outsider": await world.learner(courses["other"]),
             "seated": await world.learner(courses["full"]),
             "disabled": await world.learner(courses["course"]),
@@ -51,7 +51,7 @@ class Learner(Scene):
             "admin": await world.user(Role.ADMIN),
             "service": await world.user(Role.SYSTEM),
         }
-        await world.services.accounts.set_disabled(people["disabled"].id, is_disabled=True)
+        await world.disable(people["disabled"])
         names = name_people(world, people)
         for name, course in courses.items():
             names |= _name_course(name, course)

@@ -37,8 +37,10 @@ class School:
         for name in ("learner", "peer"):
             await services.enrollments.enroll(people[name].id, tree.id)
         learner = Caller(people["learner"].id, Role.PARTICIPANT)
-        submission, _ = await services.assessments.submit(learner, tree.assessments[0].id, "https://github.com/ada/engine")
-        message = await services.messaging.send(people["learner"].id, people["peer"].id, "Hello")
+        submission, _ = await self.world.write(
+            services.assessments.submit, learner, tree.assessments[0].id, "https://github.com/ada/engine"
+        )
+        message = await self.world.write(services.messaging.send, people["learner"].id, people["peer"].id, "Hello")
         self.ids = {
             "course": str(tree.id),
             "hidden": str(hidden.id),

@@ -210,7 +210,7 @@ async def test_registering_makes_a_learner_whatever_the_body_says(school: School
     made = (await school.ask("nobody", "POST", f"{PREFIX}/learner/auth/register", body)).json()["data"]
 
     assert (made["role"], made["email"]) == ("PARTICIPANT", "n@example.org")
-    stored_user = await school.world.services.accounts.find(int(made["id"]))
+    stored_user = await school.world.find_user(int(made["id"]))
     assert (stored_user.role, stored_user.external_id, stored_user.token_version) == ("PARTICIPANT", None, 1)
 
 

@@ -43,7 +43,9 @@ async def school(world: World, client: httpx.AsyncClient) -> School:
     built = School(world, client)
     await built.build()
     report = ChapterReport(id="a", watch_time=1, is_completed=True, total_chapters=1)
-    await world.services.tutorials.report_chapter(Caller(built.people["learner"].id, Role.PARTICIPANT), "done", None, report)
+    await world.write(
+        world.services.tutorials.report_chapter, Caller(built.people["learner"].id, Role.PARTICIPANT), "done", None, report
+    )
     return built
 
 

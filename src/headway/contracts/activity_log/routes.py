@@ -3,12 +3,13 @@
 from headway.audit.model import AuditEntry
 from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.params import PageLimits, parse_cursor
 from headway.http.problems import status_of
 from headway.http.request import Request, Response
 from headway.http.routes import get, make_router, post
+from headway.http.transactions import READ
 from headway.services import Services
 from headway.settings import Settings
 
@@ -42,23 +43,22 @@ class ActivityRoutes:
         """Log an activity. Any actor can be named; the response says who logged it and whether the actor is verified."""
         draft = mapping.entry_draft(request.body, max_bytes=self._max_metadata_bytes)
 
-        async def record(_tx: WriteTransaction) -> Response:
-            return self._created(await self._log.record(request.caller, draft, request.client, is_alone=True))
+        if request.idempotency_key is None:
+            return _created(await self._log.record(request.caller, draft, request.client))
 
-        if request.idempotency_key is not None:
-            return await request.transact(record)
-        return self._created(await self._log.record(request.caller, draft, request.client))
+        async def record(tx: WriteTransaction) -> Response:
+            return _created(await self._log.record_in(tx, request.caller, draft, request.client))
 
-    def _created(self, entry: AuditEntry) -> Response:
-        return Response(201, wire.One(data=mapping.activity(entry), message="Activity created successfully"))
+        return await request.transact(record)
 
-    @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]})
-    async def list_activities(self, request: Request[wire.ActivitiesQuery, None]) -> Response:
+    @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]}, transaction=READ)
+    async def list_activities(self, request: Request[wire.ActivitiesQuery, None], tx: ReadTransaction) -> Response:
         """List activities, the newest first: all for administrators, for others those they did or logged."""
         query = request.query
         criteria = mapping.entry_filter(query)
         limit = self._pages.limit(query.limit)
-        page, rest = await self._log.read(request.caller, criteria, before=parse_cursor(query.cursor), limit=limit)
+        before = parse_cursor(query.cursor)
+        page, rest = await self._log.read(tx, request.caller, criteria, before=before, limit=limit)
         return Response(
             200,
             wire.Page(
@@ -68,8 +68,12 @@ class ActivityRoutes:
             ),
         )
 
-    @get("/{activity_id:str}", responses={200: wire.One[wire.Activity]})
-    async def read(self, request: Request[None, None]) -> Response:
+    @get("/{activity_id:str}", responses={200: wire.One[wire.Activity]}, transaction=READ)
+    async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read an activity that the list shows to the caller."""
-        found = await self._log.find(request.caller, mapping.entry_id(request.path["activity_id"]))
-        return Response(200, wire.One(data=mapping.activity(found), message="Activity retrieved successfully"))
+        entry = await self._log.find(tx, request.caller, mapping.entry_id(request.path["activity_id"]))
+        return Response(200, wire.One(data=mapping.activity(entry), message="Activity retrieved successfully"))
+
+
+def _created(entry: AuditEntry) -> Response:
+    return Response(201, wire.One(data=mapping.activity(entry), message="Activity created successfully"))

@@ -2,11 +2,11 @@
 
 from headway.contracts.tutorials import mapping, wire
 from headway.contracts.tutorials.errors import render_error, status_of
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.request import Request, Response
 from headway.http.routes import delete, get, make_router, post
-from headway.http.transactions import WRITE
+from headway.http.transactions import READ, WRITE
 from headway.limits.model import RateLimit
 from headway.services import Services
 from headway.settings import Settings
@@ -48,11 +48,13 @@ class TutorialRoutes:
         responses={200: wire.TutorialProgress},
         etag=True,
         rate_limit=lambda settings: RateLimit("read", settings.tutorial_reads_per_minute),
+        transaction=READ,
     )
-    async def read(self, request: Request[wire.UserQuery, None]) -> Response:
+    async def read(self, request: Request[wire.UserQuery, None], tx: ReadTransaction) -> Response:
         """Read a learner's progress in a tutorial. A learner who never started it has zeros and empty lists."""
-        found = await self._tutorials.read(request.caller, request.path["tutorial_id"], request.query.user_id)
-        return Response(200, mapping.tutorial_progress(found))
+        tutorial_id, user_id = request.path["tutorial_id"], request.query.user_id
+        progress = await self._tutorials.read(tx, request.caller, tutorial_id, user_id)
+        return Response(200, mapping.tutorial_progress(progress))
 
     @post(
         f"{_ONE}/chapter",
@@ -64,9 +66,9 @@ class TutorialRoutes:
     )
     async def report_chapter(self, request: Request[None, wire.ChapterBody], tx: WriteTransaction) -> Response:
         """Report a learner's progress in a chapter. Fields that are left out keep their stored values."""
-        body = request.body
-        report = mapping.chapter_report(body)
-        progress = await self._tutorials.report_chapter(request.caller, request.path["tutorial_id"], body.user_id, report)
+        tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
+        report = mapping.chapter_report(request.body)
+        progress = await self._tutorials.report_chapter(tx, request.caller, tutorial_id, user_id, report)
         return Response(200, mapping.tutorial_progress(progress))
 
     @post(
@@ -79,9 +81,9 @@ class TutorialRoutes:
     )
     async def report_attempt(self, request: Request[None, wire.QuizBody], tx: WriteTransaction) -> Response:
         """Report an attempt at a quiz. The best score is kept, and attempts are counted."""
-        body = request.body
-        attempt = mapping.quiz_attempt(body)
-        progress = await self._tutorials.report_attempt(request.caller, request.path["tutorial_id"], body.user_id, attempt)
+        tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
+        attempt = mapping.quiz_attempt(request.body)
+        progress = await self._tutorials.report_attempt(tx, request.caller, tutorial_id, user_id, attempt)
         return Response(200, mapping.tutorial_progress(progress))
 
     @post(
@@ -96,7 +98,7 @@ class TutorialRoutes:
     async def complete(self, request: Request[None, wire.CompleteBody], tx: WriteTransaction) -> Response:
         """Issue the certificate of a tutorial. It takes 95 percent, and every quiz that was attempted must be passed."""
         tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
-        progress = await self._tutorials.complete(request.caller, tutorial_id, user_id)
+        progress = await self._tutorials.complete(tx, request.caller, tutorial_id, user_id)
         return Response(200, mapping.tutorial_progress(progress))
 
     @delete(
@@ -104,9 +106,10 @@ class TutorialRoutes:
         query=wire.UserQuery,
         responses={200: wire.TutorialReset},
         rate_limit=lambda settings: RateLimit("reset", settings.tutorial_resets_per_minute),
+        transaction=WRITE,
     )
-    async def reset(self, request: Request[wire.UserQuery, None]) -> Response:
+    async def reset(self, request: Request[wire.UserQuery, None], tx: WriteTransaction) -> Response:
         """Delete a learner's progress in a tutorial, including the certificate."""
         tutorial_id, user_id = request.path["tutorial_id"], request.query.user_id
-        await self._tutorials.reset(request.caller, tutorial_id, user_id, request.client)
+        await self._tutorials.reset(tx, request.caller, tutorial_id, user_id, request.client)
         return Response(200, wire.TutorialReset())

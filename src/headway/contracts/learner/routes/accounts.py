@@ -1,5 +1,7 @@
 """Accounts: registering, signing in and out, and one's own profile."""
 
+from typing import Any
+
 from msgspec import UNSET
 
 from headway.accounts.model import Session
@@ -8,6 +10,7 @@ from headway.db.database import WriteTransaction
 from headway.errors import Conflict
 from headway.http.request import Request, Response
 from headway.http.routes import get, patch, post
+from headway.http.transactions import WRITE
 from headway.services import Services
 
 _AUTH = "/learner/auth"
@@ -39,8 +42,8 @@ class AccountRoutes:
             name=body.name, email=body.email, password=body.password, interests=body.interests, client=request.client
         )
 
-        async def create(_tx: WriteTransaction) -> Response:
-            account = await self._accounts.find_account((await self._accounts.add(new)).id)
+        async def create(tx: WriteTransaction) -> Response:
+            account = await self._accounts.find_account(tx, (await self._accounts.add(tx, new)).id)
             return Response(201, wire.One(data=mapping.account(account)))
 
         return await request.transact(create)
@@ -50,7 +53,7 @@ class AccountRoutes:
         """Sign in. Returns an access token for an hour and a refresh token for seven days."""
         body = request.body
         session = await self._sign_in.sign_in(email=body.email, password=body.password, client=request.client)
-        return await self._signed_in(session)
+        return await self._signed_in(request, session)
 
     @post(f"{_AUTH}/refresh", body=wire.RefreshBody, responses={201: wire.SignedIn}, public=True)
     async def refresh(self, request: Request[None, wire.RefreshBody]) -> Response:
@@ -59,14 +62,14 @@ class AccountRoutes:
         session = await self._sign_in.refresh(
             user_id=claims.user_id, session_id=claims.session_id, generation=claims.generation, client=request.client
         )
-        return await self._signed_in(session)
+        return await self._signed_in(request, session)
 
-    @post(f"{_AUTH}/logout", responses={204: ()})
-    async def logout(self, request: Request[None, None]) -> Response:
+    @post(f"{_AUTH}/logout", responses={204: ()}, transaction=WRITE)
+    async def logout(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """End the session of the token, with all its tokens."""
         if request.caller.session_id is None:
             raise Conflict("This token did not come from signing in.", code="NO_SESSION")
-        await self._sign_in.sign_out(request.caller.user_id, request.caller.session_id)
+        await self._sign_in.sign_out(tx, request.caller.user_id, request.caller.session_id)
         return Response(204)
 
     @post(f"{_AUTH}/password", body=wire.PasswordBody, responses={204: ()})
@@ -88,11 +91,12 @@ class AccountRoutes:
         profile = await self._profiles.read(request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
-    @patch("/learner/me", body=wire.ProfileBody, responses={200: wire.One[wire.Profile]})
-    async def change_profile(self, request: Request[None, wire.ProfileBody]) -> Response:
+    @patch("/learner/me", body=wire.ProfileBody, responses={200: wire.One[wire.Profile]}, transaction=WRITE)
+    async def change_profile(self, request: Request[None, wire.ProfileBody], tx: WriteTransaction) -> Response:
         """Change one's own name, interests or learning goals."""
         body = request.body
         await self._accounts.change_profile(
+            tx,
             request.caller.user_id,
             name=None if body.name is UNSET else body.name,
             interests=None if body.interests is UNSET else body.interests,
@@ -101,12 +105,13 @@ class AccountRoutes:
         profile = await self._profiles.read(request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
-    async def _signed_in(self, session: Session) -> Response:
-        account = await self._accounts.find_account(session.user.id)
-        answer = wire.SignedIn(
+    async def _signed_in(self, request: Request[Any, Any], session: Session) -> Response:
+        async with request.read(single_statement=True) as tx:
+            account = await self._accounts.find_account(tx, session.user.id)
+        body = wire.SignedIn(
             token=self._tokens.issue(session.user, session_id=session.id),
             refresh_token=self._tokens.issue_refresh(session),
             expires_in=self._tokens.lifetime_seconds,
             user=mapping.account(account),
         )
-        return Response(201, answer)
+        return Response(201, body)

@@ -1,11 +1,11 @@
 """Assessments, submissions and grades."""
 
 from headway.contracts.learner import mapping, wire
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
 from headway.http.request import Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import WRITE
+from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _ONE = "/assessments/{assessment_id:str}"
@@ -18,11 +18,11 @@ class AssessmentRoutes:
         self._assessments = services.assessments
         self._pages = pages
 
-    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]})
-    async def read(self, request: Request[None, None]) -> Response:
+    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]}, transaction=READ)
+    async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read an assessment with one's newest submission: for enrolled learners and the course's staff."""
-        found = await self._assessments.find(request.caller, parse_id(request.path["assessment_id"]))
-        return Response(200, wire.One(data=mapping.own_assessment(found)))
+        own = await self._assessments.find(tx, request.caller, parse_id(request.path["assessment_id"]))
+        return Response(200, wire.One(data=mapping.own_assessment(own)))
 
     @post(
         f"{_ONE}/submit",
@@ -34,26 +34,37 @@ class AssessmentRoutes:
     async def submit(self, request: Request[None, wire.SubmitBody], tx: WriteTransaction) -> Response:
         """Submit work. It replaces an earlier submission until that is graded."""
         assessment_id = parse_id(request.path["assessment_id"])
-        submitted, assessment = await self._assessments.submit(request.caller, assessment_id, request.body.submission_url)
-        return Response(201, wire.One(data=mapping.submission(submitted, assessment)))
+        submission, assessment = await self._assessments.submit(tx, request.caller, assessment_id, request.body.submission_url)
+        return Response(201, wire.One(data=mapping.submission(submission, assessment)))
 
-    @get(f"{_ONE}/submissions", query=wire.PageQuery, responses={200: wire.Many[wire.LearnersSubmission]})
-    async def list_submissions(self, request: Request[wire.PageQuery, None]) -> Response:
+    @get(
+        f"{_ONE}/submissions",
+        query=wire.PageQuery,
+        responses={200: wire.Many[wire.LearnersSubmission]},
+        transaction=READ,
+    )
+    async def list_submissions(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List each learner's newest submission: for the course's staff."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
         assessment_id = parse_id(request.path["assessment_id"])
-        found, assessment = await self._assessments.list_submissions(request.caller, assessment_id, page=page, limit=limit)
+        found, assessment = await self._assessments.list_submissions(tx, request.caller, assessment_id, page=page, limit=limit)
         rows = [mapping.learners_submission(each, name, assessment) for each, name in found.submissions]
         return Response(200, mapping.many(rows, page, limit, found.total))
 
-    @patch("/submissions/{submission_id:str}", body=wire.GradeBody, responses={200: wire.One[wire.Submission]})
-    async def grade(self, request: Request[None, wire.GradeBody]) -> Response:
+    @patch(
+        "/submissions/{submission_id:str}",
+        body=wire.GradeBody,
+        responses={200: wire.One[wire.Submission]},
+        transaction=WRITE,
+    )
+    async def grade(self, request: Request[None, wire.GradeBody], tx: WriteTransaction) -> Response:
         """Grade a learner's newest submission, or correct its grade: for the course's staff."""
-        graded, assessment = await self._assessments.grade(
+        submission, assessment = await self._assessments.grade(
+            tx,
             request.caller,
             request.path["submission_id"],
             grade=request.body.grade,
             feedback=request.body.feedback,
             client=request.client,
         )
-        return Response(200, wire.One(data=mapping.submission(graded, assessment)))
+        return Response(200, wire.One(data=mapping.submission(submission, assessment)))

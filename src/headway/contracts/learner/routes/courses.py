@@ -2,12 +2,12 @@
 
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.courses.model import CourseTree, NewCourse
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.service import Waiting
 from headway.http.params import PageLimits, parse_id
 from headway.http.request import Request, Response
 from headway.http.routes import delete, get, patch, post
-from headway.http.transactions import WRITE
+from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _ONE = "/courses/{course_id:str}"
@@ -27,12 +27,13 @@ class CourseRoutes:
         query=course_wire.CourseQuery,
         responses={200: wire.Many[course_wire.CourseListing]},
         public=True,
+        transaction=READ,
     )
-    async def browse(self, request: Request[course_wire.CourseQuery, None]) -> Response:
+    async def browse(self, request: Request[course_wire.CourseQuery, None], tx: ReadTransaction) -> Response:
         """Browse courses without their modules, the newest first. No token is needed."""
         query, limit = request.query, self._pages.limit(request.query.limit)
         search = mapping.search(query)
-        found = await self._courses.search(request.optional_caller, search, page=query.page, limit=limit)
+        found = await self._courses.search(tx, request.optional_caller, search, page=query.page, limit=limit)
         rows = [mapping.listing(each) for each in found.courses]
         return Response(200, mapping.many(rows, query.page, limit, found.total))
 

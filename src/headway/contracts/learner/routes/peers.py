@@ -1,12 +1,12 @@
 """Peers, messages and conversations."""
 
 from headway.contracts.learner import mapping, wire
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.params import PageLimits, parse_id
 from headway.http.request import Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import WRITE
+from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 
@@ -17,12 +17,12 @@ class PeerRoutes:
         self._messaging = services.messaging
         self._pages = pages
 
-    @get("/learner/peers", query=wire.PageQuery, responses={200: wire.Many[wire.Peer]})
-    async def list_peers(self, request: Request[wire.PageQuery, None]) -> Response:
+    @get("/learner/peers", query=wire.PageQuery, responses={200: wire.Many[wire.Peer]}, transaction=READ)
+    async def list_peers(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of one's own courses."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
-        found, total = await self._messaging.list_peers(request.caller.user_id, page=page, limit=limit)
-        return Response(200, mapping.many([mapping.peer(each) for each in found], page, limit, total))
+        peers, total = await self._messaging.list_peers(tx, request.caller.user_id, page=page, limit=limit)
+        return Response(200, mapping.many([mapping.peer(each) for each in peers], page, limit, total))
 
     @post(
         "/learner/messages",
@@ -34,33 +34,39 @@ class PeerRoutes:
     async def send(self, request: Request[None, wire.MessageBody], tx: WriteTransaction) -> Response:
         """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner."""
         receiver_id = parse_id(request.body.receiver_id)
-        sent = await self._messaging.send(request.caller.user_id, receiver_id, request.body.message)
-        return Response(201, wire.One(data=mapping.message(sent)))
+        message = await self._messaging.send(tx, request.caller.user_id, receiver_id, request.body.message)
+        return Response(201, wire.One(data=mapping.message(message)))
 
-    @get("/learner/messages", query=wire.MessagesQuery, responses={200: wire.Many[wire.Message]})
-    async def list_messages(self, request: Request[wire.MessagesQuery, None]) -> Response:
+    @get("/learner/messages", query=wire.MessagesQuery, responses={200: wire.Many[wire.Message]}, transaction=READ)
+    async def list_messages(self, request: Request[wire.MessagesQuery, None], tx: ReadTransaction) -> Response:
         """List one's messages with one person or all, the newest first."""
         query, limit = request.query, self._pages.limit(request.query.limit)
-        found, total = await self._messaging.list_messages(
+        messages, total = await self._messaging.list_messages(
+            tx,
             request.caller.user_id,
             peer_id=None if query.with_ is None else parse_id(query.with_),
             page=query.page,
             limit=limit,
         )
-        return Response(200, mapping.many([mapping.message(each) for each in found], query.page, limit, total))
+        return Response(200, mapping.many([mapping.message(each) for each in messages], query.page, limit, total))
 
-    @patch("/learner/messages/{message_id:str}", body=wire.ReadBody, responses={200: wire.One[wire.Message]})
-    async def mark_message(self, request: Request[None, wire.ReadBody]) -> Response:
+    @patch(
+        "/learner/messages/{message_id:str}",
+        body=wire.ReadBody,
+        responses={200: wire.One[wire.Message]},
+        transaction=WRITE,
+    )
+    async def mark_message(self, request: Request[None, wire.ReadBody], tx: WriteTransaction) -> Response:
         """Mark a received message as read."""
         _require_read(request.body)
-        marked = await self._messaging.mark_message_read(request.caller.user_id, request.path["message_id"])
-        return Response(200, wire.One(data=mapping.message(marked)))
+        message = await self._messaging.mark_message_read(tx, request.caller.user_id, request.path["message_id"])
+        return Response(200, wire.One(data=mapping.message(message)))
 
-    @get("/learner/conversations", query=wire.PageQuery, responses={200: wire.Conversations})
-    async def list_conversations(self, request: Request[wire.PageQuery, None]) -> Response:
+    @get("/learner/conversations", query=wire.PageQuery, responses={200: wire.Conversations}, transaction=READ)
+    async def list_conversations(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List one's conversations, the newest first, with the number of unread messages."""
         query, limit = request.query, self._pages.limit(request.query.limit)
-        found = await self._messaging.list_conversations(request.caller.user_id, page=query.page, limit=limit)
+        found = await self._messaging.list_conversations(tx, request.caller.user_id, page=query.page, limit=limit)
         paging = wire.UnreadPaging(page=query.page, limit=limit, total=found.total, unread=found.unread)
         rows = [mapping.conversation(each) for each in found.conversations]
         return Response(200, wire.Conversations(data=rows, metadata=paging))
@@ -69,12 +75,13 @@ class PeerRoutes:
         "/learner/conversations/{user_id:str}",
         body=wire.ReadBody,
         responses={200: wire.One[wire.MarkedRead]},
+        transaction=WRITE,
     )
-    async def mark_conversation(self, request: Request[None, wire.ReadBody]) -> Response:
+    async def mark_conversation(self, request: Request[None, wire.ReadBody], tx: WriteTransaction) -> Response:
         """Mark all messages from one person as read."""
         _require_read(request.body)
         peer_id = parse_id(request.path["user_id"])
-        count = await self._messaging.mark_conversation_read(request.caller.user_id, peer_id)
+        count = await self._messaging.mark_conversation_read(tx, request.caller.user_id, peer_id)
         return Response(200, wire.One(data=wire.MarkedRead(request.path["user_id"], count)))
 
 

@@ -1,9 +1,11 @@
 """One's own progress, and the feed."""
 
 from headway.contracts.learner import mapping, wire
+from headway.db.database import ReadTransaction
 from headway.http.params import PageLimits, parse_id
 from headway.http.request import Request, Response
 from headway.http.routes import get, patch
+from headway.http.transactions import READ
 from headway.services import Services
 
 
@@ -29,11 +31,11 @@ class ProgressRoutes:
         progress = await self._learning.complete_module(request.caller, course_id, module_id)
         return Response(200, wire.One(data=mapping.progress(progress)))
 
-    @get("/learner/feed", query=wire.FeedQuery, responses={200: wire.Feed})
-    async def follow(self, request: Request[wire.FeedQuery, None]) -> Response:
+    @get("/learner/feed", query=wire.FeedQuery, responses={200: wire.Feed}, transaction=READ)
+    async def follow(self, request: Request[wire.FeedQuery, None], tx: ReadTransaction) -> Response:
         """List the entries of a topic after a number, in order: the same that `/ws` sends, for clients that poll."""
         query, limit = request.query, self._pages.limit(request.query.limit)
         topic = f"user:{request.caller.user_id}" if query.topic is None else query.topic
-        found, position = await self._subscriptions.read(request.caller, topic, after=query.after, limit=limit)
+        entries, position = await self._subscriptions.read(tx, request.caller, topic, after=query.after, limit=limit)
         metadata = wire.FeedPosition(newest=position.newest, oldest=position.oldest)
-        return Response(200, wire.Feed(data=[mapping.change(entry) for entry in found], metadata=metadata))
+        return Response(200, wire.Feed(data=[mapping.change(entry) for entry in entries], metadata=metadata))
