@@ -205,7 +205,7 @@ class Accounts:
         async with self._database.write() as tx:
             new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
             created = await users.insert_user(tx, new, self._clock())
-            # Another request may have made it meanwhile.
+            # Another request may have created it meanwhile.
             user = created or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be created.")
@@ -213,7 +213,7 @@ class Accounts:
 
     async def _remembered(self, user_id: int) -> User | None:
         if not self._is_fresh():
-            # Whoever comes while one looks waits: what was known may be old.
+            # Others wait for the one that reads the revisions: cached accounts may be stale.
             async with self._looking:
                 if not self._is_fresh():
                     await self._look()
@@ -238,16 +238,16 @@ class Accounts:
         self._checked_at = now if changes == self._changes else None
 
     async def _check_revisions(self, tx: ReadTransaction, now: Instant) -> None:
-        found, known = await revisions.read(tx), self._revisions or {}
-        if found == self._revisions:
+        newest, known = await revisions.read(tx), self._revisions or {}
+        if newest == self._revisions:
             return
-        if self._revisions is None or found.get(revisions.ACCOUNTS) != known.get(revisions.ACCOUNTS):
+        if self._revisions is None or newest.get(revisions.ACCOUNTS) != known.get(revisions.ACCOUNTS):
             self._known.clear()
-        if self._revisions is None or found.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
+        if self._revisions is None or newest.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
             # Tokens of sign-ins that ended earlier have expired.
             ended = await sessions.ended_since(tx, now - self._token_lifetime)
             self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
-        self._revisions = found
+        self._revisions = newest
 
     def _forget(self) -> None:
         self._changes += 1

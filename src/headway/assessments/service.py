@@ -24,7 +24,7 @@ from headway.instants import Clock, Instant
 
 
 class GradedResult(NamedTuple):
-    """A submission that was graded elsewhere; `grade` is None where it is not known."""
+    """A submission that was graded elsewhere; `grade` is None if it is unknown."""
 
     user_id: int
     submission_id: str
@@ -56,11 +56,11 @@ class Assessments:
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden NOT_ENROLLED.
         """
         now = self._clock()
-        assessment, access = await _known(tx, caller, assessment_id)
+        assessment, access = await _find_known(tx, caller, assessment_id)
         own = await submissions.versions(tx, assessment_id, caller.user_id)
         if not access.is_staff:
             if assessment.is_retired and not own:
-                raise _not_there()
+                raise _assessment_not_found()
             enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
             if enrollment is None or not enrollment.is_open(now):
                 raise _not_enrolled()
@@ -77,9 +77,9 @@ class Assessments:
         fault = check_submission_url(submission_url)
         if fault is not None:
             raise Invalid.field("submission_url", fault)
-        assessment, _ = await _known(tx, caller, assessment_id)
+        assessment, _ = await _find_known(tx, caller, assessment_id)
         if assessment.is_retired:
-            raise _not_there()
+            raise _assessment_not_found()
         key = caller.user_id, assessment.course_id
         enrollment = (await enrollments.lock(tx, [key])).get(key)
         now = self._clock()
@@ -92,18 +92,17 @@ class Assessments:
         at = max(now, earlier[0].submitted_at + 1) if earlier else now
         submission = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
         await submissions.insert_submission(tx, submission)
-        await feed.publish(tx, new_entries(_received(submission, assessment), course_topic(assessment.course_id)), now)
+        await feed.publish(tx, new_entries(_submission_event(submission, assessment), course_topic(assessment.course_id)), now)
         return submission, assessment
 
     async def list_submissions(
         self, tx: ReadTransaction, caller: Caller, assessment_id: int, *, page: int, limit: int
     ) -> tuple[SubmissionPage, Assessment]:
         """List the newest submission of each learner, for staff. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden."""
-        assessment, access = await _known(tx, caller, assessment_id)
+        assessment, access = await _find_known(tx, caller, assessment_id)
         if not access.is_staff:
             raise not_staff()
-        found = await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit)
-        return found, assessment
+        return await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit), assessment
 
     async def grade(
         self,
@@ -119,23 +118,23 @@ class Assessments:
 
         Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED.
         """
-        found = await submissions.find(tx, submission_id)
-        assessment = await catalogue.find_assessment(tx, found.assessment_id) if found else None
+        submission = await submissions.find(tx, submission_id)
+        assessment = await catalogue.find_assessment(tx, submission.assessment_id) if submission else None
         access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
-        if found is None or assessment is None or not access.knows_course:
+        if submission is None or assessment is None or not access.knows_course:
             raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
         if not access.is_staff:
             raise not_staff()
         check_grade(grade, feedback, assessment)
-        await enrollments.lock(tx, [(found.user_id, assessment.course_id)])
-        newest, *_ = await submissions.versions(tx, assessment.id, found.user_id)
+        await enrollments.lock(tx, [(submission.user_id, assessment.course_id)])
+        newest, *_ = await submissions.versions(tx, assessment.id, submission.user_id)
         if newest.id != submission_id:
             raise Conflict("The learner has handed in newer work.", code="SUBMISSION_REPLACED")
         newest.grade, newest.feedback = grade, feedback
         now = newest.graded_at = self._clock()
         newest.graded_by = caller.user_id
         await submissions.set_grade(tx, newest)
-        event = _graded(newest, assessment, grade)
+        event = _grade_event(newest, assessment, grade)
         topics = user_topic(newest.user_id), course_topic(assessment.course_id)
         await feed.publish(tx, new_entries(event, *topics), now)
         target = Target(TargetType.OTHER, newest.id, None, assessment.title)
@@ -158,16 +157,16 @@ class Assessments:
         )
 
 
-async def _known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
-    """Read an assessment of a course that the caller may know of, and the access to that. Raises NotFound."""
+async def _find_known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
+    """Return an assessment of a course that the caller may know of, and the caller's access. Raises NotFound."""
     assessment = await catalogue.find_assessment(tx, assessment_id)
     access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
     if assessment is None or not access.knows_course:
-        raise _not_there()
+        raise _assessment_not_found()
     return assessment, access
 
 
-def _not_there() -> NotFound:
+def _assessment_not_found() -> NotFound:
     return NotFound("There is no such assessment.", code="ASSESSMENT_NOT_FOUND")
 
 
@@ -175,7 +174,7 @@ def _not_enrolled() -> Forbidden:
     return Forbidden("Only those enrolled in the course have its assessments.", code="NOT_ENROLLED")
 
 
-def _received(submission: Submission, assessment: Assessment) -> SubmissionReceived:
+def _submission_event(submission: Submission, assessment: Assessment) -> SubmissionReceived:
     return SubmissionReceived(
         submission_id=submission.id,
         assessment_id=assessment.id,
@@ -186,7 +185,7 @@ def _received(submission: Submission, assessment: Assessment) -> SubmissionRecei
     )
 
 
-def _graded(submission: Submission, assessment: Assessment, grade: float) -> GradeGiven:
+def _grade_event(submission: Submission, assessment: Assessment, grade: float) -> GradeGiven:
     return GradeGiven(
         submission_id=submission.id,
         assessment_id=assessment.id,

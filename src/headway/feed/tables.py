@@ -27,4 +27,4 @@ feed = Table(
     ),
     sqlite_with_rowid=False,
 )
-"""What live clients are told, in order; the newest of each topic are kept."""
+"""The entries that live clients receive, in order; the newest ones of each topic are stored."""

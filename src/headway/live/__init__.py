@@ -1,1 +1,1 @@
-"""Live clients: who follows which topic, and what they are told."""
+"""Live clients: who may follow which topic, and how its entries reach them."""

@@ -63,16 +63,16 @@ class Hub:
     async def follow(self, follower: Follower, topic: str) -> int:
         """Wake the follower for a topic from now on; return the newest number. Raises Unavailable."""
         newest = (await self._reads.read_newest([topic])).get(topic, 0)
-        known = self._topics.setdefault(topic, _Topic(newest))
-        known.followers.add(follower)
+        state = self._topics.setdefault(topic, _Topic(newest))
+        state.followers.add(follower)
         return newest
 
     def unfollow(self, follower: Follower, topic: str) -> None:
         """Stop waking the follower for a topic."""
-        known = self._topics.get(topic)
-        if known is not None:
-            known.followers.discard(follower)
-            if not known.followers:
+        state = self._topics.get(topic)
+        if state is not None:
+            state.followers.discard(follower)
+            if not state.followers:
                 del self._topics[topic]
 
     async def after(self, topic: str, seq: int) -> list[FeedEntry]:
@@ -80,25 +80,25 @@ class Hub:
 
         The first one is not `seq + 1` if that entry has been pruned. Raises Unavailable.
         """
-        known = self._topics.get(topic)
-        if known is None:
+        state = self._topics.get(topic)
+        if state is None:
             return []
-        async with known.reading:
-            while known.is_stale:
-                known.is_stale = False
+        async with state.reading:
+            while state.is_stale:
+                state.is_stale = False
                 try:
-                    read = await self._reads.read_after(topic, known.newest, limit=_TAIL)
+                    read = await self._reads.read_after(topic, state.newest, limit=_TAIL)
                 except BaseException:
-                    known.is_stale = True
+                    state.is_stale = True
                     raise
-                known.tail.extend(read)
+                state.tail.extend(read)
                 if read:
-                    known.newest = read[-1].seq
-                    known.is_stale = len(read) == _TAIL or known.is_stale
-        if seq >= known.newest:
+                    state.newest = read[-1].seq
+                    state.is_stale = len(read) == _TAIL or state.is_stale
+        if seq >= state.newest:
             return []
-        if known.tail and known.tail[0].seq <= seq + 1:
-            return [entry for entry in known.tail if entry.seq > seq]
+        if state.tail and state.tail[0].seq <= seq + 1:
+            return [entry for entry in state.tail if entry.seq > seq]
         return await self._reads.read_after(topic, seq, limit=_TAIL)
 
     async def look(self) -> None:
@@ -108,16 +108,16 @@ class Hub:
             if self._topics:
                 with suppress(Unavailable):
                     newest = await self._reads.read_newest(list(self._topics))
-                    self._mark_stale([topic for topic, seq in newest.items() if seq > self._known(topic)])
+                    self._mark_stale([topic for topic, seq in newest.items() if seq > self._newest(topic)])
 
-    def _known(self, topic: str) -> int:
-        known = self._topics.get(topic)
-        return known.newest if known is not None else 0
+    def _newest(self, topic: str) -> int:
+        state = self._topics.get(topic)
+        return state.newest if state is not None else 0
 
     def _mark_stale(self, topics: Collection[str] | None) -> None:
         for topic in list(self._topics) if topics is None else topics:
-            known = self._topics.get(topic)
-            if known is not None:
-                known.is_stale = True
-                for follower in known.followers:
+            state = self._topics.get(topic)
+            if state is not None:
+                state.is_stale = True
+                for follower in state.followers:
                     follower.wake(topic)

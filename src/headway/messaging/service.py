@@ -57,18 +57,17 @@ class Messaging:
 
     async def list_conversations(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> Conversations:
         """List the user's conversations, the newest first."""
-        found = await messages.list_conversations(tx, user_id, limit=limit, offset=(page - 1) * limit)
-        return Conversations(*found)
+        return Conversations(*await messages.list_conversations(tx, user_id, limit=limit, offset=(page - 1) * limit))
 
     async def mark_message_read(self, tx: WriteTransaction, user_id: int, message_id: str) -> Message:
         """Mark a message that the user received as read. Raises NotFound MESSAGE_NOT_FOUND, Forbidden for the sender."""
-        found = await messages.find(tx, user_id, message_id)
-        if found is None:
+        message = await messages.find(tx, user_id, message_id)
+        if message is None:
             raise NotFound("There is no such message.", code="MESSAGE_NOT_FOUND")
-        if found.receiver_id != user_id:
+        if message.receiver_id != user_id:
             raise Forbidden("Only its receiver marks a message as read.")
-        await self._mark(tx, user_id, found.sender_id, message_id)
-        return msgspec.structs.replace(found, is_read=True)
+        await self._mark(tx, user_id, message.sender_id, message_id)
+        return msgspec.structs.replace(message, is_read=True)
 
     async def mark_conversation_read(self, tx: WriteTransaction, user_id: int, peer_id: int) -> int:
         """Mark all messages from a peer as read; return how many were unread."""

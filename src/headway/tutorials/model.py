@@ -16,7 +16,7 @@ from headway.instants import Instant
 PERCENT_FOR_CERTIFICATE = 95
 MAX_ID_LENGTH = 255
 MAX_PARTS = 1_000
-"""A tutorial has no more chapters, and no more quizzes: all of them are read and told each time."""
+"""The largest number of chapters, and of quizzes, of a tutorial: every response lists all of them."""
 LARGEST_NUMBER = 1e15
 """Up to here a double holds every whole number."""
 
@@ -31,7 +31,7 @@ class Chapter(msgspec.Struct, frozen=True):
     watch_time: float
     is_completed: bool
     last_position: float | None
-    """None where no client told one: it is then where the learner watched to."""
+    """Seconds; None if no client reported one, then it equals the watch time."""
     created_at: Instant
 
 

@@ -60,8 +60,8 @@ class Tutorials:
         """Read a learner's progress; it is empty if the learner never started the tutorial."""
         check_id("tutorial_id", tutorial_id)
         learner = await _find_learner(tx, caller, user_ref)
-        found = await tutorials.find(tx, learner.id, tutorial_id)
-        return LearnerTutorial(learner, tutorial_id, found or TutorialProgress())
+        progress = await tutorials.find(tx, learner.id, tutorial_id)
+        return LearnerTutorial(learner, tutorial_id, progress or TutorialProgress())
 
     async def report_chapter(
         self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport
@@ -141,12 +141,12 @@ async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | Non
         return Learner(caller.user_id, caller.external_id or own)
     if not caller.sees_all:
         raise Forbidden("Only services and administrators name somebody else.")
-    found = await users.find_by_external_id(tx, check_id("user_id", user_ref))
-    if found is None and _ID.fullmatch(user_ref):
-        found = await users.find(tx, int(user_ref))
-    if found is None:
+    user = await users.find_by_external_id(tx, check_id("user_id", user_ref))
+    if user is None and _ID.fullmatch(user_ref):
+        user = await users.find(tx, int(user_ref))
+    if user is None:
         raise NotFound("No such user", code="USER_NOT_FOUND")
-    return Learner(found.id, found.external_id or str(found.id))
+    return Learner(user.id, user.external_id or str(user.id))
 
 
 async def _publish(tx: WriteTransaction, before: TutorialProgress, after: LearnerTutorial, now: Instant) -> None:
