@@ -104,7 +104,8 @@ def listings(services: Services) -> list[Listing]:
         return len(found.courses), found.total
 
     async def learners(page: int) -> tuple[int, int]:
-        found, total = await services.learning.list_enrollments(tutor, COURSE, page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found, total = await services.learning.list_enrollments(tx, tutor, COURSE, page=page, limit=PAGE)
         return len(found), total
 
     async def peers(page: int) -> tuple[int, int]:
@@ -123,7 +124,8 @@ def listings(services: Services) -> list[Listing]:
         return len(found.conversations), found.total
 
     async def progress(page: int) -> tuple[int, int]:
-        found, total = await services.learning.progress(LEARNER, page=page, limit=PAGE)
+        async with services.database.read() as tx:
+            found, total = await services.learning.progress(tx, LEARNER, page=page, limit=PAGE)
         return len(found), total
 
     async def submissions_(page: int) -> tuple[int, int]:

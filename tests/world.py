@@ -81,12 +81,13 @@ class World:
         owner = await self.user(Role.INSTRUCTOR)
         units = tuple(NewUnit(f"Unit {rule.rule}", completion=rule) for rule in completions)
         modules = (NewModule("First", units=units), NewModule("Second", units=(NewUnit("Extra", is_required=False),)))
-        return await self.services.course_editing.create(NewCourse("Course", modules=modules, **given), owner_id=owner.id)
+        new = NewCourse("Course", modules=modules, **given)
+        return await self.write(self.services.course_editing.create, new, owner_id=owner.id)
 
     async def learner(self, course: CourseTree) -> User:
         """Make a learner who is enrolled in a course."""
         made = await self.user()
-        await self.services.enrollments.enroll(made.id, course.id)
+        await self.write(self.services.enrollments.enroll, made.id, course.id)
         return made
 
     def bearer(self, user: User) -> dict[str, str]:

@@ -20,7 +20,6 @@ from headway.contracts.course_room import routes as course_room
 from headway.contracts.learner import routes as learner
 from headway.contracts.tutorials import routes as tutorials
 from headway.db.database import Database
-from headway.enrollments.service import Enrollments
 from headway.errors import Unavailable
 from headway.http.authentication import Authentication
 from headway.http.contract import Contract
@@ -90,7 +89,7 @@ def _lifespan(services: Services, hub: Hub) -> Callable[[Litestar], AbstractAsyn
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        lasting = hub.look(), _expire_for_ever(services.enrollments), services.metrics.sample_for_ever()
+        lasting = hub.look(), _expire_for_ever(services), services.metrics.sample_for_ever()
         tasks = [asyncio.create_task(each) for each in lasting]
         try:
             yield
@@ -103,11 +102,11 @@ def _lifespan(services: Services, hub: Hub) -> Callable[[Litestar], AbstractAsyn
     return lifespan
 
 
-async def _expire_for_ever(enrollments: Enrollments) -> None:
+async def _expire_for_ever(services: Services) -> None:
     while True:
         try:
             # A call expires a limited number: where there were any there may be more.
-            while await enrollments.expire():
+            while await services.enrollments.expire(services.database):
                 pass
         except Unavailable:
             pass

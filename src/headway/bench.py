@@ -44,12 +44,12 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
         async with database.write() as tx:
             owner = await services.accounts.create(tx, role=Role.INSTRUCTOR, name="Instructor")
-        tree = await services.course_editing.create(_course(units), owner_id=owner.id)
+            tree = await services.course_editing.create(tx, _course(units), owner_id=owner.id)
         made = []
         for number in range(learners):
             async with database.write() as tx:
                 learner = await services.accounts.create(tx, role=Role.PARTICIPANT, name=f"Learner {number + 1}")
-            await services.enrollments.enroll(learner.id, tree.id)
+                await services.enrollments.enroll(tx, learner.id, tree.id)
             made.append(tokens.issue(learner))
     finally:
         await database.close()

@@ -23,11 +23,10 @@ from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
 from headway.instants import SECOND, Clock, system_clock
 from headway.learning.course_editing import CourseEditing
-from headway.learning.ingest import Ingest
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
-from headway.learning.recording import Tracking
+from headway.learning.recording import Ingest, Tracking
 from headway.learning.study_time import StudyTimeSettings
 from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
@@ -94,7 +93,7 @@ def make_services(
         heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
         longest_claim=settings.max_claim_seconds * SECOND,
     )
-    tracking = Tracking(database, structures, study_time, max_metadata_bytes=settings.max_event_bytes)
+    tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
     ingest = Ingest(
         tracking,
         database=database,
@@ -116,14 +115,14 @@ def make_services(
         accounts=accounts,
         sign_in=SignIn(database, clock, new_id, accounts, audit, settings),
         courses=Courses(),
-        course_editing=CourseEditing(database, clock),
-        profiles=Profiles(database, count_passed_quizzes),
+        course_editing=CourseEditing(clock),
+        profiles=Profiles(count_passed_quizzes),
         feed=feed,
-        enrollments=Enrollments(database, clock),
+        enrollments=Enrollments(clock),
         tracking=tracking,
         ingest=ingest,
-        learning=LearnerCourses(database, clock, structures),
-        progress=ProgressReads(database, clock, structures, ingest),
+        learning=LearnerCourses(clock, structures),
+        progress=ProgressReads(clock, structures),
         assessments=Assessments(clock, new_id, audit),
         messaging=Messaging(clock, new_id),
         tutorials=Tutorials(clock, audit),

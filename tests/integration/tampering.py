@@ -93,9 +93,9 @@ async def play(world: World) -> Played:
     )
     leaving: tuple[Observation, ...] = (event("leaving", ActivityType.COURSE_VIEW, None),)
     for name, observations in (("finisher", finishing), ("beginner", beginning), ("leaver", leaving)):
-        (verdicts,) = await world.services.tracking.record([Report(ids[name], NOON, observations)], NOON)
+        (verdicts,) = await world.write(world.services.tracking.record, [Report(ids[name], NOON, observations)], NOON)
         assert {verdict.outcome.value for verdict in verdicts} == {"accepted"}
-    await world.services.enrollments.leave(ids["leaver"], course.id)
+    await world.write(world.services.enrollments.leave, ids["leaver"], course.id)
     return Played(world, course, ids)
 
 

@@ -34,7 +34,7 @@ class Classroom:
         self._staff = Caller(course.owner_id, Role.INSTRUCTOR)
 
     async def change(self, edit: Callable[[CourseTree], NewCourse]) -> None:
-        self.course = await self.world.services.course_editing.change(self._staff, self.course.id, edit)
+        self.course = await self.world.write(self.world.services.course_editing.change, self._staff, self.course.id, edit)
 
     async def change_units(self, units: Sequence[NewUnit]) -> None:
         """Leave these units in the first module, and nothing else in the course."""
@@ -43,7 +43,7 @@ class Classroom:
 
     async def record(self, *events: Event, learner: User | None = None) -> list[Outcome]:
         report = Report((learner or self.learner).id, self.world.clock(), events)
-        ((*verdicts,),) = await self.world.services.tracking.record([report], self.world.clock())
+        ((*verdicts,),) = await self.world.write(self.world.services.tracking.record, [report], self.world.clock())
         return [verdict.outcome for verdict in verdicts]
 
     def view(self, unit: int, name: str = "") -> Event:
@@ -69,7 +69,7 @@ async def classroom(world: World, *completions: Completion) -> Classroom:
     """Make one with a required unit for each rule, in one module."""
     modules = (NewModule("Only", units=tuple(NewUnit(f"Unit {i}", completion=each) for i, each in enumerate(completions))),)
     owner = await world.user(Role.INSTRUCTOR)
-    course = await world.services.course_editing.create(NewCourse("Course", modules=modules), owner_id=owner.id)
+    course = await world.write(world.services.course_editing.create, NewCourse("Course", modules=modules), owner_id=owner.id)
     return Classroom(world, course, await world.learner(course))
 
 
@@ -88,7 +88,8 @@ async def test_a_retired_unit_keeps_its_history_and_no_longer_counts(world: Worl
 
 
 async def test_a_retired_module_keeps_its_history_and_no_longer_counts(world: World) -> None:
-    course = await world.services.course_editing.create(
+    course = await world.write(
+        world.services.course_editing.create,
         NewCourse(
             "Course",
             modules=tuple(NewModule(title, units=(NewUnit(f"{title} unit", completion=VIEWED),)) for title in ("A", "B")),
@@ -103,7 +104,7 @@ async def test_a_retired_module_keeps_its_history_and_no_longer_counts(world: Wo
 
     assert await room.standing() == (0, "IN_PROGRESS")
     assert (await world.rows(_events), await world.rows(_units)) == history
-    (progress,), _ = await world.services.learning.progress(room.learner.id, page=1, limit=10)
+    (progress,), _ = await world.read(world.services.learning.progress, room.learner.id, page=1, limit=10)
     assert progress.completed_modules == []
     assert await differences(world) == []
 
@@ -198,12 +199,12 @@ async def test_a_changed_rule_is_applied_to_what_was_recorded(world: World) -> N
 async def test_someone_who_left_is_counted_anew_too_and_comes_back_to_it(world: World) -> None:
     room = await classroom(world, VIEWED, VIEWED)
     await room.record(room.view(0))
-    await world.services.enrollments.leave(room.learner.id, room.course.id)
+    await world.write(world.services.enrollments.leave, room.learner.id, room.course.id)
 
     await room.change_units([kept(room.course.units[0])])
     assert await room.standing() == (10_000, "DROPPED")
     assert await differences(world) == []
-    await world.services.enrollments.enroll(room.learner.id, room.course.id)
+    await world.write(world.services.enrollments.enroll, room.learner.id, room.course.id)
 
     assert await room.standing() == (10_000, "COMPLETED")
     assert await differences(world) == []
@@ -392,7 +393,7 @@ class Played:
     async def _move(self, learner: int) -> None:
         is_here, services = self.expected.is_here[learner], self.room.world.services.enrollments
         move: Any = services.leave if is_here else services.enroll
-        await move(self.learners[learner].id, self.room.course.id)
+        await self.room.world.write(move, self.learners[learner].id, self.room.course.id)
         self.expected.is_here[learner] = not is_here
 
     async def _do(self, did: Did) -> None:

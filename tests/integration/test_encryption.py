@@ -78,8 +78,10 @@ async def live_through(client: httpx.AsyncClient, world: World) -> dict[str, Any
         await ask(client, "POST", "/learner/auth/login", {"email": email, "password": "wrong"})
     bearer = {"Authorization": f"Bearer {token}"}
     tutor = await world.user(Role.INSTRUCTOR)
-    course = await world.services.course_editing.create(
-        NewCourse("Improbability", assessments=(NewAssessment("Essay", max_grade=10),)), owner_id=tutor.id
+    course = await world.write(
+        world.services.course_editing.create,
+        NewCourse("Improbability", assessments=(NewAssessment("Essay", max_grade=10),)),
+        owner_id=tutor.id,
     )
     await ask(client, "POST", f"/courses/{course.id}/enroll", None, **bearer)
     written = {"receiverId": str(tutor.id), "message": PERSONAL["message"]}

@@ -176,12 +176,12 @@ async def test_a_failure_after_the_effect_undoes_it_and_the_key(world: World, cl
     learner = await world.user()
     transactions, told = Transactions(world.database, Idempotency(clock, secret_key="key")), await world.rows(_feed)
 
-    async def enroll(_tx: WriteTransaction) -> StoredResponse:
-        enrollment = await world.services.enrollments.enroll(learner.id, course.id)
+    async def enroll(tx: WriteTransaction) -> StoredResponse:
+        enrollment = await world.services.enrollments.enroll(tx, learner.id, course.id)
         return StoredResponse(201, enrollment.status)
 
-    async def fail(_tx: WriteTransaction) -> StoredResponse:
-        await enroll(_tx)
+    async def fail(tx: WriteTransaction) -> StoredResponse:
+        await enroll(tx)
         raise PowerCut
 
     with pytest.raises(PowerCut):
@@ -201,14 +201,14 @@ async def test_a_request_that_is_cut_off_leaves_the_key_free(world: World, clock
     course, learner = await world.course(), await world.user()
     transactions, has_enrolled = Transactions(world.database, Idempotency(clock, secret_key="key")), asyncio.Event()
 
-    async def enroll_and_hang(_tx: WriteTransaction) -> StoredResponse:
-        await world.services.enrollments.enroll(learner.id, course.id)
+    async def enroll_and_hang(tx: WriteTransaction) -> StoredResponse:
+        await world.services.enrollments.enroll(tx, learner.id, course.id)
         has_enrolled.set()
         await asyncio.sleep(60)
         return StoredResponse(201, "")
 
-    async def enroll(_tx: WriteTransaction) -> StoredResponse:
-        await world.services.enrollments.enroll(learner.id, course.id)
+    async def enroll(tx: WriteTransaction) -> StoredResponse:
+        await world.services.enrollments.enroll(tx, learner.id, course.id)
         return StoredResponse(201, "")
 
     hanging = asyncio.create_task(transactions.once(RequestKey(learner.id, "k", "request"), enroll_and_hang))

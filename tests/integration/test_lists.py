@@ -26,7 +26,7 @@ class School:
         self.tutor = Caller(0, Role.INSTRUCTOR)
 
     async def grow(self, courses: int, learners: int) -> None:
-        services = self.world.services
+        world, services = self.world, self.world.services
         if not self.tutor.user_id:
             self.tutor = Caller((await self.world.user(Role.INSTRUCTOR)).id, Role.INSTRUCTOR)
         for _ in range(courses):
@@ -36,13 +36,13 @@ class School:
                 assessments=(NewAssessment("Task"),),
                 prerequisites=(),
             )
-            self.courses.append(await services.course_editing.create_for(self.tutor, new))
+            self.courses.append(await world.write(services.course_editing.create_for, self.tutor, new))
         for _ in range(learners):
             self.learners.append(Caller((await self.world.user()).id, Role.PARTICIPANT))
         for learner in self.learners:
             for course in self.courses:
-                if await services.enrollments.find(learner.user_id, course.id) is None:
-                    await services.enrollments.enroll(learner.user_id, course.id)
+                if await world.read(services.enrollments.find, learner.user_id, course.id) is None:
+                    await world.write(services.enrollments.enroll, learner.user_id, course.id)
         first, *others = self.learners
         for learner in others:
             self.world.clock.advance(seconds=1)
@@ -63,13 +63,14 @@ class School:
             return found.courses, found.total
 
         async def progress(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            return await LearnerCourses(on(database), world.clock, CourseStructures()).progress(
-                first.user_id, page=page, limit=limit
-            )
+            async with database.read() as tx:
+                learning = LearnerCourses(world.clock, CourseStructures())
+                return await learning.progress(tx, first.user_id, page=page, limit=limit)
 
         async def learners(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
-            learning = LearnerCourses(on(database), world.clock, CourseStructures())
-            return await learning.list_enrollments(self.tutor, self.courses[0].id, page=page, limit=limit)
+            learning = LearnerCourses(world.clock, CourseStructures())
+            async with database.read() as tx:
+                return await learning.list_enrollments(tx, self.tutor, self.courses[0].id, page=page, limit=limit)
 
         async def submissions(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             task = self.courses[0].assessments[0].id
@@ -140,7 +141,7 @@ async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
     await school.grow(1, 1)
     world, courses = school.world, school.world.services.courses
     special = NewCourse("Ärger 50%_off", subject="Größe", level="Hard", is_published=False, description="About x\\y")
-    hidden = await world.services.course_editing.create_for(school.tutor, special)
+    hidden = await world.write(world.services.course_editing.create_for, school.tutor, special)
 
     async def found(caller: Caller | None, **given: Any) -> list[int]:
         page = await world.read(courses.search, caller, CourseSearch(**given), page=1, limit=10)

@@ -171,13 +171,13 @@ async def test_staff_follows_a_course_and_hears_no_more_after_unsubscribing(
     async with live(urls[0], world, tutor) as socket:
         assert await follow(socket, "course:1") == 2
         newcomer = await world.user()
-        await world.services.enrollments.enroll(newcomer.id, 1)
+        await world.write(world.services.enrollments.enroll, newcomer.id, 1)
         told = await heard(socket)
         assert (told["type"], told["seq"], told["data"]["learnerId"]) == ("enrollment.updated", 3, str(newcomer.id))
 
         await say(socket, type="unsubscribe", topic="course:1")
         assert await heard(socket) == {"type": "unsubscribed", "topic": "course:1"}
-        await world.services.enrollments.leave(bob.id, 1)
+        await world.write(world.services.enrollments.leave, bob.id, 1)
         with pytest.raises(TimeoutError):
             await heard(socket, seconds=4)
 

@@ -96,7 +96,7 @@ class Stage:
         learners = [(await self.world.user()).id for _ in range(LEARNERS)]
         for learner in learners:
             for course in self.courses:
-                await self.world.services.enrollments.enroll(learner, course.id)
+                await self.world.write(self.world.services.enrollments.enroll, learner, course.id)
         return learners
 
     async def record(self, learners: Sequence[int], groups: Sequence[Sequence[Sent]]) -> None:
@@ -106,7 +106,7 @@ class Stage:
             for sent in group:
                 parts[sent.learner].append(sent)
             reports = [self._report(learners[number], part) for number, part in parts.items()]
-            for verdicts in await self.world.services.tracking.record(reports, self.world.clock()):
+            for verdicts in await self.world.write(self.world.services.tracking.record, reports, self.world.clock()):
                 assert {verdict.outcome for verdict in verdicts} <= {Outcome.ACCEPTED, Outcome.DUPLICATE}
 
     async def declare(self, learners: Sequence[int], declarations: Sequence[Declared]) -> None:
@@ -117,7 +117,7 @@ class Stage:
             callers = (None, *(course.owner_id for course in self.courses))
             received_at = self.world.clock() - each.seconds_ago * 1000
             report = Report(learners[each.learner], received_at, (update,), caller_id=callers[each.caller])
-            ((verdict,),) = await self.world.services.tracking.record([report], self.world.clock())
+            ((verdict,),) = await self.world.write(self.world.services.tracking.record, [report], self.world.clock())
             assert verdict.outcome is Outcome.ACCEPTED
 
     async def edit(self, edit: Edit) -> None:
@@ -132,8 +132,11 @@ class Stage:
             NewModule(module.title, units=(*new, *(NewUnit("New", completion=rule) for rule in edit.added)), id=module.id),
         )
         staff = Caller(self.courses[edit.course].owner_id, Role.INSTRUCTOR)
-        self.courses[edit.course] = await self.world.services.course_editing.change(
-            staff, self.courses[edit.course].id, lambda tree: as_it_is(tree, modules=modules, title=edit.title)
+        self.courses[edit.course] = await self.world.write(
+            self.world.services.course_editing.change,
+            staff,
+            self.courses[edit.course].id,
+            lambda tree: as_it_is(tree, modules=modules, title=edit.title),
         )
         unit_ids += [unit.id for unit in self.courses[edit.course].units if unit.id not in unit_ids]
 

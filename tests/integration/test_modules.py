@@ -30,13 +30,17 @@ class Class:
 
     async def open(self, **given: Any) -> CourseTree:
         self.tutor = Caller((await self.world.user(Role.INSTRUCTOR)).id, Role.INSTRUCTOR)
-        tree = await self.world.services.course_editing.create_for(self.tutor, NewCourse("Course", MODULES, **given))
+        tree = await self.world.write(
+            self.world.services.course_editing.create_for, self.tutor, NewCourse("Course", MODULES, **given)
+        )
         self.learner = Caller((await self.world.learner(tree)).id, Role.PARTICIPANT)
         return tree
 
     async def finish(self, tree: CourseTree, module: int) -> tuple[list[int], int, str]:
         """Declare a module done; give the places of completed modules, the percent and the status."""
-        moved = await self.world.services.learning.complete_module(self.learner, tree.id, tree.modules[module].id)
+        moved = await self.world.write(
+            self.world.services.learning.complete_module, self.learner, tree.id, tree.modules[module].id
+        )
         places = {each.id: place for place, each in enumerate(tree.modules)}
         return [places[each] for each in moved.completed_modules], moved.percent, moved.status.value
 
@@ -46,10 +50,10 @@ class Class:
         def edit(stored: CourseTree) -> NewCourse:
             return msgspec.structs.replace(stored.course, modules=modules, **given)
 
-        return await self.world.services.course_editing.change(self.tutor, tree.id, edit)
+        return await self.world.write(self.world.services.course_editing.change, self.tutor, tree.id, edit)
 
     async def standing(self, tree: CourseTree) -> tuple[int, str]:
-        found = await self.world.services.enrollments.find(self.learner.user_id, tree.id)
+        found = await self.world.read(self.world.services.enrollments.find, self.learner.user_id, tree.id)
         assert found is not None
         return found.percent, found.status.value
 
@@ -102,7 +106,9 @@ async def test_an_event_goes_through_a_lock_and_what_has_begun_is_not_locked(roo
     last = tree.units[-1]
     event = Event("e", ActivityType.UNIT_VIEW, tree.id, unit_id=last.id)
     now = room.world.clock()
-    ((verdict,),) = await room.world.services.tracking.record([Report(room.learner.user_id, now, (event,))], now)
+    ((verdict,),) = await room.world.write(
+        room.world.services.tracking.record, [Report(room.learner.user_id, now, (event,))], now
+    )
 
     assert verdict.outcome.value == "accepted"
     assert (await room.finish(tree, 2))[0] == [2]
@@ -115,11 +121,11 @@ async def test_what_is_not_there_or_not_ones_own_is_refused(room: Class) -> None
     other = await room.world.course()
 
     with pytest.raises(Forbidden, match="not enrolled"):
-        await learning.complete_module(stranger, tree.id, tree.modules[0].id)
+        await room.world.write(learning.complete_module, stranger, tree.id, tree.modules[0].id)
     with pytest.raises(NotFound) as no_module:
-        await learning.complete_module(room.learner, tree.id, other.modules[0].id)
+        await room.world.write(learning.complete_module, room.learner, tree.id, other.modules[0].id)
     with pytest.raises(NotFound) as no_course:
-        await learning.complete_module(room.learner, 999, tree.modules[0].id)
+        await room.world.write(learning.complete_module, room.learner, 999, tree.modules[0].id)
 
     assert (no_module.value.kind, no_course.value.kind) == ("MODULE_NOT_FOUND", "COURSE_NOT_FOUND")
 
@@ -153,7 +159,7 @@ async def test_another_rule_counts_what_was_done_anew(room: Class) -> None:
     tree = await room.open()
     event = Event("e", ActivityType.UNIT_VIEW, tree.id, unit_id=tree.units[1].id, duration_seconds=30)
     now = room.world.clock()
-    await room.world.services.tracking.record([Report(room.learner.user_id, now, (event,))], now)
+    await room.world.write(room.world.services.tracking.record, [Report(room.learner.user_id, now, (event,))], now)
     assert await room.standing(tree) == (1_666, "IN_PROGRESS")
 
     everything = ("One", "Two", "Extra", "Three")
@@ -164,7 +170,9 @@ async def test_another_rule_counts_what_was_done_anew(room: Class) -> None:
     await room.change(tree, *kept(tree, *everything, rule=Completion(Rule.MANUAL)))
     assert await room.standing(tree) == (3_333, "IN_PROGRESS"), "what was completed stays so"
 
-    ((again,),) = await room.world.services.tracking.record([Report(room.learner.user_id, now, (event,))], now)
+    ((again,),) = await room.world.write(
+        room.world.services.tracking.record, [Report(room.learner.user_id, now, (event,))], now
+    )
     assert again.outcome.value == "duplicate"
     assert await differences(room.world) == []
 
@@ -173,7 +181,7 @@ async def test_seats_that_are_added_go_to_those_who_wait_in_their_order(room: Cl
     tree = await room.open(capacity=1)
     waiting = [(await room.world.user()).id for _ in range(3)]
     for user_id in waiting:
-        await room.world.services.enrollments.enroll_or_wait(user_id, tree.id)
+        await room.world.write(room.world.services.enrollments.enroll_or_wait, user_id, tree.id)
     with pytest.raises(Conflict) as too_small:
         await room.change(tree, *kept(tree, "One"), capacity=0)
     assert too_small.value.kind == "CAPACITY_TOO_SMALL"
@@ -181,7 +189,7 @@ async def test_seats_that_are_added_go_to_those_who_wait_in_their_order(room: Cl
     changed = await room.change(tree, *kept(tree, "One"), capacity=3)
 
     assert changed.seats_taken == 3
-    found = [await room.world.services.enrollments.find(user_id, tree.id) for user_id in waiting]
+    found = [await room.world.read(room.world.services.enrollments.find, user_id, tree.id) for user_id in waiting]
     assert [enrollment is not None for enrollment in found] == [True, True, False]
     assert await differences(room.world) == []
 
@@ -190,24 +198,27 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
     tree = await room.open(capacity=2, access_days=10)
     services, world = room.world.services, room.world
     finisher, waiting = await world.learner(tree), await world.user()
-    await services.enrollments.enroll_or_wait(waiting.id, tree.id)
+    await world.write(services.enrollments.enroll_or_wait, waiting.id, tree.id)
     for module in tree.modules:
-        await services.learning.complete_module(Caller(finisher.id, Role.PARTICIPANT), tree.id, module.id)
+        await world.write(services.learning.complete_module, Caller(finisher.id, Role.PARTICIPANT), tree.id, module.id)
     world.clock.advance(seconds=10 * 86_400 - 1)
-    assert await services.enrollments.expire() == 0
+    assert await services.enrollments.expire(world.database) == 0
 
     world.clock.advance(seconds=1)
     event = Event("late", ActivityType.UNIT_VIEW, tree.id)
-    ((late,),) = await services.tracking.record([Report(room.learner.user_id, world.clock(), (event,))], world.clock())
+    ((late,),) = await world.write(
+        services.tracking.record, [Report(room.learner.user_id, world.clock(), (event,))], world.clock()
+    )
     assert late.refusal is Refusal.FORBIDDEN, "also before the enrollment is expired"
     with pytest.raises(Conflict, match="no longer has access"):
-        await services.enrollments.enroll(room.learner.user_id, tree.id)
+        await world.write(services.enrollments.enroll, room.learner.user_id, tree.id)
     with pytest.raises(NotFound):
-        await services.enrollments.leave(room.learner.user_id, tree.id)
-    assert await services.enrollments.expire() == 1
+        await world.write(services.enrollments.leave, room.learner.user_id, tree.id)
+    assert await services.enrollments.expire(world.database) == 1
 
     statuses = [
-        await services.enrollments.find(user_id, tree.id) for user_id in (room.learner.user_id, finisher.id, waiting.id)
+        await world.read(services.enrollments.find, user_id, tree.id)
+        for user_id in (room.learner.user_id, finisher.id, waiting.id)
     ]
     assert [each.status if each else None for each in statuses] == [
         EnrollmentStatus.EXPIRED,
@@ -219,7 +230,9 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
 
 async def test_a_course_does_not_come_before_itself(room: Class) -> None:
     first = await room.open()
-    second = await room.world.services.course_editing.create_for(room.tutor, NewCourse("Second", prerequisites=(first.id,)))
+    second = await room.world.write(
+        room.world.services.course_editing.create_for, room.tutor, NewCourse("Second", prerequisites=(first.id,))
+    )
 
     for course, wanted in ((first, second.id), (first, first.id), (second, 999)):
         with pytest.raises(Exception, match="not valid") as refused:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import cast
 
 import msgspec
 import pytest
@@ -17,19 +16,17 @@ from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.evidence import decode_evidence
 from headway.courses.model import CourseTree, NewCourse
 from headway.courses.structure import CourseStructures
-from headway.db.database import Database
+from headway.db.database import ReadTransaction
 from headway.enrollments.model import Order, Sort
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND
-from headway.learning.ingest import Ingest
 from headway.learning.model import ActivityType, Event, Observation, Report, Update
 from headway.learning.reads import ProgressReads
 from headway.learning.tables import unit_progress
 from headway.learning.unit_progress import UnitStatus
 from headway.settings import Settings
-from headway.telemetry import Metrics
 from tests.counted import CountedDatabase
 from tests.integration.course_edits import as_it_is
 from tests.integration.rush import Request, a_world, differences, running, rush
@@ -39,16 +36,8 @@ MANUAL = Completion(Rule.MANUAL)
 SEED = 20_261_121
 
 
-def room_on(database: Database, world: World) -> ProgressReads:
-    ingest = Ingest(
-        world.services.tracking,
-        database=world.database,
-        clock=world.clock,
-        capacity=100,
-        group_weight=100,
-        metrics=Metrics(),
-    )
-    return ProgressReads(database, world.clock, CourseStructures(), ingest)
+def reads_of(world: World) -> ProgressReads:
+    return ProgressReads(world.clock, CourseStructures())
 
 
 async def test_updates_of_a_learner_by_several_contracts_at_once_are_all_kept(settings: Settings, tmp_path: Path) -> None:
@@ -109,9 +98,9 @@ async def test_every_figure_is_what_the_rows_say(world: World) -> None:
     for _ in range(25):
         await _live_through(world, course, await world.learner(course), owner, chance)
         world.clock.advance(seconds=chance.uniform(0, 0.6) * DAY / SECOND)
-    await world.services.course_editing.change(owner, course.id, _with_a_lower_threshold)
+    await world.write(world.services.course_editing.change, owner, course.id, _with_a_lower_threshold)
 
-    found = await room_on(world.database, world).analytics(course.id)
+    found = await world.read(reads_of(world).analytics, course.id)
 
     names = ("status", "percent", "enrolled_at", "completed_at", "last_activity_at")
     rows = await world.rows(select(*(enrollments.c[name] for name in names)))
@@ -151,20 +140,20 @@ async def _live_through(world: World, course: CourseTree, learner: User, owner: 
             duration_seconds=chance.choice([None, 45, 300]),
         )
         observation: Observation = event if chance.random() < 0.5 else update
-        await services.tracking.record([Report(learner.id, now, (observation,))], now)
+        await world.write(services.tracking.record, [Report(learner.id, now, (observation,))], now)
     match chance.randint(0, 5):
         case 0:
-            await services.enrollments.leave(learner.id, course.id)
+            await world.write(services.enrollments.leave, learner.id, course.id)
         case 1:
-            await services.enrollments.leave(learner.id, course.id)
-            await services.enrollments.enroll(learner.id, course.id)
+            await world.write(services.enrollments.leave, learner.id, course.id)
+            await world.write(services.enrollments.enroll, learner.id, course.id)
         case 2 | 3:
             caller = Caller(learner.id, Role.PARTICIPANT)
-            await services.learning.complete_module(caller, course.id, course.modules[0].id)
+            await world.write(services.learning.complete_module, caller, course.id, course.modules[0].id)
             if chance.random() < 0.5:
-                await services.enrollments.set_status(owner, course.id, learner.id, EnrollmentStatus.CERTIFIED)
+                await world.write(services.enrollments.set_status, owner, course.id, learner.id, EnrollmentStatus.CERTIFIED)
         case 4:
-            await services.enrollments.set_status(owner, course.id, learner.id, EnrollmentStatus.EXPIRED)
+            await world.write(services.enrollments.set_status, owner, course.id, learner.id, EnrollmentStatus.EXPIRED)
 
 
 def _with_a_lower_threshold(stored: CourseTree) -> NewCourse:
@@ -187,7 +176,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_learners(world: W
             learner = await world.learner(course)
             ids.append(learner.id)
             update = Update(course.id, course.units[number % 2].id, percent=10_000 * (number % 3 > 0))
-            await world.services.tracking.record([Report(learner.id, world.clock.now, (update,))], world.clock.now)
+            await world.write(world.services.tracking.record, [Report(learner.id, world.clock.now, (update,))], world.clock.now)
         counts.append(await _statements(world, course, owner, ids))
 
     assert counts[0] == counts[1]
@@ -197,9 +186,10 @@ async def test_the_number_of_statements_does_not_grow_with_the_learners(world: W
 async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequence[int]) -> dict[str, int]:
     counts: dict[str, int] = {}
 
-    async def count(name: str, call: Callable[[ProgressReads], Awaitable[object]]) -> None:
+    async def count(name: str, call: Callable[[ProgressReads, ReadTransaction], Awaitable[object]]) -> None:
         counted = CountedDatabase(world.database)
-        await call(room_on(cast("Database", counted), world))
+        async with counted.read() as tx:
+            await call(reads_of(world), tx)
         counts[name] = counted.statements
 
     for sort in Sort:
@@ -209,8 +199,8 @@ async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequ
                 f"{sort} {is_descending}",
                 partial(ProgressReads.list_progress, caller=owner, course_id=course.id, order=order, page=1, limit=100),
             )
-    await count("bulk", lambda room: room.read_some(owner, course.id, ids))
-    await count("analytics", lambda room: room.analytics(course.id))
+    await count("bulk", lambda reads, tx: reads.read_some(tx, owner, course.id, ids))
+    await count("analytics", lambda reads, tx: reads.analytics(tx, course.id))
     return counts
 
 
@@ -223,10 +213,10 @@ async def test_pages_in_any_order_together_are_the_whole_and_nothing_twice(world
         learner = await world.learner(course)
         for unit in course.units[: chance.randint(0, 3)]:
             update = Update(course.id, unit.id, percent=chance.choice([3_000, 10_000]))
-            await world.services.tracking.record([Report(learner.id, world.clock.now, (update,))], world.clock.now)
+            await world.write(world.services.tracking.record, [Report(learner.id, world.clock.now, (update,))], world.clock.now)
         if chance.random() < 0.2:
-            await world.services.enrollments.leave(learner.id, course.id)
-    room = room_on(world.database, world)
+            await world.write(world.services.enrollments.leave, learner.id, course.id)
+    reads = reads_of(world)
     stored = await world.rows(
         select(*(enrollments.c[n] for n in ("user_id", "status", "percent", "enrolled_at", "completed_at")))
     )
@@ -241,7 +231,8 @@ async def test_pages_in_any_order_together_are_the_whole_and_nothing_twice(world
                 expected += sorted(undated, reverse=is_descending)
                 found: list[int] = []
                 for page in range(1, 8):
-                    got = await room.list_progress(owner, course.id, Order(statuses, sort, is_descending), page=page, limit=4)
+                    order = Order(statuses, sort, is_descending)
+                    got = await world.read(reads.list_progress, owner, course.id, order, page=page, limit=4)
                     assert got.total == len(chosen)
                     found += [each.enrollment.user_id for each in got.learners if each.enrollment]
                 assert found == expected

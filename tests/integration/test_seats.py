@@ -51,7 +51,9 @@ async def full_course(world: World, *, seats: int, waiting: int, **given: Any) -
     holders = [await world.learner(course) for _ in range(seats)]
     waiters = [await world.user() for _ in range(waiting)]
     for position, waiter in enumerate(waiters, 1):
-        assert await world.services.enrollments.enroll_or_wait(waiter.id, course.id) == Waiting(waiter.id, course.id, position)
+        assert await world.write(world.services.enrollments.enroll_or_wait, waiter.id, course.id) == Waiting(
+            waiter.id, course.id, position
+        )
     return course, holders, waiters
 
 
@@ -174,7 +176,9 @@ async def test_a_course_without_limit_seats_everyone_who_waits(world: World, wai
     course, _, waiters = await full_course(world, seats=1, waiting=waiting)
     caller = Caller(course.owner_id, (await owner_of(world, course)).role)
 
-    changed = await world.services.course_editing.change(caller, course.id, lambda stored: as_it_is(stored, capacity=None))
+    changed = await world.write(
+        world.services.course_editing.change, caller, course.id, lambda stored: as_it_is(stored, capacity=None)
+    )
 
     assert changed.seats_taken == 1 + len(waiters)
     assert await in_line(world) == []
@@ -184,10 +188,10 @@ async def test_a_course_without_limit_seats_everyone_who_waits(world: World, wai
 async def test_an_expired_seat_goes_to_the_first_in_line(world: World, clock: FakeClock) -> None:
     _, holders, waiters = await full_course(world, seats=2, waiting=3, access_days=30)
     clock.now += 30 * DAY - 1
-    assert await world.services.enrollments.expire() == 0
+    assert await world.services.enrollments.expire(world.database) == 0
     clock.now += 1
 
-    assert await world.services.enrollments.expire() == 2
+    assert await world.services.enrollments.expire(world.database) == 2
 
     assert dict(await world.rows(_status_counts)) == {
         **dict.fromkeys(ids(holders), "EXPIRED"),
@@ -196,10 +200,10 @@ async def test_an_expired_seat_goes_to_the_first_in_line(world: World, clock: Fa
     assert await in_line(world) == [waiters[2].id]
     assert await world.rows(_glance) == [(2, 2, 2, 1)]
     # The days of those who moved up count from then.
-    assert await world.services.enrollments.expire() == 0
+    assert await world.services.enrollments.expire(world.database) == 0
     assert await differences(world) == []
     clock.now += 30 * DAY
-    assert await world.services.enrollments.expire() == 2
+    assert await world.services.enrollments.expire(world.database) == 2
     assert await seated(world) == {waiters[2].id}
 
 
@@ -208,7 +212,7 @@ async def test_expiring_in_two_places_at_once_frees_each_seat_once(world: World,
     clock.now += DAY
     async with a_world(settings) as other:
         other.clock.now = clock.now
-        await asyncio.gather(*(each.services.enrollments.expire() for each in (world, other, world, other)))
+        await asyncio.gather(*(each.services.enrollments.expire(each.database) for each in (world, other, world, other)))
 
     assert await seated(world) == set(ids(waiters[:10]))
     assert await in_line(world) == ids(waiters[10:])
@@ -229,7 +233,7 @@ async def test_activity_after_the_days_of_access_is_refused_and_what_was_recorde
     bearer = world.bearer(learner)
 
     unswept = await client.post(TRACK, json=late, headers=bearer)
-    assert await world.services.enrollments.expire() == 1
+    assert await world.services.enrollments.expire(world.database) == 1
     swept = await client.post(TRACK, json=late, headers=bearer)
     repeated = await client.post(TRACK, json=viewed, headers=bearer)
     again = await client.post(f"/api/v1/courses/{course.id}/enroll", headers=bearer)
@@ -251,10 +255,10 @@ async def test_whoever_completed_the_course_keeps_access_and_seat(
     learner, waiter = await world.learner(course), await world.user()
     viewed = {"event_id": "first", "activity_type": "unit_view", "course_id": course.id, "unit_id": course.units[0].id}
     assert (await client.post(TRACK, json=viewed, headers=world.bearer(learner))).status_code < 300
-    await world.services.enrollments.enroll_or_wait(waiter.id, course.id)
+    await world.write(world.services.enrollments.enroll_or_wait, waiter.id, course.id)
     clock.now += 400 * DAY
 
-    assert await world.services.enrollments.expire() == 0
+    assert await world.services.enrollments.expire(world.database) == 0
     later = await client.post(TRACK, json={**viewed, "event_id": "second"}, headers=world.bearer(learner))
 
     assert later.status_code < 300

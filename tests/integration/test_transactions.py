@@ -10,8 +10,8 @@ from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
 from headway.db.database import WriteTransaction
 from headway.identity import Caller
-from headway.learning.ingest import Ingest
 from headway.learning.model import ActivityType, Event, Report
+from headway.learning.recording import Ingest
 from headway.telemetry import Metrics
 from tests.integration.log import HERE, draft, log_of
 from tests.world import World

@@ -114,7 +114,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World
         for _ in range(learners):
             user_id = (await world.learner(course)).id
             events = tuple(Event(f"e{n}", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[n % 5].id) for n in range(30))
-            await world.services.tracking.record([Report(user_id, NOON, events)], NOON)
+            await world.write(world.services.tracking.record, [Report(user_id, NOON, events)], NOON)
         counted = CountedDatabase(world.database)
         assert (await Verify(cast("Database", counted), make_checks()).run()).differences == []
         counts.append(counted.statements)

@@ -24,7 +24,7 @@ async def played(world: World) -> Played:
     course = await world.course((Completion(),), capacity=2)
     first, second = await world.learner(course), await world.learner(course)
     third = await world.user()
-    assert isinstance(await world.services.enrollments.enroll_or_wait(third.id, course.id), Waiting)
+    assert isinstance(await world.write(world.services.enrollments.enroll_or_wait, third.id, course.id), Waiting)
     for text in ("one", "two", "three"):
         await world.write(world.services.messaging.send, first.id, second.id, text)
     await world.write(world.services.messaging.send, second.id, first.id, "back")

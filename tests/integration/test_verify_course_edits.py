@@ -30,11 +30,11 @@ class EditedCourse:
 
     async def act(self, unit_id: int, activity: ActivityType) -> None:
         event = Event(f"{activity} {unit_id}", activity, self.course.id, unit_id=unit_id)
-        await self.world.services.tracking.record([Report(self.learner, NOON, (event,))], NOON)
+        await self.world.write(self.world.services.tracking.record, [Report(self.learner, NOON, (event,))], NOON)
 
     async def declare(self, unit_id: int, **declared: Any) -> None:
         declaration = ProgressUpdate(self.course.id, unit_id, **declared)
-        await self.world.services.tracking.record([Report(self.learner, NOON, (declaration,))], NOON)
+        await self.world.write(self.world.services.tracking.record, [Report(self.learner, NOON, (declaration,))], NOON)
 
     async def fake(self, unit_id: int, **values: Any) -> None:
         row = and_(unit_progress.c.user_id == self.learner, unit_progress.c.unit_id == unit_id)
@@ -56,8 +56,11 @@ class EditedCourse:
         new = tuple(unit if isinstance(unit, NewUnit) else kept(unit) for unit in units)
         modules = (NewModule(module.title, units=new, id=module.id),)
         staff = Caller(self.course.owner_id, Role.INSTRUCTOR)
-        await self.world.services.course_editing.change(
-            staff, self.course.id, lambda tree: as_it_is(tree, modules=modules, **changed)
+        await self.world.write(
+            self.world.services.course_editing.change,
+            staff,
+            self.course.id,
+            lambda tree: as_it_is(tree, modules=modules, **changed),
         )
 
     async def named(self) -> list[str]:
@@ -70,7 +73,7 @@ async def edited_course(world: World) -> EditedCourse:
     units = (NewUnit("Required", completion=VIEWED), NewUnit("Optional", completion=VIEWED, is_required=False))
     owner = await world.user(Role.INSTRUCTOR)
     course = NewCourse("Course", modules=(NewModule("Only", units=units),))
-    tree = await world.services.course_editing.create(course, owner_id=owner.id)
+    tree = await world.write(world.services.course_editing.create, course, owner_id=owner.id)
     return EditedCourse(world, tree, (await world.learner(tree)).id)
 
 

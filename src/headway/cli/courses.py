@@ -28,10 +28,10 @@ async def import_course(file: Path, **flags: Any) -> None:
     Prints the course as stored, with all ids.
     """
     new_course, owner = course_file.read(file)
-    async with open_services(load_settings(**flags)) as services:
-        async with services.database.read() as tx:
-            owner_id = (await services.accounts.find_by_email(tx, owner)).id
-        print_json(mapping.course(await services.course_editing.create(new_course, owner_id=owner_id)))
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        owner_id = (await services.accounts.find_by_email(tx, owner)).id
+        created = await services.course_editing.create(tx, new_course, owner_id=owner_id)
+    print_json(mapping.course(created))
 
 
 @course.command("enroll")
@@ -44,10 +44,9 @@ async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
 
     The same rules as over HTTP apply. Prints the enrollment.
     """
-    async with open_services(load_settings(**flags)) as services:
-        async with services.database.read() as tx:
-            await services.accounts.find(tx, user_id)
-        made = await services.enrollments.enroll(user_id, course_id)
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        await services.accounts.find(tx, user_id)
+        made = await services.enrollments.enroll(tx, user_id, course_id)
     print_json(
         {"user_id": user_id, "course_id": course_id, "status": made.status, "enrolled_at": instants.iso(made.enrolled_at)}
     )

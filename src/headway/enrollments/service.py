@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
-from headway.db.database import Database, WriteTransaction
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments import feed_entries
 from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
@@ -39,50 +39,54 @@ class Waiting(NamedTuple):
 class Enrollments:
     """Places of learners in courses."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def enroll(self, user_id: int, course_id: int, *, at: Instant | None = None) -> Enrollment:
+    async def enroll(self, tx: WriteTransaction, user_id: int, course_id: int, *, at: Instant | None = None) -> Enrollment:
         """Take a seat in a course, if it is published, open, its prerequisites completed and a seat free.
 
         Someone who left before resumes what was earned. `at` overrides the date of enrollment and the window, for imports.
         Raises NotFound COURSE_NOT_FOUND, and Conflict COURSE_CLOSED, PREREQUISITE_MISSING, LEARNER_ENROLLMENT_DENIED
         (enrolled already) or COURSE_FULL.
         """
-        enrollment = await self._enroll(user_id, course_id, at=at, may_wait=False)
+        enrollment = await self._enroll(tx, user_id, course_id, at=at, may_wait=False)
         assert isinstance(enrollment, Enrollment)  # noqa: S101 - waiting was not asked for
         return enrollment
 
-    async def enroll_or_wait(self, user_id: int, course_id: int) -> Enrollment | Waiting:
+    async def enroll_or_wait(self, tx: WriteTransaction, user_id: int, course_id: int) -> Enrollment | Waiting:
         """Take a seat, or a place on the waiting list where none is free. Raises as `enroll`, but for COURSE_FULL."""
-        return await self._enroll(user_id, course_id, at=None, may_wait=True)
+        return await self._enroll(tx, user_id, course_id, at=None, may_wait=True)
 
-    async def find(self, user_id: int, course_id: int) -> Enrollment | None:
+    async def find(self, tx: ReadTransaction, user_id: int, course_id: int) -> Enrollment | None:
         """Read an enrollment; None if there is none."""
-        async with self._database.read() as tx:
-            return await enrollments.find(tx, user_id, course_id)
+        return await enrollments.find(tx, user_id, course_id)
 
-    async def leave(self, user_id: int, course_id: int) -> None:
+    async def leave(self, tx: WriteTransaction, user_id: int, course_id: int) -> None:
         """Leave a course, keeping what was earned, or its waiting list.
 
         Raises NotFound ENROLLMENT_NOT_FOUND, Conflict ENROLLMENT_CERTIFIED.
         """
         now = self._clock()
-        async with self._database.write() as tx:
-            terms = await catalogue.lock_terms(tx, course_id)
-            if terms is not None and await waiting_list.remove(tx, course_id, [user_id]):
-                return
-            found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
-            # Whoever could leave after the access ran out could enroll again and have it anew.
-            if terms is None or found is None or not found.is_open(now):
-                raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
-            if found.status is EnrollmentStatus.CERTIFIED:
-                raise Conflict("A certified enrollment cannot be dropped.", code="ENROLLMENT_CERTIFIED")
-            await self._close(tx, course_id, terms, [found], EnrollmentStatus.DROPPED, now)
+        terms = await catalogue.lock_terms(tx, course_id)
+        if terms is not None and await waiting_list.remove(tx, course_id, [user_id]):
+            return
+        found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
+        # Whoever could leave after the access ran out could enroll again and have it anew.
+        if terms is None or found is None or not found.is_open(now):
+            raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
+        if found.status is EnrollmentStatus.CERTIFIED:
+            raise Conflict("A certified enrollment cannot be dropped.", code="ENROLLMENT_CERTIFIED")
+        await self._close(tx, course_id, terms, [found], EnrollmentStatus.DROPPED, now)
 
     async def set_status(
-        self, caller: Caller, course_id: int, user_id: int, status: EnrollmentStatus, *, certificate_url: str | None = None
+        self,
+        tx: WriteTransaction,
+        caller: Caller,
+        course_id: int,
+        user_id: int,
+        status: EnrollmentStatus,
+        *,
+        certificate_url: str | None = None,
     ) -> Enrollment:
         """Certify, expire or drop a learner as staff of the course, along the status machine.
 
@@ -93,28 +97,30 @@ class Enrollments:
         if certificate_url is not None and status is not EnrollmentStatus.CERTIFIED:
             raise Invalid.field("certificate_url", "goes with the status CERTIFIED only")
         now = self._clock()
-        async with self._database.write() as tx:
-            await require_staff(tx, caller, course_id)
-            terms = await catalogue.lock_terms(tx, course_id)
-            found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
-            if terms is None or found is None:
-                raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
-            if status is not found.status and not can_become(found.status, status):
-                message = f"An enrollment that is {found.status} cannot become {status}."
-                raise Conflict(message, code="STATUS_NOT_ALLOWED")
-            if certificate_url is not None:
-                found.certificate_url = certificate_url
-            if status is not found.status or certificate_url is not None:
-                await self._close(tx, course_id, terms, [found], status, now)
+        await require_staff(tx, caller, course_id)
+        terms = await catalogue.lock_terms(tx, course_id)
+        found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
+        if terms is None or found is None:
+            raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
+        if status is not found.status and not can_become(found.status, status):
+            message = f"An enrollment that is {found.status} cannot become {status}."
+            raise Conflict(message, code="STATUS_NOT_ALLOWED")
+        if certificate_url is not None:
+            found.certificate_url = certificate_url
+        if status is not found.status or certificate_url is not None:
+            await self._close(tx, course_id, terms, [found], status, now)
         return found
 
-    async def expire(self) -> int:
-        """Expire some of the enrollments whose days of access are over; return how many."""
+    async def expire(self, database: Database) -> int:
+        """Expire some of the enrollments whose days of access are over; return how many.
+
+        A batch job: it opens a transaction for each course, so that no course is locked while another one is worked on.
+        """
         now = self._clock()
-        async with self._database.read() as tx:
+        async with database.read() as tx:
             due = await enrollments.run_out(tx, now, limit=_EXPIRED_AT_ONCE)
         for course_id in sorted({course_id for _, course_id in due}):
-            async with self._database.write() as tx:
+            async with database.write() as tx:
                 terms = await catalogue.lock_terms(tx, course_id)
                 locked = await enrollments.lock(tx, sorted(key for key in due if key[1] == course_id))
                 still_due = [enrollment for enrollment in locked.values() if enrollment.has_run_out(now)]
@@ -122,24 +128,25 @@ class Enrollments:
                     await self._close(tx, course_id, terms, still_due, EnrollmentStatus.EXPIRED, now)
         return len(due)
 
-    async def _enroll(self, user_id: int, course_id: int, *, at: Instant | None, may_wait: bool) -> Enrollment | Waiting:
+    async def _enroll(
+        self, tx: WriteTransaction, user_id: int, course_id: int, *, at: Instant | None, may_wait: bool
+    ) -> Enrollment | Waiting:
         now = self._clock()
-        async with self._database.write() as tx:
-            terms = await catalogue.lock_terms(tx, course_id)
-            if terms is None or not terms.is_published:
-                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-            if at is None:
-                _check_window(terms, now)
-            await _check_prerequisites(tx, user_id, course_id)
-            _check_not_enrolled((await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id)), now)
-            if terms.free_seats == 0:
-                if not may_wait:
-                    raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
-                return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
-            delta = StatisticsDelta()
-            (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
-            await statistics.write(tx, delta)
-            await feed.publish(tx, feed_entries.enrollment_updated(enrollment, terms.title), now)
+        terms = await catalogue.lock_terms(tx, course_id)
+        if terms is None or not terms.is_published:
+            raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+        if at is None:
+            _check_window(terms, now)
+        await _check_prerequisites(tx, user_id, course_id)
+        _check_not_enrolled((await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id)), now)
+        if terms.free_seats == 0:
+            if not may_wait:
+                raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
+            return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
+        delta = StatisticsDelta()
+        (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
+        await statistics.write(tx, delta)
+        await feed.publish(tx, feed_entries.enrollment_updated(enrollment, terms.title), now)
         return enrollment
 
     async def _close(

@@ -127,7 +127,7 @@ class OuladImport:
         if tree is None:
             async with self._services.database.write() as tx:
                 owner = await self._services.accounts.ensure(tx, role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
-            tree = await self._services.course_editing.create(_new_course(run), owner_id=owner.id)
+                tree = await self._services.course_editing.create(tx, _new_course(run), owner_id=owner.id)
             summary.new_courses += 1
         return tree
 
@@ -140,11 +140,11 @@ class OuladImport:
                 user = await self._services.accounts.ensure(
                     tx, role=Role.PARTICIPANT, name=f"Learner {student}", external_id=f"oulad-{student}"
                 )
+                if await self._services.enrollments.find(tx, user.id, course_id) is None:
+                    enrolled_at = run.day_zero + (registration.registered or 0) * DAY
+                    await self._services.enrollments.enroll(tx, user.id, course_id, at=enrolled_at)
+                    summary.new_learners += 1
             learners[student] = user.id
-            if await self._services.enrollments.find(user.id, course_id) is None:
-                enrolled_at = run.day_zero + (registration.registered or 0) * DAY
-                await self._services.enrollments.enroll(user.id, course_id, at=enrolled_at)
-                summary.new_learners += 1
             summary.learners += 1
             advance(1)
         return learners
@@ -154,7 +154,9 @@ class OuladImport:
     ) -> None:
         now = self._services.clock()
         for group in _groups(_reports(run, tree, learners, now)):
-            for report, verdicts in zip(group, await self._services.tracking.record(group, now), strict=True):
+            async with self._services.database.write() as tx:
+                verdicts_of = await self._services.tracking.record(tx, group, now)
+            for report, verdicts in zip(group, verdicts_of, strict=True):
                 for event, verdict in zip(report.observations, verdicts, strict=True):
                     if verdict.outcome not in {Outcome.ACCEPTED, Outcome.DUPLICATE}:
                         reasons = "; ".join(f"{error.field} {error.message}" for error in verdict.errors)
@@ -167,9 +169,10 @@ class OuladImport:
         for registration in run.registrations:
             if registration.unregistered is not None:
                 user_id = learners[registration.student]
-                found = await self._services.enrollments.find(user_id, course_id)
-                if found is not None and found.status in OPEN:
-                    await self._services.enrollments.leave(user_id, course_id)
+                async with self._services.database.write() as tx:
+                    found = await self._services.enrollments.find(tx, user_id, course_id)
+                    if found is not None and found.status in OPEN:
+                        await self._services.enrollments.leave(tx, user_id, course_id)
 
     async def _store_results(
         self, run: _CourseRun, tree: CourseTree, learners: dict[int, int], summary: Summary, advance: Advance

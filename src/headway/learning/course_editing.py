@@ -6,7 +6,7 @@ from headway.accounts import users_store as users
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.model import CourseTree, NewCourse, check_course, check_identities
-from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import statistics_store as statistics
 from headway.enrollments.authorization import read_access, require_staff
 from headway.enrollments.service import move_up
@@ -22,17 +22,16 @@ from headway.learning.regrade import regrade
 class CourseEditing:
     """Creates courses and changes them."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def create_for(self, caller: Caller, course: NewCourse) -> CourseTree:
+    async def create_for(self, tx: WriteTransaction, caller: Caller, course: NewCourse) -> CourseTree:
         """Create a course as an instructor or administrator. Raises Forbidden, and as `create`."""
         if caller.role not in {Role.INSTRUCTOR, Role.ADMIN}:
             raise Forbidden("Only instructors and administrators make courses.")
-        return await self.create(course, owner_id=caller.user_id)
+        return await self.create(tx, course, owner_id=caller.user_id)
 
-    async def create(self, course: NewCourse, *, owner_id: int) -> CourseTree:
+    async def create(self, tx: WriteTransaction, course: NewCourse, *, owner_id: int) -> CourseTree:
         """Create a course with its modules, units and assessments, and return it as stored.
 
         Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN, NotFound USER_NOT_FOUND for the owner.
@@ -40,16 +39,17 @@ class CourseEditing:
         errors = check_course(course)
         if errors:
             raise Invalid(errors)
-        async with self._database.write() as tx:
-            owner = await users.find(tx, owner_id)
-            if owner is None:
-                raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
-            await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
-            await _check_slug(tx, course.slug)
-            course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())
-            return await catalogue.tree(tx, course_id)
+        owner = await users.find(tx, owner_id)
+        if owner is None:
+            raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
+        await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
+        await _check_slug(tx, course.slug)
+        course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())
+        return await catalogue.tree(tx, course_id)
 
-    async def change(self, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]) -> CourseTree:
+    async def change(
+        self, tx: WriteTransaction, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]
+    ) -> CourseTree:
         """Change a course, as its staff, to what `edit` returns for the stored one.
 
         Parts that are left out are retired: they keep their history and no longer count. What learners have reached in the
@@ -57,33 +57,30 @@ class CourseEditing:
         Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, Conflict SLUG_TAKEN or CAPACITY_TOO_SMALL.
         """
         now = self._clock()
-        async with self._database.write() as tx:
-            await require_staff(tx, caller, course_id)
-            await tx.lock_course(course_id)
-            terms = await catalogue.lock_terms(tx, course_id)
-            stored = await catalogue.tree(tx, course_id)
-            course = edit(stored)
-            errors = check_course(course) + check_identities(course, stored)
-            if errors:
-                raise Invalid(errors)
-            await _check_prerequisites(
-                tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id
-            )
-            await _check_slug(tx, course.slug, course_id=course_id)
-            if course.capacity is not None and course.capacity < stored.seats_taken:
-                raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
-            before = await catalogue.structures(tx, [course_id])
-            await course_writing.change_course(tx, stored, course, now=now)
-            after = await catalogue.structures(tx, [course_id])
-            delta = StatisticsDelta()
-            await regrade(tx, before[course_id], after[course_id], delta, now)
-            terms = await catalogue.lock_terms(tx, course_id)
-            assert terms is not None  # noqa: S101 - its staff was found above
-            seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
-            await statistics.write(tx, delta)
-            changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
-            await feed.publish(tx, changed + seated, now)
-            return await catalogue.tree(tx, course_id)
+        await require_staff(tx, caller, course_id)
+        await tx.lock_course(course_id)
+        terms = await catalogue.lock_terms(tx, course_id)
+        stored = await catalogue.tree(tx, course_id)
+        course = edit(stored)
+        errors = check_course(course) + check_identities(course, stored)
+        if errors:
+            raise Invalid(errors)
+        await _check_prerequisites(tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id)
+        await _check_slug(tx, course.slug, course_id=course_id)
+        if course.capacity is not None and course.capacity < stored.seats_taken:
+            raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
+        before = await catalogue.structures(tx, [course_id])
+        await course_writing.change_course(tx, stored, course, now=now)
+        after = await catalogue.structures(tx, [course_id])
+        delta = StatisticsDelta()
+        await regrade(tx, before[course_id], after[course_id], delta, now)
+        terms = await catalogue.lock_terms(tx, course_id)
+        assert terms is not None  # noqa: S101 - its staff was found above
+        seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+        await statistics.write(tx, delta)
+        changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
+        await feed.publish(tx, changed + seated, now)
+        return await catalogue.tree(tx, course_id)
 
 
 async def _check_prerequisites(

@@ -8,7 +8,7 @@ from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
 from headway.courses.model import CourseStructure, CourseTree
 from headway.courses.structure import CourseStructures
-from headway.db.database import Database, ReadTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_known, require_staff
@@ -38,71 +38,71 @@ class CourseProgress(NamedTuple):
 class LearnerCourses:
     """Courses from the learner's side, and the list of learners from the staff's."""
 
-    def __init__(self, database: Database, clock: Clock, structures: CourseStructures) -> None:
-        self._database = database
+    def __init__(self, clock: Clock, structures: CourseStructures) -> None:
         self._clock = clock
         self._structures = structures
 
-    async def find_course(self, caller: Caller | None, course_id: int) -> CourseTree:
+    async def find_course(self, tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTree:
         """Read a course with everything in it, if the caller may know of it. Raises NotFound COURSE_NOT_FOUND."""
-        async with self._database.read() as tx:
-            await require_known(tx, caller, course_id)
-            return await courses.tree(tx, course_id)
+        await require_known(tx, caller, course_id)
+        return await courses.tree(tx, course_id)
 
-    async def progress(self, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
+    async def progress(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
-        async with self._database.read() as tx:
-            found, total = await enrollment_lists.list_of_user(tx, user_id, limit=limit, offset=(page - 1) * limit)
-            return await self._progress(tx, user_id, found), total
+        found, total = await enrollment_lists.list_of_user(tx, user_id, limit=limit, offset=(page - 1) * limit)
+        return await self._progress(tx, user_id, found), total
 
-    async def complete_module(self, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
+    async def complete_module(self, tx: WriteTransaction, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
         """Declare all units of a module complete.
 
         Raises NotFound COURSE_NOT_FOUND or MODULE_NOT_FOUND, Forbidden NOT_ENROLLED, Conflict MODULE_LOCKED where units
         before it have to be completed first.
         """
         now, key = self._clock(), (caller.user_id, course_id)
-        async with self._database.write(in_courses=[course_id]) as tx:
-            enrollment = (await enrollments.lock(tx, [key])).get(key)
-            revisions = {course_id: enrollment.course_revision} if enrollment else {}
-            structure = (await self._structures.get(tx, [course_id], revisions)).get(course_id)
-            if structure is None:
-                raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-            if enrollment is None:
-                await require_known(tx, caller, course_id)
-            if enrollment is None or not enrollment.is_open(now):
-                raise Forbidden("You are not enrolled in this course.", code="NOT_ENROLLED")
-            units = structure.units_of(module_id)
-            if module_id not in structure.module_ids or not units:
-                raise NotFound("There is no such module in this course.", code="MODULE_NOT_FOUND")
-            if structure.is_sequential:
-                await _check_lock(tx, caller.user_id, structure, module_id)
-            change = ProgressChange(enrollment, structure)
-            declared = Evidence(
-                is_declared_complete=True, declared_percent=COMPLETE, declaration=Declaration(caller.user_id, now)
-            )
-            for unit in units:
-                change.step(unit.id, Timing(now, 0, is_shifted=False), declared)
-            await advance(tx, [change], now)
-            (stored,) = await enrollment_lists.list_keys(tx, [key])
-            (progress,) = await self._progress(tx, caller.user_id, [stored])
+        await tx.share_course_locks([course_id])
+        enrollment = (await enrollments.lock(tx, [key])).get(key)
+        revisions = {course_id: enrollment.course_revision} if enrollment else {}
+        structure = (await self._structures.get(tx, [course_id], revisions)).get(course_id)
+        if structure is None:
+            raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
+        if enrollment is None:
+            await require_known(tx, caller, course_id)
+        if enrollment is None or not enrollment.is_open(now):
+            raise Forbidden("You are not enrolled in this course.", code="NOT_ENROLLED")
+        units = structure.units_of(module_id)
+        if module_id not in structure.module_ids or not units:
+            raise NotFound("There is no such module in this course.", code="MODULE_NOT_FOUND")
+        if structure.is_sequential:
+            await _check_lock(tx, caller.user_id, structure, module_id)
+        change = ProgressChange(enrollment, structure)
+        declared = Evidence(is_declared_complete=True, declared_percent=COMPLETE, declaration=Declaration(caller.user_id, now))
+        for unit in units:
+            change.step(unit.id, Timing(now, 0, is_shifted=False), declared)
+        await advance(tx, [change], now)
+        (stored,) = await enrollment_lists.list_keys(tx, [key])
+        (progress,) = await self._progress(tx, caller.user_id, [stored])
         return progress
 
     async def list_enrollments(
-        self, caller: Caller, course_id: int, *, status: Sequence[EnrollmentStatus] = (), page: int, limit: int
+        self,
+        tx: ReadTransaction,
+        caller: Caller,
+        course_id: int,
+        *,
+        status: Sequence[EnrollmentStatus] = (),
+        page: int,
+        limit: int,
     ) -> tuple[list[NamedEnrollment], int]:
         """List the learners of a course for its staff, in the order of their ids, and how many there are.
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        async with self._database.read() as tx:
-            await require_staff(tx, caller, course_id)
-            return await enrollment_lists.list_in_course(tx, course_id, statuses=status, limit=limit, offset=(page - 1) * limit)
+        await require_staff(tx, caller, course_id)
+        return await enrollment_lists.list_in_course(tx, course_id, statuses=status, limit=limit, offset=(page - 1) * limit)
 
-    async def find_name(self, user_id: int) -> str:
+    async def find_name(self, tx: ReadTransaction, user_id: int) -> str:
         """Return the name of a user. Raises NotFound USER_NOT_FOUND."""
-        async with self._database.read() as tx:
-            user = await users.find(tx, user_id)
+        user = await users.find(tx, user_id)
         if user is None:
             raise NotFound("There is no such user.", code="USER_NOT_FOUND")
         return user.name

@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 from headway.accounts import users_store as users
 from headway.accounts.model import Account
-from headway.db.database import Database, ReadTransaction
+from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.instants import Milliseconds
 from headway.learning.points import points
@@ -28,18 +28,16 @@ class Profile(NamedTuple):
 class Profiles:
     """Reads profiles. `count_other_quizzes` counts passed quizzes of the rooms above this one."""
 
-    def __init__(self, database: Database, count_other_quizzes: QuizCounter) -> None:
-        self._database = database
+    def __init__(self, count_other_quizzes: QuizCounter) -> None:
         self._count_other_quizzes = count_other_quizzes
 
-    async def read(self, user_id: int) -> Profile:
-        """Read a user's own profile as of one moment. Raises NotFound USER_NOT_FOUND."""
-        async with self._database.read() as tx:
-            account = await users.find_account(tx, user_id)
-            if account is None:
-                raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-            figures = await read_figures(tx, user_id)
-            other_quizzes = await self._count_other_quizzes(tx, user_id)
+    async def read(self, tx: ReadTransaction, user_id: int) -> Profile:
+        """Read a user's own profile. Raises NotFound USER_NOT_FOUND."""
+        account = await users.find_account(tx, user_id)
+        if account is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        figures = await read_figures(tx, user_id)
+        other_quizzes = await self._count_other_quizzes(tx, user_id)
         earned = points(
             completed_units=figures.completed_units,
             passed_quizzes=figures.passed_quizzes + other_quizzes,

@@ -7,7 +7,7 @@ from headway.accounts import users_store as users
 from headway.courses import store as catalogue
 from headway.courses.model import CourseStructure
 from headway.courses.structure import CourseStructures
-from headway.db.database import Database, ReadTransaction
+from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
@@ -15,14 +15,12 @@ from headway.enrollments.access import decide
 from headway.enrollments.access_store import read_facts
 from headway.enrollments.authorization import course_not_found, require_known, require_staff
 from headway.enrollments.model import Enrollment, Order, Part, Sort
-from headway.errors import Conflict, Forbidden, Invalid, NotFound
+from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock
 from headway.learning import progress_store as learner_progress
 from headway.learning import store as activity
 from headway.learning.explanation import CourseExplanation, explain
-from headway.learning.ingest import Ingest
-from headway.learning.model import Outcome, Refusal, Report, Update, Verdict
 from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.unit_progress import UnitProgress, UnitStatus, status_without_progress
 
@@ -56,19 +54,16 @@ class ProgressPage(NamedTuple):
 class ProgressReads:
     """Progress of learners in courses, as they and the staff see it, and the figures of courses."""
 
-    def __init__(self, database: Database, clock: Clock, structures: CourseStructures, ingest: Ingest) -> None:
-        self._database = database
+    def __init__(self, clock: Clock, structures: CourseStructures) -> None:
         self._clock = clock
         self._structures = structures
-        self._ingest = ingest
 
-    async def authorize(self, caller: Caller, course_id: int, user_id: int) -> ProgressAccess:
-        """Check that a caller may see a learner's progress in a course.
+    async def authorize(self, tx: ReadTransaction, caller: Caller, course_id: int, user_id: int) -> ProgressAccess:
+        """Check, with a single statement, that a caller may see a learner's progress in a course.
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
-        async with self._database.read(single_statement=True) as tx:
-            stored = await read_facts(tx, caller, course_id, user_id)
+        stored = await read_facts(tx, caller, course_id, user_id)
         access = decide(None if stored is None else stored.facts)
         if stored is None or not access.knows_course:
             raise course_not_found()
@@ -78,26 +73,27 @@ class ProgressReads:
             raise _no_user()
         return ProgressAccess(course_id, user_id, stored.version)
 
-    async def progress(self, access: ProgressAccess, *, is_whole: bool = False, is_explained: bool = False) -> LearnerProgress:
-        """Read a learner's progress in a course as of one moment.
+    async def progress(
+        self, tx: ReadTransaction, access: ProgressAccess, *, is_whole: bool = False, is_explained: bool = False
+    ) -> LearnerProgress:
+        """Read a learner's progress in a course.
 
-        `is_whole` adds the units without progress, `is_explained` the explanation.
+        `is_whole` adds the units without progress, `is_explained` the explanation; without both, a single statement is run.
         """
-        needs_structure = is_whole or is_explained
-        async with self._database.read(single_statement=not needs_structure) as tx:
-            found = await learner_progress.read(tx, access.user_id, access.course_id)
-            if found is None:
-                return LearnerProgress(None, [], {})
-            enrollment, units = found
-            if not needs_structure:
-                return LearnerProgress(enrollment, units, {})
-            revisions = {access.course_id: enrollment.course_revision}
-            structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
+        found = await learner_progress.read(tx, access.user_id, access.course_id)
+        if found is None:
+            return LearnerProgress(None, [], {})
+        enrollment, units = found
+        if not (is_whole or is_explained):
+            return LearnerProgress(enrollment, units, {})
+        revisions = {access.course_id: enrollment.course_revision}
+        structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
         explanation = explain(structure, units) if is_explained else None
         return LearnerProgress(enrollment, units, _untouched(structure, units) if is_whole else {}, explanation)
 
     async def list_progress(
         self,
+        tx: ReadTransaction,
         caller: Caller,
         course_id: int,
         order: Order,
@@ -110,73 +106,50 @@ class ProgressReads:
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
         first = (page - 1) * limit
-        async with self._database.read() as tx:
-            await require_staff(tx, caller, course_id)
-            total, completed = await statistics.count_by_status(tx, course_id, order.statuses)
-            found: list[Enrollment] = []
-            # Those without a date come after those with one, whatever the order.
-            by_date = order.sort is Sort.COMPLETED_AT
-            parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
-            for part in parts:
-                found += await enrollment_lists.list_sorted(
-                    tx, course_id, order, part, limit=limit - len(found), offset=max(first, 0)
-                )
-                first -= part.size
-            return ProgressPage(await _with_units(tx, found), total)
+        await require_staff(tx, caller, course_id)
+        total, completed = await statistics.count_by_status(tx, course_id, order.statuses)
+        found: list[Enrollment] = []
+        # Those without a date come after those with one, whatever the order.
+        by_date = order.sort is Sort.COMPLETED_AT
+        parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
+        for part in parts:
+            found += await enrollment_lists.list_sorted(
+                tx, course_id, order, part, limit=limit - len(found), offset=max(first, 0)
+            )
+            first -= part.size
+        return ProgressPage(await _with_units(tx, found), total)
 
     async def read_some(
-        self, caller: Caller, course_id: int, user_ids: Sequence[int]
+        self, tx: ReadTransaction, caller: Caller, course_id: int, user_ids: Sequence[int]
     ) -> tuple[list[LearnerProgress], list[int]]:
         """Read the progress of these learners, in the order asked for, and say who of them is not enrolled.
 
         Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
         learner_ids = list(dict.fromkeys(user_ids))
-        async with self._database.read() as tx:
-            if set(learner_ids) <= {caller.user_id}:
-                await require_known(tx, caller, course_id)
-            else:
-                await require_staff(tx, caller, course_id)
-            found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
-            enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
-            missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
-            return await _with_units(tx, enrolled), missing
-
-    async def analytics_version(self, caller: Caller, course_id: int) -> str:
-        """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
-        async with self._database.read() as tx:
+        if set(learner_ids) <= {caller.user_id}:
+            await require_known(tx, caller, course_id)
+        else:
             await require_staff(tx, caller, course_id)
-            revision = await statistics.revision(tx, course_id)
-            state = await catalogue.state(tx, course_id)
+        found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
+        enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
+        missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
+        return await _with_units(tx, enrolled), missing
+
+    async def analytics_version(self, tx: ReadTransaction, caller: Caller, course_id: int) -> str:
+        """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
+        await require_staff(tx, caller, course_id)
+        revision = await statistics.revision(tx, course_id)
+        state = await catalogue.state(tx, course_id)
         return f"{state}.{revision}.{self._clock() // DAY}"
 
-    async def analytics(self, course_id: int) -> CourseStatistics:
+    async def analytics(self, tx: ReadTransaction, course_id: int) -> CourseStatistics:
         """Work out the figures of a course that exists."""
-        async with self._database.read() as tx:
-            counted = await statistics.read(tx, course_id)
-            revisions = await catalogue.revisions(tx, [course_id])
-            structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
+        counted = await statistics.read(tx, course_id)
+        revisions = await catalogue.revisions(tx, [course_id])
+        structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
         unit_ids = [unit.id for unit in structure.units.values() if not unit.is_retired]
         return summarize(counted, unit_ids, today=self._clock() // DAY)
-
-    async def update(self, caller: Caller, user_id: int, update: Update, *, is_alone: bool = False) -> UnitProgress:
-        """Record what a client declares of a learner's progress in a unit.
-
-        For somebody else only services and administrators do. `is_alone` writes it within the transaction of this task.
-        Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, USER_NOT_FOUND or UNIT_NOT_FOUND, Conflict UNIT_LOCKED.
-        """
-        if user_id != caller.user_id and not caller.sees_all:
-            raise Forbidden("Only services and administrators update the progress of somebody else.")
-        report = Report(user_id, self._clock(), (update,), caller_id=caller.user_id)
-        (verdict,) = await (self._ingest.record_alone(report) if is_alone else self._ingest.record(report))
-        if verdict.outcome is Outcome.ACCEPTED and verdict.progress is not None:
-            return verdict.progress
-        if verdict.refusal is Refusal.FORBIDDEN:
-            async with self._database.read() as tx:
-                await require_known(tx, caller, update.course_id)
-                if user_id != caller.user_id and await users.find(tx, user_id) is None:
-                    raise _no_user()
-        raise _refused(verdict)
 
 
 async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int) -> CourseExplanation:
@@ -210,17 +183,3 @@ async def _with_units(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[
 
 def _no_user() -> NotFound:
     return NotFound("There is no such user.", code="USER_NOT_FOUND")
-
-
-def _refused(verdict: Verdict) -> Conflict | Forbidden | NotFound | Invalid:
-    (error,) = verdict.errors
-    match verdict.refusal:
-        case Refusal.LOCKED:
-            return Conflict("The units before this one have to be completed first.", code="UNIT_LOCKED")
-        case Refusal.FORBIDDEN:
-            return Forbidden("The learner is not enrolled in this course.", code="NOT_ENROLLED")
-        case Refusal.UNKNOWN if error.field == "course_id":
-            return NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-        case Refusal.UNKNOWN:
-            return NotFound("There is no such content in this course.", code="UNIT_NOT_FOUND")
-    return Invalid(verdict.errors)

@@ -1,19 +1,29 @@
-"""Recording what learners' clients report: each event exactly once, each observation with its verdict."""
+"""Recording what learners' clients report: each event exactly once, each observation with its verdict.
 
-from collections.abc import Mapping, Sequence
+Reports of concurrent requests are grouped by a collector, whose writer opens the transaction of each group: the one place of
+this room that opens any.
+"""
 
+from collections.abc import Iterable, Mapping, Sequence
+
+import structlog
+
+from headway.collector import Collector, CollectorLimits
 from headway.courses.model import CourseStructure
 from headway.courses.structure import CourseStructures
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
-from headway.errors import FieldError
-from headway.instants import SECOND, Instant
+from headway.errors import FieldError, Forbidden, Invalid
+from headway.instants import SECOND, Clock, Instant
 from headway.learning import store as activity
 from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
 from headway.learning.store import EventKey, EventRow
 from headway.learning.study_time import StudyTimeSettings, Timing, time_event, time_heartbeat
+from headway.telemetry import Metrics
+
+log = structlog.get_logger(__name__)
 
 _ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
@@ -45,29 +55,30 @@ class _Entry:
 
 
 class Tracking:
-    """The use case of all events and heartbeats."""
+    """Records events, heartbeats and updates within a transaction."""
 
-    def __init__(
-        self, database: Database, structures: CourseStructures, settings: StudyTimeSettings, *, max_metadata_bytes: int = 32_000
-    ) -> None:
-        self._database = database
+    def __init__(self, structures: CourseStructures, settings: StudyTimeSettings, *, max_metadata_bytes: int = 32_000) -> None:
         self._structures = structures
         self._settings = settings
         self._max_metadata_bytes = max_metadata_bytes
 
-    async def record(self, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
-        """Record many learners' reports in one transaction and give a verdict for each observation.
+    async def record(self, tx: WriteTransaction, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
+        """Record many learners' reports and return a verdict for each observation; see `record_in_locked_courses`."""
+        await tx.share_course_locks(reported_courses(reports))
+        return await self.record_in_locked_courses(tx, reports, now)
+
+    async def record_in_locked_courses(
+        self, tx: WriteTransaction, reports: Sequence[Report], now: Instant
+    ) -> list[list[Verdict]]:
+        """Record reports in a transaction that shares the locks of their courses, and return a verdict for each observation.
 
         An event is stored once for ever: its repetition is a duplicate, the same id with other content a conflict.
         What does not belong where it says, or is not open to the learner, is rejected and costs the others nothing.
-        The number of statements does not depend on how much is reported. Raises Unavailable; then nothing is stored,
-        or, where the connection was lost during the commit, everything: a repetition with the same ids tells.
+        The number of statements does not depend on how much is reported.
         """
         by_report = [[_Entry(report, observation) for observation in report.observations] for report in reports]
         entries = [entry for of_report in by_report for entry in of_report]
-        course_ids = {entry.observation.course_id for entry in entries}
-        async with self._database.write(in_courses=course_ids) as tx:
-            await self._record(tx, entries, course_ids, now)
+        await self._record(tx, entries, reported_courses(reports), now)
         return [[entry.verdict for entry in of_report] for of_report in by_report]
 
     async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
@@ -134,6 +145,76 @@ class Tracking:
             received_at=received_at,
             settings=self._settings,
         )
+
+
+class Ingest:
+    """The way in for reports of requests: grouped, recorded, counted, and each answered after the commit."""
+
+    def __init__(
+        self, tracking: Tracking, *, database: Database, clock: Clock, capacity: int, group_weight: int, metrics: Metrics
+    ) -> None:
+        self._tracking = tracking
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._collector: Collector[Report, list[Verdict]] = Collector(
+            self._write,
+            _weigh,
+            CollectorLimits(capacity, group_weight, database.useful_writers),
+            is_in_transaction=database.is_writing,
+            meters=metrics.ingest,
+        )
+        metrics.samplers.append(self._collector.sample)
+        self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}
+
+    async def record(self, report: Report) -> list[Verdict]:
+        """Record a report and return the verdicts once they are durable.
+
+        Raises Overloaded, and Unavailable; then nothing is stored, or, if the connection was lost during the commit,
+        everything: a repetition with the same event ids tells.
+        """
+        return self._count(await self._collector.submit(report))
+
+    async def record_in(self, tx: WriteTransaction, report: Report) -> list[Verdict]:
+        """Record a report within a transaction, and return its verdicts."""
+        (verdicts,) = await self._tracking.record(tx, [report], self._clock())
+        return self._count(verdicts)
+
+    def count_rejected(self, verdicts: Iterable[Verdict], *, unread: int) -> None:
+        """Count what was rejected within a report that was not refused as a whole, and log the reasons.
+
+        Of the verdicts, `unread` are on items that could not be read and so were never recorded.
+        """
+        self._counters[Outcome.REJECTED].inc(unread)
+        for verdict in verdicts:
+            if verdict.outcome is Outcome.REJECTED:
+                reason = Forbidden.code if verdict.refusal is Refusal.FORBIDDEN else Invalid.code
+                self._metrics.reject(reason, verdict.errors)
+                log.info("rejected", errors=[f"{error.field}: {error.message}" for error in verdict.errors])
+
+    async def close(self) -> None:
+        """Write what is waiting and take nothing more."""
+        await self._collector.close()
+
+    async def _write(self, reports: Sequence[Report]) -> list[list[Verdict]]:
+        # The locks of the courses come with the beginning of the transaction: PostgreSQL has one round trip less.
+        async with self._database.write(in_courses=reported_courses(reports)) as tx:
+            return await self._tracking.record_in_locked_courses(tx, reports, self._clock())
+
+    def _count(self, verdicts: list[Verdict]) -> list[Verdict]:
+        for verdict in verdicts:
+            self._counters[verdict.outcome].inc()
+        return verdicts
+
+
+def reported_courses(reports: Sequence[Report]) -> set[int]:
+    """Return the courses in which something is reported."""
+    return {observation.course_id for report in reports for observation in report.observations}
+
+
+def _weigh(report: Report) -> int:
+    """Count observations; a large body counts as one more for each kilobyte, so that waiting reports are bounded in memory."""
+    return len(report.observations) + report.size_bytes // 1024
 
 
 def _admit(entry: _Entry, structure: CourseStructure | None, enrollment: Enrollment | None, now: Instant) -> None:

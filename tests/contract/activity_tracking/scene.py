@@ -19,7 +19,7 @@ class ActivityTracking(Scene):
         people = {name: await world.learner(course) for name in ("learner", "classmate", "dropped", "expired", "disabled")}
         for name, role in (("stranger", Role.PARTICIPANT), ("admin", Role.ADMIN), ("service", Role.SYSTEM)):
             people[name] = await world.user(role)
-        await world.services.enrollments.leave(people["dropped"].id, course.id)
+        await world.write(world.services.enrollments.leave, people["dropped"].id, course.id)
         await _expire(world, people["expired"].id, course.id)
         await world.disable(people["disabled"])
         return {
@@ -40,7 +40,7 @@ class ActivityTracking(Scene):
     async def make_own(self, world: World, shared: Names, number: int) -> Names:
         people = {name: await world.user() for name in ("learner", "classmate")}
         for user in people.values():
-            await world.services.enrollments.enroll(user.id, shared["course"])
+            await world.write(world.services.enrollments.enroll, user.id, shared["course"])
         return {**{name: user.id for name, user in people.items()}, **name_tokens(world, people)}
 
 

@@ -63,7 +63,7 @@ async def test_an_account_that_was_made_before_is_known_by_its_external_id(
     client: httpx.AsyncClient, world: World, names: Names
 ) -> None:
     learner = await world.user(external_id="ada")
-    await world.services.enrollments.enroll(learner.id, names["course"])
+    await world.write(world.services.enrollments.enroll, learner.id, names["course"])
 
     assert (await track(client, KEY.token(sub="ada"), names["course"])).status_code == 201
 

@@ -49,7 +49,7 @@ class CourseRoom(Scene):
         people = {"tutor": await world.find_user(course.owner_id)}
         for name in ("learner", "classmate"):
             people[name] = await world.learner(course)
-            await world.services.enrollments.enroll(people[name].id, strict.id)
+            await world.write(world.services.enrollments.enroll, people[name].id, strict.id)
         return {**_name_people(world, people), **_name_course("course", course), **_name_course("strict", strict)}
 
     def failure(self, error: str | None, invalid: Sequence[str] | None) -> dict[str, Any]:

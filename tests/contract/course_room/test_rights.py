@@ -67,7 +67,9 @@ async def test_every_route_of_the_contract_is_asked(school: School) -> None:
 
 
 async def test_a_tutor_is_a_learner_like_any_other_in_the_courses_of_others(school: School) -> None:
-    await school.world.services.enrollments.enroll(school.people["other tutor"].id, int(school.ids["course"]))
+    await school.world.write(
+        school.world.services.enrollments.enroll, school.people["other tutor"].id, int(school.ids["course"])
+    )
 
     async def status(path: str) -> int:
         return (await school.ask("other tutor", "GET", SCENE.prefix + path)).status_code

@@ -28,8 +28,8 @@ async def test_the_sample_comes_out_field_for_field(world: World, client: httpx.
     learner = await world.user()
     course, *others = [await world.course((MANUAL, MANUAL)) for _ in range(3)]
     for other in others:
-        await world.services.enrollments.enroll(learner.id, other.id)
-    await world.services.enrollments.enroll(learner.id, course.id)
+        await world.write(world.services.enrollments.enroll, learner.id, other.id)
+    await world.write(world.services.enrollments.enroll, learner.id, course.id)
     headers = world.bearer(learner)
     assert learner.id == course.id == course.units[0].id == 1
     await client.post("/user-progress/update", headers=headers, json=declared(others[0].id, others[0].units[0].id))

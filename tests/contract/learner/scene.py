@@ -60,7 +60,7 @@ class Learner(Scene):
     async def make_own(self, world: World, shared: Names, number: int) -> Names:
         people = {name: await world.user(email=f"{name}-{number}@school.test") for name in ("learner", "classmate")}
         for user in people.values():
-            await world.services.enrollments.enroll(user.id, int(shared["course"]))
+            await world.write(world.services.enrollments.enroll, user.id, int(shared["course"]))
         return name_people(world, people)
 
     def failure(self, error: str | None, invalid: Sequence[str] | None) -> dict[str, Any]:

@@ -27,15 +27,15 @@ class School:
         roles = [Role.PARTICIPANT] * 3 + [Role.INSTRUCTOR] * 2 + [Role.ADMIN, Role.SYSTEM]
         for name, role in zip(ROLES[1:], roles, strict=True):
             self.people[name] = await self.world.user(role)
-        services, people = self.world.services, self.people
+        world, services, people = self.world, self.world.services, self.people
         modules = (NewModule("First", units=(NewUnit("One"), NewUnit("Two"))), NewModule("Second", units=(NewUnit("Three"),)))
         course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),))
-        tree = await services.course_editing.create(course, owner_id=people["tutor"].id)
-        hidden = await services.course_editing.create(
-            NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id
+        tree = await world.write(services.course_editing.create, course, owner_id=people["tutor"].id)
+        hidden = await world.write(
+            services.course_editing.create, NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id
         )
         for name in ("learner", "peer"):
-            await services.enrollments.enroll(people[name].id, tree.id)
+            await world.write(services.enrollments.enroll, people[name].id, tree.id)
         learner = Caller(people["learner"].id, Role.PARTICIPANT)
         submission, _ = await self.world.write(
             services.assessments.submit, learner, tree.assessments[0].id, "https://github.com/ada/engine"

@@ -8,7 +8,7 @@ import msgspec
 
 from headway.contracts.course_room import mapping, wire
 from headway.contracts.course_room.errors import render_error
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
@@ -16,7 +16,9 @@ from headway.http.params import PageLimits, require_id
 from headway.http.problems import status_of
 from headway.http.request import Request, Response, encode
 from headway.http.routes import get, make_router, post
-from headway.learning.unit_progress import UnitProgress
+from headway.http.transactions import READ
+from headway.learning import updates
+from headway.learning.model import Refusal, Verdict
 from headway.services import Services
 from headway.settings import Settings
 
@@ -43,6 +45,8 @@ class LearnerRoutes:
 
     def __init__(self, services: Services, settings: Settings) -> None:
         self._progress = services.progress
+        self._ingest = services.ingest
+        self._clock = services.clock
         self._cache = Cache(services.cache_store, services.metrics, kind="progress", seconds=settings.progress_cache_seconds)
         self._zone = ZoneInfo(settings.display_timezone)
         self._date_bounds = mapping.date_bounds(self._zone)
@@ -52,11 +56,13 @@ class LearnerRoutes:
     async def read(self, request: Request[wire.ProgressQuery, None]) -> Response:
         """Read a learner's enrollment and progress in a course: for the learner and the course's staff."""
         course_id, user_id = _learner(request)
-        access = await self._progress.authorize(request.caller, course_id, user_id)
         include = request.query.include
+        async with request.read(single_statement=True) as tx:
+            access = await self._progress.authorize(tx, request.caller, course_id, user_id)
 
         async def render() -> bytes:
-            found = await self._progress.progress(access, is_whole=include == "all", is_explained=include == "why")
+            async with request.read(single_statement=include is None) as tx:
+                found = await self._progress.progress(tx, access, is_whole=include == "all", is_explained=include == "why")
             message = "User progress retrieved successfully"
             return encode(wire.Found(message=message, results=mapping.user_progress(found, self._zone)))
 
@@ -76,7 +82,10 @@ class LearnerRoutes:
         course_id, user_id = _learner(request)
         query = request.query
         dates = self._date_bounds.parse(query.start_date, query.end_date)
-        found = await self._progress.progress(await self._progress.authorize(request.caller, course_id, user_id))
+        async with request.read(single_statement=True) as tx:
+            access = await self._progress.authorize(tx, request.caller, course_id, user_id)
+        async with request.read(single_statement=True) as tx:
+            found = await self._progress.progress(tx, access)
         rows = mapping.activities(found.units, dates, query.status, self._zone)
         return Response(200, wire.Found(message="Activity logs retrieved successfully", results=rows))
 
@@ -86,13 +95,21 @@ class LearnerRoutes:
         body = request.body
         update = mapping.update(body, max_metadata_bytes=self._max_metadata_bytes)
         user_id = request.caller.user_id if body.user_id is None else body.user_id
+        report = updates.make_report(request.caller, user_id, update, self._clock())
 
-        async def record(_tx: WriteTransaction) -> Response:
-            return _updated(await self._progress.update(request.caller, user_id, update, is_alone=True))
+        async def record(tx: WriteTransaction) -> Response:
+            (verdict,) = await self._ingest.record_in(tx, report)
+            if verdict.refusal is Refusal.FORBIDDEN:
+                await updates.check_target(tx, request.caller, report)
+            return _updated(verdict)
 
         if request.idempotency_key is not None:
             return await request.transact(record)
-        return _updated(await self._progress.update(request.caller, user_id, update))
+        (verdict,) = await self._ingest.record(report)
+        if verdict.refusal is Refusal.FORBIDDEN:
+            async with request.read() as tx:
+                await updates.check_target(tx, request.caller, report)
+        return _updated(verdict)
 
 
 class CourseRoutes:
@@ -110,13 +127,14 @@ class CourseRoutes:
         query=wire.LearnersQuery,
         responses={200: wire.FoundPage[list[wire.LearnerRow]]},
         etag=True,
+        transaction=READ,
     )
-    async def list_learners(self, request: Request[wire.LearnersQuery, None]) -> Response:
+    async def list_learners(self, request: Request[wire.LearnersQuery, None], tx: ReadTransaction) -> Response:
         """List the progress of all learners of a course: for its staff."""
         course_id, query = require_id("courseId", request.path["course_id"]), request.query
         limit = self._pages.limit(query.limit)
         order = mapping.order(query)
-        found = await self._progress.list_progress(request.caller, course_id, order, page=query.page, limit=limit)
+        found = await self._progress.list_progress(tx, request.caller, course_id, order, page=query.page, limit=limit)
         return Response(
             200,
             wire.FoundPage(
@@ -130,22 +148,24 @@ class CourseRoutes:
     async def read_analytics(self, request: Request[None, None]) -> Response:
         """Read the statistics of a course: for its staff. They reveal nothing about a single learner."""
         course_id = require_id("courseId", request.path["course_id"])
-        version = await self._progress.analytics_version(request.caller, course_id)
+        async with request.read() as tx:
+            version = await self._progress.analytics_version(tx, request.caller, course_id)
 
         async def render() -> bytes:
-            found = await self._progress.analytics(course_id)
+            async with request.read() as tx:
+                found = await self._progress.analytics(tx, course_id)
             message = "Course analytics retrieved successfully"
             return encode(wire.Found(message=message, results=mapping.analytics(found)))
 
         return Response(200, msgspec.Raw(await self._cache.get(f"{course_id}.{version}", render)))
 
-    @post("/bulk", body=wire.BulkBody, responses={200: wire.FoundSome[list[wire.LearnerRow]]})
-    async def read_bulk(self, request: Request[None, wire.BulkBody]) -> Response:
+    @post("/bulk", body=wire.BulkBody, responses={200: wire.FoundSome[list[wire.LearnerRow]]}, transaction=READ)
+    async def read_bulk(self, request: Request[None, wire.BulkBody], tx: ReadTransaction) -> Response:
         """Read the progress of some learners, in the order of the request: for the course's staff, or one's own."""
         body = request.body
         if not 1 <= len(body.user_ids) <= self._max_bulk_ids:
             raise Invalid.field("userIds", f"must have 1 to {self._max_bulk_ids} items")
-        found, missing = await self._progress.read_some(request.caller, body.course_id, body.user_ids)
+        found, missing = await self._progress.read_some(tx, request.caller, body.course_id, body.user_ids)
         rows = [mapping.learner_row(each, self._zone) for each in found]
         return Response(200, wire.FoundSome(message="Users progress retrieved successfully", results=rows, missing=missing))
 
@@ -155,5 +175,6 @@ def _learner(request: Request[Any, Any]) -> tuple[int, int]:
     return require_id("courseId", request.path["course_id"]), require_id("userId", request.path["user_id"])
 
 
-def _updated(progress: UnitProgress) -> Response:
+def _updated(verdict: Verdict) -> Response:
+    progress = updates.accepted_progress(verdict)
     return Response(200, wire.Found(message="Progress updated successfully", results=mapping.updated(progress)))

@@ -6,11 +6,11 @@ from msgspec import UNSET
 
 from headway.accounts.model import Session
 from headway.contracts.learner import mapping, wire
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict
 from headway.http.request import Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import WRITE
+from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _AUTH = "/learner/auth"
@@ -81,14 +81,14 @@ class AccountRoutes:
         )
         return Response(204)
 
-    @get("/learner/me", responses={200: wire.One[wire.Profile]}, etag=True)
-    async def read_profile(self, request: Request[None, None]) -> Response:
+    @get("/learner/me", responses={200: wire.One[wire.Profile]}, etag=True, transaction=READ)
+    async def read_profile(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read one's own profile, with study time and points.
 
         Points: 10 for a completed unit, 20 for a passed quiz unit or tutorial quiz, 100 for a completed course, each counted
         once.
         """
-        profile = await self._profiles.read(request.caller.user_id)
+        profile = await self._profiles.read(tx, request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
     @patch("/learner/me", body=wire.ProfileBody, responses={200: wire.One[wire.Profile]}, transaction=WRITE)
@@ -102,7 +102,7 @@ class AccountRoutes:
             interests=None if body.interests is UNSET else body.interests,
             learning_goals=None if body.learning_goals is UNSET else body.learning_goals,
         )
-        profile = await self._profiles.read(request.caller.user_id)
+        profile = await self._profiles.read(tx, request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
     async def _signed_in(self, request: Request[Any, Any], session: Session) -> Response:

@@ -37,10 +37,10 @@ class CourseRoutes:
         rows = [mapping.listing(each) for each in found.courses]
         return Response(200, mapping.many(rows, query.page, limit, found.total))
 
-    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True)
-    async def read(self, request: Request[None, None]) -> Response:
+    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True, transaction=READ)
+    async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read a course with its modules, units and assessments. No token is needed."""
-        found = await self._learning.find_course(request.optional_caller, parse_id(request.path["course_id"]))
+        found = await self._learning.find_course(tx, request.optional_caller, parse_id(request.path["course_id"]))
         return Response(200, wire.One(data=mapping.course(found)))
 
     @post(
@@ -52,17 +52,17 @@ class CourseRoutes:
     )
     async def create(self, request: Request[None, course_wire.CourseBody], tx: WriteTransaction) -> Response:
         """Create a course with its modules, units and assessments: for instructors and administrators."""
-        created = await self._course_editing.create_for(request.caller, mapping.new_course(request.body))
+        created = await self._course_editing.create_for(tx, request.caller, mapping.new_course(request.body))
         return Response(201, wire.One(data=mapping.course(created)))
 
-    @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]})
-    async def change(self, request: Request[None, course_wire.CourseChangeBody]) -> Response:
+    @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]}, transaction=WRITE)
+    async def change(self, request: Request[None, course_wire.CourseChangeBody], tx: WriteTransaction) -> Response:
         """Change a course: for its staff. Learners are regraded in the same transaction."""
 
         def edit(stored: CourseTree) -> NewCourse:
             return mapping.changed_course(request.body, stored)
 
-        changed = await self._course_editing.change(request.caller, parse_id(request.path["course_id"]), edit)
+        changed = await self._course_editing.change(tx, request.caller, parse_id(request.path["course_id"]), edit)
         return Response(200, wire.One(data=mapping.course(changed)))
 
 
@@ -85,24 +85,27 @@ class EnrollmentRoutes:
         """Enroll in a course; with `waitlist=true`, join the waiting list if the course is full (202)."""
         user_id, course_id = request.caller.user_id, parse_id(request.path["course_id"])
         if not request.query.waitlist:
-            enrolled = await self._enrollments.enroll(user_id, course_id)
+            enrolled = await self._enrollments.enroll(tx, user_id, course_id)
             return Response(201, wire.One(data=mapping.enrollment(enrolled)))
-        place = await self._enrollments.enroll_or_wait(user_id, course_id)
+        place = await self._enrollments.enroll_or_wait(tx, user_id, course_id)
         if isinstance(place, Waiting):
             return Response(202, wire.One(data=mapping.waiting(place)))
         return Response(201, wire.One(data=mapping.enrollment(place)))
 
-    @delete(f"{_ONE}/enroll", responses={204: ()})
-    async def leave(self, request: Request[None, None]) -> Response:
+    @delete(f"{_ONE}/enroll", responses={204: ()}, transaction=WRITE)
+    async def leave(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """Leave a course or its waiting list. Progress is kept."""
-        await self._enrollments.leave(request.caller.user_id, parse_id(request.path["course_id"]))
+        await self._enrollments.leave(tx, request.caller.user_id, parse_id(request.path["course_id"]))
         return Response(204)
 
-    @get(f"{_ONE}/enrollments", query=wire.EnrollmentsQuery, responses={200: wire.Many[wire.CourseEnrollment]})
-    async def list_learners(self, request: Request[wire.EnrollmentsQuery, None]) -> Response:
+    @get(
+        f"{_ONE}/enrollments", query=wire.EnrollmentsQuery, responses={200: wire.Many[wire.CourseEnrollment]}, transaction=READ
+    )
+    async def list_learners(self, request: Request[wire.EnrollmentsQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of a course with their progress: for its staff."""
         query, limit = request.query, self._pages.limit(request.query.limit)
         found, total = await self._learning.list_enrollments(
+            tx,
             request.caller,
             parse_id(request.path["course_id"]),
             status=mapping.statuses(query.status),
@@ -116,15 +119,17 @@ class EnrollmentRoutes:
         f"{_ONE}/enrollments/{{user_id:str}}",
         body=wire.StatusBody,
         responses={200: wire.One[wire.CourseEnrollment]},
+        transaction=WRITE,
     )
-    async def set_status(self, request: Request[None, wire.StatusBody]) -> Response:
+    async def set_status(self, request: Request[None, wire.StatusBody], tx: WriteTransaction) -> Response:
         """Certify, expire or drop a learner, as the status machine allows: for the course's staff."""
         changed = await self._enrollments.set_status(
+            tx,
             request.caller,
             parse_id(request.path["course_id"]),
             parse_id(request.path["user_id"]),
             request.body.status,
             certificate_url=request.body.certificate_url,
         )
-        name = await self._learning.find_name(changed.user_id)
+        name = await self._learning.find_name(tx, changed.user_id)
         return Response(200, wire.One(data=mapping.course_enrollment(changed, name)))

@@ -1,11 +1,11 @@
 """One's own progress, and the feed."""
 
 from headway.contracts.learner import mapping, wire
-from headway.db.database import ReadTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
 from headway.http.request import Request, Response
 from headway.http.routes import get, patch
-from headway.http.transactions import READ
+from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 
@@ -17,18 +17,29 @@ class ProgressRoutes:
         self._subscriptions = services.subscriptions
         self._pages = pages
 
-    @get("/learner/me/progress", query=wire.PageQuery, responses={200: wire.Many[wire.Progress]}, etag=True)
-    async def read(self, request: Request[wire.PageQuery, None]) -> Response:
+    @get(
+        "/learner/me/progress",
+        query=wire.PageQuery,
+        responses={200: wire.Many[wire.Progress]},
+        etag=True,
+        transaction=READ,
+    )
+    async def read(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """Read one's progress in all one's courses, including left ones, the newest enrollment first."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
-        found, total = await self._learning.progress(request.caller.user_id, page=page, limit=limit)
+        found, total = await self._learning.progress(tx, request.caller.user_id, page=page, limit=limit)
         return Response(200, mapping.many([mapping.progress(each) for each in found], page, limit, total))
 
-    @patch("/learner/me/progress/{course_id:str}", body=wire.ProgressBody, responses={200: wire.One[wire.Progress]})
-    async def complete(self, request: Request[None, wire.ProgressBody]) -> Response:
+    @patch(
+        "/learner/me/progress/{course_id:str}",
+        body=wire.ProgressBody,
+        responses={200: wire.One[wire.Progress]},
+        transaction=WRITE,
+    )
+    async def complete(self, request: Request[None, wire.ProgressBody], tx: WriteTransaction) -> Response:
         """Declare all units of a module complete."""
         course_id, module_id = parse_id(request.path["course_id"]), parse_id(request.body.module_id)
-        progress = await self._learning.complete_module(request.caller, course_id, module_id)
+        progress = await self._learning.complete_module(tx, request.caller, course_id, module_id)
         return Response(200, wire.One(data=mapping.progress(progress)))
 
     @get("/learner/feed", query=wire.FeedQuery, responses={200: wire.Feed}, transaction=READ)
