@@ -26,9 +26,8 @@ from headway.courses.completion import COMPLETE
 from headway.db.database import Database as Storage
 from headway.db.database import WriteTransaction
 from headway.db.dialects import WriteRows
-from headway.enrollments import statistics_store
-from headway.enrollments.statistics import Statistic, StatisticsDelta, enrollment_statistics
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments import store as enrollments_store
+from headway.enrollments.model import EnrollmentStatus, Statistic, StatisticsDelta, enrollment_statistics
 from headway.enrollments.tables import enrollments
 from headway.http.authentication import Tokens
 from headway.instants import DAY, Instant, system_clock
@@ -289,7 +288,7 @@ async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now:
             )
         )
     await tx.write_rows((_write_enrollments, rows))
-    await statistics_store.write(tx, moves)
+    await enrollments_store.write_statistics(tx, moves)
     progress_ids = await tx.new_ids(unit_progress, len(user_ids) * len(course.units))
     await tx.run(
         _insert_units,

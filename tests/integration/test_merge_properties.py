@@ -27,9 +27,8 @@ from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewModule, NewUnit
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
-from headway.learning.model import Outcome, Report, Update, Verdict
+from headway.learning.model import Outcome, Report, UnitStatus, Update, Verdict
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
-from headway.learning.unit_progress import UnitStatus
 from headway.settings import Settings
 from tests.integration.course_edits import as_it_is, kept
 from tests.integration.rush import differences

@@ -12,20 +12,17 @@ import pytest
 from sqlalchemy import select
 
 from headway.accounts.model import User
-from headway.courses.completion import Completion, EngagementMetrics, Rule
-from headway.courses.evidence import decode_evidence
+from headway.courses.completion import Completion, EngagementMetrics, Rule, decode_evidence
 from headway.courses.model import CourseTree, NewCourse
 from headway.courses.structure import CourseStructures
 from headway.db.database import ReadTransaction
-from headway.enrollments.model import Order, Sort
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import EnrollmentStatus, Order, Sort
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND
-from headway.learning.model import ActivityType, Event, Observation, Report, Update
+from headway.learning.model import ActivityType, Event, Observation, Report, UnitStatus, Update
 from headway.learning.reads import ProgressReads
 from headway.learning.tables import unit_progress
-from headway.learning.unit_progress import UnitStatus
 from headway.settings import Settings
 from tests.counted import CountedDatabase
 from tests.integration.course_edits import as_it_is

@@ -9,10 +9,9 @@ from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
-from headway.learning.model import ActivityType, Event, Report
+from headway.learning.model import ActivityType, Event, Report, UnitStatus
 from headway.learning.model import Update as ProgressUpdate
 from headway.learning.tables import unit_progress
-from headway.learning.unit_progress import UnitStatus
 from tests.integration.course_edits import as_it_is, kept
 from tests.integration.rush import differences
 from tests.world import NOON, World

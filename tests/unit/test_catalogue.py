@@ -39,7 +39,9 @@ def unit(unit_id: int, *, is_required: bool = True, is_retired: bool = False) ->
 
 def structure(*units: Unit, is_sequential: bool = True) -> CourseStructure:
     by_id = {each.id: each for each in units}
-    return CourseStructure(1, "Course", 1, frozenset({1}), by_id, sum(each.counts for each in units), is_sequential)
+    return CourseStructure(
+        1, "Course", 1, frozenset({1}), by_id, frozenset(each.id for each in units if each.counts), is_sequential
+    )
 
 
 @pytest.mark.parametrize(("completed", "locked"), [((), [2, 3]), ((1,), [3]), ((2,), [2, 3]), ((1, 2), []), ((1, 2, 3), [])])

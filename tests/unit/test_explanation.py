@@ -5,7 +5,7 @@ import pytest
 from headway.courses.completion import COMPLETE, NO_EVIDENCE, Completion, EngagementMetrics, Evidence, Rule, percent_by_rule
 from headway.courses.model import CourseStructure, Unit
 from headway.learning.explanation import calculation, explain, missing_for
-from headway.learning.unit_progress import UnitProgress, UnitStatus
+from headway.learning.model import UnitProgress, UnitStatus
 
 
 def unit(unit_id: int, completion: Completion, *, is_required: bool = True, is_retired: bool = False) -> Unit:
@@ -13,7 +13,7 @@ def unit(unit_id: int, completion: Completion, *, is_required: bool = True, is_r
 
 
 def course(*units: Unit, is_sequential: bool = False) -> CourseStructure:
-    required = sum(each.counts for each in units)
+    required = frozenset(each.id for each in units if each.counts)
     return CourseStructure(1, "Course", 1, frozenset({1}), {each.id: each for each in units}, required, is_sequential)
 
 

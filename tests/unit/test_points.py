@@ -1,6 +1,6 @@
 """The points of a learner."""
 
-from headway.learning.points import points
+from headway.learning.model import points
 
 
 def test_each_unit_quiz_and_course_has_its_points() -> None:

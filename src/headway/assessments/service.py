@@ -13,8 +13,8 @@ from headway.courses import store as catalogue
 from headway.courses.model import Assessment
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.access import Access
 from headway.enrollments.authorization import not_staff, read_access
+from headway.enrollments.model import Access
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import GradeGiven, SubmissionReceived, course_topic, new_entries, user_topic

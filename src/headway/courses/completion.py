@@ -102,6 +102,15 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
 
 NO_EVIDENCE = Evidence()
 _NO_METRICS = EngagementMetrics()
+_encode = msgspec.json.Encoder().encode
+
+decode_evidence = msgspec.json.Decoder(Evidence).decode
+"""Read evidence from JSON."""
+
+
+def encode_evidence(evidence: Evidence) -> str:
+    """Return evidence as JSON: the text of a `metadata` column."""
+    return _encode(evidence).decode()
 
 
 def percent_of_unit(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:

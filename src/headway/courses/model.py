@@ -172,7 +172,8 @@ class CourseStructure(msgspec.Struct, frozen=True):
     module_ids: frozenset[int]
     units: dict[int, Unit]
     """In the order of the course, retired ones among them."""
-    required_units: int
+    required: frozenset[int]
+    """The units that count for the course's percent and completion."""
     is_sequential: bool = False
 
     @property
@@ -181,11 +182,6 @@ class CourseStructure(msgspec.Struct, frozen=True):
         return {
             unit.id: UnitGrading(unit.completion.rule, unit.completion.threshold, unit.counts) for unit in self.units.values()
         }
-
-    @property
-    def required(self) -> set[int]:
-        """Return the units that count for the course's percent and completion."""
-        return {unit.id for unit in self.units.values() if unit.counts}
 
     def units_of(self, module_id: int) -> list[Unit]:
         """Give a module's units that are not retired, in order."""

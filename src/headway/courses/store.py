@@ -250,7 +250,7 @@ async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int
             revision=row["revision"],
             module_ids=modules_of.get(course_id, frozenset()),
             units=units_of.get(course_id, {}),
-            required_units=sum(unit.counts for unit in units_of.get(course_id, {}).values()),
+            required=frozenset(unit.id for unit in units_of.get(course_id, {}).values() if unit.counts),
             is_sequential=bool(row["is_sequential"]),
         )
         for course_id, row in found.items()

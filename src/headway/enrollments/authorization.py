@@ -1,8 +1,8 @@
 """Access of callers to courses, by what is stored."""
 
 from headway.db.database import ReadTransaction
-from headway.enrollments.access import Access, decide
-from headway.enrollments.access_store import read_facts
+from headway.enrollments.model import Access, decide
+from headway.enrollments.store import read_facts
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 

@@ -11,8 +11,7 @@ from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
 from headway.db.dialects import rows
 from headway.db.types import Id
-from headway.enrollments.model import Enrollment, LearnerInCourse, NamedEnrollment, Order, Part
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment, Order, Part
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
 from headway.enrollments.tables import enrollments
 

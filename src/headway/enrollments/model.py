@@ -1,17 +1,147 @@
-"""Enrollments: a learner's place in a course, with the course progress it carries."""
+"""Enrollments: a learner's place in a course, its status and progress, what it adds to statistics, and access to the course."""
 
+from collections import defaultdict
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from headway.courses.completion import Evidence, Percent
-from headway.enrollments.statistics import Statistic, enrollment_statistics
-from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
+from headway.identity import CourseRole
 from headway.instants import DAY, Instant, Milliseconds
 
 LearnerInCourse = tuple[int, int]
 """(user_id, course_id)"""
+Statistic = tuple[str, int]
+"""A name, and what is added to the number of that name."""
+
+
+class EnrollmentStatus(StrEnum):
+    """The status of an enrollment, in the words of the course-room contract."""
+
+    ENROLLED = "ENROLLED"
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    CERTIFIED = "CERTIFIED"
+    DROPPED = "DROPPED"
+    EXPIRED = "EXPIRED"
+
+
+_S = EnrollmentStatus
+
+TRANSITIONS: dict[EnrollmentStatus, frozenset[EnrollmentStatus]] = {
+    _S.ENROLLED: frozenset({_S.IN_PROGRESS, _S.DROPPED, _S.EXPIRED}),
+    _S.IN_PROGRESS: frozenset({_S.COMPLETED, _S.DROPPED, _S.EXPIRED}),
+    _S.COMPLETED: frozenset({_S.CERTIFIED, _S.DROPPED, _S.EXPIRED}),
+    _S.CERTIFIED: frozenset(),
+    _S.DROPPED: frozenset({_S.ENROLLED, _S.IN_PROGRESS, _S.COMPLETED, _S.EXPIRED}),
+    _S.EXPIRED: frozenset({_S.DROPPED}),
+}
+"""From DROPPED a learner who enrolls again takes up the status that was earned before."""
+
+OPEN = frozenset({_S.ENROLLED, _S.IN_PROGRESS, _S.COMPLETED, _S.CERTIFIED})
+"""Those who have access to the course and hold a seat in it."""
+
+LIMITED = frozenset({_S.ENROLLED, _S.IN_PROGRESS})
+"""Those whose access ends when the course's days of access are over."""
+
+BY_STAFF = frozenset({_S.CERTIFIED, _S.EXPIRED, _S.DROPPED})
+"""What staff may set; the others follow from what the learner does."""
+
+
+def can_become(current: EnrollmentStatus, target: EnrollmentStatus) -> bool:
+    """Return whether the status machine allows the step."""
+    return target in TRANSITIONS[current]
+
+
+def after_activity(current: EnrollmentStatus, *, all_required_complete: bool) -> EnrollmentStatus:
+    """Move on with the first activity, and to COMPLETED once every required unit is complete; never back."""
+    if current in {_S.ENROLLED, _S.IN_PROGRESS}:
+        return _S.COMPLETED if all_required_complete else _S.IN_PROGRESS
+    return current
+
+
+def earned(*, has_activity: bool, was_completed: bool) -> EnrollmentStatus:
+    """Return the status with which somebody resumes who enrolls again."""
+    if was_completed:
+        return _S.COMPLETED
+    return _S.IN_PROGRESS if has_activity else _S.ENROLLED
+
+
+FINISHED = frozenset({EnrollmentStatus.COMPLETED, EnrollmentStatus.CERTIFIED})
+PERCENT, COMPLETION_TIME = "percent", "completion-ms"
+REVISION = "revision"
+"""The name of the number that grows with every change of the others."""
+
+
+def status_statistic(status: EnrollmentStatus) -> str:
+    """Return the name of the number of enrollments with a status."""
+    return f"status:{status.value}"
+
+
+def completed_statistic(status: EnrollmentStatus) -> str:
+    """Return the name of the number of enrollments with a status that have a date of completion."""
+    return f"completed:{status.value}"
+
+
+def enrollment_statistics(
+    status: EnrollmentStatus,
+    percent: Percent,
+    enrolled_at: Instant,
+    completed_at: Instant | None,
+    last_activity_at: Instant | None,
+) -> tuple[Statistic, ...]:
+    """Return what an enrollment adds to the statistics of its course."""
+    added: list[Statistic] = [(status_statistic(status), 1)]
+    if percent:
+        added.append((PERCENT, percent))
+    if last_activity_at is not None:
+        added.append((f"active:{last_activity_at // DAY}", 1))
+    if completed_at is not None:
+        added.append((completed_statistic(status), 1))
+    if status in FINISHED and completed_at is not None:
+        added.append((COMPLETION_TIME, _time_to_complete(enrolled_at, completed_at)))
+    return tuple(added)
+
+
+def _time_to_complete(enrolled_at: Instant, completed_at: Instant) -> Milliseconds:
+    """Return the time from enrollment to completion; 0 for those who enrolled again after they had completed."""
+    return max(completed_at - enrolled_at, 0)
+
+
+class Counted(Protocol):
+    """Something that adds to the statistics of a course."""
+
+    @property
+    def counted_as(self) -> tuple[Any, ...]:
+        """What the statistics follow from: while it is equal, they are."""
+
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """What it adds."""
+
+
+class StatisticsDelta:
+    """What a transaction changes in course statistics. Write it once, after all enrollments are locked and before the feed."""
+
+    def __init__(self) -> None:
+        self._changed: defaultdict[tuple[int, str], int] = defaultdict(int)
+
+    def replace(self, course_id: int, before: Counted | None, after: Counted) -> None:
+        """Subtract what something added before, if it was there, and add what it adds now."""
+        if before is not None:
+            if before.counted_as == after.counted_as:
+                return
+            for name, count in before.statistics:
+                self._changed[course_id, name] -= count
+        for name, count in after.statistics:
+            self._changed[course_id, name] += count
+
+    def changes(self) -> list[tuple[tuple[int, str], int]]:
+        """Return ((course_id, name), count) for each number that changes, in ascending order; each course's revision grows."""
+        changed = {key: count for key, count in self._changed.items() if count}
+        changed |= {(course_id, REVISION): 1 for course_id, _ in changed}
+        return sorted(changed.items())
 
 
 class Enrollment(msgspec.Struct):
@@ -89,3 +219,40 @@ class Part(NamedTuple):
 
     has_date: bool | None
     size: int
+
+
+class AccessFacts(msgspec.Struct, frozen=True):
+    """What decides about the access of a caller to an existing course, or to a learner in it."""
+
+    is_published: bool
+    sees_all: bool
+    """Whether the caller sees all data of all users."""
+    course_role: CourseRole | None
+    """The role of the caller in the staff of the course."""
+    is_own: bool
+    """Whether the learner is the caller."""
+    is_enrolled: bool
+    """Whether the learner has an enrollment in the course, in whichever status."""
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What a caller may see of a course. Nobody may see anything of a course that does not exist."""
+
+    knows_course: bool = False
+    """Without it, the course does not exist for the caller."""
+    is_staff: bool = False
+    """Whether the caller belongs to the staff of the course, or sees all."""
+    sees_learner: bool = False
+
+
+def decide(facts: AccessFacts | None) -> Access:
+    """Decide about access; without facts there is no such course.
+
+    A course that is not published exists for its staff, and for those who enrolled while it was. Learners see themselves, staff
+    sees the learners of the course.
+    """
+    if facts is None:
+        return Access()
+    is_staff = facts.sees_all or facts.course_role is not None
+    knows_course = facts.is_published or is_staff or (facts.is_own and facts.is_enrolled)
+    return Access(knows_course, is_staff, sees_learner=knows_course and (is_staff or facts.is_own))

@@ -11,13 +11,10 @@ from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments import feed_entries
-from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_list_store as waiting_list
 from headway.enrollments.authorization import require_staff
-from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics import StatisticsDelta
-from headway.enrollments.status import BY_STAFF, OPEN, EnrollmentStatus, can_become, earned
+from headway.enrollments.model import BY_STAFF, OPEN, Enrollment, EnrollmentStatus, StatisticsDelta, can_become, earned
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
@@ -145,7 +142,7 @@ class Enrollments:
             return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
         delta = StatisticsDelta()
         (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
-        await statistics.write(tx, delta)
+        await enrollments.write_statistics(tx, delta)
         await feed.publish(tx, feed_entries.enrollment_updated(enrollment, terms.title), now)
         return enrollment
 
@@ -170,7 +167,7 @@ class Enrollments:
         entries = [entry for enrollment in closed for entry in feed_entries.enrollment_updated(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
         entries += await move_up(tx, course_id, terms, free, delta, now)
-        await statistics.write(tx, delta)
+        await enrollments.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
 
 

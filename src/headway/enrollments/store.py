@@ -1,19 +1,31 @@
-"""Enrollments as rows, with the course progress they carry, and the seats they take."""
+"""Enrollments as rows, with the course progress they carry and the seats they take; course statistics; the facts of access."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
 
-from headway.courses.evidence import decode_evidence, encode_evidence
-from headway.courses.tables import courses
+from headway.accounts.tables import users
+from headway.courses.completion import decode_evidence, encode_evidence
+from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, rows
 from headway.db.types import Id
-from headway.enrollments.model import Enrollment, LearnerInCourse
-from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
-from headway.enrollments.tables import enrollments, waiting_list
+from headway.enrollments.model import (
+    LIMITED,
+    OPEN,
+    REVISION,
+    AccessFacts,
+    Enrollment,
+    EnrollmentStatus,
+    LearnerInCourse,
+    StatisticsDelta,
+    completed_statistic,
+    status_statistic,
+)
+from headway.enrollments.tables import course_statistics, enrollments, waiting_list
+from headway.identity import Caller, CourseRole
 from headway.instants import DAY, Instant
 
 
@@ -223,3 +235,105 @@ async def read_seats(tx: ReadTransaction) -> Sequence[Row]:
 async def find_waiting_beside_free_seats(tx: ReadTransaction) -> Sequence[Row]:
     """Find the courses with free seats for which learners wait: id, and waiting, their number."""
     return await tx.all(_waiting)
+
+
+_add_statistics = WriteRows(course_statistics, ["course_id", "name", "shard", "value"], add=["value"])
+_statistics = (
+    select(course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
+    .where(course_statistics.c.course_id == bindparam("course_id"))
+    .group_by(course_statistics.c.name)
+)
+_status_counts = _statistics.where(
+    or_(
+        *(
+            course_statistics.c.name == name(status)
+            for status in EnrollmentStatus
+            for name in (status_statistic, completed_statistic)
+        )
+    )
+)
+_statistics_revision = select(func.sum(course_statistics.c.value).label("value")).where(
+    course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == REVISION
+)
+
+
+def delta_rows(delta: StatisticsDelta, shard: int) -> RowsToWrite:
+    """Return what writes a delta of statistics, in the order in which everybody locks the rows."""
+    return _add_statistics, [(course_id, name, shard, count) for (course_id, name), count in delta.changes()]
+
+
+async def write_statistics(tx: WriteTransaction, delta: StatisticsDelta) -> None:
+    """Write what changes in statistics."""
+    await tx.write_rows(delta_rows(delta, tx.shard))
+
+
+async def read_statistics(tx: ReadTransaction, course_id: int) -> dict[str, int]:
+    """Read the statistics of a course."""
+    return {row["name"]: int(row["value"]) for row in await tx.all(_statistics, course_id=course_id)}
+
+
+async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Iterable[EnrollmentStatus]) -> tuple[int, int]:
+    """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
+    found = {row["name"]: int(row["value"]) for row in await tx.all(_status_counts, course_id=course_id)}
+    chosen = list(statuses)
+    counts = (sum(found.get(name(status), 0) for status in chosen) for name in (status_statistic, completed_statistic))
+    enrolled, completed = counts
+    return enrolled, completed
+
+
+async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:
+    """Return a number that changes with every change of the statistics."""
+    return int((await tx.one(_statistics_revision, course_id=course_id))["value"] or 0)
+
+
+_NOBODY = 0
+_facts = (
+    select(
+        courses.c.is_published,
+        courses.c.revision.label("course_revision"),
+        course_staff.c.role,
+        users.c.id.label("known_user_id"),
+        enrollments.c.id.label("enrollment_id"),
+        enrollments.c.updated_at,
+    )
+    .outerjoin(
+        course_staff,
+        and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id)),
+    )
+    .outerjoin(users, users.c.id == bindparam("user_id", type_=Id))
+    .outerjoin(
+        enrollments,
+        and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id),
+    )
+    .where(courses.c.id == bindparam("course_id", type_=Id))
+)
+
+
+class StoredFacts(NamedTuple):
+    """The facts about a learner in a course, whether the learner has an account, and the version of the learner's progress."""
+
+    facts: AccessFacts
+    is_user: bool
+    version: str | None
+    """It changes with each visible change of the progress; None where the learner is not enrolled."""
+
+
+async def read_facts(
+    tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int | None = None
+) -> StoredFacts | None:
+    """Read the facts about a learner, the caller if `user_id` is None; None if there is no such course."""
+    caller_id = _NOBODY if caller is None else caller.user_id
+    learner_id = caller_id if user_id is None else user_id
+    row = await tx.first(_facts, caller_id=caller_id, user_id=learner_id, course_id=course_id)
+    if row is None:
+        return None
+    is_enrolled = row["enrollment_id"] is not None
+    facts = AccessFacts(
+        is_published=bool(row["is_published"]),
+        sees_all=caller is not None and caller.sees_all,
+        course_role=None if row["role"] is None else CourseRole(row["role"]),
+        is_own=learner_id == caller_id,
+        is_enrolled=is_enrolled,
+    )
+    version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if is_enrolled else None
+    return StoredFacts(facts, row["known_user_id"] is not None, version)

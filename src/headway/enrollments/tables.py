@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, I
 
 from headway.courses.completion import COMPLETE
 from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata, one_of
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import EnrollmentStatus
 
 enrollments = Table(
     "enrollments",

@@ -25,7 +25,7 @@ import msgspec
 from headway.assessments.service import GradedResult
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.enrollments.status import OPEN
+from headway.enrollments.model import OPEN
 from headway.errors import Invalid
 from headway.identity import Role
 from headway.importers.oulad_files import Assessment, Course, Interaction, Material, OuladFolder, Registration, Result

@@ -7,10 +7,10 @@ from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.model import CourseTree, NewCourse, check_course, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments import statistics_store as statistics
+from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import read_access, require_staff
+from headway.enrollments.model import StatisticsDelta
 from headway.enrollments.service import move_up
-from headway.enrollments.statistics import StatisticsDelta
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries
@@ -77,7 +77,7 @@ class CourseEditing:
         terms = await catalogue.lock_terms(tx, course_id)
         assert terms is not None  # noqa: S101 - its staff was found above
         seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
-        await statistics.write(tx, delta)
+        await enrollments.write_statistics(tx, delta)
         changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
         await feed.publish(tx, changed + seated, now)
         return await catalogue.tree(tx, course_id)

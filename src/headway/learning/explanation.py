@@ -16,7 +16,7 @@ from headway.courses.completion import (
 )
 from headway.courses.model import CourseStructure, Unit
 from headway.instants import SECOND, Milliseconds
-from headway.learning.unit_progress import UnitProgress, UnitStatus, status_without_progress
+from headway.learning.model import UnitProgress, UnitStatus, percent_text, status_without_progress
 
 _NO_METRICS = EngagementMetrics()
 
@@ -58,7 +58,8 @@ def explain(structure: CourseStructure, units: Sequence[UnitProgress]) -> Course
         if unit.id in progress or not unit.is_retired
     ]
     total = sum(unit.counted or 0 for unit in explained)
-    return CourseExplanation(explained, structure.required_units, total, percent_of_course(total, structure.required_units))
+    required_units = len(structure.required)
+    return CourseExplanation(explained, required_units, total, percent_of_course(total, required_units))
 
 
 def _explain_unit(
@@ -109,11 +110,6 @@ def calculation(explanation: CourseExplanation) -> str:
     is_cut = total % count > 0
     formula = f"{percent_text(total)} / {count} = {percent_text(explanation.percent)}"
     return f"{formula}, cut to two decimals" if is_cut else formula
-
-
-def percent_text(percent: Percent) -> str:
-    """Write hundredths of a percent with two decimals."""
-    return f"{percent // 100}.{percent % 100:02}"
 
 
 def _difference(threshold: float, reached: float | None) -> str:

@@ -12,8 +12,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_known, require_staff
-from headway.enrollments.model import Enrollment, NamedEnrollment
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import Enrollment, EnrollmentStatus, NamedEnrollment
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, select
 from headway.courses.completion import Rule
 from headway.courses.tables import units
 from headway.db.database import ReadTransaction
-from headway.enrollments.status import OPEN
+from headway.enrollments.model import OPEN
 from headway.enrollments.tables import enrollments
 from headway.instants import Milliseconds
 from headway.learning.tables import unit_progress

@@ -3,7 +3,7 @@
 Everything merges by union or maximum, so order and repetition of the same steps do not matter.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -12,19 +12,17 @@ import msgspec
 from headway.courses.completion import NO_EVIDENCE, Evidence, percent_of_course
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
-from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
-from headway.enrollments.model import Enrollment, LearnerInCourse
-from headway.enrollments.statistics import StatisticsDelta
-from headway.enrollments.status import EnrollmentStatus, after_activity
+from headway.enrollments.feed_entries import enrollment_updated, learner_entries
+from headway.enrollments.model import Enrollment, EnrollmentStatus, LearnerInCourse, StatisticsDelta, after_activity
 from headway.feed import store as feed
+from headway.feed.model import NewFeedEntry, ProgressUpdated, UnitUpdated
 from headway.instants import Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
-from headway.learning.feed_entries import progress_entries
+from headway.learning.model import UnitProgress
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
-from headway.learning.unit_progress import UnitProgress
 
 
 class ProgressChange:
@@ -113,16 +111,17 @@ async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: 
         activity.day_rows(writes.days),
         activity.unit_rows(writes.units, now),
         enrollments.progress_rows(writes.enrollments, now),
-        statistics_store.delta_rows(writes.statistics, tx.shard),
+        enrollments.delta_rows(writes.statistics, tx.shard),
     )
     entries = [
         entry
         for change, earlier in zip(changes, before, strict=True)
-        for entry in progress_entries(
+        for entry in _progress_entries(
             earlier, change.enrollment, change.structure.title, writes.changed_units.get(change.learner, ())
         )
     ]
-    await feed.publish(tx, entries, now)
+    if entries:
+        await feed.publish(tx, entries, now)
     return units
 
 
@@ -190,7 +189,7 @@ def _raise_percent(progress: UnitProgress, change: ProgressChange, writes: _Writ
     unit = change.structure.units[progress.unit_id]
     before, was_complete = progress.counted, progress.is_complete
     progress.grade(unit.completion, now)
-    if unit.counts and progress.counted > before:
+    if unit.id in change.structure.required and progress.counted > before:
         percents, completed = writes.gains.get(change.learner, _Gain())
         newly = progress.is_complete and not was_complete
         writes.gains[change.learner] = _Gain(percents + progress.counted - before, completed + newly)
@@ -210,8 +209,26 @@ def _merge_course(change: ProgressChange, writes: _Writes) -> None:
 def _raise_course(change: ProgressChange, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
     """Raise percent and status of the course by what its required units gained."""
     percents, completed = reached[0] + gain.percents, reached[1] + gain.completed
-    required, enrollment = change.structure.required_units, change.enrollment
+    required, enrollment = len(change.structure.required), change.enrollment
     enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
     enrollment.status = after_activity(enrollment.status, all_required_complete=completed >= required)
     if enrollment.status is EnrollmentStatus.COMPLETED and enrollment.completed_at is None:
         enrollment.completed_at, enrollment.completed_revision = now, change.structure.revision
+
+
+def _progress_updated(enrollment: Enrollment, units: Iterable[UnitProgress]) -> list[NewFeedEntry]:
+    """Announce the progress in a course, and in those of its units in which it changed."""
+    event = ProgressUpdated(
+        course_id=enrollment.course_id,
+        learner_id=enrollment.user_id,
+        status=enrollment.status.value,
+        percent=enrollment.percent,
+        units=[UnitUpdated(unit.unit_id, unit.status.value, unit.percent) for unit in units],
+    )
+    return learner_entries(enrollment, event)
+
+
+def _progress_entries(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[NewFeedEntry]:
+    """Announce what changed in an enrollment; `units` are those whose status or percent did."""
+    entries = enrollment_updated(after, title) if after.status is not before.status else []
+    return entries + (_progress_updated(after, units) if units or after.percent != before.percent else [])

@@ -9,20 +9,16 @@ from headway.courses.model import CourseStructure
 from headway.courses.structure import CourseStructures
 from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
-from headway.enrollments import statistics_store as statistics
 from headway.enrollments import store as enrollments
-from headway.enrollments.access import decide
-from headway.enrollments.access_store import read_facts
 from headway.enrollments.authorization import course_not_found, require_known, require_staff
-from headway.enrollments.model import Enrollment, Order, Part, Sort
+from headway.enrollments.model import Enrollment, Order, Part, Sort, decide
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock
-from headway.learning import progress_store as learner_progress
 from headway.learning import store as activity
 from headway.learning.explanation import CourseExplanation, explain
+from headway.learning.model import UnitProgress, UnitStatus, status_without_progress
 from headway.learning.statistics import CourseStatistics, summarize
-from headway.learning.unit_progress import UnitProgress, UnitStatus, status_without_progress
 
 
 class ProgressAccess(NamedTuple):
@@ -63,7 +59,7 @@ class ProgressReads:
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
-        stored = await read_facts(tx, caller, course_id, user_id)
+        stored = await enrollments.read_facts(tx, caller, course_id, user_id)
         access = decide(None if stored is None else stored.facts)
         if stored is None or not access.knows_course:
             raise course_not_found()
@@ -80,7 +76,7 @@ class ProgressReads:
 
         `is_whole` adds the units without progress, `is_explained` the explanation; without both, a single statement is run.
         """
-        found = await learner_progress.read(tx, access.user_id, access.course_id)
+        found = await activity.read_progress(tx, access.user_id, access.course_id)
         if found is None:
             return LearnerProgress(None, [], {})
         enrollment, units = found
@@ -107,7 +103,7 @@ class ProgressReads:
         """
         first = (page - 1) * limit
         await require_staff(tx, caller, course_id)
-        total, completed = await statistics.count_by_status(tx, course_id, order.statuses)
+        total, completed = await enrollments.count_by_status(tx, course_id, order.statuses)
         found: list[Enrollment] = []
         # Those without a date come after those with one, whatever the order.
         by_date = order.sort is Sort.COMPLETED_AT
@@ -139,13 +135,13 @@ class ProgressReads:
     async def analytics_version(self, tx: ReadTransaction, caller: Caller, course_id: int) -> str:
         """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         await require_staff(tx, caller, course_id)
-        revision = await statistics.revision(tx, course_id)
+        revision = await enrollments.statistics_revision(tx, course_id)
         state = await catalogue.state(tx, course_id)
         return f"{state}.{revision}.{self._clock() // DAY}"
 
     async def analytics(self, tx: ReadTransaction, course_id: int) -> CourseStatistics:
         """Work out the figures of a course that exists."""
-        counted = await statistics.read(tx, course_id)
+        counted = await enrollments.read_statistics(tx, course_id)
         revisions = await catalogue.revisions(tx, [course_id])
         structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
         unit_ids = [unit.id for unit in structure.units.values() if not unit.is_retired]
@@ -159,7 +155,7 @@ async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int) ->
         raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
     if structure is None:
         raise NotFound(f"There is no course {course_id}.", code="COURSE_NOT_FOUND")
-    found = await learner_progress.read(tx, user_id, course_id)
+    found = await activity.read_progress(tx, user_id, course_id)
     if found is None:
         raise NotFound(f"User {user_id} is not enrolled in course {course_id}.", code="NOT_ENROLLED")
     return explain(structure, found[1])

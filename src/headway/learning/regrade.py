@@ -8,9 +8,7 @@ from headway.courses.completion import percent_of_course
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.model import Enrollment
-from headway.enrollments.statistics import StatisticsDelta
-from headway.enrollments.status import LIMITED, EnrollmentStatus
+from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta
 from headway.instants import Instant
 from headway.learning import store as activity
 
@@ -67,11 +65,12 @@ async def _regrade_course(
     tx: WriteTransaction, page: Sequence[Enrollment], structure: CourseStructure, delta: StatisticsDelta, now: Instant
 ) -> None:
     reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
+    required_units = len(structure.required)
     regraded = []
     for enrollment in page:
         percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
-        percent = percent_of_course(percents, structure.required_units)
-        is_complete = 0 < structure.required_units <= completed and enrollment.completed_at is None
+        percent = percent_of_course(percents, required_units)
+        is_complete = 0 < required_units <= completed and enrollment.completed_at is None
         if percent == enrollment.percent and not is_complete:
             continue
         before = copy(enrollment)

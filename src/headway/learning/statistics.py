@@ -5,8 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
-from headway.enrollments.statistics import COMPLETION_TIME, FINISHED, PERCENT, Statistic, status_statistic
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import COMPLETION_TIME, FINISHED, PERCENT, EnrollmentStatus, Statistic, status_statistic
 from headway.instants import DAY, Day
 
 _RECENT_DAYS = 7

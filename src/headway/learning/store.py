@@ -5,20 +5,21 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Text, and_, case, func, select
+from sqlalchemy import Text, and_, bindparam, case, func, select
 
-from headway.courses.completion import COMPLETE, Completion, Rule
-from headway.courses.evidence import decode_evidence, encode_evidence
-from headway.courses.tables import units
+from headway.courses.completion import COMPLETE, Completion, Rule, decode_evidence, encode_evidence
+from headway.courses.tables import courses, units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows, rows
 from headway.db.types import Id
-from headway.enrollments.model import LearnerInCourse
+from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
+from headway.enrollments.store import enrollment_of
+from headway.enrollments.tables import enrollments
 from headway.instants import Day, Instant
-from headway.learning.model import Event, EventContent
+from headway.learning.model import Event, EventContent, UnitProgress, UnitStatus
 from headway.learning.study_time import Span, Timing
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
-from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 _encode = msgspec.json.Encoder().encode
 _decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
@@ -260,3 +261,25 @@ async def required_progress(tx: ReadTransaction, keys: Sequence[LearnerInCourse]
     """Add up these learners' progress in the units that count: (sum of percents, completed units)."""
     found = await tx.all(_required_progress, keys=keys)
     return {(row["user_id"], row["course_id"]): (int(row["percents"]), int(row["completed"])) for row in found}
+
+
+_ENROLLMENT_WIDTH = len(ENROLLMENT_COLUMNS)
+_enrollment_and_units = (
+    select(*ENROLLMENT_COLUMNS, *(column.label(f"unit_{column.name}") for column in UNIT_COLUMNS))
+    .join(courses, courses.c.id == enrollments.c.course_id)
+    .outerjoin(
+        unit_progress,
+        and_(unit_progress.c.user_id == enrollments.c.user_id, unit_progress.c.course_id == enrollments.c.course_id),
+    )
+    .where(enrollments.c.user_id == bindparam("of_user"), enrollments.c.course_id == bindparam("in_course"))
+)
+
+
+async def read_progress(tx: ReadTransaction, user_id: int, course_id: int) -> tuple[Enrollment, list[UnitProgress]] | None:
+    """Read a learner's enrollment and unit progress, the newest change first, with one statement; None if not enrolled."""
+    rows = [tuple(row) for row in await tx.all(_enrollment_and_units, of_user=user_id, in_course=course_id)]
+    if not rows:
+        return None
+    # A learner without progress has one row, in which the columns of the unit are empty.
+    units = [unit_of(row[_ENROLLMENT_WIDTH:]) for row in rows if row[_ENROLLMENT_WIDTH] is not None]
+    return enrollment_of(rows[0]), newest_first(units)

@@ -6,8 +6,7 @@ from headway.enrollments.authorization import require_known
 from headway.errors import Conflict, Forbidden, HeadwayError, Invalid, NotFound
 from headway.identity import Caller
 from headway.instants import Instant
-from headway.learning.model import Refusal, Report, Update, Verdict
-from headway.learning.unit_progress import UnitProgress
+from headway.learning.model import Refusal, Report, UnitProgress, Update, Verdict
 
 
 def make_report(caller: Caller, user_id: int, update: Update, now: Instant) -> Report:

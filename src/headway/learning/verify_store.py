@@ -9,7 +9,7 @@ from headway.accounts.tables import users
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import rows
 from headway.db.types import Id
-from headway.enrollments.statistics import REVISION
+from headway.enrollments.model import REVISION
 from headway.enrollments.tables import course_statistics, enrollments
 from headway.learning.store import EventKey
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress

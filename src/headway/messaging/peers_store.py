@@ -7,7 +7,7 @@ from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction
 from headway.db.dialects import rows
 from headway.db.types import Id
-from headway.enrollments.status import OPEN
+from headway.enrollments.model import OPEN
 from headway.enrollments.tables import enrollments
 from headway.messaging.model import Peer
 

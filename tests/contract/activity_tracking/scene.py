@@ -1,7 +1,7 @@
 """The people and courses of activity tracking's cases."""
 
 from headway.enrollments import store as enrollments
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import EnrollmentStatus
 from headway.identity import Role
 from tests.contract.scene import Names, Scene, name_tokens
 from tests.world import NOON, World

@@ -9,17 +9,15 @@ from msgspec import UNSET
 
 from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
-from headway.enrollments.model import Enrollment, Order, Sort
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import Enrollment, EnrollmentStatus, Order, Sort
 from headway.errors import Invalid
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds, DateRange
 from headway.instants import SECOND, Instant, Milliseconds, iso, to_datetime
-from headway.learning.explanation import CourseExplanation, UnitExplanation, calculation, percent_text
-from headway.learning.model import Update
+from headway.learning.explanation import CourseExplanation, UnitExplanation, calculation
+from headway.learning.model import UnitProgress, UnitStatus, Update, percent_text
 from headway.learning.reads import LearnerProgress
 from headway.learning.statistics import CourseStatistics, UnitStatistics
-from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SORTS = {

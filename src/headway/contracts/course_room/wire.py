@@ -6,8 +6,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.courses.completion import Rule
-from headway.enrollments.status import EnrollmentStatus
-from headway.learning.unit_progress import UnitStatus
+from headway.enrollments.model import EnrollmentStatus
+from headway.learning.model import UnitStatus
 
 Results = TypeVar("Results")
 

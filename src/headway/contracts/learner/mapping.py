@@ -14,9 +14,8 @@ from headway.assessments.service import OwnAssessment
 from headway.contracts.learner import course_wire, wire
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
 from headway.courses.model import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.enrollments.model import Enrollment
+from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
-from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
 from headway.feed.model import FeedEntry
 from headway.http.params import UNKNOWN_ID, parse_id

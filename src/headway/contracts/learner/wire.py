@@ -5,7 +5,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.enrollments.status import EnrollmentStatus
+from headway.enrollments.model import EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 
 Data = TypeVar("Data")
