@@ -2,16 +2,24 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
+import httpx
 import pytest
+from litestar import Litestar
 from sqlalchemy import select, update
 
 from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
 from headway.db.database import WriteTransaction
+from headway.http.problems import Problems
+from headway.http.request import Request, Response
+from headway.http.routes import make_router, post
+from headway.http.transactions import WRITE
 from headway.identity import Caller
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.recording import Ingest
+from headway.settings import Settings
 from headway.telemetry import Metrics
 from tests.integration.log import HERE, draft, log_of
 from tests.world import World
@@ -89,3 +97,48 @@ async def test_nothing_within_a_write_transaction_waits_for_a_collector(world: W
             await ingest.record(report)
     assert await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "INSIDE")) == []
     assert len(await ingest.record(report)) == 1
+
+
+class ForgetfulRoutes:
+    """Idempotent routes, of which two forget to pass their transaction on."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._ingest = world.services.ingest
+
+    @post("/pass", responses={204: ()}, idempotent=True, transaction=WRITE)
+    async def pass_on(self, _request: Request[None, None], tx: WriteTransaction) -> Response:
+        """Write in the transaction of the request."""
+        await rename(tx, "Passed on")
+        return Response(204)
+
+    @post("/open", responses={204: ()}, idempotent=True, transaction=WRITE)
+    async def open_another(self, _request: Request[None, None], tx: WriteTransaction) -> Response:
+        """Write in the transaction of the request, and in another one."""
+        await rename(tx, "Forgotten")
+        await self._world.write(rename, "Forgotten")
+        return Response(204)
+
+    @post("/collect", responses={204: ()}, idempotent=True, transaction=WRITE)
+    async def wait_for_collector(self, _request: Request[None, None], tx: WriteTransaction) -> Response:
+        """Write in the transaction of the request, and wait for the collector."""
+        await rename(tx, "Forgotten")
+        await self._ingest.record(Report(1, 0, (Event("view", ActivityType.COURSE_VIEW, 1),)))
+        return Response(204)
+
+
+@pytest.mark.parametrize("path", ["/forgetful/open", "/forgetful/collect"])
+async def test_a_route_that_forgets_to_pass_its_transaction_fails_at_once_and_the_server_writes_on(
+    world: World, settings: Settings, path: str
+) -> None:
+    await world.user()
+    routes = ForgetfulRoutes(world)
+    router = make_router("/forgetful", "Test", [routes], transactions=world.services.transactions, settings=settings)
+    problems = Problems([], Metrics())
+    app: Any = Litestar([router], exception_handlers={Exception: problems.respond}, openapi_config=None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client, asyncio.timeout(5):
+        failed = [await client.post(path, headers={"Idempotency-Key": "key"}) for _ in range(2)]
+        assert await names(world) == {"PARTICIPANT 1"}
+        passed = await client.post("/forgetful/pass", headers={"Idempotency-Key": "key"})
+    assert [(each.status_code, each.json()["code"]) for each in failed] == [(500, "INTERNAL_ERROR")] * 2
+    assert (passed.status_code, await names(world)) == (204, {"Passed on"})

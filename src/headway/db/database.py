@@ -8,7 +8,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from prometheus_client import Counter, Histogram
@@ -133,7 +132,6 @@ class Database(ABC):
                 kind: (metrics.transaction_seconds.labels(kind), metrics.transactions_failed.labels(kind))
                 for kind in ("read", "write")
             }
-        self._whole: ContextVar[tuple[WriteTransaction, asyncio.Task[Any] | None] | None] = ContextVar("whole", default=None)
         self._listeners: list[Listener] = []
         self._writers: set[asyncio.Task[Any] | None] = set()
         """The tasks that have a write transaction open, or wait for one to begin."""
@@ -148,32 +146,29 @@ class Database(ABC):
         With `single_statement` the caller runs one statement only: it sees one snapshot by itself, which saves PostgreSQL
         two round trips.
         """
-        whole = self._whole_of_task()
-        return self._timed("read", self._read(single_statement=single_statement)) if whole is None else _part(whole, ())
+        return self._timed("read", self._read(single_statement=single_statement))
 
-    def write(self, *, in_courses: Collection[int] = ()) -> AbstractAsyncContextManager[WriteTransaction]:
+    @asynccontextmanager
+    async def write(self, *, in_courses: Collection[int] = ()) -> AsyncIterator[WriteTransaction]:
         """Open a transaction that commits at the end of the block and rolls back if the block raises.
 
         Until it ends nobody else changes the courses `in_courses`: whoever changes a course takes `lock_course` first.
         Raises Unavailable while the database cannot be reached, or cannot say whether it committed; RuntimeError if this
         task has a write transaction open already, because it would wait for itself.
         """
-        whole = self._whole_of_task()
-        return self._guarded_write(in_courses) if whole is None else _part(whole, in_courses)
+        task = asyncio.current_task()
+        if task in self._writers:
+            raise RuntimeError("This task has a write transaction open: pass it on instead of opening another.")
+        self._writers.add(task)
+        try:
+            async with self._timed("write", self._write(in_courses)) as tx:
+                yield tx
+        finally:
+            self._writers.discard(task)
 
     def is_writing(self) -> bool:
         """Return whether this task has a write transaction open, or waits for one to begin."""
         return asyncio.current_task() in self._writers
-
-    @asynccontextmanager
-    async def whole(self) -> AsyncIterator[WriteTransaction]:
-        """Make one transaction of everything that this task reads and writes within the block."""
-        async with self.write() as tx:
-            token = self._whole.set((tx, asyncio.current_task()))
-            try:
-                yield tx
-            finally:
-                self._whole.reset(token)
 
     def listen(self, listener: "Listener") -> None:
         """Call `listener` with the topics of each notification, and with None if some may have been missed."""
@@ -189,29 +184,12 @@ class Database(ABC):
     @abstractmethod
     def _write(self, in_courses: Collection[int]) -> AbstractAsyncContextManager[WriteTransaction]: ...
 
-    @asynccontextmanager
-    async def _guarded_write(self, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
-        task = asyncio.current_task()
-        if task in self._writers:
-            raise RuntimeError("This task has a write transaction open: pass it on instead of opening another.")
-        self._writers.add(task)
-        try:
-            async with self._timed("write", self._write(in_courses)) as tx:
-                yield tx
-        finally:
-            self._writers.discard(task)
-
     def _timed(self, kind: str, transaction: AbstractAsyncContextManager[Kind]) -> AbstractAsyncContextManager[Kind]:
         return transaction if self._metrics is None else _timed(transaction, *self._meters[kind])
 
     def _notify_listeners(self, topics: Collection[str] | None) -> None:
         for listener in self._listeners:
             listener(topics)
-
-    def _whole_of_task(self) -> WriteTransaction | None:
-        # A task that was started within the block has the variable too, but outlives the transaction.
-        tx, task = self._whole.get() or (None, None)
-        return tx if task is not None and task is asyncio.current_task() else None
 
 
 Listener: TypeAlias = Callable[[Collection[str] | None], None]
@@ -232,9 +210,3 @@ async def _timed(transaction: AbstractAsyncContextManager[Kind], seconds: Histog
         raise
     finally:
         seconds.observe(time.perf_counter() - started)
-
-
-@asynccontextmanager
-async def _part(whole: WriteTransaction, in_courses: Collection[int]) -> AsyncIterator[WriteTransaction]:
-    await whole.share_course_locks(in_courses)
-    yield whole

@@ -32,8 +32,7 @@ class Transactions:
 
     def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction, committed at the end of the block."""
-        # Services that do not take `tx` yet join this transaction. Becomes `self._database.write()` with the last of them.
-        return self._database.whole()
+        return self._database.write()
 
     async def once(
         self, key: RequestKey, act: Callable[[WriteTransaction], Awaitable[StoredResponse]]
