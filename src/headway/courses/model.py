@@ -1,4 +1,4 @@
-"""Courses, their modules and units, and what may be said about them when they are made."""
+"""Courses with their modules and units, and the rules that they must satisfy."""
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
@@ -147,7 +147,7 @@ class CourseTree(msgspec.Struct, frozen=True):
 
 
 class CourseSearch(msgspec.Struct, frozen=True):
-    """Which courses are asked for: `tutor` is an id or part of a name, `q` part of a title or description."""
+    """A search for courses: `tutor` is an id or part of a name, `q` part of a title or description."""
 
     subject: str | None = None
     level: str | None = None
@@ -157,7 +157,7 @@ class CourseSearch(msgspec.Struct, frozen=True):
 
 
 class CoursePage(msgspec.Struct, frozen=True):
-    """Some of the courses that were asked for, without what is in them, and how many there are in all."""
+    """A page of the courses found, without their modules, and the number of all found."""
 
     courses: list[CourseTree]
     total: int
@@ -184,11 +184,11 @@ class CourseStructure(msgspec.Struct, frozen=True):
         }
 
     def units_of(self, module_id: int) -> list[Unit]:
-        """Give a module's units that are not retired, in order."""
+        """Return the units of a module that are not retired, in order."""
         return [unit for unit in self.units.values() if unit.module_id == module_id and not unit.is_retired]
 
     def blocks(self, unit_id: int, completed: Collection[int]) -> bool:
-        """Say whether a unit is locked: in a sequential course, until the required ones before it are complete."""
+        """Return whether a unit is locked: in a sequential course, until the required ones before it are complete."""
         if not self.is_sequential:
             return False
         for unit in self.units.values():

@@ -171,18 +171,18 @@ async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit
 
 
 async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
-    """Give the courses to be completed before any of these."""
+    """Return the courses to be completed before any of these."""
     return {row["prerequisite_id"] for row in await tx.all(_some_prerequisites, ids=[(i,) for i in course_ids])}
 
 
 async def terms(tx: ReadTransaction, course_id: int) -> CourseTerms | None:
-    """Give what decides about enrolling in a course."""
+    """Return the terms of enrolling in a course, or None if there is no such course."""
     row = await tx.first(_terms, course_id=course_id)
     return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
 
 
 async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
-    """Give what decides about enrolling in a course, and lock its seats and its waiting list until the transaction ends."""
+    """Return the terms of enrolling in a course, and lock its seats and waiting list until the transaction ends."""
     row = await tx.first(_lock_terms, course_id=course_id)
     return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
 
@@ -215,18 +215,18 @@ def _tree(row: Row, prerequisites: Sequence[int]) -> CourseTree:
 
 
 async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:
-    """Give the id of the course with a slug."""
+    """Return the id of the course with a slug."""
     row = await tx.first(_by_slug, slug=slug)
     return row["id"] if row else None
 
 
 async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, int]:
-    """Give the revision of each of these courses that exists."""
+    """Return the revision of each of these courses that exists."""
     return {row["id"]: row["revision"] for row in await tx.all(_revisions, ids=[(i,) for i in course_ids])}
 
 
 async def state(tx: ReadTransaction, course_id: int) -> str:
-    """Tell one state of a course that exists from another, also from one of a course that had its id before."""
+    """Return a text that differs for each state of a course, also of an earlier course with the same id."""
     row = await tx.one(_state, course_id=course_id)
     return f"{row['created_at']}.{row['revision']}"
 
@@ -258,32 +258,32 @@ async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int
 
 
 async def list_modules(tx: ReadTransaction, course_id: int) -> list[Module]:
-    """Give a course's modules in order."""
+    """Return the modules of a course in order."""
     return [_module(row) for row in await tx.all(_modules, ids=[(course_id,)])]
 
 
 async def list_units(tx: ReadTransaction, course_id: int) -> list[Unit]:
-    """Give a course's units in the order of the course."""
+    """Return the units of a course in order."""
     return [_unit(row) for row in await tx.all(_units, ids=[(course_id,)])]
 
 
 async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
-    """Give a course's assessments in order."""
+    """Return the assessments of a course in order."""
     return [_assessment(row) for row in await tx.all(_assessments, course_id=course_id)]
 
 
 async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:
-    """Look an assessment up by its id, retired ones too."""
+    """Return an assessment by its id, also a retired one."""
     row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
     return None if row is None else _assessment(row)
 
 
 async def list_prerequisites(tx: ReadTransaction, course_id: int) -> list[int]:
-    """Give the ids of the courses to be completed before this one."""
+    """Return the ids of the courses to be completed before this one."""
     return [row["prerequisite_id"] for row in await tx.all(_prerequisites, course_id=course_id)]
 
 
 async def staff_role(tx: ReadTransaction, *, user_id: int, course_id: int) -> CourseRole | None:
-    """Give what a user is in the staff of a course."""
+    """Return the role of a user in the staff of a course."""
     row = await tx.first(_staff_role, user_id=user_id, course_id=course_id)
     return CourseRole(row["role"]) if row else None

@@ -78,7 +78,7 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
 
 
 async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCourse, *, now: Instant) -> None:
-    """Make a stored course what is given: parts with an id are overwritten, others added, those not given retired.
+    """Change a stored course to `course`: overwrite parts with an id, add parts without, and retire those that are missing.
 
     The number of statements does not grow with the course.
     """

@@ -1,1 +1,1 @@
-"""Ways in for data that comes as files, each mapped to the same use cases that HTTP uses."""
+"""Importers of files, which use the same services as HTTP."""

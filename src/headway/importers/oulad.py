@@ -1,4 +1,4 @@
-"""Real learners and what they did, from the Open University Learning Analytics Dataset, through the same use cases as HTTP.
+"""Real learners and what they did, from the Open University Learning Analytics Dataset, through the same services as HTTP.
 
 The dataset has days, clicks and scores, but no time of day and no durations. These follow by rule, so that a repetition of the
 import finds every event as it left it:
@@ -57,7 +57,7 @@ _MINUTES_OF_BEGINNING = 8 * 60
 _EVENTS_AT_ONCE = 500
 
 Advance = Callable[[int], None]
-"""Told how many more rows are done."""
+"""Called with the number of further rows that are done."""
 
 
 class Summary(msgspec.Struct):
@@ -110,7 +110,7 @@ class OuladImport:
         self.rows = sum(run.rows for run in self._runs)
 
     async def run(self, advance: Advance) -> Summary:
-        """Bring everything in that is not there yet."""
+        """Import everything that is not stored yet."""
         summary = Summary()
         for run in self._runs:
             tree = await self._course(run, summary)
@@ -132,7 +132,7 @@ class OuladImport:
         return tree
 
     async def _register(self, run: _CourseRun, course_id: int, summary: Summary, advance: Advance) -> dict[int, int]:
-        """Enroll everybody who registered; give the user id of each student."""
+        """Enroll everybody who registered; return the user id of each student."""
         learners: dict[int, int] = {}
         for registration in run.registrations:
             student = registration.student
@@ -257,7 +257,7 @@ def _title(activity_type: str) -> str:
 
 
 def _reports(run: _CourseRun, tree: CourseTree, learners: dict[int, int], now: Instant) -> Iterator[Report]:
-    """Give each learner's days of activity, in order."""
+    """Yield a report for each learner and day, in order."""
     units = {int(unit.slug or 0): unit for unit in tree.units}
     in_order = sorted(run.interactions, key=lambda each: (each.student, each.day))
     for (student, day), rows in groupby(in_order, key=lambda each: (each.student, each.day)):
@@ -282,7 +282,7 @@ def _reports(run: _CourseRun, tree: CourseTree, learners: dict[int, int], now: I
 
 
 def _timed(rows: list[Interaction], midnight: Instant) -> Iterator[tuple[Interaction, tuple[Instant, Instant]]]:
-    """Lay a learner's rows of one day one after the other, within the day."""
+    """Place a learner's rows of one day one after the other, within the day."""
     lengths: list[Milliseconds] = [max(SECOND, min(row.clicks * _PER_CLICK, _MAX_ROW)) for row in rows]
     start = _FIRST_HOUR + rows[0].student % _MINUTES_OF_BEGINNING * 60 * SECOND
     room = DAY - start
@@ -293,7 +293,7 @@ def _timed(rows: list[Interaction], midnight: Instant) -> Iterator[tuple[Interac
 
 
 def _groups(reports: Iterator[Report]) -> Iterator[Sequence[Report]]:
-    """Put reports together, a few hundred events at a time."""
+    """Group reports, a few hundred events at a time."""
     group: list[Report] = []
     for report in reports:
         group.append(report)

@@ -67,18 +67,18 @@ class OuladFolder:
         self._folder = folder
 
     def courses(self) -> list[Course]:
-        """Give the course runs."""
+        """Return the course runs."""
         return [
             Course((row.text("code_module"), row.text("code_presentation")), row.number("module_presentation_length"))
             for row in self._rows("courses.csv")
         ]
 
     def materials(self, run: Run) -> list[Material]:
-        """Give the materials of a run, in the order of the file."""
+        """Return the materials of a run, in the order of the file."""
         return [Material(row.number("id_site"), row.text("activity_type")) for row in self._of("vle.csv", run)]
 
     def assessments(self, run: Run) -> list[Assessment]:
-        """Give the assessments of a run, in the order of the file."""
+        """Return the assessments of a run, in the order of the file."""
         return [
             Assessment(
                 row.number("id_assessment"), row.text("assessment_type"), row.optional("date"), row.optional_float("weight")
@@ -87,21 +87,21 @@ class OuladFolder:
         ]
 
     def registrations(self, run: Run) -> list[Registration]:
-        """Give the registrations for a run."""
+        """Return the registrations for a run."""
         return [
             Registration(row.number("id_student"), row.optional("date_registration"), row.optional("date_unregistration"))
             for row in self._of("studentRegistration.csv", run)
         ]
 
     def interactions(self, run: Run) -> list[Interaction]:
-        """Give all interactions of a run, in the order of the file."""
+        """Return all interactions of a run, in the order of the file."""
         return [
             Interaction(row.number("id_student"), row.number("id_site"), row.number("date"), row.number("sum_click"))
             for row in self._of("studentVle.csv", run)
         ]
 
     def results(self, assessments: set[int]) -> list[Result]:
-        """Give the results of these assessments."""
+        """Return the results of these assessments."""
         found = (
             Result(
                 row.number("id_assessment"), row.number("id_student"), row.number("date_submitted"), row.optional_float("score")

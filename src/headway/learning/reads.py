@@ -35,9 +35,9 @@ class LearnerProgress(NamedTuple):
     enrollment: Enrollment | None
     units: list[UnitProgress]
     untouched: dict[int, UnitStatus]
-    """The course's other units in its order: NOT_STARTED or LOCKED; empty unless they are asked for."""
+    """The course's other units in its order: NOT_STARTED or LOCKED; empty unless requested."""
     explanation: CourseExplanation | None = None
-    """Why the progress is what it is; None unless it is asked for."""
+    """Why the progress is what it is; None unless requested."""
 
 
 class ProgressPage(NamedTuple):
@@ -118,7 +118,7 @@ class ProgressReads:
     async def read_some(
         self, tx: ReadTransaction, caller: Caller, course_id: int, user_ids: Sequence[int]
     ) -> tuple[list[LearnerProgress], list[int]]:
-        """Read the progress of these learners, in the order asked for, and say who of them is not enrolled.
+        """Read the progress of these learners, in the requested order, and the ids of those who are not enrolled.
 
         Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
@@ -140,7 +140,7 @@ class ProgressReads:
         return f"{state}.{revision}.{self._clock() // DAY}"
 
     async def analytics(self, tx: ReadTransaction, course_id: int) -> CourseStatistics:
-        """Work out the figures of a course that exists."""
+        """Return the statistics of a course that exists."""
         counted = await enrollments.read_statistics(tx, course_id)
         revisions = await catalogue.revisions(tx, [course_id])
         structure = (await self._structures.get(tx, [course_id], revisions))[course_id]

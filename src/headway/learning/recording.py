@@ -102,7 +102,7 @@ class Tracking:
     async def _check_updates(
         self, tx: WriteTransaction, entries: Sequence[_Entry], structures: Mapping[int, CourseStructure]
     ) -> None:
-        """Refuse updates of locked units, and those with which more would be kept for a client than may be."""
+        """Refuse updates of locked units, and those that would make the client's metadata too large."""
         admitted = [entry for entry in entries if entry.refusal is None]
         if not admitted:
             return

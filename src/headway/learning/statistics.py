@@ -57,7 +57,7 @@ def unit_statistics(unit_id: int, *, is_complete: bool, duration_seconds: int) -
 
 
 def summarize(statistics: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseStatistics:
-    """Work out the figures of a course whose units are `unit_ids`, in its order, as of a day."""
+    """Compute the statistics of a course on a day; `unit_ids` are its units in order."""
     by_status = {status: statistics.get(status_statistic(status), 0) for status in EnrollmentStatus}
     enrollments = sum(by_status.values())
     finished = sum(by_status[status] for status in FINISHED)
