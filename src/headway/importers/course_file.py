@@ -1,4 +1,4 @@
-"""Courses as files: the body of `POST /api/v1/courses` in JSON or YAML, plus the address of the `owner`."""
+"""Course files: the body of `POST /api/v1/courses` in JSON or YAML, and the e-mail address of the `owner`."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from headway.errors import Invalid
 
 
 class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):
-    """A course and who owns it."""
+    """A course and the e-mail address of its owner."""
 
     owner: str
 
 
 def read(path: Path) -> tuple[NewCourse, str]:
-    """Read a course and its owner's address. Raises Invalid naming what is wrong."""
+    """Return the course of a file and its owner's e-mail address. Raises Invalid."""
     try:
         body = msgspec.convert(yaml.safe_load(path.read_bytes()), CourseFile)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
