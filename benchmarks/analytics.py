@@ -219,25 +219,25 @@ def measure(
             pair.append(Answerer(server, running.enter_context(run_server(server, log_path)), owner_token, learners))
         small, large = pair
         report_progress(f"{name}: {options.repeats} readings of everything")
-        ask_analytics(small, large, options.idempotency)
-        ask_lists(small, large, options.idempotency)
+        ask_analytics(small, large, options.repeats)
+        ask_lists(small, large, options.repeats)
     return small, large
 
 
-def ask_analytics(small: Answerer, large: Answerer, idempotency: int) -> None:
+def ask_analytics(small: Answerer, large: Answerer, repeats: int) -> None:
     """Read the figures after each change of them, and again; raises ServerError if the cache was not used as expected."""
     hits_before = [count_cache_hits(each.port) for each in (small, large)]
-    for _, each in itertools.product(range(idempotency), (small, large)):
+    for _, each in itertools.product(range(repeats), (small, large)):
         each.update()
         each.read_analytics(UNCACHED)
         each.read_analytics(CACHED)
     hits = [count_cache_hits(each.port) - before for each, before in zip((small, large), hits_before, strict=True)]
-    if hits != [idempotency, idempotency]:
-        raise ServerError(f"of {idempotency} analytics after a change and {idempotency} without one {hits} came from the cache")
+    if hits != [repeats, repeats]:
+        raise ServerError(f"of {repeats} analytics after a change and {repeats} without one, {hits} came from the cache")
 
 
-def ask_lists(small: Answerer, large: Answerer, idempotency: int) -> None:
-    for listing, _, each in itertools.product(LISTINGS, range(idempotency), (small, large)):
+def ask_lists(small: Answerer, large: Answerer, repeats: int) -> None:
+    for listing, _, each in itertools.product(LISTINGS, range(repeats), (small, large)):
         last = each.read_page(listing.name, listing.query, 1)
         each.read_page(listing.last_page, listing.query, last)
 
