@@ -1,7 +1,7 @@
-"""Cost of the lists of the learner contract with few and with many rows, on PostgreSQL and on SQLite, within one process.
+"""Measures the lists of the learner contract with few and with many rows, on PostgreSQL and on SQLite, in one process.
 
-Each list is read through its use case, the first page and the last one. A page that does not hold what is due ends the run
-with a message.
+The first and the last page of each list are read through its service. A page with an unexpected number of rows ends the run
+with an error.
 """
 
 import argparse
@@ -40,11 +40,11 @@ AT_ONCE = 5_000
 
 
 class Listing(NamedTuple):
-    """A list: how a page of it is read, and how many rows there are in all."""
+    """A list to measure."""
 
     name: str
     read: Callable[[int], Awaitable[tuple[int, int]]]
-    """Reads a page; gives the number of its rows and of all rows."""
+    """Reads a page. Returns the number of its rows and of all rows."""
 
 
 def main() -> None:
@@ -66,11 +66,11 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure what reading lists costs with few and with many rows.")
+    parser = argparse.ArgumentParser(description="Measure the time to read lists with few and with many rows.")
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--times", type=int, default=15)
-    parser.add_argument("--directory", type=Path, help="where databases are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases during the run")
     return parser.parse_args()
 
 
@@ -94,36 +94,38 @@ def listings(services: Services) -> list[Listing]:
     tutor = Caller(TUTOR, Role.INSTRUCTOR)
 
     async def courses_(page: int) -> tuple[int, int]:
-        found = await services.courses.search(None, CourseSearch(), page=page, limit=PAGE)
-        return len(found.courses), found.total
+        page_of_courses = await services.courses.search(None, CourseSearch(), page=page, limit=PAGE)
+        return len(page_of_courses.courses), page_of_courses.total
 
     async def courses_of_subject(page: int) -> tuple[int, int]:
-        found = await services.courses.search(None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
-        return len(found.courses), found.total
+        page_of_courses = await services.courses.search(
+            None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE
+        )
+        return len(page_of_courses.courses), page_of_courses.total
 
     async def learners(page: int) -> tuple[int, int]:
-        found, total = await services.learning.list_enrollments(tutor, COURSE, page=page, limit=PAGE)
-        return len(found), total
+        rows, total = await services.learning.list_enrollments(tutor, COURSE, page=page, limit=PAGE)
+        return len(rows), total
 
     async def peers(page: int) -> tuple[int, int]:
-        found, total = await services.messaging.list_peers(LEARNER + 1, page=page, limit=PAGE)
-        return len(found), total + 1
+        rows, total = await services.messaging.list_peers(LEARNER + 1, page=page, limit=PAGE)
+        return len(rows), total + 1
 
     async def messages_(page: int) -> tuple[int, int]:
-        found, total = await services.messaging.list_messages(LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
-        return len(found), total
+        rows, total = await services.messaging.list_messages(LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
+        return len(rows), total
 
     async def conversations_(page: int) -> tuple[int, int]:
-        found = await services.messaging.list_conversations(TUTOR, page=page, limit=PAGE)
-        return len(found.conversations), found.total
+        result = await services.messaging.list_conversations(TUTOR, page=page, limit=PAGE)
+        return len(result.conversations), result.total
 
     async def progress(page: int) -> tuple[int, int]:
-        found, total = await services.learning.progress(LEARNER, page=page, limit=PAGE)
-        return len(found), total
+        rows, total = await services.learning.progress(LEARNER, page=page, limit=PAGE)
+        return len(rows), total
 
     async def submissions_(page: int) -> tuple[int, int]:
-        found, _ = await services.assessments.list_submissions(tutor, ASSESSMENT, page=page, limit=PAGE)
-        return len(found.submissions), found.total
+        result, _ = await services.assessments.list_submissions(tutor, ASSESSMENT, page=page, limit=PAGE)
+        return len(result.submissions), result.total
 
     return [
         Listing("courses", courses_),
@@ -138,18 +140,18 @@ def listings(services: Services) -> list[Listing]:
 
 
 async def median_ms(listing: Listing, page: int, size: int, times: int) -> float:
-    taken = []
+    times_ms = []
     for _ in range(times):
         started = time.perf_counter()
         rows, total = await listing.read(page)
-        taken.append((time.perf_counter() - started) * 1000)
+        times_ms.append((time.perf_counter() - started) * 1000)
         if total != size or rows < PAGE - 1:
             raise SystemExit(f"{listing.name}: page {page} has {rows} of {total} rows")
-    return statistics.median(taken)
+    return statistics.median(times_ms)
 
 
 async def fill(database: Database, size: int) -> None:
-    """Store `size` of everything that is listed: learners in one course, courses of one learner, messages and so on."""
+    """Insert `size` rows for each list: learners of a course, courses of a learner, messages and so on."""
     now = system_clock()
     everybody = range(1, size + 2)
 
@@ -200,15 +202,15 @@ async def fill(database: Database, size: int) -> None:
         WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"]),
         ((i, message_id(i), ASSESSMENT, "https://github.com/a/b", now) for i in range(LEARNER, size + 2)),
     )
-    written = ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"]
+    message_columns = ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"]
     await write(
         database,
-        WriteRows(messages, written),
+        WriteRows(messages, message_columns),
         ((LEARNER, TUTOR, message_id(i), TUTOR, "Some text", False, now) for i in range(size)),
     )
     await write(
         database,
-        WriteRows(messages, written),
+        WriteRows(messages, message_columns),
         ((TUTOR, i, message_id(i), TUTOR, "Some text", False, now) for i in range(LEARNER, size + 2)),
     )
     await write(
@@ -226,7 +228,7 @@ async def write(database: Database, statement: WriteRows, rows: Iterator[tuple[A
 
 
 async def analyze(database: Database) -> None:
-    """Let the database know how much there is, as it finds out by itself with time."""
+    """Update the database's statistics, as it does by itself in the background."""
     async with database.write() as tx:
         await tx.all(text("ANALYZE"))
 
