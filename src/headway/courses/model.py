@@ -1,6 +1,6 @@
 """Courses, their modules, units and assessments, and the rules for changing them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -275,27 +275,24 @@ def check_course(course: NewCourse) -> list[FieldError]:
 
 def check_identities(course: NewCourse, stored: CourseTree) -> list[FieldError]:
     """Return an error for each id of a module, unit or assessment that the course does not have."""
-    modules = {module.id for module in stored.modules}
-    units = {unit.id for unit in stored.units}
-    assessments = {assessment.id for assessment in stored.assessments}
-    named = [
-        *((f"modules[{m}].id", module.id, modules) for m, module in enumerate(course.modules)),
-        *((path, unit.id, units) for path, unit in _paths(course)),
-        *((f"assessments[{a}].id", each.id, assessments) for a, each in enumerate(course.assessments)),
-    ]
-    return [FieldError(path, "is not in this course") for path, id_, known in named if id_ is not None and id_ not in known]
+    modules, units, assessments = _parts(course)
+    errors: list[FieldError] = []
+    for parts, stored_parts in ((modules, stored.modules), (units, stored.units), (assessments, stored.assessments)):
+        ids = {part.id for part in stored_parts}
+        unknown = [path for path, part in parts if part.id is not None and part.id not in ids]
+        errors += [FieldError(f"{path}.id", "is not in this course") for path in unknown]
+    return errors
 
 
-def _paths(course: NewCourse) -> Iterator[tuple[str, NewUnit]]:
-    for m, module in enumerate(course.modules):
-        for u, unit in enumerate(module.units):
-            yield f"modules[{m}].units[{u}].id", unit
+def _parts(course: NewCourse) -> tuple[list[tuple[str, NewModule]], list[tuple[str, NewUnit]], list[tuple[str, NewAssessment]]]:
+    """Return the modules, units and assessments, each with its path."""
+    modules = [(f"modules[{m}]", module) for m, module in enumerate(course.modules)]
+    units = [(f"{path}.units[{u}]", unit) for path, module in modules for u, unit in enumerate(module.units)]
+    return modules, units, [(f"assessments[{a}]", each) for a, each in enumerate(course.assessments)]
 
 
 def _check_unique(errors: list[FieldError], course: NewCourse) -> None:
-    modules = [(f"modules[{m}]", module) for m, module in enumerate(course.modules)]
-    units = [(path.removesuffix(".id"), unit) for path, unit in _paths(course)]
-    assessments = [(f"assessments[{a}]", assessment) for a, assessment in enumerate(course.assessments)]
+    modules, units, assessments = _parts(course)
     _check_repeated(errors, "slug", [(path, module.slug) for path, module in modules])
     _check_repeated(errors, "slug", [(path, unit.slug) for path, unit in units])
     for parts in (modules, units, assessments):

@@ -1,14 +1,15 @@
 """Reader of the CSV files of the Open University Learning Analytics Dataset."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from headway.errors import Invalid
 
 Run = tuple[str, str]
 """(code_module, code_presentation), such as ("AAA", "2013J")."""
+_Number = TypeVar("_Number", int, float)
 
 
 class Course(NamedTuple):
@@ -139,23 +140,20 @@ class _CsvRow:
         return value
 
     def number(self, column: str) -> int:
-        text = self.text(column)
-        try:
-            return int(text)
-        except ValueError:
-            raise self._error(column, f"must be a whole number, not {text!r}") from None
+        return self._parse(column, int, "a whole number")
 
     def optional(self, column: str) -> int | None:
         return None if self._is_empty(column) else self.number(column)
 
     def optional_float(self, column: str) -> float | None:
-        if self._is_empty(column):
-            return None
+        return None if self._is_empty(column) else self._parse(column, float, "a number")
+
+    def _parse(self, column: str, parse: Callable[[str], _Number], form: str) -> _Number:
         text = self.text(column)
         try:
-            return float(text)
+            return parse(text)
         except ValueError:
-            raise self._error(column, f"must be a number, not {text!r}") from None
+            raise self._error(column, f"must be {form}, not {text!r}") from None
 
     def _is_empty(self, column: str) -> bool:
         if column not in self._values:

@@ -205,18 +205,14 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.TrackAnswer:
     """Render the verdict on an event that is stored, by this request or an earlier one."""
     is_new = verdict.outcome is Outcome.ACCEPTED
-    return wire.TrackAnswer(
-        message="Activity recorded" if is_new else "Activity was recorded before",
-        data=wire.TrackData(event.event_id, verdict.outcome.value, instants.iso(received_at)),
-    )
+    message = "Activity recorded" if is_new else "Activity was recorded before"
+    return wire.TrackAnswer(message, wire.TrackData(event.event_id, verdict.outcome.value, instants.iso(received_at)))
 
 
 def heartbeat_answer(received_at: Instant, next_heartbeat_seconds: int) -> wire.HeartbeatAnswer:
     """Render the receipt of a heartbeat."""
-    return wire.HeartbeatAnswer(
-        message="Heartbeat received",
-        data=wire.HeartbeatData(instants.iso(received_at), next_heartbeat_seconds),
-    )
+    data = wire.HeartbeatData(instants.iso(received_at), next_heartbeat_seconds)
+    return wire.HeartbeatAnswer("Heartbeat received", data)
 
 
 def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verdict]) -> wire.BatchAnswer:

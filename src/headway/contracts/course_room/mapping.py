@@ -23,11 +23,7 @@ from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DISPLAY_TIMES = ("v_created_date", "v_created_time", "v_updated_date", "v_updated_time")
-_SORTS = {
-    "progress": Sort.PERCENT,
-    "enrollmentDate": Sort.ENROLLED_AT,
-    "completionDate": Sort.COMPLETED_AT,
-}
+_SORTS = {"progress": Sort.PERCENT, "enrollmentDate": Sort.ENROLLED_AT, "completionDate": Sort.COMPLETED_AT}
 _MEASURED = frozenset({"engagement_metrics", "quiz_score_percent"})
 """Keys of metadata that are measured: clients cannot set them."""
 
@@ -149,11 +145,11 @@ def activities(
     """Render the activities in a range of dates, of one status or of all."""
     return [
         wire.ActivityRow(
-            _stored_id(unit),
-            unit.unit_id,
-            unit.status,
-            unit.duration_seconds,
-            percent_text(unit.percent),
+            progress_id=_stored_id(unit),
+            course_content_id=unit.unit_id,
+            progress_status=unit.status,
+            activity_duration=unit.duration_seconds,
+            progress_percent=percent_text(unit.percent),
             **_display_times(unit, zone),
         )
         for unit in units

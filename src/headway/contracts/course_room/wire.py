@@ -37,21 +37,15 @@ class Pagination(msgspec.Struct, rename="camel"):
     total_pages: int
 
 
-class FoundPage(msgspec.Struct, Generic[Results], kw_only=True):
+class FoundPage(Found[Results], Generic[Results], kw_only=True):
     """The envelope of a page."""
 
-    success: bool = True
-    message: str
-    results: Results
     pagination: Pagination
 
 
-class FoundSome(msgspec.Struct, Generic[Results], kw_only=True):
+class FoundSome(Found[Results], Generic[Results], kw_only=True):
     """The envelope of a bulk read; `missing` lists the ids of users who are not enrolled."""
 
-    success: bool = True
-    message: str
-    results: Results
     missing: list[int]
 
 
