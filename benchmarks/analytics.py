@@ -131,26 +131,26 @@ class CourseClient:
 
     def read_page(self, name: str, query: str, page: int) -> int:
         """Read a page of the course's learners. Return the number of pages."""
-        answer = self._read(name, f"all?{query}&limit={PAGE}&page={page}")
-        total, pages = answer["pagination"]["total"], answer["pagination"]["totalPages"]
-        if len(answer["results"]) != min(PAGE, total - (page - 1) * PAGE):
-            raise ServerError(f"{name}: page {page} has {len(answer['results'])} of {total:,} learners")
+        learners = self._read(name, f"all?{query}&limit={PAGE}&page={page}")
+        total, pages = learners["pagination"]["total"], learners["pagination"]["totalPages"]
+        if len(learners["results"]) != min(PAGE, total - (page - 1) * PAGE):
+            raise ServerError(f"{name}: page {page} has {len(learners['results'])} of {total:,} learners")
         return int(pages)
 
     def _read(self, name: str, path: str) -> Any:
-        elapsed_ms, answer = self._request("GET", f"/user-progress/course/{self._course.id}/{path}", self._owner_token)
+        elapsed_ms, body = self._request("GET", f"/user-progress/course/{self._course.id}/{path}", self._owner_token)
         self.times_ms.setdefault(name, []).append(elapsed_ms)
-        return json.loads(answer)
+        return json.loads(body)
 
     def _request(self, method: str, path: str, token: str, body: str | None = None) -> tuple[float, bytes]:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         started = time.perf_counter()
         self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
+        response = self._connection.getresponse()
+        content = response.read()
         elapsed_ms = (time.perf_counter() - started) * 1000
-        if answer.status != 200:
-            raise ServerError(f"status {answer.status} for {path}: {content[:500]!r}")
+        if response.status != 200:
+            raise ServerError(f"status {response.status} for {path}: {content[:500]!r}")
         return elapsed_ms, content
 
 

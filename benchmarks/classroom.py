@@ -80,11 +80,11 @@ class Learner:
 
     def update(self) -> bytes:
         """Return an update of the next unit: the first turn completes every other unit, later turns update the rest."""
-        turn, place = divmod(self._updates, len(self._course.units))
+        turn, unit = divmod(self._updates, len(self._course.units))
         self._updates += 1
-        is_complete = turn == 0 and place % 2 == 0
+        is_complete = turn == 0 and unit % 2 == 0
         status, percent = (b"COMPLETED", 100) if is_complete else (b"IN_PROGRESS", min(40 + turn, 99))
-        body = UPDATE % (self._course.id, self._course.units[place].id, status, percent, STEP_SECONDS * (turn + 1))
+        body = UPDATE % (self._course.id, self._course.units[unit].id, status, percent, STEP_SECONDS * (turn + 1))
         return REQUEST % (UPDATE_PATH, self.token, len(body), body)
 
 
@@ -110,8 +110,8 @@ class Classroom:
     def require_all_units(self, running: RunningServer) -> int:
         """Return the size of a learner's progress in bytes. Raises ServerError if units are missing."""
         learner = self._learners[0]
-        answer = json.loads(body := read_answer(running.port, learner.path, learner.token))
-        units = answer["items"] if "items" in answer else answer["results"]["activityLogs"]
+        progress = json.loads(body := read_answer(running.port, learner.path, learner.token))
+        units = progress["items"] if "items" in progress else progress["results"]["activityLogs"]
         if len(units) != UNITS:
             raise ServerError(f"{self.server.name}: {learner.path} has {len(units)} units, not {UNITS}: {body[:500]!r}")
         return len(body)
@@ -128,7 +128,7 @@ def main() -> None:
         baseline, rooms, sizes = open_classrooms(postgres, workspace)
         samples = measure_rounds(baseline, rooms, options, workspace / "server.log")
     setting = f"{options.connections} connections, {LEARNERS} learners, {options.rounds} rounds of {options.seconds:g} s"
-    print(f"{facts}\n- load: {setting}\n- answers of {UNITS} units: {sizes}\n")
+    print(f"{facts}\n- load: {setting}\n- responses of {UNITS} units: {sizes}\n")
     print(format_results(samples))
     print(f"\n{format_targets(samples, baseline)}")
 

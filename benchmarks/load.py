@@ -11,7 +11,7 @@ from time import perf_counter
 HEADER_END = b"\r\n\r\n"
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 ACCEPTED = re.compile(rb'"accepted": ?(\d+)')
-NO_ANSWER_SECONDS = 60.0
+NO_RESPONSE_SECONDS = 60.0
 
 
 class LoadError(Exception):
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._deadline = math.inf
         self._sent_at = 0.0
         self._received = b""
-        self._answer_length = 0
+        self._response_length = 0
         self._transport: asyncio.WriteTransport
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -79,12 +79,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received = self._received + data if self._received else data
-        if not self._answer_length:
-            self._answer_length = self._measure_answer()
-        if self._answer_length and len(self._received) >= self._answer_length:
-            self._check_answer()
+        if not self._response_length:
+            self._response_length = self._measure_response()
+        if self._response_length and len(self._received) >= self._response_length:
+            self._check_response()
             self._received = b""
-            self._answer_length = 0
+            self._response_length = 0
             self._send_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self._sent_at = now
             self._transport.write(request)
 
-    def _measure_answer(self) -> int:
+    def _measure_response(self) -> int:
         """Return the size of the response in bytes, or 0 while the header is incomplete."""
         header_end = self._received.find(HEADER_END)
         if header_end < 0:
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
             raise LoadError(f"a response without Content-Length: {self._received[:300]!r}")
         return header_end + len(HEADER_END) + int(length[1])
 
-    def _check_answer(self) -> None:
+    def _check_response(self) -> None:
         latency_ms = (perf_counter() - self._sent_at) * 1000
         status = int(self._received[9:12])
         if status != self._expected.status:
@@ -151,16 +151,16 @@ async def run_load(
     await _finish([client for _, client in pairs], result)
     result.seconds = perf_counter() - started_at
     if (is_strict and result.errors) or not result.latencies_ms:
-        raise LoadError(f"{dict(result.errors)} beside {len(result.latencies_ms)} good answers: {result.error_example}")
+        raise LoadError(f"{dict(result.errors)} beside {len(result.latencies_ms)} acknowledgements: {result.error_example}")
     return result
 
 
 async def _finish(clients: list[Connection], result: LoadResult) -> None:
     pending = {client.finished for client in clients}
-    answers_before = -1
+    responses_before = -1
     while pending:
-        answers = len(result.latencies_ms) + result.errors.total()
-        if answers == answers_before:
-            raise LoadError(f"no answer within {NO_ANSWER_SECONDS:.0f} s on {len(pending)} connections")
-        answers_before = answers
-        _, pending = await asyncio.wait(pending, timeout=NO_ANSWER_SECONDS)
+        responses = len(result.latencies_ms) + result.errors.total()
+        if responses == responses_before:
+            raise LoadError(f"no response within {NO_RESPONSE_SECONDS:.0f} s on {len(pending)} connections")
+        responses_before = responses
+        _, pending = await asyncio.wait(pending, timeout=NO_RESPONSE_SECONDS)

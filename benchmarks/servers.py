@@ -103,8 +103,10 @@ def make_headway(
         stdout=subprocess.PIPE,
         check=True,
     )
-    answer = json.loads(prepared.stdout)
-    course = Course(answer["course_id"], tuple(Unit(unit["id"], unit["module_id"]) for unit in answer["units"]))
+    prepared_course = json.loads(prepared.stdout)
+    course = Course(
+        prepared_course["course_id"], tuple(Unit(unit["id"], unit["module_id"]) for unit in prepared_course["units"])
+    )
     return Server(
         name="Headway",
         command=(sys.executable, "-m", "headway", "serve", "--database", database.url),
@@ -115,7 +117,7 @@ def make_headway(
         workload=Workload(
             replace(HEADWAY_WIRE, event_id_version=event_id_version),
             course,
-            answer["tokens"],
+            prepared_course["tokens"],
             events_per_visit=events_per_visit,
         ),
     )
@@ -175,10 +177,10 @@ def read_answer(port: int, path: str, token: bytes = b"") -> bytes:
     headers = {"Authorization": f"Bearer {token.decode()}"} if token else {}
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)) as connection:
         connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-    if answer.status != 200:
-        raise ServerError(f"status {answer.status} for {path}: {body[:500]!r}")
+        response = connection.getresponse()
+        body = response.read()
+    if response.status != 200:
+        raise ServerError(f"status {response.status} for {path}: {body[:500]!r}")
     return body
 
 

@@ -74,7 +74,7 @@ class Workload:
         self._events_per_visit = events_per_visit
         # Whole seconds, so that learners share most of their times, which are costly to format.
         started_at = int(time.time()) - HISTORY_SECONDS
-        self._learners = [Learner(token.encode(), place, started_at + place) for place, token in enumerate(tokens)]
+        self._learners = [Learner(token.encode(), index, started_at + index) for index, token in enumerate(tokens)]
         # Consecutive requests must not change neighbouring rows of the database.
         random.Random(1).shuffle(self._learners)
         self._turns = itertools.cycle(self._learners)
@@ -104,17 +104,17 @@ class Workload:
     def _event(self, learner: Learner) -> bytes:
         number = learner.events
         learner.events += 1
-        visit, place = divmod(number, self._events_per_visit)
+        visit, step_of_visit = divmod(number, self._events_per_visit)
         unit = self.course.units[(learner.first_unit + visit) % len(self.course.units)]
         sitting, step = divmod(number, EVENTS_PER_SITTING)
         day, sitting = divmod(sitting, SITTINGS_PER_DAY)
         within_day = sitting * (EVENTS_PER_SITTING * STEP_SECONDS + BREAK_SECONDS) + step * STEP_SECONDS
         start = learner.started_at + day * DAY_SECONDS + within_day
         version = self.wire.event_id_version
-        reached_percent = (place + 1) * 100 // self._events_per_visit
+        reached_percent = (step_of_visit + 1) * 100 // self._events_per_visit
         return EVENT % (
             b'"event_id":"%b",' % make_event_id(version) if version else b"",
-            self._activity_type(place),
+            self._activity_type(step_of_visit),
             self.course.id,
             unit.module_id,
             unit.id,
@@ -126,11 +126,11 @@ class Workload:
             format_time(start + EVENT_SECONDS),
         )
 
-    def _activity_type(self, place: int) -> bytes:
+    def _activity_type(self, step: int) -> bytes:
         opening, *during, ending = self.wire.activity_types
-        if place == 0:
+        if step == 0:
             return opening
-        return ending if place == self._events_per_visit - 1 else during[place % len(during)]
+        return ending if step == self._events_per_visit - 1 else during[step % len(during)]
 
 
 def make_event_id(version: int) -> bytes:

@@ -110,7 +110,7 @@ def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
 
 
 async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit: int, offset: int) -> CoursePage:
-    """Read a page of courses, the newest first, without their modules and assessments.
+    """Return a page of courses, the newest first, without their modules and assessments.
 
     `filters` may hold `subject`, `level`, `tutor`, `q` (lower case, the last two as patterns), `kind`, `tutor_id`,
     `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too.
@@ -140,7 +140,7 @@ async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None
 
 
 async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
-    """Read a course that exists, with its modules, units and assessments."""
+    """Return a course that exists, with its modules, units and assessments."""
     bare = _tree(await tx.one(_course, course_id=course_id), await list_prerequisites(tx, course_id))
     return msgspec.structs.replace(
         bare,

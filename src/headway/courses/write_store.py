@@ -75,7 +75,7 @@ async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCou
     """Replace a stored course: parts with an id are updated, parts without one added, the stored others retired."""
     course_id = stored.id
     await tx.run(_update_course, course_id=course_id, **{name: getattr(course, name) for name in COURSE_FIELDS}, now=now)
-    # Slugs may change places.
+    # Slugs may be swapped between parts.
     await tx.run(_clear_module_slugs, course_id=course_id)
     await tx.run(_clear_unit_slugs, course_id=course_id)
     await tx.run(_delete_prerequisites, course_id=course_id)

@@ -43,7 +43,7 @@ def operations(
         except WrongKeyError:
             reason = "the database has other keys"
         except (Unavailable, TimeoutError):
-            reason = "the database does not answer"
+            reason = "the database does not respond"
         if reason is None:
             return _health(Health("ok"), 200)
         response = _health(Health("unavailable", reason), 503)

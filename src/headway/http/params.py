@@ -15,7 +15,7 @@ _LARGEST_ID = 2**53 - 1
 
 
 def parse_id(text: str) -> int:
-    """Return a positive integer of at most 2^53 - 1, or UNKNOWN_ID for anything else, so that the route answers 404."""
+    """Return a positive integer of at most 2^53 - 1, or UNKNOWN_ID for any other text, so that the route returns 404."""
     if not text.isascii() or not text.isdecimal() or len(text) > 16 or int(text) > _LARGEST_ID:
         return UNKNOWN_ID
     return int(text)

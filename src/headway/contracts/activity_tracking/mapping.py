@@ -131,7 +131,7 @@ def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
         module_id=body.module_id,
         unit_id=body.unit_id,
         timestamp=timestamp,
-        # Longer claims are cut to twice the heartbeat interval anyway.
+        # The service cuts claims to twice the heartbeat interval.
         active=None if body.active_seconds is None else int(min(body.active_seconds, 86_400) * SECOND),
         sent_at=sent_at,
         event_id=body.event_id,
