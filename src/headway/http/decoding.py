@@ -13,8 +13,8 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
-_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
-_TYPE = "(?:int|float|str|bool|array|object|null)"
+_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "datetime": "date-time string"}
+_TYPE = "(?:int|float|str|bool|datetime|array|object|null)"
 _TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
 _MAX_DEPTH = 32
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
@@ -111,6 +111,9 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
 def describe(message: str) -> str:
     """Return a decoder's message with JSON type names, in lower case: "expected integer or null, got string"."""
     message = _TYPES.sub(lambda match: " or ".join(_JSON_NAMES.get(name, name) for name in match[1].split(" | ")), message)
+    message = message.replace(
+        "Invalid RFC3339 encoded datetime", "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"
+    )
     return message[0].lower() + message[1:] if message else "is not valid"
 
 
