@@ -23,6 +23,7 @@ from headway.courses.model import CourseSearch
 from headway.courses.tables import assessments, course_staff, courses
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
+from headway.db.keyring import Keyring
 from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
@@ -79,7 +80,7 @@ async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]
     await schema.migrate(settings, is_owner=True)
     database = schema.database(settings)
     await database.open()
-    await fill(database, size)
+    await fill(database, size, message=Keyring.from_settings(settings).encrypt("Some text"))
     services = make_services(settings, database, system_clock)
     rows = []
     for listing in listings(services):
@@ -150,7 +151,7 @@ async def median_ms(listing: Listing, page: int, size: int, times: int) -> float
     return statistics.median(times_ms)
 
 
-async def fill(database: Database, size: int) -> None:
+async def fill(database: Database, size: int, *, message: str) -> None:
     """Insert `size` rows for each list: learners of a course, courses of a learner, messages and so on."""
     now = system_clock()
     everybody = range(1, size + 2)
@@ -206,12 +207,12 @@ async def fill(database: Database, size: int) -> None:
     await write(
         database,
         WriteRows(messages, message_columns),
-        ((LEARNER, TUTOR, message_id(i), TUTOR, "Some text", False, now) for i in range(size)),
+        ((LEARNER, TUTOR, message_id(i), TUTOR, message, False, now) for i in range(size)),
     )
     await write(
         database,
         WriteRows(messages, message_columns),
-        ((TUTOR, i, message_id(i), TUTOR, "Some text", False, now) for i in range(LEARNER, size + 2)),
+        ((TUTOR, i, message_id(i), TUTOR, message, False, now) for i in range(LEARNER, size + 2)),
     )
     await write(
         database,
