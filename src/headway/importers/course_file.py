@@ -8,6 +8,7 @@ import yaml
 from headway.contracts.learner import course_wire, mapping
 from headway.courses.model import NewCourse
 from headway.errors import Invalid
+from headway.http.decoding import describe
 
 
 class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):
@@ -23,5 +24,5 @@ def read(path: Path) -> tuple[NewCourse, str]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Invalid.field(path.name, f"is neither JSON nor YAML: {error}") from error
     except msgspec.ValidationError as error:
-        raise Invalid.field(path.name, f"is not a course: {error}") from error
+        raise Invalid.field(path.name, f"is not a course: {describe(str(error))}") from error
     return mapping.new_course(body), body.owner
