@@ -1,7 +1,7 @@
-"""Cost of a course's analytics and of the list of its learners, with few and with many learners, on PostgreSQL and SQLite.
+"""Measures a course's analytics and the list of its learners, with few and with many learners, on PostgreSQL and SQLite.
 
-One client asks a server of a small course and a server of a large one in turn, so that each ratio is of neighbours in time.
-An answer that is not as due ends the run with a message; whether the targets are met does not change the exit code.
+One client sends requests to a server with a small course and to one with a large course in turn, so that each ratio compares
+readings of about the same time. An unexpected response ends the run with an error; missed targets do not.
 """
 
 import argparse
@@ -39,7 +39,7 @@ from servers import RunningServer, Server, ServerError, count_cache_hits, make_h
 
 PAGE = 20
 AT_ONCE = 5_000
-# Whom the preparation of a server makes: the owner of its course first, then the only learner who is enrolled at first.
+# The users that preparing a server creates: the owner of the course, then the only learner enrolled at first.
 OWNER, UPDATING_LEARNER = 1, 2
 UNIT_SECONDS = 600
 ANALYTICS_TARGET, LIST_TARGET = Target(at_most=100), Target(at_most=1.3)
@@ -52,8 +52,8 @@ _write_enrollments = WriteRows(
         *("enrolled_at", "last_activity_at", "completed_at", "created_at", "updated_at"),
     ],
 )
-# Units are reached in their order, so that their mean is the percent of the course. Some who are ENROLLED have declared that
-# they have not started.
+# Learners complete units in order, so that the mean over units is the percent of the course. ENROLLED learners have rows of
+# NOT_STARTED.
 _insert_units = text("""
 INSERT INTO unit_progress (user_id, course_id, unit_id, id, status, percent, study_ms, metadata,
     last_activity_at, completed_at, created_at, updated_at)
@@ -69,8 +69,8 @@ FROM (
     WHERE e.user_id BETWEEN :first_user AND :last_user
 ) AS parts
 """)
-# As the migration that made the tallies counted them.
-_tally_units = [
+# The course statistics of the inserted rows.
+_count_units = [
     text(
         "INSERT INTO course_statistics (course_id, name, shard, value) "
         f"SELECT course_id, 'unit:' || unit_id || '\\:{name}', 0, {value} FROM unit_progress WHERE {condition} GROUP BY 1, 2"
@@ -83,8 +83,8 @@ _tally_units = [
 ]
 
 
-class Place(NamedTuple):
-    """A learner's place in the course, spread over statuses, percents and the last year."""
+class NewEnrollment(NamedTuple):
+    """An enrollment to insert."""
 
     status: EnrollmentStatus
     percent: int
@@ -102,8 +102,8 @@ class Place(NamedTuple):
         return enrollment_statistics(self.status, self.percent, *dates)
 
 
-class Answerer:
-    """A server with a course, asked over one connection, and how long each answer took, by what was asked."""
+class CourseClient:
+    """A client of a server with one course, and the times of its responses by name."""
 
     def __init__(self, server: Server, running: RunningServer, owner_token: str, learners: int) -> None:
         self.port = running.port
@@ -116,41 +116,41 @@ class Answerer:
         self._updates = 0
 
     def update(self) -> None:
-        """Change the figures of the course."""
+        """Change the statistics of the course."""
         self._updates += 1
         seconds = UNIT_SECONDS * self._updates
         declared = {"courseId": self._course.id, "courseContentId": self._course.units[0].id, "activityDuration": seconds}
-        self._ask("POST", "/user-progress/update", self._learner_token, json.dumps(declared))
+        self._request("POST", "/user-progress/update", self._learner_token, json.dumps(declared))
 
     def read_analytics(self, name: str) -> None:
-        found = self._read(name, "analytics")["results"]
+        analytics = self._read(name, "analytics")["results"]
         rows = (self.learners - 1) * len(self._course.units) + 1
-        if (found["totalEnrollments"], found["totalActivities"]) != (self.learners, rows):
-            raise ServerError(f"{name}: not of {self.learners:,} enrollments and {rows:,} rows of progress: {found}")
+        if (analytics["totalEnrollments"], analytics["totalActivities"]) != (self.learners, rows):
+            raise ServerError(f"{name}: expected {self.learners:,} enrollments and {rows:,} rows of progress: {analytics}")
 
     def read_page(self, name: str, query: str, page: int) -> int:
-        """Read a page of the course's learners; the number of pages that there are."""
-        found = self._read(name, f"all?{query}&limit={PAGE}&page={page}")
-        total, pages = found["pagination"]["total"], found["pagination"]["totalPages"]
-        if len(found["results"]) != min(PAGE, total - (page - 1) * PAGE):
-            raise ServerError(f"{name}: page {page} has {len(found['results'])} of {total:,} learners")
+        """Read a page of the course's learners. Return the number of pages."""
+        learners = self._read(name, f"all?{query}&limit={PAGE}&page={page}")
+        total, pages = learners["pagination"]["total"], learners["pagination"]["totalPages"]
+        if len(learners["results"]) != min(PAGE, total - (page - 1) * PAGE):
+            raise ServerError(f"{name}: page {page} has {len(learners['results'])} of {total:,} learners")
         return int(pages)
 
     def _read(self, name: str, path: str) -> Any:
-        taken_ms, answer = self._ask("GET", f"/user-progress/course/{self._course.id}/{path}", self._owner_token)
-        self.times_ms.setdefault(name, []).append(taken_ms)
-        return json.loads(answer)
+        elapsed_ms, body = self._request("GET", f"/user-progress/course/{self._course.id}/{path}", self._owner_token)
+        self.times_ms.setdefault(name, []).append(elapsed_ms)
+        return json.loads(body)
 
-    def _ask(self, method: str, path: str, token: str, body: str | None = None) -> tuple[float, bytes]:
+    def _request(self, method: str, path: str, token: str, body: str | None = None) -> tuple[float, bytes]:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        began = time.perf_counter()
+        started = time.perf_counter()
         self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        taken_ms = (time.perf_counter() - began) * 1000
-        if answer.status != 200:
-            raise ServerError(f"status {answer.status} for {path}: {content[:500]!r}")
-        return taken_ms, content
+        response = self._connection.getresponse()
+        content = response.read()
+        elapsed_ms = (time.perf_counter() - started) * 1000
+        if response.status != 200:
+            raise ServerError(f"status {response.status} for {path}: {content[:500]!r}")
+        return elapsed_ms, content
 
 
 class Listing(NamedTuple):
@@ -187,9 +187,9 @@ def main() -> None:
             facts = describe_machine(workspace, postgres.version)
             on_postgres = measure("PostgreSQL", postgres.create_database, options, workspace)
         on_sqlite = measure("SQLite", lambda name: SqliteDatabase(workspace / f"{name}.db"), options, workspace)
-    found = {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
+    clients = {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
     print(f"{facts}\n- {options.units} units, each learner in each; pages of {PAGE}; median of {options.repeats} readings\n")
-    print(f"{format_analytics(found)}\n\n{format_lists(found)}\n\n{format_targets(found)}")
+    print(f"{format_analytics(clients)}\n\n{format_lists(clients)}\n\n{format_targets(clients)}")
 
 
 def parse_options() -> argparse.Namespace:
@@ -198,14 +198,14 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--learners", type=int, default=100_000, help="learners of the large course")
     parser.add_argument("--units", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--directory", type=Path, help="where databases and logs are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
     return parser.parse_args()
 
 
 def measure(
     name: str, make_database: Callable[[str], Database], options: argparse.Namespace, workspace: Path
-) -> tuple[Answerer, Answerer]:
-    """Fill a small and a large course, and ask for everything in turn."""
+) -> tuple[CourseClient, CourseClient]:
+    """Fill a small and a large course, and read from both in turn."""
     log_path = workspace / "headway.log"
     with contextlib.ExitStack() as running:
         pair = []
@@ -215,34 +215,34 @@ def measure(
             owner_token = asyncio.run(prepare(server, learners))
             server.database.settle()
             server.database.checkpoint()
-            pair.append(Answerer(server, running.enter_context(run_server(server, log_path)), owner_token, learners))
+            pair.append(CourseClient(server, running.enter_context(run_server(server, log_path)), owner_token, learners))
         small, large = pair
         report_progress(f"{name}: {options.repeats} readings of everything")
-        ask_analytics(small, large, options.idempotency)
-        ask_lists(small, large, options.idempotency)
+        read_analytics(small, large, options.repeats)
+        read_lists(small, large, options.repeats)
     return small, large
 
 
-def ask_analytics(small: Answerer, large: Answerer, idempotency: int) -> None:
-    """Read the figures after each change of them, and again; raises ServerError if the cache was not used as expected."""
+def read_analytics(small: CourseClient, large: CourseClient, repeats: int) -> None:
+    """Read analytics after each change, and again from the cache. Raises ServerError for unexpected cache hits."""
     hits_before = [count_cache_hits(each.port) for each in (small, large)]
-    for _, each in itertools.product(range(idempotency), (small, large)):
+    for _, each in itertools.product(range(repeats), (small, large)):
         each.update()
         each.read_analytics(UNCACHED)
         each.read_analytics(CACHED)
     hits = [count_cache_hits(each.port) - before for each, before in zip((small, large), hits_before, strict=True)]
-    if hits != [idempotency, idempotency]:
-        raise ServerError(f"of {idempotency} analytics after a change and {idempotency} without one {hits} came from the cache")
+    if hits != [repeats, repeats]:
+        raise ServerError(f"of {repeats} analytics after a change and {repeats} without one, {hits} came from the cache")
 
 
-def ask_lists(small: Answerer, large: Answerer, idempotency: int) -> None:
-    for listing, _, each in itertools.product(LISTINGS, range(idempotency), (small, large)):
+def read_lists(small: CourseClient, large: CourseClient, repeats: int) -> None:
+    for listing, _, each in itertools.product(LISTINGS, range(repeats), (small, large)):
         last = each.read_page(listing.name, listing.query, 1)
         each.read_page(listing.last_page, listing.query, last)
 
 
 async def prepare(server: Server, learners: int) -> str:
-    """Fill the course of a new server with learners; the token of its owner."""
+    """Fill the course of a new server with learners. Return the token of its owner."""
     secret_key = server.environment["HEADWAY_SECRET_KEY"]
     settings = Settings(database_url=server.database.url, secret_key=secret_key, database_timeout_seconds=3600)
     storage = schema.database(settings)
@@ -259,7 +259,7 @@ async def prepare(server: Server, learners: int) -> str:
 
 
 async def fill(storage: Storage, server: Server, learners: int) -> None:
-    """Enroll more learners until there are so many, each with progress in each unit, and keep the tallies right."""
+    """Enroll learners up to a number, each with progress in each unit, and update the course statistics."""
     first = UPDATING_LEARNER + 1
     newcomers = iter(range(first, first + learners - 1))
     now = system_clock()
@@ -267,28 +267,28 @@ async def fill(storage: Storage, server: Server, learners: int) -> None:
         async with storage.write() as tx:
             await enroll(tx, server, part, now)
     async with storage.write() as tx:
-        for statement in _tally_units:
+        for statement in _count_units:
             await tx.run(statement)
 
 
 async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now: Instant) -> None:
     course = server.workload.course
     await tx.write_rows((_write_users, [(i, "PARTICIPANT", f"Learner {i}", 1, False, now, now) for i in user_ids]))
-    moves, rows = StatisticsDelta(), []
+    delta, rows = StatisticsDelta(), []
     for user_id, enrollment_id in zip(user_ids, await tx.new_ids(enrollments, len(user_ids)), strict=True):
-        place = make_place(user_id, now)
-        moves.replace(course.id, None, place)
-        completed_units = place.percent * len(course.units) // COMPLETE
+        enrollment = make_enrollment(user_id, now)
+        delta.replace(course.id, None, enrollment)
+        completed_units = enrollment.percent * len(course.units) // COMPLETE
         rows.append(
             (
-                *(user_id, course.id, enrollment_id, place.status.value, place.percent),
+                *(user_id, course.id, enrollment_id, enrollment.status.value, enrollment.percent),
                 *(completed_units * UNIT_SECONDS * 1000, "{}", None),
-                *(place.enrolled_at, place.last_activity_at, place.completed_at, place.enrolled_at),
-                place.last_activity_at or place.enrolled_at,
+                *(enrollment.enrolled_at, enrollment.last_activity_at, enrollment.completed_at, enrollment.enrolled_at),
+                enrollment.last_activity_at or enrollment.enrolled_at,
             )
         )
     await tx.write_rows((_write_enrollments, rows))
-    await enrollments_store.write_statistics(tx, moves)
+    await enrollments_store.write_statistics(tx, delta)
     progress_ids = await tx.new_ids(unit_progress, len(user_ids) * len(course.units))
     await tx.run(
         _insert_units,
@@ -301,59 +301,61 @@ async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now:
     )
 
 
-def make_place(user_id: int, now: Instant) -> Place:
-    """Spread learners: a quarter has completed the course, of the rest most are under way; neighbours differ."""
+def make_enrollment(user_id: int, now: Instant) -> NewEnrollment:
+    """Return the enrollment of a user: a quarter has completed the course, most others are IN_PROGRESS."""
     kind = user_id * 7 % 20
     enrolled_at = now - (10 + user_id * 31 % 355) * DAY - user_id * 7_919 % DAY
     active_at = now - user_id * 13 % 10 * DAY
     if kind < 5:
         completed_at = enrolled_at + (1 + user_id * 11 % 9) * DAY
         status = EnrollmentStatus.CERTIFIED if kind == 0 else EnrollmentStatus.COMPLETED
-        return Place(status, COMPLETE, enrolled_at, completed_at, completed_at)
+        return NewEnrollment(status, COMPLETE, enrolled_at, completed_at, completed_at)
     if kind == 5:
-        return Place(EnrollmentStatus.ENROLLED, 0, enrolled_at, None, None)
+        return NewEnrollment(EnrollmentStatus.ENROLLED, 0, enrolled_at, None, None)
     others = {6: EnrollmentStatus.DROPPED, 7: EnrollmentStatus.EXPIRED}
-    return Place(others.get(kind, EnrollmentStatus.IN_PROGRESS), user_id * 4_999 % COMPLETE, enrolled_at, active_at, None)
+    return NewEnrollment(
+        others.get(kind, EnrollmentStatus.IN_PROGRESS), user_id * 4_999 % COMPLETE, enrolled_at, active_at, None
+    )
 
 
-Found = dict[str, tuple[Answerer, Answerer]]
+Clients = dict[str, tuple[CourseClient, CourseClient]]
 
 
-def format_analytics(found: Found) -> str:
+def format_analytics(clients: Clients) -> str:
     rows = [
         [database, f"{each.learners:,}", *(f"{median(each.times_ms[name]):.1f}" for name in (UNCACHED, CACHED))]
-        for database, pair in found.items()
+        for database, pair in clients.items()
         for each in pair
     ]
     return format_table(["database", "learners", "analytics ms: not cached", "cached"], rows)
 
 
-def format_lists(found: Found) -> str:
-    """Medians over the readings, of the first page and of the last one, in the small course and in the large one."""
-    sizes = [f"{each.learners:,}" for each in next(iter(found.values()))]
+def format_lists(clients: Clients) -> str:
+    """Return a table of the median times of the first and the last page, in the small and in the large course."""
+    sizes = [f"{each.learners:,}" for each in next(iter(clients.values()))]
     rows = [
         [database, *(listing.name.split(", ")), *format_times(listing.name, pair), *format_times(listing.last_page, pair)]
-        for database, pair in found.items()
+        for database, pair in clients.items()
         for listing in LISTINGS
     ]
     headings = ["database", "order", "status", f"first page ms: {sizes[0]}", *(sizes[1], "ratio")]
     return format_table([*headings, f"last page ms: {sizes[0]}", sizes[1], "ratio"], rows)
 
 
-def format_times(name: str, pair: tuple[Answerer, Answerer]) -> Iterator[str]:
+def format_times(name: str, pair: tuple[CourseClient, CourseClient]) -> Iterator[str]:
     yield from (f"{median(each.times_ms[name]):.1f}" for each in pair)
     yield f"{median(pair_times(name, pair)):.2f}"
 
 
-def pair_times(name: str, pair: tuple[Answerer, Answerer]) -> list[float]:
-    """Ratio of each reading of the large course and the one of the small course before it."""
+def pair_times(name: str, pair: tuple[CourseClient, CourseClient]) -> list[float]:
+    """Return the ratio of each reading of the large course to the reading of the small course before it."""
     small, large = pair
     return [above / below for above, below in zip(large.times_ms[name], small.times_ms[name], strict=True)]
 
 
-def format_targets(found: Found) -> str:
+def format_targets(clients: Clients) -> str:
     rows = []
-    for database, (small, large) in found.items():
+    for database, (small, large) in clients.items():
         figure = f"{database}: analytics of {large.learners:,} learners, not cached, ms"
         rows.append(format_target(figure, large.times_ms[UNCACHED], ANALYTICS_TARGET))
         ratios = {listing: pair_times(listing.name, (small, large)) for listing in LISTINGS}

@@ -1,7 +1,7 @@
-"""A class at work: learners read and update their own progress, on PostgreSQL and on SQLite, beside the baseline's reads.
+"""Measures learners who read and update their progress, on PostgreSQL and on SQLite, compared to the baseline's reads.
 
-Each round measures every server in turn, so that each ratio is of neighbours in time. Answers other than those due are
-counted; the exit code says whether everything could be measured, not whether there were any or the targets were met.
+Each round measures every server in turn, so that each ratio compares readings of about the same time. Unexpected responses
+are counted. The exit code reports whether everything was measured, not whether targets were met.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from report import TARGET_HEADINGS, Target, describe_machine, format_table, form
 from servers import RunningServer, Server, ServerError, count_cache_hits, make_baseline, make_headway, read_answer, run_server
 from workload import REQUEST
 
-# As many as the baseline makes by itself, so that both answer with as many units.
+# The number of units that the baseline creates, so that responses have the same number of units.
 LEARNERS = 1000
 UNITS = 20
-# So few that what is in flight is well below what Headway lets wait before it answers 503.
+# Few enough that requests in flight stay below the capacity of Headway's queue, beyond which it returns 503.
 FILL_CONNECTIONS = 8
 STEP_SECONDS = 30
-# All answers together do not fit then; as learners take turns, each is gone before it is asked for again.
+# Too small for all responses: as learners take turns, each is evicted before it is requested again.
 SMALL_CACHE = {"HEADWAY_CACHE_MEGABYTES": "1"}
 
 OK = Acknowledgement(200, 1)
@@ -44,22 +44,22 @@ HEADINGS = (
     *("database", "load", "server", "requests/s", "mean ms", "p50 ms", "p95 ms", "p99 ms", "errors"),
     *("CPU ms/request: application", "database", "sum", "from cache %", "peak RSS MB"),
 )
-# Of errors, mean, p95, rate and CPU; where the server cannot keep answers the figures are only shown.
+# Of errors, mean, p95, rate and CPU. Without a cache there are no targets.
 TARGETS = (Target(at_most=0), Target(at_most=200), Target(at_most=500), Target(at_least=4), Target())
 
 
 @dataclass(frozen=True, slots=True)
 class ClassSample(Sample):
-    """What one measurement gave, with what a class would notice: CPU in milliseconds a request."""
+    """The results of one measurement; CPU is in milliseconds a request."""
 
     mean_ms: float
     errors: int
     from_cache: float
-    """Requests answered from the cache, of all."""
+    """The share of requests served from the cache."""
 
 
 class Load(NamedTuple):
-    """What learners do: which share of their requests are updates, and whether the server can keep its answers."""
+    """A load: the share of updates among its requests, and whether the server's cache can hold all responses."""
 
     name: str
     updates: float = 0.0
@@ -67,29 +67,29 @@ class Load(NamedTuple):
 
 
 class Learner:
-    """One's requests: reading one's own progress, and declaring some more of it with each update."""
+    """The requests of a learner: reads of the own progress, and updates that increase it."""
 
     def __init__(self, server: Server, token: bytes) -> None:
         self.token = token
         self._course = server.workload.course
         self._updates = 0
-        # The token was made for this run: there is nothing to verify.
+        # The token was issued for this run and needs no verification.
         user_id = int(jwt.decode(token, options={"verify_signature": False})["sub"])
         self.path = f"{READ_PATHS[server.name]}/{self._course.id}/{user_id}"
         self.read = READ % (self.path.encode(), token)
 
     def update(self) -> bytes:
-        """Declare more of the next unit: every other one is completed the first time round, the rest go on."""
-        turn, place = divmod(self._updates, len(self._course.units))
+        """Return an update of the next unit: the first turn completes every other unit, later turns update the rest."""
+        turn, unit = divmod(self._updates, len(self._course.units))
         self._updates += 1
-        is_complete = turn == 0 and place % 2 == 0
+        is_complete = turn == 0 and unit % 2 == 0
         status, percent = (b"COMPLETED", 100) if is_complete else (b"IN_PROGRESS", min(40 + turn, 99))
-        body = UPDATE % (self._course.id, self._course.units[place].id, status, percent, STEP_SECONDS * (turn + 1))
+        body = UPDATE % (self._course.id, self._course.units[unit].id, status, percent, STEP_SECONDS * (turn + 1))
         return REQUEST % (UPDATE_PATH, self.token, len(body), body)
 
 
 class Classroom:
-    """A server with its learners, who take turns; every one of them has progress in each unit."""
+    """A server with learners who take turns, each with progress in each unit."""
 
     def __init__(self, database: str, server: Server) -> None:
         self.database = database
@@ -99,19 +99,19 @@ class Classroom:
         self._chance = random.Random(1)
 
     def requests(self, updates: float) -> Iterator[bytes]:
-        """Requests without end, of which a share are updates, whoever's turn it is."""
+        """Yield requests without end; `updates` is the share of updates."""
         for learner in self._turns:
             yield learner.update() if self._chance.random() < updates else learner.read
 
     def first_updates(self) -> Iterator[bytes]:
-        """An update of each unit by each learner."""
+        """Return an update of each unit by each learner."""
         return (learner.update() for _ in range(UNITS) for learner in self._learners)
 
     def require_all_units(self, running: RunningServer) -> int:
-        """Bytes of a learner's progress. Raises ServerError if it does not have all units."""
+        """Return the size of a learner's progress in bytes. Raises ServerError if units are missing."""
         learner = self._learners[0]
-        answer = json.loads(body := read_answer(running.port, learner.path, learner.token))
-        units = answer["items"] if "items" in answer else answer["results"]["activityLogs"]
+        progress = json.loads(body := read_answer(running.port, learner.path, learner.token))
+        units = progress["items"] if "items" in progress else progress["results"]["activityLogs"]
         if len(units) != UNITS:
             raise ServerError(f"{self.server.name}: {learner.path} has {len(units)} units, not {UNITS}: {body[:500]!r}")
         return len(body)
@@ -128,7 +128,7 @@ def main() -> None:
         baseline, rooms, sizes = open_classrooms(postgres, workspace)
         samples = measure_rounds(baseline, rooms, options, workspace / "server.log")
     setting = f"{options.connections} connections, {LEARNERS} learners, {options.rounds} rounds of {options.seconds:g} s"
-    print(f"{facts}\n- load: {setting}\n- answers of {UNITS} units: {sizes}\n")
+    print(f"{facts}\n- load: {setting}\n- responses of {UNITS} units: {sizes}\n")
     print(format_results(samples))
     print(f"\n{format_targets(samples, baseline)}")
 
@@ -139,12 +139,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of each measurement")
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--updates", type=float, default=0.25, help="share of the requests that are updates")
-    parser.add_argument("--directory", type=Path, help="where databases and logs are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
     return parser.parse_args()
 
 
 def open_classrooms(postgres: PostgresServer, workspace: Path) -> tuple[Classroom, list[Classroom], str]:
-    """Prepare the baseline and Headway on both databases, and tell how large their answers are."""
+    """Prepare the baseline and Headway on both databases. Return them and the sizes of their responses as text."""
     baseline = Classroom("PostgreSQL", make_baseline(postgres.create_database("baseline"), learners=LEARNERS, units=UNITS))
     on_postgres = make_headway(postgres.create_database("headway"), learners=LEARNERS, units=UNITS)
     on_sqlite = make_headway(SqliteDatabase(workspace / "headway.db"), learners=LEARNERS, units=UNITS)
@@ -178,7 +178,7 @@ def measure_rounds(baseline: Classroom, rooms: list[Classroom], options: argpars
 
 
 def measure_alone(room: Classroom, load: Load, options: argparse.Namespace, log_path: Path) -> ClassSample:
-    """Measure a server that runs for this measurement only, and leave its database with nothing left to do."""
+    """Measure a server that runs for this measurement only, then settle and checkpoint its database."""
     settings = {} if load.is_cached else SMALL_CACHE
     with run_server(replace(room.server, environment=room.server.environment | settings), log_path) as running:
         sample = uvloop.run(measure(room, running, load, options))
@@ -228,7 +228,7 @@ def format_results(samples: Samples) -> str:
 
 
 def format_sample(rounds: list[ClassSample]) -> list[str]:
-    """Cells for HEADINGS: medians over the rounds, but all errors and the largest memory."""
+    """Return the cells for HEADINGS: medians over the rounds, the sum of errors and the largest memory."""
 
     def middle(read: Callable[[ClassSample], float]) -> float:
         return median(read(sample) for sample in rounds)

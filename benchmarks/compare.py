@@ -1,6 +1,7 @@
-"""Headway beside the baseline, interleaved on one PostgreSQL with one load client; then Headway on SQLite.
+"""Compares Headway with the baseline, in turn on one PostgreSQL with one load client; then measures Headway on SQLite.
 
-The exit code says whether every answer was as due and every acknowledged event is stored, not whether targets were met.
+The exit code reports whether every response was as expected and every acknowledged event is stored, not whether targets were
+met.
 """
 
 import argparse
@@ -53,7 +54,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8.0, help="length of each measurement")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--learners", type=int, default=1000)
-    parser.add_argument("--directory", type=Path, help="where databases and logs are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
     return parser.parse_args()
 
 
@@ -65,7 +66,7 @@ def make_servers(postgres: PostgresServer, learners: int) -> list[Server]:
 
 
 def measure_rounds(servers: Sequence[Server], loads: Sequence[Load], rounds: int, workspace: Path) -> Samples:
-    """Measure all servers under each load in turn, round by round, and check that nothing acknowledged was lost."""
+    """Measure all servers under each load in turn, round by round. Check that every acknowledged event is stored."""
     samples: Samples = {(server.name, load): [] for load in loads for server in servers}
     for number in range(1, rounds + 1):
         report_progress(f"round {number} of {rounds}")

@@ -1,4 +1,4 @@
-"""The databases that the servers under test write to: one PostgreSQL for all of them, and SQLite files."""
+"""The databases of the servers under test: one PostgreSQL server for all, and SQLite files."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from meter import ProcessTree
 
 
 class Database(Protocol):
-    """A database as the benchmarks see it. CPU time of an embedded one shows in its application."""
+    """A database under test. An embedded one counts its CPU time in the application."""
 
     @property
     def url(self) -> str: ...
@@ -23,10 +23,10 @@ class Database(Protocol):
     def cpu_seconds(self) -> float: ...
 
     def settle(self) -> None:
-        """Clean up now what the database would otherwise clean up later, during somebody else's measurement."""
+        """Clean up now, so that the database does not during the next measurement."""
 
     def checkpoint(self) -> None:
-        """Write to the disk now what would otherwise be written later, during somebody else's measurement."""
+        """Write to disk now, so that the database does not during the next measurement."""
 
     def count_rows(self, table: str) -> int: ...
 
@@ -43,7 +43,7 @@ class SqliteDatabase:
         return 0.0
 
     def settle(self) -> None:
-        """SQLite leaves nothing to be cleaned up."""
+        """Do nothing: SQLite has no background cleanup."""
 
     def checkpoint(self) -> None:
         os.sync()
@@ -76,7 +76,7 @@ class PostgresDatabase:
         return int(self.run(f"SELECT count(*) FROM {table}"))
 
     def run(self, statement: str) -> str:
-        """First value of the first row as text, "None" where the statement returns no row."""
+        """Return the first value of the first row as text, or "None" without rows."""
 
         async def run() -> str:
             connection = await asyncpg.connect(self.url)
@@ -89,7 +89,7 @@ class PostgresDatabase:
 
 
 class PostgresServer:
-    """A PostgreSQL server with default settings (fsync on), reached by a socket in its data directory."""
+    """A PostgreSQL server with default settings (fsync on), on a socket in its data directory."""
 
     def __init__(self, server: postgres_server.PostgresServer) -> None:
         self._server = server
@@ -109,6 +109,6 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def run_postgres(directory: Path) -> Iterator[PostgresServer]:
-    """Run a fresh PostgreSQL in `directory`, and stop it and delete its data at the end."""
+    """Run a new PostgreSQL server in `directory`; stop it and delete its data at the end."""
     with postgres_server.get_server(directory, cleanup_mode="delete") as server:
         yield PostgresServer(server)

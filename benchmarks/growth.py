@@ -1,7 +1,7 @@
-"""Cost of an event with few and with many stored events, on PostgreSQL and on SQLite.
+"""Measures the cost of an event with few and with many stored events, on PostgreSQL and on SQLite.
 
-The stored events come in through HTTP and are counted afterwards: each acknowledged one must be there. The exit code
-says whether that and every answer was as due, not whether the target was met.
+Events are sent by HTTP and counted afterwards. The exit code reports whether every response was as expected and every
+acknowledged event is stored, not whether targets were met.
 """
 
 import argparse
@@ -24,16 +24,16 @@ from servers import Server, make_headway, run_server
 
 BATCH_SIZE = 50
 FILL_BATCH_SIZE = 500
-# So few that what is in flight is well below what Headway lets wait before it answers 503.
+# Few enough that requests in flight stay below the capacity of Headway's queue, beyond which it returns 503.
 FILL_CONNECTIONS = 8
-# With so short visits of so few units, each learner has been in each unit before the first measurement, which then
-# makes no new rows of progress in either database. Only the unit with a time rule is not complete in the small one.
+# Few units and short visits, so that each learner visits each unit before the first measurement, which then inserts no
+# progress in either database. In the small one, only the unit with a time rule is not complete.
 UNITS = 5
 EVENTS_PER_VISIT = 2
 CPU_TARGET = Target(at_most=1.15)
 RATE_TARGET = Target(at_least=0.85)
 
-# By number of events stored before the first measurement and load, in the order of the rounds.
+# By the number of events stored before the first measurement, and the load; in the order of the rounds.
 Samples = dict[tuple[int, Load], list[Sample]]
 
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure whether an event costs more when more are stored.")
+    parser = argparse.ArgumentParser(description="Measure whether the cost of an event grows with the number of stored events.")
     parser.add_argument("--few", type=int, default=10_000, help="events stored in the small database")
     parser.add_argument("--many", type=int, default=1_000_000, help="events stored in the large database")
     parser.add_argument("--rounds", type=int, default=9)
@@ -61,12 +61,12 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--event-ids", type=int, choices=(4, 7), default=7, help="UUID version of the events' ids")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--learners", type=int, default=1000)
-    parser.add_argument("--directory", type=Path, help="where databases and logs are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
     return parser.parse_args()
 
 
 def make_loads(options: argparse.Namespace) -> list[Load]:
-    """Make the loads: single events first, which by their warm-up make every learner known to the server."""
+    """Return the loads: single events first, whose warm-up includes every learner."""
     return [
         Load(1, options.connections, warmup_requests=options.learners, events=options.events),
         Load(BATCH_SIZE, options.connections, warmup_requests=options.connections, events=options.events),
@@ -76,12 +76,12 @@ def make_loads(options: argparse.Namespace) -> list[Load]:
 def measure_growth(
     make_database: Callable[[str], Database], loads: Sequence[Load], options: argparse.Namespace, workspace: Path
 ) -> Samples:
-    """Measure on one large database and, since measuring adds to it, on a new small one in each round."""
+    """Measure on one large database and, because measuring adds events, on a new small one in each round."""
     log_path = workspace / "headway.log"
     samples: Samples = {(stored, load): [] for load in loads for stored in (options.few, options.many)}
     large = make_filled(make_database("large"), options.many, options, log_path)
-    # Once only: after a checkpoint PostgreSQL logs the whole of each page at its first change, which weighs more on
-    # rounds as short as these, and more on the large database, than it does on hours of use.
+    # Once only: after a checkpoint PostgreSQL logs full pages at their first change, which costs more in short rounds, and
+    # more in the large database, than in hours of use.
     large.database.checkpoint()
     for number in range(1, options.rounds + 1):
         report_progress(f"round {number} of {options.rounds}")
@@ -96,7 +96,7 @@ def measure_growth(
 
 
 def make_filled(database: Database, events: int, options: argparse.Namespace, log_path: Path) -> Server:
-    """Make a server whose database holds `events` events, spread evenly over the learners."""
+    """Return a server whose database has `events` events, spread evenly over the learners."""
     server = make_headway(
         database, learners=options.learners, units=UNITS, events_per_visit=EVENTS_PER_VISIT, event_id_version=options.event_ids
     )

@@ -1,7 +1,7 @@
-"""Cost of the lists of the learner contract with few and with many rows, on PostgreSQL and on SQLite, within one process.
+"""Measures the lists of the learner contract with few and with many rows, on PostgreSQL and on SQLite, in one process.
 
-Each list is read through its use case, the first page and the last one. A page that does not hold what is due ends the run
-with a message.
+The first and the last page of each list are read through its service. A page with an unexpected number of rows ends the run
+with an error.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from headway.courses.model import CourseSearch
 from headway.courses.tables import assessments, course_staff, courses
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
+from headway.db.keyring import Keyring
 from headway.enrollments.model import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
@@ -40,11 +41,11 @@ AT_ONCE = 5_000
 
 
 class Listing(NamedTuple):
-    """A list: how a page of it is read, and how many rows there are in all."""
+    """A list to measure."""
 
     name: str
     read: Callable[[int], Awaitable[tuple[int, int]]]
-    """Reads a page; gives the number of its rows and of all rows."""
+    """Reads a page. Returns the number of its rows and of all rows."""
 
 
 def main() -> None:
@@ -66,11 +67,11 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure what reading lists costs with few and with many rows.")
+    parser = argparse.ArgumentParser(description="Measure the time to read lists with few and with many rows.")
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--times", type=int, default=15)
-    parser.add_argument("--directory", type=Path, help="where databases are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases during the run")
     return parser.parse_args()
 
 
@@ -79,7 +80,7 @@ async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]
     await schema.migrate(settings, is_owner=True)
     database = schema.database(settings)
     await database.open()
-    await fill(database, size)
+    await fill(database, size, message=Keyring.from_settings(settings).encrypt("Some text"))
     services = make_services(settings, database, system_clock)
     rows = []
     for listing in listings(services):
@@ -146,18 +147,18 @@ def listings(services: Services) -> list[Listing]:
 
 
 async def median_ms(listing: Listing, page: int, size: int, times: int) -> float:
-    taken = []
+    times_ms = []
     for _ in range(times):
         started = time.perf_counter()
         rows, total = await listing.read(page)
-        taken.append((time.perf_counter() - started) * 1000)
+        times_ms.append((time.perf_counter() - started) * 1000)
         if total != size or rows < PAGE - 1:
             raise SystemExit(f"{listing.name}: page {page} has {rows} of {total} rows")
-    return statistics.median(taken)
+    return statistics.median(times_ms)
 
 
-async def fill(database: Database, size: int) -> None:
-    """Store `size` of everything that is listed: learners in one course, courses of one learner, messages and so on."""
+async def fill(database: Database, size: int, *, message: str) -> None:
+    """Insert `size` rows for each list: learners of a course, courses of a learner, messages and so on."""
     now = system_clock()
     everybody = range(1, size + 2)
 
@@ -208,16 +209,16 @@ async def fill(database: Database, size: int) -> None:
         WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"]),
         ((i, message_id(i), ASSESSMENT, "https://github.com/a/b", now) for i in range(LEARNER, size + 2)),
     )
-    written = ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"]
+    message_columns = ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"]
     await write(
         database,
-        WriteRows(messages, written),
-        ((LEARNER, TUTOR, message_id(i), TUTOR, "Some text", False, now) for i in range(size)),
+        WriteRows(messages, message_columns),
+        ((LEARNER, TUTOR, message_id(i), TUTOR, message, False, now) for i in range(size)),
     )
     await write(
         database,
-        WriteRows(messages, written),
-        ((TUTOR, i, message_id(i), TUTOR, "Some text", False, now) for i in range(LEARNER, size + 2)),
+        WriteRows(messages, message_columns),
+        ((TUTOR, i, message_id(i), TUTOR, message, False, now) for i in range(LEARNER, size + 2)),
     )
     await write(
         database,
@@ -234,7 +235,7 @@ async def write(database: Database, statement: WriteRows, rows: Iterator[tuple[A
 
 
 async def analyze(database: Database) -> None:
-    """Let the database know how much there is, as it finds out by itself with time."""
+    """Update the database's statistics, as it does by itself in the background."""
     async with database.write() as tx:
         await tx.all(text("ANALYZE"))
 

@@ -1,4 +1,4 @@
-"""The load client: keep-alive HTTP/1.1 connections that write ready bytes and check every answer."""
+"""The load client: keep-alive HTTP/1.1 connections that write prepared requests and check every response."""
 
 import asyncio
 import math
@@ -11,16 +11,16 @@ from time import perf_counter
 HEADER_END = b"\r\n\r\n"
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 ACCEPTED = re.compile(rb'"accepted": ?(\d+)')
-NO_ANSWER_SECONDS = 60.0
+NO_RESPONSE_SECONDS = 60.0
 
 
 class LoadError(Exception):
-    """A server answered something else than the acknowledgement that was due, or did not answer."""
+    """A server returned an unexpected response, or did not respond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """What each answer must be: this status and, for a batch, all of its events accepted."""
+    """The expected response: this status and, for a batch, all events accepted."""
 
     status: int
     events: int
@@ -28,7 +28,7 @@ class Acknowledgement:
 
 @dataclass(slots=True)
 class LoadResult:
-    """What came back: only requests that were acknowledged count and have a latency."""
+    """The results of a load; only acknowledged requests count and have a latency."""
 
     events_per_request: int
     seconds: float = 0.0
@@ -49,7 +49,7 @@ class LoadResult:
         return sum(self.latencies_ms) / len(self.latencies_ms)
 
     def percentile_ms(self, percent: float) -> float:
-        """Latency that `percent` of the requests did not exceed (nearest rank)."""
+        """Return the latency that `percent` of the requests did not exceed (nearest rank)."""
         ranked = sorted(self.latencies_ms)
         return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 
@@ -59,16 +59,16 @@ class LoadResult:
 
 
 class Connection(asyncio.Protocol):
-    """One connection with one request in flight, until the requests or the time run out."""
+    """A connection with one request in flight, until requests or time run out."""
 
-    def __init__(self, requests: Iterator[bytes], due: Acknowledgement, result: LoadResult) -> None:
+    def __init__(self, requests: Iterator[bytes], expected: Acknowledgement, result: LoadResult) -> None:
         self._requests = requests
-        self._due = due
+        self._expected = expected
         self._result = result
         self._deadline = math.inf
         self._sent_at = 0.0
         self._received = b""
-        self._answer_length = 0
+        self._response_length = 0
         self._transport: asyncio.WriteTransport
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -79,12 +79,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received = self._received + data if self._received else data
-        if not self._answer_length:
-            self._answer_length = self._measure_answer()
-        if self._answer_length and len(self._received) >= self._answer_length:
-            self._check_answer()
+        if not self._response_length:
+            self._response_length = self._measure_response()
+        if self._response_length and len(self._received) >= self._response_length:
+            self._check_response()
             self._received = b""
-            self._answer_length = 0
+            self._response_length = 0
             self._send_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,25 +102,25 @@ class Connection(asyncio.Protocol):
             self._sent_at = now
             self._transport.write(request)
 
-    def _measure_answer(self) -> int:
-        """Bytes of the whole answer, 0 while its header is not complete."""
+    def _measure_response(self) -> int:
+        """Return the size of the response in bytes, or 0 while the header is incomplete."""
         header_end = self._received.find(HEADER_END)
         if header_end < 0:
             return 0
         length = CONTENT_LENGTH.search(self._received, 0, header_end)
         if length is None:
-            raise LoadError(f"an answer without Content-Length: {self._received[:300]!r}")
+            raise LoadError(f"a response without Content-Length: {self._received[:300]!r}")
         return header_end + len(HEADER_END) + int(length[1])
 
-    def _check_answer(self) -> None:
+    def _check_response(self) -> None:
         latency_ms = (perf_counter() - self._sent_at) * 1000
         status = int(self._received[9:12])
-        if status != self._due.status:
+        if status != self._expected.status:
             self._result.add_error(f"status {status}", self._received)
             return
-        if self._due.events > 1:
+        if self._expected.events > 1:
             accepted = ACCEPTED.search(self._received)
-            if accepted is None or int(accepted[1]) != self._due.events:
+            if accepted is None or int(accepted[1]) != self._expected.events:
                 self._result.add_error(f"status {status}, not all accepted", self._received)
                 return
         self._result.latencies_ms.append(latency_ms)
@@ -129,20 +129,21 @@ class Connection(asyncio.Protocol):
 async def run_load(
     port: int,
     requests: Iterator[bytes],
-    due: Acknowledgement,
+    expected: Acknowledgement,
     *,
     connections: int,
     seconds: float = math.inf,
     is_strict: bool = True,
 ) -> LoadResult:
-    """Send `requests` until they or the `seconds` run out, and wait for every answer.
+    """Send `requests` until they or the `seconds` run out, and wait for every response.
 
-    Raises LoadError if any answer was not the acknowledgement that was due; where `is_strict` is False, only if none was.
+    Raises LoadError for an unexpected response; if `is_strict` is False, only if no response was as expected.
     """
-    result = LoadResult(due.events)
+    result = LoadResult(expected.events)
     loop = asyncio.get_running_loop()
     pairs = [
-        await loop.create_connection(lambda: Connection(requests, due, result), "127.0.0.1", port) for _ in range(connections)
+        await loop.create_connection(lambda: Connection(requests, expected, result), "127.0.0.1", port)
+        for _ in range(connections)
     ]
     started_at = perf_counter()
     for transport, client in pairs:
@@ -150,16 +151,16 @@ async def run_load(
     await _finish([client for _, client in pairs], result)
     result.seconds = perf_counter() - started_at
     if (is_strict and result.errors) or not result.latencies_ms:
-        raise LoadError(f"{dict(result.errors)} beside {len(result.latencies_ms)} good answers: {result.error_example}")
+        raise LoadError(f"{dict(result.errors)} beside {len(result.latencies_ms)} acknowledgements: {result.error_example}")
     return result
 
 
 async def _finish(clients: list[Connection], result: LoadResult) -> None:
     pending = {client.finished for client in clients}
-    answers_before = -1
+    responses_before = -1
     while pending:
-        answers = len(result.latencies_ms) + result.errors.total()
-        if answers == answers_before:
-            raise LoadError(f"no answer within {NO_ANSWER_SECONDS:.0f} s on {len(pending)} connections")
-        answers_before = answers
-        _, pending = await asyncio.wait(pending, timeout=NO_ANSWER_SECONDS)
+        responses = len(result.latencies_ms) + result.errors.total()
+        if responses == responses_before:
+            raise LoadError(f"no response within {NO_RESPONSE_SECONDS:.0f} s on {len(pending)} connections")
+        responses_before = responses
+        _, pending = await asyncio.wait(pending, timeout=NO_RESPONSE_SECONDS)

@@ -1,6 +1,6 @@
-"""How fast the activity log is: appends of one and several processes to the one chain, verifying it, reading its pages.
+"""Measures the audit log: appending from one and from several processes, verifying the hash chain, and reading pages.
 
-Every entry that was acknowledged must be in the log, as it was written; otherwise the run ends with a message.
+The run ends with an error if an acknowledged entry is missing or changed.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from report import describe_machine, format_table
 CLIENT = Client(
     "192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
 )
-TOLD = EntryDraft(
+ENTRY = EntryDraft(
     "DOWNLOAD_FILE",
     None,
     Target(TargetType.FILE, "68ba5cdc809c41ef914ad23d", "File", "Course Material.pdf"),
@@ -62,10 +62,10 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure appending to the activity log, verifying and reading it.")
+    parser = argparse.ArgumentParser(description="Measure appending to the audit log, verifying and reading it.")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--directory", type=Path, help="where databases are put during the run")
+    parser.add_argument("--directory", type=Path, help="the directory for databases during the run")
     return parser.parse_args()
 
 
@@ -88,14 +88,14 @@ async def make_caller(url: str) -> None:
 
 
 def append(url: str, processes: int, clients: int, seconds: float) -> tuple[float, float]:
-    """Append as fast as it goes; give entries a second of all processes, and their CPU time for each in milliseconds."""
+    """Append without pauses. Return the entries a second of all processes, and their CPU time an entry in milliseconds."""
     before = asyncio.run(count(url))
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         results = pool.starmap(append_in_process, [(url, clients, seconds)] * processes)
-    entries = sum(made for made, _ in results)
-    found = asyncio.run(count(url)) - before
-    if found != entries:
-        raise SystemExit(f"{entries} entries were acknowledged, and {found} are there.")
+    entries = sum(appended for appended, _ in results)
+    stored = asyncio.run(count(url)) - before
+    if stored != entries:
+        raise SystemExit(f"{entries} entries were acknowledged, {stored} are stored.")
     return entries / seconds, 1000 * sum(cpu for _, cpu in results) / entries
 
 
@@ -107,21 +107,21 @@ async def append_for(url: str, clients: int, seconds: float) -> tuple[int, float
     database, log = open_log(url)
     await database.open()
     caller = Caller(1, Role.PARTICIPANT)
-    await log.record(caller, TOLD, CLIENT)
-    made, cpu, until = 1, time.process_time(), time.monotonic() + seconds
+    await log.record(caller, ENTRY, CLIENT)
+    appended, cpu, deadline = 1, time.process_time(), time.monotonic() + seconds
 
     async def client() -> int:
         count = 0
-        while time.monotonic() < until:
-            await log.record(caller, TOLD, CLIENT)
+        while time.monotonic() < deadline:
+            await log.record(caller, ENTRY, CLIENT)
             count += 1
         return count
 
-    made += sum(await asyncio.gather(*(client() for _ in range(clients))))
+    appended += sum(await asyncio.gather(*(client() for _ in range(clients))))
     cpu = time.process_time() - cpu
     await log.close()
     await database.close()
-    return made, cpu
+    return appended, cpu
 
 
 async def verify(database: Database) -> LogVerified:
@@ -132,26 +132,26 @@ async def verify(database: Database) -> LogVerified:
 async def count(url: str) -> int:
     database = schema.database(settings_of(url))
     await database.open()
-    found = await verify(database)
+    result = await verify(database)
     await database.close()
-    if found.faults:
-        raise SystemExit(f"The log is not as it was written: {found.faults[0]}")
-    return found.checked
+    if result.faults:
+        raise SystemExit(f"The log was changed: {result.faults[0]}")
+    return result.checked
 
 
 async def read(url: str, entries: int) -> list[str]:
-    """Fill the log up to so many entries; give how many there are, and what verifying and reading takes."""
+    """Fill the log up to a number of entries. Return the cells of their number and of the times to verify and to read."""
     database, log = open_log(url)
     await database.open()
     caller, admin = Caller(1, Role.PARTICIPANT), Caller(1, Role.ADMIN)
     missing = entries - (await verify(database)).checked
     for _ in range(max(0, -(-missing // 500))):
-        await asyncio.gather(*(log.record(caller, TOLD, CLIENT) for _ in range(500)))
+        await asyncio.gather(*(log.record(caller, ENTRY, CLIENT) for _ in range(500)))
     started = time.perf_counter()
-    found = await verify(database)
+    result = await verify(database)
     seconds = time.perf_counter() - started
-    if found.faults or found.checked < entries:
-        raise SystemExit(f"{found.checked} entries, and these faults: {found.faults[:1]}")
+    if result.faults or result.checked < entries:
+        raise SystemExit(f"{result.checked} entries, with faults: {result.faults[:1]}")
 
     async def page(reader: Caller, entry_filter: EntryFilter, before: int | None) -> None:
         async with database.read() as tx:
@@ -164,14 +164,14 @@ async def read(url: str, entries: int) -> list[str]:
     ]
     await log.close()
     await database.close()
-    return [f"{found.checked:,}", f"{seconds:.1f}", *(f"{each:.1f}" for each in pages)]
+    return [f"{result.checked:,}", f"{seconds:.1f}", *(f"{each:.1f}" for each in pages)]
 
 
-async def median_ms(act: Callable[[], Awaitable[object]]) -> float:
+async def median_ms(action: Callable[[], Awaitable[object]]) -> float:
     times = []
     for _ in range(15):
         started = time.perf_counter()
-        await act()
+        await action()
         times.append(time.perf_counter() - started)
     return 1000 * statistics.median(times)
 

@@ -1,4 +1,4 @@
-"""One measurement: warm a running server up, put it under load, and note what it did and what that cost."""
+"""Measurements: warm up a running server, put it under load, and sample its rate, latency, CPU and memory."""
 
 import contextlib
 import gc
@@ -19,13 +19,13 @@ from servers import RunningServer, Server, run_server
 from workload import Workload
 
 WARMUP_SECONDS = 2.0
-# Requests are made before the clock runs, enough for a server that does better than in its warm-up by this factor.
+# Requests are prepared before the measurement, enough for a rate that exceeds the rate of the warm-up by this factor.
 READY_FACTOR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load: it ends after `seconds`, or after `events` where they are given; the warm-up before it does not count."""
+    """A load that ends after `seconds`, or after `events` if set; the warm-up before it does not count."""
 
     batch_size: int
     connections: int
@@ -44,7 +44,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one measurement gave; CPU in milliseconds an event, latency in milliseconds a request."""
+    """The results of one measurement; CPU is in milliseconds an event, latency in milliseconds a request."""
 
     rate: float
     application_cpu_ms: float
@@ -60,7 +60,7 @@ class Sample:
 
 
 def measure_alone(server: Server, load: Load, log_path: Path) -> Sample:
-    """Measure a server that runs for this measurement only, and leave its database with nothing left to do."""
+    """Measure a server that runs for this measurement only, then settle and checkpoint its database."""
     with run_server(server, log_path) as running:
         sample = measure(server, running, load)
     server.database.settle()
@@ -69,7 +69,7 @@ def measure_alone(server: Server, load: Load, log_path: Path) -> Sample:
 
 
 def measure(server: Server, running: RunningServer, load: Load) -> Sample:
-    """Warm a server up, make the requests that it can be expected to take, and measure it."""
+    """Warm up a server, prepare the requests that it is expected to serve, and measure it."""
     ready = make_ready(server, load, warm_up(server, running, load))
     acknowledged_before = server.acknowledged
     more = load.make_requests(server.workload) if load.events is None else iter(())
@@ -77,12 +77,12 @@ def measure(server: Server, running: RunningServer, load: Load) -> Sample:
     report_progress(f"{server.name}, {load.name}: {sample.rate:,.0f} events/s, {sample.cpu_ms:.3f} ms CPU an event")
     late = server.acknowledged - acknowledged_before - len(ready) * load.batch_size
     if late > 0:
-        report_progress(f"  {late:,} of these events were made while the clock ran, which slows the load client down")
+        report_progress(f"  {late:,} of these events were prepared during the measurement, which slows the load client down")
     return sample
 
 
 def warm_up(server: Server, running: RunningServer, load: Load) -> float:
-    """Send the warm-up of a load; the rate in requests a second."""
+    """Send the warm-up of a load. Return the rate in requests a second."""
     warmup = replace(load, seconds=WARMUP_SECONDS, events=load.warmup_requests * load.batch_size)
     return send(server, running, warmup).rate / load.batch_size
 
@@ -100,8 +100,8 @@ def send(server: Server, running: RunningServer, load: Load) -> LoadResult:
 
 
 async def _send(server: Server, running: RunningServer, load: Load, requests: Iterator[bytes]) -> LoadResult:
-    due = Acknowledgement(server.workload.expected_status(load.batch_size), load.batch_size)
-    result = await run_load(running.port, requests, due, connections=load.connections, seconds=load.seconds)
+    expected = Acknowledgement(server.workload.expected_status(load.batch_size), load.batch_size)
+    result = await run_load(running.port, requests, expected, connections=load.connections, seconds=load.seconds)
     server.acknowledged += result.events
     return result
 
@@ -135,7 +135,7 @@ def garbage_collection_off() -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_workspace(directory: Path | None) -> Iterator[Path]:
-    """Make a temporary directory for databases and logs; SIGTERM then ends the run as Ctrl-C does, with all stopped."""
+    """Create a temporary directory for databases and logs. SIGTERM then ends the run like Ctrl-C and stops all servers."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="headway-bench-", dir=directory) as name:
         yield Path(name)

@@ -1,4 +1,4 @@
-"""What processes use: CPU time and memory of a process and all its descendants."""
+"""CPU time and memory of a process and all its descendants."""
 
 import asyncio
 import contextlib
@@ -24,10 +24,10 @@ class ProcessTree:
         return [self._root, *self._root.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        """User and system time since the root began, that of ended descendants included.
+        """Return user and system time since the root started, including ended descendants.
 
-        A parent takes over the time of a child that it has waited for, so nothing is lost when a database connection
-        closes; where a child comes or ends during the reading, the reading is repeated.
+        The time of a child is added to its parent when the parent waits for it, so no time is lost when a database
+        connection closes. If a child starts or ends during the reading, the reading is repeated.
         """
         while True:
             processes = self.processes()
@@ -37,7 +37,7 @@ class ProcessTree:
                     return seconds
 
     def wait_until_quiet(self) -> None:
-        """Return when the processes use hardly any CPU, or after a minute if they go on."""
+        """Wait until the processes use almost no CPU, for a minute at most."""
         give_up_at = time.monotonic() + QUIET_LIMIT_SECONDS
         while time.monotonic() < give_up_at:
             before = self.cpu_seconds()
@@ -53,7 +53,7 @@ class PeakMemory:
 
 @contextlib.asynccontextmanager
 async def watch_memory(tree: ProcessTree) -> AsyncIterator[PeakMemory]:
-    """Sample the resident memory of the processes that there are now, ten times a second, and keep the largest sum."""
+    """Sample the resident memory of the current processes ten times a second, and yield the largest sum."""
     peak = PeakMemory()
     processes = tree.processes()
 

@@ -1,4 +1,4 @@
-"""How results are shown: medians, ratios of pairs against their targets, markdown tables, facts of the machine."""
+"""Reports: medians, ratios and their targets as Markdown tables, and a description of the machine."""
 
 import datetime as dt
 import platform
@@ -29,7 +29,7 @@ Reading = Callable[[Sample], float]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Bounds that a median must keep; without any, a figure is only shown."""
+    """Bounds of a median. Without any, a figure has no target."""
 
     at_least: float | None = None
     at_most: float | None = None
@@ -48,7 +48,7 @@ def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_samples(samples: Sequence[Sample]) -> list[str]:
-    """Cells for SAMPLE_HEADINGS: the median of each reading over the rounds, and the largest memory."""
+    """Return the cells for SAMPLE_HEADINGS: medians over the rounds, and the largest memory."""
 
     def middle(read: Reading) -> float:
         return median(read(sample) for sample in samples)
@@ -66,14 +66,14 @@ def format_samples(samples: Sequence[Sample]) -> list[str]:
 
 
 def format_target(figure: str, values: Sequence[float], target: Target) -> list[str]:
-    """Cells for TARGET_HEADINGS."""
+    """Return the cells for TARGET_HEADINGS."""
     verdict = "met" if target.is_met(median(values)) else "MISSED"
     cells = [f"{value:.3g}" for value in (median(values), min(values), max(values))]
     return [figure, *cells, str(target), verdict if str(target) else ""]
 
 
 def pair_ratios(numerators: Sequence[Sample], denominators: Sequence[Sample], read: Reading) -> list[float]:
-    """Ratio of one reading in each round, so that what slows a whole round down cancels out."""
+    """Return the ratio of a reading in each round, so that the conditions of a round cancel out."""
     return [read(above) / read(below) for above, below in zip(numerators, denominators, strict=True)]
 
 
@@ -99,6 +99,6 @@ def read_processor_model() -> str:
 
 
 def find_file_system(directory: Path) -> str:
-    """Type of the file system of `directory`: what a commit costs depends on it."""
+    """Return the type of the file system of `directory`, on which the cost of a commit depends."""
     mounts = [part for part in psutil.disk_partitions(all=True) if directory.resolve().is_relative_to(part.mountpoint)]
     return max(mounts, key=lambda part: len(part.mountpoint)).fstype if mounts else "unknown"

@@ -1,4 +1,4 @@
-"""The servers under test: how each is prepared, started and stopped, and how it takes events."""
+"""The servers under test: preparing, starting and stopping them, and their wire formats."""
 
 import contextlib
 import http.client
@@ -44,12 +44,12 @@ HEADWAY_WIRE = WireFormat(
 
 
 class ServerError(Exception):
-    """A server did not start or stop, or lost what it had acknowledged."""
+    """A server did not start or stop, returned an unexpected response, or lost an acknowledged event."""
 
 
 @dataclass(slots=True)
 class Server:
-    """A server with its database and its learners; `acknowledged` counts the events it has answered for."""
+    """A server with its database and its learners; `acknowledged` is the number of acknowledged events."""
 
     name: str
     command: tuple[str, ...]
@@ -61,7 +61,7 @@ class Server:
     acknowledged: int = 0
 
     def require_all_stored(self) -> int:
-        """Number of stored events; raises ServerError if it is not exactly what was acknowledged."""
+        """Return the number of stored events. Raises ServerError if it differs from the number of acknowledged ones."""
         stored = self.database.count_rows(self.event_table)
         if stored != self.acknowledged:
             raise ServerError(f"{self.name}: {self.acknowledged} events were acknowledged, {stored} are stored")
@@ -75,7 +75,7 @@ class RunningServer:
 
 
 def make_baseline(database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10) -> Server:
-    """Make the baseline; it makes its tables itself and checks no course, so there is nothing to prepare."""
+    """Return the baseline server. It creates its tables itself and checks no course, so it needs no preparation."""
     secret = secrets.token_hex(32)
     tokens = [jwt.encode({"sub": str(user_id)}, secret, algorithm="HS256") for user_id in range(1, learners + 1)]
     course = Course(1, tuple(Unit(number, 1 + (number - 1) // 5) for number in range(1, units + 1)))
@@ -94,7 +94,7 @@ def make_baseline(database: Database, *, learners: int, units: int = 20, events_
 def make_headway(
     database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10, event_id_version: int = 4
 ) -> Server:
-    """Migrate an empty `database`, fill it with a course and enrolled learners, and make a server for it."""
+    """Migrate an empty `database`, insert a course and enrolled learners, and return a server for it."""
     environment = {"HEADWAY_SECRET_KEY": secrets.token_hex(32)}
     sizes = ("--learners", str(learners), "--units", str(units))
     prepared = subprocess.run(
@@ -103,8 +103,10 @@ def make_headway(
         stdout=subprocess.PIPE,
         check=True,
     )
-    answer = json.loads(prepared.stdout)
-    course = Course(answer["course_id"], tuple(Unit(unit["id"], unit["module_id"]) for unit in answer["units"]))
+    prepared_course = json.loads(prepared.stdout)
+    course = Course(
+        prepared_course["course_id"], tuple(Unit(unit["id"], unit["module_id"]) for unit in prepared_course["units"])
+    )
     return Server(
         name="Headway",
         command=(sys.executable, "-m", "headway", "serve", "--database", database.url),
@@ -115,20 +117,20 @@ def make_headway(
         workload=Workload(
             replace(HEADWAY_WIRE, event_id_version=event_id_version),
             course,
-            answer["tokens"],
+            prepared_course["tokens"],
             events_per_visit=events_per_visit,
         ),
     )
 
 
 def clean_environment() -> dict[str, str]:
-    """Environment of this process without settings of Headway, which would make runs differ between machines."""
+    """Return the environment of this process without Headway's settings, so that runs do not depend on them."""
     return {name: value for name, value in os.environ.items() if not name.startswith("HEADWAY_")}
 
 
 @contextlib.contextmanager
 def run_server(server: Server, log_path: Path) -> Iterator[RunningServer]:
-    """Run a server on a free port of the loopback interface from when it is ready to the end of the block."""
+    """Run a server on a free port of the loopback interface, ready at the start of the block."""
     port = find_free_port()
     with log_path.open("ab") as log:
         process = subprocess.Popen(
@@ -141,7 +143,7 @@ def run_server(server: Server, log_path: Path) -> Iterator[RunningServer]:
         wait_until_ready(process, port, server.ready_path)
         yield RunningServer(port, ProcessTree(process.pid))
     except Exception as error:
-        error.add_note(f"{server.name} wrote last:\n{read_end(log_path)}")
+        error.add_note(f"{server.name} logged last:\n{read_end(log_path)}")
         raise
     finally:
         stop(process)
@@ -154,7 +156,7 @@ def find_free_port() -> int:
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str) -> None:
-    """Wait for any answer that is not a server's error; raises ServerError after a minute or at the process's end."""
+    """Wait for a response with a status below 500. Raises ServerError after a minute, or if the process ends."""
     give_up_at = time.monotonic() + START_SECONDS
     while time.monotonic() < give_up_at and process.poll() is None:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -171,19 +173,19 @@ def get_status(port: int, path: str) -> int:
 
 
 def read_answer(port: int, path: str, token: bytes = b"") -> bytes:
-    """Read what a server answers, with a learner's token where there is one. Raises ServerError if it is not 200."""
+    """Return the body of a response, with a learner's token if set. Raises ServerError if the status is not 200."""
     headers = {"Authorization": f"Bearer {token.decode()}"} if token else {}
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)) as connection:
         connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-    if answer.status != 200:
-        raise ServerError(f"status {answer.status} for {path}: {body[:500]!r}")
+        response = connection.getresponse()
+        body = response.read()
+    if response.status != 200:
+        raise ServerError(f"status {response.status} for {path}: {body[:500]!r}")
     return body
 
 
 def count_cache_hits(port: int) -> float:
-    """How often Headway has found an answer in its cache since it was started."""
+    """Return the number of cache hits since Headway started."""
     return sum(float(count) for count in CACHE_HITS.findall(read_answer(port, "/metrics")))
 
 

@@ -1,4 +1,4 @@
-"""The load: learners who move through one course, as HTTP requests ready to be written to a socket."""
+"""The workload: learners who work through one course, as HTTP requests ready to write to a socket."""
 
 import datetime as dt
 import functools
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 EVENT_SECONDS = 30
-# An event begins before the one before it ends, so that study time has overlaps to merge.
+# Less than EVENT_SECONDS: events overlap, so that study time has overlaps to merge.
 STEP_SECONDS = 28
 EVENTS_PER_SITTING = 20
 BREAK_SECONDS = 300
 SITTINGS_PER_DAY = 3
 DAY_SECONDS = 24 * 3600
-# Long enough ago that no event of a run ends ahead of the server's clock.
+# Long enough that no event of a run ends ahead of the server's clock.
 HISTORY_SECONDS = 180 * 24 * 3600
 
 EVENT = (
@@ -31,10 +31,10 @@ REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class WireFormat:
-    """Where a server takes events, how it acknowledges them, and the words it has for what a learner does.
+    """The paths of a server's ingest routes, the statuses of its acknowledgements, and its activity types.
 
-    `activity_types` holds what opens a visit of a unit, what may happen during it, and what ends it. `event_id_version` is
-    the version of the UUIDs that events carry: 4 falls anywhere in the index, 7 grows with time. None: no ids are sent.
+    The first of `activity_types` starts a visit of a unit and the last one ends it. `event_id_version` is the version of
+    the UUIDs of events: 4 is random in the index, 7 grows with time. With None, no ids are sent.
     """
 
     track_path: bytes
@@ -61,21 +61,21 @@ class Course:
 class Learner:
     token: bytes
     first_unit: int
-    began_at: int
+    started_at: int
     events: int = 0
 
 
 class Workload:
-    """Learners who take turns in a shuffled order; each goes on where its last request ended."""
+    """Learners who take turns in a shuffled order; each continues where its last request ended."""
 
     def __init__(self, wire: WireFormat, course: Course, tokens: Sequence[str], *, events_per_visit: int) -> None:
         self.wire = wire
         self.course = course
         self._events_per_visit = events_per_visit
-        # Whole seconds: learners then share most of their times, which are costly to write out.
-        began_at = int(time.time()) - HISTORY_SECONDS
-        self._learners = [Learner(token.encode(), place, began_at + place) for place, token in enumerate(tokens)]
-        # Neighbours in time must not be neighbours in the database.
+        # Whole seconds, so that learners share most of their times, which are costly to format.
+        started_at = int(time.time()) - HISTORY_SECONDS
+        self._learners = [Learner(token.encode(), index, started_at + index) for index, token in enumerate(tokens)]
+        # Consecutive requests must not change neighbouring rows of the database.
         random.Random(1).shuffle(self._learners)
         self._turns = itertools.cycle(self._learners)
 
@@ -85,11 +85,11 @@ class Workload:
 
     @property
     def tokens(self) -> list[bytes]:
-        """Token of each learner, in the order in which they take turns."""
+        """The tokens of learners, in the order in which they take turns."""
         return [learner.token for learner in self._learners]
 
     def requests(self, batch_size: int) -> Iterator[bytes]:
-        """Requests without end, each of one learner: single events where `batch_size` is 1, else batches."""
+        """Yield requests without end, each of one learner: single events if `batch_size` is 1, else batches."""
         for learner in self._turns:
             events = b",".join([self._event(learner) for _ in range(batch_size)])
             if batch_size == 1:
@@ -104,17 +104,17 @@ class Workload:
     def _event(self, learner: Learner) -> bytes:
         number = learner.events
         learner.events += 1
-        visit, place = divmod(number, self._events_per_visit)
+        visit, step_of_visit = divmod(number, self._events_per_visit)
         unit = self.course.units[(learner.first_unit + visit) % len(self.course.units)]
         sitting, step = divmod(number, EVENTS_PER_SITTING)
         day, sitting = divmod(sitting, SITTINGS_PER_DAY)
         within_day = sitting * (EVENTS_PER_SITTING * STEP_SECONDS + BREAK_SECONDS) + step * STEP_SECONDS
-        start = learner.began_at + day * DAY_SECONDS + within_day
+        start = learner.started_at + day * DAY_SECONDS + within_day
         version = self.wire.event_id_version
-        reached_percent = (place + 1) * 100 // self._events_per_visit
+        reached_percent = (step_of_visit + 1) * 100 // self._events_per_visit
         return EVENT % (
             b'"event_id":"%b",' % make_event_id(version) if version else b"",
-            self._activity_type(place),
+            self._activity_type(step_of_visit),
             self.course.id,
             unit.module_id,
             unit.id,
@@ -126,15 +126,15 @@ class Workload:
             format_time(start + EVENT_SECONDS),
         )
 
-    def _activity_type(self, place: int) -> bytes:
+    def _activity_type(self, step: int) -> bytes:
         opening, *during, ending = self.wire.activity_types
-        if place == 0:
+        if step == 0:
             return opening
-        return ending if place == self._events_per_visit - 1 else during[place % len(during)]
+        return ending if step == self._events_per_visit - 1 else during[step % len(during)]
 
 
 def make_event_id(version: int) -> bytes:
-    """Make a UUID: random (version 4), as browsers do by themselves, or beginning with the time (version 7)."""
+    """Return a UUID: random (version 4), as browsers generate it, or starting with the time (version 7)."""
     digits = f"{random.getrandbits(128):032x}"
     if version == 7:
         digits = f"{time.time_ns() // 1_000_000:012x}{digits[12:]}"

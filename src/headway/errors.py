@@ -1,17 +1,17 @@
-"""What can go wrong in the domain, by kind; the contracts decide how each is told on the wire.
+"""The errors of models and services. They carry no status: contracts map them to responses.
 
     HeadwayError
-    ├── Invalid            the request breaks a rule; names the fields
-    ├── Unauthenticated    nobody, or nobody any more
-    ├── Forbidden          known, but without the right
-    ├── NotFound           there is no such thing
-    ├── Conflict           the state of things forbids it
-    ├── KeyReused          the key of one request was given to another
-    ├── RateLimited        tried too often; try again after some seconds
-    └── Unavailable        not now; try again after some seconds
-        └── Overloaded     more is waiting than may wait
+    ├── Invalid            the request breaks rules; names the fields
+    ├── Unauthenticated    the caller is unknown, or the token is invalid
+    ├── Forbidden          the caller lacks the permission
+    ├── NotFound           the resource does not exist
+    ├── Conflict           the state of the resource does not allow the request
+    ├── KeyReused          an idempotency key was used for another request
+    ├── RateLimited        too many requests; try again later
+    └── Unavailable        a dependency does not respond; try again later
+        └── Overloaded     too much work is queued; try again later
 
-An error carries a stable `code`, a message for people, and no status of any protocol.
+An error has a stable `code` and a message for developers.
 """
 
 from collections.abc import Sequence
@@ -21,27 +21,36 @@ import msgspec
 
 
 class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field; `field` is its path in the body, such as `engagement_metrics.scroll_depth`."""
+    """An error of one field; `field` is its path in the body, such as `engagement_metrics.scroll_depth`."""
 
     field: str
     message: str
 
 
 class HeadwayError(Exception):
-    """Whatever a use case refuses to do, and why."""
+    """The base of all errors of models and services."""
 
     code: ClassVar[str] = "ERROR"
     retry_after_seconds: int | None = None
 
-    def __init__(self, message: str, *, code: str | None = None, fields: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        fields: Sequence[FieldError] = (),
+        retry_after_seconds: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.kind = code or self.code
         self.fields = tuple(fields)
+        if retry_after_seconds is not None:
+            self.retry_after_seconds = retry_after_seconds
 
 
 class Invalid(HeadwayError):
-    """The request breaks one or more rules, each named with its field."""
+    """The request breaks one or more rules; `fields` names the field of each."""
 
     code = "VALIDATION_ERROR"
 
@@ -50,63 +59,54 @@ class Invalid(HeadwayError):
 
     @classmethod
     def field(cls, field: str, message: str) -> "Invalid":
-        """Build the error for a single field."""
+        """Return the error of a single field."""
         return cls([FieldError(field, message)])
 
 
 class Unauthenticated(HeadwayError):
-    """The caller is unknown, or its token has ended."""
+    """The caller is unknown, or the token is invalid, expired or revoked."""
 
     code = "UNAUTHENTICATED"
 
 
 class Forbidden(HeadwayError):
-    """The caller is known but has not the right."""
+    """The caller lacks the permission."""
 
     code = "FORBIDDEN"
 
 
 class NotFound(HeadwayError):
-    """There is no such thing, or none that the caller may know of."""
+    """The resource does not exist, or the caller may not know that it does."""
 
     code = "NOT_FOUND"
 
 
 class Conflict(HeadwayError):
-    """The state of things forbids what was asked."""
+    """The state of the resource does not allow the request."""
 
     code = "CONFLICT"
 
 
 class KeyReused(HeadwayError):
-    """An idempotency key that belongs to one request came with another."""
+    """The idempotency key was used for another request."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class RateLimited(HeadwayError):
-    """This was tried too often; nothing was done, and may be tried again after `retry_after_seconds`."""
+    """The caller exceeded a rate limit. Nothing was stored; retry after `retry_after_seconds`."""
 
     code = "RATE_LIMITED"
-    retry_after_seconds: int
-
-    def __init__(self, message: str, *, retry_after_seconds: int) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
 
 
 class Unavailable(HeadwayError):
-    """The system cannot answer now; the same request may succeed after `retry_after_seconds`."""
+    """A dependency, such as the database, does not respond; retry after `retry_after_seconds`."""
 
     code = "UNAVAILABLE"
-    retry_after_seconds: int
-
-    def __init__(self, message: str, *, retry_after_seconds: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
+    retry_after_seconds = 1
 
 
 class Overloaded(Unavailable):
-    """More work is waiting than may wait; nothing of the request was stored."""
+    """Too much work is queued; nothing of the request was stored."""
 
     code = "OVERLOADED"

@@ -1,4 +1,4 @@
-"""Who is calling: roles, callers, and the clients they call from."""
+"""Roles, callers, and the clients of callers."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Role(StrEnum):
-    """What an account may do everywhere; rights in a single course are `CourseRole`."""
+    """The role of an account. `CourseRole` is the role in one course."""
 
     PARTICIPANT = "PARTICIPANT"
     INSTRUCTOR = "INSTRUCTOR"
@@ -15,7 +15,7 @@ class Role(StrEnum):
 
 
 class CourseRole(StrEnum):
-    """What a member of staff is in one course."""
+    """The role of a member of staff in one course."""
 
     OWNER = "owner"
     INSTRUCTOR = "instructor"
@@ -24,7 +24,7 @@ class CourseRole(StrEnum):
 class Caller(msgspec.Struct, frozen=True):
     """The account of a request's bearer token, and the session that the token belongs to, if any.
 
-    `name` and `email` are for the audit log: whoever records an entry names the actor without reading the account again.
+    `name` and `email` are recorded in audit entries, without reading the account again.
     """
 
     user_id: int
@@ -41,7 +41,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Client(msgspec.Struct, frozen=True):
-    """Where a request comes from: its network address, and what the program calls itself."""
+    """The client of a request: its network address and user agent."""
 
     address: str
     user_agent: str | None = None

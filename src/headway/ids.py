@@ -1,4 +1,4 @@
-"""Identifiers that Headway makes itself: UUID version 7 (RFC 9562, section 5.7), which sort by the time they were made."""
+"""Generated identifiers: UUID version 7 (RFC 9562, section 5.7), which sort by time."""
 
 import os
 import time
@@ -7,11 +7,11 @@ from typing import TypeAlias
 from uuid import UUID
 
 NewId: TypeAlias = Callable[[], str]
-"""What makes a new identifier; passed in, so that tests can foresee it."""
+"""A function that generates an identifier; a parameter, so that tests can choose it."""
 
 
 def uuid7() -> str:
-    """Make a UUIDv7: 48 bits of milliseconds, version, 12 random bits, variant, 62 random bits."""
+    """Generate a UUIDv7: 48 bits of milliseconds, version, 12 random bits, variant, 62 random bits."""
     random = int.from_bytes(os.urandom(10))
     value = time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | (random >> 68) << 64 | 0b10 << 62 | random & (1 << 62) - 1
     return str(UUID(int=value))

@@ -1,4 +1,4 @@
-"""Moments and days as integers, the form in which every layer below the wire handles time.
+"""Instants and days as integers, the form in which all code below the contracts handles time.
 
 An instant is a whole number of milliseconds since 1970-01-01T00:00:00Z. A day is the number of whole UTC days since then.
 """
@@ -12,7 +12,7 @@ Instant: TypeAlias = int
 Milliseconds: TypeAlias = int
 Day: TypeAlias = int
 Clock: TypeAlias = Callable[[], Instant]
-"""What tells the present moment; passed in, so that tests can set it."""
+"""A function that returns the current instant; a parameter, so that tests can set it."""
 
 SECOND: Milliseconds = 1_000
 MINUTE: Milliseconds = 60_000
@@ -22,11 +22,11 @@ DAY: Milliseconds = 86_400_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_BY_NAME = EPOCH.replace(tzinfo=None)
 END_OF_TIME: Instant = 253_402_214_400_000
-"""9999-12-31T00:00:00Z: nothing later is accepted, so that every instant can be written as ISO 8601 in any time zone."""
+"""9999-12-31T00:00:00Z: later times are rejected, so that every instant can be rendered as ISO 8601 in any time zone."""
 
 
 def system_clock() -> Instant:
-    """Return the present instant."""
+    """Return the current instant."""
     return time.time_ns() // 1_000_000
 
 

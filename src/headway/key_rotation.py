@@ -1,4 +1,4 @@
-"""Key rotation: encrypt everything that is stored encrypted with the newest key, beside running servers."""
+"""Key rotation: encrypts all encrypted columns with the newest key, while servers run."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,18 +17,18 @@ from headway.db.types import ENCRYPTED_ROWS
 from headway.schema import metadata
 
 Advance = Callable[[int, int], None]
-"""Called with the number of texts that are done and the number of all texts."""
+"""A function called with the number of encrypted texts so far and the number of all texts."""
 _ROWS_PER_TRANSACTION = 500
 
 
 class Rotated(msgspec.Struct, frozen=True):
-    """How many texts are encrypted with the newest key now."""
+    """The number of texts that are encrypted with the newest key."""
 
     texts: int
 
 
 class EncryptedColumn:
-    """A column that its room describes as encrypted."""
+    """An encrypted column of a table."""
 
     def __init__(self, table: Table, column: Column[str]) -> None:
         self.place = table.name, column.name
@@ -47,7 +47,7 @@ class EncryptedColumn:
         return int((await tx.one(self._count))["count"])
 
     async def rotate(self, database: Database) -> AsyncIterator[int]:
-        """Encrypt its texts with the newest key, a page in each transaction; yield the number of rows of each page."""
+        """Encrypt its texts with the newest key, one page in each transaction. Yield the number of rows of each page."""
         after: Sequence[Any] | None = None
         while True:
             async with database.write() as tx:
@@ -73,10 +73,10 @@ def encrypted_columns() -> list[EncryptedColumn]:
 
 
 async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Advance = lambda _done, _all: None) -> Rotated:
-    """Encrypt everything with the newest key, look addresses up under a new one, and sign the log with the newest key.
+    """Encrypt all texts with the newest key, replace the key of e-mail hashes, and sign the audit log with the newest key.
 
-    Servers must have been given the new key before, as the first of their keys. An interrupted rotation goes on when it is
-    run again: what the newest key encrypted already stays as it is. Raises Unavailable, WrongKeyError.
+    All servers must have the new key already, as the first of their keys. To continue an interrupted rotation, run it
+    again: it skips texts that are encrypted with the newest key. Raises Unavailable, WrongKeyError.
     """
     key = secrets.token_urlsafe(32)
     async with database.read() as tx:

@@ -1,4 +1,4 @@
-"""The schema: migrate a database to this version, and check that it is there."""
+"""The database schema: migrations, and the check of the schema version."""
 
 import asyncio
 from collections.abc import Iterator
@@ -63,25 +63,25 @@ class UnknownVersionError(ValueError):
 
 def head() -> str:
     """Return the newest schema version that this code knows."""
-    found = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
-    assert found is not None  # noqa: S101 - the folder has migrations
-    return found
+    version = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+    assert version is not None  # noqa: S101 - the folder has migrations
+    return version
 
 
 async def is_current(database: Database, version: str) -> bool:
     """Return whether an open database has a schema version. Raises WrongKeyError if the keyring cannot decrypt its data."""
     async with database.read() as tx:
-        found = await tx.first(_version)
-        if found is None or found[0] != version:
+        row = await tx.first(_version)
+        if row is None or row[0] != version:
             return False
         await index_keys.prove(tx)
     return True
 
 
 async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool = False) -> None:
-    """Migrate the database to a schema version, under a lock: of several processes one migrates and the others wait.
+    """Migrate the database to a schema version, under a lock: one process migrates while others wait.
 
-    `is_owner` tells that this process has locked its SQLite file already.
+    Set `is_owner` if this process has already locked the SQLite file.
     Raises Unavailable if the database cannot be reached, FileInUseError if an older server runs on the SQLite file,
     UnknownVersionError if this code does not know `revision` or the version of the database.
     """
@@ -93,17 +93,17 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
     except DBAPIError as error:
         raise Unavailable(f"The database cannot be used: {error.orig}") from error
     except OSError as error:
-        raise Unavailable(f"The database does not answer: {error}") from error
+        raise Unavailable(f"The database does not respond: {error}") from error
 
 
 def database(settings: Settings, metrics: Metrics | None = None) -> Database:
-    """Return the database of the settings, not open yet; with metrics, its transactions are measured.
+    """Return the database of the settings, which is not open yet. With metrics, its transactions are measured.
 
-    The transaction that makes its first key signs the beginning of the audit log.
+    The transaction that creates its first key signs the beginning of the audit log.
     """
-    made = _database(settings, metrics)
-    made.on_first_key = audit_store.sign_beginning
-    return made
+    database = _database(settings, metrics)
+    database.on_first_key = audit_store.sign_beginning
+    return database
 
 
 def _database(settings: Settings, metrics: Metrics | None) -> Database:
@@ -121,17 +121,17 @@ def _database(settings: Settings, metrics: Metrics | None) -> Database:
 
 async def prove_keys(settings: Settings) -> None:
     """Check that the settings have the keys of the database. Raises WrongKeyError, Unavailable."""
-    opened = database(settings)
-    await opened.open()
+    storage = database(settings)
+    await storage.open()
     try:
-        async with opened.read() as tx:
+        async with storage.read() as tx:
             await index_keys.prove(tx)
     finally:
-        await opened.close()
+        await storage.close()
 
 
 def configuration(connection: Connection) -> Config:
-    """Make Alembic's configuration for an open connection."""
+    """Return Alembic's configuration for an open connection."""
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
@@ -141,7 +141,7 @@ def configuration(connection: Connection) -> Config:
 
 @contextmanager
 def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: bool = False) -> Iterator[Connection]:
-    """Open a SQLAlchemy connection whose transactions include DDL, as Alembic needs it."""
+    """Open a SQLAlchemy connection whose transactions include DDL, as Alembic requires."""
     engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool, connect_args={"timeout": timeout_seconds})
 
     @event.listens_for(engine, "connect")
@@ -190,21 +190,21 @@ async def _migrate_postgresql(settings: Settings, revision: str) -> None:
 
 
 def _is_at(connection: Connection, revision: str) -> bool:
-    wanted = head() if revision == "head" else revision
-    return MigrationContext.configure(connection).get_current_revision() == wanted
+    target = head() if revision == "head" else revision
+    return MigrationContext.configure(connection).get_current_revision() == target
 
 
 def _run(connection: Connection, revision: str) -> None:
     config = configuration(connection)
     current = MigrationContext.configure(connection).get_current_revision()
     newest_first = [*(script.revision for script in ScriptDirectory.from_config(config).walk_revisions()), None]
-    wanted = {"head": newest_first[0], "base": None}.get(revision, revision)
+    target = {"head": newest_first[0], "base": None}.get(revision, revision)
     if current not in newest_first:
         raise UnknownVersionError(f"The database has schema version {current}, which this version of Headway does not know.")
-    if wanted not in newest_first:
+    if target not in newest_first:
         raise UnknownVersionError(f"There is no schema version {revision}.")
-    if newest_first.index(wanted) < newest_first.index(current):
+    if newest_first.index(target) < newest_first.index(current):
         command.upgrade(config, revision)
-    elif wanted != current:
+    elif target != current:
         command.downgrade(config, revision)
     connection.commit()

@@ -1,4 +1,4 @@
-"""What an operator can set: one frozen struct, read once from `HEADWAY_*` variables; flags of the command line win."""
+"""The settings: one frozen struct, loaded from `HEADWAY_*` environment variables and command-line flags, which win."""
 
 import os
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://"
 
 
 class SettingsError(ValueError):
-    """A setting has an impossible value; the message names its variable."""
+    """A setting has an invalid value; the message names its variable."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Each field is set by the variable `HEADWAY_<FIELD>`; `docs/settings.md` describes each one."""
+    """Each field is set by the variable `HEADWAY_<FIELD>`. See `docs/settings.md`."""
 
     database_url: str = "sqlite:///headway.db"
     valkey_url: str | None = None
@@ -71,7 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None, **flags: Any) -> "Settings":
-        """Read the environment, then let every flag that is not None win. Raises SettingsError."""
+        """Load the settings from the environment; a flag that is not None overrides a variable. Raises SettingsError."""
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         for name, kind in get_type_hints(cls).items():
@@ -85,7 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return settings
 
     def check(self) -> None:
-        """Refuse values that could not work. Raises SettingsError."""
+        """Validate the values. Raises SettingsError."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if isinstance(value, int) and not isinstance(value, bool) and value < (0 if name == "port" else 1):
@@ -99,7 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.valkey_url is not None and not self.valkey_url.startswith(_VALKEY_SCHEMES):
             raise SettingsError(f"{variable('valkey_url')} must start with {' or '.join(_VALKEY_SCHEMES)}")
         if self.valkey_url is not None and find_spec("valkey") is None:
-            raise SettingsError(f"{variable('valkey_url')} needs the client of Valkey: pip install 'headway[valkey]'")
+            raise SettingsError(f"{variable('valkey_url')} requires the Valkey client: pip install 'headway[valkey]'")
         try:
             ZoneInfo(self.display_timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -120,12 +120,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def origins(self) -> list[str]:
-        """The web origins beside the server's own whose pages may call it; `*` stands for any."""
+        """The other web origins whose pages may call the server; `*` stands for any."""
         return [origin.strip().rstrip("/") for origin in (self.allowed_origins or "").split(",") if origin.strip()]
 
     @property
     def keys_of_data(self) -> list[str]:
-        """The keys that encrypt what is personal, the newest first; where there are none, the secret key does."""
+        """The keys that encrypt personal data, the newest first. Without any, the secret key does."""
         return [] if self.encryption_keys is None else [key.strip() for key in self.encryption_keys.split(",")]
 
     @property
@@ -140,7 +140,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def variable(field: str) -> str:
-    """Name the environment variable of a field."""
+    """Return the environment variable of a field."""
     return f"HEADWAY_{field.upper()}"
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,12 +20,12 @@ from prometheus_client.process_collector import ProcessCollector
 from headway.errors import FieldError
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable with the folder in which server processes share their metrics; set it before they start."""
+"""The environment variable of the folder in which server processes share metrics; set it before they start."""
 _SAMPLE_EVERY_SECONDS = 1.0
-_PLACE = re.compile(r"\[\d+\]")
+_INDEX = re.compile(r"\[\d+\]")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the current request; every log line and every error carries it."""
+"""The id of the current request, which every log line and every error includes."""
 
 
 class CollectorMeters(NamedTuple):
@@ -39,17 +40,17 @@ class CollectorMeters(NamedTuple):
 class Metrics:
     """The metrics of one server process. Times are in seconds; `endpoint` is a route template, never a raw path.
 
-    If `SHARED_FOLDER` is set, the values are in files there, and the page adds up those of all processes that share it.
+    If `SHARED_FOLDER` is set, values are stored in files there, and the page sums those of all processes that share it.
     """
 
     def __init__(self) -> None:
         self._folder = os.environ.get(SHARED_FOLDER)
         if self._folder is not None:
-            # Drop the gauges of a dead process that had the same id.
+            # Remove the gauges of a dead process that had the same id.
             multiprocess.mark_process_dead(os.getpid(), self._folder)  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.samplers: list[Callable[[], None]] = []
-        """Functions that set metrics that are sampled, not updated at each change."""
+        """Functions that set sampled metrics."""
         if self._folder is None:
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
@@ -60,94 +61,74 @@ class Metrics:
         self._make_database()
 
     def _make_http(self) -> None:
-        self.requests = Counter("api_requests", "Requests answered.", ["endpoint", "status"], registry=self.registry)
-        self.request_seconds = Histogram(
+        counter, gauge, histogram = self._kinds()
+        self.requests = counter("api_requests", "Requests served.", ["endpoint", "status"])
+        self.request_seconds = histogram(
             "api_request_duration_seconds",
-            "Time to answer a request.",
+            "Time to serve a request.",
             ["endpoint"],
             # The targets are a mean of 0.2 and a 95th percentile of 0.5.
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2.5, 5, 10),
-            registry=self.registry,
         )
-        self.rejections = Counter(
-            "headway_rejections",
-            "Refused requests and items, by the error code and the field at fault, if any.",
-            ["reason", "field"],
-            registry=self.registry,
+        self.rejections = counter(
+            "headway_rejections", "Rejected requests and items, by error code and invalid field, if any.", ["reason", "field"]
         )
-        self.cache_reads = Counter(
+        self.cache_reads = counter(
             "headway_cache_reads",
-            "Reads of the response cache, by outcome: hit, miss, or failure if it did not answer.",
+            "Reads of the response cache, by outcome: hit, miss, or failure if it did not respond.",
             ["kind", "outcome"],
-            registry=self.registry,
         )
-        self.rate_limit_fallbacks = Counter(
-            "headway_rate_limit_fallbacks",
-            "Requests that this process limited alone because Valkey did not answer.",
-            registry=self.registry,
+        self.rate_limit_fallbacks = counter(
+            "headway_rate_limit_fallbacks", "Requests that this process limited alone because Valkey did not respond."
         )
-        self.live_connections = Gauge(
-            "headway_live_connections", "Clients at /ws.", multiprocess_mode="livesum", registry=self.registry
-        )
-        self.live_dropped = Counter(
-            "headway_live_dropped", "Clients at /ws that read too slowly and were dropped.", registry=self.registry
+        self.live_connections = gauge("headway_live_connections", "Clients at /ws.")
+        self.live_dropped = counter(
+            "headway_live_dropped", "Clients at /ws that were disconnected because they read too slowly."
         )
 
     def _make_ingest(self) -> None:
-        self.observations = Counter(
-            "headway_observations", "Events and heartbeats, by outcome.", ["outcome"], registry=self.registry
-        )
+        counter, _, _ = self._kinds()
+        self.observations = counter("headway_observations", "Events and heartbeats, by outcome.", ["outcome"])
         self.ingest = self._collector("ingest", "Reports of events")
         self.log = self._collector("log", "Audit entries")
 
     def _collector(self, name: str, items: str) -> CollectorMeters:
+        _, gauge, histogram = self._kinds()
+        sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
         return CollectorMeters(
-            waiting=Gauge(
-                f"headway_{name}_waiting",
-                f"{items} that wait to be written, by weight.",
-                multiprocess_mode="livesum",
-                registry=self.registry,
-            ),
-            capacity=Gauge(
-                f"headway_{name}_capacity", "Largest weight that may wait.", multiprocess_mode="livesum", registry=self.registry
-            ),
-            group_size=Histogram(
-                f"headway_{name}_group_size",
-                f"{items} written in one transaction.",
-                buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
-                registry=self.registry,
-            ),
-            write_seconds=Histogram(
-                f"headway_{name}_write_seconds", "Time to write and commit a group.", registry=self.registry
-            ),
+            waiting=gauge(f"headway_{name}_waiting", f"{items} in the queue, by weight."),
+            capacity=gauge(f"headway_{name}_capacity", "Largest weight of the queue."),
+            group_size=histogram(f"headway_{name}_group_size", f"{items} written in one transaction.", buckets=sizes),
+            write_seconds=histogram(f"headway_{name}_write_seconds", "Time to write and commit a group."),
         )
 
     def _make_database(self) -> None:
-        self.transaction_seconds = Histogram(
+        counter, gauge, histogram = self._kinds()
+        self.transaction_seconds = histogram(
             "headway_transaction_seconds",
             "Time of a transaction, from the request for a connection to its end, by kind: read or write.",
             ["kind"],
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-            registry=self.registry,
         )
-        self.transactions_failed = Counter(
-            "headway_transactions_failed",
-            "Transactions that failed because the database did not answer.",
-            ["kind"],
-            registry=self.registry,
+        self.transactions_failed = counter(
+            "headway_transactions_failed", "Transactions that failed because the database did not respond.", ["kind"]
         )
-        self.pool_connections = Gauge(
-            "headway_pool_connections",
-            "Connections to PostgreSQL, by state: in_use or idle.",
-            ["state"],
-            multiprocess_mode="livesum",
-            registry=self.registry,
+        self.pool_connections = gauge(
+            "headway_pool_connections", "Connections to PostgreSQL, by state: in_use or idle.", ["state"]
+        )
+
+    def _kinds(self) -> tuple[partial[Counter], partial[Gauge], partial[Histogram]]:
+        """Return the kinds of metrics; gauges are summed over the processes that are alive."""
+        return (
+            partial(Counter, registry=self.registry),
+            partial(Gauge, registry=self.registry, multiprocess_mode="livesum"),
+            partial(Histogram, registry=self.registry),
         )
 
     def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
-        """Count a refusal by its error code, once for each field at fault; indexes of lists are left out."""
+        """Count a rejection by its error code, once for each invalid field; list indexes are removed."""
         for field in [each.field for each in fields] or [""]:
-            self.rejections.labels(reason, _PLACE.sub("[]", field)).inc()
+            self.rejections.labels(reason, _INDEX.sub("[]", field)).inc()
 
     def page(self) -> bytes:
         """Return the metrics in Prometheus' text format, summed over all processes that share them."""
@@ -173,7 +154,7 @@ class Metrics:
 
 
 class _SharedProcess:
-    """The CPU time, memory and files of this process, in metrics that can be summed; the library's own cannot."""
+    """The CPU time, memory and open files of this process, in metrics that can be summed, unlike the library's own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._collector = ProcessCollector(registry=None)
@@ -202,7 +183,7 @@ class _SharedProcess:
 
 
 def _forget_dead_processes(folder: str) -> None:
-    """Drop the gauges of processes that have ended; their counters stay."""
+    """Remove the gauges of processes that have ended; their counters stay."""
     for pid in {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_live*.db")}:
         try:
             os.kill(pid, 0)
@@ -213,7 +194,7 @@ def _forget_dead_processes(folder: str) -> None:
 
 
 def configure_logging(level: str) -> None:
-    """Write one JSON object a line to standard error, from Headway and from the libraries it uses."""
+    """Write the log lines of Headway and its libraries to standard error, one JSON object a line."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -248,7 +229,7 @@ def configure_logging(level: str) -> None:
 
 
 def _add_request_id(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    found = request_id.get()
-    if found is not None:
-        event["request_id"] = found
+    current_id = request_id.get()
+    if current_id is not None:
+        event["request_id"] = current_id
     return event

@@ -1,4 +1,4 @@
-"""Verify that what is stored agrees with itself: each room brings a check, and all of them see one snapshot."""
+"""Verification of stored data: recomputes derived values and reports differences. All checks read one snapshot."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from headway.db.database import Database, ReadTransaction
 
 
 class Difference(msgspec.Struct):
-    """A stored value that does not follow from the rest; `expected` is the value that does, or describes it in words."""
+    """A stored value that differs from the recomputed one; `expected` is that value, or its description."""
 
     table: str
     key: dict[str, int | str]
@@ -31,21 +31,21 @@ class Findings(msgspec.Struct):
 
 
 class Check(Protocol):
-    """Compares what a room has derived and stored with what it follows from."""
+    """A check of the derived values of one part of the system."""
 
     async def __call__(self, tx: ReadTransaction, findings: Findings, /) -> None:
-        """Add what was checked and what differs, in bounded memory and a bounded number of statements for each step."""
+        """Add the rows checked and the differences, in bounded memory and a bounded number of statements for each step."""
 
 
 class Verify:
-    """Runs the checks of all rooms. It changes nothing and may run beside a server."""
+    """Runs all checks. It changes nothing, and servers may run at the same time."""
 
     def __init__(self, database: Database, checks: Sequence[Check]) -> None:
         self._database = database
         self._checks = checks
 
     async def run(self) -> Findings:
-        """Return what was checked and every difference. Raises Unavailable."""
+        """Return the number of rows checked and every difference. Raises Unavailable."""
         findings = Findings()
         async with self._database.read() as tx:
             for check in self._checks:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from headway.contracts.activity_tracking.wire import BatchBody, TrackBody
+from headway.contracts.learner.course_wire import CourseBody
 from headway.errors import Invalid
 from headway.http.decoding import Decoder, check_json, explain, split_list
 
@@ -152,3 +153,10 @@ def test_a_list_is_cut_into_its_items_without_reading_them(body: bytes, items: l
 )
 def test_what_encloses_no_list_is_not_cut(body: bytes) -> None:
     assert split_list(body, "events") is None
+
+
+def test_messages_about_times_name_no_type_of_the_decoder() -> None:
+    wrong_type, wrong_form = explain(b'{"title": "Go", "modules": [], "startsAt": 5, "endsAt": "soon"}', CourseBody)
+
+    assert wrong_type.message == "expected date-time string or null, got integer"
+    assert wrong_form.message == "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"

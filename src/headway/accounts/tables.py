@@ -1,4 +1,4 @@
-"""The tables of accounts and their sign-ins."""
+"""The tables of accounts and sessions."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text
 
@@ -39,4 +39,4 @@ sessions = Table(
     Index(None, "ended_at"),
     Index(None, "expires_at"),
 )
-"""A sign-in and the family of refresh tokens that follow from it. The tokens are signed, not stored."""
+"""A session: a sign-in with its family of refresh tokens, which are signed, not stored."""

@@ -1,4 +1,4 @@
-"""The table of what learners hand in."""
+"""The table of submissions."""
 
 from sqlalchemy import Column, Double, ForeignKey, Index, Table, Text
 
@@ -19,4 +19,4 @@ submissions = Table(
     Index("ix_submissions_assessment_id", "assessment_id", "user_id", "submitted_at"),
     Index(None, "id"),
 )
-"""Everything that learners handed in; the newest of a learner for an assessment is the one that counts."""
+"""All submissions; a learner's newest one for an assessment counts."""

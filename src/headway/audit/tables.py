@@ -34,7 +34,7 @@ audit_entries = Table(
     one_of("target_type", TargetType),
     one_of("status", EntryStatus),
 )
-"""The activity log: one chain for the whole installation, each entry with the hash of the one before. Nothing in it changes."""
+"""The audit log: one hash chain for the whole installation. Rows are never changed or deleted."""
 
 audit_head = Table(
     "audit_head",
@@ -46,4 +46,4 @@ audit_head = Table(
     Column("signature", Text, nullable=False),
     CheckConstraint("id = 1", name="id"),
 )
-"""The newest entry of the activity log, signed, as is the beginning; locked by whoever appends, until the commit."""
+"""The signed head of the audit log: its newest entry. A transaction that appends locks it."""

@@ -1,1 +1,1 @@
-"""The HTTP contracts, one package each; none knows another."""
+"""The HTTP contracts, one package each. No contract imports another."""

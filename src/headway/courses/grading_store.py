@@ -1,4 +1,4 @@
-"""What learners of courses were graded by, as rows: one for each change of a course that matters to grading."""
+"""The rows of gradings: one for each change of a course that matters to grading."""
 
 from collections.abc import Sequence
 
@@ -23,13 +23,13 @@ _gradings = (
 
 
 async def insert_grading(tx: WriteTransaction, structure: CourseStructure) -> None:
-    """Store what the learners of a course are graded by from this revision on."""
+    """Store the grading of a course from its current revision on."""
     await tx.write_rows((_insert, [(structure.course_id, structure.revision, _encode(structure.grading).decode())]))
 
 
 async def read_histories(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, GradingHistory]:
-    """Read everything that the learners of these courses were ever graded by."""
-    found: dict[int, GradingHistory] = {course_id: GradingHistory({}) for course_id in course_ids}
+    """Return the grading histories of these courses."""
+    histories: dict[int, GradingHistory] = {course_id: GradingHistory({}) for course_id in course_ids}
     for row in await tx.all(_gradings, ids=[(course_id,) for course_id in course_ids]):
-        found[row["course_id"]].gradings[row["revision"]] = _decode(row["units"])
-    return found
+        histories[row["course_id"]].gradings[row["revision"]] = _decode(row["units"])
+    return histories

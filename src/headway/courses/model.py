@@ -1,6 +1,6 @@
-"""Courses with their modules and units, and the rules that they must satisfy."""
+"""Courses, their modules, units and assessments, and the rules for changing them."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -19,7 +19,7 @@ class CourseKind(StrEnum):
 
 
 class NewUnit(msgspec.Struct, frozen=True):
-    """A unit to be made; with an `id`, what a unit that is there is to become."""
+    """A unit to create, or with an `id`, to update."""
 
     title: str
     slug: str | None = None
@@ -30,7 +30,7 @@ class NewUnit(msgspec.Struct, frozen=True):
 
 
 class NewModule(msgspec.Struct, frozen=True):
-    """A module to be made, with its units in order; with an `id`, what a module that is there is to become."""
+    """A module with its units in order, to create, or with an `id`, to update."""
 
     title: str
     slug: str | None = None
@@ -39,7 +39,7 @@ class NewModule(msgspec.Struct, frozen=True):
 
 
 class NewAssessment(msgspec.Struct, frozen=True):
-    """A task with a grade from 0 to `max_grade`; with an `id`, what a task that is there is to become."""
+    """An assessment with a grade from 0 to `max_grade`, to create, or with an `id`, to update."""
 
     title: str
     description: str | None = None
@@ -49,7 +49,7 @@ class NewAssessment(msgspec.Struct, frozen=True):
 
 
 class NewCourse(msgspec.Struct, frozen=True):
-    """A course to be made, or what one is to become. `capacity` limits the seats; `access_days` counts from enrollment."""
+    """A course to create or to update. `capacity` limits the seats; `access_days` counts from enrollment."""
 
     title: str
     modules: tuple[NewModule, ...] = ()
@@ -91,7 +91,7 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 class Module(msgspec.Struct, frozen=True):
-    """A part of a course."""
+    """A part of a course, with units."""
 
     id: int
     course_id: int
@@ -102,7 +102,7 @@ class Module(msgspec.Struct, frozen=True):
 
 
 class Assessment(msgspec.Struct, frozen=True):
-    """A task of a course."""
+    """A task with a grade from 0 to `max_grade`."""
 
     id: int
     course_id: int
@@ -115,7 +115,7 @@ class Assessment(msgspec.Struct, frozen=True):
 
 
 class CourseTerms(msgspec.Struct, frozen=True):
-    """Who may enroll in a course, and when, and how many seats it has: any number if `capacity` is None."""
+    """The terms of enrollment of a course; the number of seats is unlimited if `capacity` is None."""
 
     title: str
     is_published: bool
@@ -128,12 +128,12 @@ class CourseTerms(msgspec.Struct, frozen=True):
 
     @property
     def free_seats(self) -> int | None:
-        """How many seats are free; None if there is no limit."""
+        """The number of free seats; None if there is no limit."""
         return None if self.capacity is None else max(self.capacity - self.seats_taken, 0)
 
 
 class CourseTree(msgspec.Struct, frozen=True):
-    """A course with everything in it, as stored; modules, units and assessments in their order."""
+    """A stored course with its modules, units and assessments in order."""
 
     id: int
     course: NewCourse
@@ -145,9 +145,21 @@ class CourseTree(msgspec.Struct, frozen=True):
     units: list[Unit]
     assessments: list[Assessment]
 
+    @property
+    def active_modules(self) -> list[tuple[Module, list[Unit]]]:
+        """The modules that are not retired, each with its units that are not retired."""
+        units = [unit for unit in self.units if not unit.is_retired]
+        modules = [module for module in self.modules if not module.is_retired]
+        return [(module, [unit for unit in units if unit.module_id == module.id]) for module in modules]
+
+    @property
+    def active_assessments(self) -> list[Assessment]:
+        """The assessments that are not retired."""
+        return [assessment for assessment in self.assessments if not assessment.is_retired]
+
 
 class CourseSearch(msgspec.Struct, frozen=True):
-    """A search for courses: `tutor` is an id or part of a name, `q` part of a title or description."""
+    """Filters for a list of courses: `tutor` is an id or part of a name, `q` part of a title or description."""
 
     subject: str | None = None
     level: str | None = None
@@ -157,38 +169,38 @@ class CourseSearch(msgspec.Struct, frozen=True):
 
 
 class CoursePage(msgspec.Struct, frozen=True):
-    """A page of the courses found, without their modules, and the number of all found."""
+    """A page of courses, without their modules and assessments, and the number of all courses that match."""
 
     courses: list[CourseTree]
     total: int
 
 
 class CourseStructure(msgspec.Struct, frozen=True):
-    """What has to be known of a course to place activity in it; `revision` grows with each change of the course."""
+    """The tree of a course that rules are applied to; `revision` grows with each change of the course."""
 
     course_id: int
     title: str
     revision: int
     module_ids: frozenset[int]
     units: dict[int, Unit]
-    """In the order of the course, retired ones among them."""
+    """In the order of the course, including retired ones."""
     required: frozenset[int]
-    """The units that count for the course's percent and completion."""
+    """The ids of the units that count for the course's percent and completion."""
     is_sequential: bool = False
 
     @property
     def grading(self) -> "Grading":
-        """Return what learners are graded by, of all units, retired ones among them."""
+        """The grading of all units, including retired ones."""
         return {
             unit.id: UnitGrading(unit.completion.rule, unit.completion.threshold, unit.counts) for unit in self.units.values()
         }
 
     def units_of(self, module_id: int) -> list[Unit]:
-        """Return the units of a module that are not retired, in order."""
+        """Return a module's units that are not retired, in order."""
         return [unit for unit in self.units.values() if unit.module_id == module_id and not unit.is_retired]
 
     def blocks(self, unit_id: int, completed: Collection[int]) -> bool:
-        """Return whether a unit is locked: in a sequential course, until the required ones before it are complete."""
+        """Return whether a unit is locked: in a sequential course, until the required units before it are complete."""
         if not self.is_sequential:
             return False
         for unit in self.units.values():
@@ -200,7 +212,7 @@ class CourseStructure(msgspec.Struct, frozen=True):
 
 
 class UnitGrading(msgspec.Struct, frozen=True, array_like=True):
-    """By which rule a unit was completed at a time, and whether it counted for its course."""
+    """The completion rule of a unit at a revision of its course, and whether the unit counted for the course."""
 
     rule: Rule
     threshold: float | None
@@ -208,14 +220,14 @@ class UnitGrading(msgspec.Struct, frozen=True, array_like=True):
 
 
 Grading: TypeAlias = dict[int, UnitGrading]
-"""What learners of a course were graded by, by unit."""
+"""The rules of a course at a revision, by unit id."""
 
 
 class GradingHistory(msgspec.Struct, frozen=True):
-    """Everything that learners of a course were ever graded by: completions are judged by what applied at their time."""
+    """All gradings of a course: a completion is verified against the one that applied at its time."""
 
     gradings: dict[int, Grading]
-    """By the revision of the course from which on it applied, in ascending order."""
+    """By the first revision of the course to which they apply, in ascending order."""
 
     def had_rule(self, unit_id: int, completion: Completion) -> bool:
         """Return whether a unit ever had a rule."""
@@ -230,7 +242,7 @@ class GradingHistory(msgspec.Struct, frozen=True):
 
 
 def check_course(course: NewCourse) -> list[FieldError]:
-    """List what is wrong with a course to be made, by the path of the field."""
+    """Return the errors of a course to create or to update, by the path of the field."""
     errors: list[FieldError] = []
     _check_text(errors, "title", course.title, 200)
     _check_text(errors, "slug", course.slug, 100)
@@ -258,28 +270,25 @@ def check_course(course: NewCourse) -> list[FieldError]:
 
 
 def check_identities(course: NewCourse, stored: CourseTree) -> list[FieldError]:
-    """List the ids of modules, units and assessments that a change names and the course does not have."""
-    modules = {module.id for module in stored.modules}
-    units = {unit.id for unit in stored.units}
-    assessments = {assessment.id for assessment in stored.assessments}
-    named = [
-        *((f"modules[{m}].id", module.id, modules) for m, module in enumerate(course.modules)),
-        *((path, unit.id, units) for path, unit in _paths(course)),
-        *((f"assessments[{a}].id", each.id, assessments) for a, each in enumerate(course.assessments)),
-    ]
-    return [FieldError(path, "is not in this course") for path, id_, known in named if id_ is not None and id_ not in known]
+    """Return an error for each id of a module, unit or assessment that the course does not have."""
+    modules, units, assessments = _parts(course)
+    errors: list[FieldError] = []
+    for parts, stored_parts in ((modules, stored.modules), (units, stored.units), (assessments, stored.assessments)):
+        ids = {part.id for part in stored_parts}
+        unknown = [path for path, part in parts if part.id is not None and part.id not in ids]
+        errors += [FieldError(f"{path}.id", "is not in this course") for path in unknown]
+    return errors
 
 
-def _paths(course: NewCourse) -> Iterator[tuple[str, NewUnit]]:
-    for m, module in enumerate(course.modules):
-        for u, unit in enumerate(module.units):
-            yield f"modules[{m}].units[{u}].id", unit
+def _parts(course: NewCourse) -> tuple[list[tuple[str, NewModule]], list[tuple[str, NewUnit]], list[tuple[str, NewAssessment]]]:
+    """Return the modules, units and assessments, each with its path."""
+    modules = [(f"modules[{m}]", module) for m, module in enumerate(course.modules)]
+    units = [(f"{path}.units[{u}]", unit) for path, module in modules for u, unit in enumerate(module.units)]
+    return modules, units, [(f"assessments[{a}]", each) for a, each in enumerate(course.assessments)]
 
 
 def _check_unique(errors: list[FieldError], course: NewCourse) -> None:
-    modules = [(f"modules[{m}]", module) for m, module in enumerate(course.modules)]
-    units = [(path.removesuffix(".id"), unit) for path, unit in _paths(course)]
-    assessments = [(f"assessments[{a}]", assessment) for a, assessment in enumerate(course.assessments)]
+    modules, units, assessments = _parts(course)
     _check_repeated(errors, "slug", [(path, module.slug) for path, module in modules])
     _check_repeated(errors, "slug", [(path, unit.slug) for path, unit in units])
     for parts in (modules, units, assessments):

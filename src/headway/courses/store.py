@@ -1,9 +1,9 @@
-"""Courses, modules, units and assessments as rows."""
+"""The rows of courses, modules, units and assessments."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, exists, func, or_, select
@@ -26,22 +26,9 @@ from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import rows
 from headway.identity import CourseRole
 
-COURSE_FIELDS = [
-    "slug",
-    "title",
-    "description",
-    "subject",
-    "level",
-    "kind",
-    "capacity",
-    "starts_at",
-    "ends_at",
-    "enroll_from",
-    "enroll_until",
-    "access_days",
-    "is_sequential",
-    "is_published",
-]
+COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
+"""The fields of a course that are columns of `courses`."""
+_Part = TypeVar("_Part", bound=Module | Unit | Assessment)
 
 _ids = rows("ids", {"id": BigInteger()})
 _revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).join(
@@ -64,74 +51,41 @@ _courses = (
     .join(users, users.c.id == course_staff.c.user_id)
 )
 _course = _courses.where(courses.c.id == bindparam("course_id"))
-_terms = select(
-    courses.c.title,
-    courses.c.is_published,
-    courses.c.capacity,
-    courses.c.seats_taken,
-    courses.c.enroll_from,
-    courses.c.enroll_until,
-    courses.c.ends_at,
-    courses.c.access_days,
-).where(courses.c.id == bindparam("course_id"))
+_terms = select(*(courses.c[name] for name in CourseTerms.__struct_fields__)).where(courses.c.id == bindparam("course_id"))
 # Not FOR UPDATE: rows that refer to the course may be written meanwhile.
 _lock_terms = _terms.with_for_update(key_share=True)
 _by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
 _staff_role = select(course_staff.c.role).where(
     course_staff.c.user_id == bindparam("user_id"), course_staff.c.course_id == bindparam("course_id")
 )
-_some_prerequisites = (
+_prerequisites = (
     select(course_prerequisites)
     .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
     .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
 )
-_prerequisites = select(course_prerequisites.c.prerequisite_id).where(
-    course_prerequisites.c.course_id == bindparam("course_id")
-)
+
+
+def _part(kind: type[_Part], row: Row, **fields: Any) -> _Part:
+    """Return a part of a course; `fields` are those that differ from the columns."""
+    fields |= {"is_retired": row["retired_at"] is not None}
+    return kind(**{name: row[name] for name in kind.__struct_fields__ if name not in fields}, **fields)
 
 
 def _unit(row: Row) -> Unit:
-    return Unit(
-        id=row["id"],
-        course_id=row["course_id"],
-        module_id=row["module_id"],
-        title=row["title"],
-        slug=row["slug"],
-        kind=row["kind"],
-        position=row["position"],
-        is_required=bool(row["is_required"]),
-        completion=Completion(Rule(row["rule"]), row["threshold"]),
-        is_retired=row["retired_at"] is not None,
-    )
+    completion = Completion(Rule(row["rule"]), row["threshold"])
+    return _part(Unit, row, is_required=bool(row["is_required"]), completion=completion)
 
 
-def _module(row: Row) -> Module:
-    return Module(
-        id=row["id"],
-        course_id=row["course_id"],
-        title=row["title"],
-        slug=row["slug"],
-        position=row["position"],
-        is_retired=row["retired_at"] is not None,
-    )
-
-
-def _assessment(row: Row) -> Assessment:
-    return Assessment(
-        id=row["id"],
-        course_id=row["course_id"],
-        title=row["title"],
-        description=row["description"],
-        due_at=row["due_at"],
-        max_grade=row["max_grade"],
-        position=row["position"],
-        is_retired=row["retired_at"] is not None,
-    )
+def _course_terms(row: Row | None) -> CourseTerms | None:
+    if row is None:
+        return None
+    fields = {name: row[name] for name in CourseTerms.__struct_fields__}
+    return CourseTerms(**fields | {"is_published": bool(row["is_published"])})
 
 
 @cache
 def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
-    """Build the statements for a page of courses and for their number, with only the conditions that are given."""
+    """Build the statements for a page of courses and for their number, with the conditions of these filters."""
     conditions: dict[str, ColumnElement[bool]] = {
         "is_published": courses.c.is_published == bindparam("is_published"),
         "subject": func.lower(courses.c.subject) == bindparam("subject"),
@@ -147,48 +101,46 @@ def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
             select(_staff.c.user_id).where(_staff.c.course_id == courses.c.id, _staff.c.user_id == bindparam("staff_id"))
         ),
     }
-    given = [conditions[name] for name in sorted(filters - {"staff_id", "is_published"})]
+    restrictions = [conditions[name] for name in sorted(filters - {"staff_id", "is_published"})]
     # Staff see their own courses before they are published.
-    seen = [conditions[name] for name in ("is_published", "staff_id") if name in filters]
-    asked = _courses.where(*given, *([or_(*seen)] if seen else []))
-    page = asked.order_by(courses.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
-    return page, asked.with_only_columns(func.count().label("total"))
+    visible = [conditions[name] for name in ("is_published", "staff_id") if name in filters]
+    matches = _courses.where(*restrictions, *([or_(*visible)] if visible else []))
+    page = matches.order_by(courses.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
+    return page, matches.with_only_columns(func.count().label("total"))
 
 
 async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit: int, offset: int) -> CoursePage:
-    """Read a page of courses, the newest first, without what is in them.
+    """Return a page of courses, the newest first, without their modules and assessments.
 
     `filters` may hold `subject`, `level`, `tutor`, `q` (lower case, the last two as patterns), `kind`, `tutor_id`,
-    `is_published`, and `staff_id`: someone who sees own courses that are not published.
+    `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too.
     """
     page, count = _listing(frozenset(filters))
-    found = await tx.all(page, **filters, limit=limit, offset=offset)
+    page_rows = await tx.all(page, **filters, limit=limit, offset=offset)
     total = (await tx.one(count, **filters))["total"]
     prerequisites: dict[int, list[int]] = {}
-    for row in await tx.all(_some_prerequisites, ids=[(row["id"],) for row in found]):
+    for row in await tx.all(_prerequisites, ids=[(row["id"],) for row in page_rows]):
         prerequisites.setdefault(row["course_id"], []).append(row["prerequisite_id"])
-    return CoursePage([_tree(row, prerequisites.get(row["id"], [])) for row in found], total)
+    return CoursePage([_tree(row, prerequisites.get(row["id"], [])) for row in page_rows], total)
 
 
 async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
-    """Return the courses to be completed before any of these."""
-    return {row["prerequisite_id"] for row in await tx.all(_some_prerequisites, ids=[(i,) for i in course_ids])}
+    """Return the ids of the prerequisites of any of these courses."""
+    return {row["prerequisite_id"] for row in await tx.all(_prerequisites, ids=[(i,) for i in course_ids])}
 
 
 async def terms(tx: ReadTransaction, course_id: int) -> CourseTerms | None:
-    """Return the terms of enrolling in a course, or None if there is no such course."""
-    row = await tx.first(_terms, course_id=course_id)
-    return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
+    """Return the terms of enrollment of a course."""
+    return _course_terms(await tx.first(_terms, course_id=course_id))
 
 
 async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
-    """Return the terms of enrolling in a course, and lock its seats and waiting list until the transaction ends."""
-    row = await tx.first(_lock_terms, course_id=course_id)
-    return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
+    """Return the terms of enrollment of a course; lock its seats and its waiting list until the transaction ends."""
+    return _course_terms(await tx.first(_lock_terms, course_id=course_id))
 
 
 async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
-    """Read a course that exists, with everything in it."""
+    """Return a course that exists, with its modules, units and assessments."""
     bare = _tree(await tx.one(_course, course_id=course_id), await list_prerequisites(tx, course_id))
     return msgspec.structs.replace(
         bare,
@@ -215,7 +167,7 @@ def _tree(row: Row, prerequisites: Sequence[int]) -> CourseTree:
 
 
 async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:
-    """Return the id of the course with a slug."""
+    """Return the id of the course with a slug, or None."""
     row = await tx.first(_by_slug, slug=slug)
     return row["id"] if row else None
 
@@ -226,15 +178,15 @@ async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int,
 
 
 async def state(tx: ReadTransaction, course_id: int) -> str:
-    """Return a text that differs for each state of a course, also of an earlier course with the same id."""
+    """Return a text that differs between all states of a course, also of an earlier course with the same id."""
     row = await tx.one(_state, course_id=course_id)
     return f"{row['created_at']}.{row['revision']}"
 
 
 async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, CourseStructure]:
-    """Load what is needed to place activity in each of these courses that exists."""
+    """Return the structure of each of these courses that exists."""
     ids = [(course_id,) for course_id in course_ids]
-    found = {row["id"]: row for row in await tx.all(_revisions, ids=ids)}
+    course_rows = {row["id"]: row for row in await tx.all(_revisions, ids=ids)}
     modules_of: dict[int, frozenset[int]] = {
         course_id: frozenset(row["id"] for row in group)
         for course_id, group in groupby(await tx.all(_modules, ids=ids), lambda row: int(row["course_id"]))
@@ -253,37 +205,37 @@ async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int
             required=frozenset(unit.id for unit in units_of.get(course_id, {}).values() if unit.counts),
             is_sequential=bool(row["is_sequential"]),
         )
-        for course_id, row in found.items()
+        for course_id, row in course_rows.items()
     }
 
 
 async def list_modules(tx: ReadTransaction, course_id: int) -> list[Module]:
-    """Return the modules of a course in order."""
-    return [_module(row) for row in await tx.all(_modules, ids=[(course_id,)])]
+    """Return a course's modules in order."""
+    return [_part(Module, row) for row in await tx.all(_modules, ids=[(course_id,)])]
 
 
 async def list_units(tx: ReadTransaction, course_id: int) -> list[Unit]:
-    """Return the units of a course in order."""
+    """Return a course's units in the order of the course."""
     return [_unit(row) for row in await tx.all(_units, ids=[(course_id,)])]
 
 
 async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
-    """Return the assessments of a course in order."""
-    return [_assessment(row) for row in await tx.all(_assessments, course_id=course_id)]
+    """Return a course's assessments in order."""
+    return [_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)]
 
 
 async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:
-    """Return an assessment by its id, also a retired one."""
+    """Return the assessment with an id, retired or not, or None."""
     row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
-    return None if row is None else _assessment(row)
+    return None if row is None else _part(Assessment, row)
 
 
 async def list_prerequisites(tx: ReadTransaction, course_id: int) -> list[int]:
-    """Return the ids of the courses to be completed before this one."""
-    return [row["prerequisite_id"] for row in await tx.all(_prerequisites, course_id=course_id)]
+    """Return the ids of the courses to complete before this one."""
+    return [row["prerequisite_id"] for row in await tx.all(_prerequisites, ids=[(course_id,)])]
 
 
 async def staff_role(tx: ReadTransaction, *, user_id: int, course_id: int) -> CourseRole | None:
-    """Return the role of a user in the staff of a course."""
+    """Return the role of a user in the staff of a course, or None."""
     row = await tx.first(_staff_role, user_id=user_id, course_id=course_id)
     return CourseRole(row["role"]) if row else None

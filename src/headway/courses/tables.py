@@ -64,7 +64,7 @@ course_gradings = Table(
     Column("revision", Integer, primary_key=True, comment="of the course, from which on this applied"),
     Column("units", Text, nullable=False, comment="JSON by unit: [rule, threshold, whether it counts]"),
 )
-"""What learners were graded by at each time, so that a completion can be verified after the course has changed."""
+"""The grading of each revision of a course, to verify completions after the course has changed."""
 
 course_prerequisites = Table(
     "course_prerequisites",

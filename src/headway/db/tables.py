@@ -10,7 +10,7 @@ index_keys = Table(
     Column("name", Text, primary_key=True),
     Column("key", Text, nullable=False, comment="encrypted"),
 )
-"""Keys of the hashes used to look up encrypted texts."""
+"""The keys of the HMACs used to look up encrypted text."""
 
 revisions = Table(
     "revisions",
@@ -18,4 +18,4 @@ revisions = Table(
     Column("name", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
-"""A number for each thing that server processes cache; it grows in the transaction that changes the thing."""
+"""The revisions of what server processes cache; a transaction that changes a cached value increments its revision."""

@@ -38,7 +38,7 @@ enrollments = Table(
     sqlite_with_rowid=False,
     postgresql_with=UPDATED_IN_PLACE,
 )
-"""A learner's place in a course, and the course progress: percent in hundredths, study time, engagement in metadata."""
+"""The enrollments with their course progress: percent in hundredths, study time, engagement in metadata."""
 
 waiting_list = Table(
     "waiting_list",
@@ -49,7 +49,7 @@ waiting_list = Table(
     Column("joined_at", Timestamp, nullable=False),
     Index("ix_waiting_list_course_id", "course_id", "number"),
 )
-"""Who waits for a seat; the row of the course is locked by whoever joins, leaves or moves somebody up."""
+"""The learners who wait for a seat. A transaction that changes the list locks the row of the course."""
 
 course_statistics = Table(
     "course_statistics",
@@ -61,4 +61,4 @@ course_statistics = Table(
     sqlite_with_rowid=False,
     postgresql_with=UPDATED_IN_PLACE,
 )
-"""What the analytics of a course are made of, brought up to date in the transactions that change it."""
+"""The course statistics: counts that are updated in the transactions that change them."""

@@ -11,7 +11,7 @@ feed_topics = Table(
     Column("topic", Text, primary_key=True),
     Column("seq", BigInteger, nullable=False),
 )
-"""The newest number of each topic; its row is locked from numbering to commit, so that numbers appear in order."""
+"""The newest `seq` of each topic. A transaction that appends locks the row, so that numbers become visible in order."""
 
 feed = Table(
     "feed",
@@ -27,4 +27,4 @@ feed = Table(
     ),
     sqlite_with_rowid=False,
 )
-"""The entries that live clients receive, in order; the newest ones of each topic are stored."""
+"""The newest feed entries of each topic, in order."""

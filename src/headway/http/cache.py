@@ -1,7 +1,6 @@
-"""Cached responses, under keys that name the state they were made from.
+"""A cache of responses, whose keys identify the state that a response was rendered from.
 
-Nothing is invalidated: a changed state has another key. So no response is stale, with any number of processes, whatever happens
-to the cache.
+A changed state has another key, so entries are never invalidated and no response is stale, with any number of processes.
 """
 
 from abc import ABC, abstractmethod
@@ -17,7 +16,7 @@ from headway.valkey import TIMEOUT_SECONDS, Breaker, namespace
 
 
 class Store(ABC):
-    """A place for cached responses."""
+    """A store of cached responses."""
 
     @abstractmethod
     async def get(self, key: str) -> bytes | None:
@@ -39,7 +38,7 @@ class _Entry(NamedTuple):
 
 
 class MemoryStore(Store):
-    """Responses in the memory of this process; the least recently used ones make room for new ones."""
+    """A store in the memory of this process, which evicts the least recently used responses."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self._entries: TLRUCache[str, _Entry] = TLRUCache(
@@ -52,7 +51,7 @@ class MemoryStore(Store):
         return None if entry is None else entry.value
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Store a value, unless it is larger than the whole cache."""
+        """Store a value, unless it is larger than the cache."""
         # The overhead of an entry is about 200 bytes.
         entry = _Entry(value, seconds, len(key) + len(value) + 200)
         if entry.size <= self._entries.maxsize:
@@ -64,7 +63,7 @@ class MemoryStore(Store):
 
 
 class ValkeyStore(Store):
-    """Responses in Valkey or Redis, shared by server processes."""
+    """A store in Valkey or Redis, shared by server processes."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
         from valkey.asyncio import Valkey  # noqa: PLC0415 - an optional dependency
@@ -74,24 +73,24 @@ class ValkeyStore(Store):
         self._breaker = Breaker()
 
     async def get(self, key: str) -> bytes | None:
-        """Return the value of a key, or None. Raises OSError while Valkey does not answer."""
-        found: bytes | None = await self._breaker.ask(lambda: self._valkey.get(self._named(key)))
-        return found
+        """Return the value of a key, or None. Raises OSError while Valkey does not respond."""
+        value: bytes | None = await self._breaker.ask(lambda: self._valkey.get(self._full_key(key)))
+        return value
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Store a value. Raises OSError while Valkey does not answer."""
-        await self._breaker.ask(lambda: self._valkey.set(self._named(key), value, ex=seconds))
+        """Store a value. Raises OSError while Valkey does not respond."""
+        await self._breaker.ask(lambda: self._valkey.set(self._full_key(key), value, ex=seconds))
 
     async def close(self) -> None:
         """Close connections."""
         await self._valkey.aclose()
 
-    def _named(self, key: str) -> str:
+    def _full_key(self, key: str) -> str:
         return f"{self._prefix}:{key}"
 
 
 class Cache:
-    """Cached responses of one kind with their lifetime; hits, misses and failures are counted."""
+    """A cache of one kind of response with its lifetime. It counts hits, misses and failures."""
 
     def __init__(self, store: Store, metrics: Metrics, *, kind: str, seconds: int) -> None:
         self._store = store
@@ -100,29 +99,29 @@ class Cache:
         self._outcomes = {name: metrics.cache_reads.labels(kind, name) for name in ("hit", "miss", "failure")}
 
     async def get(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
-        """Return the response of a key, which names the state it is made from, or make it.
+        """Return the cached response of a key, or call `make` and cache the result.
 
-        Check access first: every caller gets the same response for the same key.
+        Check access first: all callers get the same response for the same key.
         """
         key = f"{self._kind}:{key}"
         try:
-            found = await self._store.get(key)
+            cached = await self._store.get(key)
         except OSError:
             self._outcomes["failure"].inc()
             return await make()
-        self._outcomes["miss" if found is None else "hit"].inc()
-        if found is not None:
-            return found
-        made = await make()
+        self._outcomes["miss" if cached is None else "hit"].inc()
+        if cached is not None:
+            return cached
+        response = await make()
         try:
-            await self._store.set(key, made, seconds=self._seconds)
+            await self._store.set(key, response, seconds=self._seconds)
         except OSError:
             self._outcomes["failure"].inc()
-        return made
+        return response
 
 
 def open_store(settings: Settings) -> Store:
-    """Open the store of the settings: memory, or Valkey shared by the servers of one database."""
+    """Return the store of the settings: memory, or Valkey shared by the servers of one database."""
     if settings.valkey_url is None:
         return MemoryStore(max_bytes=settings.cache_megabytes * 1_000_000)
     return ValkeyStore(settings.valkey_url, prefix=namespace(settings, settings.display_timezone))

@@ -1,4 +1,4 @@
-"""A contract as the server sees it: its routes, and how it renders errors."""
+"""The interface of a contract: its routes and its rendering of errors."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _WORD = re.compile(r"_([a-z])")
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """An error, before a contract renders it in its envelope."""
+    """An error to render in a contract's envelope."""
 
     status: int
     code: str
@@ -32,10 +32,10 @@ class Contract(NamedTuple):
     status_of: Callable[[HeadwayError], int]
     """Returns the status of a domain error."""
     render_error: Callable[[Problem], Any]
-    """Returns the body of an error: a struct of the contract's envelope."""
+    """Returns the body of an error response: a struct of the contract's envelope."""
     error_schema: type[msgspec.Struct]
     error_statuses: tuple[int, ...]
-    """The statuses of errors that any of its routes may return, for the OpenAPI document."""
+    """The statuses of errors that all routes may return, for the OpenAPI document."""
 
     def owns(self, path: str) -> bool:
         """Return whether a path belongs to this contract."""

@@ -1,4 +1,4 @@
-"""Decoding JSON bodies into structs, with an error for every field that is wrong."""
+"""Decoding of JSON bodies into structs, with an error for every invalid field."""
 
 import re
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
-_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
-_TYPE = "(?:int|float|str|bool|array|object|null)"
+_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "datetime": "date-time string"}
+_TYPE = "(?:int|float|str|bool|datetime|array|object|null)"
 _TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
-_DEEPEST = 32
+_MAX_DEPTH = 32
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
 
@@ -36,7 +36,7 @@ class Decoder:
 
 
 def explain(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
-    """Return the errors of a body that could not be decoded; the field `body` stands for the whole."""
+    """Return the errors of a body that could not be decoded; the field `body` stands for the whole body."""
     try:
         values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except RecursionError:
@@ -45,10 +45,10 @@ def explain(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
         return [FieldError("body", "must be an object")]
     except ValueError as error:
         return [FieldError("body", f"is not valid JSON: {error}")]
-    return list(_wrong_fields(values, kind)) or [FieldError("body", "does not have the expected form")]
+    return list(_field_errors(values, kind)) or [FieldError("body", "does not have the expected form")]
 
 
-def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) -> Iterator[FieldError]:
+def _field_errors(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) -> Iterator[FieldError]:
     for field in msgspec.structs.fields(kind):
         name, value = field.encode_name, values.get(field.encode_name)
         if value is None:
@@ -62,17 +62,17 @@ def _wrong_fields(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
         except ValueError as error:
             located = _LOCATED.match(str(error))
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
-            # The keys of a map are the client's own words: errors do not repeat them.
+            # The keys of a map are client data: errors do not repeat them.
             path = path.partition("[...]")[0]
-            yield from _wrong_within(name, value, field.type) or [_located_error(f"{name}{path}", message)]
+            yield from _nested_errors(name, value, field.type) or [_located_error(f"{name}{path}", message)]
 
 
-def _located_error(place: str, message: str) -> FieldError:
+def _located_error(path: str, message: str) -> FieldError:
     missing = _MISSING.fullmatch(message)
-    return FieldError(f"{place}.{missing[1]}", "is required") if missing else FieldError(place, describe(message))
+    return FieldError(f"{path}.{missing[1]}", "is required") if missing else FieldError(path, describe(message))
 
 
-def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
+def _nested_errors(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
     """Return the errors of the fields of a nested struct; none for other types."""
     info = msgspec.inspect.type_info(kind)
     kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
@@ -80,11 +80,11 @@ def _wrong_within(name: str, value: msgspec.Raw, kind: object) -> list[FieldErro
     if struct is None or not bytes(value).startswith(b"{"):
         return []
     values = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-    return [FieldError(f"{name}.{each.field}", each.message) for each in _wrong_fields(values, struct)]
+    return [FieldError(f"{name}.{each.field}", each.message) for each in _field_errors(values, struct)]
 
 
 def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
-    """Cut the items of a list out of a body without decoding them; return them and the body without them.
+    """Split the items of a list from a body without decoding them. Return the items and the rest of the body.
 
     Returns None if the body has no such list. The rest may still be invalid JSON.
     """
@@ -103,21 +103,24 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
             depth -= size
         elif mark == ord(","):
             commas += range(at, at + size) if depth == 2 and begin >= 0 else ()
-        elif depth == 1 and begin < 0 and (found := opening.match(body, at)):
-            begin = found.end()
+        elif depth == 1 and begin < 0 and (match := opening.match(body, at)):
+            begin = match.end()
     return None
 
 
 def describe(message: str) -> str:
-    """Return a decoder's message in JSON's words, with a small first letter: "expected integer or null, got string"."""
-    message = _TYPES.sub(lambda found: " or ".join(_JSON_NAMES.get(name, name) for name in found[1].split(" | ")), message)
+    """Return a decoder's message with JSON type names, in lower case: "expected integer or null, got string"."""
+    message = _TYPES.sub(lambda match: " or ".join(_JSON_NAMES.get(name, name) for name in match[1].split(" | ")), message)
+    message = message.replace(
+        "Invalid RFC3339 encoded datetime", "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"
+    )
     return message[0].lower() + message[1:] if message else "is not valid"
 
 
 def check_json(value: object) -> str | None:
-    """Return why a JSON value of the client cannot be stored, or None if it can."""
+    """Return the reason why a client's JSON value cannot be stored, or None if it can."""
     level: list[object] = [value]
-    for _depth in range(_DEEPEST):
+    for _depth in range(_MAX_DEPTH):
         deeper: list[object] = []
         for each in level:
             if isinstance(each, str) and "\0" in each:
@@ -130,4 +133,4 @@ def check_json(value: object) -> str | None:
         if not deeper:
             return None
         level = deeper
-    return f"must not be nested deeper than {_DEEPEST} levels"
+    return f"must not be nested deeper than {_MAX_DEPTH} levels"

@@ -1,4 +1,4 @@
-"""Bearer tokens of an outside identity provider (OpenID Connect): RS256 or ES256, keys from a PEM file, or JWKS (RFC 7517)."""
+"""Bearer tokens of an external identity provider (OpenID Connect): RS256 or ES256, keys from a PEM file or JWKS (RFC 7517)."""
 
 import asyncio
 from pathlib import Path
@@ -18,14 +18,14 @@ from headway.settings import Settings, SettingsError
 _ALGORITHMS = ["RS256", "ES256"]
 _REFRESH_AFTER = 600 * SECOND
 _RETRY_AFTER = 10 * SECOND
-_LARGEST_DOCUMENT = 1_000_000
-_MAX_REMEMBERED = 10_000
+_MAX_DOCUMENT_BYTES = 1_000_000
+_MAX_CACHED_TOKENS = 10_000
 
 log = structlog.get_logger(__name__)
 
 
 class OutsideClaims(NamedTuple):
-    """The claims of an outside token; `expires_at` in seconds since 1970."""
+    """The claims of an external token; `expires_at` is in seconds since 1970."""
 
     subject: str
     name: str
@@ -33,7 +33,7 @@ class OutsideClaims(NamedTuple):
 
 
 class IdentityProvider:
-    """Verifies tokens of one issuer. Fetches its keys again when they are old or when a token names an unknown one."""
+    """Verifies tokens of one issuer. Keys are fetched again when they are old or when a token names an unknown key."""
 
     def __init__(self, *, issuer: str, audience: str, keys: str, clock: Clock) -> None:
         self._issuer = issuer
@@ -43,11 +43,11 @@ class IdentityProvider:
         self._keys: dict[str | None, jwt.PyJWK | str] = {}
         self._fetched_at: Instant | None = None
         self._fetching = asyncio.Lock()
-        self._verified: LRUCache[str, OutsideClaims] = LRUCache(_MAX_REMEMBERED)
+        self._verified: LRUCache[str, OutsideClaims] = LRUCache(_MAX_CACHED_TOKENS)
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock) -> "IdentityProvider | None":
-        """Make the provider of the settings, if they name one. Raises SettingsError if its file of keys cannot be read."""
+        """Return the provider of the settings, or None. Raises SettingsError if the file of keys cannot be read."""
         if settings.idp_issuer is None or settings.idp_audience is None or settings.idp_keys is None:
             return None
         provider = cls(issuer=settings.idp_issuer, audience=settings.idp_audience, keys=settings.idp_keys, clock=clock)
@@ -59,14 +59,14 @@ class IdentityProvider:
         return provider
 
     def issued(self, token: str) -> bool:
-        """Return whether a token uses an algorithm of outside tokens; Headway's own use another."""
+        """Return whether a token uses an algorithm of external tokens; Headway's own tokens use another."""
         try:
             return jwt.get_unverified_header(token).get("alg") in _ALGORITHMS
         except jwt.PyJWTError:
             return False
 
     async def verify(self, token: str) -> OutsideClaims:
-        """Check signature, algorithm, issuer, audience and expiry. Raises Unauthenticated, or Unavailable without keys."""
+        """Verify signature, algorithm, issuer, audience and expiry. Raises Unauthenticated, or Unavailable without keys."""
         claims = self._verified.get(token)
         if claims is None:
             claims = self._decode(token, await self._key_for(token))
@@ -84,7 +84,7 @@ class IdentityProvider:
                 algorithms=_ALGORITHMS,
                 issuer=self._issuer,
                 audience=self._audience,
-                # Times are checked against Headway's own clock, expiry each time.
+                # Times are checked below against Headway's clock; expiry is checked at every use.
                 options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
             subject, name = payload["sub"], payload.get("name") or payload.get("preferred_username") or payload["sub"]
@@ -108,7 +108,7 @@ class IdentityProvider:
             return self._keys[key_id]
         if len(self._keys) == 1 and (key_id is None or None in self._keys):
             return next(iter(self._keys.values()))
-        raise Unauthenticated("The token is signed with a key that is not known.")
+        raise Unauthenticated("The token is signed with an unknown key.")
 
     async def _fetch(self) -> None:
         async with self._fetching:
@@ -121,13 +121,13 @@ class IdentityProvider:
                 if not self._keys:
                     raise Unavailable("The identity provider's keys cannot be fetched.", retry_after_seconds=10) from error
             else:
-                # A key that verified some of these may be withdrawn now.
+                # A key that verified some of these tokens may have been withdrawn.
                 self._verified.clear()
             self._fetched_at = self._clock()
 
     @property
     def _age(self) -> Milliseconds | None:
-        """The time since the last attempt to fetch keys; None if there was none, or if the clock was set back since."""
+        """The time since the last attempt to fetch keys; None before the first, or after the clock was set back."""
         age = None if self._fetched_at is None else self._clock() - self._fetched_at
         return age if age is not None and age >= 0 else None
 
@@ -138,7 +138,7 @@ class IdentityProvider:
 
 def _download(url: str) -> bytes:
     with urlopen(url, timeout=5) as response:  # noqa: S310 - the operator's own http(s) URL
-        document: bytes = response.read(_LARGEST_DOCUMENT)
+        document: bytes = response.read(_MAX_DOCUMENT_BYTES)
     return document
 
 
@@ -147,19 +147,17 @@ def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
     if document.lstrip().startswith(b"-----BEGIN"):
         load_pem_public_key(document)
         return {None: document.decode()}
-    found: dict[str | None, jwt.PyJWK | str] = {}
+    keys: dict[str | None, jwt.PyJWK | str] = {}
     for entry in msgspec.json.decode(document, type=_KeySet).keys:
         if entry.get("use", "sig") == "sig" and entry.get("kty") in {"RSA", "EC"}:
             try:
-                found[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
+                keys[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
             except jwt.PyJWTError as error:
                 # RFC 7517, section 5: ignore keys that cannot be used.
-                log.info(
-                    "An unusable key of the identity provider is ignored.", kid=entry.get("kid"), reason=type(error).__name__
-                )
-    if not found:
+                log.info("Ignored an unusable key of the identity provider.", kid=entry.get("kid"), reason=type(error).__name__)
+    if not keys:
         raise ValueError("the document has no RSA or EC key for signatures")
-    return found
+    return keys
 
 
 class _KeySet(msgspec.Struct):

@@ -18,9 +18,7 @@ log = structlog.get_logger(__name__)
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 UNMATCHED = "unmatched"
 RESPONSE_HEADERS = "headway_headers"
-"""The key in a request's scope of a list of headers that are added to its response, also to an error."""
-
-
+"""The key in a request's scope of a list of headers to add to the response, also to an error."""
 _SECURITY_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -28,32 +26,32 @@ _SECURITY_HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 )
-"""Headers of every response that does not set them itself."""
+"""The default headers of every response."""
 
 
 class RequestMiddleware:
-    """Wraps the application."""
+    """Sets request ids and headers, and counts and logs requests."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, new_id: NewId, access_log: bool) -> None:
         self.app = app
         self._metrics = metrics
-        # Unique to this process; a number behind it costs a tenth of another random id.
+        # Unique to this process. Appending a number costs a tenth of generating another id.
         self._id_prefix = new_id()
         self._numbers = itertools.count(1)
         self._access_log = access_log
         self._meters: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Of other connections, only the handshakes of WebSockets are counted."""
+        """Serve a request. Of WebSockets, only the handshake is counted."""
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, self._counting_handshake(scope, send))
             return
         started = time.perf_counter()
-        identity = self._request_id(scope)
-        token = request_id.set(identity)
+        current_id = self._request_id(scope)
+        token = request_id.set(current_id)
         status = 500
-        added: list[tuple[bytes, bytes]] = []
-        scope[RESPONSE_HEADERS] = added  # type: ignore[literal-required]
+        extra_headers: list[tuple[bytes, bytes]] = []
+        scope[RESPONSE_HEADERS] = extra_headers  # type: ignore[literal-required]
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -62,9 +60,9 @@ class RequestMiddleware:
                 present = {name for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *added,
+                    *extra_headers,
                     *(header for header in _SECURITY_HEADERS if header[0] not in present),
-                    (b"x-request-id", identity.encode()),
+                    (b"x-request-id", current_id.encode()),
                 ]
             await send(message)
 
@@ -82,7 +80,7 @@ class RequestMiddleware:
             nonlocal is_answered
             if not is_answered and message["type"].startswith("websocket."):
                 is_answered = True
-                # A server that closes before it has accepted refuses the handshake.
+                # Closing before accepting rejects the handshake.
                 status = 101 if message["type"] == "websocket.accept" else 403
                 self._count(scope, status, time.perf_counter() - started)
             await send(message)

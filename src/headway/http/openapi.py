@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the declarations of the routes and the error envelopes of their contracts."""
+"""The OpenAPI document, built from route declarations and the error envelopes of contracts."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +19,11 @@ _OUTCOMES = {
     202: "Accepted.",
     204: "Success, without a body.",
     304: "Not modified.",
-    400: "No part of the request is valid; the errors are named.",
+    400: "No item of the request is valid; `errors` names the reasons.",
     503: "Not available.",
 }
 _ERRORS = {
-    400: "The request is not valid; the fields at fault are named.",
+    400: "The request is not valid; the error names the invalid fields.",
     401: "The bearer token is missing, invalid, expired or revoked.",
     403: "The caller lacks the permission.",
     404: "The resource does not exist.",
@@ -39,13 +39,13 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "A repeated request with the same key changes nothing and gets the response of the first one.",
+    "description": "A repeated request with the same key changes nothing and returns the response of the first.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 
 
 def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict[str, Any]:
-    """Make the OpenAPI 3.1 document of every route that has an operation."""
+    """Return the OpenAPI 3.1 document of every route that has an operation."""
     described = [(route.path_format, operation) for route in routes for operation in _operations(route)]
     kinds = {kind for _, operation in described for kinds in operation.route.responses.values() for kind in _each(kinds)}
     kinds |= {operation.route.body for _, operation in described if operation.route.body}

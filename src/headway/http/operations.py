@@ -29,21 +29,21 @@ class Health(msgspec.Struct):
 def operations(
     is_ready: Callable[[], Awaitable[bool]], metrics: Metrics, *, metrics_are_public: bool
 ) -> list[HTTPRouteHandler]:
-    """Make the routes. `is_ready` returns whether the database answers and has this version's schema."""
+    """Return the routes. `is_ready` returns whether the database responds and has this version's schema."""
 
     async def livez() -> Response[bytes]:
-        """Report that the process is alive. It queries nothing."""
+        """Report that the process is alive, without checking dependencies."""
         return _health(Health("ok"), 200)
 
     async def readyz() -> Response[bytes]:
-        """Report whether the server can serve requests: the database answers and has this version's schema."""
+        """Report whether the server can serve requests: the database responds and has this version's schema."""
         try:
             async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
                 reason = None if await is_ready() else "the database has another schema version"
         except WrongKeyError:
             reason = "the database has other keys"
         except (Unavailable, TimeoutError):
-            reason = "the database does not answer"
+            reason = "the database does not respond"
         if reason is None:
             return _health(Health("ok"), 200)
         response = _health(Health("unavailable", reason), 503)

@@ -1,4 +1,4 @@
-"""Parameters that contracts share: ids, page limits, ranges of dates, cursors."""
+"""Parsers of parameters that contracts share: ids, page limits, date ranges and cursors."""
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from headway.instants import DAY, END_OF_TIME, Instant
 from headway.settings import Settings
 
 UNKNOWN_ID = 0
-"""Nothing has this id."""
+"""An id that nothing has."""
 _LARGEST_ID = 2**53 - 1
-"""The largest integer that every JSON client reads exactly (RFC 8259, section 6)."""
+"""The largest integer that all JSON clients represent exactly (RFC 8259, section 6)."""
 
 
 def parse_id(text: str) -> int:
-    """Return a positive integer of at most 2^53 - 1, or UNKNOWN_ID for anything else, so that the route answers 404."""
+    """Return a positive integer of at most 2^53 - 1, or UNKNOWN_ID for any other text, so that the route returns 404."""
     if not text.isascii() or not text.isdecimal() or len(text) > 16 or int(text) > _LARGEST_ID:
         return UNKNOWN_ID
     return int(text)
@@ -30,19 +30,19 @@ def require_id(field: str, text: str) -> int:
 
 
 def parse_cursor(text: str | None) -> int | None:
-    """Return the number in the cursor of a page; the struct of the query has checked its form."""
+    """Return the number of a cursor, whose form the query struct has validated."""
     return None if text is None else int(text)
 
 
 class PageLimits(NamedTuple):
-    """How many rows a page has by default and at most."""
+    """The default and the maximum number of rows of a page."""
 
     default: int
     maximum: int
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "PageLimits":
-        """Return the limits that the operator has set."""
+        """Return the limits of the settings."""
         return cls(settings.page_size, settings.max_page_size)
 
     def limit(self, requested: int | None) -> int:
@@ -64,18 +64,18 @@ class DateRange(NamedTuple):
 
 
 class DateBounds(NamedTuple):
-    """How a contract bounds a list by ISO 8601 dates or times. Both bounds are inclusive: a date is the whole day in `zone`."""
+    """The parser of a contract's ISO 8601 date bounds. Both are inclusive; a date is the whole day in `zone`."""
 
     start_field: str
     end_field: str
     message: str
-    """The error of a bound that is no date or time."""
+    """The error message for an invalid bound."""
     zone: tzinfo = UTC
     since_1970: bool = False
-    """Whether bounds outside 1970 to 9999 are refused."""
+    """Whether bounds outside 1970 to 9999 are rejected."""
 
     def parse(self, start: str | None, end: str | None) -> DateRange:
-        """Parse both bounds. Raises Invalid naming every field at fault."""
+        """Parse both bounds. Raises Invalid naming every invalid field."""
         errors: list[FieldError] = []
         first = self._parse(errors, self.start_field, start)
         last = self._parse(errors, self.end_field, end)

@@ -1,4 +1,4 @@
-"""Errors as responses: in the envelope of the contract that owns the path, elsewhere as RFC 9457 problem details."""
+"""Error responses: in the envelope of the contract that owns the path, otherwise as RFC 9457 problem details."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -35,8 +35,6 @@ _CODES = {
     413: "BODY_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
 }
-
-
 _STATUSES: dict[type[HeadwayError], int] = {
     Invalid: 400,
     Unauthenticated: 401,
@@ -62,17 +60,17 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
 
 
 class Problems:
-    """Turns exceptions into responses, logs and counts them."""
+    """Converts exceptions to responses, logs and counts them."""
 
     def __init__(self, contracts: Sequence[Contract], metrics: Metrics) -> None:
         self._contracts = contracts
         self._metrics = metrics
 
     def respond(self, request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
-        """Make the response for an exception that a route, the router or the authentication raised."""
+        """Return the response for an exception of a route, the router or the authentication."""
         path = request.scope["path"]
         contract = next((each for each in self._contracts if each.owns(path)), None)
-        # The query string may hold personal data: it is not logged.
+        # The query string is not logged: it may contain personal data.
         problem = self._problem(contract, error, _log.bind(method=request.scope["method"], path=path))
         headers = {}
         if problem.retry_after_seconds is not None:
@@ -128,12 +126,12 @@ class Problems:
 
 
 def status_of(error: HeadwayError) -> int:
-    """Return the usual status of a domain error."""
+    """Return the default status of a domain error."""
     return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def _name_route(request: Request, method: str) -> None:  # type: ignore[type-arg]
-    """Set the route of a request whose method is not allowed, for the metrics; the router names it for the others."""
+    """Set the route of a request whose method is not allowed, for metrics. The router sets it for other requests."""
     fields: dict[str, object] = request.scope  # type: ignore[assignment]
     if "path_template" not in fields:
         path = normalize_path(request.scope["path"])

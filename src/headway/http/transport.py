@@ -1,4 +1,4 @@
-"""HTTPS only: plain HTTP requests are redirected or rejected before they are acted upon."""
+"""Middleware that redirects or rejects requests that did not use HTTPS."""
 
 import re
 from typing import Any
@@ -14,14 +14,14 @@ from headway.http.problems import Problems
 _HOST = re.compile(rb"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _TARGET = re.compile(rb"/[!-~]*")
 _PLAIN_PATHS = {"/livez", "/readyz", "/healthz", "/metrics"}
-"""Paths for health checks and Prometheus, which call from the internal network."""
+"""Paths of health checks and Prometheus, which call from the internal network."""
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class HttpsOnly:
-    """Rejects requests that did not use HTTPS, to this server or to a trusted proxy, but for health checks and Prometheus.
+    """Rejects requests that did not use HTTPS, except those of health checks and Prometheus.
 
-    A plain GET or HEAD without credentials is redirected to the same address by HTTPS.
+    HTTPS may end at a trusted proxy. A plain GET or HEAD without credentials is redirected to the same URL with HTTPS.
     """
 
     def __init__(self, app: ASGIApp, problems: Problems) -> None:
@@ -34,7 +34,7 @@ class HttpsOnly:
         if fields["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["scheme"] in {"https", "wss"}:
-            # RFC 6797, section 7.1; a WebSocket's handshake has no such list.
+            # RFC 6797, section 7.1. The scope of a WebSocket has no list of response headers.
             fields.get(RESPONSE_HEADERS, []).append(_HSTS)
             await self.app(scope, receive, send)
         elif scope["type"] == ScopeType.WEBSOCKET:
@@ -59,12 +59,12 @@ def _has_credentials(scope: Scope) -> bool:
 
 
 def _location(scope: Scope) -> bytes | None:
-    """Return the HTTPS address to redirect to, exactly as the client wrote it; None for requests to reject."""
+    """Return the HTTPS URL to redirect to, with host and path as received; None for requests to reject."""
     headers = scope["headers"]
     hosts = [value for name, value in headers if name == b"host"]
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     is_safe = scope["method"] in {"GET", "HEAD"} and not _has_credentials(scope)  # type: ignore[typeddict-item]
     if not is_safe or len(hosts) != 1 or not _HOST.fullmatch(hosts[0]) or not _TARGET.fullmatch(target):
         return None
-    # The port of plain HTTP cannot be that of HTTPS.
+    # The port of plain HTTP cannot be the port of HTTPS.
     return b"https://" + hosts[0].removesuffix(b":80") + target

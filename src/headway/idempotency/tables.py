@@ -15,4 +15,4 @@ idempotency_keys = Table(
     Column("created_at", Timestamp, nullable=False),
     Index(None, "created_at"),
 )
-"""Answers that are given again when a request is repeated under its key; committed with what the request did."""
+"""Responses to repeat for requests with the same key; committed with the effects of the first request."""

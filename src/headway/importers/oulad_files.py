@@ -1,14 +1,15 @@
-"""The CSV files of the Open University Learning Analytics Dataset, read and checked before anything is stored."""
+"""Reader of the CSV files of the Open University Learning Analytics Dataset."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from headway.errors import Invalid
 
 Run = tuple[str, str]
 """(code_module, code_presentation), such as ("AAA", "2013J")."""
+_Number = TypeVar("_Number", int, float)
 
 
 class Course(NamedTuple):
@@ -35,7 +36,7 @@ class Assessment(NamedTuple):
 
 
 class Registration(NamedTuple):
-    """A learner's registration, and the day on which it was ended."""
+    """A learner's registration, and the day on which it ended."""
 
     student: int
     registered: int | None
@@ -52,7 +53,7 @@ class Interaction(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What a learner reached in an assessment, if it is known."""
+    """A learner's score in an assessment, if it is known."""
 
     assessment: int
     student: int
@@ -61,7 +62,7 @@ class Result(NamedTuple):
 
 
 class OuladFolder:
-    """A folder with the dataset's files. Each reading raises Invalid, naming file, line and column, for what cannot be read."""
+    """A folder with the dataset's files. Methods raise Invalid naming the file, line and column that cannot be read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -75,7 +76,7 @@ class OuladFolder:
 
     def materials(self, run: Run) -> list[Material]:
         """Return the materials of a run, in the order of the file."""
-        return [Material(row.number("id_site"), row.text("activity_type")) for row in self._of("vle.csv", run)]
+        return [Material(row.number("id_site"), row.text("activity_type")) for row in self._rows_of("vle.csv", run)]
 
     def assessments(self, run: Run) -> list[Assessment]:
         """Return the assessments of a run, in the order of the file."""
@@ -83,34 +84,34 @@ class OuladFolder:
             Assessment(
                 row.number("id_assessment"), row.text("assessment_type"), row.optional("date"), row.optional_float("weight")
             )
-            for row in self._of("assessments.csv", run)
+            for row in self._rows_of("assessments.csv", run)
         ]
 
     def registrations(self, run: Run) -> list[Registration]:
         """Return the registrations for a run."""
         return [
             Registration(row.number("id_student"), row.optional("date_registration"), row.optional("date_unregistration"))
-            for row in self._of("studentRegistration.csv", run)
+            for row in self._rows_of("studentRegistration.csv", run)
         ]
 
     def interactions(self, run: Run) -> list[Interaction]:
         """Return all interactions of a run, in the order of the file."""
         return [
             Interaction(row.number("id_student"), row.number("id_site"), row.number("date"), row.number("sum_click"))
-            for row in self._of("studentVle.csv", run)
+            for row in self._rows_of("studentVle.csv", run)
         ]
 
     def results(self, assessments: set[int]) -> list[Result]:
         """Return the results of these assessments."""
-        found = (
+        results = (
             Result(
                 row.number("id_assessment"), row.number("id_student"), row.number("date_submitted"), row.optional_float("score")
             )
             for row in self._rows("studentAssessment.csv")
         )
-        return [result for result in found if result.assessment in assessments]
+        return [result for result in results if result.assessment in assessments]
 
-    def _of(self, name: str, run: Run) -> Iterator["_CsvRow"]:
+    def _rows_of(self, name: str, run: Run) -> Iterator["_CsvRow"]:
         for row in self._rows(name):
             if (row.text("code_module"), row.text("code_presentation")) == run:
                 yield row
@@ -135,32 +136,29 @@ class _CsvRow:
     def text(self, column: str) -> str:
         value = self._values.get(column)
         if not value:
-            raise self._wrong(column, "is missing")
+            raise self._error(column, "is missing")
         return value
 
     def number(self, column: str) -> int:
-        text = self.text(column)
-        try:
-            return int(text)
-        except ValueError:
-            raise self._wrong(column, f"must be a whole number, not {text!r}") from None
+        return self._parse(column, int, "a whole number")
 
     def optional(self, column: str) -> int | None:
         return None if self._is_empty(column) else self.number(column)
 
     def optional_float(self, column: str) -> float | None:
-        if self._is_empty(column):
-            return None
+        return None if self._is_empty(column) else self._parse(column, float, "a number")
+
+    def _parse(self, column: str, parse: Callable[[str], _Number], form: str) -> _Number:
         text = self.text(column)
         try:
-            return float(text)
+            return parse(text)
         except ValueError:
-            raise self._wrong(column, f"must be a number, not {text!r}") from None
+            raise self._error(column, f"must be {form}, not {text!r}") from None
 
     def _is_empty(self, column: str) -> bool:
         if column not in self._values:
-            raise self._wrong(column, "is missing")
+            raise self._error(column, "is missing")
         return self._values[column] in {None, "", "?"}
 
-    def _wrong(self, column: str, what: str) -> Invalid:
-        return Invalid.field(f"{self._file}, line {self._line}, column {column}", what)
+    def _error(self, column: str, message: str) -> Invalid:
+        return Invalid.field(f"{self._file}, line {self._line}, column {column}", message)

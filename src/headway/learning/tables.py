@@ -27,7 +27,7 @@ unit_progress = Table(
     Column("completed_at", Timestamp),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
-    # Without a constraint: SQLite would check it with each event, and the rule comes from `units`, which has one.
+    # No constraint: SQLite would check it for each event, and `units`, where the rule comes from, has one.
     Column("met_rule", Text, comment="the rule that was met first, also if the unit has another one now"),
     Column("met_threshold", Double, comment="of met_rule"),
     CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
@@ -35,7 +35,7 @@ unit_progress = Table(
     sqlite_with_rowid=False,
     postgresql_with=UPDATED_IN_PLACE,
 )
-"""What a learner reached in a unit. There is no row before the first activity."""
+"""The unit progress of learners. There is no row before the first activity."""
 
 study_days = Table(
     "study_days",
@@ -49,7 +49,7 @@ study_days = Table(
 )
 """The merged intervals of a learner's study in a course on a UTC day: unit and course study time are lengths of their unions.
 
-One row holds all units of a day, because the course's time is the union over them: what is read is what is written.
+One row holds all units of a day, because the course's time is the union over them.
 """
 
 learner_activity_logs = Table(
@@ -76,4 +76,4 @@ learner_activity_logs = Table(
     Column("is_shifted", Boolean, nullable=False, comment="ended ahead of the server's clock"),
     sqlite_with_rowid=False,
 )
-"""Every event, for ever. Its primary key is its only index: a second one costs more than half of the ingest rate."""
+"""All events, for ever. The primary key is the only index: a second one costs more than half of the ingest rate."""

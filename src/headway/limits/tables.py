@@ -12,4 +12,4 @@ rate_limits = Table(
     Column("expires_at", Timestamp, nullable=False),
     Index(None, "expires_at"),
 )
-"""The times of requests that are limited, such as failed sign-ins: stored so that limits hold across processes and restarts."""
+"""The times of limited requests, such as failed sign-ins: stored so that limits hold across processes and restarts."""

@@ -17,7 +17,7 @@ messages = Table(
     UniqueConstraint("user_id", "id"),
     sqlite_with_rowid=False,
 )
-"""Both sides of a conversation have a copy, so that all that a user reads lies with the user."""
+"""Each message is stored twice, once for each user, so that a user reads rows of one shard only."""
 
 conversations = Table(
     "conversations",

@@ -15,7 +15,7 @@ tutorial_progress = Table(
     Column("created_at", Timestamp, nullable=False),
     sqlite_with_rowid=False,
 )
-"""A learner in a tutorial, whose content is not in the catalogue; locked by whoever changes what is below it."""
+"""A learner's progress in a tutorial. A transaction that changes its chapters or quizzes locks the row."""
 
 chapter_progress = Table(
     "chapter_progress",

@@ -1,4 +1,4 @@
-"""`/docs`: the interface of all contracts, to read and to try. Everything it needs comes from this server."""
+"""`/docs`: an interactive API reference, served without external assets."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ _PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Headway: interface</title>
+<title>Headway API reference</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/assets/swagger-ui.css">
 </head>
@@ -27,19 +27,19 @@ _PAGE = """<!doctype html>
 _SCRIPT = """\
 SwaggerUIBundle({url: "/openapi.json", dom_id: "#docs", deepLinking: true, persistAuthorization: true, validatorUrl: null});
 """
-# Swagger UI writes styles and small images into its page, and calls this server only.
-_MAY_LOAD = (
+# Swagger UI adds inline styles and data URLs to its page, and calls this server only.
+_CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 def docs() -> list[Router]:
-    """Make the routes of the page and its assets."""
+    """Return the routes of the page and its assets."""
 
     @get("/", opt={"public": True}, include_in_schema=False)
     async def page() -> Response[str]:
-        return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _MAY_LOAD})
+        return Response(_PAGE, media_type="text/html", headers={"Content-Security-Policy": _CONTENT_SECURITY_POLICY})
 
     @get("/start.js", opt={"public": True}, include_in_schema=False)
     async def script() -> Response[str]:

@@ -1,1 +1,1 @@
-"""The activity log contract: who did what to what."""
+"""The activity log contract: `/api/v1/activities`, the audit log."""

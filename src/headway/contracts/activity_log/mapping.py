@@ -1,4 +1,4 @@
-"""Between wire structs and the model: pure functions."""
+"""Conversion between wire structs and models: pure functions."""
 
 import re
 
@@ -17,7 +17,7 @@ _DATES = DateBounds("from", "to", "must be an ISO 8601 time such as 2026-01-31T1
 
 
 def entry_draft(body: wire.ActivityBody, *, max_bytes: int) -> EntryDraft:
-    """Return the activity to log. Raises Invalid naming every field at fault."""
+    """Return the activity to log. Raises Invalid naming every invalid field."""
     context = body.context or wire.ContextBody()
     errors = [FieldError(field, fault) for field, fault in _faults(body, context, max_bytes) if fault is not None]
     if errors:
@@ -34,13 +34,13 @@ def entry_draft(body: wire.ActivityBody, *, max_bytes: int) -> EntryDraft:
 
 
 def entry_filter(query: wire.ActivitiesQuery) -> EntryFilter:
-    """Return which activities to list. Raises Invalid."""
+    """Return the filter of a list of activities. Raises Invalid."""
     since, until = _DATES.parse(query.since, query.until)
     return EntryFilter(query.action, query.actor_id, query.target_type, query.target_id, since, until)
 
 
 def entry_id(text: str) -> str:
-    """Return an id in a path. Raises Invalid."""
+    """Return the id of an activity in a path. Raises Invalid."""
     if not _ENTRY_ID.fullmatch(text):
         raise Invalid.field("id", "must have 24 hexadecimal digits")
     return text
@@ -69,18 +69,18 @@ def activity(entry: AuditEntry) -> wire.Activity:
 
 
 def _faults(body: wire.ActivityBody, context: wire.ContextBody, max_bytes: int) -> list[tuple[str, str | None]]:
-    """Return the fields with what is wrong with them beyond types and lengths, or None."""
-    found: list[tuple[str, str | None]] = [("action", None if body.action.strip() else "is required")]
+    """Return fields with their errors, or None where there is none, beyond those of types and lengths."""
+    faults: list[tuple[str, str | None]] = [("action", None if body.action.strip() else "is required")]
     if body.actor is not None:
-        found.append(("actor.name", None if body.actor.name.strip() else "is required"))
-        found.append(("actor.email", None if is_email(body.actor.email) else "must be a valid e-mail address"))
+        faults.append(("actor.name", None if body.actor.name.strip() else "is required"))
+        faults.append(("actor.email", None if is_email(body.actor.email) else "must be a valid e-mail address"))
     for field, part in (("actor", body.actor), ("target", body.target), ("context", context)):
-        known = () if part is None else msgspec.structs.fields(part)
-        found += [(f"{field}.{each.encode_name}", check_json(getattr(part, each.name))) for each in known]
-    found.append(("metadata", check_json(body.metadata)))
-    # A value that is nested too deeply cannot be encoded to measure it.
-    refused = {field for field, fault in found if fault is not None}
+        fields = () if part is None else msgspec.structs.fields(part)
+        faults += [(f"{field}.{each.encode_name}", check_json(getattr(part, each.name))) for each in fields]
+    faults.append(("metadata", check_json(body.metadata)))
+    # A value that is nested too deeply cannot be encoded to measure its size.
+    refused = {field for field, fault in faults if fault is not None}
     for field, value in (("context.additionalInfo", context.additional_info), ("metadata", body.metadata)):
         if field not in refused and len(msgspec.json.encode(value)) > max_bytes:
-            found.append((field, f"must not be larger than {max_bytes} bytes"))
-    return found
+            faults.append((field, f"must not be larger than {max_bytes} bytes"))
+    return faults

@@ -1,4 +1,4 @@
-"""Bodies and answers exactly as they are on the wire: camelCase, ids as texts, `_id` with 24 hexadecimal digits."""
+"""Request and response bodies of the contract: camelCase, ids as strings, `_id` with 24 hexadecimal digits."""
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -11,7 +11,7 @@ Data = TypeVar("Data")
 
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
 Text = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1})]
-"""A word that has to be there: what is empty is told as what is left out."""
+"""A required text: an empty one is reported as missing."""
 Name = Annotated[str, Meta(max_length=200)]
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 EntryId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
@@ -22,7 +22,7 @@ Model = Literal["User", "Course", "Lesson", "Enrollment", "Cohort", "File", "Not
 
 
 class ActorBody(msgspec.Struct, rename="camel"):
-    """Who is said to have done it."""
+    """The user who performed the action."""
 
     name: Text
     email: Address
@@ -31,7 +31,7 @@ class ActorBody(msgspec.Struct, rename="camel"):
 
 
 class TargetBody(msgspec.Struct):
-    """What it was done to. The model follows from the type."""
+    """The object of the action. `model` defaults to the model of the type."""
 
     type: TargetType
     id: Id | None = None
@@ -40,7 +40,7 @@ class TargetBody(msgspec.Struct):
 
 
 class ContextBody(msgspec.Struct, rename="camel"):
-    """What is to be told beside it."""
+    """Additional information about the action."""
 
     description: Annotated[str, Meta(max_length=500)] | None = None
     source: Annotated[str, Meta(max_length=100)] | None = None
@@ -48,7 +48,7 @@ class ContextBody(msgspec.Struct, rename="camel"):
 
 
 class ActivityBody(msgspec.Struct):
-    """An activity to be logged; without an actor it is the caller's own."""
+    """An activity to log. The actor defaults to the caller."""
 
     action: Text
     target: TargetBody
@@ -58,7 +58,7 @@ class ActivityBody(msgspec.Struct):
 
 
 class ActivitiesQuery(msgspec.Struct, rename="camel"):
-    """Which activities are wanted; `from` and `to` both count. `cursor` is the `nextCursor` of the page before."""
+    """Filters for a list of activities; `from` and `to` are inclusive. `cursor` is the `nextCursor` of the previous page."""
 
     action: Word | None = None
     actor_id: Id | None = None
@@ -71,7 +71,7 @@ class ActivitiesQuery(msgspec.Struct, rename="camel"):
 
 
 class Actor(msgspec.Struct, rename="camel"):
-    """Who is said to have done it."""
+    """The user who performed the action."""
 
     user_id: str | None
     name: str | None
@@ -80,7 +80,7 @@ class Actor(msgspec.Struct, rename="camel"):
 
 
 class Target(msgspec.Struct):
-    """What it was done to."""
+    """The object of the action."""
 
     type: TargetType
     id: str | None
@@ -89,7 +89,7 @@ class Target(msgspec.Struct):
 
 
 class Context(msgspec.Struct, rename="camel"):
-    """What is told beside it."""
+    """Additional information about the action."""
 
     description: str | None
     source: str | None
@@ -97,14 +97,14 @@ class Context(msgspec.Struct, rename="camel"):
 
 
 class Recorder(msgspec.Struct, rename="camel"):
-    """The account that was authenticated when it was logged; none where Headway logged it by itself."""
+    """The account that logged the activity; `userId` is null if the server did."""
 
     user_id: str | None
     role: str
 
 
 class Activity(msgspec.Struct, rename="camel"):
-    """An entry of the log. `actorVerified` says that the actor is who logged it, or was named by one who may."""
+    """An activity. `actorVerified` is true if the actor logged it or a caller with the right named the actor."""
 
     id: EntryId = msgspec.field(name="_id")
     action: str
@@ -131,7 +131,7 @@ class One(msgspec.Struct, Generic[Data], kw_only=True):
 
 
 class Page(msgspec.Struct, Generic[Data], kw_only=True, rename="camel"):
-    """The envelope of a page, the newest first; `nextCursor` asks for the next one, and is null where there is none."""
+    """The envelope of a page, the newest first; `nextCursor` is the cursor of the next page, or null on the last."""
 
     ok: bool = True
     data: Data
@@ -140,14 +140,14 @@ class Page(msgspec.Struct, Generic[Data], kw_only=True, rename="camel"):
 
 
 class FieldProblem(msgspec.Struct):
-    """What is wrong with one field."""
+    """An error of one field."""
 
     field: str
     message: str
 
 
 class Error(msgspec.Struct, kw_only=True, rename="camel"):
-    """What went wrong; `details` lists the fields at fault where there are several. A 500 tells a request id alone."""
+    """An error; `details` lists the invalid fields if there are several. `requestId` is set for status 500 only."""
 
     code: str
     message: str

@@ -7,8 +7,4 @@ from headway.http.contract import Problem
 
 def render_error(problem: Problem) -> wire.Failure:
     """Render an error; a 500 shows the request id and no details."""
-    return wire.Failure(
-        message=problem.message,
-        errors=field_problems(problem.fields),
-        request_id=problem.request_id,
-    )
+    return wire.Failure(problem.message, field_problems(problem.fields), request_id=problem.request_id)

@@ -1,4 +1,4 @@
-"""Between wire structs and the model: pure functions. Decoding raises Invalid naming every field at fault."""
+"""Conversion between wire structs and models: pure functions. Decoding raises Invalid naming every invalid field."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,26 +15,26 @@ from headway.instants import END_OF_TIME, SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
 from headway.settings import Settings
 
-_track = Decoder(wire.TrackBody)
-_heartbeat = Decoder(wire.HeartbeatBody)
-_batch_heartbeat = Decoder(wire.BatchHeartbeatBody)
-_batch = Decoder(wire.BatchBody)
+_track_decoder = Decoder(wire.TrackBody)
+_heartbeat_decoder = Decoder(wire.HeartbeatBody)
+_batch_heartbeat_decoder = Decoder(wire.BatchHeartbeatBody)
+_batch_decoder = Decoder(wire.BatchBody)
 _HIGHEST_SCORE = 1_000_000_000
 
 
 def decode_track(body: bytes, settings: Settings, new_id: Callable[[], str]) -> Event:
     """Decode the body of `track`. Raises Invalid."""
     _check_size(body, settings)
-    return _event(_track.decode(body), new_id)
+    return _event(_track_decoder.decode(body), new_id)
 
 
 def decode_heartbeat(body: bytes) -> Heartbeat:
     """Decode the body of `heartbeat`. Raises Invalid."""
-    return _to_heartbeat(_heartbeat.decode(body))
+    return _heartbeat(_heartbeat_decoder.decode(body))
 
 
 def decode_batch(body: bytes, settings: Settings, new_id: Callable[[], str]) -> list[Observation | Verdict]:
-    """Decode the body of `batch`: for each item an observation, or the verdict that rejects it. Raises Invalid."""
+    """Decode the body of `batch` into an observation for each item, or the verdict that rejects it. Raises Invalid."""
     items = _items(body)
     if not 1 <= len(items) <= settings.max_batch_events:
         raise Invalid.field("events", f"must have 1 to {settings.max_batch_events} items")
@@ -43,49 +43,44 @@ def decode_batch(body: bytes, settings: Settings, new_id: Callable[[], str]) -> 
 
 def _items(body: bytes) -> list[bytes]:
     try:
-        return [bytes(item) for item in _batch.decode(body).events]
+        return [bytes(item) for item in _batch_decoder.decode(body).events]
     except Invalid:
-        # An item that the decoder cannot even skip (nested too deeply, or with half a surrogate pair, as a string cut within
-        # an emoji has) must not fail its neighbours.
+        # An item that the decoder cannot skip (nested too deeply, or with an unpaired surrogate, as in a string that was cut
+        # within an emoji) must not fail its neighbours.
         parts = split_list(body, "events")
         if parts is None:
             raise
         items, rest = parts
-        _batch.decode(rest)
+        _batch_decoder.decode(rest)
         return items
 
 
 def _decode_item(item: bytes, settings: Settings, new_id: Callable[[], str]) -> Observation | Verdict:
     try:
         _check_size(item, settings)
-        if (b"heartbeat" in item or b"\\u" in item) and _Kind.of(item) == "heartbeat":
-            return _to_heartbeat(_batch_heartbeat.decode(item))
-        return _event(_track.decode(item), new_id)
+        if (b"heartbeat" in item or b"\\u" in item) and _ItemHeader.read(item).activity_type == "heartbeat":
+            return _heartbeat(_batch_heartbeat_decoder.decode(item))
+        return _event(_track_decoder.decode(item), new_id)
     except Invalid as error:
-        return Verdict(Outcome.REJECTED, event_id=_Kind.event_id_of(item), errors=error.fields)
+        return Verdict(Outcome.REJECTED, event_id=_ItemHeader.read(item).valid_event_id, errors=error.fields)
 
 
-class _Kind(msgspec.Struct):
+class _ItemHeader(msgspec.Struct):
     """The fields of an item that are read even if the rest is invalid."""
 
     activity_type: object = None
     event_id: object = None
 
     @classmethod
-    def read(cls, item: bytes) -> "_Kind":
+    def read(cls, item: bytes) -> "_ItemHeader":
         try:
             return msgspec.json.decode(item, type=cls)
         except (ValueError, RecursionError):
             return cls()
 
-    @classmethod
-    def of(cls, item: bytes) -> object:
-        return cls.read(item).activity_type
-
-    @classmethod
-    def event_id_of(cls, item: bytes) -> str | None:
-        event_id = cls.read(item).event_id
-        return event_id if isinstance(event_id, str) and len(event_id) <= 100 else None
+    @property
+    def valid_event_id(self) -> str | None:
+        return self.event_id if isinstance(self.event_id, str) and len(self.event_id) <= 100 else None
 
 
 def _check_size(item: bytes, settings: Settings) -> None:
@@ -123,7 +118,7 @@ def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     )
 
 
-def _to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
+def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
     errors: list[FieldError] = []
     timestamp = _instant(errors, "timestamp", body.timestamp)
     sent_at = _instant(errors, "sent_at", body.sent_at)
@@ -136,7 +131,7 @@ def _to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
         module_id=body.module_id,
         unit_id=body.unit_id,
         timestamp=timestamp,
-        # Longer claims are cut to twice the heartbeat interval anyway.
+        # The service cuts claims to twice the heartbeat interval.
         active=None if body.active_seconds is None else int(min(body.active_seconds, 86_400) * SECOND),
         sent_at=sent_at,
         event_id=body.event_id,
@@ -153,7 +148,7 @@ def _metrics(body: wire.EngagementMetricsBody | None) -> EngagementMetrics | Non
 
 
 def _without_sign(share: float | None) -> float | None:
-    """Turn minus zero into zero, so that one number has one stored form."""
+    """Convert minus zero to zero, so that each number has one stored form."""
     return None if share is None else share + 0.0
 
 
@@ -161,7 +156,7 @@ def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant 
     if text is None:
         return None
     try:
-        # A date alone is no instant.
+        # A date alone is not an instant.
         instant = instants.from_datetime(datetime.fromisoformat(text)) if len(text) > 10 else None
     except ValueError:
         instant = None
@@ -210,18 +205,14 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.TrackAnswer:
     """Render the verdict on an event that is stored, by this request or an earlier one."""
     is_new = verdict.outcome is Outcome.ACCEPTED
-    return wire.TrackAnswer(
-        message="Activity recorded" if is_new else "Activity was recorded before",
-        data=wire.TrackData(event.event_id, verdict.outcome.value, instants.iso(received_at)),
-    )
+    message = "Activity recorded" if is_new else "Activity was recorded before"
+    return wire.TrackAnswer(message, wire.TrackData(event.event_id, verdict.outcome.value, instants.iso(received_at)))
 
 
 def heartbeat_answer(received_at: Instant, next_heartbeat_seconds: int) -> wire.HeartbeatAnswer:
     """Render the receipt of a heartbeat."""
-    return wire.HeartbeatAnswer(
-        message="Heartbeat received",
-        data=wire.HeartbeatData(instants.iso(received_at), next_heartbeat_seconds),
-    )
+    data = wire.HeartbeatData(instants.iso(received_at), next_heartbeat_seconds)
+    return wire.HeartbeatAnswer("Heartbeat received", data)
 
 
 def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verdict]) -> wire.BatchAnswer:
@@ -249,5 +240,5 @@ def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verd
 
 
 def field_problems(errors: Sequence[FieldError]) -> list[wire.FieldProblem]:
-    """Render field errors as the envelope has them."""
+    """Render the errors of fields."""
     return [wire.FieldProblem(error.field, error.message) for error in errors]

@@ -1,4 +1,4 @@
-"""Bodies and answers exactly as they are on the wire."""
+"""Request and response bodies of the contract: snake_case, ids as numbers."""
 
 from typing import Annotated, Any
 
@@ -10,20 +10,18 @@ from headway.learning.model import ActivityType
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 EventId = Annotated[
     str,
-    Meta(min_length=1, max_length=100, description="The client's own id of the event; a UUIDv7 is assigned if absent."),
+    Meta(min_length=1, max_length=100, description="The client's id of the event. Defaults to a new UUIDv7."),
 ]
 SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 ShareInPercent = Annotated[float, Meta(ge=0, le=100)]
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Timestamp = Annotated[
-    str, Meta(extra_json_schema={"format": "date-time"}, description="ISO 8601; without an offset it is UTC.")
-]
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="ISO 8601. Without an offset, UTC.")]
 
 
 class EngagementMetricsBody(msgspec.Struct):
-    """How the learner engaged with the content."""
+    """Measures of the learner's engagement with the content."""
 
     scroll_depth: ShareInPercent | None = None
     video_watch_percentage: ShareInPercent | None = None
@@ -31,7 +29,7 @@ class EngagementMetricsBody(msgspec.Struct):
 
 
 class TrackBody(msgspec.Struct):
-    """One activity event."""
+    """An event."""
 
     activity_type: ActivityType
     course_id: Id
@@ -48,7 +46,7 @@ class TrackBody(msgspec.Struct):
 
 
 class HeartbeatBody(msgspec.Struct):
-    """A sign that the learner is still here."""
+    """A heartbeat: the learner is on the page, and studies if `is_active` is true."""
 
     course_id: Id
     is_active: bool
@@ -65,19 +63,19 @@ class BatchHeartbeatBody(HeartbeatBody, tag_field="activity_type", tag="heartbea
 
 
 class BatchBody(msgspec.Struct):
-    """Events and heartbeats, each judged by itself; read one by one."""
+    """A batch of events and heartbeats, which are decoded one by one."""
 
     events: list[msgspec.Raw]
 
 
 class BatchBodySchema(msgspec.Struct):
-    """What `BatchBody` documents: each item is an event, or a heartbeat with `activity_type: "heartbeat"`."""
+    """A batch. Each item is an event, or a heartbeat with `activity_type: "heartbeat"`, and gets its own verdict."""
 
     events: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=500)]
 
 
 class FieldProblem(msgspec.Struct):
-    """What is wrong with one field."""
+    """An error of one field."""
 
     field: str
     message: str
@@ -93,7 +91,7 @@ class Failure(msgspec.Struct):
 
 
 class TrackData(msgspec.Struct):
-    """What became of an event: `accepted`, or `duplicate` if it was stored before."""
+    """The verdict on an event: `accepted`, or `duplicate` if it was stored before."""
 
     event_id: str
     status: str
@@ -101,7 +99,7 @@ class TrackData(msgspec.Struct):
 
 
 class TrackAnswer(msgspec.Struct):
-    """The answer to `track`."""
+    """The response to an event."""
 
     message: str
     data: TrackData
@@ -109,14 +107,14 @@ class TrackAnswer(msgspec.Struct):
 
 
 class HeartbeatData(msgspec.Struct):
-    """When the heartbeat came and in how many seconds the next one is wanted."""
+    """The time at which the heartbeat was received, and the seconds until the next one is due."""
 
     received_at: str
     next_heartbeat_seconds: int
 
 
 class HeartbeatAnswer(msgspec.Struct):
-    """The answer to `heartbeat`."""
+    """The response to a heartbeat."""
 
     message: str
     data: HeartbeatData
@@ -133,7 +131,7 @@ class ItemResult(msgspec.Struct):
 
 
 class BatchData(msgspec.Struct):
-    """How many items met which verdict, and each one's."""
+    """The number of items by verdict, and the verdict on each item."""
 
     accepted: int
     duplicates: int
@@ -143,7 +141,7 @@ class BatchData(msgspec.Struct):
 
 
 class BatchAnswer(msgspec.Struct):
-    """The answer to `batch`; `success` is false where every item was rejected."""
+    """The response to a batch; `success` is false if every item was rejected."""
 
     message: str
     data: BatchData

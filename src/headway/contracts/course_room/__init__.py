@@ -1,1 +1,1 @@
-"""The course-room contract: who is where in a course."""
+"""The course-room contract: enrollments, progress and statistics of a course."""

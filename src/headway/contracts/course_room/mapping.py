@@ -1,4 +1,4 @@
-"""Between wire structs and the model: pure functions."""
+"""Conversion between wire structs and models: pure functions."""
 
 from collections.abc import Sequence
 from datetime import tzinfo
@@ -20,24 +20,21 @@ from headway.learning.reads import LearnerProgress
 from headway.learning.statistics import CourseStatistics, UnitStatistics
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_SORTS = {
-    "progress": Sort.PERCENT,
-    "enrollmentDate": Sort.ENROLLED_AT,
-    "completionDate": Sort.COMPLETED_AT,
-}
+_DISPLAY_TIMES = ("v_created_date", "v_created_time", "v_updated_date", "v_updated_time")
+_SORTS = {"progress": Sort.PERCENT, "enrollmentDate": Sort.ENROLLED_AT, "completionDate": Sort.COMPLETED_AT}
 _MEASURED = frozenset({"engagement_metrics", "quiz_score_percent"})
-"""Keys of metadata that clients cannot set."""
+"""Keys of metadata that are measured: clients cannot set them."""
 
 
 def order(query: wire.LearnersQuery) -> Order:
-    """Return which learners to list, in which order."""
+    """Return the order of a list of learners, with its filter."""
     statuses = tuple(EnrollmentStatus) if query.status is None else (query.status,)
     return Order(statuses, _SORTS[query.sort_by], query.order == "desc")
 
 
 def update(body: wire.UpdateBody, *, max_metadata_bytes: int) -> Update:
-    """Return the update that a client declares. Raises Invalid."""
-    # Clients that send back what they have read send the measured values too: these are not theirs to set.
+    """Return the update of a unit's progress. Raises Invalid."""
+    # Clients that send back a response include the measured values, which they cannot set.
     metadata = {name: value for name, value in (body.metadata or {}).items() if name not in _MEASURED}
     fault = check_json(metadata)
     if fault is None and len(msgspec.json.encode(metadata)) > max_metadata_bytes:
@@ -55,20 +52,20 @@ def update(body: wire.UpdateBody, *, max_metadata_bytes: int) -> Update:
 
 
 def date_bounds(zone: tzinfo) -> DateBounds:
-    """Return how the list of activities is bounded by dates."""
+    """Return the date bounds of a list of activities."""
     return DateBounds("startDate", "endDate", "must be an ISO 8601 date, or date and time", zone)
 
 
-def user_progress(found: LearnerProgress, zone: tzinfo) -> wire.UserProgress:
+def user_progress(learner: LearnerProgress, zone: tzinfo) -> wire.UserProgress:
     """Render a learner's enrollment and progress in a course."""
-    if found.enrollment is None:
+    if learner.enrollment is None:
         return wire.UserProgress(None, [])
-    reasons = UNSET if found.explanation is None else why(found.explanation)
-    return wire.UserProgress(_enrollment(found.enrollment, zone), _rows(found, zone), reasons)
+    explanation = UNSET if learner.explanation is None else why(learner.explanation)
+    return wire.UserProgress(_enrollment(learner.enrollment, zone), _rows(learner, zone), explanation)
 
 
 def why(explanation: CourseExplanation) -> wire.Why:
-    """Render why a learner's progress in a course is what it is."""
+    """Render the explanation of a learner's progress in a course."""
     return wire.Why(
         contents=[_why_content(unit) for unit in explanation.units],
         required_contents=explanation.required_units,
@@ -120,10 +117,10 @@ def _declared(evidence: Evidence) -> wire.Declared | None:
     )
 
 
-def learner_row(found: LearnerProgress, zone: tzinfo) -> wire.LearnerRow:
+def learner_row(learner: LearnerProgress, zone: tzinfo) -> wire.LearnerRow:
     """Render an enrolled learner in a list."""
-    assert found.enrollment is not None  # noqa: S101 - only those enrolled are listed
-    return wire.LearnerRow(found.enrollment.user_id, _enrollment(found.enrollment, zone), _rows(found, zone))
+    assert learner.enrollment is not None  # noqa: S101 - lists hold enrolled learners only
+    return wire.LearnerRow(learner.enrollment.user_id, _enrollment(learner.enrollment, zone), _rows(learner, zone))
 
 
 def updated(progress: UnitProgress) -> wire.Updated:
@@ -143,14 +140,14 @@ def updated(progress: UnitProgress) -> wire.Updated:
 def activities(
     units: Sequence[UnitProgress], dates: DateRange, status: UnitStatus | None, zone: tzinfo
 ) -> list[wire.ActivityRow]:
-    """Render the activities in a range of dates, of one status or all."""
+    """Render the activities in a range of dates, of one status or of all."""
     return [
         wire.ActivityRow(
-            _stored_id(unit),
-            unit.unit_id,
-            unit.status,
-            unit.duration_seconds,
-            percent_text(unit.percent),
+            progress_id=_stored_id(unit),
+            course_content_id=unit.unit_id,
+            progress_status=unit.status,
+            activity_duration=unit.duration_seconds,
+            progress_percent=percent_text(unit.percent),
             **_display_times(unit, zone),
         )
         for unit in units
@@ -158,21 +155,21 @@ def activities(
     ]
 
 
-def analytics(found: CourseStatistics) -> wire.Analytics:
+def analytics(statistics: CourseStatistics) -> wire.Analytics:
     """Render the statistics of a course."""
-    busiest = max(found.units, key=lambda unit: unit.completions, default=None)
+    busiest = max(statistics.units, key=lambda unit: unit.completions, default=None)
     return wire.Analytics(
-        total_enrollments=found.enrollments,
-        active_users=found.by_status[EnrollmentStatus.IN_PROGRESS],
-        completed_users=found.finished,
-        average_progress=round(found.average_percent, 2),
-        completion_rate=round(found.completion_percent, 2),
-        average_completion_time=round(found.average_completion_days, 1),
-        total_activities=found.unit_progress,
+        total_enrollments=statistics.enrollments,
+        active_users=statistics.by_status[EnrollmentStatus.IN_PROGRESS],
+        completed_users=statistics.finished,
+        average_progress=round(statistics.average_percent, 2),
+        completion_rate=round(statistics.completion_percent, 2),
+        average_completion_time=round(statistics.average_completion_days, 1),
+        total_activities=statistics.unit_progress,
         content_engagement=_content(busiest) if busiest and busiest.completions else wire.ContentStatistics(None, 0, 0.0),
-        by_status=found.by_status,
-        active_last7_days=found.recently_active,
-        contents=[_content(unit) for unit in found.units],
+        by_status=statistics.by_status,
+        active_last7_days=statistics.recently_active,
+        contents=[_content(unit) for unit in statistics.units],
     )
 
 
@@ -196,11 +193,11 @@ def _enrollment(enrollment: Enrollment, zone: tzinfo) -> wire.EnrollmentRow:
     )
 
 
-def _rows(found: LearnerProgress, zone: tzinfo) -> list[wire.ContentRow]:
-    rows = [_content_row(unit, zone) for unit in found.units]
-    if found.enrollment is not None:
-        learner = (found.enrollment.user_id, found.enrollment.course_id)
-        rows += [_untouched_row(*learner, unit_id, status) for unit_id, status in found.untouched.items()]
+def _rows(learner: LearnerProgress, zone: tzinfo) -> list[wire.ContentRow]:
+    rows = [_content_row(unit, zone) for unit in learner.units]
+    if learner.enrollment is not None:
+        key = (learner.enrollment.user_id, learner.enrollment.course_id)
+        rows += [_untouched_row(*key, unit_id, status) for unit_id, status in learner.untouched.items()]
     return rows
 
 
@@ -222,10 +219,7 @@ def _content_row(unit: UnitProgress, zone: tzinfo) -> wire.ContentRow:
 
 def _untouched_row(user_id: int, course_id: int, unit_id: int, status: UnitStatus) -> wire.ContentRow:
     return wire.ContentRow(
-        v_created_date=None,
-        v_created_time=None,
-        v_updated_date=None,
-        v_updated_time=None,
+        **dict.fromkeys(_DISPLAY_TIMES),
         progress_id=None,
         user_id=user_id,
         course_id=course_id,
@@ -241,37 +235,31 @@ def _untouched_row(user_id: int, course_id: int, unit_id: int, status: UnitStatu
 
 def _metadata(evidence: Evidence, client_metadata: str | None) -> dict[str, Any]:
     """Merge the client's metadata with the measured values, which win."""
-    shown: dict[str, Any] = msgspec.json.decode(client_metadata) if client_metadata else {}
+    merged: dict[str, Any] = msgspec.json.decode(client_metadata) if client_metadata else {}
     if evidence.engagement_metrics is not None:
-        shown["engagement_metrics"] = msgspec.to_builtins(evidence.engagement_metrics)
+        merged["engagement_metrics"] = msgspec.to_builtins(evidence.engagement_metrics)
     if evidence.quiz_score_percent is not None:
-        shown["quiz_score_percent"] = evidence.quiz_score_percent
-    return shown
+        merged["quiz_score_percent"] = evidence.quiz_score_percent
+    return merged
 
 
 def _stored_id(progress: UnitProgress) -> int:
-    assert progress.id is not None  # noqa: S101 - what is read or written is stored
+    assert progress.id is not None  # noqa: S101 - progress that was read or written is stored
     return progress.id
 
 
 def _hundredths(percent: float) -> Percent:
-    """Convert to hundredths, rounding down but for errors of binary fractions; only 100 is complete."""
+    """Convert to hundredths, rounded down after correcting errors of binary fractions; only 100 is complete."""
     return COMPLETE if percent >= 100 else min(int(percent * 100 + 1e-6), COMPLETE - 1)
 
 
 def _display_times(row: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, str]:
     """Render the times of creation and change for display."""
-    created_date, created_time = _display(row.created_at, zone)
-    updated_date, updated_time = _display(row.updated_at, zone)
-    return {
-        "v_created_date": created_date,
-        "v_created_time": created_time,
-        "v_updated_date": updated_date,
-        "v_updated_time": updated_time,
-    }
+    times = (*_display(row.created_at, zone), *_display(row.updated_at, zone))
+    return dict(zip(_DISPLAY_TIMES, times, strict=True))
 
 
 def _display(instant: Instant, zone: tzinfo) -> tuple[str, str]:
-    """Render a date and a time as the seed does: `DD-Mon-YYYY` and `HH:MM:SS`, the months in English."""
+    """Render a date and a time as `DD-Mon-YYYY` and `HH:MM:SS`, with English months."""
     text = to_datetime(instant).astimezone(zone).isoformat()
     return f"{text[8:10]}-{_MONTHS[int(text[5:7]) - 1]}-{text[:4]}", text[11:19]

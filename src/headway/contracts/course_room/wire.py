@@ -1,4 +1,4 @@
-"""Bodies and answers exactly as they are on the wire: camelCase with the seed's snake_case times, ids as numbers."""
+"""Request and response bodies of the contract: camelCase with snake_case times, ids as numbers."""
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -13,7 +13,7 @@ Results = TypeVar("Results")
 
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Seconds = Annotated[float, Meta(ge=0, le=2**31 - 1, description="Whole seconds; what is given beyond them is cut.")]
+Seconds = Annotated[float, Meta(ge=0, le=2**31 - 1, description="Seconds; fractions are cut.")]
 PercentText = Annotated[str, Meta(pattern=r"^\d{1,3}\.\d\d$", description="0.00 to 100.00.")]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 DisplayDate = Annotated[str, Meta(description="DD-Mon-YYYY in the display time zone.")]
@@ -29,7 +29,7 @@ class Found(msgspec.Struct, Generic[Results], kw_only=True):
 
 
 class Pagination(msgspec.Struct, rename="camel"):
-    """Which part of a list this is: `page` counts from 1, `total` is the length of the whole."""
+    """The page of a list: `page` counts from 1, `total` is the number of items in the whole list."""
 
     page: int
     limit: int
@@ -37,26 +37,20 @@ class Pagination(msgspec.Struct, rename="camel"):
     total_pages: int
 
 
-class FoundPage(msgspec.Struct, Generic[Results], kw_only=True):
+class FoundPage(Found[Results], Generic[Results], kw_only=True):
     """The envelope of a page."""
 
-    success: bool = True
-    message: str
-    results: Results
     pagination: Pagination
 
 
-class FoundSome(msgspec.Struct, Generic[Results], kw_only=True):
-    """The envelope of what was asked for by id; `missing` are those who are not enrolled."""
+class FoundSome(Found[Results], Generic[Results], kw_only=True):
+    """The envelope of a bulk read; `missing` lists the ids of users who are not enrolled."""
 
-    success: bool = True
-    message: str
-    results: Results
     missing: list[int]
 
 
 class ProgressFailure(msgspec.Struct, kw_only=True, rename="camel"):
-    """The envelope of every error; where fields are at fault the message names them."""
+    """The envelope of every error; the message names the invalid fields, if any."""
 
     success: bool = False
     message: str
@@ -64,7 +58,7 @@ class ProgressFailure(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class EnrollmentRow(msgspec.Struct, rename="camel", kw_only=True):
-    """A learner's place in a course."""
+    """An enrollment."""
 
     v_created_date: DisplayDate = msgspec.field(name="v_created_date")
     v_created_time: DisplayTime = msgspec.field(name="v_created_time")
@@ -83,7 +77,7 @@ class EnrollmentRow(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class ContentRow(msgspec.Struct, rename="camel", kw_only=True):
-    """A learner's progress in a content. Where there is none, `progressId` and the times are null."""
+    """A learner's progress in a content. Before the first activity, `progressId` and the times are null."""
 
     v_created_date: DisplayDate | None = msgspec.field(name="v_created_date")
     v_created_time: DisplayTime | None = msgspec.field(name="v_created_time")
@@ -102,14 +96,14 @@ class ContentRow(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class CompletionRule(msgspec.Struct):
-    """What completes a content: `threshold` is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
+    """The completion rule of a content. `threshold` is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
 
     rule: Rule
     threshold: float | None
 
 
 class Declared(msgspec.Struct, rename="camel"):
-    """How far somebody declared the learner to be, and when."""
+    """Progress that a user declared, and the time of the declaration."""
 
     progress_percent: PercentText
     is_complete: bool
@@ -118,7 +112,7 @@ class Declared(msgspec.Struct, rename="camel"):
 
 
 class ContentEvidence(msgspec.Struct, rename="camel"):
-    """What is known of a learner's work in a content; null where nothing is."""
+    """The evidence of a learner's progress in a content; unknown values are null."""
 
     study_seconds: int
     scroll_depth: float | None
@@ -130,7 +124,7 @@ class ContentEvidence(msgspec.Struct, rename="camel"):
 
 
 class WhyContent(msgspec.Struct, rename="camel"):
-    """Why the progress in a content is what it is."""
+    """The explanation of a learner's progress in a content."""
 
     course_content_id: int
     title: str
@@ -138,15 +132,17 @@ class WhyContent(msgspec.Struct, rename="camel"):
     is_retired: bool
     progress_status: UnitStatus
     completion: CompletionRule
-    met: Annotated[CompletionRule | None, Meta(description="The rule that was met, which may have changed since.")]
+    met: Annotated[CompletionRule | None, Meta(description="The rule that was met; the content may have another one now.")]
     evidence: ContentEvidence
-    missing: Annotated[str | None, Meta(description="What completes the content; null once it is complete.")]
+    missing: Annotated[str | None, Meta(description="What is missing to complete the content; null once it is complete.")]
     progress_percent: PercentText
-    counted_percent: Annotated[str | None, Meta(description="What it adds to the sum; null if it does not count.")]
+    counted_percent: Annotated[
+        str | None, Meta(description="The percent that counts in the sum; null for a content that does not count.")
+    ]
 
 
 class Why(msgspec.Struct, rename="camel"):
-    """Why the percent of the course is what it is: the sum of its required contents, divided by their number."""
+    """The explanation of the course progress: the sum of the percents of required contents, divided by their number."""
 
     contents: list[WhyContent]
     required_contents: int
@@ -156,15 +152,15 @@ class Why(msgspec.Struct, rename="camel"):
 
 
 class UserProgress(msgspec.Struct, rename="camel"):
-    """A learner in a course; `enrollments` is null for one who is not enrolled."""
+    """A learner's enrollment and progress in a course; `enrollments` is null for a user who is not enrolled."""
 
     enrollments: EnrollmentRow | None
     activity_logs: list[ContentRow]
-    why: Annotated[Why | UnsetType, Meta(description="With `include=why`, for one who is enrolled.")] = UNSET
+    why: Annotated[Why | UnsetType, Meta(description="Present with `include=why`, if the learner is enrolled.")] = UNSET
 
 
 class LearnerRow(msgspec.Struct, rename="camel"):
-    """A learner among those of a course."""
+    """A learner in a list, with enrollment and progress."""
 
     user_id: int
     enrollments: EnrollmentRow
@@ -172,13 +168,13 @@ class LearnerRow(msgspec.Struct, rename="camel"):
 
 
 class ProgressQuery(msgspec.Struct):
-    """What is wanted of a learner: with `include=all` also the contents without progress, with `include=why` the reasons."""
+    """Options: `include=all` adds the contents without progress, `include=why` the explanation of each percent."""
 
     include: Literal["all", "why"] | None = None
 
 
 class LearnersQuery(msgspec.Struct, rename="camel"):
-    """Which learners of a course are wanted, and in which order; without a date they come last."""
+    """Filters and order for a list of learners; those without a date come last."""
 
     status: EnrollmentStatus | None = None
     sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
@@ -188,14 +184,14 @@ class LearnersQuery(msgspec.Struct, rename="camel"):
 
 
 class BulkBody(msgspec.Struct, rename="camel"):
-    """Learners of a course."""
+    """The learners of a course to return."""
 
     course_id: Id
     user_ids: list[Id]
 
 
 class UpdateBody(msgspec.Struct, rename="camel"):
-    """How far a learner is in a content. LOCKED cannot be set: it follows from the course."""
+    """An update of a learner's progress in a content. The status LOCKED cannot be set: it follows from the course."""
 
     course_id: Id
     course_content_id: Id
@@ -207,7 +203,7 @@ class UpdateBody(msgspec.Struct, rename="camel"):
 
 
 class Updated(msgspec.Struct, rename="camel"):
-    """What an update led to."""
+    """The progress in a content after an update."""
 
     progress_id: int
     user_id: int
@@ -220,7 +216,7 @@ class Updated(msgspec.Struct, rename="camel"):
 
 
 class ActivitiesQuery(msgspec.Struct, rename="camel"):
-    """Which activities are wanted, by when they changed last; a date alone is the whole day in the display time zone."""
+    """Filters for a list of activities, by the time of their last change; a date is the whole day in the display time zone."""
 
     start_date: str | None = None
     end_date: str | None = None
@@ -228,7 +224,7 @@ class ActivitiesQuery(msgspec.Struct, rename="camel"):
 
 
 class ActivityRow(msgspec.Struct, rename="camel"):
-    """A learner's progress in a content, in short."""
+    """A learner's progress in a content, without metadata."""
 
     progress_id: int
     course_content_id: int
@@ -242,7 +238,7 @@ class ActivityRow(msgspec.Struct, rename="camel"):
 
 
 class ContentStatistics(msgspec.Struct, rename="camel"):
-    """How a content is used: who completed it, and the mean of `activityDuration`, in seconds."""
+    """The statistics of a content: the number of completions, and the mean of `activityDuration` in seconds."""
 
     content_id: int | None
     completion_count: int
@@ -250,7 +246,7 @@ class ContentStatistics(msgspec.Struct, rename="camel"):
 
 
 class Analytics(msgspec.Struct, rename="camel"):
-    """How a course goes; nothing in it tells of a single learner."""
+    """The statistics of a course, without personal data."""
 
     total_enrollments: int
     active_users: int

@@ -1,1 +1,1 @@
-"""The learner contract."""
+"""The learner contract: accounts, courses, enrollments, assessments and messages of learners."""

@@ -1,4 +1,4 @@
-"""Courses exactly as they are on the wire: bodies that make and change them, and what is told of them."""
+"""Request and response bodies of courses."""
 
 from datetime import datetime
 
@@ -11,14 +11,14 @@ from headway.courses.model import CourseKind
 
 
 class Completion(msgspec.Struct):
-    """What completes a unit; the threshold is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
+    """The completion rule of a unit. `threshold` is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
 
     rule: Rule = Rule.MANUAL
     threshold: float | None = None
 
 
 class UnitBody(msgspec.Struct):
-    """A unit to be made; where a course is changed, `id` names the one that is kept."""
+    """A unit to create, or with the `id` of a stored one, to update."""
 
     title: str
     id: str | None = None
@@ -29,7 +29,7 @@ class UnitBody(msgspec.Struct):
 
 
 class ModuleBody(msgspec.Struct):
-    """A module to be made, with its units in order; where a course is changed, `id` names the one that is kept."""
+    """A module with its units in order, to create, or with the `id` of a stored one, to update."""
 
     title: str
     id: str | None = None
@@ -38,7 +38,7 @@ class ModuleBody(msgspec.Struct):
 
 
 class AssessmentBody(msgspec.Struct, rename="camel"):
-    """An assessment to be made; where a course is changed, `id` names the one that is kept."""
+    """An assessment to create, or with the `id` of a stored one, to update."""
 
     title: str
     id: str | None = None
@@ -48,7 +48,7 @@ class AssessmentBody(msgspec.Struct, rename="camel"):
 
 
 class CourseBody(msgspec.Struct, rename="camel"):
-    """A course to be made, with everything in it."""
+    """A course to create, with its modules, units and assessments."""
 
     title: str
     modules: list[ModuleBody]
@@ -70,9 +70,9 @@ class CourseBody(msgspec.Struct, rename="camel"):
 
 
 class CourseChangeBody(msgspec.Struct, rename="camel"):
-    """What is to change in a course; what is left out stays.
+    """Changes to a course. Omitted fields keep their values.
 
-    `modules` replaces the list, and with it the units, matched by `id`; so does `assessments`. What is not in them is retired.
+    `modules` and `assessments` replace the whole list, matched by `id`; what the new list omits is retired.
     """
 
     title: str | UnsetType = UNSET
@@ -95,7 +95,7 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
 
 
 class CourseQuery(PageQuery):
-    """Which courses are asked for: `tutor` is an id or part of a name, `q` part of a title or description."""
+    """Filters for a list of courses: `tutor` is an id or part of a name, `q` part of a title or description."""
 
     subject: str | None = None
     level: str | None = None
@@ -105,7 +105,7 @@ class CourseQuery(PageQuery):
 
 
 class Unit(msgspec.Struct):
-    """A unit as stored."""
+    """A unit."""
 
     id: str
     title: str
@@ -116,7 +116,7 @@ class Unit(msgspec.Struct):
 
 
 class Module(msgspec.Struct):
-    """A module as stored."""
+    """A module with its units in order."""
 
     id: str
     title: str
@@ -125,7 +125,7 @@ class Module(msgspec.Struct):
 
 
 class Assessment(msgspec.Struct, rename="camel"):
-    """An assessment as stored."""
+    """An assessment."""
 
     id: str
     title: str
@@ -142,7 +142,7 @@ class Tutor(msgspec.Struct):
 
 
 class CourseListing(msgspec.Struct, rename="camel"):
-    """A course as stored, without what is in it."""
+    """A course, without its modules and assessments."""
 
     id: str
     title: str
@@ -165,7 +165,7 @@ class CourseListing(msgspec.Struct, rename="camel"):
 
 
 class Course(CourseListing, rename="camel"):
-    """A course as stored, with everything in it."""
+    """A course with its modules, units and assessments."""
 
     modules: list[Module]
     assessments: list[Assessment]

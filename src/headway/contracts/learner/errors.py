@@ -8,7 +8,7 @@ from headway.instants import Clock, iso
 
 
 def error_renderer(clock: Clock) -> Callable[[Problem], wire.LearnerFailure]:
-    """Return the function that renders errors, with the time of each and the fields at fault."""
+    """Return the function that renders errors, with the time and the invalid fields."""
 
     def render(problem: Problem) -> wire.LearnerFailure:
         failure = wire.LearnerFailure(

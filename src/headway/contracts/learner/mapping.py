@@ -1,4 +1,4 @@
-"""Between wire structs and the model: pure functions."""
+"""Conversion between wire structs and models: pure functions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from headway.assessments.model import Submission
 from headway.assessments.service import OwnAssessment
 from headway.contracts.learner import course_wire, wire
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
-from headway.courses.model import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
+from headway.courses.model import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit, Unit
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
 from headway.errors import Invalid
@@ -35,56 +35,34 @@ STATUS_WORDS = {
 """The contract's words (section 2.2) for the statuses of enrollments."""
 
 
+_PLAIN_FIELDS = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
+_TIME_FIELDS = ("starts_at", "ends_at", "enroll_from", "enroll_until")
+
+
 def new_course(body: course_wire.CourseBody) -> NewCourse:
-    """Return the course to create. Raises Invalid for a prerequisite that is no id."""
-    return NewCourse(
-        title=body.title,
-        modules=tuple(_new_module(module) for module in body.modules),
-        assessments=tuple(_new_assessment(assessment) for assessment in body.assessments),
-        slug=body.slug,
-        description=body.description,
-        subject=body.subject,
-        level=body.level,
-        kind=body.kind,
-        capacity=body.capacity,
-        starts_at=_instant(body.starts_at),
-        ends_at=_instant(body.ends_at),
-        enroll_from=_instant(body.enroll_from),
-        enroll_until=_instant(body.enroll_until),
-        access_days=body.access_days,
-        is_sequential=body.sequential,
-        is_published=body.published,
-        prerequisites=tuple(_id("prerequisites", each) for each in body.prerequisites),
-    )
+    """Return the course to create. Raises Invalid for a prerequisite that is not an id."""
+    return NewCourse(**_course_fields(body), modules=_new_modules(body.modules), assessments=_new_assessments(body.assessments))
 
 
 def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
-    """Return a stored course with the changes applied. Raises Invalid for ids that are none."""
-    own = stored.course
-    plain = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
-    moments = ("starts_at", "ends_at", "enroll_from", "enroll_until")
-    changed = {name: value for name in plain if (value := getattr(body, name)) is not UNSET}
-    changed |= {name: _instant(value) for name in moments if (value := getattr(body, name)) is not UNSET}
-    if body.sequential is not UNSET:
-        changed["is_sequential"] = body.sequential
-    if body.published is not UNSET:
-        changed["is_published"] = body.published
-    if body.prerequisites is not UNSET:
-        changed["prerequisites"] = tuple(_id("prerequisites", each) for each in body.prerequisites)
-    parts = _kept_modules(stored) if body.modules is UNSET else _changed_modules(body.modules)
-    tasks = _kept_assessments(stored) if body.assessments is UNSET else _changed_assessments(body.assessments)
-    return msgspec.structs.replace(own, modules=parts, assessments=tasks, **changed)
+    """Return a stored course with the changes applied. Raises Invalid for ids that are not valid."""
+    changes = _course_fields(body)
+    modules = _stored_modules(stored) if body.modules is UNSET else _changed_modules(body.modules)
+    assessments = _stored_assessments(stored) if body.assessments is UNSET else _changed_assessments(body.assessments)
+    return msgspec.structs.replace(stored.course, **changes, modules=modules, assessments=assessments)
 
 
 def course(tree: CourseTree) -> course_wire.Course:
     """Render a course with its modules, units and assessments."""
     return course_wire.Course(
         **_listing_fields(tree),
-        modules=_modules(tree),
+        modules=[
+            course_wire.Module(str(module.id), module.title, module.slug, [_unit(unit) for unit in units])
+            for module, units in tree.active_modules
+        ],
         assessments=[
             course_wire.Assessment(str(each.id), each.title, each.description, _iso(each.due_at), each.max_grade)
-            for each in tree.assessments
-            if not each.is_retired
+            for each in tree.active_assessments
         ],
     )
 
@@ -95,19 +73,19 @@ def listing(tree: CourseTree) -> course_wire.CourseListing:
 
 
 def search(query: course_wire.CourseQuery) -> CourseSearch:
-    """Return which courses to search for."""
+    """Return the search for courses."""
     return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
 
 
-def account(found: Account) -> wire.Account:
+def account(account: Account) -> wire.Account:
     """Render an account for its owner."""
-    user = found.user
-    return wire.Account(str(user.id), user.name, user.email, user.role, found.interests, instants.iso(found.created_at))
+    user = account.user
+    return wire.Account(str(user.id), user.name, user.email, user.role, account.interests, instants.iso(account.created_at))
 
 
-def profile(found: Profile) -> wire.Profile:
+def profile(profile: Profile) -> wire.Profile:
     """Render a profile; study hours are cut to two decimals."""
-    account, user = found.account, found.account.user
+    account, user = profile.account, profile.account.user
     return wire.Profile(
         id=str(user.id),
         name=user.name,
@@ -115,122 +93,116 @@ def profile(found: Profile) -> wire.Profile:
         role=user.role,
         interests=account.interests,
         learning_goals=account.learning_goals,
-        enrolled_courses=[str(course_id) for course_id in found.course_ids],
-        total_study_hours=found.study_ms * 100 // HOUR / 100,
-        points=found.points,
+        enrolled_courses=[str(course_id) for course_id in profile.course_ids],
+        total_study_hours=profile.study_ms * 100 // HOUR / 100,
+        points=profile.points,
         created_at=instants.iso(account.created_at),
     )
 
 
-def enrollment(found: Enrollment) -> wire.Enrollment:
+def enrollment(enrollment: Enrollment) -> wire.Enrollment:
     """Render an enrollment for the learner."""
     return wire.Enrollment(
-        id=f"{found.course_id}-{found.user_id}",
-        learner_id=str(found.user_id),
-        course_id=str(found.course_id),
-        status=STATUS_WORDS[found.status],
-        enrolled_at=instants.iso(found.enrolled_at),
+        id=f"{enrollment.course_id}-{enrollment.user_id}",
+        learner_id=str(enrollment.user_id),
+        course_id=str(enrollment.course_id),
+        status=STATUS_WORDS[enrollment.status],
+        enrolled_at=instants.iso(enrollment.enrolled_at),
     )
 
 
-def waiting(found: Waiting) -> wire.Waiting:
-    """Render a place on the waiting list."""
-    return wire.Waiting(str(found.course_id), str(found.user_id), found.position)
+def waiting(entry: Waiting) -> wire.Waiting:
+    """Render an entry of a waiting list."""
+    return wire.Waiting(str(entry.course_id), str(entry.user_id), entry.position)
 
 
-def course_enrollment(found: Enrollment, name: str) -> wire.CourseEnrollment:
+def course_enrollment(stored: Enrollment, name: str) -> wire.CourseEnrollment:
     """Render an enrollment for the course's staff."""
-    own = enrollment(found)
     return wire.CourseEnrollment(
-        **msgspec.structs.asdict(own),
+        **msgspec.structs.asdict(enrollment(stored)),
         name=name,
-        standing=found.status,
-        completion_percentage=found.percent / 100,
-        study_seconds=found.study_ms // SECOND,
-        last_accessed=_iso(found.last_activity_at),
-        completed_at=_iso(found.completed_at),
-        certificate_url=found.certificate_url,
+        standing=stored.status,
+        completion_percentage=stored.percent / 100,
+        study_seconds=stored.study_ms // SECOND,
+        last_accessed=_iso(stored.last_activity_at),
+        completed_at=_iso(stored.completed_at),
+        certificate_url=stored.certificate_url,
     )
 
 
 def statuses(word: str | None) -> list[EnrollmentStatus]:
     """Return the statuses that a contract word stands for; none for None. Raises Invalid."""
-    found = [status for status, own in STATUS_WORDS.items() if own == word]
-    if word is not None and not found:
+    statuses = [status for status, own_word in STATUS_WORDS.items() if own_word == word]
+    if word is not None and not statuses:
         raise Invalid.field("status", "must be active, completed or dropped")
-    return found
+    return statuses
 
 
-def progress(found: CourseProgress) -> wire.Progress:
+def progress(progress: CourseProgress) -> wire.Progress:
     """Render a learner's progress in a course."""
     return wire.Progress(
-        course_id=str(found.course_id),
-        title=found.title,
-        status=STATUS_WORDS[found.status],
-        completed_modules=[str(module_id) for module_id in found.completed_modules],
-        completion_percentage=found.percent / 100,
-        last_accessed=_iso(found.last_activity_at),
-        study_seconds=found.study_ms // SECOND,
+        course_id=str(progress.course_id),
+        title=progress.title,
+        status=STATUS_WORDS[progress.status],
+        completed_modules=[str(module_id) for module_id in progress.completed_modules],
+        completion_percentage=progress.percent / 100,
+        last_accessed=_iso(progress.last_activity_at),
+        study_seconds=progress.study_ms // SECOND,
     )
 
 
-def submission(found: Submission, assessment: Assessment) -> wire.Submission:
+def submission(submission: Submission, assessment: Assessment) -> wire.Submission:
     """Render a submission for its learner."""
     return wire.Submission(
-        id=found.id,
-        assessment_id=str(found.assessment_id),
-        learner_id=str(found.user_id),
-        submission_url=found.submission_url,
-        grade=found.grade,
-        feedback=found.feedback,
-        submitted_at=instants.iso(found.submitted_at),
-        graded_at=_iso(found.graded_at),
-        is_late=found.is_late(assessment),
+        id=submission.id,
+        assessment_id=str(submission.assessment_id),
+        learner_id=str(submission.user_id),
+        submission_url=submission.submission_url,
+        grade=submission.grade,
+        feedback=submission.feedback,
+        submitted_at=instants.iso(submission.submitted_at),
+        graded_at=_iso(submission.graded_at),
+        is_late=submission.is_late(assessment),
     )
 
 
-def learners_submission(found: Submission, name: str, assessment: Assessment) -> wire.LearnersSubmission:
+def learners_submission(stored: Submission, name: str, assessment: Assessment) -> wire.LearnersSubmission:
     """Render a submission for the course's staff."""
-    own = submission(found, assessment)
-    return wire.LearnersSubmission(**msgspec.structs.asdict(own), learner_name=name)
+    return wire.LearnersSubmission(**msgspec.structs.asdict(submission(stored, assessment)), learner_name=name)
 
 
-def own_assessment(found: OwnAssessment) -> wire.OwnAssessment:
+def own_assessment(own: OwnAssessment) -> wire.OwnAssessment:
     """Render an assessment with the caller's newest submission."""
-    it = found.assessment
+    assessment = own.assessment
     return wire.OwnAssessment(
-        id=str(it.id),
-        course_id=str(it.course_id),
-        title=it.title,
-        description=it.description,
-        due_at=_iso(it.due_at),
-        max_grade=it.max_grade,
-        submission=None if found.submission is None else submission(found.submission, it),
-        versions=found.versions,
+        id=str(assessment.id),
+        course_id=str(assessment.course_id),
+        title=assessment.title,
+        description=assessment.description,
+        due_at=_iso(assessment.due_at),
+        max_grade=assessment.max_grade,
+        submission=None if own.submission is None else submission(own.submission, assessment),
+        versions=own.versions,
     )
 
 
-def peer(found: Peer) -> wire.Peer:
+def peer(peer: Peer) -> wire.Peer:
     """Render a peer with the shared courses."""
-    shared = [wire.SharedCourse(str(course_id), title) for course_id, title in found.shared_courses]
-    return wire.Peer(str(found.user_id), found.name, shared)
+    shared = [wire.SharedCourse(str(course_id), title) for course_id, title in peer.shared_courses]
+    return wire.Peer(str(peer.user_id), peer.name, shared)
 
 
-def message(found: Message) -> wire.Message:
+def message(message: Message) -> wire.Message:
     """Render a message."""
-    return wire.Message(
-        found.id,
-        str(found.sender_id),
-        str(found.receiver_id),
-        found.message,
-        found.is_read,
-        instants.iso(found.created_at),
-    )
+    sender_id, receiver_id = str(message.sender_id), str(message.receiver_id)
+    created_at = instants.iso(message.created_at)
+    return wire.Message(message.id, sender_id, receiver_id, message.message, message.is_read, created_at)
 
 
-def conversation(found: Conversation) -> wire.Conversation:
+def conversation(conversation: Conversation) -> wire.Conversation:
     """Render a conversation."""
-    return wire.Conversation(str(found.peer_id), found.peer_name, message(found.last_message), found.unread)
+    last_message = message(conversation.last_message)
+    return wire.Conversation(str(conversation.peer_id), conversation.peer_name, last_message, conversation.unread)
 
 
 def change(entry: FeedEntry) -> wire.Change:
@@ -239,36 +211,36 @@ def change(entry: FeedEntry) -> wire.Change:
 
 
 def many(rows: Sequence[Any], page: int, limit: int, total: int) -> wire.Many[Any]:
-    """Put a page of a list into its envelope."""
+    """Render a page of a list in its envelope."""
     return wire.Many(data=list(rows), metadata=wire.Paging(page=page, limit=limit, total=total))
 
 
 def _listing_fields(tree: CourseTree) -> dict[str, Any]:
-    own = tree.course
+    course = tree.course
     return {
+        **{name: getattr(course, name) for name in _PLAIN_FIELDS},
+        **{name: _iso(getattr(course, name)) for name in _TIME_FIELDS},
         "id": str(tree.id),
-        "title": own.title,
-        "slug": own.slug,
-        "description": own.description,
-        "subject": own.subject,
-        "level": own.level,
-        "kind": own.kind,
-        "capacity": own.capacity,
         "seats_taken": tree.seats_taken,
-        "starts_at": _iso(own.starts_at),
-        "ends_at": _iso(own.ends_at),
-        "enroll_from": _iso(own.enroll_from),
-        "enroll_until": _iso(own.enroll_until),
-        "access_days": own.access_days,
-        "sequential": own.is_sequential,
-        "prerequisites": [str(each) for each in own.prerequisites],
-        "published": own.is_published,
+        "sequential": course.is_sequential,
+        "prerequisites": [str(each) for each in course.prerequisites],
+        "published": course.is_published,
         "tutor": course_wire.Tutor(str(tree.owner_id), tree.owner_name),
     }
 
 
-def _new_module(module: course_wire.ModuleBody) -> NewModule:
-    return NewModule(module.title, module.slug, tuple(_new_unit(unit) for unit in module.units))
+def _course_fields(body: course_wire.CourseBody | course_wire.CourseChangeBody) -> dict[str, Any]:
+    """Return the course's own fields that a body sets."""
+    fields = {name: getattr(body, name) for name in _PLAIN_FIELDS}
+    fields |= {name: UNSET if (time := getattr(body, name)) is UNSET else _instant(time) for name in _TIME_FIELDS}
+    fields |= {"is_sequential": body.sequential, "is_published": body.published}
+    if body.prerequisites is not UNSET:
+        fields["prerequisites"] = tuple(_id("prerequisites", each) for each in body.prerequisites)
+    return {name: value for name, value in fields.items() if value is not UNSET}
+
+
+def _new_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
+    return tuple(NewModule(module.title, module.slug, tuple(map(_new_unit, module.units))) for module in modules)
 
 
 def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
@@ -277,54 +249,46 @@ def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
     return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion)
 
 
-def _new_assessment(assessment: course_wire.AssessmentBody) -> NewAssessment:
-    return NewAssessment(assessment.title, assessment.description, _instant(assessment.due_at), assessment.max_grade)
+def _new_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
+    return tuple(NewAssessment(each.title, each.description, _instant(each.due_at), each.max_grade) for each in assessments)
 
 
 def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
     return tuple(
         msgspec.structs.replace(
-            _new_module(module),
-            id=_part_id(f"modules[{m}]", module.id),
+            new,
+            id=_part_id(f"modules[{m}]", body.id),
             units=tuple(
-                msgspec.structs.replace(_new_unit(unit), id=_part_id(f"modules[{m}].units[{u}]", unit.id))
-                for u, unit in enumerate(module.units)
+                msgspec.structs.replace(new_unit, id=_part_id(f"modules[{m}].units[{u}]", unit.id))
+                for u, (new_unit, unit) in enumerate(zip(new.units, body.units, strict=True))
             ),
         )
-        for m, module in enumerate(modules)
+        for m, (new, body) in enumerate(zip(_new_modules(modules), modules, strict=True))
     )
 
 
 def _changed_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
     return tuple(
-        msgspec.structs.replace(_new_assessment(each), id=_part_id(f"assessments[{a}]", each.id))
-        for a, each in enumerate(assessments)
+        msgspec.structs.replace(new, id=_part_id(f"assessments[{a}]", body.id))
+        for a, (new, body) in enumerate(zip(_new_assessments(assessments), assessments, strict=True))
     )
 
 
-def _kept_modules(stored: CourseTree) -> tuple[NewModule, ...]:
-    units = [unit for unit in stored.units if not unit.is_retired]
+def _stored_modules(tree: CourseTree) -> tuple[NewModule, ...]:
     return tuple(
         NewModule(
             module.title,
             module.slug,
-            tuple(
-                NewUnit(unit.title, unit.slug, unit.kind, unit.is_required, unit.completion, unit.id)
-                for unit in units
-                if unit.module_id == module.id
-            ),
+            tuple(NewUnit(unit.title, unit.slug, unit.kind, unit.is_required, unit.completion, unit.id) for unit in units),
             module.id,
         )
-        for module in stored.modules
-        if not module.is_retired
+        for module, units in tree.active_modules
     )
 
 
-def _kept_assessments(stored: CourseTree) -> tuple[NewAssessment, ...]:
+def _stored_assessments(tree: CourseTree) -> tuple[NewAssessment, ...]:
     return tuple(
-        NewAssessment(each.title, each.description, each.due_at, each.max_grade, each.id)
-        for each in stored.assessments
-        if not each.is_retired
+        NewAssessment(each.title, each.description, each.due_at, each.max_grade, each.id) for each in tree.active_assessments
     )
 
 
@@ -332,28 +296,9 @@ def _part_id(path: str, text: str | None) -> int | None:
     return None if text is None else _id(f"{path}.id", text)
 
 
-def _modules(tree: CourseTree) -> list[course_wire.Module]:
-    return [
-        course_wire.Module(
-            str(module.id),
-            module.title,
-            module.slug,
-            [
-                course_wire.Unit(
-                    str(unit.id),
-                    unit.title,
-                    unit.slug,
-                    unit.kind,
-                    unit.is_required,
-                    course_wire.Completion(unit.completion.rule, unit.completion.threshold),
-                )
-                for unit in tree.units
-                if unit.module_id == module.id and not unit.is_retired
-            ],
-        )
-        for module in tree.modules
-        if not module.is_retired
-    ]
+def _unit(unit: Unit) -> course_wire.Unit:
+    completion = course_wire.Completion(unit.completion.rule, unit.completion.threshold)
+    return course_wire.Unit(str(unit.id), unit.title, unit.slug, unit.kind, unit.is_required, completion)
 
 
 def _id(field: str, text: str | int) -> int:

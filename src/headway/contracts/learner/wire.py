@@ -1,4 +1,4 @@
-"""Bodies and answers exactly as they are on the wire: camelCase, ids as strings."""
+"""Request and response bodies of the contract: camelCase, ids as strings."""
 
 from typing import Annotated, Generic, TypeVar
 
@@ -19,7 +19,7 @@ class One(msgspec.Struct, Generic[Data], kw_only=True):
 
 
 class Paging(msgspec.Struct, kw_only=True):
-    """Which part of a list this is: `page` counts from 1, `total` is the length of the whole."""
+    """The page of a list: `page` counts from 1, `total` is the number of items in the whole list."""
 
     page: int
     limit: int
@@ -35,7 +35,7 @@ class Many(msgspec.Struct, Generic[Data], kw_only=True):
 
 
 class LearnerFieldProblem(msgspec.Struct):
-    """What is wrong with one field."""
+    """An error of one field."""
 
     field: str
     message: str
@@ -53,14 +53,14 @@ class LearnerFailure(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class PageQuery(msgspec.Struct):
-    """Which part of a list is asked for."""
+    """The page of a list to return."""
 
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     limit: Annotated[int, Meta(ge=1)] | None = None
 
 
 class RegisterBody(msgspec.Struct):
-    """A new learner. Anything else, such as a role, is ignored."""
+    """A learner to register. Other fields, such as a role, are ignored."""
 
     name: str
     email: str
@@ -69,7 +69,7 @@ class RegisterBody(msgspec.Struct):
 
 
 class Account(msgspec.Struct, rename="camel"):
-    """An account as it is told to its owner."""
+    """An account, as its owner sees it."""
 
     id: str
     name: str
@@ -80,27 +80,27 @@ class Account(msgspec.Struct, rename="camel"):
 
 
 class LoginBody(msgspec.Struct):
-    """What one signs in with."""
+    """The credentials of a user."""
 
     email: str
     password: str
 
 
 class RefreshBody(msgspec.Struct, rename="camel"):
-    """The token with which a session goes on."""
+    """The refresh token of a session to continue."""
 
     refresh_token: str
 
 
 class PasswordBody(msgspec.Struct, rename="camel"):
-    """A password and the one that is to replace it."""
+    """The current password and its replacement."""
 
     current_password: str
     new_password: str
 
 
 class SignedIn(msgspec.Struct, kw_only=True, rename="camel"):
-    """A session: an access token with its lifetime in seconds, and a refresh token that is good for one use."""
+    """A session: an access token with its lifetime in seconds, and a refresh token that can be used once."""
 
     status: str = "success"
     token: str
@@ -110,7 +110,7 @@ class SignedIn(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Profile(msgspec.Struct, rename="camel"):
-    """An account with what follows from the learner's work."""
+    """An account with its courses, study time and points."""
 
     id: str
     name: str
@@ -125,7 +125,7 @@ class Profile(msgspec.Struct, rename="camel"):
 
 
 class ProfileBody(msgspec.Struct, rename="camel"):
-    """What users say about themselves; what is left out stays. Anything else is ignored."""
+    """Changes to a profile. Omitted fields keep their values; other fields are ignored."""
 
     name: str | UnsetType = UNSET
     interests: list[str] | UnsetType = UNSET
@@ -133,13 +133,13 @@ class ProfileBody(msgspec.Struct, rename="camel"):
 
 
 class EnrollQuery(msgspec.Struct):
-    """Whether to wait for a seat if none is free."""
+    """Options of an enrollment: `waitlist` joins the waiting list if no seat is free."""
 
     waitlist: bool = False
 
 
 class Enrollment(msgspec.Struct, rename="camel"):
-    """A learner's place in a course: `active`, `completed` or `dropped`."""
+    """An enrollment. Its `status` is `active`, `completed` or `dropped`."""
 
     id: str
     learner_id: str
@@ -149,7 +149,7 @@ class Enrollment(msgspec.Struct, rename="camel"):
 
 
 class Waiting(msgspec.Struct, rename="camel"):
-    """A place on a course's waiting list; the first is 1."""
+    """An entry of a course's waiting list; positions count from 1."""
 
     course_id: str
     learner_id: str
@@ -158,19 +158,14 @@ class Waiting(msgspec.Struct, rename="camel"):
 
 
 class EnrollmentsQuery(PageQuery):
-    """Which enrollments are asked for: `active`, `completed` or `dropped` ones, or all."""
+    """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`."""
 
     status: str | None = None
 
 
-class CourseEnrollment(msgspec.Struct, rename="camel"):
-    """A learner's place in a course as its staff sees it; `standing` is the word of the status machine."""
+class CourseEnrollment(Enrollment, rename="camel"):
+    """An enrollment, as the staff of the course sees it; `standing` is its exact status, such as `CERTIFIED`."""
 
-    id: str
-    learner_id: str
-    course_id: str
-    status: str
-    enrolled_at: str
     name: str
     standing: str
     completion_percentage: float
@@ -181,14 +176,14 @@ class CourseEnrollment(msgspec.Struct, rename="camel"):
 
 
 class StatusBody(msgspec.Struct, rename="camel"):
-    """What staff sets: `CERTIFIED`, `EXPIRED` or `DROPPED`, with where the certificate is."""
+    """The status to set, `CERTIFIED`, `EXPIRED` or `DROPPED`, and the URL of the certificate."""
 
     status: EnrollmentStatus
     certificate_url: str | None = None
 
 
 class Progress(msgspec.Struct, rename="camel"):
-    """How far a learner is in a course; the percentage is cut to two decimals."""
+    """A learner's progress in a course; the percentage is cut to two decimals."""
 
     course_id: str
     title: str
@@ -200,13 +195,13 @@ class Progress(msgspec.Struct, rename="camel"):
 
 
 class ProgressBody(msgspec.Struct, rename="camel"):
-    """The module whose units are all done."""
+    """The module to mark as complete, with all its units."""
 
     module_id: str
 
 
 class Submission(msgspec.Struct, rename="camel"):
-    """What a learner handed in; `isLate` where it came after the due date."""
+    """A submission; `isLate` is true if it was submitted after the due date."""
 
     id: str
     assessment_id: str
@@ -220,13 +215,13 @@ class Submission(msgspec.Struct, rename="camel"):
 
 
 class LearnersSubmission(Submission, rename="camel"):
-    """What a learner handed in, with the learner's name."""
+    """A submission with the learner's name."""
 
     learner_name: str
 
 
 class OwnAssessment(msgspec.Struct, rename="camel"):
-    """An assessment with the newest of what the caller handed in, and how many versions there are."""
+    """An assessment with the caller's newest submission; `versions` is the number of the caller's submissions."""
 
     id: str
     course_id: str
@@ -239,27 +234,27 @@ class OwnAssessment(msgspec.Struct, rename="camel"):
 
 
 class SubmitBody(msgspec.Struct, rename="camel"):
-    """Where the work is: on GitHub, Google Drive or S3."""
+    """A submission by URL, on GitHub, Google Drive or S3."""
 
     submission_url: str
 
 
 class GradeBody(msgspec.Struct):
-    """A grade from 0 to the assessment's largest."""
+    """A grade from 0 to the assessment's `maxGrade`, with optional feedback."""
 
     grade: float
     feedback: str | None = None
 
 
 class SharedCourse(msgspec.Struct):
-    """A course that two learners have in common."""
+    """A course in which both learners are enrolled."""
 
     id: str
     title: str
 
 
 class Peer(msgspec.Struct, rename="camel"):
-    """Somebody who learns in the same courses."""
+    """A learner who shares courses with the caller."""
 
     user_id: str
     name: str
@@ -267,20 +262,20 @@ class Peer(msgspec.Struct, rename="camel"):
 
 
 class MessageBody(msgspec.Struct, rename="camel"):
-    """What is written to whom."""
+    """A message to send."""
 
     receiver_id: str
     message: str
 
 
 class MessagesQuery(PageQuery):
-    """Which messages are asked for: those with one user, or all."""
+    """Filters for a list of messages: `with` is the id of the other user."""
 
     with_: str | None = msgspec.field(default=None, name="with")
 
 
 class Message(msgspec.Struct, rename="camel"):
-    """What one user wrote to another."""
+    """A message from one user to another."""
 
     id: str
     sender_id: str
@@ -291,13 +286,13 @@ class Message(msgspec.Struct, rename="camel"):
 
 
 class ReadBody(msgspec.Struct, rename="camel"):
-    """A reading mark; there is no way back."""
+    """Marks a message as read; it cannot be marked as unread."""
 
     is_read: bool
 
 
 class Conversation(msgspec.Struct, rename="camel"):
-    """What the caller and somebody else wrote to each other."""
+    """A conversation of the caller with another user."""
 
     user_id: str
     name: str
@@ -306,7 +301,7 @@ class Conversation(msgspec.Struct, rename="camel"):
 
 
 class UnreadPaging(Paging, kw_only=True):
-    """Which part of the list this is, and how many messages are unread in all conversations."""
+    """The page of a list of conversations, and the number of unread messages in all of them."""
 
     unread: int
 
@@ -320,14 +315,14 @@ class Conversations(msgspec.Struct, kw_only=True):
 
 
 class MarkedRead(msgspec.Struct, rename="camel"):
-    """How many messages were marked as read."""
+    """The number of messages that were marked as read."""
 
     user_id: str
     marked: int
 
 
 class FeedQuery(msgspec.Struct):
-    """What is asked of the feed: `topic` is `user:ID` (one's own, the default) or `course:ID` (its staff)."""
+    """Filters for the feed: `topic` is `user:ID` (the caller's own, the default) or `course:ID` (for its staff)."""
 
     topic: str | None = None
     after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] = 0
@@ -335,7 +330,7 @@ class FeedQuery(msgspec.Struct):
 
 
 class Change(msgspec.Struct):
-    """What happened, in its place in a topic."""
+    """A feed entry; `seq` is its number in the topic."""
 
     type: str
     topic: str
@@ -345,14 +340,14 @@ class Change(msgspec.Struct):
 
 
 class FeedPosition(msgspec.Struct):
-    """How far the topic goes; a change after `after` that is older than `oldest` is no longer kept."""
+    """The newest and the oldest number that is stored of the topic; older entries have been deleted."""
 
     newest: int
     oldest: int
 
 
 class Feed(msgspec.Struct, kw_only=True):
-    """The envelope of changes."""
+    """The envelope of feed entries."""
 
     status: str = "success"
     data: list[Change]

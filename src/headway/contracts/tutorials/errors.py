@@ -1,4 +1,4 @@
-"""Errors in the envelope of this contract: `{error}`; the message names the fields at fault."""
+"""Errors in the envelope of this contract: `{error}`; the message names the invalid fields."""
 
 from http import HTTPStatus
 
@@ -7,12 +7,12 @@ from headway.errors import HeadwayError
 from headway.http import problems
 from headway.http.contract import Problem, camel_case
 
-_WORDS_OF_REFERENCE = {"score must be between 0 and max_score": "Score must be between 0 and maxScore"}
-"""Messages that the contract's reference words differently."""
+_REFERENCE_MESSAGES = {"score must be between 0 and max_score": "Score must be between 0 and maxScore"}
+"""Messages that differ in the contract's reference."""
 
 
 def status_of(error: HeadwayError) -> int:
-    """Return the status of an error; a certificate for which a learner is not eligible is a bad request here."""
+    """Return the status of an error; a request for a certificate without eligibility is a 400 here."""
     return HTTPStatus.BAD_REQUEST if error.kind == "NOT_ELIGIBLE" else problems.status_of(error)
 
 
@@ -21,4 +21,4 @@ def render_error(problem: Problem) -> wire.TutorialFailure:
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return wire.TutorialFailure("Internal server error", problem.request_id)
     faults = [f"{camel_case(each.field)} {each.message}" for each in problem.fields]
-    return wire.TutorialFailure("; ".join(_WORDS_OF_REFERENCE.get(fault, fault) for fault in faults) or problem.message)
+    return wire.TutorialFailure("; ".join(_REFERENCE_MESSAGES.get(fault, fault) for fault in faults) or problem.message)

@@ -1,4 +1,4 @@
-"""Between wire structs and the model: pure functions."""
+"""Conversion between wire structs and models: pure functions."""
 
 from headway.contracts.tutorials import wire
 from headway.instants import iso
@@ -7,7 +7,7 @@ from headway.tutorials.service import LearnerTutorial
 
 
 def chapter_report(body: wire.ChapterBody) -> ChapterReport:
-    """Return the report of a chapter."""
+    """Return the report of progress in a chapter."""
     return ChapterReport(
         id=body.chapter_id,
         watch_time=body.watch_time,
@@ -22,12 +22,12 @@ def quiz_attempt(body: wire.QuizBody) -> QuizAttempt:
     return QuizAttempt(id=body.quiz_id, score=body.score, max_score=body.max_score, is_passed=body.passed)
 
 
-def tutorial_progress(found: LearnerTutorial) -> wire.TutorialProgress:
+def tutorial_progress(tutorial: LearnerTutorial) -> wire.TutorialProgress:
     """Render a learner's progress in a tutorial."""
-    progress = found.progress
+    progress = tutorial.progress
     return wire.TutorialProgress(
-        tutorial_id=found.tutorial_id,
-        user_id=found.learner.name,
+        tutorial_id=tutorial.tutorial_id,
+        user_id=tutorial.learner.name,
         completion_percentage=progress.percent,
         chapters_completed=progress.chapters_completed,
         total_chapters=_number(progress.total_chapters),

@@ -1,4 +1,4 @@
-"""Bodies and answers exactly as they are on the wire: bare objects in camelCase, ids as texts, times in seconds."""
+"""Request and response bodies of the contract: bare objects in camelCase, ids as strings, durations in seconds."""
 
 from typing import Annotated
 
@@ -12,19 +12,19 @@ Amount = Annotated[float, Meta(ge=0, le=LARGEST_NUMBER)]
 Size = Annotated[float, Meta(gt=0, le=LARGEST_NUMBER)]
 Score = Annotated[float, Meta(description="From 0 to `maxScore`.")]
 Number = int | float
-"""A whole number is answered as one."""
+"""Whole numbers are rendered without a fraction."""
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-UserId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, description="An external id, or an id as a text.")]
+UserId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, description="The id of a user, or the external id.")]
 
 
 class UserQuery(msgspec.Struct, rename="camel"):
-    """Whose progress is meant; the caller's own where nobody is named."""
+    """The learner; defaults to the caller."""
 
     user_id: UserId | None = None
 
 
 class ChapterBody(msgspec.Struct, rename="camel", kw_only=True):
-    """What a learner reached in a chapter. What is left out, or null, stays as it is."""
+    """A learner's progress in a chapter. Omitted fields and null keep the stored values."""
 
     user_id: UserId | None = None
     chapter_id: Id
@@ -45,13 +45,13 @@ class QuizBody(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class CompleteBody(msgspec.Struct, rename="camel"):
-    """Whose tutorial is complete."""
+    """The learner who completed the tutorial; defaults to the caller."""
 
     user_id: UserId | None = None
 
 
 class ChapterProgress(msgspec.Struct, rename="camel"):
-    """A chapter that was begun."""
+    """A learner's progress in a chapter."""
 
     chapter_id: str
     watch_time: Number
@@ -60,7 +60,7 @@ class ChapterProgress(msgspec.Struct, rename="camel"):
 
 
 class QuizScore(msgspec.Struct, rename="camel"):
-    """A quiz that was tried: the best attempt, and the time of the newest."""
+    """A learner's best score in a quiz; `completedAt` is the time of the newest attempt."""
 
     quiz_id: str
     score: Number
@@ -71,7 +71,7 @@ class QuizScore(msgspec.Struct, rename="camel"):
 
 
 class TutorialProgress(msgspec.Struct, rename="camel", kw_only=True):
-    """A learner in a tutorial; zeros, empty lists and null where it was never begun."""
+    """A learner's progress in a tutorial; before the first activity all values are zero, empty or null."""
 
     tutorial_id: str
     user_id: str
@@ -87,14 +87,14 @@ class TutorialProgress(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class TutorialReset(msgspec.Struct):
-    """That nothing is left of a learner's progress."""
+    """The confirmation that a learner's progress was deleted."""
 
     success: bool = True
     message: str = "Progress reset successfully"
 
 
 class TutorialFailure(msgspec.Struct, rename="camel"):
-    """The envelope of every error; a 500 tells the request's id too, and nothing else."""
+    """The envelope of every error; `requestId` is set for status 500 only."""
 
     error: str
     request_id: str | UnsetType = UNSET
