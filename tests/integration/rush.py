@@ -14,7 +14,7 @@ from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import SECRET_KEY
-from tests.servers import HeadwayProcess
+from tests.servers import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 AT_ONCE = 64
@@ -51,7 +51,7 @@ async def a_world(settings: Settings) -> AsyncIterator[World]:
 async def rush(urls: Sequence[str], requests: Sequence[Request]) -> list[httpx.Response]:
     """Send requests, spread over the servers, many at the same time."""
     limits = httpx.Limits(max_connections=AT_ONCE)
-    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+    async with open_client(limits=limits, timeout=60) as client:
 
         async def send(number: int, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
             return await client.request(method, urls[number % len(urls)] + path, headers=headers, json=body)

@@ -32,7 +32,7 @@ from headway.messaging.tables import messages
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess, run_headway
+from tests.servers import HeadwayProcess, open_client, run_headway
 from tests.serving import started
 from tests.world import FakeClock, World
 
@@ -178,7 +178,7 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
     both = f"{NEW_KEY},{SECRET_KEY}"
 
     with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, HEADWAY_ENCRYPTION_KEYS=both) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        async with open_client(server.url, timeout=30) as client:
 
             async def come(number: int) -> int:
                 account = {"name": "N", "email": f"late{number % 20}@example.org", "password": PASSWORD}

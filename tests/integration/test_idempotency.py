@@ -27,7 +27,7 @@ from headway.messaging.tables import messages
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world, differences, running, rush
-from tests.servers import HeadwayProcess
+from tests.servers import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 URL = "https://github.com/ada/homework"
@@ -239,7 +239,7 @@ class Writer:
         self.told[text] = answer.json()["data"]["id"]
 
     async def write_until_it_breaks(self, url: str) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with open_client(url, timeout=20) as client:
             for text in self._texts:
                 self.sent.append(text)
                 try:
@@ -252,7 +252,7 @@ class Writer:
         """Repeat what was not answered, and the last that was."""
         answered = [text for text in self.told if text not in self.unanswered][-1:]
         ids = {text: self.told[text] for text in answered}
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with open_client(url, timeout=20) as client:
             for text in [*self.unanswered, *answered]:
                 await self._send(client, text)
         assert ids.items() <= self.told.items()

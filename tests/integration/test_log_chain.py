@@ -22,7 +22,7 @@ from headway.tutorials.model import ChapterReport
 from tests.databases import SECRET_KEY
 from tests.integration.log import HERE, draft, faults, log_of
 from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess
+from tests.servers import HeadwayProcess, open_client
 from tests.world import World
 
 
@@ -172,7 +172,7 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
         acknowledged: list[str] = []
 
         async def post(url: str, number: int) -> None:
-            async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            async with open_client(url, timeout=20) as client:
                 for step in range(1_000):
                     body = {"action": f"STEP_{number}_{step}", "target": {"type": "SYSTEM"}}
                     try:

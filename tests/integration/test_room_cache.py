@@ -17,7 +17,7 @@ from headway.instants import DAY
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess
+from tests.servers import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 MANUAL = Completion(Rule.MANUAL)
@@ -178,7 +178,7 @@ async def test_two_processes_share_a_valkey_and_neither_answers_what_is_past(
             HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, "--valkey", url) as one,
             HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, HEADWAY_VALKEY_URL=url) as other,
         ):
-            async with httpx.AsyncClient(base_url=one.url) as first, httpx.AsyncClient(base_url=other.url) as second:
+            async with open_client(one.url) as first, open_client(other.url) as second:
                 room = Room(world, course, learner, [first, second])
                 assert await room.seen(0) == await room.seen(1) == {"status": "ENROLLED"}
                 assert await reads(first) == {"hit": 1, "miss": 1, "failure": 0}

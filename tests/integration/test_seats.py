@@ -23,6 +23,7 @@ from headway.learning.tables import learner_activity_logs, unit_progress
 from headway.settings import Settings
 from tests.integration.course_edits import as_it_is
 from tests.integration.rush import Request, a_world, differences, running, rush
+from tests.servers import open_client
 from tests.world import FakeClock, World
 
 OPEN = ("ENROLLED", "IN_PROGRESS", "COMPLETED", "CERTIFIED")
@@ -103,7 +104,7 @@ async def test_the_line_keeps_the_order_of_arrival_over_several_servers(settings
         waiters = [await world.user() for _ in range(12)]
         path = f"/api/v1/courses/{course.id}/enroll"
         with running(settings, tmp_path) as urls:
-            async with httpx.AsyncClient(timeout=30) as client:
+            async with open_client(timeout=30) as client:
                 for position, (url, waiter) in enumerate(zip(cycle(urls), waiters, strict=False), 1):
                     answer = await client.post(f"{url}{path}?waitlist=true", headers=world.bearer(waiter))
                     assert (answer.status_code, answer.json()["data"]["position"]) == (202, position)

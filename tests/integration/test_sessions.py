@@ -21,7 +21,7 @@ from headway.services import make_services
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
-from tests.servers import run_headway
+from tests.servers import open_client, run_headway
 from tests.world import FakeClock, World
 
 AUTH = "/api/v1/learner/auth"
@@ -135,7 +135,7 @@ async def test_no_refresh_outlives_a_sign_out_at_the_same_time(settings: Setting
         answers = await rush(urls, requests)
         won = [answer.json() for answer in answers if answer.status_code == 201]
         tokens = {each["token"] for each in [*won, *(login.json() for login in logins)]}
-        async with httpx.AsyncClient() as client:
+        async with open_client() as client:
             for url in urls:
                 client.base_url = httpx.URL(url)
                 assert await eventually(client, min(tokens), 401)
@@ -150,7 +150,7 @@ async def test_no_refresh_outlives_a_sign_out_at_the_same_time(settings: Setting
 
 async def test_a_new_password_on_one_server_ends_all_tokens_on_the_other(settings: Settings, tmp_path: Path) -> None:
     with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as here, httpx.AsyncClient(base_url=urls[-1]) as there:
+        async with open_client(urls[0]) as here, open_client(urls[-1]) as there:
             assert (await here.post(f"{AUTH}/register", json=ADA)).status_code == 201
             own, other = [(await here.post(f"{AUTH}/login", json=SIGN_IN)).json() for _ in range(2)]
             for each in (own, other):
@@ -182,7 +182,7 @@ async def test_a_server_that_was_idle_lets_no_ended_token_through(world: World, 
 
 async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(settings: Settings, tmp_path: Path) -> None:
     with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[-1]) as client:
+        async with open_client(urls[-1]) as client:
             account = (await client.post(f"{AUTH}/register", json=ADA)).json()["data"]["id"]
             session = (await client.post(f"{AUTH}/login", json=SIGN_IN)).json()
             assert await status_of(client, session["token"]) == 200

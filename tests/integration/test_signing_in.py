@@ -12,7 +12,7 @@ import pytest
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.rush import Request, a_world, running, rush
-from tests.servers import run_headway
+from tests.servers import open_client, run_headway
 from tests.world import FakeClock, World
 
 AUTH = "/api/v1/learner/auth"
@@ -45,7 +45,7 @@ async def status_of(client: httpx.AsyncClient, token: str) -> int:
 
 async def test_fifty_tabs_that_refresh_with_one_token_all_stay_signed_in(settings: Settings, tmp_path: Path) -> None:
     with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as client:
+        async with open_client(urls[0]) as client:
             assert (await client.post(f"{AUTH}/register", json=ADA)).status_code == 201
             first = (await client.post(f"{AUTH}/login", json=SIGN_IN)).json()["refreshToken"]
 
@@ -167,7 +167,7 @@ async def test_what_ends_tokens_on_one_server_ends_them_on_the_other_within_two_
     settings: Settings, tmp_path: Path
 ) -> None:
     with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as here, httpx.AsyncClient(base_url=urls[-1]) as there:
+        async with open_client(urls[0]) as here, open_client(urls[-1]) as there:
             account = (await here.post(f"{AUTH}/register", json=ADA)).json()["data"]
             tokens = [(await here.post(f"{AUTH}/login", json=SIGN_IN)).json()["token"] for _ in range(2)]
             for token in tokens:
@@ -189,7 +189,7 @@ async def test_what_ends_tokens_on_one_server_ends_them_on_the_other_within_two_
 
 async def test_of_fifty_wrong_guesses_at_once_ten_are_looked_at(settings: Settings, tmp_path: Path) -> None:
     with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as client:
+        async with open_client(urls[0]) as client:
             assert (await client.post(f"{AUTH}/register", json=ADA)).status_code == 201
         guesses: list[Request] = [("POST", f"{AUTH}/login", {}, {**SIGN_IN, "password": f"Guess-{n}"}) for n in range(50)]
 
