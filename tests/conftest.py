@@ -12,6 +12,7 @@ from headway import schema
 from headway.db.database import Database
 from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
+from tests.app_server import start_app
 from tests.databases import (
     KINDS,
     RUN_FOLDER,
@@ -24,7 +25,6 @@ from tests.databases import (
     remove_run_folder,
 )
 from tests.distribution import PartScheduling
-from tests.serving import started
 from tests.world import FakeClock, World
 
 RUN_FOLDER_KEY = pytest.StashKey[Path]()
@@ -101,7 +101,7 @@ async def world(database: Database, settings: Settings, clock: FakeClock) -> Wor
 @pytest.fixture
 async def app(settings: Settings, clock: FakeClock) -> AsyncIterator[RequestMiddleware]:
     """A server that has started."""
-    async with started(settings, clock) as made:
+    async with start_app(settings, clock) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from headway.learning.tables import learner_activity_logs
 from headway.services import make_checks
 from headway.verify import Verify
 from tests.databases import SECRET_KEY
-from tests.servers import HeadwayProcess, open_client
+from tests.processes import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "20"))

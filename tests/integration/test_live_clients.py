@@ -18,8 +18,8 @@ from headway.accounts.model import User
 from headway.feed.store import KEPT
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.rush import a_world, running
-from tests.servers import HeadwayProcess, open_client
+from tests.integration.concurrency import open_world, run_servers
+from tests.processes import HeadwayProcess, open_client
 from tests.world import World
 
 MESSAGES = "/api/v1/learner/messages"
@@ -27,14 +27,14 @@ MESSAGES = "/api/v1/learner/messages"
 
 @pytest.fixture
 def urls(settings: Settings, tmp_path: Path) -> Iterator[list[str]]:
-    with running(settings, tmp_path) as started:
+    with run_servers(settings, tmp_path) as started:
         yield started
 
 
 @pytest.fixture
 async def people(settings: Settings) -> AsyncIterator[tuple[World, User, User]]:
     """A world beside the servers, and two learners of one course."""
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course()
         yield world, await world.learner(course), await world.learner(course)
 

@@ -19,7 +19,7 @@ from headway.db import postgres
 from headway.db.types import metadata
 from headway.settings import Settings
 from tests.databases import SECRET_KEY, PostgresServer
-from tests.servers import HEADWAY, run_headway
+from tests.processes import HEADWAY, run_headway
 
 _SQLITE_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
 _POSTGRESQL_SCHEMA = (

@@ -20,7 +20,7 @@ from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
-from tests.servers import HeadwayProcess, open_client, run_headway
+from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.databases import SECRET_KEY, Templates
-from tests.servers import HeadwayProcess, open_client
+from tests.processes import HeadwayProcess, open_client
 
 WORKERS = 3
 

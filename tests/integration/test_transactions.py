@@ -13,7 +13,7 @@ from headway.identity import Caller
 from headway.learning.ingest import Ingest
 from headway.learning.model import ActivityType, Event, Report
 from headway.telemetry import Metrics
-from tests.integration.log import HERE, draft, log_of
+from tests.integration.audit_log import HERE, draft, log_of
 from tests.world import World
 
 

@@ -19,9 +19,9 @@ from headway.learning.verify import ProgressCheck
 from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
-from tests.counted import CountedDatabase
+from tests.counting_database import CountingDatabase
 from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
-from tests.servers import run_headway
+from tests.processes import run_headway
 from tests.world import NOON, FakeClock, World
 
 
@@ -115,7 +115,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World
             user_id = (await world.learner(course)).id
             events = tuple(Event(f"e{n}", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[n % 5].id) for n in range(30))
             await world.services.tracking.record([Report(user_id, NOON, events)], NOON)
-        counted = CountedDatabase(world.database)
+        counted = CountingDatabase(world.database)
         assert (await Verify(cast("Database", counted), make_checks()).run()).differences == []
         counts.append(counted.statements)
 

@@ -17,7 +17,7 @@ from headway.learning.tables import learner_activity_logs, study_days, unit_prog
 from headway.services import make_checks
 from headway.verify import Verify
 from tests.databases import SECRET_KEY
-from tests.servers import HeadwayProcess, open_client, run_headway
+from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import World
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -25,7 +25,7 @@ from headway.cli import main
 HEADWAY = Path(sys.executable).parent / "headway"
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.servers", "headway.app", "headway.schema", "pytest"])
+_forks.set_forkserver_preload(["tests.processes", "headway.app", "headway.schema", "pytest"])
 
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
