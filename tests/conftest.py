@@ -1,6 +1,7 @@
 """What all tests share: the two databases, a clock to set, and a server within the test's process."""
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all workers of a run share; workers inherit the environment."""
     if RUN_FOLDER not in os.environ:
         config.stash[RUN_FOLDER_KEY] = make_run_folder()
+        # A run that is terminated stops its PostgreSQL server too.
+        signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
