@@ -1,6 +1,7 @@
 """What all tests share: the two databases, a clock to set, and a server within the test's process."""
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from headway import schema
 from headway.db.database import Database
 from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
+from tests.app_server import start_app
 from tests.databases import (
     KINDS,
     RUN_FOLDER,
@@ -24,7 +26,6 @@ from tests.databases import (
     remove_run_folder,
 )
 from tests.distribution import PartScheduling
-from tests.serving import started
 from tests.world import FakeClock, World
 
 RUN_FOLDER_KEY = pytest.StashKey[Path]()
@@ -34,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all workers of a run share; workers inherit the environment."""
     if RUN_FOLDER not in os.environ:
         config.stash[RUN_FOLDER_KEY] = make_run_folder()
+        # A run that is terminated stops its PostgreSQL server too.
+        signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -101,7 +104,7 @@ async def world(database: Database, settings: Settings, clock: FakeClock) -> Wor
 @pytest.fixture
 async def app(settings: Settings, clock: FakeClock) -> AsyncIterator[RequestMiddleware]:
     """A server that has started."""
-    async with started(settings, clock) as made:
+    async with start_app(settings, clock) as made:
         yield made
 
 

@@ -11,10 +11,10 @@ import httpx
 from headway.http.authentication import Tokens
 from headway.instants import DAY, SECOND, from_datetime
 from headway.settings import Settings
+from tests.app_server import open_server
 from tests.contract.case_files import PLACEHOLDERS, Case, Step, encode, fill
 from tests.contract.scene import Names, Scene
 from tests.databases import SECRET_KEY
-from tests.serving import serving
 from tests.world import NOON, FakeClock, World
 
 ROOTS = ("/api/", "/v1/")
@@ -131,7 +131,7 @@ async def open_case_server(scene: Scene, database_url: str) -> AsyncIterator[Cas
     """Start a server for the cases of a contract."""
     settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **scene.settings)
     clock = FakeClock()
-    async with serving(settings, clock) as (client, world):
+    async with open_server(settings, clock) as (client, world):
         # Cases let weeks pass, and are not about signing in again.
         world.tokens = Tokens(SECRET_KEY, clock, lifetime_seconds=366 * DAY // SECOND)
         server = CaseServer(scene, client, world)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from headway.settings import Settings
-from tests.serving import serving
+from tests.app_server import open_server
 from tests.world import FakeClock, World
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -22,23 +22,23 @@ CONTRACTS = [
     ("PATCH", "/api/v1/learner/me"),
     ("DELETE", "/api/v1/courses/1/enroll"),
 ]
-Served = tuple[httpx.AsyncClient, World]
+Server = tuple[httpx.AsyncClient, World]
 
 
 @pytest.fixture
-async def served(settings: Settings, clock: FakeClock) -> AsyncIterator[Served]:
+async def server(settings: Settings, clock: FakeClock) -> AsyncIterator[Server]:
     settings = msgspec.structs.replace(
         settings, allowed_origins=f"{OURS}, https://other.example/", failed_sign_ins_per_client=1
     )
-    async with serving(settings, clock) as both:
+    async with open_server(settings, clock) as both:
         yield both
 
 
 class TestOrigins:
     @pytest.mark.parametrize(("method", "path"), CONTRACTS)
-    async def test_a_page_of_an_allowed_origin_may_ask(self, served: Served, method: str, path: str) -> None:
+    async def test_a_page_of_an_allowed_origin_may_ask(self, server: Server, method: str, path: str) -> None:
         wanted = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "authorization,content-type"}
-        answer = await served[0].options(path, headers={"Origin": OURS, **wanted})
+        answer = await server[0].options(path, headers={"Origin": OURS, **wanted})
 
         assert answer.status_code == 204
         assert answer.headers["Access-Control-Allow-Origin"] == OURS
@@ -48,22 +48,22 @@ class TestOrigins:
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
     @pytest.mark.parametrize(("method", "path"), CONTRACTS)
-    async def test_a_page_of_another_origin_may_not(self, served: Served, method: str, path: str) -> None:
-        answer = await served[0].options(path, headers={"Origin": ELSEWHERE, "Access-Control-Request-Method": method})
+    async def test_a_page_of_another_origin_may_not(self, server: Server, method: str, path: str) -> None:
+        answer = await server[0].options(path, headers={"Origin": ELSEWHERE, "Access-Control-Request-Method": method})
 
         assert answer.status_code == 400
         assert "Access-Control-Allow-Origin" not in answer.headers
 
-    async def test_a_header_that_is_not_wanted_is_refused(self, served: Served) -> None:
+    async def test_a_header_that_is_not_wanted_is_refused(self, server: Server) -> None:
         wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-anything"}
 
-        assert (await served[0].options(CONTRACTS[0][1], headers={"Origin": OURS, **wanted})).status_code == 400
+        assert (await server[0].options(CONTRACTS[0][1], headers={"Origin": OURS, **wanted})).status_code == 400
 
     @pytest.mark.parametrize(
         ("method", "path"), [*CONTRACTS, ("GET", "/api/v1/courses"), ("GET", "/nothing"), ("PUT", "/livez")]
     )
-    async def test_answers_and_errors_may_be_read_by_allowed_pages_only(self, served: Served, method: str, path: str) -> None:
-        answers = [await served[0].request(method, path, headers={"Origin": origin}) for origin in (OURS, ELSEWHERE)]
+    async def test_answers_and_errors_may_be_read_by_allowed_pages_only(self, server: Server, method: str, path: str) -> None:
+        answers = [await server[0].request(method, path, headers={"Origin": origin}) for origin in (OURS, ELSEWHERE)]
 
         assert answers[0].headers["Access-Control-Allow-Origin"] == OURS
         assert "Origin" in answers[0].headers["Vary"]
@@ -71,16 +71,16 @@ class TestOrigins:
         assert exposed >= {"ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"}
         assert "Access-Control-Allow-Origin" not in answers[1].headers
 
-    async def test_so_may_be_one_that_has_to_wait(self, served: Served) -> None:
+    async def test_so_may_be_one_that_has_to_wait(self, server: Server) -> None:
         wrong = {"email": "nobody@example.org", "password": "Nobody-Knows-1"}
         for _ in range(2):
-            answer = await served[0].post("/api/v1/learner/auth/login", json=wrong, headers={"Origin": OURS})
+            answer = await server[0].post("/api/v1/learner/auth/login", json=wrong, headers={"Origin": OURS})
 
         assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (429, OURS)
         assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
 
-    async def test_so_may_a_failure_of_the_server(self, served: Served) -> None:
-        client, world = served
+    async def test_so_may_a_failure_of_the_server(self, server: Server) -> None:
+        client, world = server
         course = await world.course()
         headers = {"Origin": OURS, **world.bearer(await world.learner(course))}
         async with world.database.write() as tx:
@@ -116,8 +116,8 @@ class TestSafeHeaders:
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Strict-Transport-Security" not in answer.headers
 
-    async def test_an_answer_that_may_be_kept_says_so_itself(self, served: Served) -> None:
-        client, world = served
+    async def test_an_answer_that_may_be_kept_says_so_itself(self, server: Server) -> None:
+        client, world = server
         course = await world.course()
         learner = await world.learner(course)
         answer = await client.get(f"/user-progress/{course.id}/{learner.id}", headers=world.bearer(learner))

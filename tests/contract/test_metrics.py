@@ -12,7 +12,7 @@ from headway import schema
 from headway.errors import FieldError, Unavailable
 from headway.settings import Settings
 from headway.telemetry import Metrics
-from tests.serving import serving
+from tests.app_server import open_server
 from tests.world import FakeClock, World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -21,7 +21,7 @@ ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 
-async def counted(client: httpx.AsyncClient) -> dict[Sample, float]:
+async def read_samples(client: httpx.AsyncClient) -> dict[Sample, float]:
     """Give every sample of the page by its name and labels."""
     page = (await client.get("/metrics")).text
     lines = re.findall(r"^(\w+)(?:{(.*)})? (\S+)$", page, re.MULTILINE)
@@ -37,8 +37,8 @@ def requests(endpoint: str, status: int) -> Sample:
 
 
 @pytest.fixture
-async def served(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
-    async with serving(msgspec.structs.replace(settings, failed_sign_ins_per_client=1), clock) as both:
+async def server(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
+    async with open_server(msgspec.structs.replace(settings, failed_sign_ins_per_client=1), clock) as both:
         yield both
 
 
@@ -61,12 +61,12 @@ ASKED: list[tuple[str, str, dict[str, Any], int, str]] = [
 
 
 @ON_SQLITE
-async def test_every_answer_is_counted_by_its_route(served: tuple[httpx.AsyncClient, World]) -> None:
-    client, _world = served
+async def test_every_answer_is_counted_by_its_route(server: tuple[httpx.AsyncClient, World]) -> None:
+    client, _world = server
     for method, path, more, status, endpoint in ASKED:
-        before = await counted(client)
+        before = await read_samples(client)
         assert (await client.request(method, path, **more)).status_code == status, path
-        after = await counted(client)
+        after = await read_samples(client)
 
         key, timed = requests(endpoint, status), sample("api_request_duration_seconds_count", endpoint=endpoint)
         assert after.get(key, 0) - before.get(key, 0) == 1, (path, endpoint)
@@ -74,8 +74,8 @@ async def test_every_answer_is_counted_by_its_route(served: tuple[httpx.AsyncCli
 
 
 @ON_SQLITE
-async def test_refusals_are_counted_by_their_code_and_the_field_at_fault(served: tuple[httpx.AsyncClient, World]) -> None:
-    client, world = served
+async def test_refusals_are_counted_by_their_code_and_the_field_at_fault(server: tuple[httpx.AsyncClient, World]) -> None:
+    client, world = server
     headers = world.bearer(await world.user())
     wrong = {"email": "nobody@example.org", "password": "Nobody-Knows-1"}
     await client.post("/api/v1/learner/auth/register", json={"name": "A", "email": "no address", "password": "Ada-1815!"})
@@ -85,7 +85,7 @@ async def test_refusals_are_counted_by_their_code_and_the_field_at_fault(served:
     await client.post("/user-progress/update", headers=headers, content=b"x" * 1_000_001)
     await client.get("/api/v1/learner/me")
 
-    refused = {key[1]: value for key, value in (await counted(client)).items() if key[0] == "headway_rejections_total"}
+    refused = {key[1]: value for key, value in (await read_samples(client)).items() if key[0] == "headway_rejections_total"}
 
     assert {(dict(labels)["reason"], dict(labels)["field"]) for labels in refused} >= {
         ("VALIDATION_ERROR", "email"),
@@ -104,13 +104,13 @@ def test_places_in_lists_do_not_become_labels() -> None:
     assert b'field="modules[].units[].title",reason="VALIDATION_ERROR"} 50.0' in metrics.page()
 
 
-async def test_transactions_are_timed_by_kind(served: tuple[httpx.AsyncClient, World]) -> None:
-    client, _world = served
-    before = await counted(client)
+async def test_transactions_are_timed_by_kind(server: tuple[httpx.AsyncClient, World]) -> None:
+    client, _world = server
+    before = await read_samples(client)
     account = {"name": "Ada", "email": "ada@example.org", "password": "Difference-Engine-1"}
     assert (await client.post("/api/v1/learner/auth/register", json=account)).status_code == 201
     await client.get("/api/v1/courses")
-    after = await counted(client)
+    after = await read_samples(client)
 
     for kind in ("read", "write"):
         key = sample("headway_transaction_seconds_count", kind=kind)
@@ -120,9 +120,9 @@ async def test_transactions_are_timed_by_kind(served: tuple[httpx.AsyncClient, W
 
 @ON_POSTGRESQL
 async def test_the_connections_of_the_pool_are_told(settings: Settings, clock: FakeClock) -> None:
-    async with serving(settings, clock) as (client, _world):
+    async with open_server(settings, clock) as (client, _world):
         await client.get("/api/v1/courses")
-        told = await counted(client)
+        told = await read_samples(client)
 
     assert told[sample("headway_pool_connections", state="idle")] >= 1
     assert told[sample("headway_pool_connections", state="in_use")] >= 0
@@ -157,7 +157,7 @@ def test_the_duration_has_buckets_at_the_targets() -> None:
 
 @ON_SQLITE
 async def test_what_waits_to_be_written_and_the_process_itself_are_told(client: httpx.AsyncClient) -> None:
-    told: dict[Any, float] = await counted(client)
+    told: dict[Any, float] = await read_samples(client)
 
     assert (told[sample("headway_ingest_waiting")], told[sample("headway_ingest_capacity")]) == (0, 10_000)
     for name in ("cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time_seconds"):

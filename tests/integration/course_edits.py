@@ -7,19 +7,19 @@ import msgspec
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit, Unit
 
 
-def kept(unit: Unit, **changed: Any) -> NewUnit:
+def unchanged_unit(unit: Unit, **changed: Any) -> NewUnit:
     """Give a unit as it is, but for what is changed."""
     given = {"slug": unit.slug, "kind": unit.kind, "is_required": unit.is_required, "completion": unit.completion}
     return NewUnit(unit.title, id=unit.id, **(given | changed))
 
 
-def as_it_is(tree: CourseTree, **changed: Any) -> NewCourse:
+def unchanged_course(tree: CourseTree, **changed: Any) -> NewCourse:
     """Give a course as it is, without what is retired, but for the fields that are changed."""
     modules = tuple(
         NewModule(
             module.title,
             slug=module.slug,
-            units=tuple(kept(unit) for unit in tree.units if unit.module_id == module.id and not unit.is_retired),
+            units=tuple(unchanged_unit(unit) for unit in tree.units if unit.module_id == module.id and not unit.is_retired),
             id=module.id,
         )
         for module in tree.modules

@@ -17,8 +17,8 @@ from headway.identity import Caller, Role
 from headway.instants import SECOND
 from headway.learning.model import ActivityType, Event, Outcome, Report
 from headway.learning.tables import learner_activity_logs, unit_progress
-from tests.integration.course_edits import as_it_is, kept
-from tests.integration.rush import differences
+from tests.integration.concurrency import differences
+from tests.integration.course_edits import unchanged_course, unchanged_unit
 from tests.world import NOON, World
 
 VIEWED, MANUAL = Completion(Rule.VIEWED), Completion(Rule.MANUAL)
@@ -39,7 +39,9 @@ class Classroom:
     async def change_units(self, units: Sequence[NewUnit]) -> None:
         """Leave these units in the first module, and nothing else in the course."""
         first = self.course.modules[0]
-        await self.change(lambda tree: as_it_is(tree, modules=(NewModule(first.title, units=tuple(units), id=first.id),)))
+        await self.change(
+            lambda tree: unchanged_course(tree, modules=(NewModule(first.title, units=tuple(units), id=first.id),))
+        )
 
     async def record(self, *events: Event, learner: User | None = None) -> list[Outcome]:
         report = Report((learner or self.learner).id, self.world.clock(), events)
@@ -79,7 +81,7 @@ async def test_a_retired_unit_keeps_its_history_and_no_longer_counts(world: Worl
     assert await room.standing() == (6666, "IN_PROGRESS")
     history = await world.rows(_events), await world.rows(_units)
 
-    await room.change_units([kept(unit) for unit in room.course.units[1:]])
+    await room.change_units([unchanged_unit(unit) for unit in room.course.units[1:]])
 
     assert await room.standing() == (5000, "IN_PROGRESS")
     assert (await world.rows(_events), await world.rows(_units)) == history
@@ -100,7 +102,7 @@ async def test_a_retired_module_keeps_its_history_and_no_longer_counts(world: Wo
     await room.record(room.view(0))
     history = await world.rows(_events), await world.rows(_units)
 
-    await room.change(lambda tree: as_it_is(tree, modules=as_it_is(tree).modules[1:]))
+    await room.change(lambda tree: unchanged_course(tree, modules=unchanged_course(tree).modules[1:]))
 
     assert await room.standing() == (0, "IN_PROGRESS")
     assert (await world.rows(_events), await world.rows(_units)) == history
@@ -113,10 +115,10 @@ async def test_a_unit_that_comes_back_counts_with_what_was_reached_in_it(world: 
     room = await classroom(world, VIEWED, VIEWED)
     await room.record(room.view(0))
     first, second = room.course.units
-    await room.change_units([kept(second)])
+    await room.change_units([unchanged_unit(second)])
     assert await room.standing() == (0, "IN_PROGRESS")
 
-    await room.change_units([kept(second), kept(first)])
+    await room.change_units([unchanged_unit(second), unchanged_unit(first)])
 
     assert await room.standing() == (5000, "IN_PROGRESS")
     assert [unit.is_retired for unit in room.course.units] == [False, False]
@@ -127,7 +129,7 @@ async def test_an_added_unit_lowers_the_percent(world: World) -> None:
     room = await classroom(world, VIEWED, VIEWED)
     await room.record(room.view(0))
 
-    await room.change_units([*map(kept, room.course.units), NewUnit("New"), NewUnit("Extra", is_required=False)])
+    await room.change_units([*map(unchanged_unit, room.course.units), NewUnit("New"), NewUnit("Extra", is_required=False)])
 
     assert await room.standing() == (3333, "IN_PROGRESS")
     assert await differences(world) == []
@@ -139,7 +141,7 @@ async def test_a_completed_enrollment_stays_completed_though_its_percent_falls(w
     (completed_at,) = await world.rows(select(enrollments.c.completed_at))
     world.clock.advance(seconds=3600)
 
-    await room.change_units([*map(kept, room.course.units), NewUnit("New", completion=VIEWED)])
+    await room.change_units([*map(unchanged_unit, room.course.units), NewUnit("New", completion=VIEWED)])
     assert await room.standing() == (5000, "COMPLETED")
     assert await differences(world) == []
     await room.record(room.view(1))
@@ -154,7 +156,7 @@ async def test_retiring_what_was_missing_completes_the_course(world: World) -> N
     await room.record(room.view(0))
     world.clock.advance(seconds=60)
 
-    await room.change_units([kept(room.course.units[0])])
+    await room.change_units([unchanged_unit(room.course.units[0])])
 
     assert await room.standing() == (10_000, "COMPLETED")
     assert await world.rows(select(enrollments.c.completed_at)) == [(world.clock.now,)]
@@ -168,7 +170,7 @@ async def test_a_course_without_required_units_is_at_zero_and_completes_nobody(w
     await room.change_units([])
     assert await room.standing() == (0, "IN_PROGRESS")
     assert await differences(world) == []
-    await room.change_units([kept(unit, is_required=False) for unit in room.course.units])
+    await room.change_units([unchanged_unit(unit, is_required=False) for unit in room.course.units])
 
     assert await room.standing() == (0, "IN_PROGRESS")
     assert await differences(world) == []
@@ -180,17 +182,17 @@ async def test_a_changed_rule_is_applied_to_what_was_recorded(world: World) -> N
     scrolled, viewed = room.course.units
     assert await room.unit_percent(0) == (5000, "IN_PROGRESS")
 
-    await room.change_units([kept(scrolled, completion=Completion(Rule.SCROLL, 100)), kept(viewed)])
+    await room.change_units([unchanged_unit(scrolled, completion=Completion(Rule.SCROLL, 100)), unchanged_unit(viewed)])
     assert await room.unit_percent(0) == (4000, "IN_PROGRESS")
     assert await room.standing() == (2000, "IN_PROGRESS")
     assert await differences(world) == []
 
-    await room.change_units([kept(scrolled, completion=Completion(Rule.SCROLL, 40)), kept(viewed)])
+    await room.change_units([unchanged_unit(scrolled, completion=Completion(Rule.SCROLL, 40)), unchanged_unit(viewed)])
     assert await room.unit_percent(0) == (10_000, "COMPLETED")
     assert await room.standing() == (5000, "IN_PROGRESS")
     assert await differences(world) == []
 
-    await room.change_units([kept(scrolled, completion=MANUAL), kept(viewed)])
+    await room.change_units([unchanged_unit(scrolled, completion=MANUAL), unchanged_unit(viewed)])
     assert await room.unit_percent(0) == (10_000, "COMPLETED")
     assert await room.standing() == (5000, "IN_PROGRESS")
     assert await differences(world) == []
@@ -201,7 +203,7 @@ async def test_someone_who_left_is_counted_anew_too_and_comes_back_to_it(world: 
     await room.record(room.view(0))
     await world.write(world.services.enrollments.leave, room.learner.id, room.course.id)
 
-    await room.change_units([kept(room.course.units[0])])
+    await room.change_units([unchanged_unit(room.course.units[0])])
     assert await room.standing() == (10_000, "DROPPED")
     assert await differences(world) == []
     await world.write(world.services.enrollments.enroll, room.learner.id, room.course.id)
@@ -214,7 +216,7 @@ async def test_a_repeated_event_on_a_retired_unit_is_a_duplicate(world: World) -
     room = await classroom(world, VIEWED, VIEWED)
     viewed = room.view(0)
     await room.record(viewed)
-    await room.change_units([kept(room.course.units[1])])
+    await room.change_units([unchanged_unit(room.course.units[1])])
 
     assert await room.record(viewed) == [Outcome.DUPLICATE]
     assert len(await world.rows(_events)) == 1
@@ -228,8 +230,11 @@ async def test_a_repeated_event_on_a_unit_that_moved_is_a_duplicate(world: World
     await room.record(viewed)
     first, second = room.course.units
     module = room.course.modules[0]
-    moved = (NewModule(module.title, units=(kept(second),), id=module.id), NewModule("Other", units=(kept(first),)))
-    await room.change(lambda tree: as_it_is(tree, modules=moved))
+    moved = (
+        NewModule(module.title, units=(unchanged_unit(second),), id=module.id),
+        NewModule("Other", units=(unchanged_unit(first),)),
+    )
+    await room.change(lambda tree: unchanged_course(tree, modules=moved))
 
     assert await differences(world) == []
     assert await room.record(viewed) == [Outcome.DUPLICATE]
@@ -380,7 +385,7 @@ class Played:
             )
             for number in range(2)
         )
-        await self.room.change(lambda tree: as_it_is(tree, modules=modules))
+        await self.room.change(lambda tree: unchanged_course(tree, modules=modules))
         tree = self.room.course
         self._module_ids = [module.id for module in tree.modules]
         self.unit_ids = [unit.id for unit in sorted(tree.units, key=lambda unit: int(unit.title.split()[1]))]

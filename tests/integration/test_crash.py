@@ -19,7 +19,7 @@ from headway.learning.tables import learner_activity_logs
 from headway.services import make_checks
 from headway.verify import Verify
 from tests.databases import SECRET_KEY
-from tests.servers import HeadwayProcess
+from tests.processes import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 CYCLES = int(os.environ.get("HEADWAY_CRASH_CYCLES", "20"))
@@ -75,7 +75,7 @@ class Writer:
             self.acknowledged[result["event_id"]] += result["status"] == "accepted"
 
     async def write_until_it_breaks(self, url: str) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with open_client(url, timeout=20) as client:
             while True:
                 try:
                     events = batch(self._course, random.randint(1, 20))
@@ -85,7 +85,7 @@ class Writer:
 
     async def repeat_unanswered(self, url: str) -> None:
         repeated, self.unanswered = self.unanswered, []
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with open_client(url, timeout=20) as client:
             for events in repeated:
                 await self.send(client, events)
 

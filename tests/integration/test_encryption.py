@@ -30,10 +30,10 @@ from headway.ids import uuid7
 from headway.key_rotation import rotate_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
+from tests.app_server import start_app
 from tests.databases import SECRET_KEY
-from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess, run_headway
-from tests.serving import started
+from tests.integration.concurrency import open_world
+from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import FakeClock, World
 
 NEW_KEY = "a-new-key-for-what-is-personal-0001"
@@ -54,7 +54,7 @@ PG_DUMP = Path(postgres_server.__file__).parent / "pginstall" / "bin" / "pg_dump
 @asynccontextmanager
 async def a_client(settings: Settings, clock: FakeClock) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client that comes from an address of its own."""
-    async with started(settings, clock) as made:
+    async with start_app(settings, clock) as made:
         asgi: Any = made
         transport = httpx.ASGITransport(asgi, client=(PERSONAL["client"], 4242))
         headers = {"User-Agent": PERSONAL["user agent"]}
@@ -125,7 +125,7 @@ async def read_back(client: httpx.AsyncClient, lived: dict[str, Any]) -> list[st
 
 
 async def test_nothing_personal_is_to_be_read_in_what_is_stored(settings: Settings, clock: FakeClock) -> None:
-    async with a_world(settings) as world, a_client(settings, clock) as client:
+    async with open_world(settings) as world, a_client(settings, clock) as client:
         world.clock.now = clock.now
         lived = await live_through(client, world)
 
@@ -135,7 +135,7 @@ async def test_nothing_personal_is_to_be_read_in_what_is_stored(settings: Settin
 
 
 async def test_kept_answers_are_given_again(settings: Settings, clock: FakeClock) -> None:
-    async with a_world(settings) as world, a_client(settings, clock) as client:
+    async with open_world(settings) as world, a_client(settings, clock) as client:
         world.clock.now = clock.now
         lived = await live_through(client, world)
         account = {"name": "Zaphod", "email": PERSONAL["address"], "password": PASSWORD}
@@ -175,14 +175,14 @@ def with_keys(settings: Settings, *keys: str) -> Settings:
 async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_longer(
     settings: Settings, clock: FakeClock, tmp_path: Path
 ) -> None:
-    async with a_world(settings) as world, a_client(settings, clock) as client:
+    async with open_world(settings) as world, a_client(settings, clock) as client:
         world.clock.now = clock.now
         lived = await live_through(client, world)
         hashes = await world.rows(select(users.c.email_hash).where(users.c.email.is_not(None)))
     both = f"{NEW_KEY},{SECRET_KEY}"
 
     with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, HEADWAY_ENCRYPTION_KEYS=both) as server:
-        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        async with open_client(server.url, timeout=30) as client:
 
             async def come(number: int) -> int:
                 account = {"name": "N", "email": f"late{number % 20}@example.org", "password": PASSWORD}
@@ -194,7 +194,7 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
             assert rotated.returncode == 0, rotated.stderr
             assert sorted(came) == [201] * 20 + [409] * 20
 
-    async with a_world(with_keys(settings, NEW_KEY)) as world, a_client(with_keys(settings, NEW_KEY), clock) as client:
+    async with open_world(with_keys(settings, NEW_KEY)) as world, a_client(with_keys(settings, NEW_KEY), clock) as client:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
         assert (await world.read(world.services.accounts.find_by_email, "late7@example.org")).name == "N"
         signing_in = {"email": PERSONAL["address"], "password": PASSWORD}
@@ -217,11 +217,11 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
 
 
 async def test_rotation_goes_on_where_it_was_cut_off(settings: Settings, clock: FakeClock) -> None:
-    async with a_world(settings) as world, a_client(settings, clock) as client:
+    async with open_world(settings) as world, a_client(settings, clock) as client:
         world.clock.now = clock.now
         await live_through(client, world)
     both = with_keys(settings, NEW_KEY, SECRET_KEY)
-    async with a_world(both) as world:
+    async with open_world(both) as world:
         # Some was encrypted with the new key before it was cut off.
         await world.user(email="between@example.org")
         assert len({world.database.keyring.is_newest(each) for each in await texts(world)}) == 2
@@ -232,16 +232,16 @@ async def test_rotation_goes_on_where_it_was_cut_off(settings: Settings, clock: 
         assert rotated.returncode == 0, rotated.stderr
         assert msgspec.json.decode(rotated.stdout)["texts"] > 0
 
-    async with a_world(with_keys(settings, NEW_KEY)) as world:
+    async with open_world(with_keys(settings, NEW_KEY)) as world:
         assert all(world.database.keyring.is_newest(each) for each in await texts(world))
         assert (await world.read(world.services.accounts.find_by_email, "between@example.org")).email == "between@example.org"
         assert (await world.read(verify_log, kept_head=None)).faults == []
 
 
 async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: Settings) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         made = await world.user(email="ada@example.org")
-    async with a_world(with_keys(settings, NEW_KEY)) as world:
+    async with open_world(with_keys(settings, NEW_KEY)) as world:
         with pytest.raises(WrongKeyError, match="HEADWAY_ENCRYPTION_KEYS"):
             await world.user(email="bob@example.org")
         with pytest.raises((WrongKeyError, HeadwayError)):
@@ -251,7 +251,7 @@ async def test_with_another_key_nothing_is_written_and_it_is_said_why(settings: 
 
 
 async def test_a_server_with_another_key_does_not_start(settings: Settings) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         await world.user(email="ada@example.org")
 
     for command in (("serve", "--port", "1"), ("keys", "rotate"), ("audit", "verify")):
@@ -265,7 +265,7 @@ async def test_a_server_with_another_key_does_not_start(settings: Settings) -> N
 async def test_rotating_waits_for_an_account_that_is_being_changed_and_does_not_keep_it_from_being_logged(
     settings: Settings,
 ) -> None:
-    async with a_world(settings) as one, a_world(settings) as other:
+    async with open_world(settings) as one, open_world(settings) as other:
         user = await one.user(email="ada@example.org")
 
         async def rotate() -> None:
@@ -315,7 +315,7 @@ def test_what_any_of_the_keys_signed_is_known_and_nothing_else() -> None:
 async def test_a_server_that_was_not_given_the_new_key_is_not_ready_and_writes_nothing_unreadable(
     settings: Settings, clock: FakeClock
 ) -> None:
-    async with a_world(settings) as world, a_client(settings, clock) as client:
+    async with open_world(settings) as world, a_client(settings, clock) as client:
         world.clock.now = clock.now
         lived = await live_through(client, world)
         rotated = run_headway(
@@ -329,5 +329,5 @@ async def test_a_server_that_was_not_given_the_new_key_is_not_ready_and_writes_n
         activity = {"action": "LATE", "target": {"type": "OTHER"}}
         assert (await client.post("/api/v1/activities", json=activity, headers=lived["bearer"])).status_code == 503
 
-    async with a_world(with_keys(settings, NEW_KEY)) as world:
+    async with open_world(with_keys(settings, NEW_KEY)) as world:
         assert (await world.read(verify_log, kept_head=None)).faults == []

@@ -20,7 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.databases import SECRET_KEY, Templates
-from tests.servers import HeadwayProcess, run_headway
+from tests.processes import HeadwayProcess, run_headway
 
 STRICT = "max-age=31536000"
 EVENT = {"activity_type": "search", "course_id": 1}

@@ -26,8 +26,8 @@ from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.rush import a_world, differences, running, rush
-from tests.servers import HeadwayProcess
+from tests.integration.concurrency import differences, open_world, run_servers, send_all
+from tests.processes import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 URL = "https://github.com/ada/homework"
@@ -69,16 +69,16 @@ def verbs(course: CourseTree, full: CourseTree, peer: User) -> dict[str, Verb]:
 async def test_twenty_requests_with_one_key_at_once_have_one_effect(
     settings: Settings, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course(assessments=(NewAssessment("Homework"),))
         learner, peer = await world.user(), await world.learner(course)
-        with running(settings, tmp_path) as urls:
+        with run_servers(settings, tmp_path) as urls:
             for name, verb in verbs(course, await world.course(capacity=0), peer).items():
                 stored, told = len(await world.rows(verb.stored)), len(await world.rows(_feed))
                 headers = keyed({} if name == "register" else world.bearer(learner), f"key to {name}")
                 request = ("POST", f"/api/v1/{verb.path}", headers, verb.body)
-                answers = await rush(urls, [request] * 20)
-                (last,) = await rush(urls, [request])
+                answers = await send_all(urls, [request] * 20)
+                (last,) = await send_all(urls, [request])
 
                 with subtests.test(name):
                     assert_answers_agree(answers, last)
@@ -239,7 +239,7 @@ class Writer:
         self.told[text] = answer.json()["data"]["id"]
 
     async def write_until_it_breaks(self, url: str) -> None:
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with open_client(url, timeout=20) as client:
             for text in self._texts:
                 self.sent.append(text)
                 try:
@@ -252,7 +252,7 @@ class Writer:
         """Repeat what was not answered, and the last that was."""
         answered = [text for text in self.told if text not in self.unanswered][-1:]
         ids = {text: self.told[text] for text in answered}
-        async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        async with open_client(url, timeout=20) as client:
             for text in [*self.unanswered, *answered]:
                 await self._send(client, text)
         assert ids.items() <= self.told.items()
@@ -260,7 +260,7 @@ class Writer:
 
 
 async def test_messages_under_keys_are_stored_once_though_the_server_is_killed(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course()
         receiver = await world.find_user(course.owner_id)
         learners = [await world.learner(course) for _ in range(WRITERS)]

@@ -10,10 +10,10 @@ from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.identity import Caller, Role
 from headway.learning.learner_courses import LearnerCourses
-from tests.counted import CountedDatabase
+from tests.counting_database import CountingDatabase
 from tests.world import World
 
-Reader = Callable[[CountedDatabase, int, int], Awaitable[tuple[Sequence[Any], int]]]
+Reader = Callable[[CountingDatabase, int, int], Awaitable[tuple[Sequence[Any], int]]]
 
 
 class School:
@@ -53,40 +53,40 @@ class School:
     def readers(self) -> dict[str, Reader]:
         world, services, first = self.world, self.world.services, self.learners[0]
 
-        def on(database: CountedDatabase) -> Database:
+        def on(database: CountingDatabase) -> Database:
             return cast("Database", database)
 
-        async def courses(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def courses(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             search = CourseSearch(q="course", tutor="instructor")
             async with database.read() as tx:
                 found = await services.courses.search(tx, first, search, page=page, limit=limit)
             return found.courses, found.total
 
-        async def progress(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def progress(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
                 learning = LearnerCourses(world.clock, CourseStructures())
                 return await learning.progress(tx, first.user_id, page=page, limit=limit)
 
-        async def learners(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def learners(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             learning = LearnerCourses(world.clock, CourseStructures())
             async with database.read() as tx:
                 return await learning.list_enrollments(tx, self.tutor, self.courses[0].id, page=page, limit=limit)
 
-        async def submissions(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def submissions(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             task = self.courses[0].assessments[0].id
             async with database.read() as tx:
                 found, _ = await services.assessments.list_submissions(tx, self.tutor, task, page=page, limit=limit)
             return found.submissions, found.total
 
-        async def peers(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def peers(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
                 return await services.messaging.list_peers(tx, first.user_id, page=page, limit=limit)
 
-        async def messages(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def messages(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
                 return await services.messaging.list_messages(tx, first.user_id, peer_id=None, page=page, limit=limit)
 
-        async def conversations(database: CountedDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
+        async def conversations(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
                 found = await services.messaging.list_conversations(tx, first.user_id, page=page, limit=limit)
             return found.conversations, found.total
@@ -115,7 +115,7 @@ async def test_the_number_of_statements_does_not_grow_with_what_is_listed(school
         counts.append({})
         lengths.append({})
         for name, read in school.readers().items():
-            counted = CountedDatabase(school.world.database)
+            counted = CountingDatabase(school.world.database)
             found, _total = await read(counted, 1, 100)
             counts[-1][name], lengths[-1][name] = counted.statements, len(found)
 
@@ -128,7 +128,7 @@ async def test_pages_hold_everything_once_and_say_how_much_there_is(school: Scho
 
     for name, read in school.readers().items():
         with subtests.test(name):
-            counted = CountedDatabase(school.world.database)
+            counted = CountingDatabase(school.world.database)
             whole, total = await read(counted, 1, 100)
             pages = [(await read(counted, page, 2))[0] for page in range(1, total // 2 + 2)]
 

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import pytest
 from sqlalchemy import text
@@ -19,8 +18,8 @@ from headway.accounts.model import User
 from headway.feed.store import KEPT
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.rush import a_world, running
-from tests.servers import HeadwayProcess
+from tests.integration.concurrency import open_world, run_servers
+from tests.processes import HeadwayProcess, open_client
 from tests.world import World
 
 MESSAGES = "/api/v1/learner/messages"
@@ -28,14 +27,14 @@ MESSAGES = "/api/v1/learner/messages"
 
 @pytest.fixture
 def urls(settings: Settings, tmp_path: Path) -> Iterator[list[str]]:
-    with running(settings, tmp_path) as started:
+    with run_servers(settings, tmp_path) as started:
         yield started
 
 
 @pytest.fixture
 async def people(settings: Settings) -> AsyncIterator[tuple[World, User, User]]:
     """A world beside the servers, and two learners of one course."""
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course()
         yield world, await world.learner(course), await world.learner(course)
 
@@ -66,7 +65,7 @@ async def follow(socket: ClientConnection, topic: str, after: int | None = None)
 
 
 async def write(url: str, world: World, sender: User, receiver: User, count: int, body: str = "Hello") -> None:
-    async with httpx.AsyncClient(base_url=url, headers=world.bearer(sender), timeout=30) as client:
+    async with open_client(url, headers=world.bearer(sender), timeout=30) as client:
         for number in range(count):
             answer = await client.post(MESSAGES, json={"receiverId": str(receiver.id), "message": f"{body} {number}"})
             assert answer.status_code == 201
@@ -111,7 +110,7 @@ async def test_without_a_number_only_what_is_new_comes_and_both_sides_are_told(
             told = await heard(socket)
             assert (told["type"], told["topic"], told["seq"]) == ("message", f"user:{user.id}", 5)
             assert told["data"]["message"] == "New 0"
-        async with httpx.AsyncClient(base_url=urls[0], headers=world.bearer(bob)) as client:
+        async with open_client(urls[0], headers=world.bearer(bob)) as client:
             read = (await client.get("/api/v1/learner/feed", params={"after": 4})).json()
         assert read["data"] == [{**told, "topic": f"user:{bob.id}"}]
         assert read["metadata"] == {"newest": 5, "oldest": 1}
@@ -237,7 +236,7 @@ async def test_a_client_that_does_not_read_is_dropped_and_costs_no_memory(
                     await world.write(world.services.messaging.send, ada.id, bob.id, f"{number} {'x' * 4_900}")
                 while seen < 1 + 250 * (_round + 1):
                     seen = (await heard(reader))["seq"]
-            async with asyncio.timeout(30), httpx.AsyncClient(base_url=server.url) as client:
+            async with asyncio.timeout(30), open_client(server.url) as client:
                 metrics = ""
                 while not {"headway_live_dropped_total 1.0", "headway_live_connections 1.0"} <= set(metrics.splitlines()):
                     await asyncio.sleep(0.5)
@@ -260,7 +259,7 @@ async def test_progress_made_by_any_contract_is_told_to_the_learner_and_to_the_s
     async with (
         live(urls[0], world, tutor) as staff,
         live(urls[-1], world, bob) as own,
-        httpx.AsyncClient(base_url=urls[0], headers=world.bearer(bob)) as client,
+        open_client(urls[0], headers=world.bearer(bob)) as client,
     ):
         await follow(staff, "course:1")
         await follow(own, f"user:{bob.id}")

@@ -21,9 +21,9 @@ from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.model import ChapterReport
 from tests.databases import SECRET_KEY
-from tests.integration.log import HERE, draft, faults, log_of
-from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess
+from tests.integration.audit_log import HERE, draft, faults, log_of
+from tests.integration.concurrency import open_world
+from tests.processes import HeadwayProcess, open_client
 from tests.world import World
 
 
@@ -41,7 +41,7 @@ async def test_what_is_told_of_people_cannot_be_guessed_from_hashes(world: World
 
 
 async def test_several_processes_append_to_one_chain_and_lose_nothing(settings: Settings) -> None:
-    async with a_world(settings) as one, a_world(settings) as other:
+    async with open_world(settings) as one, open_world(settings) as other:
         users = [await one.user() for _ in range(4)]
         logs = [log_of(one), log_of(other)]
         wanted = [f"STEP_{number}" for number in range(120)]
@@ -131,7 +131,7 @@ async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> N
 
 async def test_entries_that_are_written_alone_wait_for_nobody_who_waits_for_them(settings: Settings) -> None:
     few = msgspec.structs.replace(settings, postgres_pool_size=2, database_timeout_seconds=5)
-    async with a_world(few) as world:
+    async with open_world(few) as world:
         user = await world.user()
         caller, log = Caller(user.id, user.role), log_of(world)
         both = asyncio.Barrier(2 if settings.is_sqlite is False else 1)
@@ -170,12 +170,12 @@ async def test_large_entries_are_written_in_small_groups(world: World) -> None:
 async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_chain_holds(
     settings: Settings, tmp_path: Any
 ) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         headers = world.bearer(await world.user())
         acknowledged: list[str] = []
 
         async def post(url: str, number: int) -> None:
-            async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+            async with open_client(url, timeout=20) as client:
                 for step in range(1_000):
                     body = {"action": f"STEP_{number}_{step}", "target": {"type": "SYSTEM"}}
                     try:

@@ -14,9 +14,9 @@ from headway.db.dialects import Statement
 from headway.identity import Caller, Role
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.log import ENTRIES, Statements, change, entry, faults, log_of, without, write
-from tests.integration.rush import a_world
-from tests.servers import run_headway
+from tests.integration.audit_log import ENTRIES, Statements, change, entry, faults, log_of, without, write
+from tests.integration.concurrency import open_world
+from tests.processes import run_headway
 from tests.world import World
 
 
@@ -170,7 +170,7 @@ async def test_an_entry_put_at_the_end_is_found(world: World) -> None:
 
 
 async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_head(settings: Settings, tmp_path: Any) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         ids = await write(world)
     flags = ("--database", settings.database_url)
 
@@ -181,7 +181,7 @@ async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_he
     assert msgspec.json.decode(clean.stdout)["head"] == msgspec.json.decode(head.stdout)
     assert f"{ENTRIES}/{ENTRIES}" in clean.stderr
 
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         await change(world, [entry(3, action="FORGED"), without(5, 6)])
     found = run_headway("audit", "verify", *flags, secret_key=SECRET_KEY)
     assert (found.returncode, [fault["seq"] for fault in msgspec.json.decode(found.stdout)["faults"]]) == (1, [3, 5])

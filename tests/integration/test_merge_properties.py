@@ -30,9 +30,9 @@ from headway.identity import Caller, Role
 from headway.learning.model import Outcome, Report, UnitStatus, Update, Verdict
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 from headway.settings import Settings
-from tests.integration.course_edits import as_it_is, kept
-from tests.integration.rush import differences
-from tests.integration.sent import LEARNERS, SHORT_COURSE, TIMES, Reached, Sent, expected, replays
+from tests.integration.concurrency import differences
+from tests.integration.course_edits import unchanged_course, unchanged_unit
+from tests.integration.observations import LEARNERS, SHORT_COURSE, TIMES, Reached, Sample, expected, replays
 from tests.world import EVERY_RULE, World
 
 LIMITS = Settings()
@@ -75,14 +75,14 @@ class Edit(NamedTuple):
 class Stretch(NamedTuple):
     """What is sent between two edits, and the same in another order and other groups; then the edit."""
 
-    sent: list[Sent]
-    groups: list[list[Sent]]
+    sent: list[Sample]
+    groups: list[list[Sample]]
     declared: list[Declared]
     declared_again: list[Declared]
     edit: Edit
 
 
-class Stage:
+class Classroom:
     """Two courses, in which new learners record what was sent."""
 
     def __init__(self, world: World, courses: Sequence[CourseTree]) -> None:
@@ -98,10 +98,10 @@ class Stage:
                 await self.world.write(self.world.services.enrollments.enroll, learner, course.id)
         return learners
 
-    async def record(self, learners: Sequence[int], groups: Sequence[Sequence[Sent]]) -> None:
+    async def record(self, learners: Sequence[int], groups: Sequence[Sequence[Sample]]) -> None:
         """Record groups one after the other, each learner's part of a group as one batch."""
         for group in groups:
-            parts: dict[int, list[Sent]] = defaultdict(list)
+            parts: dict[int, list[Sample]] = defaultdict(list)
             for sent in group:
                 parts[sent.learner].append(sent)
             reports = [self._report(learners[number], part) for number, part in parts.items()]
@@ -126,7 +126,7 @@ class Stage:
         plans = dict(zip(unit_ids, edit.units, strict=False))
         module = next(module for module in self.courses[edit.course].modules if not module.is_retired)
         present = [unit_id for unit_id in unit_ids if unit_id not in plans or not plans[unit_id].is_retired]
-        new = [kept(units[unit_id], **(plans[unit_id].fields if unit_id in plans else {})) for unit_id in present]
+        new = [unchanged_unit(units[unit_id], **(plans[unit_id].fields if unit_id in plans else {})) for unit_id in present]
         modules = (
             NewModule(module.title, units=(*new, *(NewUnit("New", completion=rule) for rule in edit.added)), id=module.id),
         )
@@ -135,17 +135,17 @@ class Stage:
             self.world.services.course_editing.change,
             staff,
             self.courses[edit.course].id,
-            lambda tree: as_it_is(tree, modules=modules, title=edit.title),
+            lambda tree: unchanged_course(tree, modules=modules, title=edit.title),
         )
         unit_ids += [unit.id for unit in self.courses[edit.course].units if unit.id not in unit_ids]
 
-    def _report(self, user_id: int, part: Sequence[Sent]) -> Report:
+    def _report(self, user_id: int, part: Sequence[Sample]) -> Report:
         body = msgspec.json.encode({"events": [self._on_the_wire(sent) for sent in part]})
         items = [item for item in decode_batch(body, LIMITS, str) if not isinstance(item, Verdict)]
         assert len(items) == len(part)
         return Report(user_id, self.world.clock(), tuple(items))
 
-    def _on_the_wire(self, sent: Sent) -> dict[str, Any]:
+    def _on_the_wire(self, sent: Sample) -> dict[str, Any]:
         course = self.courses[sent.course]
         told = dict(sent.fields)
         for name in TIMES:
@@ -187,17 +187,19 @@ def _without_id(value: Any, learner: int) -> Any:
 
 
 @pytest.fixture
-async def stage(world: World) -> Stage:
-    return Stage(world, [await world.course(EVERY_RULE), await world.course(SHORT_COURSE)])
+async def classroom(world: World) -> Classroom:
+    return Classroom(world, [await world.course(EVERY_RULE), await world.course(SHORT_COURSE)])
 
 
-async def assert_replay_ends_in_the_right_state(stage: Stage, sent: Sequence[Sent], groups: Sequence[Sequence[Sent]]) -> None:
-    in_order, replayed = await stage.enroll(), await stage.enroll()
-    await stage.record(in_order, [[each] for each in sent])
-    await stage.record(replayed, groups)
+async def assert_replay_ends_in_the_right_state(
+    classroom: Classroom, sent: Sequence[Sample], groups: Sequence[Sequence[Sample]]
+) -> None:
+    in_order, replayed = await classroom.enroll(), await classroom.enroll()
+    await classroom.record(in_order, [[each] for each in sent])
+    await classroom.record(replayed, groups)
 
-    assert await stage.state(replayed) == await stage.state(in_order)
-    assert await stage.reached(replayed) == expected(sent, stage.courses)
+    assert await classroom.state(replayed) == await classroom.state(in_order)
+    assert await classroom.reached(replayed) == expected(sent, classroom.courses)
 
 
 CAREFULLY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -206,17 +208,19 @@ CAREFULLY = settings(deadline=None, suppress_health_check=[HealthCheck.function_
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @settings(CAREFULLY, max_examples=100)
 @given(replay=replays())
-async def test_any_replay_ends_in_the_right_state_on_sqlite(stage: Stage, replay: tuple[list[Sent], list[list[Sent]]]) -> None:
-    await assert_replay_ends_in_the_right_state(stage, *replay)
+async def test_any_replay_ends_in_the_right_state_on_sqlite(
+    classroom: Classroom, replay: tuple[list[Sample], list[list[Sample]]]
+) -> None:
+    await assert_replay_ends_in_the_right_state(classroom, *replay)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @settings(CAREFULLY, max_examples=20)
 @given(replay=replays())
 async def test_any_replay_ends_in_the_right_state_on_postgresql(
-    stage: Stage, replay: tuple[list[Sent], list[list[Sent]]]
+    classroom: Classroom, replay: tuple[list[Sample], list[list[Sample]]]
 ) -> None:
-    await assert_replay_ends_in_the_right_state(stage, *replay)
+    await assert_replay_ends_in_the_right_state(classroom, *replay)
 
 
 rules = st.sampled_from([*EVERY_RULE, *SHORT_COURSE, Completion(Rule.SCROLL, 30), Completion(Rule.QUIZ, 90)])
@@ -249,7 +253,7 @@ def stretches(draw: st.DrawFn) -> list[Stretch]:
         declared = draw(st.lists(declarations, max_size=4))
         again = draw(st.permutations([*declared, *(draw(st.lists(st.sampled_from(declared), max_size=2)) if declared else [])]))
 
-        def named(each: Sent, number: int = number) -> Sent:
+        def named(each: Sample, number: int = number) -> Sample:
             return each._replace(fields=each.fields | {"event_id": f"{number}-{each.fields['event_id']}"})
 
         renamed = [[named(each) for each in group] for group in groups]
@@ -258,15 +262,15 @@ def stretches(draw: st.DrawFn) -> list[Stretch]:
 
 
 async def assert_edits_between_replays_end_in_the_same_state(world: World, taken: Sequence[Stretch]) -> None:
-    stage = Stage(world, [await world.course(EVERY_RULE), await world.course(SHORT_COURSE)])
-    in_order, replayed = await stage.enroll(), await stage.enroll()
+    classroom = Classroom(world, [await world.course(EVERY_RULE), await world.course(SHORT_COURSE)])
+    in_order, replayed = await classroom.enroll(), await classroom.enroll()
     for stretch in taken:
-        await stage.record(in_order, [[each] for each in stretch.sent])
-        await stage.declare(in_order, stretch.declared)
-        await stage.declare(replayed, stretch.declared_again)
-        await stage.record(replayed, stretch.groups)
-        await stage.edit(stretch.edit)
-        assert await stage.state(replayed) == await stage.state(in_order)
+        await classroom.record(in_order, [[each] for each in stretch.sent])
+        await classroom.declare(in_order, stretch.declared)
+        await classroom.declare(replayed, stretch.declared_again)
+        await classroom.record(replayed, stretch.groups)
+        await classroom.edit(stretch.edit)
+        assert await classroom.state(replayed) == await classroom.state(in_order)
     assert await differences(world) == []
 
 

@@ -11,7 +11,7 @@ from headway.enrollments.model import EnrollmentStatus
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller, Role
 from headway.learning.model import ActivityType, Event, Refusal, Report
-from tests.integration.rush import differences
+from tests.integration.concurrency import differences
 from tests.world import World
 
 MODULES = (
@@ -63,7 +63,7 @@ def room(world: World) -> Class:
     return Class(world)
 
 
-def kept(tree: CourseTree, *units: str, rule: Completion | None = None) -> tuple[NewModule, ...]:
+def modules_with(tree: CourseTree, *units: str, rule: Completion | None = None) -> tuple[NewModule, ...]:
     """The modules of a course with those of their units that are named, and another rule for them if one is given."""
     return tuple(
         NewModule(
@@ -134,11 +134,13 @@ async def test_retiring_what_is_missing_completes_the_course_and_bringing_more_l
     tree = await room.open()
     await room.finish(tree, 0)
 
-    await room.change(tree, *kept(tree, "One", "Two", "Extra"))
+    await room.change(tree, *modules_with(tree, "One", "Two", "Extra"))
     assert await room.standing(tree) == (10_000, "COMPLETED")
     assert await differences(room.world) == []
 
-    await room.change(tree, *kept(tree, "One", "Two", "Extra"), NewModule("More", units=(NewUnit("Four"), NewUnit("Five"))))
+    await room.change(
+        tree, *modules_with(tree, "One", "Two", "Extra"), NewModule("More", units=(NewUnit("Four"), NewUnit("Five")))
+    )
     assert await room.standing(tree) == (5_000, "COMPLETED")
     assert await differences(room.world) == []
 
@@ -146,10 +148,10 @@ async def test_retiring_what_is_missing_completes_the_course_and_bringing_more_l
 async def test_a_unit_that_is_brought_back_counts_with_what_was_reached(room: Class) -> None:
     tree = await room.open()
     await room.finish(tree, 0)
-    await room.change(tree, *kept(tree, "One", "Three"))
+    await room.change(tree, *modules_with(tree, "One", "Three"))
     assert await room.standing(tree) == (5_000, "IN_PROGRESS")
 
-    await room.change(tree, *kept(tree, "One", "Two", "Extra", "Three"))
+    await room.change(tree, *modules_with(tree, "One", "Two", "Extra", "Three"))
 
     assert await room.standing(tree) == (6_666, "IN_PROGRESS")
     assert await differences(room.world) == []
@@ -163,11 +165,11 @@ async def test_another_rule_counts_what_was_done_anew(room: Class) -> None:
     assert await room.standing(tree) == (1_666, "IN_PROGRESS")
 
     everything = ("One", "Two", "Extra", "Three")
-    await room.change(tree, *kept(tree, *everything, rule=Completion(Rule.TIME, 120)))
+    await room.change(tree, *modules_with(tree, *everything, rule=Completion(Rule.TIME, 120)))
     assert await room.standing(tree) == (833, "IN_PROGRESS")
-    await room.change(tree, *kept(tree, *everything, rule=Completion(Rule.VIEWED)))
+    await room.change(tree, *modules_with(tree, *everything, rule=Completion(Rule.VIEWED)))
     assert await room.standing(tree) == (3_333, "IN_PROGRESS")
-    await room.change(tree, *kept(tree, *everything, rule=Completion(Rule.MANUAL)))
+    await room.change(tree, *modules_with(tree, *everything, rule=Completion(Rule.MANUAL)))
     assert await room.standing(tree) == (3_333, "IN_PROGRESS"), "what was completed stays so"
 
     ((again,),) = await room.world.write(
@@ -183,10 +185,10 @@ async def test_seats_that_are_added_go_to_those_who_wait_in_their_order(room: Cl
     for user_id in waiting:
         await room.world.write(room.world.services.enrollments.enroll_or_wait, user_id, tree.id)
     with pytest.raises(Conflict) as too_small:
-        await room.change(tree, *kept(tree, "One"), capacity=0)
+        await room.change(tree, *modules_with(tree, "One"), capacity=0)
     assert too_small.value.kind == "CAPACITY_TOO_SMALL"
 
-    changed = await room.change(tree, *kept(tree, "One"), capacity=3)
+    changed = await room.change(tree, *modules_with(tree, "One"), capacity=3)
 
     assert changed.seats_taken == 3
     found = [await room.world.read(room.world.services.enrollments.find, user_id, tree.id) for user_id in waiting]

@@ -20,7 +20,7 @@ from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
-from tests.servers import HeadwayProcess, run_headway
+from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -95,7 +95,7 @@ async def test_another_process_that_writes_to_the_file_only_delays_a_request(
     course, learner = await enrolled(world)
     with HeadwayProcess(database_url, tmp_path, SECRET_KEY, HEADWAY_DATABASE_TIMEOUT_SECONDS="2") as server:
         other = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
-        async with httpx.AsyncClient(base_url=server.url, headers=world.bearer(learner), timeout=30) as client:
+        async with open_client(server.url, headers=world.bearer(learner), timeout=30) as client:
             other.execute("BEGIN IMMEDIATE")
             short = asyncio.create_task(client.post("/api/courses/activity/track", json=event(course, "short")))
             await asyncio.sleep(0.5)
@@ -155,7 +155,7 @@ async def test_a_server_that_is_asked_to_stop_answers_what_is_under_way(
                 if answer.status_code == 503:
                     return
 
-        async with httpx.AsyncClient(base_url=server.url, headers=world.bearer(learner), timeout=30) as client:
+        async with open_client(server.url, headers=world.bearer(learner), timeout=30) as client:
             writing = [asyncio.create_task(write(client, number)) for number in range(8)]
             await asyncio.sleep(0.7)
             status = await asyncio.to_thread(server.stop)

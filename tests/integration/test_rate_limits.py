@@ -13,10 +13,10 @@ from headway.limits.limiter import MemoryRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
 from headway.valkey import WITHOUT_SECONDS
+from tests.app_server import open_server
 from tests.databases import SECRET_KEY
-from tests.integration.rush import a_world, running, rush
-from tests.servers import HeadwayProcess
-from tests.serving import serving
+from tests.integration.concurrency import open_world, run_servers, send_all
+from tests.processes import HeadwayProcess
 from tests.world import FakeClock
 
 PATH = "/v1/tutorials/progress/t"
@@ -41,7 +41,7 @@ async def test_workers_that_share_a_valkey_let_exactly_the_limit_through(
     if settings.is_sqlite:
         pytest.skip("one process owns a SQLite file")
     flags = ("--workers", "4", "--valkey", f"valkey://127.0.0.1:{valkey.port}")
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         users = [await world.user() for _ in range(3)]
         reads = [("GET", PATH, world.bearer(users[number % 2]), None) for number in range(2 * (READS + 20))]
         quiz = {"quizId": "q", "score": 1, "maxScore": 1, "passed": True}
@@ -50,10 +50,10 @@ async def test_workers_that_share_a_valkey_let_exactly_the_limit_through(
             while server.log.read_text().count("Application startup complete") < 4:
                 await asyncio.sleep(0.05)
             # In waves: a worker that wakes takes all connections that wait.
-            waves = [await rush([server.url], reads[first : first + 16]) for first in range(0, len(reads), 16)]
+            waves = [await send_all([server.url], reads[first : first + 16]) for first in range(0, len(reads), 16)]
             answers = [answer for wave in waves for answer in wave]
-            scores = await rush([server.url], posts)
-            attempts = await rush([server.url], [("GET", PATH, world.bearer(users[2]), None)])
+            scores = await send_all([server.url], posts)
+            attempts = await send_all([server.url], [("GET", PATH, world.bearer(users[2]), None)])
 
     assert processes(answers) > 1
     assert [outcomes(answers[number::2]) for number in range(2)] == [(READS, 20), (READS, 20)]
@@ -64,11 +64,11 @@ async def test_workers_that_share_a_valkey_let_exactly_the_limit_through(
 async def test_processes_without_a_valkey_let_exactly_the_limit_through(settings: Settings, tmp_path: Path) -> None:
     if settings.is_sqlite:
         pytest.skip("one process owns a SQLite file")
-    with running(settings, tmp_path) as urls:
-        async with a_world(settings) as world:
+    with run_servers(settings, tmp_path) as urls:
+        async with open_world(settings) as world:
             bearers = [world.bearer(await world.user()) for _ in range(2)]
             reads = [("GET", PATH, bearers[number // 2 % 2], None) for number in range(2 * (READS + 20))]
-            answers = await rush(urls, reads)
+            answers = await send_all(urls, reads)
 
     assert processes(answers) == len(urls)
     by_caller = [[answer for number, answer in enumerate(answers) if number // 2 % 2 == caller] for caller in range(2)]
@@ -80,7 +80,7 @@ async def test_without_its_valkey_a_process_keeps_the_limit_by_itself_and_comes_
     settings: Settings, valkey: ValkeyServer, clock: FakeClock
 ) -> None:
     port, limits = valkey.port, {"tutorial_resets_per_minute": 10, "valkey_url": f"redis://127.0.0.1:{valkey.port}"}
-    async with serving(msgspec.structs.replace(settings, **limits), clock) as (client, world):
+    async with open_server(msgspec.structs.replace(settings, **limits), clock) as (client, world):
         bearer = world.bearer(await world.user())
 
         async def resets(count: int) -> list[httpx.Response]:
@@ -118,7 +118,7 @@ async def test_databases_that_share_a_valkey_do_not_share_limits(
         url = f"sqlite:///{tmp_path}/{name}.db"
         own = msgspec.structs.replace(settings, database_url=url, valkey_url=f"valkey://127.0.0.1:{valkey.port}")
         await schema.migrate(own, is_owner=True)
-        async with serving(own, clock) as (client, world):
+        async with open_server(own, clock) as (client, world):
             user = await world.user()
             assert user.id == 1
             answers = [await client.delete(PATH, headers=world.bearer(user)) for _ in range(6)]

@@ -13,7 +13,7 @@ from headway.idempotency.service import LIFETIME, Idempotency
 from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
-from tests.integration.rush import Request, a_world, differences, running, rush
+from tests.integration.concurrency import Request, differences, open_world, run_servers, send_all
 from tests.world import World
 
 _messages = select(func.count()).select_from(messages)
@@ -22,15 +22,15 @@ KEY = "3f0c8a51"
 
 
 async def test_a_key_that_is_used_many_times_at_once_acts_once(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course()
         ada, bob = await world.learner(course), await world.learner(course)
         headers = world.bearer(ada) | {"Idempotency-Key": KEY}
         body = {"receiverId": str(bob.id), "message": "Once"}
         asked: list[Request] = [("POST", "/api/v1/learner/messages", headers, body)] * 30
-        with running(settings, tmp_path) as urls:
-            answers = await rush(urls, asked)
-            answers += await rush(urls, asked[:2])
+        with run_servers(settings, tmp_path) as urls:
+            answers = await send_all(urls, asked)
+            answers += await send_all(urls, asked[:2])
 
         good = [answer for answer in answers if answer.status_code == 201]
         others = {(each.status_code, each.json()["code"]) for each in answers if each.status_code != 201}

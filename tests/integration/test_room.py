@@ -24,9 +24,9 @@ from headway.learning.model import ActivityType, Event, Observation, Report, Uni
 from headway.learning.reads import ProgressReads
 from headway.learning.tables import unit_progress
 from headway.settings import Settings
-from tests.counted import CountedDatabase
-from tests.integration.course_edits import as_it_is
-from tests.integration.rush import Request, a_world, differences, running, rush
+from tests.counting_database import CountingDatabase
+from tests.integration.concurrency import Request, differences, open_world, run_servers, send_all
+from tests.integration.course_edits import unchanged_course
 from tests.world import EVERY_RULE, World
 
 MANUAL = Completion(Rule.MANUAL)
@@ -39,7 +39,7 @@ def reads_of(world: World) -> ProgressReads:
 
 async def test_updates_of_a_learner_by_several_contracts_at_once_are_all_kept(settings: Settings, tmp_path: Path) -> None:
     """Every unit is moved by events, by updates and by a module, in any order, by two servers where there may be two."""
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course((MANUAL,) * 8 + (Completion(Rule.VIDEO, 100),) * 4)
         learners = [await world.learner(course) for _ in range(3)]
         service = world.bearer(await world.user(Role.SYSTEM))
@@ -47,10 +47,10 @@ async def test_updates_of_a_learner_by_several_contracts_at_once_are_all_kept(se
         for learner in learners:
             requests += _everything(world, course, learner, service)
         random.Random(SEED).shuffle(requests)
-        with running(settings, tmp_path) as urls:
-            answers = await rush(urls, requests)
+        with run_servers(settings, tmp_path) as urls:
+            answers = await send_all(urls, requests)
             assert {answer.status_code for answer in answers} == {200, 201}, [a.text for a in answers if not a.is_success][:3]
-            (leaving,) = await rush(urls, [("GET", f"/user-progress/{course.id}/{learners[0].id}", service, None)])
+            (leaving,) = await send_all(urls, [("GET", f"/user-progress/{course.id}/{learners[0].id}", service, None)])
 
         assert leaving.json()["results"]["enrollments"]["enrollmentStatus"] == "COMPLETED"
         for user_id, unit_id, status, percent, evidence in await world.rows(
@@ -154,7 +154,7 @@ async def _live_through(world: World, course: CourseTree, learner: User, owner: 
 
 
 def _with_a_lower_threshold(stored: CourseTree) -> NewCourse:
-    course = as_it_is(stored)
+    course = unchanged_course(stored)
     first, second = course.modules
     units = tuple(
         msgspec.structs.replace(unit, completion=Completion(Rule.SCROLL, 20)) if unit.completion.rule is Rule.SCROLL else unit
@@ -184,7 +184,7 @@ async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequ
     counts: dict[str, int] = {}
 
     async def count(name: str, call: Callable[[ProgressReads, ReadTransaction], Awaitable[object]]) -> None:
-        counted = CountedDatabase(world.database)
+        counted = CountingDatabase(world.database)
         async with counted.read() as tx:
             await call(reads_of(world), tx)
         counts[name] = counted.statements
@@ -236,17 +236,17 @@ async def test_pages_in_any_order_together_are_the_whole_and_nothing_twice(world
 
 
 async def test_a_hundred_learners_begin_at_once_and_everything_is_counted(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course((MANUAL, MANUAL))
         learners = await asyncio.gather(*(world.user() for _ in range(100)))
         place = {"courseId": course.id, "courseContentId": course.units[0].id, "progressStatus": "COMPLETED"}
-        with running(settings, tmp_path) as urls:
+        with run_servers(settings, tmp_path) as urls:
             enroll = [("POST", f"/api/v1/courses/{course.id}/enroll", world.bearer(each), None) for each in learners]
             update = [("POST", "/user-progress/update", world.bearer(each), place) for each in learners]
-            assert {answer.status_code for answer in await rush(urls, enroll)} == {201}
-            assert {answer.status_code for answer in await rush(urls, update * 2)} == {200}
+            assert {answer.status_code for answer in await send_all(urls, enroll)} == {201}
+            assert {answer.status_code for answer in await send_all(urls, update * 2)} == {200}
             headers = world.bearer(await world.find_user(course.owner_id))
-            (answer,) = await rush(urls, [("GET", f"/user-progress/course/{course.id}/analytics", headers, None)])
+            (answer,) = await send_all(urls, [("GET", f"/user-progress/course/{course.id}/analytics", headers, None)])
         told = answer.json()["results"]
         assert (told["totalEnrollments"], told["activeUsers"], told["totalActivities"]) == (100, 100, 100)
         assert (told["averageProgress"], told["contentEngagement"]["completionCount"]) == (50.0, 100)

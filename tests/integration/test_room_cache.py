@@ -16,8 +16,8 @@ from headway.http.cache import MemoryStore
 from headway.instants import DAY
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.rush import a_world
-from tests.servers import HeadwayProcess
+from tests.integration.concurrency import open_world
+from tests.processes import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 MANUAL = Completion(Rule.MANUAL)
@@ -169,7 +169,7 @@ async def test_two_processes_share_a_valkey_and_neither_answers_what_is_past(
 ) -> None:
     if settings.is_sqlite:
         pytest.skip("one process owns a SQLite file")
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course((MANUAL, MANUAL))
         learner = await world.learner(course)
         port, folder = valkey.port, tmp_path / "valkey"
@@ -178,7 +178,7 @@ async def test_two_processes_share_a_valkey_and_neither_answers_what_is_past(
             HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, "--valkey", url) as one,
             HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, HEADWAY_VALKEY_URL=url) as other,
         ):
-            async with httpx.AsyncClient(base_url=one.url) as first, httpx.AsyncClient(base_url=other.url) as second:
+            async with open_client(one.url) as first, open_client(other.url) as second:
                 room = Room(world, course, learner, [first, second])
                 assert await room.seen(0) == await room.seen(1) == {"status": "ENROLLED"}
                 assert await reads(first) == {"hit": 1, "miss": 1, "failure": 0}

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from headway.courses.tables import courses
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.settings import Settings
-from tests.integration.rush import a_world, differences, running, rush
+from tests.integration.concurrency import differences, open_world, run_servers, send_all
 from tests.world import World
 
 LEARNERS, SEATS = 500, 10
@@ -28,11 +28,11 @@ def count(answers: list[Any]) -> dict[int, int]:
 
 
 async def test_of_500_learners_10_get_the_10_seats(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course(capacity=SEATS)
         bearers = await many_learners(world)
-        with running(settings, tmp_path) as urls:
-            answers = await rush(urls, [("POST", f"/api/v1/courses/{course.id}/enroll", b, None) for b in bearers])
+        with run_servers(settings, tmp_path) as urls:
+            answers = await send_all(urls, [("POST", f"/api/v1/courses/{course.id}/enroll", b, None) for b in bearers])
 
         assert count(answers) == {201: SEATS, 409: LEARNERS - SEATS}
         assert {a.json()["code"] for a in answers if a.status_code == 409} == {"COURSE_FULL"}
@@ -43,12 +43,12 @@ async def test_of_500_learners_10_get_the_10_seats(settings: Settings, tmp_path:
 
 
 async def test_who_does_not_get_a_seat_waits_in_the_order_of_arrival(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course(capacity=SEATS)
         bearers = await many_learners(world)
         path = f"/api/v1/courses/{course.id}/enroll"
-        with running(settings, tmp_path) as urls:
-            answers = await rush(urls, [("POST", f"{path}?waitlist=true", bearer, None) for bearer in bearers])
+        with run_servers(settings, tmp_path) as urls:
+            answers = await send_all(urls, [("POST", f"{path}?waitlist=true", bearer, None) for bearer in bearers])
             assert count(answers) == {201: SEATS, 202: LEARNERS - SEATS}
             told = [answer.json()["data"] for answer in answers if answer.status_code == 202]
             in_line = [int(each["learnerId"]) for each in sorted(told, key=lambda each: each["position"])]
@@ -56,7 +56,7 @@ async def test_who_does_not_get_a_seat_waits_in_the_order_of_arrival(settings: S
             assert [row[0] for row in await world.rows(_waiting)] == in_line
 
             seated = [bearer for bearer, answer in zip(bearers, answers, strict=True) if answer.status_code == 201]
-            leaving = await rush(urls, [("DELETE", path, bearer, None) for bearer in seated])
+            leaving = await send_all(urls, [("DELETE", path, bearer, None) for bearer in seated])
 
         assert count(leaving) == {204: SEATS}
         assert [row[0] for row in await world.rows(_seated)] == sorted(in_line[:SEATS])
@@ -67,16 +67,16 @@ async def test_who_does_not_get_a_seat_waits_in_the_order_of_arrival(settings: S
 
 
 async def test_leavers_and_joiners_at_the_same_time_never_oversell_or_waste_a_seat(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course = await world.course(capacity=3)
         bearers = [world.bearer(await world.user()) for _ in range(12)]
         path = f"/api/v1/courses/{course.id}/enroll"
-        with running(settings, tmp_path) as urls:
+        with run_servers(settings, tmp_path) as urls:
             for _round in range(5):
                 joining = [("POST", f"{path}?waitlist=true", bearer, None) for bearer in bearers]
                 leaving = [("DELETE", path, bearer, None) for bearer in bearers[::2]]
                 mixed = [each for pair in zip(joining, leaving * 2, strict=True) for each in pair]
-                assert max(count(await rush(urls, mixed))) < 500
+                assert max(count(await send_all(urls, mixed))) < 500
                 assert await differences(world) == []
 
         (taken,) = await world.rows(_seats)

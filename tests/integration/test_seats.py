@@ -21,8 +21,9 @@ from headway.identity import Caller
 from headway.instants import DAY
 from headway.learning.tables import learner_activity_logs, unit_progress
 from headway.settings import Settings
-from tests.integration.course_edits import as_it_is
-from tests.integration.rush import Request, a_world, differences, running, rush
+from tests.integration.concurrency import Request, differences, open_world, run_servers, send_all
+from tests.integration.course_edits import unchanged_course
+from tests.processes import open_client
 from tests.world import FakeClock, World
 
 OPEN = ("ENROLLED", "IN_PROGRESS", "COMPLETED", "CERTIFIED")
@@ -100,16 +101,16 @@ async def test_asking_again_keeps_the_place_and_leaving_the_line_moves_the_other
 
 
 async def test_the_line_keeps_the_order_of_arrival_over_several_servers(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course, holders, _ = await full_course(world, seats=4, waiting=0)
         waiters = [await world.user() for _ in range(12)]
         path = f"/api/v1/courses/{course.id}/enroll"
-        with running(settings, tmp_path) as urls:
-            async with httpx.AsyncClient(timeout=30) as client:
+        with run_servers(settings, tmp_path) as urls:
+            async with open_client(timeout=30) as client:
                 for position, (url, waiter) in enumerate(zip(cycle(urls), waiters, strict=False), 1):
                     answer = await client.post(f"{url}{path}?waitlist=true", headers=world.bearer(waiter))
                     assert (answer.status_code, answer.json()["data"]["position"]) == (202, position)
-            leaving = await rush(urls, [("DELETE", path, world.bearer(holder), None) for holder in holders])
+            leaving = await send_all(urls, [("DELETE", path, world.bearer(holder), None) for holder in holders])
 
         assert [answer.status_code for answer in leaving] == [204] * 4
         assert await seated(world) == set(ids(waiters[:4]))
@@ -118,7 +119,7 @@ async def test_the_line_keeps_the_order_of_arrival_over_several_servers(settings
 
 
 async def test_no_seat_is_ever_free_while_someone_waits(settings: Settings, tmp_path: Path) -> None:
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         course, holders, waiters = await full_course(world, seats=3, waiting=3)
         users = [*holders, *waiters, *[await world.user() for _ in range(14)]]
         owner = world.bearer(await owner_of(world, course))
@@ -137,9 +138,9 @@ async def test_no_seat_is_ever_free_while_someone_waits(settings: Settings, tmp_
                 seen.extend(await world.rows(_glance))
                 await asyncio.sleep(0.001)
 
-        with running(settings, tmp_path) as urls:
+        with run_servers(settings, tmp_path) as urls:
             watching = asyncio.create_task(watch())
-            answers = await rush(urls, requests)
+            answers = await send_all(urls, requests)
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
@@ -177,7 +178,7 @@ async def test_a_course_without_limit_seats_everyone_who_waits(world: World, wai
     caller = Caller(course.owner_id, (await owner_of(world, course)).role)
 
     changed = await world.write(
-        world.services.course_editing.change, caller, course.id, lambda stored: as_it_is(stored, capacity=None)
+        world.services.course_editing.change, caller, course.id, lambda stored: unchanged_course(stored, capacity=None)
     )
 
     assert changed.seats_taken == 1 + len(waiters)
@@ -210,7 +211,7 @@ async def test_an_expired_seat_goes_to_the_first_in_line(world: World, clock: Fa
 async def test_expiring_in_two_places_at_once_frees_each_seat_once(world: World, settings: Settings, clock: FakeClock) -> None:
     _, holders, waiters = await full_course(world, seats=10, waiting=15, access_days=1)
     clock.now += DAY
-    async with a_world(settings) as other:
+    async with open_world(settings) as other:
         other.clock.now = clock.now
         await asyncio.gather(*(each.services.enrollments.expire(each.database) for each in (world, other, world, other)))
 

@@ -20,8 +20,8 @@ from headway.limits.tables import rate_limits
 from headway.services import make_services
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.rush import Request, a_world, running, rush
-from tests.servers import run_headway
+from tests.integration.concurrency import Request, open_world, run_servers, send_all
+from tests.processes import open_client, run_headway
 from tests.world import FakeClock, World
 
 AUTH = "/api/v1/learner/auth"
@@ -69,7 +69,7 @@ async def eventually(client: httpx.AsyncClient, token: str, status: int) -> bool
 async def test_tabs_that_refresh_again_and_again_at_once_share_one_session(
     world: World, settings: Settings, clock: FakeClock
 ) -> None:
-    async with a_world(settings) as other:
+    async with open_world(settings) as other:
         other.clock.now = clock.now
         signing = [each.services.sign_in for each in (world, other)]
         await world.write(world.services.accounts.add, await signing[0].prepare(**ADA, interests=(), client=HERE))
@@ -125,17 +125,17 @@ async def test_a_grace_is_not_made_longer_by_using_it(post: Post, clock: FakeClo
 
 
 async def test_no_refresh_outlives_a_sign_out_at_the_same_time(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path) as urls:
-        assert statuses(await rush(urls[:1], [("POST", f"{AUTH}/register", {}, ADA)])) == {201: 1}
-        logins = await rush(urls, [("POST", f"{AUTH}/login", {}, SIGN_IN)] * 4)
+    with run_servers(settings, tmp_path) as urls:
+        assert statuses(await send_all(urls[:1], [("POST", f"{AUTH}/register", {}, ADA)])) == {201: 1}
+        logins = await send_all(urls, [("POST", f"{AUTH}/login", {}, SIGN_IN)] * 4)
         requests: list[Request] = []
         for login in logins:
             refresh: Request = ("POST", f"{AUTH}/refresh", {}, {"refreshToken": login.json()["refreshToken"]})
             requests += [refresh, refresh, ("POST", f"{AUTH}/logout", bearer(login.json()["token"]), None), refresh, refresh]
-        answers = await rush(urls, requests)
+        answers = await send_all(urls, requests)
         won = [answer.json() for answer in answers if answer.status_code == 201]
         tokens = {each["token"] for each in [*won, *(login.json() for login in logins)]}
-        async with httpx.AsyncClient() as client:
+        async with open_client() as client:
             for url in urls:
                 client.base_url = httpx.URL(url)
                 assert await eventually(client, min(tokens), 401)
@@ -143,14 +143,14 @@ async def test_no_refresh_outlives_a_sign_out_at_the_same_time(settings: Setting
         assert set(statuses(answers)) <= {201, 204, 401}
         assert statuses(answers)[204] == 4
         again: list[Request] = [("POST", f"{AUTH}/refresh", {}, {"refreshToken": each["refreshToken"]}) for each in won]
-        assert set(statuses(await rush(urls, [*again, *requests[::5]]))) == {401}
+        assert set(statuses(await send_all(urls, [*again, *requests[::5]]))) == {401}
         seen = [("GET", "/api/v1/learner/me", bearer(token), None) for token in tokens for _ in urls]
-        assert set(statuses(await rush(urls, seen))) == {401}
+        assert set(statuses(await send_all(urls, seen))) == {401}
 
 
 async def test_a_new_password_on_one_server_ends_all_tokens_on_the_other(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as here, httpx.AsyncClient(base_url=urls[-1]) as there:
+    with run_servers(settings, tmp_path) as urls:
+        async with open_client(urls[0]) as here, open_client(urls[-1]) as there:
             assert (await here.post(f"{AUTH}/register", json=ADA)).status_code == 201
             own, other = [(await here.post(f"{AUTH}/login", json=SIGN_IN)).json() for _ in range(2)]
             for each in (own, other):
@@ -181,8 +181,8 @@ async def test_a_server_that_was_idle_lets_no_ended_token_through(world: World, 
 
 
 async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[-1]) as client:
+    with run_servers(settings, tmp_path) as urls:
+        async with open_client(urls[-1]) as client:
             account = (await client.post(f"{AUTH}/register", json=ADA)).json()["data"]["id"]
             session = (await client.post(f"{AUTH}/login", json=SIGN_IN)).json()
             assert await status_of(client, session["token"]) == 200
@@ -190,7 +190,7 @@ async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(s
             disable = ("user", "disable", account, "--database", settings.database_url)
             assert (await asyncio.to_thread(run_headway, *disable, secret_key=SECRET_KEY)).returncode == 0
             assert await eventually(client, session["token"], 401)
-            async with a_world(settings) as world:
+            async with open_world(settings) as world:
                 await world.write(world.services.accounts.set_disabled, int(account), is_disabled=False)
             await asyncio.sleep(1.1)
 
@@ -217,10 +217,10 @@ async def test_a_failed_sign_in_is_forgotten_exactly_when_retry_after_says(post:
 
 
 async def test_limits_hold_over_several_servers_for_an_address_and_a_client(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path, HEADWAY_FAILED_SIGN_INS_PER_CLIENT="15") as urls:
-        one = await rush(urls, [("POST", f"{AUTH}/login", {}, WRONG)] * 24)
+    with run_servers(settings, tmp_path, HEADWAY_FAILED_SIGN_INS_PER_CLIENT="15") as urls:
+        one = await send_all(urls, [("POST", f"{AUTH}/login", {}, WRONG)] * 24)
         others: list[Request] = [("POST", f"{AUTH}/login", {}, {**WRONG, "email": f"{n}@example.org"}) for n in range(24)]
-        any_address = await rush(urls, others)
+        any_address = await send_all(urls, others)
 
     assert statuses(one) == {401: 10, 429: 14}
     assert statuses(any_address) == {401: 5, 429: 19}
@@ -231,7 +231,7 @@ async def test_attempts_at_once_are_counted_while_old_ones_are_swept_away(
     world: World, settings: Settings, clock: FakeClock
 ) -> None:
     keys = [f"key {number:03}" for number in range(300)]
-    async with a_world(settings) as other:
+    async with open_world(settings) as other:
         limiters = [DatabaseRateLimiter(each.database, clock) for each in (world, other)]
         for _round in range(3):
             async with world.database.write() as tx:

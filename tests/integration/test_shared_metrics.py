@@ -7,14 +7,13 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-import httpx
 import psutil
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from tests.databases import SECRET_KEY, Templates
-from tests.servers import HeadwayProcess
+from tests.processes import HeadwayProcess, open_client
 
 WORKERS = 3
 
@@ -39,7 +38,7 @@ def workers_of(server: HeadwayProcess) -> list[psutil.Process]:
 
 async def page(server: HeadwayProcess) -> dict[str, float]:
     # A connection of its own each time: any worker may take it.
-    async with httpx.AsyncClient(base_url=server.url, timeout=10) as client:
+    async with open_client(server.url, timeout=10) as client:
         text = (await client.get("/metrics")).text
     return {key: float(value) for key, value in re.findall(r"^(\w+(?:{.*})?) (\S+)$", text, re.MULTILINE)}
 
@@ -65,7 +64,7 @@ async def test_the_page_adds_up_what_all_workers_count(server: HeadwayProcess) -
     before = (await page(server)).get(NOT_FOUND, 0)
 
     for _ in range(30):
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with open_client(server.url) as client:
             await client.get("/nothing")
 
     pages = [await page(server) for _ in range(10)]
@@ -105,7 +104,7 @@ async def test_handshakes_and_clients_at_ws_are_counted(server: HeadwayProcess) 
 async def test_a_killed_worker_leaves_its_counts_but_not_its_gauges(server: HeadwayProcess) -> None:
     await all_serve(server)
     for _ in range(20):
-        async with httpx.AsyncClient(base_url=server.url) as client:
+        async with open_client(server.url) as client:
             await client.get("/nothing")
     address = server.url.replace("http", "ws") + "/ws"
     clients = [await connect(address) for _ in range(12)]

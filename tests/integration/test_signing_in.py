@@ -11,8 +11,8 @@ import pytest
 
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.rush import Request, a_world, running, rush
-from tests.servers import run_headway
+from tests.integration.concurrency import Request, open_world, run_servers, send_all
+from tests.processes import open_client, run_headway
 from tests.world import FakeClock, World
 
 AUTH = "/api/v1/learner/auth"
@@ -44,12 +44,12 @@ async def status_of(client: httpx.AsyncClient, token: str) -> int:
 
 
 async def test_fifty_tabs_that_refresh_with_one_token_all_stay_signed_in(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as client:
+    with run_servers(settings, tmp_path) as urls:
+        async with open_client(urls[0]) as client:
             assert (await client.post(f"{AUTH}/register", json=ADA)).status_code == 201
             first = (await client.post(f"{AUTH}/login", json=SIGN_IN)).json()["refreshToken"]
 
-            answers = await rush(urls, [("POST", f"{AUTH}/refresh", {}, {"refreshToken": first})] * 50)
+            answers = await send_all(urls, [("POST", f"{AUTH}/refresh", {}, {"refreshToken": first})] * 50)
 
             assert {answer.status_code for answer in answers} == {201}
             successors = {answer.json()["refreshToken"] for answer in answers}
@@ -166,8 +166,8 @@ async def test_a_wrong_current_password_changes_nothing(post: Post, client: http
 async def test_what_ends_tokens_on_one_server_ends_them_on_the_other_within_two_seconds(
     settings: Settings, tmp_path: Path
 ) -> None:
-    with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as here, httpx.AsyncClient(base_url=urls[-1]) as there:
+    with run_servers(settings, tmp_path) as urls:
+        async with open_client(urls[0]) as here, open_client(urls[-1]) as there:
             account = (await here.post(f"{AUTH}/register", json=ADA)).json()["data"]
             tokens = [(await here.post(f"{AUTH}/login", json=SIGN_IN)).json()["token"] for _ in range(2)]
             for token in tokens:
@@ -188,19 +188,19 @@ async def test_what_ends_tokens_on_one_server_ends_them_on_the_other_within_two_
 
 
 async def test_of_fifty_wrong_guesses_at_once_ten_are_looked_at(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path) as urls:
-        async with httpx.AsyncClient(base_url=urls[0]) as client:
+    with run_servers(settings, tmp_path) as urls:
+        async with open_client(urls[0]) as client:
             assert (await client.post(f"{AUTH}/register", json=ADA)).status_code == 201
         guesses: list[Request] = [("POST", f"{AUTH}/login", {}, {**SIGN_IN, "password": f"Guess-{n}"}) for n in range(50)]
 
-        answers = await rush(urls, guesses)
+        answers = await send_all(urls, guesses)
 
         statuses = [answer.status_code for answer in answers]
         assert (statuses.count(401), statuses.count(429)) == (10, 40)
         limited = next(answer for answer in answers if answer.status_code == 429)
         assert limited.json()["code"] == "RATE_LIMITED"
         assert 0 < int(limited.headers["Retry-After"]) <= 900
-        (right,) = await rush(urls[-1:], [("POST", f"{AUTH}/login", {}, SIGN_IN)])
+        (right,) = await send_all(urls[-1:], [("POST", f"{AUTH}/login", {}, SIGN_IN)])
         assert right.status_code == 429
 
 
@@ -227,22 +227,22 @@ async def test_an_unknown_address_is_told_and_limited_like_a_wrong_password(post
 
 
 async def test_registrations_of_a_client_are_limited(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path, HEADWAY_REGISTRATIONS_PER_CLIENT="5") as urls:
+    with run_servers(settings, tmp_path, HEADWAY_REGISTRATIONS_PER_CLIENT="5") as urls:
         people = [{**ADA, "email": f"{n}@example.org"} for n in range(12)]
 
-        answers = await rush(urls, [("POST", f"{AUTH}/register", {}, person) for person in people])
+        answers = await send_all(urls, [("POST", f"{AUTH}/register", {}, person) for person in people])
 
         statuses = [answer.status_code for answer in answers]
         assert (statuses.count(201), statuses.count(429)) == (5, 7)
 
 
 async def test_two_who_register_with_one_address_at_once_make_one_account(settings: Settings, tmp_path: Path) -> None:
-    with running(settings, tmp_path) as urls:
-        answers = await rush(urls, [("POST", f"{AUTH}/register", {}, ADA)] * 8)
+    with run_servers(settings, tmp_path) as urls:
+        answers = await send_all(urls, [("POST", f"{AUTH}/register", {}, ADA)] * 8)
 
         statuses = [answer.status_code for answer in answers]
         assert (statuses.count(201), statuses.count(409)) == (1, 7)
-    async with a_world(settings) as world:
+    async with open_world(settings) as world:
         assert (await find(world)).name == "Ada"
 
 

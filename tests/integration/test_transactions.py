@@ -21,7 +21,7 @@ from headway.learning.model import ActivityType, Event, Report
 from headway.learning.recording import Ingest
 from headway.settings import Settings
 from headway.telemetry import Metrics
-from tests.integration.log import HERE, draft, log_of
+from tests.integration.audit_log import HERE, draft, log_of
 from tests.world import World
 
 

@@ -16,7 +16,7 @@ from headway.identity import Caller, Role
 from headway.settings import Settings
 from headway.tutorials.model import ChapterReport
 from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress
-from tests.serving import serving
+from tests.app_server import open_server
 from tests.tutorial_reports import Post, expected, lasting, replays
 from tests.world import FakeClock, World
 
@@ -26,13 +26,13 @@ AT_ONCE = 50
 
 
 @pytest.fixture
-async def served(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
-    async with serving(msgspec.structs.replace(settings, **UNLIMITED), clock) as client_and_world:
+async def server(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
+    async with open_server(msgspec.structs.replace(settings, **UNLIMITED), clock) as client_and_world:
         yield client_and_world
 
 
-async def test_50_posts_at_the_same_time_lose_nothing(served: tuple[httpx.AsyncClient, World]) -> None:
-    client, world = served
+async def test_50_posts_at_the_same_time_lose_nothing(server: tuple[httpx.AsyncClient, World]) -> None:
+    client, world = server
     headers = world.bearer(await world.user())
     numbers = random.Random(1).sample(range(AT_ONCE), AT_ONCE)
 
@@ -59,8 +59,8 @@ async def test_50_posts_at_the_same_time_lose_nothing(served: tuple[httpx.AsyncC
     assert (found["chaptersCompleted"], found["totalChapters"], found["completionPercentage"]) == (5, 48, 10)
 
 
-async def test_resets_among_posts_leave_either_nothing_or_a_whole(served: tuple[httpx.AsyncClient, World]) -> None:
-    client, world = served
+async def test_resets_among_posts_leave_either_nothing_or_a_whole(server: tuple[httpx.AsyncClient, World]) -> None:
+    client, world = server
     user = await world.user()
     headers = world.bearer(user)
 
@@ -77,8 +77,8 @@ async def test_resets_among_posts_leave_either_nothing_or_a_whole(served: tuple[
     assert bool(rows["tutorial_progress"]) is bool(rows["chapter_progress"])
 
 
-async def test_whole_numbers_are_answered_as_whole_numbers(served: tuple[httpx.AsyncClient, World]) -> None:
-    client, world = served
+async def test_whole_numbers_are_answered_as_whole_numbers(server: tuple[httpx.AsyncClient, World]) -> None:
+    client, world = server
     headers = world.bearer(await world.user())
     body = {"chapterId": "a", "watchTime": 300.0, "lastPosition": 0.5, "completed": True, "totalChapters": 2}
     text = (await client.post(f"{PATH}/chapter", json=body, headers=headers)).text
@@ -100,7 +100,7 @@ async def test_what_was_deleted_is_deleted_and_what_is_told_is_stored_with_it(wo
         assert [row[1] for row in await world.rows(select(table))] == ["u"]
 
 
-class Stage:
+class Classroom:
     """Learners who post in one order or another."""
 
     def __init__(self, world: World) -> None:
@@ -132,6 +132,6 @@ class Stage:
 )
 @given(replay=replays())
 async def test_any_replay_is_stored_as_the_same_state(world: World, replay: tuple[list[Post], list[Post]]) -> None:
-    stage = Stage(world)
+    classroom = Classroom(world)
 
-    assert await stage.post(replay[1]) == await stage.post(replay[0]) == expected(replay[0])
+    assert await classroom.post(replay[1]) == await classroom.post(replay[0]) == expected(replay[0])

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
+import subprocess
 from typing import cast
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import delete, select, text, update
 
 from headway import schema
-from headway.cli import main
 from headway.courses.tables import courses
 from headway.db.database import Database
 from headway.db.dialects import Statement
@@ -20,8 +19,9 @@ from headway.learning.verify import ProgressCheck
 from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
-from tests.counted import CountedDatabase
+from tests.counting_database import CountingDatabase
 from tests.integration.tampering import CHANGES, EVENT_CHANGES, STUDY, Played, play
+from tests.processes import run_headway
 from tests.world import NOON, FakeClock, World
 
 
@@ -115,7 +115,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World
             user_id = (await world.learner(course)).id
             events = tuple(Event(f"e{n}", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[n % 5].id) for n in range(30))
             await world.write(world.services.tracking.record, [Report(user_id, NOON, events)], NOON)
-        counted = CountedDatabase(world.database)
+        counted = CountingDatabase(world.database)
         assert (await Verify(cast("Database", counted), make_checks()).run()).differences == []
         counts.append(counted.statements)
 
@@ -136,11 +136,11 @@ def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(s
             await database.close()
 
     asyncio.run(prepare(None))
-    good = CliRunner().invoke(main, ["verify", "--database", settings.database_url])
+    good = run_headway("verify", "--database", settings.database_url)
     asyncio.run(prepare(update(enrollments).values(percent=1)))
-    bad = CliRunner().invoke(main, ["verify", "--database", settings.database_url])
+    bad = run_headway("verify", "--database", settings.database_url)
 
-    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert (good.returncode, bad.returncode) == (0, 1)
     answer = json.loads(good.stdout)
     assert answer["differences"] == []
     assert answer["checked"]["learner_activity_logs"] == 12
@@ -159,12 +159,11 @@ def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
 
     ids = asyncio.run(prepare()).ids
 
-    def explain(user_id: int, course_id: int) -> Result:
-        command = ["verify", "--explain", str(user_id), str(course_id), "--database", settings.database_url]
-        return CliRunner().invoke(main, command)
+    def explain(user_id: int, course_id: int) -> "subprocess.CompletedProcess[str]":
+        return run_headway("verify", "--explain", str(user_id), str(course_id), "--database", settings.database_url)
 
     found = explain(ids["beginner"], ids["course"])
-    assert found.exit_code == 0
+    assert found.returncode == 0
     explained = json.loads(found.stdout)
     assert explained["calculation"] == "108.33 / 6 = 18.05, cut to two decimals"
     assert explained["contents"][3]["missing"] == "40 more percent of scroll depth"
@@ -174,5 +173,5 @@ def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
         (1, ids["course"], f"User 1 is not enrolled in course {ids['course']}."),
     ):
         refused = explain(user_id, course_id)
-        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr.splitlines() == [f"Error: {message}"]

@@ -12,8 +12,8 @@ from headway.identity import Caller, Role
 from headway.learning.model import ActivityType, Event, Report, UnitStatus
 from headway.learning.model import Update as ProgressUpdate
 from headway.learning.tables import unit_progress
-from tests.integration.course_edits import as_it_is, kept
-from tests.integration.rush import differences
+from tests.integration.concurrency import differences
+from tests.integration.course_edits import unchanged_course, unchanged_unit
 from tests.world import NOON, World
 
 VIEWED, MANUAL = Completion(Rule.VIEWED), Completion(Rule.MANUAL)
@@ -48,18 +48,18 @@ class EditedCourse:
         await self.change(self.course.units, title="A better title")
 
     async def change_rules(self, rule: Completion) -> None:
-        await self.change([kept(unit, completion=rule) for unit in self.course.units])
+        await self.change([unchanged_unit(unit, completion=rule) for unit in self.course.units])
 
     async def change(self, units: Sequence[Any], **changed: Any) -> None:
         module = self.course.modules[0]
-        new = tuple(unit if isinstance(unit, NewUnit) else kept(unit) for unit in units)
+        new = tuple(unit if isinstance(unit, NewUnit) else unchanged_unit(unit) for unit in units)
         modules = (NewModule(module.title, units=new, id=module.id),)
         staff = Caller(self.course.owner_id, Role.INSTRUCTOR)
         await self.world.write(
             self.world.services.course_editing.change,
             staff,
             self.course.id,
-            lambda tree: as_it_is(tree, modules=modules, **changed),
+            lambda tree: unchanged_course(tree, modules=modules, **changed),
         )
 
     async def named(self) -> list[str]:

@@ -17,7 +17,7 @@ from headway.learning.tables import learner_activity_logs, study_days, unit_prog
 from headway.services import make_checks
 from headway.verify import Verify
 from tests.databases import SECRET_KEY
-from tests.servers import HeadwayProcess, run_headway
+from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import World
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -52,7 +52,7 @@ async def send_to_all(urls: list[str], headers: list[dict[str, str]], events: li
                 assert result["status"] in {"accepted", "duplicate"}
                 accepted[result["event_id"]] += result["status"] == "accepted"
 
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with open_client(timeout=60) as client:
         await asyncio.gather(*(send(client, url, learner) for url in urls for learner in range(len(events)) for _ in range(2)))
     return accepted
 

@@ -10,7 +10,7 @@ from headway.audit.tables import audit_entries
 from headway.identity import Role
 from tests.contract.activity_log.scene import SCENE
 from tests.contract.rights.conftest import ROLES, School
-from tests.contract.rights.test_rights import Asking, stored
+from tests.contract.rights.test_rights import Access, stored
 from tests.contract.server import CaseServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,18 +19,18 @@ ENTRY = {"action": "ACT", "target": {"type": "OTHER"}}
 ALL = {"admin": 200, "system": 200}
 
 MATRIX = [
-    Asking("POST", {}, body=ENTRY, else_=201),
-    Asking("POST", {}, body={**ENTRY, "actor": {"name": "A", "email": "a@b.cd", "userId": "{admin_id}"}}, else_=201),
-    Asking("POST", {}, body={**ENTRY, "actor": {"name": "A", "email": "a@b.cd", "role": "SYSTEM"}}, else_=400),
-    Asking("POST", {}, body={**ENTRY, "target": {}}, else_=400),
-    Asking("GET", {}, else_=200),
-    Asking("GET", {}, "?actorId={learner_id}", else_=200),
-    Asking("GET", {}, "?limit=0", else_=400),
-    Asking("GET /{activity_id}", {"learner": 200, **ALL}, "/{by_learner}", else_=404),
-    Asking("GET /{activity_id}", {"peer": 200, "tutor": 200, **ALL}, "/{of_peer_by_tutor}", else_=404),
-    Asking("GET /{activity_id}", ALL, "/{by_admin}", else_=404),
-    Asking("GET /{activity_id}", {}, "/ffffffffffffffffffffffff", else_=404),
-    Asking("GET /{activity_id}", {}, "/x", else_=400),
+    Access("POST", {}, body=ENTRY, else_=201),
+    Access("POST", {}, body={**ENTRY, "actor": {"name": "A", "email": "a@b.cd", "userId": "{admin_id}"}}, else_=201),
+    Access("POST", {}, body={**ENTRY, "actor": {"name": "A", "email": "a@b.cd", "role": "SYSTEM"}}, else_=400),
+    Access("POST", {}, body={**ENTRY, "target": {}}, else_=400),
+    Access("GET", {}, else_=200),
+    Access("GET", {}, "?actorId={learner_id}", else_=200),
+    Access("GET", {}, "?limit=0", else_=400),
+    Access("GET /{activity_id}", {"learner": 200, **ALL}, "/{by_learner}", else_=404),
+    Access("GET /{activity_id}", {"peer": 200, "tutor": 200, **ALL}, "/{of_peer_by_tutor}", else_=404),
+    Access("GET /{activity_id}", ALL, "/{by_admin}", else_=404),
+    Access("GET /{activity_id}", {}, "/ffffffffffffffffffffffff", else_=404),
+    Access("GET /{activity_id}", {}, "/x", else_=400),
 ]
 
 
@@ -54,16 +54,16 @@ async def logged(school: School) -> list[tuple[Any, ...]]:
     return await school.world.rows(select(audit_entries).order_by(audit_entries.c.seq))
 
 
-@pytest.mark.parametrize("asking", MATRIX, ids=lambda asking: f"{asking} {asking.body or ''}".strip())
-async def test_everybody_gets_what_is_theirs_and_no_refusal_is_stored(school: School, asking: Asking) -> None:
-    method, _, _ = asking.route.partition(" ")
+@pytest.mark.parametrize("access", MATRIX, ids=lambda access: f"{access} {access.body or ''}".strip())
+async def test_everybody_gets_what_is_theirs_and_no_refusal_is_stored(school: School, access: Access) -> None:
+    method, _, _ = access.route.partition(" ")
     everything, log = await stored(school), await logged(school)
     made = 0
 
     for role in ROLES:
-        answer = await school.ask(role, method, SCENE.prefix + asking.path, asking.body)
+        answer = await school.ask(role, method, SCENE.prefix + access.path, access.body)
 
-        status = asking.expected(role)
+        status = access.expected(role)
         assert (role, answer.status_code, answer.json()["ok"]) == (role, status, status < 400)
         made += status == 201
         assert len(await logged(school)) == len(log) + made
@@ -103,4 +103,4 @@ async def test_every_route_of_the_contract_is_asked(school: School) -> None:
         if path.startswith(SCENE.prefix)
     }
 
-    assert {asking.route for asking in MATRIX} == routes
+    assert {access.route for access in MATRIX} == routes

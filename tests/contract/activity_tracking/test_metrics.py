@@ -12,7 +12,7 @@ async def send(client: httpx.AsyncClient, names: Names, path: str, body: Any) ->
     await client.post(f"/api/courses/activity/{path}", json=body, headers=headers)
 
 
-async def counted(client: httpx.AsyncClient, metric: str) -> dict[str, float]:
+async def metric_values(client: httpx.AsyncClient, metric: str) -> dict[str, float]:
     """Give a metric's values by their labels, as they are in Prometheus' text."""
     lines = [line for line in (await client.get("/metrics")).text.splitlines() if line.startswith(metric)]
     return {labels.removeprefix(metric): float(value) for labels, _, value in (line.rpartition(" ") for line in lines)}
@@ -24,7 +24,7 @@ async def test_requests_are_counted_by_route_and_status(client: httpx.AsyncClien
         await send(client, names, "track", event)
     await send(client, names, "batch", {"events": []})
 
-    requests = await counted(client, "api_requests_total")
+    requests = await metric_values(client, "api_requests_total")
 
     assert requests['{endpoint="/api/courses/activity/track",status="201"}'] == 1
     assert requests['{endpoint="/api/courses/activity/track",status="200"}'] == 1
@@ -36,7 +36,7 @@ async def test_no_path_that_a_client_makes_up_becomes_a_label(client: httpx.Asyn
         await send(client, names, f"made-up-{number}", {})
         await client.get(f"/made-up-{number}")
 
-    requests = await counted(client, "api_requests_total")
+    requests = await metric_values(client, "api_requests_total")
 
     assert "made-up" not in str(requests)
     assert sum(value for labels, value in requests.items() if 'status="404"' in labels) == 10
@@ -50,7 +50,7 @@ async def test_observations_are_counted_by_what_became_of_them(client: httpx.Asy
         client, names, "batch", {"events": [event, beat, event, {**event, "session_id": "s"}, 5, {**event, "unit_id": 999}]}
     )
 
-    assert await counted(client, "headway_observations_total") == {
+    assert await metric_values(client, "headway_observations_total") == {
         '{outcome="accepted"}': 2,
         '{outcome="duplicate"}': 1,
         '{outcome="conflict"}': 1,
@@ -67,6 +67,6 @@ async def test_rejections_are_counted_by_the_field_at_fault_wherever_they_are_fo
     await send(client, names, "batch", {"events": [search, {**search, "unit_id": 999_999}, {**search, "unit_id": 0}]})
     await send(client, names, "heartbeat", {"course_id": names["course"], "unit_id": 999_999, "is_active": True})
 
-    assert await counted(client, "headway_rejections_total") == {
+    assert await metric_values(client, "headway_rejections_total") == {
         f'{{field="{field}",reason="VALIDATION_ERROR"}}': count for field, count in (("unit_id", 5), ("duration_seconds", 1))
     }

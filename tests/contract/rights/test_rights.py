@@ -15,8 +15,8 @@ PREFIX = "/api/v1"
 BOOKKEEPING = {"rate_limits", "revisions", "sessions", "idempotency_keys", "audit_entries", "audit_head"}
 
 
-class Asking(NamedTuple):
-    """One way of asking a route, and the status that each role gets; `else_` for those not named."""
+class Access(NamedTuple):
+    """A way to request a route, and the status that each role gets; `else_` for those not named."""
 
     route: str
     statuses: dict[str, int]
@@ -38,68 +38,68 @@ NEW_COURSE = {"title": "New", "modules": []}
 SEEN_BY_STAFF = {"other tutor": 200, "admin": 200, "system": 200}
 
 MATRIX = [
-    Asking(
+    Access(
         "POST /learner/auth/register",
         {},
         body={"name": "N", "email": "none", "password": "Corr3ct-Horse"},
         nobody=400,
         else_=400,
     ),
-    Asking("POST /learner/auth/login", {}, body={"email": "x@example.org", "password": "wrong"}, else_=401),
-    Asking("POST /learner/auth/refresh", {}, body={"refreshToken": "x"}, else_=401),
-    Asking("POST /learner/auth/logout", {}, else_=409),
-    Asking("POST /learner/auth/password", {}, body={"currentPassword": "x", "newPassword": "Corr3ct-Horse"}, else_=400),
-    Asking("GET /learner/me", {}, else_=200),
-    Asking("PATCH /learner/me", {}, body={"name": "Me"}, else_=200),
-    Asking("GET /courses", {}, nobody=200, else_=200),
-    Asking("POST /courses", {"tutor": 201, "other tutor": 201, "admin": 201}, body=NEW_COURSE),
-    Asking("GET /courses/{course_id}", {}, "/courses/{course}", nobody=200, else_=200),
-    Asking("GET /courses/{course_id}", SEEN_BY_STAFF, "/courses/{hidden}", nobody=404, else_=404),
-    Asking("PATCH /courses/{course_id}", STAFF, "/courses/{course}", {"description": "Changed"}),
-    Asking("PATCH /courses/{course_id}", SEEN_BY_STAFF, "/courses/{hidden}", {"description": "Changed"}, else_=404),
-    Asking("POST /courses/{course_id}/enroll", {"learner": 409, "peer": 409}, "/courses/{course}/enroll", else_=201),
-    Asking("POST /courses/{course_id}/enroll", {}, "/courses/{hidden}/enroll", else_=404),
-    Asking("DELETE /courses/{course_id}/enroll", {"learner": 204, "peer": 204}, "/courses/{course}/enroll", else_=404),
-    Asking("GET /courses/{course_id}/enrollments", STAFF, "/courses/{course}/enrollments"),
-    Asking("GET /courses/{course_id}/enrollments", SEEN_BY_STAFF, "/courses/{hidden}/enrollments", else_=404),
-    Asking(
+    Access("POST /learner/auth/login", {}, body={"email": "x@example.org", "password": "wrong"}, else_=401),
+    Access("POST /learner/auth/refresh", {}, body={"refreshToken": "x"}, else_=401),
+    Access("POST /learner/auth/logout", {}, else_=409),
+    Access("POST /learner/auth/password", {}, body={"currentPassword": "x", "newPassword": "Corr3ct-Horse"}, else_=400),
+    Access("GET /learner/me", {}, else_=200),
+    Access("PATCH /learner/me", {}, body={"name": "Me"}, else_=200),
+    Access("GET /courses", {}, nobody=200, else_=200),
+    Access("POST /courses", {"tutor": 201, "other tutor": 201, "admin": 201}, body=NEW_COURSE),
+    Access("GET /courses/{course_id}", {}, "/courses/{course}", nobody=200, else_=200),
+    Access("GET /courses/{course_id}", SEEN_BY_STAFF, "/courses/{hidden}", nobody=404, else_=404),
+    Access("PATCH /courses/{course_id}", STAFF, "/courses/{course}", {"description": "Changed"}),
+    Access("PATCH /courses/{course_id}", SEEN_BY_STAFF, "/courses/{hidden}", {"description": "Changed"}, else_=404),
+    Access("POST /courses/{course_id}/enroll", {"learner": 409, "peer": 409}, "/courses/{course}/enroll", else_=201),
+    Access("POST /courses/{course_id}/enroll", {}, "/courses/{hidden}/enroll", else_=404),
+    Access("DELETE /courses/{course_id}/enroll", {"learner": 204, "peer": 204}, "/courses/{course}/enroll", else_=404),
+    Access("GET /courses/{course_id}/enrollments", STAFF, "/courses/{course}/enrollments"),
+    Access("GET /courses/{course_id}/enrollments", SEEN_BY_STAFF, "/courses/{hidden}/enrollments", else_=404),
+    Access(
         "PATCH /courses/{course_id}/enrollments/{user_id}",
         STAFF,
         "/courses/{course}/enrollments/{learner_id}",
         {"status": "EXPIRED"},
     ),
-    Asking("GET /learner/me/progress", {}, else_=200),
-    Asking("PATCH /learner/me/progress/{course_id}", ENROLLED, "/learner/me/progress/{course}", {"moduleId": "{module}"}),
-    Asking("GET /learner/feed", {}, else_=200),
-    Asking("GET /learner/feed", STAFF, "/learner/feed?topic=course:{course}"),
-    Asking("GET /learner/feed", {"learner": 200}, "/learner/feed?topic=user:{learner_id}"),
-    Asking("GET /assessments/{assessment_id}", STAFF | ENROLLED, "/assessments/{assessment}"),
-    Asking(
+    Access("GET /learner/me/progress", {}, else_=200),
+    Access("PATCH /learner/me/progress/{course_id}", ENROLLED, "/learner/me/progress/{course}", {"moduleId": "{module}"}),
+    Access("GET /learner/feed", {}, else_=200),
+    Access("GET /learner/feed", STAFF, "/learner/feed?topic=course:{course}"),
+    Access("GET /learner/feed", {"learner": 200}, "/learner/feed?topic=user:{learner_id}"),
+    Access("GET /assessments/{assessment_id}", STAFF | ENROLLED, "/assessments/{assessment}"),
+    Access(
         "POST /assessments/{assessment_id}/submit",
         {"learner": 201, "peer": 201},
         "/assessments/{assessment}/submit",
         {"submissionUrl": "https://github.com/a/b"},
     ),
-    Asking("GET /assessments/{assessment_id}/submissions", STAFF, "/assessments/{assessment}/submissions"),
-    Asking("PATCH /submissions/{submission_id}", STAFF, "/submissions/{submission}", {"grade": 9}),
-    Asking("GET /learner/peers", {}, else_=200),
-    Asking(
+    Access("GET /assessments/{assessment_id}/submissions", STAFF, "/assessments/{assessment}/submissions"),
+    Access("PATCH /submissions/{submission_id}", STAFF, "/submissions/{submission}", {"grade": 9}),
+    Access("GET /learner/peers", {}, else_=200),
+    Access(
         "POST /learner/messages",
         {"learner": 201, "tutor": 201},
         body={"receiverId": "{peer_id}", "message": "Hello"},
     ),
-    Asking("POST /learner/messages", {"learner": 201, "peer": 201}, body={"receiverId": "{tutor_id}", "message": "Hello"}),
-    Asking("GET /learner/messages", {}, else_=200),
-    Asking("GET /learner/messages", {}, "/learner/messages?with={learner_id}", else_=200),
-    Asking(
+    Access("POST /learner/messages", {"learner": 201, "peer": 201}, body={"receiverId": "{tutor_id}", "message": "Hello"}),
+    Access("GET /learner/messages", {}, else_=200),
+    Access("GET /learner/messages", {}, "/learner/messages?with={learner_id}", else_=200),
+    Access(
         "PATCH /learner/messages/{message_id}",
         {"peer": 200, "learner": 403},
         "/learner/messages/{message}",
         {"isRead": True},
         else_=404,
     ),
-    Asking("GET /learner/conversations", {}, else_=200),
-    Asking("PATCH /learner/conversations/{user_id}", {}, "/learner/conversations/{learner_id}", {"isRead": True}, else_=200),
+    Access("GET /learner/conversations", {}, else_=200),
+    Access("PATCH /learner/conversations/{user_id}", {}, "/learner/conversations/{learner_id}", {"isRead": True}, else_=200),
 ]
 
 
@@ -110,17 +110,17 @@ async def stored(school: School) -> dict[str, list[tuple[Any, ...]]]:
 
 
 async def assert_rights(
-    school: School, prefix: str, asking: Asking, *, is_refusal: Callable[[Any], bool], is_write: bool
+    school: School, prefix: str, access: Access, *, is_refusal: Callable[[Any], bool], is_write: bool
 ) -> None:
     """Have everybody ask: the refused are told so in the contract's envelope and change nothing, the others what they write."""
-    method, route = asking.route.split(" ")
-    body: Any = json.loads(school.filled(asking.body)) if asking.body else None
-    allowed = [role for role in ROLES if asking.expected(role) < 400]
+    method, route = access.route.split(" ")
+    body: Any = json.loads(school.filled(access.body)) if access.body else None
+    allowed = [role for role in ROLES if access.expected(role) < 400]
     before = await stored(school)
 
     async def ask(role: str) -> None:
-        answer = await school.ask(role, method, prefix + (asking.path or route), body)
-        assert (role, answer.status_code) == (role, asking.expected(role))
+        answer = await school.ask(role, method, prefix + (access.path or route), body)
+        assert (role, answer.status_code) == (role, access.expected(role))
         assert is_refusal(answer.json()) is (role not in allowed)
 
     for role in set(ROLES) - set(allowed):
@@ -132,17 +132,17 @@ async def assert_rights(
     assert (await stored(school) != before) is (bool(allowed) and is_write)
 
 
-@pytest.mark.parametrize("asking", MATRIX, ids=str)
-async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
-    method, route = asking.route.split(" ")
-    path = PREFIX + (asking.path or route)
-    refused_first = sorted(ROLES, key=lambda role: asking.expected(role) < 400)
+@pytest.mark.parametrize("access", MATRIX, ids=str)
+async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, access: Access) -> None:
+    method, route = access.route.split(" ")
+    path = PREFIX + (access.path or route)
+    refused_first = sorted(ROLES, key=lambda role: access.expected(role) < 400)
     before = await stored(school)
 
     for role in refused_first:
-        answer = await school.ask(role, method, path, asking.body)
+        answer = await school.ask(role, method, path, access.body)
 
-        assert (role, answer.status_code) == (role, asking.expected(role))
+        assert (role, answer.status_code) == (role, access.expected(role))
         if answer.status_code >= 400:
             assert answer.json()["status"] == "error"
             assert set(answer.json()) >= {"code", "message", "timestamp"}
@@ -157,7 +157,7 @@ async def routes_under(school: School, tag: str, prefix: str) -> set[str]:
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    assert {asking.route for asking in MATRIX} == await routes_under(school, "Learner", PREFIX)
+    assert {access.route for access in MATRIX} == await routes_under(school, "Learner", PREFIX)
 
 
 async def test_lists_hold_what_is_the_callers_own(school: School) -> None:

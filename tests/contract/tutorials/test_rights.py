@@ -6,7 +6,7 @@ import pytest
 from headway.identity import Caller, Role
 from headway.tutorials.model import ChapterReport
 from tests.contract.rights.conftest import School
-from tests.contract.rights.test_rights import Asking, assert_rights, routes_under
+from tests.contract.rights.test_rights import Access, assert_rights, routes_under
 from tests.contract.tutorials.scene import SCENE
 from tests.world import World
 
@@ -19,21 +19,21 @@ OF_LEARNER = ', "userId": "{learner_id}"}'
 OF_NOBODY = ', "userId": "999999"}'
 
 MATRIX = [
-    Asking(f"GET {ONE}", {}, "/done", else_=200),
-    Asking(f"GET {ONE}", OWN, "/done?userId={learner_id}"),
-    Asking(f"GET {ONE}", NOBODY, "/done?userId=999999"),
-    Asking(f"POST {ONE}/chapter", {}, "/done/chapter", CHAPTER + "}", else_=200),
-    Asking(f"POST {ONE}/chapter", OWN, "/done/chapter", CHAPTER + OF_LEARNER),
-    Asking(f"POST {ONE}/chapter", NOBODY, "/done/chapter", CHAPTER + OF_NOBODY),
-    Asking(f"POST {ONE}/quiz", {}, "/done/quiz", QUIZ + "}", else_=200),
-    Asking(f"POST {ONE}/quiz", OWN, "/done/quiz", QUIZ + OF_LEARNER),
-    Asking(f"POST {ONE}/quiz", NOBODY, "/done/quiz", QUIZ + OF_NOBODY),
-    Asking(f"POST {ONE}/complete", {"learner": 200}, "/done/complete", else_=404),
-    Asking(f"POST {ONE}/complete", OWN, "/done/complete", '{"userId": "{learner_id}"}'),
-    Asking(f"POST {ONE}/complete", NOBODY, "/done/complete", '{"userId": "999999"}'),
-    Asking(f"DELETE {ONE}", {}, "/done", else_=200),
-    Asking(f"DELETE {ONE}", OWN, "/done?userId={learner_id}"),
-    Asking(f"DELETE {ONE}", NOBODY, "/done?userId=999999"),
+    Access(f"GET {ONE}", {}, "/done", else_=200),
+    Access(f"GET {ONE}", OWN, "/done?userId={learner_id}"),
+    Access(f"GET {ONE}", NOBODY, "/done?userId=999999"),
+    Access(f"POST {ONE}/chapter", {}, "/done/chapter", CHAPTER + "}", else_=200),
+    Access(f"POST {ONE}/chapter", OWN, "/done/chapter", CHAPTER + OF_LEARNER),
+    Access(f"POST {ONE}/chapter", NOBODY, "/done/chapter", CHAPTER + OF_NOBODY),
+    Access(f"POST {ONE}/quiz", {}, "/done/quiz", QUIZ + "}", else_=200),
+    Access(f"POST {ONE}/quiz", OWN, "/done/quiz", QUIZ + OF_LEARNER),
+    Access(f"POST {ONE}/quiz", NOBODY, "/done/quiz", QUIZ + OF_NOBODY),
+    Access(f"POST {ONE}/complete", {"learner": 200}, "/done/complete", else_=404),
+    Access(f"POST {ONE}/complete", OWN, "/done/complete", '{"userId": "{learner_id}"}'),
+    Access(f"POST {ONE}/complete", NOBODY, "/done/complete", '{"userId": "999999"}'),
+    Access(f"DELETE {ONE}", {}, "/done", else_=200),
+    Access(f"DELETE {ONE}", OWN, "/done?userId={learner_id}"),
+    Access(f"DELETE {ONE}", NOBODY, "/done?userId=999999"),
 ]
 
 
@@ -49,11 +49,11 @@ async def school(world: World, client: httpx.AsyncClient) -> School:
     return built
 
 
-@pytest.mark.parametrize("asking", MATRIX, ids=lambda asking: f"{asking} {asking.body or ''}".strip())
-async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, asking: Asking) -> None:
-    is_write = not asking.route.startswith("GET")
-    await assert_rights(school, SCENE.prefix, asking, is_refusal=lambda answer: set(answer) == {"error"}, is_write=is_write)
+@pytest.mark.parametrize("access", MATRIX, ids=lambda access: f"{access} {access.body or ''}".strip())
+async def test_everybody_gets_what_is_theirs_and_is_refused_what_is_not(school: School, access: Access) -> None:
+    is_write = not access.route.startswith("GET")
+    await assert_rights(school, SCENE.prefix, access, is_refusal=lambda answer: set(answer) == {"error"}, is_write=is_write)
 
 
 async def test_every_route_of_the_contract_is_asked(school: School) -> None:
-    assert {asking.route for asking in MATRIX} == await routes_under(school, "Tutorials", SCENE.prefix)
+    assert {access.route for access in MATRIX} == await routes_under(school, "Tutorials", SCENE.prefix)

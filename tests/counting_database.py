@@ -8,7 +8,7 @@ from headway.db.database import Database, ReadTransaction, Row
 from headway.db.dialects import Statement
 
 
-class CountedDatabase:
+class CountingDatabase:
     """Stands before a database for use cases that only read."""
 
     def __init__(self, database: Database) -> None:
@@ -18,11 +18,11 @@ class CountedDatabase:
     @asynccontextmanager
     async def read(self, *, single_statement: bool = False) -> AsyncIterator[ReadTransaction]:
         async with self._database.read(single_statement=single_statement) as tx:
-            yield _CountedTransaction(self, tx)
+            yield _CountingTransaction(self, tx)
 
 
-class _CountedTransaction(ReadTransaction):
-    def __init__(self, counted: CountedDatabase, tx: ReadTransaction) -> None:
+class _CountingTransaction(ReadTransaction):
+    def __init__(self, counted: CountingDatabase, tx: ReadTransaction) -> None:
         self._counted, self._tx, self.keyring = counted, tx, tx.keyring
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:

@@ -22,7 +22,7 @@ Reached = dict[tuple[int, int, int | None], tuple[int, int, str]]
 """Study time in milliseconds, percent in hundredths and status by (learner, course, unit); unit None for the course."""
 
 
-class Sent(NamedTuple):
+class Sample(NamedTuple):
     """One event or heartbeat: who sent it, where it belongs by position, and its other fields; times in seconds."""
 
     learner: int
@@ -90,24 +90,24 @@ heartbeats = st.fixed_dictionaries(
 
 
 @st.composite
-def all_sent(draw: st.DrawFn) -> list[Sent]:
+def samples(draw: st.DrawFn) -> list[Sample]:
     """Some events and heartbeats of some learners in both courses, within units and without."""
     sent = []
     for number in range(draw(st.integers(1, 14))):
         course = draw(st.integers(0, 1))
         unit = draw(st.none() | st.integers(0, 6 if course == 0 else 2))
         fields = draw(events() | heartbeats) | {"event_id": f"event-{number}"}
-        sent.append(Sent(draw(st.integers(0, LEARNERS - 1)), course, unit, fields))
+        sent.append(Sample(draw(st.integers(0, LEARNERS - 1)), course, unit, fields))
     return sent
 
 
 @st.composite
-def replays(draw: st.DrawFn) -> tuple[list[Sent], list[list[Sent]]]:
+def replays(draw: st.DrawFn) -> tuple[list[Sample], list[list[Sample]]]:
     """What is sent, and the same in any order, some of it again, cut into groups that are written together."""
-    sent = draw(all_sent())
+    sent = draw(samples())
     shuffled = draw(st.permutations([*sent, *draw(st.lists(st.sampled_from(sent), max_size=8))]))
     cuts = draw(st.lists(st.booleans(), min_size=len(shuffled), max_size=len(shuffled)))
-    groups: list[list[Sent]] = [[]]
+    groups: list[list[Sample]] = [[]]
     for each, is_cut in zip(shuffled, cuts, strict=True):
         if is_cut:
             groups.append([])
@@ -115,7 +115,7 @@ def replays(draw: st.DrawFn) -> tuple[list[Sent], list[list[Sent]]]:
     return sent, [group for group in groups if group]
 
 
-def expected(sent: Sequence[Sent], courses: Sequence[CourseTree]) -> Reached:
+def expected(sent: Sequence[Sample], courses: Sequence[CourseTree]) -> Reached:
     """Compute what must be reached from what was sent."""
     steps = [each for each in sent if each.fields.get("is_active", True)]
     reached: Reached = {}
@@ -137,7 +137,7 @@ def expected(sent: Sequence[Sent], courses: Sequence[CourseTree]) -> Reached:
     return reached
 
 
-def percent_by_rule(completion: Completion, sent: Sequence[Sent], seconds: int) -> int:
+def percent_by_rule(completion: Completion, sent: Sequence[Sample], seconds: int) -> int:
     """Compute a unit's percent in hundredths: all or nothing, or the share reached of the threshold, cut."""
     kinds = {each.fields["activity_type"] for each in sent}
     if completion.rule in {Rule.MANUAL, Rule.VIEWED}:

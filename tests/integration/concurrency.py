@@ -14,7 +14,7 @@ from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import SECRET_KEY
-from tests.servers import HeadwayProcess
+from tests.processes import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
 AT_ONCE = 64
@@ -24,7 +24,7 @@ Request = tuple[str, str, dict[str, str], Any]
 
 
 @contextmanager
-def running(settings: Settings, folder: Path, **environment: str) -> Iterator[list[str]]:
+def run_servers(settings: Settings, folder: Path, **environment: str) -> Iterator[list[str]]:
     """Run the servers that the database allows, and give their addresses."""
     count = 1 if settings.is_sqlite else 2
     servers = [HeadwayProcess(settings.database_url, folder, SECRET_KEY, **environment) for _ in range(count)]
@@ -37,7 +37,7 @@ def running(settings: Settings, folder: Path, **environment: str) -> Iterator[li
 
 
 @asynccontextmanager
-async def a_world(settings: Settings) -> AsyncIterator[World]:
+async def open_world(settings: Settings) -> AsyncIterator[World]:
     """Give the use cases beside the servers, which go by the real time."""
     database, clock = schema.database(settings), FakeClock()
     clock.now = system_clock()
@@ -48,10 +48,10 @@ async def a_world(settings: Settings) -> AsyncIterator[World]:
         await database.close()
 
 
-async def rush(urls: Sequence[str], requests: Sequence[Request]) -> list[httpx.Response]:
+async def send_all(urls: Sequence[str], requests: Sequence[Request]) -> list[httpx.Response]:
     """Send requests, spread over the servers, many at the same time."""
     limits = httpx.Limits(max_connections=AT_ONCE)
-    async with httpx.AsyncClient(limits=limits, timeout=60) as client:
+    async with open_client(limits=limits, timeout=60) as client:
 
         async def send(number: int, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
             return await client.request(method, urls[number % len(urls)] + path, headers=headers, json=body)

@@ -15,7 +15,7 @@ from tests.world import FakeClock, World
 
 
 @asynccontextmanager
-async def started(settings: Settings, clock: FakeClock) -> AsyncIterator[RequestMiddleware]:
+async def start_app(settings: Settings, clock: FakeClock) -> AsyncIterator[RequestMiddleware]:
     """Start a server; it starts and stops within one task, as a real one does."""
     made = create_app(settings, clock)
     is_started, stop = asyncio.Event(), asyncio.Event()
@@ -34,9 +34,9 @@ async def started(settings: Settings, clock: FakeClock) -> AsyncIterator[Request
 
 
 @asynccontextmanager
-async def serving(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
+async def open_server(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[httpx.AsyncClient, World]]:
     """Start a server; give a client of it, and the use cases beside it."""
-    async with started(settings, clock) as made:
+    async with start_app(settings, clock) as made:
         asgi: Any = made
         database = schema.database(settings)
         await database.open()
