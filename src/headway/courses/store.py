@@ -64,22 +64,22 @@ _courses = (
     .join(users, users.c.id == course_staff.c.user_id)
 )
 _course = _courses.where(courses.c.id == bindparam("course_id"))
-_terms = select(
-    courses.c.title,
-    courses.c.is_published,
-    courses.c.capacity,
-    courses.c.seats_taken,
-    courses.c.enroll_from,
-    courses.c.enroll_until,
-    courses.c.ends_at,
-    courses.c.access_days,
-).where(courses.c.id == bindparam("course_id"))
 # Not FOR UPDATE: rows that refer to the course may be written meanwhile.
-_lock_terms = _terms.with_for_update(key_share=True)
-_by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
-_staff_role = select(course_staff.c.role).where(
-    course_staff.c.user_id == bindparam("user_id"), course_staff.c.course_id == bindparam("course_id")
+_lock_terms = (
+    select(
+        courses.c.title,
+        courses.c.is_published,
+        courses.c.capacity,
+        courses.c.seats_taken,
+        courses.c.enroll_from,
+        courses.c.enroll_until,
+        courses.c.ends_at,
+        courses.c.access_days,
+    )
+    .where(courses.c.id == bindparam("course_id"))
+    .with_for_update(key_share=True)
 )
+_by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
 _some_prerequisites = (
     select(course_prerequisites)
     .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
@@ -173,12 +173,6 @@ async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit
 async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
     """Return the courses to be completed before any of these."""
     return {row["prerequisite_id"] for row in await tx.all(_some_prerequisites, ids=[(i,) for i in course_ids])}
-
-
-async def terms(tx: ReadTransaction, course_id: int) -> CourseTerms | None:
-    """Return the terms of enrolling in a course, or None if there is no such course."""
-    row = await tx.first(_terms, course_id=course_id)
-    return None if row is None else CourseTerms(row[0], bool(row[1]), *tuple(row)[2:])
 
 
 async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
@@ -281,9 +275,3 @@ async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment
 async def list_prerequisites(tx: ReadTransaction, course_id: int) -> list[int]:
     """Return the ids of the courses to be completed before this one."""
     return [row["prerequisite_id"] for row in await tx.all(_prerequisites, course_id=course_id)]
-
-
-async def staff_role(tx: ReadTransaction, *, user_id: int, course_id: int) -> CourseRole | None:
-    """Return the role of a user in the staff of a course."""
-    row = await tx.first(_staff_role, user_id=user_id, course_id=course_id)
-    return CourseRole(row["role"]) if row else None
