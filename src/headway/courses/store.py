@@ -51,13 +51,13 @@ _courses = (
     .join(users, users.c.id == course_staff.c.user_id)
 )
 _course = _courses.where(courses.c.id == bindparam("course_id"))
-_terms = select(*(courses.c[name] for name in CourseTerms.__struct_fields__)).where(courses.c.id == bindparam("course_id"))
 # Not FOR UPDATE: rows that refer to the course may be written meanwhile.
-_lock_terms = _terms.with_for_update(key_share=True)
-_by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
-_staff_role = select(course_staff.c.role).where(
-    course_staff.c.user_id == bindparam("user_id"), course_staff.c.course_id == bindparam("course_id")
+_lock_terms = (
+    select(*(courses.c[name] for name in CourseTerms.__struct_fields__))
+    .where(courses.c.id == bindparam("course_id"))
+    .with_for_update(key_share=True)
 )
+_by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
 _prerequisites = (
     select(course_prerequisites)
     .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
@@ -127,11 +127,6 @@ async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit
 async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
     """Return the ids of the prerequisites of any of these courses."""
     return {row["prerequisite_id"] for row in await tx.all(_prerequisites, ids=[(i,) for i in course_ids])}
-
-
-async def terms(tx: ReadTransaction, course_id: int) -> CourseTerms | None:
-    """Return the terms of enrollment of a course."""
-    return _course_terms(await tx.first(_terms, course_id=course_id))
 
 
 async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
@@ -233,9 +228,3 @@ async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment
 async def list_prerequisites(tx: ReadTransaction, course_id: int) -> list[int]:
     """Return the ids of the courses to complete before this one."""
     return [row["prerequisite_id"] for row in await tx.all(_prerequisites, ids=[(course_id,)])]
-
-
-async def staff_role(tx: ReadTransaction, *, user_id: int, course_id: int) -> CourseRole | None:
-    """Return the role of a user in the staff of a course, or None."""
-    row = await tx.first(_staff_role, user_id=user_id, course_id=course_id)
-    return CourseRole(row["role"]) if row else None
