@@ -48,3 +48,37 @@ def test_a_function_has_at_most_60_lines(text: str) -> None:
 
 def test_a_docstring_says_what_is_returned_or_done_in_standard_terms(text: str) -> None:
     assert [place for place, node in nodes(text) if STILTED.match(ast.get_docstring(node) or "")] == []
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules that a module imports, `from a import b` as `a` and as `a.b`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def is_store(module: str) -> bool:
+    return module.startswith("headway.") and module.rpartition(".")[2].endswith(("store", "tables"))
+
+
+def test_only_stores_tables_and_the_database_layer_know_sqlalchemy() -> None:
+    knowing = {path for path in MODULES if any(name.partition(".")[0] == "sqlalchemy" for name in imports(path))}
+    allowed = {path for path in MODULES if is_store(f"headway.{path.stem}") or path.relative_to(SOURCE).parts[0] == "db"} | {
+        SOURCE / "schema.py",
+        SOURCE / "key_rotation.py",
+    }
+
+    assert knowing
+    assert knowing - allowed == set()
+
+
+@pytest.mark.parametrize("room", ["contracts", "live", "web", "http"])
+def test_what_speaks_to_clients_imports_no_store(room: str) -> None:
+    modules = [path for path in MODULES if path.relative_to(SOURCE).parts[0] == room]
+
+    assert modules
+    assert [(path.name, name) for path in modules for name in sorted(imports(path)) if is_store(name)] == []
