@@ -1,7 +1,7 @@
 """Many requests at once against real server processes: one on SQLite, two on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,3 +62,10 @@ async def send_all(urls: Sequence[str], requests: Sequence[Request]) -> list[htt
 async def differences(world: World) -> list[Any]:
     """Give what `headway verify` finds."""
     return list((await Verify(world.database, make_checks()).run()).differences)
+
+
+async def wait_until(is_true: Callable[..., bool], *arguments: Any, seconds: float = 30) -> None:
+    """Wait until something is true, such as that a server has answered often enough to be killed."""
+    async with asyncio.timeout(seconds):
+        while not is_true(*arguments):
+            await asyncio.sleep(0.01)

@@ -26,7 +26,7 @@ from headway.idempotency.tables import idempotency_keys
 from headway.messaging.tables import messages
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
-from tests.integration.concurrency import differences, open_world, run_servers, send_all
+from tests.integration.concurrency import differences, open_world, run_servers, send_all, wait_until
 from tests.processes import HeadwayProcess, open_client
 from tests.world import FakeClock, World
 
@@ -266,9 +266,10 @@ async def test_messages_under_keys_are_stored_once_though_the_server_is_killed(s
         learners = [await world.learner(course) for _ in range(WRITERS)]
         writers = [Writer(world.bearer(learner), receiver, learner.name) for learner in learners]
         with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:
-            for wait_seconds in (0.3, 0.5):
+            for _ in range(2):
+                answered = {writer: len(writer.told) + 1 for writer in writers}
                 writing = [asyncio.create_task(writer.write_until_it_breaks(server.url)) for writer in writers]
-                await asyncio.sleep(wait_seconds)
+                await wait_until(lambda least: all(len(writer.told) > least[writer] for writer in writers), answered)
                 await asyncio.to_thread(server.kill)
                 await asyncio.gather(*writing)
                 assert all(writer.unanswered for writer in writers)

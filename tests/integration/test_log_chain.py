@@ -22,7 +22,7 @@ from headway.telemetry import Metrics
 from headway.tutorials.model import ChapterReport
 from tests.databases import SECRET_KEY
 from tests.integration.audit_log import HERE, draft, faults, log_of
-from tests.integration.concurrency import open_world
+from tests.integration.concurrency import open_world, wait_until
 from tests.processes import HeadwayProcess, open_client
 from tests.world import World
 
@@ -189,7 +189,7 @@ async def test_entries_that_were_acknowledged_are_there_after_a_crash_and_the_ch
             for _ in range(2):
                 before = len(acknowledged)
                 posting = [asyncio.create_task(post(server.url, number)) for number in range(8)]
-                await asyncio.sleep(0.7)
+                await wait_until(lambda least: len(acknowledged) > least, before + 100)
                 await asyncio.to_thread(server.kill)
                 await asyncio.gather(*posting)
                 assert len(acknowledged) > before
