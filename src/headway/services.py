@@ -77,11 +77,7 @@ class Services(NamedTuple):
 
 
 def make_services(
-    settings: Settings,
-    database: Database,
-    clock: Clock = system_clock,
-    new_id: NewId = uuid7,
-    metrics: Metrics | None = None,
+    settings: Settings, database: Database, clock: Clock = system_clock, new_id: NewId = uuid7, metrics: Metrics | None = None
 ) -> Services:
     """Join the services. The server, the commands beside it and the tests use the same ones."""
     metrics = Metrics() if metrics is None else metrics
@@ -90,8 +86,7 @@ def make_services(
     audit = AuditRecorder(clock, new_id)
     accounts = Accounts(database, clock, audit, token_lifetime=settings.access_token_seconds * SECOND)
     study_time = StudyTimeSettings(
-        heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
-        longest_claim=settings.max_claim_seconds * SECOND,
+        heartbeat_interval=settings.heartbeat_interval_seconds * SECOND, longest_claim=settings.max_claim_seconds * SECOND
     )
     tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
     ingest = Ingest(

@@ -88,20 +88,7 @@ def _declare(  # noqa: PLR0913 - all of them are keywords of one declaration
         An idempotent route without one calls `request.transact` for its effect.
     raw: the handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often.
     """
-    route = Route(
-        method,
-        path,
-        responses,
-        query,
-        body,
-        optional_body,
-        public,
-        etag,
-        rate_limit,
-        idempotent,
-        transaction,
-        raw,
-    )
+    route = Route(method, path, responses, query, body, optional_body, public, etag, rate_limit, idempotent, transaction, raw)
 
     def mark(handler: Handler) -> Handler:
         handler.route = route  # type: ignore[attr-defined]
@@ -131,11 +118,7 @@ def make_router(
         for route, handler in _declared(group):
             endpoint = _RawEndpoint if route.raw else _Endpoint
             operation = Operation(route, inspect.getdoc(handler) or "", tag)
-            opt = {
-                "operation": operation,
-                "public": route.public,
-                "optional_caller": route.public,
-            }
+            opt = {"operation": operation, "public": route.public, "optional_caller": route.public}
             made = endpoint(route, handler, transactions, settings.max_body_bytes)
             if route.rate_limit is not None:
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing

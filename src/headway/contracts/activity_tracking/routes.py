@@ -61,10 +61,7 @@ class TrackingRoutes:
         return Response(200, mapping.heartbeat_answer(received_at, self._settings.heartbeat_interval_seconds))
 
     @post(
-        "/batch",
-        raw=True,
-        body=wire.BatchBodySchema,
-        responses={200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)},
+        "/batch", raw=True, body=wire.BatchBodySchema, responses={200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)}
     )
     async def batch(self, caller: Caller, body: bytes) -> Response:
         """Record events and heartbeats, each with its own verdict; 400 only if the envelope or every item is invalid."""

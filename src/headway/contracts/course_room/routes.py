@@ -71,12 +71,7 @@ class LearnerRoutes:
         key = f"{course_id}.{user_id}.{access.version}.{include or ''}"
         return Response(200, msgspec.Raw(await self._cache.get(key, render)))
 
-    @get(
-        f"{_ONE}/activities",
-        query=wire.ActivitiesQuery,
-        responses={200: wire.Found[list[wire.ActivityRow]]},
-        etag=True,
-    )
+    @get(f"{_ONE}/activities", query=wire.ActivitiesQuery, responses={200: wire.Found[list[wire.ActivityRow]]}, etag=True)
     async def list_activities(self, request: Request[wire.ActivitiesQuery, None]) -> Response:
         """List a learner's progress in contents, the newest change first, filtered by status and date of change."""
         course_id, user_id = _learner(request)

@@ -22,12 +22,7 @@ def make(services: Services, settings: Settings) -> Contract:
         name="tutorials",
         prefixes=(PREFIX,),
         router=make_router(
-            PREFIX,
-            "Tutorials",
-            groups,
-            transactions=services.transactions,
-            settings=settings,
-            rate_limits=services.rate_limits,
+            PREFIX, "Tutorials", groups, transactions=services.transactions, settings=settings, rate_limits=services.rate_limits
         ),
         status_of=status_of,
         render_error=render_error,

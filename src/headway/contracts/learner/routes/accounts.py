@@ -25,13 +25,7 @@ class AccountRoutes:
         self._tokens = services.tokens
         self._profiles = services.profiles
 
-    @post(
-        f"{_AUTH}/register",
-        body=wire.RegisterBody,
-        responses={201: wire.One[wire.Account]},
-        public=True,
-        idempotent=True,
-    )
+    @post(f"{_AUTH}/register", body=wire.RegisterBody, responses={201: wire.One[wire.Account]}, public=True, idempotent=True)
     async def register(self, request: Request[None, wire.RegisterBody]) -> Response:
         """Create a learner's account.
 

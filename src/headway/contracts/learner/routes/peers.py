@@ -25,11 +25,7 @@ class PeerRoutes:
         return Response(200, mapping.many([mapping.peer(each) for each in peers], page, limit, total))
 
     @post(
-        "/learner/messages",
-        body=wire.MessageBody,
-        responses={201: wire.One[wire.Message]},
-        idempotent=True,
-        transaction=WRITE,
+        "/learner/messages", body=wire.MessageBody, responses={201: wire.One[wire.Message]}, idempotent=True, transaction=WRITE
     )
     async def send(self, request: Request[None, wire.MessageBody], tx: WriteTransaction) -> Response:
         """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner."""
@@ -50,12 +46,7 @@ class PeerRoutes:
         )
         return Response(200, mapping.many([mapping.message(each) for each in messages], query.page, limit, total))
 
-    @patch(
-        "/learner/messages/{message_id:str}",
-        body=wire.ReadBody,
-        responses={200: wire.One[wire.Message]},
-        transaction=WRITE,
-    )
+    @patch("/learner/messages/{message_id:str}", body=wire.ReadBody, responses={200: wire.One[wire.Message]}, transaction=WRITE)
     async def mark_message(self, request: Request[None, wire.ReadBody], tx: WriteTransaction) -> Response:
         """Mark a received message as read."""
         _require_read(request.body)

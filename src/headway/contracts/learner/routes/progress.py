@@ -17,13 +17,7 @@ class ProgressRoutes:
         self._subscriptions = services.subscriptions
         self._pages = pages
 
-    @get(
-        "/learner/me/progress",
-        query=wire.PageQuery,
-        responses={200: wire.Many[wire.Progress]},
-        etag=True,
-        transaction=READ,
-    )
+    @get("/learner/me/progress", query=wire.PageQuery, responses={200: wire.Many[wire.Progress]}, etag=True, transaction=READ)
     async def read(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """Read one's progress in all one's courses, including left ones, the newest enrollment first."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
