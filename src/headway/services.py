@@ -18,7 +18,7 @@ from headway.feed.verify import check_topics
 from headway.http.authentication import Tokens
 from headway.http.cache import Store, open_store
 from headway.http.rate_limits import RateLimits, open_rate_limiter
-from headway.http.transactions import Transactions
+from headway.http.request import Transactions
 from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
 from headway.instants import SECOND, Clock, system_clock

@@ -7,9 +7,8 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.params import PageLimits, parse_cursor
 from headway.http.problems import status_of
-from headway.http.request import Request, Response
+from headway.http.request import READ, Request, Response
 from headway.http.routes import get, make_router, post
-from headway.http.transactions import READ
 from headway.services import Services
 from headway.settings import Settings
 

@@ -14,9 +14,8 @@ from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.params import PageLimits, require_id
 from headway.http.problems import status_of
-from headway.http.request import Request, Response, encode
+from headway.http.request import READ, Request, Response, encode
 from headway.http.routes import get, make_router, post
-from headway.http.transactions import READ
 from headway.learning import updates
 from headway.learning.model import Refusal, Verdict
 from headway.services import Services

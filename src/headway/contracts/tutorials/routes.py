@@ -4,9 +4,8 @@ from headway.contracts.tutorials import mapping, wire
 from headway.contracts.tutorials.errors import render_error, status_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import delete, get, make_router, post
-from headway.http.transactions import READ, WRITE
 from headway.limits.model import RateLimit
 from headway.services import Services
 from headway.settings import Settings

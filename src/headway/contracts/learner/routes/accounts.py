@@ -8,9 +8,8 @@ from headway.accounts.model import Session
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _AUTH = "/learner/auth"

@@ -3,9 +3,8 @@
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import get, patch
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 
