@@ -13,7 +13,7 @@ from headway.db.keyring import signing_key
 from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import system_clock
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings
 
 _UNITS_PER_MODULE = 5
@@ -40,7 +40,7 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
     database = schema.database(settings)
     await database.open()
     try:
-        services = make_services(settings, database)
+        services = Services(settings, database)
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
         async with database.write() as tx:
             owner = await services.accounts.create(tx, role=Role.INSTRUCTOR, name="Instructor")
