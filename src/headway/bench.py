@@ -26,7 +26,7 @@ _COMPLETIONS = (
 )
 
 
-class Prepared(msgspec.Struct):
+class LoadData(msgspec.Struct):
     """What a load client needs to know."""
 
     course_id: int
@@ -34,7 +34,7 @@ class Prepared(msgspec.Struct):
     tokens: list[str]
 
 
-async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
+async def prepare(settings: Settings, *, learners: int, units: int) -> LoadData:
     """Migrate an empty database and make one course with learners in it; the completion rules take turns."""
     await schema.migrate(settings)
     database = schema.database(settings)
@@ -53,7 +53,7 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
             made.append(tokens.issue(learner))
     finally:
         await database.close()
-    return Prepared(tree.id, [{"id": unit.id, "module_id": unit.module_id} for unit in tree.units], made)
+    return LoadData(tree.id, [{"id": unit.id, "module_id": unit.module_id} for unit in tree.units], made)
 
 
 def _course(units: int) -> NewCourse:

@@ -9,7 +9,7 @@ import click
 from headway.accounts import users_store as users
 from headway.accounts.model import User
 from headway.cli import serve
-from headway.cli.imports import load_oulad
+from headway.cli.courses import load_oulad
 from headway.cli.session import errors_in_one_line, load_settings, open_database
 from headway.db import sqlite
 from headway.db.keyring import signing_key

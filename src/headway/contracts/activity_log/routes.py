@@ -4,7 +4,7 @@ from headway.audit.model import AuditEntry
 from headway.contracts.activity_log import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
-from headway.http.params import PageLimits, parse_cursor
+from headway.http.params import PageLimits
 from headway.http.request import READ, Request, Response
 from headway.http.routes import get, make_router, post
 from headway.services import Services
@@ -52,7 +52,7 @@ class ActivityRoutes:
         query = request.query
         criteria = mapping.entry_filter(query)
         limit = self._pages.limit(query.limit)
-        before = parse_cursor(query.cursor)
+        before = None if query.cursor is None else int(query.cursor)
         page, rest = await self._log.read(tx, request.caller, criteria, before=before, limit=limit)
         return Response(
             200,
