@@ -29,7 +29,7 @@ from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import system_clock
 from headway.messaging.tables import conversations, messages
-from headway.services import Services, make_services
+from headway.services import Services
 from headway.settings import Settings
 from measure import open_workspace, report_progress
 from report import describe_machine, format_table
@@ -81,7 +81,7 @@ async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]
     database = schema.database(settings)
     await database.open()
     await fill(database, size, message=Keyring.from_settings(settings).encrypt("Some text"))
-    services = make_services(settings, database, system_clock)
+    services = Services(settings, database, system_clock)
     rows = []
     for listing in listings(services):
         last = -(-size // PAGE)

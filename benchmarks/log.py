@@ -20,7 +20,7 @@ from headway.db.database import Database
 from headway.identity import Caller, Client, Role
 from headway.ids import uuid7
 from headway.instants import system_clock
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from measure import open_workspace, report_progress
@@ -81,7 +81,7 @@ def open_log(url: str) -> tuple[Database, AuditLog]:
 async def make_caller(url: str) -> None:
     database = schema.database(settings_of(url))
     await database.open()
-    accounts = make_services(settings_of(url), database, system_clock).accounts
+    accounts = Services(settings_of(url), database, system_clock).accounts
     async with database.write() as tx:
         await accounts.create(tx, role=Role.PARTICIPANT, name="Ada Lovelace", email="ada@example.org")
     await database.close()

@@ -12,7 +12,7 @@ from headway.db.dialects import Statement
 from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import from_datetime
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings
 
 Params = ParamSpec("Params")
@@ -56,7 +56,7 @@ class World:
         assert settings.secret_key is not None
         self.database = database
         self.clock = clock
-        self.services = make_services(settings, database, clock)
+        self.services = Services(settings, database, clock)
         self.tokens = Tokens(settings.secret_key, clock, lifetime_seconds=3600)
         self._made = 0
 

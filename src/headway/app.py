@@ -32,9 +32,9 @@ from headway.http.transport import HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
 from headway.live.hub import Hub
-from headway.live.reads import LiveReads
 from headway.live.socket import Live
-from headway.services import Services, make_services
+from headway.live.subscriptions import LiveReads
+from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
 from headway.web.docs import docs
@@ -49,7 +49,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     """Make the server. Its database, which must have this version's schema, is open from startup to shutdown."""
     metrics = Metrics()
     database = schema.database(settings, metrics)
-    services = make_services(settings, database, clock, new_id, metrics)
+    services = Services(settings, database, clock, new_id, metrics)
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
     reads = LiveReads(database, services.feed, services.subscriptions)

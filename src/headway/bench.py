@@ -13,7 +13,7 @@ from headway.db.keyring import signing_key
 from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import system_clock
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings
 
 _UNITS_PER_MODULE = 5
@@ -26,7 +26,7 @@ _COMPLETIONS = (
 )
 
 
-class Prepared(msgspec.Struct):
+class LoadData(msgspec.Struct):
     """What a load client needs to know."""
 
     course_id: int
@@ -34,13 +34,13 @@ class Prepared(msgspec.Struct):
     tokens: list[str]
 
 
-async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
+async def prepare(settings: Settings, *, learners: int, units: int) -> LoadData:
     """Migrate an empty database and make one course with learners in it; the completion rules take turns."""
     await schema.migrate(settings)
     database = schema.database(settings)
     await database.open()
     try:
-        services = make_services(settings, database)
+        services = Services(settings, database)
         tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=86_400)
         async with database.write() as tx:
             owner = await services.accounts.create(tx, role=Role.INSTRUCTOR, name="Instructor")
@@ -53,7 +53,7 @@ async def prepare(settings: Settings, *, learners: int, units: int) -> Prepared:
             made.append(tokens.issue(learner))
     finally:
         await database.close()
-    return Prepared(tree.id, [{"id": unit.id, "module_id": unit.module_id} for unit in tree.units], made)
+    return LoadData(tree.id, [{"id": unit.id, "module_id": unit.module_id} for unit in tree.units], made)
 
 
 def _course(units: int) -> NewCourse:

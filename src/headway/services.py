@@ -1,7 +1,5 @@
 """Everything that contracts, live clients, commands and importers use, made once for a database and its settings."""
 
-from typing import NamedTuple
-
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.service import Assessments
@@ -16,9 +14,9 @@ from headway.enrollments.verify import check_seats
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
 from headway.http.authentication import Tokens
-from headway.http.cache import Store, open_store
+from headway.http.cache import open_store
 from headway.http.rate_limits import RateLimits, open_rate_limiter
-from headway.http.transactions import Transactions
+from headway.http.request import Transactions
 from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
 from headway.instants import SECOND, Clock, system_clock
@@ -39,34 +37,54 @@ from headway.tutorials.store import count_passed_quizzes
 from headway.verify import Check
 
 
-class Services(NamedTuple):
-    """What the system does, on one database."""
+class Services:
+    """What the system does, on one database. The server, the commands beside it and the tests use the same services."""
 
-    database: Database
-    clock: Clock
-    new_id: NewId
-    metrics: Metrics
-    transactions: Transactions
-    tokens: Tokens
-    cache_store: Store
-    rate_limits: RateLimits
-    accounts: Accounts
-    sign_in: SignIn
-    courses: Courses
-    course_editing: CourseEditing
-    profiles: Profiles
-    feed: Feed
-    enrollments: Enrollments
-    tracking: Tracking
-    ingest: Ingest
-    learning: LearnerCourses
-    progress: ProgressReads
-    assessments: Assessments
-    messaging: Messaging
-    tutorials: Tutorials
-    audit: AuditRecorder
-    audit_log: AuditLog
-    subscriptions: Subscriptions
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        clock: Clock = system_clock,
+        new_id: NewId = uuid7,
+        metrics: Metrics | None = None,
+    ) -> None:
+        secret_key = signing_key(settings)
+        structures = CourseStructures()
+        study_time = StudyTimeSettings(
+            heartbeat_interval=settings.heartbeat_interval_seconds * SECOND, longest_claim=settings.max_claim_seconds * SECOND
+        )
+        self.database = database
+        self.clock = clock
+        self.new_id = new_id
+        self.metrics = Metrics() if metrics is None else metrics
+        self.transactions = Transactions(database, Idempotency(clock, secret_key=secret_key))
+        self.tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
+        self.cache_store = open_store(settings)
+        self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))
+        self.audit = AuditRecorder(clock, new_id)
+        self.audit_log = AuditLog(database, clock, new_id, self.metrics)
+        self.accounts = Accounts(database, clock, self.audit, token_lifetime=settings.access_token_seconds * SECOND)
+        self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
+        self.courses = Courses()
+        self.course_editing = CourseEditing(clock)
+        self.enrollments = Enrollments(clock)
+        self.tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
+        self.ingest = Ingest(
+            self.tracking,
+            database=database,
+            clock=clock,
+            capacity=settings.ingest_queue_events,
+            group_weight=settings.ingest_group_events,
+            metrics=self.metrics,
+        )
+        self.learning = LearnerCourses(clock, structures)
+        self.progress = ProgressReads(clock, structures)
+        self.profiles = Profiles(count_passed_quizzes)
+        self.assessments = Assessments(clock, new_id, self.audit)
+        self.messaging = Messaging(clock, new_id)
+        self.tutorials = Tutorials(clock, self.audit)
+        self.feed = Feed()
+        self.subscriptions = Subscriptions(self.feed)
 
     async def close(self) -> None:
         """Write what waits to be written, and release connections to the cache. The database stays open."""
@@ -74,62 +92,6 @@ class Services(NamedTuple):
         await self.audit_log.close()
         await self.cache_store.close()
         await self.rate_limits.close()
-
-
-def make_services(
-    settings: Settings,
-    database: Database,
-    clock: Clock = system_clock,
-    new_id: NewId = uuid7,
-    metrics: Metrics | None = None,
-) -> Services:
-    """Join the services. The server, the commands beside it and the tests use the same ones."""
-    metrics = Metrics() if metrics is None else metrics
-    secret_key = signing_key(settings)
-    structures = CourseStructures()
-    audit = AuditRecorder(clock, new_id)
-    accounts = Accounts(database, clock, audit, token_lifetime=settings.access_token_seconds * SECOND)
-    study_time = StudyTimeSettings(
-        heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
-        longest_claim=settings.max_claim_seconds * SECOND,
-    )
-    tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
-    ingest = Ingest(
-        tracking,
-        database=database,
-        clock=clock,
-        capacity=settings.ingest_queue_events,
-        group_weight=settings.ingest_group_events,
-        metrics=metrics,
-    )
-    feed = Feed()
-    return Services(
-        database=database,
-        clock=clock,
-        new_id=new_id,
-        metrics=metrics,
-        transactions=Transactions(database, Idempotency(clock, secret_key=secret_key)),
-        tokens=Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds),
-        cache_store=open_store(settings),
-        rate_limits=RateLimits(open_rate_limiter(settings, database, clock, metrics)),
-        accounts=accounts,
-        sign_in=SignIn(database, clock, new_id, accounts, audit, settings),
-        courses=Courses(),
-        course_editing=CourseEditing(clock),
-        profiles=Profiles(count_passed_quizzes),
-        feed=feed,
-        enrollments=Enrollments(clock),
-        tracking=tracking,
-        ingest=ingest,
-        learning=LearnerCourses(clock, structures),
-        progress=ProgressReads(clock, structures),
-        assessments=Assessments(clock, new_id, audit),
-        messaging=Messaging(clock, new_id),
-        tutorials=Tutorials(clock, audit),
-        audit=audit,
-        audit_log=AuditLog(database, clock, new_id, metrics),
-        subscriptions=Subscriptions(feed),
-    )
 
 
 def make_checks(progress: Progress = lambda _checked, _all: None) -> list[Check]:

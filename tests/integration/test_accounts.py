@@ -6,7 +6,7 @@ import pytest
 
 from headway.errors import Conflict, Invalid, Unauthenticated
 from headway.identity import Role
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings
 from tests.world import FakeClock, World
 
@@ -47,7 +47,7 @@ async def test_an_address_belongs_to_one_account_however_it_is_written(world: Wo
 async def test_after_an_idle_hour_none_of_several_callers_goes_by_what_was_known_then(
     world: World, settings: Settings, clock: FakeClock
 ) -> None:
-    there = make_services(settings, world.database, clock).accounts
+    there = Services(settings, world.database, clock).accounts
     user = await world.user()
     assert (await there.caller(user.id, user.token_version)).user_id == user.id
     await world.disable(user)

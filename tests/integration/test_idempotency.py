@@ -19,7 +19,7 @@ from headway.db.database import WriteTransaction
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.feed.tables import feed
 from headway.http.middleware import RequestMiddleware
-from headway.http.transactions import Transactions
+from headway.http.request import Transactions
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.idempotency.tables import idempotency_keys

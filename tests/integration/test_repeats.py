@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from headway.db.database import WriteTransaction
 from headway.errors import Conflict, KeyReused
-from headway.http.transactions import Transactions
+from headway.http.request import Transactions
 from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.service import LIFETIME, Idempotency
 from headway.idempotency.tables import idempotency_keys

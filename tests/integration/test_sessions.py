@@ -17,7 +17,7 @@ from headway.instants import DAY, MINUTE
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.limits.tables import rate_limits
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.concurrency import Request, open_world, run_servers, send_all
@@ -169,7 +169,7 @@ async def test_a_new_password_on_one_server_ends_all_tokens_on_the_other(setting
 
 async def test_a_server_that_was_idle_lets_no_ended_token_through(world: World, settings: Settings, clock: FakeClock) -> None:
     user = await world.user()
-    there = make_services(settings, world.database, clock).accounts
+    there = Services(settings, world.database, clock).accounts
     await there.caller(user.id, user.token_version)
     await world.disable(user)
     clock.advance(seconds=1800)

@@ -13,9 +13,8 @@ from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
 from headway.db.database import WriteTransaction
 from headway.http.problems import Problems
-from headway.http.request import Request, Response
+from headway.http.request import WRITE, Request, Response
 from headway.http.routes import make_router, post
-from headway.http.transactions import WRITE
 from headway.identity import Caller
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.recording import Ingest

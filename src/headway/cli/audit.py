@@ -35,14 +35,10 @@ async def verify_audit(head_file: Path | None, **flags: Any) -> None:
     and the exit status is 1. The command changes nothing and can run beside a server.
     """
     head = None if head_file is None else _read_head(head_file)
-    async with open_database(load_settings(**flags)) as database:
-        with progress_bar("Entries") as progress:
-            task = progress.add_task("entries", total=None)
-            async with database.read() as tx:
-                found = await verify_log(
-                    tx, kept_head=head, advance=lambda checked, of_all: progress.update(task, completed=checked, total=of_all)
-                )
-            progress.update(task, completed=found.checked, total=found.checked)
+    async with open_database(load_settings(**flags)) as database, database.read() as tx:
+        with progress_bar("Entries") as advance:
+            found = await verify_log(tx, kept_head=head, advance=advance)
+            advance(found.checked, found.checked)
     print_json(found)
     if found.faults:
         raise click.ClickException(f"The activity log is not as it was written: {_describe(found.faults[0])}")
@@ -76,14 +72,9 @@ async def rotate(**flags: Any) -> None:
     The command can run beside servers that have the same keys, and can be repeated after an interruption.
     """
     async with open_database(load_settings(**flags)) as database:
-        with progress_bar("Texts") as progress:
-            task = progress.add_task("texts", total=None)
-            rotated = await rotate_keys(
-                database,
-                AuditRecorder(system_clock, uuid7),
-                advance=lambda done, of_all: progress.update(task, completed=done, total=of_all),
-            )
-            progress.update(task, completed=rotated.texts, total=rotated.texts)
+        with progress_bar("Texts") as advance:
+            rotated = await rotate_keys(database, AuditRecorder(system_clock, uuid7), advance=advance)
+            advance(rotated.texts, rotated.texts)
     print_json(rotated)
 
 

@@ -1,14 +1,17 @@
-"""`headway course`."""
+"""`headway course` and `headway import`: courses and learners that come as files."""
 
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headway import instants
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.contracts.learner import mapping
-from headway.importers import course_file
+from headway.importers import course_file, oulad
+from headway.services import Services
 
 
 @click.group()
@@ -50,3 +53,32 @@ async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
     print_json(
         {"user_id": user_id, "course_id": course_id, "status": made.status, "enrolled_at": instants.iso(made.enrolled_at)}
     )
+
+
+@click.group("import")
+def import_() -> None:
+    """Import data from other systems."""
+
+
+@import_.command("oulad")
+@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@database_option
+@command
+async def import_oulad(folder: Path, **flags: Any) -> None:
+    """Import course runs of the Open University.
+
+    Reads the CSV files of the Open University Learning Analytics Dataset in DIR.
+
+    Safe to repeat: existing rows stay unchanged. Prints how many rows there are and how many of them are new.
+    """
+    async with open_services(load_settings(**flags)) as services:
+        print_json(await load_oulad(folder, services))
+
+
+async def load_oulad(folder: Path, services: Services) -> oulad.Summary:
+    """Import a folder with a progress bar on standard error."""
+    task = oulad.OuladImport(folder, services)
+    columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("Importing", total=task.rows)
+        return await task.run(lambda rows: progress.advance(bar, rows))

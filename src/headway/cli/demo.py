@@ -9,7 +9,7 @@ import click
 from headway.accounts import users_store as users
 from headway.accounts.model import User
 from headway.cli import serve
-from headway.cli.imports import load_oulad
+from headway.cli.courses import load_oulad
 from headway.cli.session import errors_in_one_line, load_settings, open_database
 from headway.db import sqlite
 from headway.db.keyring import signing_key
@@ -17,7 +17,7 @@ from headway.enrollments import store as enrollments
 from headway.http.authentication import Tokens
 from headway.importers import oulad
 from headway.instants import system_clock
-from headway.services import make_services
+from headway.services import Services
 from headway.settings import Settings, SettingsError
 
 _DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
@@ -59,7 +59,7 @@ def _remove_old(settings: Settings) -> None:
 
 async def _prepare(settings: Settings) -> None:
     async with open_database(settings) as database:
-        services = make_services(settings, database)
+        services = Services(settings, database)
         summary = await load_oulad(_DATA, services)
         async with database.read() as tx:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))

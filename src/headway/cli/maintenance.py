@@ -37,17 +37,15 @@ async def verify(explain: tuple[int, int] | None, **flags: Any) -> None:
     Prints the number of checked rows and every difference; the exit status is 1 if there is one. The command changes nothing
     and can run beside a server: it reads one snapshot of the database.
     """
-    if explain is not None:
-        async with open_database(load_settings(**flags)) as database, database.read() as tx:
-            explanation = await explain_progress(tx, *explain)
-        print_json(why(explanation))
-        return
     async with open_database(load_settings(**flags)) as database:
-        with progress_bar("Events") as progress:
-            task = progress.add_task("events", total=None)
-            checks = make_checks(lambda checked, total: progress.update(task, completed=checked, total=total))
-            found = await Verify(database, checks).run()
-            progress.update(task, total=found.checked["learner_activity_logs"])
+        if explain is not None:
+            async with database.read() as tx:
+                print_json(why(await explain_progress(tx, *explain)))
+            return
+        with progress_bar("Events") as advance:
+            found = await Verify(database, make_checks(advance)).run()
+            events = found.checked["learner_activity_logs"]
+            advance(events, events)
     print_json(found)
     if found.differences:
         raise click.exceptions.Exit(1)

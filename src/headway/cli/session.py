@@ -3,8 +3,8 @@
 import asyncio
 import functools
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, ParamSpec
 
 import click
@@ -17,7 +17,7 @@ from headway.db.database import Database
 from headway.db.keyring import WrongKeyError
 from headway.db.sqlite import FileInUseError
 from headway.errors import HeadwayError, Invalid
-from headway.services import Services, make_services
+from headway.services import Services
 from headway.settings import Settings, SettingsError
 from headway.telemetry import configure_logging
 
@@ -39,17 +39,15 @@ def command(function: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callab
     return run
 
 
-class errors_in_one_line:  # noqa: N801 - reads as a phrase in a with statement
+@contextmanager
+def errors_in_one_line() -> Iterator[None]:
     """Turn errors that an operator can fix into one line on standard error and exit status 1."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Invalid):
-            raise click.ClickException("; ".join(f"{each.field} {each.message}" for each in error.fields)) from error
-        if isinstance(error, HeadwayError | SettingsError | FileInUseError | WrongKeyError | schema.UnknownVersionError):
-            raise click.ClickException(str(error)) from error
+    try:
+        yield
+    except Invalid as error:
+        raise click.ClickException("; ".join(f"{each.field} {each.message}" for each in error.fields)) from error
+    except (HeadwayError, SettingsError, FileInUseError, WrongKeyError, schema.UnknownVersionError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -63,7 +61,7 @@ def load_settings(**flags: Any) -> Settings:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open a migrated database and yield the services on it."""
     async with open_database(settings) as database:
-        yield make_services(settings, database)
+        yield Services(settings, database)
 
 
 @asynccontextmanager
@@ -83,7 +81,10 @@ def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
-def progress_bar(title: str) -> Progress:
-    """Make a progress bar on standard error with the number of finished items and the remaining time."""
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on standard error; yield the function that sets the number of finished items and of all items."""
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda completed, total: progress.update(task, completed=completed, total=total)

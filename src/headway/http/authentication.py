@@ -114,10 +114,10 @@ class Tokens:
 class Authentication:
     """Authenticates requests by their `Authorization: Bearer` header."""
 
-    def __init__(self, tokens: Tokens, accounts: Accounts, outside: IdentityProvider | None) -> None:
+    def __init__(self, tokens: Tokens, accounts: Accounts, identity_provider: IdentityProvider | None) -> None:
         self._tokens = tokens
         self._accounts = accounts
-        self._outside = outside
+        self._identity_provider = identity_provider
 
     async def caller(self, scope: Scope) -> Caller:
         """Return the caller of a request. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
@@ -125,8 +125,8 @@ class Authentication:
 
     async def caller_of(self, token: str) -> Caller:
         """Return the caller of a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
-        if self._outside is not None and self._outside.issued(token):
-            claims = await self._outside.verify(token)
+        if self._identity_provider is not None and self._identity_provider.issued(token):
+            claims = await self._identity_provider.verify(token)
             return await self._accounts.outside_caller(claims.subject, name=claims.name)
         verified = self._tokens.verify(token)
         return await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)

@@ -3,10 +3,9 @@
 A changed state has another key, so entries are never invalidated and no response is stale, with any number of processes.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from cachetools import TLRUCache
 
@@ -15,29 +14,13 @@ from headway.telemetry import Metrics
 from headway.valkey import TIMEOUT_SECONDS, Breaker, namespace
 
 
-class Store(ABC):
-    """A store of cached responses."""
-
-    @abstractmethod
-    async def get(self, key: str) -> bytes | None:
-        """Return the value of a key, or None."""
-
-    @abstractmethod
-    async def set(self, key: str, value: bytes, *, seconds: int) -> None:
-        """Store a value for at most `seconds`."""
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Release connections and memory."""
-
-
 class _Entry(NamedTuple):
     value: bytes
     seconds: int
     size: int
 
 
-class MemoryStore(Store):
+class MemoryStore:
     """A store in the memory of this process, which evicts the least recently used responses."""
 
     def __init__(self, *, max_bytes: int) -> None:
@@ -62,7 +45,7 @@ class MemoryStore(Store):
         self._entries.clear()
 
 
-class ValkeyStore(Store):
+class ValkeyStore:
     """A store in Valkey or Redis, shared by server processes."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
@@ -87,6 +70,9 @@ class ValkeyStore(Store):
 
     def _full_key(self, key: str) -> str:
         return f"{self._prefix}:{key}"
+
+
+Store: TypeAlias = MemoryStore | ValkeyStore
 
 
 class Cache:

@@ -150,8 +150,9 @@ def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
     keys: dict[str | None, jwt.PyJWK | str] = {}
     for entry in msgspec.json.decode(document, type=_KeySet).keys:
         if entry.get("use", "sig") == "sig" and entry.get("kty") in {"RSA", "EC"}:
+            algorithm = None if entry.get("alg") else "RS256" if entry["kty"] == "RSA" else "ES256"
             try:
-                keys[entry.get("kid")] = jwt.PyJWK(entry, algorithm=None if entry.get("alg") else _algorithm_of(entry))
+                keys[entry.get("kid")] = jwt.PyJWK(entry, algorithm=algorithm)
             except jwt.PyJWTError as error:
                 # RFC 7517, section 5: ignore keys that cannot be used.
                 log.info("Ignored an unusable key of the identity provider.", kid=entry.get("kid"), reason=type(error).__name__)
@@ -162,10 +163,6 @@ def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
 
 class _KeySet(msgspec.Struct):
     keys: list[dict[str, Any]]
-
-
-def _algorithm_of(key: dict[str, Any]) -> str:
-    return "RS256" if key["kty"] == "RSA" else "ES256"
 
 
 def _storable(text: str) -> str:

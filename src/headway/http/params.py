@@ -29,11 +29,6 @@ def require_id(field: str, text: str) -> int:
     return number
 
 
-def parse_cursor(text: str | None) -> int | None:
-    """Return the number of a cursor, whose form the query struct has validated."""
-    return None if text is None else int(text)
-
-
 class PageLimits(NamedTuple):
     """The default and the maximum number of rows of a page."""
 

@@ -1,17 +1,18 @@
-"""Reading a request: what a route's handler gets, decoded and checked, and what it returns."""
+"""A request: its transaction, what a route's handler gets, decoded and checked, and what it returns."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from litestar.types import Scope
 
-from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, describe
-from headway.http.transactions import Transactions
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
+from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
 
 _NUL = "must not contain NUL characters"
@@ -21,6 +22,47 @@ encode = msgspec.json.Encoder().encode
 
 Body = TypeVar("Body")
 Query = TypeVar("Query")
+
+
+class TransactionKind(Enum):
+    """Which transaction a route's handler gets."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+READ, WRITE = TransactionKind.READ, TransactionKind.WRITE
+
+
+class Transactions:
+    """Opens the transactions of requests, which are committed before the response is sent."""
+
+    def __init__(self, database: Database, idempotency: Idempotency) -> None:
+        self._database = database
+        self.idempotency = idempotency
+
+    def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
+        """Open a read-only snapshot; `single_statement` saves PostgreSQL two round trips where one statement is run."""
+        return self._database.read(single_statement=single_statement)
+
+    def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
+        """Open a write transaction, committed at the end of the block."""
+        return self._database.write()
+
+    async def once(
+        self, key: RequestKey, act: Callable[[WriteTransaction], Awaitable[StoredResponse]]
+    ) -> tuple[StoredResponse, bool]:
+        """Act in a write transaction that stores the response, or return the stored one and True.
+
+        Raises KeyReused if the key belongs to another request, Conflict IDEMPOTENCY_KEY_IN_USE while the request is in flight.
+        """
+        async with self.read(single_statement=True) as snapshot:
+            stored = await self.idempotency.find(snapshot, key)
+        if stored is not None:
+            return stored, True
+        with self.idempotency.reserve(key):
+            async with self.write() as tx:
+                return await self.idempotency.once(tx, key, act)
 
 
 class Response(NamedTuple):

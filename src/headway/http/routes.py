@@ -24,8 +24,18 @@ from litestar.types import Receive, Scope, Send
 
 from headway.http.decoding import Decoder
 from headway.http.rate_limits import RateLimits
-from headway.http.request import Request, Response, decode_body, decode_query, encode, read_header
-from headway.http.transactions import READ, WRITE, TransactionKind, Transactions
+from headway.http.request import (
+    READ,
+    WRITE,
+    Request,
+    Response,
+    TransactionKind,
+    Transactions,
+    decode_body,
+    decode_query,
+    encode,
+    read_header,
+)
 from headway.limits.model import RateLimit
 from headway.settings import Settings
 
@@ -36,21 +46,43 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 _METHODS = {"GET": litestar.get, "POST": litestar.post, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
-class Route(NamedTuple):
-    """The declaration of a route; see `get` and `post`."""
+class Route(msgspec.Struct, frozen=True):
+    """The declaration of a route: a decorator of the method that handles it, `handler(request) -> Response`."""
 
     method: str
     path: str
     responses: Mapping[int, Kind | tuple[Kind, ...]]
+    """The struct of each status, `()` for a response without a body."""
     query: type[msgspec.Struct] | None = None
     body: Kind | None = None
     optional_body: bool = False
+    """An empty body is read as `{}`."""
     public: bool = False
+    """No token is required; the caller is known if there is one."""
     etag: bool = False
+    """The response carries an ETag, and `If-None-Match` gives 304."""
     rate_limit: Callable[[Settings], RateLimit] | None = None
+    """Of each caller; not for public routes."""
     idempotent: bool = False
+    """The route takes an Idempotency-Key: the response is stored in the transaction of the effect."""
     transaction: TransactionKind | None = None
+    """READ or WRITE; the handler is `handler(request, tx)`, and a WRITE is committed before the response is sent.
+
+    An idempotent route without one calls `request.transact` for its effect.
+    """
     raw: bool = False
+    """The handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often."""
+
+    def __call__(self, handler: Handler) -> Handler:
+        """Declare a method as the handler of the route."""
+        handler.route = self  # type: ignore[attr-defined]
+        return handler
+
+
+get = functools.partial(Route, "GET")
+post = functools.partial(Route, "POST")
+patch = functools.partial(Route, "PATCH")
+delete = functools.partial(Route, "DELETE")
 
 
 class Operation(NamedTuple):
@@ -59,61 +91,6 @@ class Operation(NamedTuple):
     route: Route
     description: str
     tag: str
-
-
-def _declare(  # noqa: PLR0913 - all of them are keywords of one declaration
-    method: str,
-    path: str,
-    *,
-    responses: Mapping[int, Kind | tuple[Kind, ...]],
-    query: type[msgspec.Struct] | None = None,
-    body: Kind | None = None,
-    optional_body: bool = False,
-    public: bool = False,
-    etag: bool = False,
-    rate_limit: Callable[[Settings], RateLimit] | None = None,
-    idempotent: bool = False,
-    transaction: TransactionKind | None = None,
-    raw: bool = False,
-) -> Callable[[Handler], Handler]:
-    """Declare a method as the handler of a route, `handler(request) -> Response`.
-
-    responses: the struct of each status, `()` for a response without a body.
-    query, body: structs to decode; an empty `optional_body` is read as `{}`.
-    public: no token is required; the caller is known if there is one.
-    etag: the response carries an ETag, and `If-None-Match` gives 304.
-    rate_limit: of each caller; not for public routes.
-    idempotent: the route takes an Idempotency-Key: the response is stored in the transaction of the effect.
-    transaction: READ or WRITE; the handler is `handler(request, tx)`, and a WRITE is committed before the response is sent.
-        An idempotent route without one calls `request.transact` for its effect.
-    raw: the handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often.
-    """
-    route = Route(
-        method,
-        path,
-        responses,
-        query,
-        body,
-        optional_body,
-        public,
-        etag,
-        rate_limit,
-        idempotent,
-        transaction,
-        raw,
-    )
-
-    def mark(handler: Handler) -> Handler:
-        handler.route = route  # type: ignore[attr-defined]
-        return handler
-
-    return mark
-
-
-get = functools.partial(_declare, "GET")
-post = functools.partial(_declare, "POST")
-patch = functools.partial(_declare, "PATCH")
-delete = functools.partial(_declare, "DELETE")
 
 
 def make_router(
@@ -131,11 +108,7 @@ def make_router(
         for route, handler in _declared(group):
             endpoint = _RawEndpoint if route.raw else _Endpoint
             operation = Operation(route, inspect.getdoc(handler) or "", tag)
-            opt = {
-                "operation": operation,
-                "public": route.public,
-                "optional_caller": route.public,
-            }
+            opt = {"operation": operation, "public": route.public, "optional_caller": route.public}
             made = endpoint(route, handler, transactions, settings.max_body_bytes)
             if route.rate_limit is not None:
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing

@@ -9,7 +9,7 @@ import structlog
 
 from headway.errors import Unavailable
 from headway.feed.model import FeedEntry
-from headway.live.reads import LiveReads
+from headway.live.subscriptions import LiveReads
 
 _TAIL = 256
 _LOOK_EVERY_SECONDS = 2.0

@@ -20,7 +20,7 @@ from headway.http.authentication import Authentication
 from headway.identity import Caller
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
-from headway.live.reads import LiveReads
+from headway.live.subscriptions import LiveReads
 from headway.telemetry import Metrics
 
 UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408

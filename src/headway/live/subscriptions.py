@@ -1,8 +1,9 @@
-"""Decides who may follow which topic."""
+"""Decides who may follow which topic, and reads topics for live clients."""
 
 import re
+from collections.abc import Collection
 
-from headway.db.database import ReadTransaction
+from headway.db.database import Database, Listener, ReadTransaction
 from headway.enrollments.authorization import read_access
 from headway.errors import Forbidden, Invalid
 from headway.feed.model import FeedEntry, Position
@@ -30,6 +31,36 @@ class Subscriptions:
         """Read the entries after a number in order, up to `limit`, and the position of the topic. Raises as `check`."""
         await self.check(tx, caller, topic)
         return await self._feed.read_after(tx, topic, after, limit=limit)
+
+
+class LiveReads:
+    """Reads the feed and checks subscriptions, each call in a short snapshot of its own. All raise Unavailable."""
+
+    def __init__(self, database: Database, feed: Feed, subscriptions: Subscriptions) -> None:
+        self._database = database
+        self._feed = feed
+        self._subscriptions = subscriptions
+
+    async def check(self, caller: Caller, topic: str) -> None:
+        """Check that a caller may follow a topic; only topics of courses need the database. Raises Invalid, Forbidden."""
+        if find_required_course(caller, topic) is not None:
+            async with self._database.read() as tx:
+                await self._subscriptions.check(tx, caller, topic)
+
+    async def read_after(self, topic: str, after: int, *, limit: int) -> list[FeedEntry]:
+        """Read the entries of a topic after a number in order, up to `limit`."""
+        async with self._database.read() as tx:
+            entries, _ = await self._feed.read_after(tx, topic, after, limit=limit)
+        return entries
+
+    async def read_newest(self, topics: Collection[str]) -> dict[str, int]:
+        """Return the newest number of each of these topics that has one."""
+        async with self._database.read(single_statement=True) as tx:
+            return await self._feed.read_newest(tx, topics)
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with the topics that have new entries, or with None if any topic may have some."""
+        self._database.listen(listener)
 
 
 def find_required_course(caller: Caller, topic: str) -> int | None:

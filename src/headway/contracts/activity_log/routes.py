@@ -2,14 +2,11 @@
 
 from headway.audit.model import AuditEntry
 from headway.contracts.activity_log import mapping, wire
-from headway.contracts.activity_log.errors import render_error
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
-from headway.http.params import PageLimits, parse_cursor
-from headway.http.problems import status_of
-from headway.http.request import Request, Response
+from headway.http.params import PageLimits
+from headway.http.request import READ, Request, Response
 from headway.http.routes import get, make_router, post
-from headway.http.transactions import READ
 from headway.services import Services
 from headway.settings import Settings
 
@@ -20,11 +17,9 @@ def make(services: Services, settings: Settings) -> Contract:
     """Make the contract."""
     groups = [ActivityRoutes(services, settings)]
     return Contract(
-        name="activity_log",
         prefixes=(PREFIX,),
         router=make_router(PREFIX, "Activity log", groups, transactions=services.transactions, settings=settings),
-        status_of=status_of,
-        render_error=render_error,
+        render_error=mapping.render_error,
         error_schema=wire.LogFailure,
         error_statuses=(400, 401, 404, 409, 413, 415, 422, 500, 503),
     )
@@ -57,7 +52,7 @@ class ActivityRoutes:
         query = request.query
         criteria = mapping.entry_filter(query)
         limit = self._pages.limit(query.limit)
-        before = parse_cursor(query.cursor)
+        before = None if query.cursor is None else int(query.cursor)
         page, rest = await self._log.read(tx, request.caller, criteria, before=before, limit=limit)
         return Response(
             200,

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from headway.contracts.activity_tracking import mapping, wire
-from headway.contracts.activity_tracking.errors import render_error
 from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
-from headway.http.problems import status_of
 from headway.http.request import Response
 from headway.http.routes import make_router, post
 from headway.identity import Caller
@@ -22,11 +20,9 @@ def make(services: Services, settings: Settings) -> Contract:
     """Make the contract."""
     groups = [TrackingRoutes(services, settings)]
     return Contract(
-        name="activity_tracking",
         prefixes=(PREFIX,),
         router=make_router(PREFIX, "Activity tracking", groups, transactions=services.transactions, settings=settings),
-        status_of=status_of,
-        render_error=render_error,
+        render_error=mapping.render_error,
         error_schema=wire.Failure,
         error_statuses=(400, 401, 403, 409, 413, 415, 500, 503),
     )
@@ -61,10 +57,7 @@ class TrackingRoutes:
         return Response(200, mapping.heartbeat_answer(received_at, self._settings.heartbeat_interval_seconds))
 
     @post(
-        "/batch",
-        raw=True,
-        body=wire.BatchBodySchema,
-        responses={200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)},
+        "/batch", raw=True, body=wire.BatchBodySchema, responses={200: wire.BatchAnswer, 400: (wire.BatchAnswer, wire.Failure)}
     )
     async def batch(self, caller: Caller, body: bytes) -> Response:
         """Record events and heartbeats, each with its own verdict; 400 only if the envelope or every item is invalid."""

@@ -9,8 +9,7 @@ from headway.learning.model import ActivityType
 
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 EventId = Annotated[
-    str,
-    Meta(min_length=1, max_length=100, description="The client's id of the event. Defaults to a new UUIDv7."),
+    str, Meta(min_length=1, max_length=100, description="The client's id of the event. Defaults to a new UUIDv7.")
 ]
 SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
 Seconds = Annotated[float, Meta(ge=0)]

@@ -7,16 +7,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from headway.contracts.course_room import mapping, wire
-from headway.contracts.course_room.errors import render_error
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.params import PageLimits, require_id
-from headway.http.problems import status_of
-from headway.http.request import Request, Response, encode
+from headway.http.request import READ, Request, Response, encode
 from headway.http.routes import get, make_router, post
-from headway.http.transactions import READ
 from headway.learning import updates
 from headway.learning.model import Refusal, Verdict
 from headway.services import Services
@@ -30,11 +27,9 @@ def make(services: Services, settings: Settings) -> Contract:
     """Make the contract."""
     groups = [LearnerRoutes(services, settings), CourseRoutes(services, settings)]
     return Contract(
-        name="course_room",
         prefixes=(PREFIX,),
         router=make_router(PREFIX, "Course room", groups, transactions=services.transactions, settings=settings),
-        status_of=status_of,
-        render_error=render_error,
+        render_error=mapping.render_error,
         error_schema=wire.ProgressFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 500, 503),
     )
@@ -71,12 +66,7 @@ class LearnerRoutes:
         key = f"{course_id}.{user_id}.{access.version}.{include or ''}"
         return Response(200, msgspec.Raw(await self._cache.get(key, render)))
 
-    @get(
-        f"{_ONE}/activities",
-        query=wire.ActivitiesQuery,
-        responses={200: wire.Found[list[wire.ActivityRow]]},
-        etag=True,
-    )
+    @get(f"{_ONE}/activities", query=wire.ActivitiesQuery, responses={200: wire.Found[list[wire.ActivityRow]]}, etag=True)
     async def list_activities(self, request: Request[wire.ActivitiesQuery, None]) -> Response:
         """List a learner's progress in contents, the newest change first, filtered by status and date of change."""
         course_id, user_id = _learner(request)

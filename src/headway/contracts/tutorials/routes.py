@@ -1,12 +1,10 @@
 """The routes of progress in tutorials."""
 
 from headway.contracts.tutorials import mapping, wire
-from headway.contracts.tutorials.errors import render_error, status_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import delete, get, make_router, post
-from headway.http.transactions import READ, WRITE
 from headway.limits.model import RateLimit
 from headway.services import Services
 from headway.settings import Settings
@@ -19,18 +17,12 @@ def make(services: Services, settings: Settings) -> Contract:
     """Make the contract."""
     groups = [TutorialRoutes(services)]
     return Contract(
-        name="tutorials",
         prefixes=(PREFIX,),
         router=make_router(
-            PREFIX,
-            "Tutorials",
-            groups,
-            transactions=services.transactions,
-            settings=settings,
-            rate_limits=services.rate_limits,
+            PREFIX, "Tutorials", groups, transactions=services.transactions, settings=settings, rate_limits=services.rate_limits
         ),
-        status_of=status_of,
-        render_error=render_error,
+        status_of=mapping.status_of,
+        render_error=mapping.render_error,
         error_schema=wire.TutorialFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
     )

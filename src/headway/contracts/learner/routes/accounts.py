@@ -8,9 +8,8 @@ from headway.accounts.model import Session
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _AUTH = "/learner/auth"
@@ -25,13 +24,7 @@ class AccountRoutes:
         self._tokens = services.tokens
         self._profiles = services.profiles
 
-    @post(
-        f"{_AUTH}/register",
-        body=wire.RegisterBody,
-        responses={201: wire.One[wire.Account]},
-        public=True,
-        idempotent=True,
-    )
+    @post(f"{_AUTH}/register", body=wire.RegisterBody, responses={201: wire.One[wire.Account]}, public=True, idempotent=True)
     async def register(self, request: Request[None, wire.RegisterBody]) -> Response:
         """Create a learner's account.
 

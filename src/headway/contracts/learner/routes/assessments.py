@@ -3,9 +3,8 @@
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _ONE = "/assessments/{assessment_id:str}"
@@ -25,11 +24,7 @@ class AssessmentRoutes:
         return Response(200, wire.One(data=mapping.own_assessment(own)))
 
     @post(
-        f"{_ONE}/submit",
-        body=wire.SubmitBody,
-        responses={201: wire.One[wire.Submission]},
-        idempotent=True,
-        transaction=WRITE,
+        f"{_ONE}/submit", body=wire.SubmitBody, responses={201: wire.One[wire.Submission]}, idempotent=True, transaction=WRITE
     )
     async def submit(self, request: Request[None, wire.SubmitBody], tx: WriteTransaction) -> Response:
         """Submit work. It replaces an earlier submission until that is graded."""
@@ -37,12 +32,7 @@ class AssessmentRoutes:
         submission, assessment = await self._assessments.submit(tx, request.caller, assessment_id, request.body.submission_url)
         return Response(201, wire.One(data=mapping.submission(submission, assessment)))
 
-    @get(
-        f"{_ONE}/submissions",
-        query=wire.PageQuery,
-        responses={200: wire.Many[wire.LearnersSubmission]},
-        transaction=READ,
-    )
+    @get(f"{_ONE}/submissions", query=wire.PageQuery, responses={200: wire.Many[wire.LearnersSubmission]}, transaction=READ)
     async def list_submissions(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List each learner's newest submission: for the course's staff."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
@@ -52,10 +42,7 @@ class AssessmentRoutes:
         return Response(200, mapping.many(rows, page, limit, found.total))
 
     @patch(
-        "/submissions/{submission_id:str}",
-        body=wire.GradeBody,
-        responses={200: wire.One[wire.Submission]},
-        transaction=WRITE,
+        "/submissions/{submission_id:str}", body=wire.GradeBody, responses={200: wire.One[wire.Submission]}, transaction=WRITE
     )
     async def grade(self, request: Request[None, wire.GradeBody], tx: WriteTransaction) -> Response:
         """Grade a learner's newest submission, or correct its grade: for the course's staff."""

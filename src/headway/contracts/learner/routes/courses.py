@@ -5,9 +5,8 @@ from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.service import Waiting
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import delete, get, patch, post
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 _ONE = "/courses/{course_id:str}"

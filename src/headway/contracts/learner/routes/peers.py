@@ -4,9 +4,8 @@ from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import get, patch, post
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 
@@ -25,11 +24,7 @@ class PeerRoutes:
         return Response(200, mapping.many([mapping.peer(each) for each in peers], page, limit, total))
 
     @post(
-        "/learner/messages",
-        body=wire.MessageBody,
-        responses={201: wire.One[wire.Message]},
-        idempotent=True,
-        transaction=WRITE,
+        "/learner/messages", body=wire.MessageBody, responses={201: wire.One[wire.Message]}, idempotent=True, transaction=WRITE
     )
     async def send(self, request: Request[None, wire.MessageBody], tx: WriteTransaction) -> Response:
         """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner."""
@@ -50,12 +45,7 @@ class PeerRoutes:
         )
         return Response(200, mapping.many([mapping.message(each) for each in messages], query.page, limit, total))
 
-    @patch(
-        "/learner/messages/{message_id:str}",
-        body=wire.ReadBody,
-        responses={200: wire.One[wire.Message]},
-        transaction=WRITE,
-    )
+    @patch("/learner/messages/{message_id:str}", body=wire.ReadBody, responses={200: wire.One[wire.Message]}, transaction=WRITE)
     async def mark_message(self, request: Request[None, wire.ReadBody], tx: WriteTransaction) -> Response:
         """Mark a received message as read."""
         _require_read(request.body)

@@ -3,9 +3,8 @@
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import Request, Response
+from headway.http.request import READ, WRITE, Request, Response
 from headway.http.routes import get, patch
-from headway.http.transactions import READ, WRITE
 from headway.services import Services
 
 
@@ -17,13 +16,7 @@ class ProgressRoutes:
         self._subscriptions = services.subscriptions
         self._pages = pages
 
-    @get(
-        "/learner/me/progress",
-        query=wire.PageQuery,
-        responses={200: wire.Many[wire.Progress]},
-        etag=True,
-        transaction=READ,
-    )
+    @get("/learner/me/progress", query=wire.PageQuery, responses={200: wire.Many[wire.Progress]}, etag=True, transaction=READ)
     async def read(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """Read one's progress in all one's courses, including left ones, the newest enrollment first."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
