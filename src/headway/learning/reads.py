@@ -6,7 +6,6 @@ from typing import NamedTuple
 from headway.accounts import users_store as users
 from headway.courses import store as catalogue
 from headway.courses.model import CourseStructure
-from headway.courses.structure import CourseStructures
 from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -19,6 +18,7 @@ from headway.learning import store as activity
 from headway.learning.explanation import CourseExplanation, explain
 from headway.learning.model import UnitProgress, UnitStatus, status_without_progress
 from headway.learning.statistics import CourseStatistics, summarize
+from headway.learning.store import CourseStructures
 
 
 class ProgressAccess(NamedTuple):
@@ -66,7 +66,7 @@ class ProgressReads:
         if not access.sees_learner:
             raise Forbidden("Only the learner and the staff of the course may see this.")
         if not stored.is_user:
-            raise _no_user()
+            raise NotFound("There is no such user.", code="USER_NOT_FOUND")
         return ProgressAccess(course_id, user_id, stored.version)
 
     async def progress(
@@ -88,14 +88,7 @@ class ProgressReads:
         return LearnerProgress(enrollment, units, _untouched(structure, units) if is_whole else {}, explanation)
 
     async def list_progress(
-        self,
-        tx: ReadTransaction,
-        caller: Caller,
-        course_id: int,
-        order: Order,
-        *,
-        page: int,
-        limit: int,
+        self, tx: ReadTransaction, caller: Caller, course_id: int, order: Order, *, page: int, limit: int
     ) -> ProgressPage:
         """List the learners of a course for its staff; those without a date come last when sorted by it.
 
@@ -175,7 +168,3 @@ def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dic
 async def _with_units(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[LearnerProgress]:
     units = await activity.read_units_of(tx, [(each.user_id, each.course_id) for each in found]) if found else {}
     return [LearnerProgress(each, units[each.user_id, each.course_id], {}) for each in found]
-
-
-def _no_user() -> NotFound:
-    return NotFound("There is no such user.", code="USER_NOT_FOUND")
