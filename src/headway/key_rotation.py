@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Select, Table, bindparam, func, select, tuple_
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.audit.model import Action, Target, TargetType
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.db import index_keys
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import UpdateRows

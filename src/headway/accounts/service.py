@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import msgspec
 from cachetools import LRUCache
 
-from headway.accounts import sessions_store as sessions
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.model import Account, NewUser, User, check_name, check_words, normalize_email
 from headway.audit.model import Action
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.db import revisions
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Conflict, NotFound, Unauthenticated
@@ -245,7 +244,7 @@ class Accounts:
             self._known.clear()
         if self._revisions is None or newest.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
             # Tokens of sign-ins that ended earlier have expired.
-            ended = await sessions.ended_since(tx, now - self._token_lifetime)
+            ended = await users.sessions_ended_since(tx, now - self._token_lifetime)
             self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
         self._revisions = newest
 

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from headway.audit.chain import ChainHead
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.audit.verify import Fault, read_head, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
 from headway.ids import uuid7

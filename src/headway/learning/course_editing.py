@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.model import CourseTree, NewCourse, check_course, check_identities
