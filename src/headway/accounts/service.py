@@ -68,22 +68,14 @@ class Accounts:
 
     async def set_disabled(self, tx: WriteTransaction, user_id: int, *, is_disabled: bool) -> None:
         """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
-        user = await users.find(tx, user_id)
-        if user is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        user = await self.find(tx, user_id)
         await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
         await self.forget(tx)
         action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
         await self._audit.record_as_operator(tx, action, user.target)
 
     async def change(
-        self,
-        tx: WriteTransaction,
-        user_id: int,
-        *,
-        role: Role | None = None,
-        name: str | None = None,
-        email: str | None = None,
+        self, tx: WriteTransaction, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
     ) -> User:
         """Change an account as an operator; None keeps what is stored. Another role ends its tokens.
 
@@ -92,9 +84,7 @@ class Accounts:
         if name is not None:
             check_name(name)
         email = None if email is None else normalize_email(email)
-        user = await users.find(tx, user_id)
-        if user is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        user = await self.find(tx, user_id)
         owner = None if email is None else await users.find_by_email(tx, email)
         if owner is not None and owner.id != user_id:
             raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")

@@ -29,13 +29,7 @@ class SignIn:
     """
 
     def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        new_id: NewId,
-        accounts: Accounts,
-        audit: AuditRecorder,
-        settings: Settings,
+        self, database: Database, clock: Clock, new_id: NewId, accounts: Accounts, audit: AuditRecorder, settings: Settings
     ) -> None:
         self._database = database
         self._clock = clock
@@ -61,10 +55,7 @@ class SignIn:
     async def sign_in(self, *, email: str, password: str, client: Client) -> Session:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         email = email.strip().lower()[:254]
-        limits = {
-            f"sign-in address {email}": self._address_failures,
-            f"sign-in client {client.address}": self._client_failures,
-        }
+        limits = {f"sign-in address {email}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             user, stored = await users.credentials(tx, email) or (None, None)
@@ -108,10 +99,7 @@ class SignIn:
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("new_password", new)
-        limits = {
-            f"password user {user_id}": self._address_failures,
-            f"sign-in client {client.address}": self._client_failures,
-        }
+        limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             stored = await users.password_hash(tx, user_id)
@@ -146,13 +134,6 @@ class SignIn:
         session = Session(user, self._new_id(), 1, now + REFRESH_LIFETIME)
         async with self._database.write() as tx:
             await users.delete_expired_sessions(tx, now)
-            await users.insert_session(
-                tx,
-                user_id=user.id,
-                session_id=session.id,
-                token_version=user.token_version,
-                expires_at=session.expires_at,
-                now=now,
-            )
+            await users.insert_session(tx, session, now)
             await self._audit.record(tx, Action.LOGIN, user.actor, user.target, client=client)
         return session

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from sqlalchemy import bindparam, delete, select, tuple_, update
 
-from headway.accounts.model import Account, NewUser, StoredSession, TokenUse, User
+from headway.accounts.model import Account, NewUser, Session, StoredSession, TokenUse, User
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
@@ -46,15 +46,8 @@ _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.
 _update_account = UpdateRows(users, ["role", "name", "email", "email_hash", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
 
-_insert_session = insert(sessions).values(
-    user_id=bindparam("user_id"),
-    id=bindparam("session_id"),
-    token_version=bindparam("token_version"),
-    generation=1,
-    replaced="[]",
-    created_at=bindparam("now"),
-    expires_at=bindparam("until"),
-)
+_new_session_names = ("user_id", "id", "token_version", "generation", "created_at", "expires_at")
+_insert_session = insert(sessions).values(**{name: bindparam(name) for name in _new_session_names}, replaced="[]")
 _this_session = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("session_id"))
 _lock_session = select(*(sessions.c[name] for name in StoredSession.__struct_fields__)).where(*_this_session).with_for_update()
 _rotate_session = (
@@ -127,10 +120,10 @@ async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[s
     Nobody else looks an address up, or stores one, until the transaction ends.
     """
     await index_keys.replace_email_key(tx, key)
-    changed = []
-    for row in await tx.all(_addresses):
-        hashed = hashes.get(row["email"]) or index_keys.hash_under(key, tx.keyring.decrypt(row["email"]))
-        changed.append((hashed, row["id"]))
+    changed = [
+        (hashes.get(email) or index_keys.hash_under(key, tx.keyring.decrypt(email)), user_id)
+        for user_id, email in await tx.all(_addresses)
+    ]
     await tx.write_rows((_set_hash, changed))
 
 
@@ -184,13 +177,11 @@ def encode_words(words: Sequence[str]) -> str:
     return msgspec.json.encode(words).decode()
 
 
-async def insert_session(
-    tx: WriteTransaction, *, user_id: int, session_id: str, token_version: int, expires_at: Instant, now: Instant
-) -> None:
-    """Store a new sign-in, of generation 1."""
-    await tx.run(
-        _insert_session, user_id=user_id, session_id=session_id, token_version=token_version, now=now, until=expires_at
-    )
+async def insert_session(tx: WriteTransaction, session: Session, now: Instant) -> None:
+    """Store a new sign-in."""
+    user, expires_at = session.user, session.expires_at
+    params = {"id": session.id, "generation": session.generation, "created_at": now, "expires_at": expires_at}
+    await tx.run(_insert_session, user_id=user.id, token_version=user.token_version, **params)
 
 
 async def lock_session(tx: WriteTransaction, user_id: int, session_id: str) -> StoredSession | None:

@@ -6,9 +6,10 @@ from typing import Any
 import click
 import msgspec
 
+from headway.audit import store as audit_store
 from headway.audit.chain import ChainHead
 from headway.audit.service import AuditRecorder
-from headway.audit.verify import Fault, read_head, verify_log
+from headway.audit.verify import Fault, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
 from headway.ids import uuid7
 from headway.instants import system_clock
@@ -57,7 +58,7 @@ async def print_head(**flags: Any) -> None:
     Store it elsewhere: `audit verify --head FILE` compares the log with it later.
     """
     async with open_database(load_settings(**flags)) as database, database.read() as tx:
-        print_json(await read_head(tx))
+        print_json(await audit_store.head(tx))
 
 
 @click.group()
