@@ -78,18 +78,15 @@ def database(settings: Settings, metrics: Metrics | None = None) -> Database:
 
     The transaction that creates its first key signs the beginning of the audit log.
     """
-    database = _database(settings, metrics)
-    database.on_first_key = audit_store.sign_beginning
-    return database
-
-
-def _database(settings: Settings, metrics: Metrics | None) -> Database:
+    database: Database
     timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
     if settings.is_sqlite:
-        return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
-    return postgres.PostgresDatabase(
-        settings.database_url, keyring, pool_size=settings.postgres_pool_size, timeout_seconds=timeout_seconds, metrics=metrics
-    )
+        database = sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
+    else:
+        url, size = settings.database_url, settings.postgres_pool_size
+        database = postgres.PostgresDatabase(url, keyring, pool_size=size, timeout_seconds=timeout_seconds, metrics=metrics)
+    database.on_first_key = audit_store.sign_beginning
+    return database
 
 
 async def prove_keys(settings: Settings) -> None:

@@ -135,9 +135,7 @@ class Accounts:
             check_name(name)
         check_words("interests", interests or ())
         check_words("learning_goals", learning_goals or ())
-        stored = await users.find_account(tx, user_id)
-        if stored is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        stored = await self.find_account(tx, user_id)
         await users.update_profile(
             tx,
             user_id,
@@ -191,11 +189,10 @@ class Accounts:
             user = await users.find_by_external_id(tx, external_id)
         if user is not None:
             return user
+        new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
         async with self._database.write() as tx:
-            new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
-            created = await users.insert_user(tx, new, self._clock())
             # Another request may have created it meanwhile.
-            user = created or await users.find_by_external_id(tx, external_id)
+            user = await users.insert_user(tx, new, self._clock()) or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be created.")
         return user

@@ -1,7 +1,8 @@
 """The audit log: what Headway records by itself, and what clients write and read over HTTP."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
 from headway.audit import store as audit_store
 from headway.audit.model import (
@@ -77,14 +78,8 @@ class AuditRecorder:
         await audit_store.append(tx, [entry], self._new_id, self._clock)
 
 
-class _WeighedEntry(NamedTuple):
-    entry: NewAuditEntry
-    size_bytes: int
-
-
-def _weight(waiting: _WeighedEntry) -> int:
-    """Count an entry, and one more for each kilobyte, which bounds the memory of the queue and the time of a group."""
-    return 1 + waiting.size_bytes // 1024
+_Weighed = tuple[NewAuditEntry, int]
+"""An entry, with 1 and one more for each kilobyte: the weight bounds the memory of the queue and the time of a group."""
 
 
 class AuditLog:
@@ -98,9 +93,9 @@ class AuditLog:
         self._database = database
         self._clock = clock
         self._new_id = new_id
-        self._collector: Collector[_WeighedEntry, AuditEntry] = Collector(
+        self._collector: Collector[_Weighed, AuditEntry] = Collector(
             self._append,
-            _weight,
+            itemgetter(1),
             # The log is one chain: a second writer would only wait for the first.
             CollectorLimits(_MAX_WAITING, _GROUP, writers=1),
             is_in_transaction=database.is_writing,
@@ -113,7 +108,7 @@ class AuditLog:
 
         Inside a write transaction it raises RuntimeError: use `record_in` there.
         """
-        return await self._collector.submit(_WeighedEntry(new_entry(caller, draft, client), draft.size_bytes))
+        return await self._collector.submit((new_entry(caller, draft, client), 1 + draft.size_bytes // 1024))
 
     async def record_in(self, tx: WriteTransaction, caller: Caller, draft: EntryDraft, client: Client) -> AuditEntry:
         """Append an entry in a transaction. The head of the log stays locked until the commit."""
@@ -143,6 +138,6 @@ class AuditLog:
         """Write what is waiting and accept nothing more."""
         await self._collector.close()
 
-    async def _append(self, group: Sequence[_WeighedEntry]) -> list[AuditEntry]:
+    async def _append(self, group: Sequence[_Weighed]) -> list[AuditEntry]:
         async with self._database.write() as tx:
-            return await audit_store.append(tx, [each.entry for each in group], self._new_id, self._clock)
+            return await audit_store.append(tx, [entry for entry, _ in group], self._new_id, self._clock)

@@ -75,7 +75,7 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
     The log can go on after a head that nobody signed; the next entry records that for ever.
     """
     keyring = await encrypting(tx)
-    head = _head_of(await tx.one(_lock_head, long_ago=0, signature=""))
+    head = ChainHead(*await tx.one(_lock_head, long_ago=0, signature=""))
     now = clock()
     chained = extend_chain(
         head,
@@ -124,7 +124,7 @@ async def count(tx: ReadTransaction) -> int:
 async def head(tx: ReadTransaction) -> ChainHead | None:
     """Return the signed head of the log; None if nothing was ever written to it."""
     row = await tx.first(_head)
-    return None if row is None else _head_of(row)
+    return None if row is None else ChainHead(*row)
 
 
 async def read_all(tx: ReadTransaction, *, at_once: int) -> AsyncIterator[list[StoredEntry]]:
@@ -140,10 +140,6 @@ def _stored(row: Row) -> StoredEntry:
     # SQLite has no booleans.
     values["is_actor_verified"] = bool(values["is_actor_verified"])
     return StoredEntry(ChainLink(**values), row["hash"], row["content"])
-
-
-def _head_of(row: Row) -> ChainHead:
-    return ChainHead(row["seq"], row["hash"], row["at"], row["signature"])
 
 
 def _entry(tx: ReadTransaction, row: Row) -> AuditEntry:

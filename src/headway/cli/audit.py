@@ -79,13 +79,13 @@ async def rotate(**flags: Any) -> None:
     async with open_database(load_settings(**flags)) as database:
         with progress_bar("Texts") as progress:
             task = progress.add_task("texts", total=None)
-            rotated = await rotate_keys(
+            texts = await rotate_keys(
                 database,
                 AuditRecorder(system_clock, uuid7),
                 advance=lambda done, of_all: progress.update(task, completed=done, total=of_all),
             )
-            progress.update(task, completed=rotated.texts, total=rotated.texts)
-    print_json(rotated)
+            progress.update(task, completed=texts, total=texts)
+    print_json({"texts": texts})
 
 
 def _read_head(file: Path) -> ChainHead:

@@ -92,9 +92,7 @@ class WriteRows:
     def from_rows(self, name: str) -> Insert:
         """Build it from the set of rows `name`."""
         source = rows(name, {column: self.table.c[column].type for column in self.columns})
-        return self._or_else(
-            insert(self.table).from_select(list(self.columns), select(*(source.c[column] for column in self.columns)))
-        )
+        return self._or_else(insert(self.table).from_select(list(self.columns), select(*source.c)))
 
     def _or_else(self, statement: Insert) -> Insert:
         key = [column.name for column in self.table.primary_key]

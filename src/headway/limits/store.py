@@ -15,7 +15,7 @@ _lock = _insert.on_conflict_do_update(index_elements=["key"], set_={"expires_at"
 )
 _update = (
     update(rate_limits)
-    .where(rate_limits.c.key == bindparam("wanted"))
+    .where(rate_limits.c.key == bindparam("locked_key"))
     .values(times=bindparam("new_times"), expires_at=bindparam("until"))
 )
 _expired = (
@@ -37,7 +37,7 @@ async def lock_times(tx: WriteTransaction, key: str, now: Instant) -> list[Insta
 
 async def set_times(tx: WriteTransaction, key: str, times: list[Instant], *, expires_at: Instant) -> None:
     """Overwrite the times of a locked key; after `expires_at` they may be deleted."""
-    await tx.run(_update, wanted=key, new_times=msgspec.json.encode(times).decode(), until=expires_at)
+    await tx.run(_update, locked_key=key, new_times=msgspec.json.encode(times).decode(), until=expires_at)
 
 
 async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
