@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, tuple_, update
+from sqlalchemy import bindparam, select, update
 
 from headway.accounts.model import Account, NewUser, Session, StoredSession, TokenUse, User
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows, insert
+from headway.db.dialects import UpdateRows, delete_before, insert
 from headway.identity import Role
 from headway.instants import Instant
 
@@ -26,20 +26,17 @@ _insert = (
     .on_conflict_do_nothing()
     .returning(*_columns)
 )
-_set_disabled = (
+_end_tokens = (
     update(users)
     .where(users.c.id == bindparam("user_id"))
-    .values(is_disabled=bindparam("disabled"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
+    .values(token_version=users.c.token_version + 1, updated_at=bindparam("now"))
 )
+_set_disabled = _end_tokens.values(is_disabled=bindparam("disabled"))
+_set_password = _end_tokens.values(password_hash=bindparam("hash"))
 _addresses = select(users.c.id, users.c.email).where(users.c.email.is_not(None)).order_by(users.c.id)
 _set_hash = UpdateRows(users, ["email_hash"])
 _credentials = select(*_columns, users.c.password_hash).where(users.c.email_hash == bindparam("email_hash"))
 _password_hash = select(users.c.password_hash).where(users.c.id == bindparam("user_id"))
-_set_password = (
-    update(users)
-    .where(users.c.id == bindparam("user_id"))
-    .values(password_hash=bindparam("hash"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
-)
 _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at).where(
     users.c.id == bindparam("user_id")
 )
@@ -56,13 +53,7 @@ _rotate_session = (
     .values(generation=bindparam("next"), replaced=bindparam("used"), expires_at=bindparam("until"))
 )
 _end_session = update(sessions).where(*_this_session, sessions.c.ended_at.is_(None)).values(ended_at=bindparam("now"))
-_expired_sessions = (
-    select(sessions.c.user_id, sessions.c.id)
-    .where(sessions.c.expires_at < bindparam("now"))
-    .limit(100)
-    .with_for_update(skip_locked=True)
-)
-_delete_expired_sessions = delete(sessions).where(tuple_(sessions.c.user_id, sessions.c.id).in_(_expired_sessions))
+_delete_expired_sessions = delete_before(sessions.c.expires_at)
 _sessions_ended_since = select(sessions.c.id).where(sessions.c.ended_at > bindparam("since"))
 
 
@@ -208,7 +199,7 @@ async def end_session(tx: WriteTransaction, user_id: int, session_id: str, now: 
 
 async def delete_expired_sessions(tx: WriteTransaction, now: Instant) -> None:
     """Delete some of the sign-ins that have expired."""
-    await tx.run(_delete_expired_sessions, now=now)
+    await tx.run(_delete_expired_sessions, before=now)
 
 
 async def sessions_ended_since(tx: ReadTransaction, since: Instant) -> frozenset[str]:

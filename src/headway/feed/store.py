@@ -29,7 +29,7 @@ _take_numbers = _first_numbers.on_conflict_do_update(
 _insert = WriteRows(feed, ["topic", "seq", "type", "at", "data"])
 _prune = delete(feed).where(feed.c.topic == bindparam("of_topic"), feed.c.seq <= bindparam("upto"))
 _after = (
-    select(feed.c.topic, feed.c.seq, feed.c.type, feed.c.at, feed.c.data)
+    select(feed)
     .where(feed.c.topic == bindparam("topic"), feed.c.seq > bindparam("after"))
     .order_by(feed.c.seq)
     .limit(bindparam("limit"))

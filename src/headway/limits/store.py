@@ -1,10 +1,10 @@
 """Rate limits as rows: the times of the counted requests under each key."""
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, update
 
 from headway.db.database import WriteTransaction
-from headway.db.dialects import insert
+from headway.db.dialects import delete_before, insert
 from headway.instants import Instant
 from headway.limits.tables import rate_limits
 
@@ -18,10 +18,7 @@ _update = (
     .where(rate_limits.c.key == bindparam("locked_key"))
     .values(times=bindparam("new_times"), expires_at=bindparam("until"))
 )
-_expired = (
-    select(rate_limits.c.key).where(rate_limits.c.expires_at < bindparam("now")).limit(100).with_for_update(skip_locked=True)
-)
-_delete_expired = delete(rate_limits).where(rate_limits.c.key.in_(_expired))
+_delete_expired = delete_before(rate_limits.c.expires_at)
 
 
 def stored_key(tx: WriteTransaction, key: str) -> str:
@@ -42,4 +39,4 @@ async def set_times(tx: WriteTransaction, key: str, times: list[Instant], *, exp
 
 async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
     """Delete up to 100 expired keys. Call it last: it takes locks out of order, and skips keys that are locked."""
-    await tx.run(_delete_expired, now=now)
+    await tx.run(_delete_expired, before=now)
