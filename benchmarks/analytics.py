@@ -20,7 +20,7 @@ from sqlalchemy import text
 
 from databases import Database, SqliteDatabase, run_postgres
 from headway import schema
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.tables import users as user_table
 from headway.courses.completion import COMPLETE
 from headway.db.database import Database as Storage

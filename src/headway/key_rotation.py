@@ -4,12 +4,11 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-import msgspec
 from sqlalchemy import Column, Select, Table, bindparam, func, select, tuple_
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.audit.model import Action, Target, TargetType
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.db import index_keys
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import UpdateRows
@@ -19,12 +18,6 @@ from headway.schema import metadata
 Advance = Callable[[int, int], None]
 """A function called with the number of encrypted texts so far and the number of all texts."""
 _ROWS_PER_TRANSACTION = 500
-
-
-class Rotated(msgspec.Struct, frozen=True):
-    """The number of texts that are encrypted with the newest key."""
-
-    texts: int
 
 
 class EncryptedColumn:
@@ -72,11 +65,11 @@ def encrypted_columns() -> list[EncryptedColumn]:
     return [EncryptedColumn(table, column) for table in tables for column in table.c if ENCRYPTED_ROWS in column.info]
 
 
-async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Advance = lambda _done, _all: None) -> Rotated:
+async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Advance = lambda _done, _all: None) -> int:
     """Encrypt all texts with the newest key, replace the key of e-mail hashes, and sign the audit log with the newest key.
 
     All servers must have the new key already, as the first of their keys. To continue an interrupted rotation, run it
-    again: it skips texts that are encrypted with the newest key. Raises Unavailable, WrongKeyError.
+    again: it skips texts that are encrypted with the newest key. Return the number of texts. Raises Unavailable, WrongKeyError.
     """
     key = secrets.token_urlsafe(32)
     async with database.read() as tx:
@@ -94,4 +87,4 @@ async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Adva
             advance(min(done, total), total)
     async with database.write() as tx:
         await audit.record_as_operator(tx, Action.ROTATE_KEYS, Target(TargetType.SYSTEM), metadata={"texts": done})
-    return Rotated(done)
+    return done

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,43 +16,19 @@ from sqlalchemy import Connection, create_engine, event, pool, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from headway.accounts import tables as accounts_tables
-from headway.assessments import tables as assessments_tables
 from headway.audit import store as audit_store
-from headway.audit import tables as audit_tables
-from headway.courses import tables as courses_tables
 from headway.db import index_keys, postgres, sqlite, types
-from headway.db import tables as db_tables
 from headway.db.database import Database
 from headway.db.dialects import Statement
 from headway.db.keyring import Keyring
-from headway.enrollments import tables as enrollments_tables
 from headway.errors import Unavailable
-from headway.feed import tables as feed_tables
-from headway.idempotency import tables as idempotency_tables
-from headway.learning import tables as learning_tables
-from headway.limits import tables as limits_tables
-from headway.messaging import tables as messaging_tables
 from headway.settings import Settings
 from headway.telemetry import Metrics
-from headway.tutorials import tables as tutorials_tables
 
 metadata = types.metadata
-"""The tables of all rooms: importing a room's `tables` adds them."""
-_ROOMS = (
-    accounts_tables,
-    assessments_tables,
-    audit_tables,
-    courses_tables,
-    db_tables,
-    enrollments_tables,
-    feed_tables,
-    idempotency_tables,
-    learning_tables,
-    limits_tables,
-    messaging_tables,
-    tutorials_tables,
-)
+"""The tables of all rooms: each room adds its own when its `tables` is imported, as here."""
+for _tables in sorted(Path(__file__).parent.glob("*/tables.py")):
+    import_module(f"headway.{_tables.parent.name}.tables")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
 _version: Statement = select(text("version_num")).select_from(text("alembic_version"))
@@ -101,22 +78,15 @@ def database(settings: Settings, metrics: Metrics | None = None) -> Database:
 
     The transaction that creates its first key signs the beginning of the audit log.
     """
-    database = _database(settings, metrics)
-    database.on_first_key = audit_store.sign_beginning
-    return database
-
-
-def _database(settings: Settings, metrics: Metrics | None) -> Database:
+    database: Database
     timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
     if settings.is_sqlite:
-        return sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
-    return postgres.PostgresDatabase(
-        settings.database_url,
-        keyring,
-        pool_size=settings.postgres_pool_size,
-        timeout_seconds=timeout_seconds,
-        metrics=metrics,
-    )
+        database = sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
+    else:
+        url, size = settings.database_url, settings.postgres_pool_size
+        database = postgres.PostgresDatabase(url, keyring, pool_size=size, timeout_seconds=timeout_seconds, metrics=metrics)
+    database.on_first_key = audit_store.sign_beginning
+    return database
 
 
 async def prove_keys(settings: Settings) -> None:

@@ -3,8 +3,7 @@
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.service import Assessments
-from headway.audit.recorder import AuditRecorder
-from headway.audit.service import AuditLog
+from headway.audit.service import AuditLog, AuditRecorder
 from headway.courses.service import Courses
 from headway.db.database import Database
 from headway.db.keyring import signing_key

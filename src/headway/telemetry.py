@@ -56,73 +56,65 @@ class Metrics:
             PlatformCollector(registry=self.registry)
         else:
             self.samplers.append(_SharedProcess(self.registry).sample)
+        self._counter = partial(Counter, registry=self.registry)
+        self._histogram = partial(Histogram, registry=self.registry)
+        # Gauges are summed over the processes that are alive.
+        self._gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         self._make_http()
         self._make_ingest()
         self._make_database()
 
     def _make_http(self) -> None:
-        counter, gauge, histogram = self._kinds()
-        self.requests = counter("api_requests", "Requests served.", ["endpoint", "status"])
-        self.request_seconds = histogram(
+        self.requests = self._counter("api_requests", "Requests served.", ["endpoint", "status"])
+        self.request_seconds = self._histogram(
             "api_request_duration_seconds",
             "Time to serve a request.",
             ["endpoint"],
             # The targets are a mean of 0.2 and a 95th percentile of 0.5.
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2.5, 5, 10),
         )
-        self.rejections = counter(
+        self.rejections = self._counter(
             "headway_rejections", "Rejected requests and items, by error code and invalid field, if any.", ["reason", "field"]
         )
-        self.cache_reads = counter(
+        self.cache_reads = self._counter(
             "headway_cache_reads",
             "Reads of the response cache, by outcome: hit, miss, or failure if it did not respond.",
             ["kind", "outcome"],
         )
-        self.rate_limit_fallbacks = counter(
+        self.rate_limit_fallbacks = self._counter(
             "headway_rate_limit_fallbacks", "Requests that this process limited alone because Valkey did not respond."
         )
-        self.live_connections = gauge("headway_live_connections", "Clients at /ws.")
-        self.live_dropped = counter(
+        self.live_connections = self._gauge("headway_live_connections", "Clients at /ws.")
+        self.live_dropped = self._counter(
             "headway_live_dropped", "Clients at /ws that were disconnected because they read too slowly."
         )
 
     def _make_ingest(self) -> None:
-        counter, _, _ = self._kinds()
-        self.observations = counter("headway_observations", "Events and heartbeats, by outcome.", ["outcome"])
+        self.observations = self._counter("headway_observations", "Events and heartbeats, by outcome.", ["outcome"])
         self.ingest = self._collector("ingest", "Reports of events")
         self.log = self._collector("log", "Audit entries")
 
     def _collector(self, name: str, items: str) -> CollectorMeters:
-        _, gauge, histogram = self._kinds()
         sizes = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
         return CollectorMeters(
-            waiting=gauge(f"headway_{name}_waiting", f"{items} in the queue, by weight."),
-            capacity=gauge(f"headway_{name}_capacity", "Largest weight of the queue."),
-            group_size=histogram(f"headway_{name}_group_size", f"{items} written in one transaction.", buckets=sizes),
-            write_seconds=histogram(f"headway_{name}_write_seconds", "Time to write and commit a group."),
+            waiting=self._gauge(f"headway_{name}_waiting", f"{items} in the queue, by weight."),
+            capacity=self._gauge(f"headway_{name}_capacity", "Largest weight of the queue."),
+            group_size=self._histogram(f"headway_{name}_group_size", f"{items} written in one transaction.", buckets=sizes),
+            write_seconds=self._histogram(f"headway_{name}_write_seconds", "Time to write and commit a group."),
         )
 
     def _make_database(self) -> None:
-        counter, gauge, histogram = self._kinds()
-        self.transaction_seconds = histogram(
+        self.transaction_seconds = self._histogram(
             "headway_transaction_seconds",
             "Time of a transaction, from the request for a connection to its end, by kind: read or write.",
             ["kind"],
             buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )
-        self.transactions_failed = counter(
+        self.transactions_failed = self._counter(
             "headway_transactions_failed", "Transactions that failed because the database did not respond.", ["kind"]
         )
-        self.pool_connections = gauge(
+        self.pool_connections = self._gauge(
             "headway_pool_connections", "Connections to PostgreSQL, by state: in_use or idle.", ["state"]
-        )
-
-    def _kinds(self) -> tuple[partial[Counter], partial[Gauge], partial[Histogram]]:
-        """Return the kinds of metrics; gauges are summed over the processes that are alive."""
-        return (
-            partial(Counter, registry=self.registry),
-            partial(Gauge, registry=self.registry, multiprocess_mode="livesum"),
-            partial(Histogram, registry=self.registry),
         )
 
     def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
@@ -211,10 +203,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
             foreign_pre_chain=shared,
         )
     )

@@ -6,7 +6,7 @@ import random
 import pytest
 from sqlalchemy import func, select, text, update
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.model import User
 from headway.accounts.tables import users as users_table
 from headway.settings import Settings

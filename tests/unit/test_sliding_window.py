@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.instants import MINUTE, SECOND
-from headway.limits.model import Decision, RateLimit
-from headway.limits.sliding_window import slide
+from headway.limits.model import Decision, RateLimit, slide
 
 
 @given(limit=st.integers(1, 5), steps=st.lists(st.integers(0, 40), max_size=40))

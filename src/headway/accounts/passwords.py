@@ -1,17 +1,21 @@
-"""Password hashes: Argon2id (RFC 9106), computed in threads so that the event loop is not blocked."""
+"""Passwords: the rules of the learner contract (section 4.2), no common passwords, and hashes.
+
+Hashes are Argon2id (RFC 9106), computed in threads so that the event loop is not blocked.
+"""
 
 import asyncio
 import gzip
 import secrets
+from collections.abc import Container
 from functools import cached_property
 from importlib.resources import files
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from headway.accounts.password_rules import LONGEST, check_password
 from headway.errors import Invalid
 
+SHORTEST, LONGEST = 8, 128
 _AT_ONCE = 2
 
 
@@ -55,3 +59,28 @@ class Passwords:
     def _common(self) -> frozenset[str]:
         packed = files("headway.accounts").joinpath("data/common-passwords.txt.gz").read_bytes()
         return frozenset(gzip.decompress(packed).decode().split())
+
+
+def check_password(password: str, common: Container[str]) -> str | None:
+    """Return what is wrong with a new password, or None. `common` holds common passwords in lower case."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        return f"must have {SHORTEST} to {LONGEST} characters"
+    if not any(character.isupper() for character in password):
+        return "must have an upper-case letter"
+    if all(character.isalnum() or character.isspace() for character in password):
+        return "must have a special character"
+    if any(guess in common for guess in _guesses(password)):
+        return "is one of the most common passwords"
+    return None
+
+
+def _guesses(password: str) -> list[str]:
+    """Return what a guesser tries first: the word itself, and the word without leading and trailing special characters."""
+    lower = password.lower()
+    start, end = 0, len(lower)
+    while start < end and not lower[start].isalnum():
+        start += 1
+    while end > start and not lower[end - 1].isalnum():
+        end -= 1
+    bare = lower[start:end]
+    return [lower, bare] if len(bare) >= SHORTEST - 2 else [lower]

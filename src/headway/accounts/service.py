@@ -6,11 +6,10 @@ from collections.abc import Sequence
 import msgspec
 from cachetools import LRUCache
 
-from headway.accounts import sessions_store as sessions
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.model import Account, NewUser, User, check_name, check_words, normalize_email
 from headway.audit.model import Action
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.db import revisions
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Conflict, NotFound, Unauthenticated
@@ -69,22 +68,14 @@ class Accounts:
 
     async def set_disabled(self, tx: WriteTransaction, user_id: int, *, is_disabled: bool) -> None:
         """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
-        user = await users.find(tx, user_id)
-        if user is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        user = await self.find(tx, user_id)
         await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
         await self.forget(tx)
         action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
         await self._audit.record_as_operator(tx, action, user.target)
 
     async def change(
-        self,
-        tx: WriteTransaction,
-        user_id: int,
-        *,
-        role: Role | None = None,
-        name: str | None = None,
-        email: str | None = None,
+        self, tx: WriteTransaction, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
     ) -> User:
         """Change an account as an operator; None keeps what is stored. Another role ends its tokens.
 
@@ -93,9 +84,7 @@ class Accounts:
         if name is not None:
             check_name(name)
         email = None if email is None else normalize_email(email)
-        user = await users.find(tx, user_id)
-        if user is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        user = await self.find(tx, user_id)
         owner = None if email is None else await users.find_by_email(tx, email)
         if owner is not None and owner.id != user_id:
             raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")
@@ -146,9 +135,7 @@ class Accounts:
             check_name(name)
         check_words("interests", interests or ())
         check_words("learning_goals", learning_goals or ())
-        stored = await users.find_account(tx, user_id)
-        if stored is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        stored = await self.find_account(tx, user_id)
         await users.update_profile(
             tx,
             user_id,
@@ -202,11 +189,10 @@ class Accounts:
             user = await users.find_by_external_id(tx, external_id)
         if user is not None:
             return user
+        new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
         async with self._database.write() as tx:
-            new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
-            created = await users.insert_user(tx, new, self._clock())
             # Another request may have created it meanwhile.
-            user = created or await users.find_by_external_id(tx, external_id)
+            user = await users.insert_user(tx, new, self._clock()) or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be created.")
         return user
@@ -245,7 +231,7 @@ class Accounts:
             self._known.clear()
         if self._revisions is None or newest.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
             # Tokens of sign-ins that ended earlier have expired.
-            ended = await sessions.ended_since(tx, now - self._token_lifetime)
+            ended = await users.sessions_ended_since(tx, now - self._token_lifetime)
             self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
         self._revisions = newest
 

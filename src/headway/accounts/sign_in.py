@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from headway.accounts import sessions_store as sessions
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.model import REFRESH_LIFETIME, NewUser, Session, User, check_name, check_words, normalize_email
 from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Actor, Target, TargetType
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Client, Role
@@ -30,13 +29,7 @@ class SignIn:
     """
 
     def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        new_id: NewId,
-        accounts: Accounts,
-        audit: AuditRecorder,
-        settings: Settings,
+        self, database: Database, clock: Clock, new_id: NewId, accounts: Accounts, audit: AuditRecorder, settings: Settings
     ) -> None:
         self._database = database
         self._clock = clock
@@ -62,10 +55,7 @@ class SignIn:
     async def sign_in(self, *, email: str, password: str, client: Client) -> Session:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         email = email.strip().lower()[:254]
-        limits = {
-            f"sign-in address {email}": self._address_failures,
-            f"sign-in client {client.address}": self._client_failures,
-        }
+        limits = {f"sign-in address {email}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             user, stored = await users.credentials(tx, email) or (None, None)
@@ -87,7 +77,7 @@ class SignIn:
         """
         now = self._clock()
         async with self._database.write() as tx:
-            session = await sessions.lock(tx, user_id, session_id)
+            session = await users.lock_session(tx, user_id, session_id)
             user = await users.find(tx, user_id)
             if session is None or user is None or not session.is_valid(user, now):
                 raise Unauthenticated("The session has ended.")
@@ -96,23 +86,20 @@ class SignIn:
                 await self.sign_out(tx, user_id, session_id)
                 await self._audit.record_failure(tx, Action.TOKEN_REUSED, user.actor, user.target, client)
             elif refreshed.generation != session.generation:
-                await sessions.rotate(tx, user_id, session_id, refreshed)
+                await users.rotate_session(tx, user_id, session_id, refreshed)
         if refreshed is None:
             raise Unauthenticated("This refresh token was used before; the session has been ended.", code="TOKEN_REUSED")
         return Session(user, session_id, refreshed.generation, refreshed.expires_at)
 
     async def sign_out(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:
         """End a session, with all its tokens. A session that has ended stays ended."""
-        if await sessions.end(tx, user_id, session_id, self._clock()):
+        if await users.end_session(tx, user_id, session_id, self._clock()):
             await self._accounts.end_session(tx, session_id)
 
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("new_password", new)
-        limits = {
-            f"password user {user_id}": self._address_failures,
-            f"sign-in client {client.address}": self._client_failures,
-        }
+        limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             stored = await users.password_hash(tx, user_id)
@@ -146,14 +133,7 @@ class SignIn:
         now = self._clock()
         session = Session(user, self._new_id(), 1, now + REFRESH_LIFETIME)
         async with self._database.write() as tx:
-            await sessions.delete_expired(tx, now)
-            await sessions.insert_session(
-                tx,
-                user_id=user.id,
-                session_id=session.id,
-                token_version=user.token_version,
-                expires_at=session.expires_at,
-                now=now,
-            )
+            await users.delete_expired_sessions(tx, now)
+            await users.insert_session(tx, session, now)
             await self._audit.record(tx, Action.LOGIN, user.actor, user.target, client=client)
         return session

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from headway.assessments import store as submissions
 from headway.assessments.model import GradedResult, Submission, SubmissionPage, check_grade, check_submission_url
 from headway.audit.model import Action, Target, TargetType, caller_actor
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import Assessment
 from headway.db.database import ReadTransaction, WriteTransaction

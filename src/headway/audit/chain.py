@@ -6,6 +6,7 @@ by a hash of its own, so it can be encrypted with another key while the chain st
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,10 +38,6 @@ class ChainLink(msgspec.Struct, frozen=True, array_like=True):
     performed_at: Instant
     content_hash: str
     previous_hash: str
-
-    def values(self) -> tuple[Any, ...]:
-        """Return all values in the order of the fields."""
-        return msgspec.structs.astuple(self)
 
     def hash(self) -> str:
         """Return the SHA-256 of the link as a JSON array, in hexadecimal digits."""
@@ -98,7 +95,8 @@ class ChainedEntry(NamedTuple):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(EntryContent).decode
+decode_content = msgspec.json.Decoder(EntryContent).decode
+"""Read a decrypted content. Raises ValueError."""
 
 
 def extend_chain(
@@ -121,11 +119,6 @@ def extend_chain(
         previous_hash = link.hash()
         chained.append(ChainedEntry(entry, link, previous_hash, content.decode()))
     return chained
-
-
-def decode_content(text: str) -> EntryContent:
-    """Read a decrypted content. Raises ValueError."""
-    return _decode(text)
 
 
 def read_entry(link: ChainLink, text: str | None) -> AuditEntry:
@@ -158,14 +151,12 @@ def sha256(content: bytes) -> str:
 
 
 def _content_at(link: ChainLink, text: str | None) -> EntryContent:
-    tampered = EntryContent("", "", description=_TAMPERED)
-    if text is None:
-        return tampered
-    try:
-        content = decode_content(text)
-    except ValueError:
-        return tampered
-    return content if content.place == link.place() else tampered
+    if text is not None:
+        with suppress(ValueError):
+            content = decode_content(text)
+            if content.place == link.place():
+                return content
+    return EntryContent("", "", description=_TAMPERED)
 
 
 def _entry_id(new_id: NewId) -> str:

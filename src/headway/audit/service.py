@@ -1,30 +1,85 @@
-"""The audit log that clients write and read over HTTP."""
+"""The audit log: what Headway records by itself, and what clients write and read over HTTP."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
 from headway.audit import store as audit_store
-from headway.audit.model import AuditEntry, EntryDraft, EntryFilter, NewAuditEntry, caller_ids, new_entry
+from headway.audit.model import (
+    Action,
+    Actor,
+    AuditEntry,
+    Context,
+    EntryDraft,
+    EntryFilter,
+    EntryStatus,
+    NewAuditEntry,
+    Target,
+    caller_ids,
+    new_entry,
+)
 from headway.collector import Collector, CollectorLimits
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import NotFound
-from headway.identity import Caller, Client
+from headway.identity import Caller, Client, Role
 from headway.ids import NewId
 from headway.instants import Clock
 from headway.telemetry import Metrics
 
+_HEADWAY, _COMMAND_LINE = Context(source="HEADWAY"), Context(source="COMMAND_LINE")
+_OPERATOR = Actor(None, "Operator", None, Role.SYSTEM.value)
 _MAX_WAITING = 10_000
 _GROUP = 500
 
 
-class _WeighedEntry(NamedTuple):
-    entry: NewAuditEntry
-    size_bytes: int
+class AuditRecorder:
+    """Appends what Headway itself records, in the transaction of the action.
+
+    Record last in a transaction: the head of the log stays locked until the commit.
+    """
+
+    def __init__(self, clock: Clock, new_id: NewId) -> None:
+        self._clock = clock
+        self._new_id = new_id
+
+    async def record(
+        self,
+        tx: WriteTransaction,
+        action: Action,
+        actor: Actor,
+        target: Target,
+        *,
+        metadata: Mapping[str, object] | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Record what an authenticated user did."""
+        await self._append(tx, action, actor, target, metadata=dict(metadata or {}), client=client)
+
+    async def record_as_operator(
+        self, tx: WriteTransaction, action: Action, target: Target, *, metadata: Mapping[str, object] | None = None
+    ) -> None:
+        """Record what an operator did at the command line."""
+        await self._append(tx, action, _OPERATOR, target, metadata=dict(metadata or {}), context=_COMMAND_LINE)
+
+    async def record_failure(self, tx: WriteTransaction, action: Action, actor: Actor, target: Target, client: Client) -> None:
+        """Record a failed attempt of somebody who claims to be `actor`."""
+        failure = EntryStatus.FAILURE
+        await self._append(tx, action, actor, target, client=client, is_actor_verified=False, status=failure)
+
+    async def _append(self, tx: WriteTransaction, action: Action, actor: Actor, target: Target, **fields: Any) -> None:
+        """Append an entry that no client can make: one without an account that recorded it."""
+        headway: dict[str, Any] = {
+            "recorded_by": None,
+            "recorded_role": Role.SYSTEM,
+            "context": _HEADWAY,
+            "is_actor_verified": True,
+        }
+        entry = NewAuditEntry(action=action, actor=actor, target=target, **headway | fields)
+        await audit_store.append(tx, [entry], self._new_id, self._clock)
 
 
-def _weight(waiting: _WeighedEntry) -> int:
-    """Count an entry, and one more for each kilobyte, which bounds the memory of the queue and the time of a group."""
-    return 1 + waiting.size_bytes // 1024
+_Weighed = tuple[NewAuditEntry, int]
+"""An entry, with 1 and one more for each kilobyte: the weight bounds the memory of the queue and the time of a group."""
 
 
 class AuditLog:
@@ -38,9 +93,9 @@ class AuditLog:
         self._database = database
         self._clock = clock
         self._new_id = new_id
-        self._collector: Collector[_WeighedEntry, AuditEntry] = Collector(
+        self._collector: Collector[_Weighed, AuditEntry] = Collector(
             self._append,
-            _weight,
+            itemgetter(1),
             # The log is one chain: a second writer would only wait for the first.
             CollectorLimits(_MAX_WAITING, _GROUP, writers=1),
             is_in_transaction=database.is_writing,
@@ -53,7 +108,7 @@ class AuditLog:
 
         Inside a write transaction it raises RuntimeError: use `record_in` there.
         """
-        return await self._collector.submit(_WeighedEntry(new_entry(caller, draft, client), draft.size_bytes))
+        return await self._collector.submit((new_entry(caller, draft, client), 1 + draft.size_bytes // 1024))
 
     async def record_in(self, tx: WriteTransaction, caller: Caller, draft: EntryDraft, client: Client) -> AuditEntry:
         """Append an entry in a transaction. The head of the log stays locked until the commit."""
@@ -83,6 +138,6 @@ class AuditLog:
         """Write what is waiting and accept nothing more."""
         await self._collector.close()
 
-    async def _append(self, group: Sequence[_WeighedEntry]) -> list[AuditEntry]:
+    async def _append(self, group: Sequence[_Weighed]) -> list[AuditEntry]:
         async with self._database.write() as tx:
-            return await audit_store.append(tx, [each.entry for each in group], self._new_id, self._clock)
+            return await audit_store.append(tx, [entry for entry, _ in group], self._new_id, self._clock)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, func, select, union
 
 from headway.audit.chain import GENESIS, ChainHead, ChainLink, extend_chain, read_entry
@@ -18,18 +19,15 @@ from headway.ids import NewId
 from headway.instants import Clock
 
 _LINK = ChainLink.__struct_fields__
-_insert = WriteRows(audit_entries, [*_LINK, "content", "hash"])
+_STORED = (*_LINK, "content", "hash")
+_insert = WriteRows(audit_entries, _STORED)
 _set_head = UpdateRows(audit_head, ["seq", "hash", "at", "signature"])
 _head_columns = [audit_head.c[name] for name in ChainHead.__struct_fields__]
-_first_head = insert(audit_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature="")
-_signed_beginning = (
-    insert(audit_head)
-    .values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature=bindparam("signature"))
-    .on_conflict_do_nothing()
-)
+_first_head = insert(audit_head).values(id=1, seq=0, hash=GENESIS, at=bindparam("long_ago"), signature=bindparam("signature"))
+_signed_beginning = _first_head.on_conflict_do_nothing()
 _lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": audit_head.c.seq}).returning(*_head_columns)
 _head = select(*_head_columns)
-_columns = [audit_entries.c[name] for name in (*_LINK, "content", "hash")]
+_columns = [audit_entries.c[name] for name in _STORED]
 _by_id = select(*_columns).where(audit_entries.c.id == bindparam("entry_id"))
 _after = select(*_columns).where(audit_entries.c.seq > bindparam("seq")).order_by(audit_entries.c.seq).limit(bindparam("limit"))
 _count = select(func.count().label("total")).select_from(audit_entries)
@@ -77,7 +75,7 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
     The log can go on after a head that nobody signed; the next entry records that for ever.
     """
     keyring = await encrypting(tx)
-    head = _head_of(await tx.one(_lock_head, long_ago=0))
+    head = ChainHead(*await tx.one(_lock_head, long_ago=0, signature=""))
     now = clock()
     chained = extend_chain(
         head,
@@ -87,7 +85,7 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
         new_salt=lambda: secrets.token_hex(16),
         follows_unsigned=not keyring.has_signed(head.signed, head.signature),
     )
-    rows = [(*each.link.values(), keyring.encrypt(each.content), each.hash) for each in chained]
+    rows = [(*msgspec.structs.astuple(each.link), keyring.encrypt(each.content), each.hash) for each in chained]
     end = ChainHead(head.seq + len(chained), chained[-1].hash if chained else head.hash, now, "")
     await tx.write_rows((_insert, rows), (_set_head, [(end.seq, end.hash, now, keyring.sign(end.signed), 1)]))
     return [each.entry for each in chained]
@@ -126,7 +124,7 @@ async def count(tx: ReadTransaction) -> int:
 async def head(tx: ReadTransaction) -> ChainHead | None:
     """Return the signed head of the log; None if nothing was ever written to it."""
     row = await tx.first(_head)
-    return None if row is None else _head_of(row)
+    return None if row is None else ChainHead(*row)
 
 
 async def read_all(tx: ReadTransaction, *, at_once: int) -> AsyncIterator[list[StoredEntry]]:
@@ -142,10 +140,6 @@ def _stored(row: Row) -> StoredEntry:
     # SQLite has no booleans.
     values["is_actor_verified"] = bool(values["is_actor_verified"])
     return StoredEntry(ChainLink(**values), row["hash"], row["content"])
-
-
-def _head_of(row: Row) -> ChainHead:
-    return ChainHead(row["seq"], row["hash"], row["at"], row["signature"])
 
 
 def _entry(tx: ReadTransaction, row: Row) -> AuditEntry:

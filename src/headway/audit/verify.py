@@ -45,11 +45,6 @@ class _Reached(NamedTuple):
     is_sound: bool = True
 
 
-async def read_head(tx: ReadTransaction) -> ChainHead | None:
-    """Return the signed head of the log, to be stored elsewhere; None if nothing was ever written."""
-    return await audit_store.head(tx)
-
-
 async def verify_log(
     tx: ReadTransaction, *, kept_head: ChainHead | None, advance: Advance = lambda _done, _all: None
 ) -> LogVerified:

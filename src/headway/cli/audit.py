@@ -6,9 +6,10 @@ from typing import Any
 import click
 import msgspec
 
+from headway.audit import store as audit_store
 from headway.audit.chain import ChainHead
-from headway.audit.recorder import AuditRecorder
-from headway.audit.verify import Fault, read_head, verify_log
+from headway.audit.service import AuditRecorder
+from headway.audit.verify import Fault, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
 from headway.ids import uuid7
 from headway.instants import system_clock
@@ -53,7 +54,7 @@ async def print_head(**flags: Any) -> None:
     Store it elsewhere: `audit verify --head FILE` compares the log with it later.
     """
     async with open_database(load_settings(**flags)) as database, database.read() as tx:
-        print_json(await read_head(tx))
+        print_json(await audit_store.head(tx))
 
 
 @click.group()
@@ -73,9 +74,9 @@ async def rotate(**flags: Any) -> None:
     """
     async with open_database(load_settings(**flags)) as database:
         with progress_bar("Texts") as advance:
-            rotated = await rotate_keys(database, AuditRecorder(system_clock, uuid7), advance=advance)
-            advance(rotated.texts, rotated.texts)
-    print_json(rotated)
+            texts = await rotate_keys(database, AuditRecorder(system_clock, uuid7), advance=advance)
+            advance(texts, texts)
+    print_json({"texts": texts})
 
 
 def _read_head(file: Path) -> ChainHead:

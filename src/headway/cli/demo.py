@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.model import User
 from headway.cli import serve
 from headway.cli.courses import load_oulad

@@ -22,6 +22,7 @@ RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
 Kind = TypeVar("Kind", bound="ReadTransaction")
 OnFirstKey: TypeAlias = Callable[["WriteTransaction"], Awaitable[None]]
+Listener: TypeAlias = Callable[[Collection[str] | None], None]
 
 
 class Row(Protocol):
@@ -128,10 +129,8 @@ class Database(ABC):
         """Runs in the transaction that makes the first key of an index; see `index_keys.encrypting`."""
         self._metrics = metrics
         if metrics is not None:
-            self._meters = {
-                kind: (metrics.transaction_seconds.labels(kind), metrics.transactions_failed.labels(kind))
-                for kind in ("read", "write")
-            }
+            seconds, failed = metrics.transaction_seconds, metrics.transactions_failed
+            self._meters = {kind: (seconds.labels(kind), failed.labels(kind)) for kind in ("read", "write")}
         self._listeners: list[Listener] = []
         self._writers: set[asyncio.Task[Any] | None] = set()
         """The tasks that have a write transaction open, or wait for one to begin."""
@@ -170,7 +169,7 @@ class Database(ABC):
         """Return whether this task has a write transaction open, or waits for one to begin."""
         return asyncio.current_task() in self._writers
 
-    def listen(self, listener: "Listener") -> None:
+    def listen(self, listener: Listener) -> None:
         """Call `listener` with the topics of each notification, and with None if some may have been missed."""
         self._listeners.append(listener)
 
@@ -190,9 +189,6 @@ class Database(ABC):
     def _notify_listeners(self, topics: Collection[str] | None) -> None:
         for listener in self._listeners:
             listener(topics)
-
-
-Listener: TypeAlias = Callable[[Collection[str] | None], None]
 
 
 async def _do_nothing(_tx: WriteTransaction) -> None:

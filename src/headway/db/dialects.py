@@ -12,15 +12,15 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, FromClause, Table, Text, Update, and_, bindparam, select, update
+from sqlalchemy import Column, Table, Text, and_, bindparam, delete, select, tuple_, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_asyncpg
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ClauseElement, ColumnElement, Delete, FromClause, Update
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
@@ -92,9 +92,7 @@ class WriteRows:
     def from_rows(self, name: str) -> Insert:
         """Build it from the set of rows `name`."""
         source = rows(name, {column: self.table.c[column].type for column in self.columns})
-        return self._or_else(
-            insert(self.table).from_select(list(self.columns), select(*(source.c[column] for column in self.columns)))
-        )
+        return self._or_else(insert(self.table).from_select(list(self.columns), select(*source.c)))
 
     def _or_else(self, statement: Insert) -> Insert:
         key = [column.name for column in self.table.primary_key]
@@ -103,6 +101,13 @@ class WriteRows:
         if changed:
             return statement.on_conflict_do_update(index_elements=key, set_=changed)
         return statement.on_conflict_do_nothing(index_elements=key)
+
+
+def delete_before(column: Column[int]) -> Delete:
+    """Build a DELETE of up to 100 rows whose time is before the parameter `before`; it skips rows that are locked."""
+    key = list(column.table.primary_key)
+    old = select(*key).where(column < bindparam("before")).limit(100).with_for_update(skip_locked=True)
+    return delete(column.table).where(tuple_(*key).in_(old))
 
 
 class UpdateRows:

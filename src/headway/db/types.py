@@ -39,11 +39,7 @@ def id_sequence(table: str) -> Sequence:
 
 
 def encrypted_column(
-    name: str,
-    *,
-    nullable: bool = False,
-    rows: Callable[[Table], ColumnElement[bool]] | None = None,
-    comment: str = "encrypted",
+    name: str, *, nullable: bool = False, rows: Callable[[Table], ColumnElement[bool]] | None = None, comment: str = "encrypted"
 ) -> Column[str]:
     """Describe a column of encrypted text, which key rotation encrypts anew: in all rows, or in those that `rows` selects."""
     return Column(name, Text, nullable=nullable, comment=comment, info={ENCRYPTED_ROWS: rows or (lambda _table: true())})

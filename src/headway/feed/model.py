@@ -1,25 +1,51 @@
-"""The feed: numbered entries by topic, which live clients follow and resume.
-
-A new kind of entry is a struct here and its rendering in `headway.feed.rendering`.
-"""
+"""The feed: numbered entries by topic, which live clients follow and resume."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import msgspec
 
-from headway.instants import Instant
+from headway.instants import Instant, iso
 
 LARGEST_SEQ = 2**63 - 1
 """The largest number that the databases hold."""
 
 
-class FeedEvent(msgspec.Struct, frozen=True):
+Id = Annotated[int, str]
+"""An id, written as a string. `Rendered` writes a field by the function in its annotation."""
+Moment = Annotated[Instant, iso]
+Hundredths = Annotated[int, lambda hundredths: hundredths / 100]
+
+
+class Rendered(msgspec.Struct, frozen=True, rename="camel"):
+    """A struct that is written as JSON, in camelCase."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields as they are written."""
+        return {
+            name: write(getattr(self, field)) if write else getattr(self, field) for name, field, write in _layout(type(self))
+        }
+
+
+@cache
+def _layout(kind: type[Rendered]) -> list[tuple[str, str, Any]]:
+    """Return for each field its name in JSON, its own name, and the function of its annotation or None."""
+    hints = get_type_hints(kind, include_extras=True)
+    writers = [getattr(hints[field], "__metadata__", (None,))[0] for field in kind.__struct_fields__]
+    return list(zip(kind.__struct_encode_fields__, kind.__struct_fields__, writers, strict=True))
+
+
+class FeedEvent(Rendered, frozen=True):
     """Something that happened, for those who follow a topic."""
 
     type: ClassVar[str]
     is_personal: ClassVar[bool] = False
     """Whether it holds what people wrote, and so is stored encrypted."""
+
+    def render(self) -> str:
+        """Return the JSON of the event, which is stored and sent as it is."""
+        return msgspec.json.encode(self.fields()).decode()
 
 
 class MessageSent(FeedEvent, frozen=True):
@@ -28,18 +54,18 @@ class MessageSent(FeedEvent, frozen=True):
     type = "message"
     is_personal = True
     id: str
-    sender_id: int
-    receiver_id: int
+    sender_id: Id
+    receiver_id: Id
     message: str
-    created_at: Instant
+    created_at: Moment
 
 
 class MessagesRead(FeedEvent, frozen=True):
     """A user read what another wrote: one message, or all where `message_id` is None."""
 
     type = "messages_read"
-    reader_id: int
-    sender_id: int
+    reader_id: Id
+    sender_id: Id
     message_id: str | None
 
 
@@ -47,11 +73,11 @@ class EnrollmentUpdated(FeedEvent, frozen=True):
     """A learner enrolled, or the status of the enrollment changed."""
 
     type = "enrollment.updated"
-    course_id: int
+    course_id: Id
     title: str
-    learner_id: int
+    learner_id: Id
     status: str
-    enrolled_at: Instant
+    enrolled_at: Moment
 
 
 class SeatTaken(EnrollmentUpdated, frozen=True):
@@ -60,30 +86,30 @@ class SeatTaken(EnrollmentUpdated, frozen=True):
     type = "seat"
 
 
-class UnitUpdated(msgspec.Struct, frozen=True):
-    """The status or percent of a unit changed; `percent` is in hundredths."""
+class UnitUpdated(Rendered, frozen=True):
+    """The status or percent of a unit changed."""
 
-    unit_id: int
+    unit_id: Id
     status: str
-    percent: int
+    percent: Hundredths
 
 
 class ProgressUpdated(FeedEvent, frozen=True):
-    """A learner's progress in a course changed; `percent` is in hundredths."""
+    """A learner's progress in a course changed."""
 
     type = "progress.updated"
-    course_id: int
-    learner_id: int
+    course_id: Id
+    learner_id: Id
     status: str
-    percent: int
-    units: Sequence[UnitUpdated]
+    percent: Hundredths = msgspec.field(name="completionPercentage")
+    units: Annotated[Sequence[UnitUpdated], lambda units: [unit.fields() for unit in units]]
 
 
 class CourseUpdated(FeedEvent, frozen=True):
     """The staff changed a course."""
 
     type = "course.updated"
-    course_id: int
+    course_id: Id
 
 
 class SubmissionReceived(FeedEvent, frozen=True):
@@ -91,10 +117,10 @@ class SubmissionReceived(FeedEvent, frozen=True):
 
     type = "submission"
     submission_id: str
-    assessment_id: int
+    assessment_id: Id
     title: str
-    course_id: int
-    learner_id: int
+    course_id: Id
+    learner_id: Id
     submission_url: str
 
 
@@ -104,10 +130,10 @@ class GradeGiven(FeedEvent, frozen=True):
     type = "grade"
     is_personal = True
     submission_id: str
-    assessment_id: int
+    assessment_id: Id
     title: str
-    course_id: int
-    learner_id: int
+    course_id: Id
+    learner_id: Id
     grade: float
     max_grade: float
     feedback: str | None
@@ -118,9 +144,9 @@ class TutorialUpdated(FeedEvent, frozen=True):
 
     type = "tutorial.updated"
     tutorial_id: str
-    percent: int
-    is_certificate_eligible: bool
-    is_certificate_earned: bool
+    percent: int = msgspec.field(name="completionPercentage")
+    is_certificate_eligible: bool = msgspec.field(name="certificateEligible")
+    is_certificate_earned: bool = msgspec.field(name="certificateEarned")
 
 
 PERSONAL_TYPES = frozenset(kind.type for kind in (MessageSent, GradeGiven))

@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, Text, and_, bindparam, delete, func, or_, select, true
+from sqlalchemy import BigInteger, Text, bindparam, delete, func, or_, select, true
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, rows
 from headway.db.index_keys import encrypting
 from headway.feed.model import PERSONAL_TYPES, FeedEntry, FeedEvent, NewFeedEntry, Position
-from headway.feed.rendering import render
 from headway.feed.tables import feed, feed_topics
 from headway.instants import Instant
 
@@ -30,7 +29,7 @@ _take_numbers = _first_numbers.on_conflict_do_update(
 _insert = WriteRows(feed, ["topic", "seq", "type", "at", "data"])
 _prune = delete(feed).where(feed.c.topic == bindparam("of_topic"), feed.c.seq <= bindparam("upto"))
 _after = (
-    select(feed.c.topic, feed.c.seq, feed.c.type, feed.c.at, feed.c.data)
+    select(feed)
     .where(feed.c.topic == bindparam("topic"), feed.c.seq > bindparam("after"))
     .order_by(feed.c.seq)
     .limit(bindparam("limit"))
@@ -43,7 +42,7 @@ _positions = (
     .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
     .group_by(feed_topics.c.topic, feed_topics.c.seq)
 )
-_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_topics, and_(feed_topics.c.topic == _topics.c.topic))
+_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_topics, feed_topics.c.topic == _topics.c.topic)
 
 
 async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant) -> None:
@@ -64,7 +63,7 @@ async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: In
         upcoming[entry.topic] += 1
         if entry.event is not event:
             # An event goes into several topics, one after the other.
-            event, data = entry.event, render(entry.event)
+            event, data = entry.event, entry.event.render()
             if event.is_personal:
                 data = (await encrypting(tx)).encrypt(data)
         values.append((entry.topic, upcoming[entry.topic], event.type, now, data))
@@ -78,12 +77,11 @@ async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: In
 async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: int) -> list[FeedEntry]:
     """Read the entries of a topic after a number in order, up to `limit`."""
     found = await tx.all(_after, topic=topic, after=after, limit=limit)
-    return [FeedEntry(row[0], row[1], row[2], row[3], _data(tx, row)) for row in found]
-
-
-def _data(tx: ReadTransaction, row: Row) -> msgspec.Raw:
-    text = tx.keyring.decrypt(row["data"]) if row["type"] in PERSONAL_TYPES else row["data"]
-    return msgspec.Raw(text.encode())
+    entries = []
+    for _, seq, kind, at, stored in found:
+        data = tx.keyring.decrypt(stored) if kind in PERSONAL_TYPES else stored
+        entries.append(FeedEntry(topic, seq, kind, at, msgspec.Raw(data.encode())))
+    return entries
 
 
 async def position(tx: ReadTransaction, topic: str) -> Position:

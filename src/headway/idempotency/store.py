@@ -1,9 +1,10 @@
 """The rows of stored responses."""
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, select
 from sqlalchemy import insert as insert_into
 
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.dialects import delete_before
 from headway.db.index_keys import encrypting
 from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.tables import idempotency_keys
@@ -16,10 +17,7 @@ _find = select(_keys.request, _keys.status, _keys.answer).where(
 _insert = insert_into(idempotency_keys).values(
     {name: bindparam(name) for name in ("user_id", "key", "request", "status", "answer", "created_at")}
 )
-_old = (
-    select(_keys.user_id, _keys.key).where(_keys.created_at < bindparam("before")).limit(100).with_for_update(skip_locked=True)
-)
-_delete_old = delete(idempotency_keys).where(tuple_(_keys.user_id, _keys.key).in_(_old))
+_delete_old = delete_before(_keys.created_at)
 
 
 async def find(tx: ReadTransaction, user_id: int, key: str) -> tuple[str, StoredResponse] | None:

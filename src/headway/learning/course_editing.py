@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.completion import percent_of_course

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
 from headway.courses.model import CourseStructure, CourseTree

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.accounts.model import Account
 from headway.db.database import ReadTransaction
 from headway.errors import NotFound

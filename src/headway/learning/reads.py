@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.courses import store as catalogue
 from headway.courses.model import CourseStructure
 from headway.db.database import ReadTransaction

@@ -1,6 +1,6 @@
 """Updates: what clients declare of a learner's progress in a unit."""
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import require_known
 from headway.errors import Conflict, Forbidden, HeadwayError, Invalid, NotFound

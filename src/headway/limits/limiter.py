@@ -14,8 +14,7 @@ from headway.db.database import Database, WriteTransaction
 from headway.errors import RateLimited
 from headway.instants import SECOND, Clock, Instant
 from headway.limits import store
-from headway.limits.model import Decision, RateLimit
-from headway.limits.sliding_window import slide
+from headway.limits.model import Decision, RateLimit, slide
 from headway.telemetry import Metrics
 from headway.valkey import TIMEOUT_SECONDS, Breaker
 

@@ -1,10 +1,10 @@
 """Rate limits as rows: the times of the counted requests under each key."""
 
 import msgspec
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, update
 
 from headway.db.database import WriteTransaction
-from headway.db.dialects import insert
+from headway.db.dialects import delete_before, insert
 from headway.instants import Instant
 from headway.limits.tables import rate_limits
 
@@ -15,13 +15,10 @@ _lock = _insert.on_conflict_do_update(index_elements=["key"], set_={"expires_at"
 )
 _update = (
     update(rate_limits)
-    .where(rate_limits.c.key == bindparam("wanted"))
+    .where(rate_limits.c.key == bindparam("locked_key"))
     .values(times=bindparam("new_times"), expires_at=bindparam("until"))
 )
-_expired = (
-    select(rate_limits.c.key).where(rate_limits.c.expires_at < bindparam("now")).limit(100).with_for_update(skip_locked=True)
-)
-_delete_expired = delete(rate_limits).where(rate_limits.c.key.in_(_expired))
+_delete_expired = delete_before(rate_limits.c.expires_at)
 
 
 def stored_key(tx: WriteTransaction, key: str) -> str:
@@ -37,9 +34,9 @@ async def lock_times(tx: WriteTransaction, key: str, now: Instant) -> list[Insta
 
 async def set_times(tx: WriteTransaction, key: str, times: list[Instant], *, expires_at: Instant) -> None:
     """Overwrite the times of a locked key; after `expires_at` they may be deleted."""
-    await tx.run(_update, wanted=key, new_times=msgspec.json.encode(times).decode(), until=expires_at)
+    await tx.run(_update, locked_key=key, new_times=msgspec.json.encode(times).decode(), until=expires_at)
 
 
 async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
     """Delete up to 100 expired keys. Call it last: it takes locks out of order, and skips keys that are locked."""
-    await tx.run(_delete_expired, now=now)
+    await tx.run(_delete_expired, before=now)

@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
-from headway.accounts import users_store as users
+from headway.accounts import store as users
 from headway.audit.model import Action, Target, TargetType, caller_actor
-from headway.audit.recorder import AuditRecorder
+from headway.audit.service import AuditRecorder
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed

@@ -1,83 +1,68 @@
-"""Accounts as rows."""
+"""Accounts and sign-ins as rows."""
 
 from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import bindparam, select, update
 
-from headway.accounts.model import Account, NewUser, User
-from headway.accounts.tables import users
+from headway.accounts.model import Account, NewUser, Session, StoredSession, TokenUse, User
+from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows, insert
+from headway.db.dialects import UpdateRows, delete_before, insert
 from headway.identity import Role
 from headway.instants import Instant
 
 _decode_words = msgspec.json.Decoder(list[str]).decode
 
-_columns = (
-    users.c.id,
-    users.c.role,
-    users.c.name,
-    users.c.email,
-    users.c.external_id,
-    users.c.token_version,
-    users.c.is_disabled,
-)
+_columns = [users.c[name] for name in User.__struct_fields__]
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
 _by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
+_new_names = [*NewUser.__struct_fields__, "email_hash", "created_at", "updated_at"]
 _insert = (
     insert(users)
-    .values(
-        role=bindparam("role"),
-        name=bindparam("name"),
-        email=bindparam("email"),
-        email_hash=bindparam("email_hash"),
-        external_id=bindparam("external_id"),
-        password_hash=bindparam("password_hash"),
-        interests=bindparam("interests"),
-        token_version=1,
-        is_disabled=False,
-        created_at=bindparam("now"),
-        updated_at=bindparam("now"),
-    )
+    .values(**{name: bindparam(name) for name in _new_names}, token_version=1, is_disabled=False)
     .on_conflict_do_nothing()
     .returning(*_columns)
 )
-_set_disabled = (
+_end_tokens = (
     update(users)
     .where(users.c.id == bindparam("user_id"))
-    .values(is_disabled=bindparam("disabled"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
+    .values(token_version=users.c.token_version + 1, updated_at=bindparam("now"))
 )
+_set_disabled = _end_tokens.values(is_disabled=bindparam("disabled"))
+_set_password = _end_tokens.values(password_hash=bindparam("hash"))
 _addresses = select(users.c.id, users.c.email).where(users.c.email.is_not(None)).order_by(users.c.id)
 _set_hash = UpdateRows(users, ["email_hash"])
 _credentials = select(*_columns, users.c.password_hash).where(users.c.email_hash == bindparam("email_hash"))
 _password_hash = select(users.c.password_hash).where(users.c.id == bindparam("user_id"))
-_set_password = (
-    update(users)
-    .where(users.c.id == bindparam("user_id"))
-    .values(password_hash=bindparam("hash"), token_version=users.c.token_version + 1, updated_at=bindparam("now"))
-)
 _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at).where(
     users.c.id == bindparam("user_id")
 )
 _update_account = UpdateRows(users, ["role", "name", "email", "email_hash", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
 
+_new_session_names = ("user_id", "id", "token_version", "generation", "created_at", "expires_at")
+_insert_session = insert(sessions).values(**{name: bindparam(name) for name in _new_session_names}, replaced="[]")
+_this_session = (sessions.c.user_id == bindparam("of_user"), sessions.c.id == bindparam("session_id"))
+_lock_session = select(*(sessions.c[name] for name in StoredSession.__struct_fields__)).where(*_this_session).with_for_update()
+_rotate_session = (
+    update(sessions)
+    .where(*_this_session)
+    .values(generation=bindparam("next"), replaced=bindparam("used"), expires_at=bindparam("until"))
+)
+_end_session = update(sessions).where(*_this_session, sessions.c.ended_at.is_(None)).values(ended_at=bindparam("now"))
+_delete_expired_sessions = delete_before(sessions.c.expires_at)
+_sessions_ended_since = select(sessions.c.id).where(sessions.c.ended_at > bindparam("since"))
+
 
 def _user(tx: ReadTransaction, row: Row | None) -> User | None:
     if row is None:
         return None
-    return User(
-        id=row["id"],
-        role=Role(row["role"]),
-        name=row["name"],
-        email=tx.keyring.decrypt_if(row["email"]),
-        external_id=row["external_id"],
-        token_version=row["token_version"],
-        is_disabled=bool(row["is_disabled"]),
-    )
+    values = {name: row[name] for name in User.__struct_fields__}
+    values |= {"role": Role(row["role"]), "email": tx.keyring.decrypt_if(row["email"]), "is_disabled": bool(row["is_disabled"])}
+    return User(**values)
 
 
 async def find(tx: ReadTransaction, user_id: int) -> User | None:
@@ -97,9 +82,9 @@ async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | N
 
 async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
     """Create an account; None if its address or external id is taken."""
-    params = {field: getattr(user, field) for field in NewUser.__struct_fields__}
-    params |= await _stored_email(tx, user.email)
-    return _user(tx, await tx.first(_insert, **params | {"interests": encode_words(user.interests), "now": now}))
+    params = msgspec.structs.asdict(user) | await _stored_email(tx, user.email)
+    params |= {"interests": encode_words(user.interests), "created_at": now, "updated_at": now}
+    return _user(tx, await tx.first(_insert, **params))
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
@@ -126,10 +111,10 @@ async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[s
     Nobody else looks an address up, or stores one, until the transaction ends.
     """
     await index_keys.replace_email_key(tx, key)
-    changed = []
-    for row in await tx.all(_addresses):
-        hashed = hashes.get(row["email"]) or index_keys.hash_under(key, tx.keyring.decrypt(row["email"]))
-        changed.append((hashed, row["id"]))
+    changed = [
+        (hashes.get(email) or index_keys.hash_under(key, tx.keyring.decrypt(email)), user_id)
+        for user_id, email in await tx.all(_addresses)
+    ]
     await tx.write_rows((_set_hash, changed))
 
 
@@ -181,3 +166,42 @@ async def _stored_email(tx: WriteTransaction, email: str | None) -> dict[str, st
 def encode_words(words: Sequence[str]) -> str:
     """Write a list of words as it is stored."""
     return msgspec.json.encode(words).decode()
+
+
+async def insert_session(tx: WriteTransaction, session: Session, now: Instant) -> None:
+    """Store a new sign-in."""
+    user, expires_at = session.user, session.expires_at
+    params = {"id": session.id, "generation": session.generation, "created_at": now, "expires_at": expires_at}
+    await tx.run(_insert_session, user_id=user.id, token_version=user.token_version, **params)
+
+
+async def lock_session(tx: WriteTransaction, user_id: int, session_id: str) -> StoredSession | None:
+    """Lock and read a sign-in."""
+    row = await tx.first(_lock_session, of_user=user_id, session_id=session_id)
+    if row is None:
+        return None
+    values = {name: row[name] for name in StoredSession.__struct_fields__}
+    return StoredSession(**values | {"replaced": msgspec.json.decode(row["replaced"], type=list[TokenUse])})
+
+
+async def rotate_session(tx: WriteTransaction, user_id: int, session_id: str, session: StoredSession) -> None:
+    """Overwrite the generation, with what it replaced, and the time at which it expires."""
+    used = msgspec.json.encode(session.replaced).decode()
+    await tx.run(
+        _rotate_session, of_user=user_id, session_id=session_id, next=session.generation, used=used, until=session.expires_at
+    )
+
+
+async def end_session(tx: WriteTransaction, user_id: int, session_id: str, now: Instant) -> bool:
+    """End a sign-in; False if it had ended or never was."""
+    return await tx.run(_end_session, of_user=user_id, session_id=session_id, now=now) > 0
+
+
+async def delete_expired_sessions(tx: WriteTransaction, now: Instant) -> None:
+    """Delete some of the sign-ins that have expired."""
+    await tx.run(_delete_expired_sessions, before=now)
+
+
+async def sessions_ended_since(tx: ReadTransaction, since: Instant) -> frozenset[str]:
+    """Return the ids of the sign-ins that were ended after an instant."""
+    return frozenset(row["id"] for row in await tx.all(_sessions_ended_since, since=since))
