@@ -10,8 +10,18 @@ from litestar.exceptions import HTTPException
 from litestar.utils import normalize_path
 from structlog.typing import FilteringBoundLogger
 
-from headway.errors import HeadwayError, Unavailable
-from headway.http.contract import Contract, Problem, status_of
+from headway.errors import (
+    Conflict,
+    Forbidden,
+    HeadwayError,
+    Invalid,
+    KeyReused,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+)
+from headway.http.contract import Contract, Problem
 from headway.telemetry import Metrics, request_id
 
 _log = structlog.get_logger(__name__)
@@ -24,6 +34,16 @@ _CODES = {
     405: "METHOD_NOT_ALLOWED",
     413: "BODY_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
+}
+_STATUSES: dict[type[HeadwayError], int] = {
+    Invalid: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    KeyReused: 422,
+    RateLimited: 429,
+    Unavailable: 503,
 }
 
 
@@ -103,6 +123,11 @@ class Problems:
             fields=fields,
             retry_after_seconds=error.retry_after_seconds,
         )
+
+
+def status_of(error: HeadwayError) -> int:
+    """Return the default status of a domain error."""
+    return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
 
 
 def _name_route(request: Request, method: str) -> None:  # type: ignore[type-arg]

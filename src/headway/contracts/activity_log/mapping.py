@@ -3,13 +3,11 @@
 import re
 
 import msgspec
-from msgspec import UNSET
 
 from headway.accounts.model import is_email
 from headway.audit.model import Actor, AuditEntry, Context, EntryDraft, EntryFilter, Target
 from headway.contracts.activity_log import wire
 from headway.errors import FieldError, Invalid
-from headway.http.contract import Problem
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds
 from headway.instants import iso
@@ -86,22 +84,3 @@ def _faults(body: wire.ActivityBody, context: wire.ContextBody, max_bytes: int) 
         if field not in refused and len(msgspec.json.encode(value)) > max_bytes:
             faults.append((field, f"must not be larger than {max_bytes} bytes"))
     return faults
-
-
-def render_error(problem: Problem) -> wire.LogFailure:
-    """Render an error; a 500 shows the request id and no details."""
-    faults = [wire.FieldProblem(each.field, each.message) for each in problem.fields]
-    return wire.LogFailure(
-        error=wire.Error(
-            code="UNAUTHORIZED" if problem.status == 401 else problem.code,
-            message="; ".join(map(_sentence, problem.fields)) or problem.message,
-            details=faults if len(faults) > 1 else None,
-            request_id=problem.request_id if problem.status == 500 else UNSET,
-        )
-    )
-
-
-def _sentence(fault: FieldError) -> str:
-    """Render an error as the contract's reference does: `Action is required`. Paths keep their case."""
-    field = fault.field if "." in fault.field else fault.field[:1].upper() + fault.field[1:]
-    return f"{field} {fault.message}"

@@ -2,9 +2,11 @@
 
 from headway.audit.model import AuditEntry
 from headway.contracts.activity_log import mapping, wire
+from headway.contracts.activity_log.errors import render_error
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.params import PageLimits
+from headway.http.problems import status_of
 from headway.http.request import READ, Request, Response
 from headway.http.routes import get, make_router, post
 from headway.services import Services
@@ -19,7 +21,8 @@ def make(services: Services, settings: Settings) -> Contract:
     return Contract(
         prefixes=(PREFIX,),
         router=make_router(PREFIX, "Activity log", groups, transactions=services.transactions, settings=settings),
-        render_error=mapping.render_error,
+        status_of=status_of,
+        render_error=render_error,
         error_schema=wire.LogFailure,
         error_statuses=(400, 401, 404, 409, 413, 415, 422, 500, 503),
     )

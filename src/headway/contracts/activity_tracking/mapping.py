@@ -10,7 +10,6 @@ from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.courses.completion import EngagementMetrics
 from headway.errors import FieldError, Invalid
-from headway.http.contract import Problem
 from headway.http.decoding import Decoder, check_json, split_list
 from headway.instants import END_OF_TIME, SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
@@ -243,8 +242,3 @@ def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verd
 def field_problems(errors: Sequence[FieldError]) -> list[wire.FieldProblem]:
     """Render the errors of fields."""
     return [wire.FieldProblem(error.field, error.message) for error in errors]
-
-
-def render_error(problem: Problem) -> wire.Failure:
-    """Render an error; a 500 shows the request id and no details."""
-    return wire.Failure(problem.message, field_problems(problem.fields), request_id=problem.request_id)

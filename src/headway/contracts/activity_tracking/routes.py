@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from headway.contracts.activity_tracking import mapping, wire
+from headway.contracts.activity_tracking.errors import render_error
 from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
+from headway.http.problems import status_of
 from headway.http.request import Response
 from headway.http.routes import make_router, post
 from headway.identity import Caller
@@ -22,7 +24,8 @@ def make(services: Services, settings: Settings) -> Contract:
     return Contract(
         prefixes=(PREFIX,),
         router=make_router(PREFIX, "Activity tracking", groups, transactions=services.transactions, settings=settings),
-        render_error=mapping.render_error,
+        status_of=status_of,
+        render_error=render_error,
         error_schema=wire.Failure,
         error_statuses=(400, 401, 403, 409, 413, 415, 500, 503),
     )

@@ -11,7 +11,6 @@ from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
 from headway.enrollments.model import Enrollment, EnrollmentStatus, Order, Sort
 from headway.errors import Invalid
-from headway.http.contract import Problem
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds, DateRange
 from headway.instants import SECOND, Instant, Milliseconds, iso, to_datetime
@@ -264,9 +263,3 @@ def _display(instant: Instant, zone: tzinfo) -> tuple[str, str]:
     """Render a date and a time as `DD-Mon-YYYY` and `HH:MM:SS`, with English months."""
     text = to_datetime(instant).astimezone(zone).isoformat()
     return f"{text[8:10]}-{_MONTHS[int(text[5:7]) - 1]}-{text[:4]}", text[11:19]
-
-
-def render_error(problem: Problem) -> wire.ProgressFailure:
-    """Render an error; a 500 shows the request id and no details."""
-    field_errors = "; ".join(f"{each.field} {each.message}" for each in problem.fields)
-    return wire.ProgressFailure(message=field_errors or problem.message, request_id=problem.request_id)

@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from headway.contracts.course_room import mapping, wire
+from headway.contracts.course_room.errors import render_error
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.params import PageLimits, require_id
+from headway.http.problems import status_of
 from headway.http.request import READ, Request, Response, encode
 from headway.http.routes import get, make_router, post
 from headway.learning import updates
@@ -29,7 +31,8 @@ def make(services: Services, settings: Settings) -> Contract:
     return Contract(
         prefixes=(PREFIX,),
         router=make_router(PREFIX, "Course room", groups, transactions=services.transactions, settings=settings),
-        render_error=mapping.render_error,
+        status_of=status_of,
+        render_error=render_error,
         error_schema=wire.ProgressFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 500, 503),
     )

@@ -1,6 +1,6 @@
 """Conversion between wire structs and models: pure functions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,9 +18,8 @@ from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
 from headway.errors import Invalid
 from headway.feed.model import FeedEntry
-from headway.http.contract import Problem, camel_case
 from headway.http.params import UNKNOWN_ID, parse_id
-from headway.instants import HOUR, SECOND, Clock, Instant
+from headway.instants import HOUR, SECOND, Instant
 from headway.learning.learner_courses import CourseProgress
 from headway.learning.profiles import Profile
 from headway.messaging.model import Conversation, Message, Peer
@@ -34,24 +33,22 @@ STATUS_WORDS = {
     EnrollmentStatus.EXPIRED: "dropped",
 }
 """The contract's words (section 2.2) for the statuses of enrollments."""
+
+
 _PLAIN_FIELDS = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
 _TIME_FIELDS = ("starts_at", "ends_at", "enroll_from", "enroll_until")
 
 
 def new_course(body: course_wire.CourseBody) -> NewCourse:
     """Return the course to create. Raises Invalid for a prerequisite that is not an id."""
-    return NewCourse(
-        **_course_fields(body),
-        modules=_modules(body.modules, is_new=True),
-        assessments=_assessments(body.assessments, is_new=True),
-    )
+    return NewCourse(**_course_fields(body), modules=_new_modules(body.modules), assessments=_new_assessments(body.assessments))
 
 
 def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
     """Return a stored course with the changes applied. Raises Invalid for ids that are not valid."""
     changes = _course_fields(body)
-    modules = _stored_modules(stored) if body.modules is UNSET else _modules(body.modules)
-    assessments = _stored_assessments(stored) if body.assessments is UNSET else _assessments(body.assessments)
+    modules = _stored_modules(stored) if body.modules is UNSET else _changed_modules(body.modules)
+    assessments = _stored_assessments(stored) if body.assessments is UNSET else _changed_assessments(body.assessments)
     return msgspec.structs.replace(stored.course, **changes, modules=modules, assessments=assessments)
 
 
@@ -242,38 +239,38 @@ def _course_fields(body: course_wire.CourseBody | course_wire.CourseChangeBody) 
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 
-def _modules(bodies: Sequence[course_wire.ModuleBody], *, is_new: bool = False) -> tuple[NewModule, ...]:
-    """Return the modules of a body; those of a new course have no ids yet."""
+def _new_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
+    return tuple(NewModule(module.title, module.slug, tuple(map(_new_unit, module.units))) for module in modules)
+
+
+def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
+    rule, threshold = unit.completion.rule, unit.completion.threshold
+    completion = Completion(rule, DEFAULT_THRESHOLD.get(rule) if threshold is None else threshold)
+    return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion)
+
+
+def _new_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
+    return tuple(NewAssessment(each.title, each.description, _instant(each.due_at), each.max_grade) for each in assessments)
+
+
+def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
     return tuple(
-        NewModule(
-            id=None if is_new else _part_id(f"modules[{m}]", body.id),
-            title=body.title,
-            slug=body.slug,
+        msgspec.structs.replace(
+            new,
+            id=_part_id(f"modules[{m}]", body.id),
             units=tuple(
-                _new_unit(unit, None if is_new else _part_id(f"modules[{m}].units[{u}]", unit.id))
-                for u, unit in enumerate(body.units)
+                msgspec.structs.replace(new_unit, id=_part_id(f"modules[{m}].units[{u}]", unit.id))
+                for u, (new_unit, unit) in enumerate(zip(new.units, body.units, strict=True))
             ),
         )
-        for m, body in enumerate(bodies)
+        for m, (new, body) in enumerate(zip(_new_modules(modules), modules, strict=True))
     )
 
 
-def _new_unit(unit: course_wire.UnitBody, unit_id: int | None) -> NewUnit:
-    rule, threshold = unit.completion.rule, unit.completion.threshold
-    completion = Completion(rule, DEFAULT_THRESHOLD.get(rule) if threshold is None else threshold)
-    return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion, unit_id)
-
-
-def _assessments(bodies: Sequence[course_wire.AssessmentBody], *, is_new: bool = False) -> tuple[NewAssessment, ...]:
+def _changed_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
     return tuple(
-        NewAssessment(
-            body.title,
-            body.description,
-            _instant(body.due_at),
-            body.max_grade,
-            None if is_new else _part_id(f"assessments[{a}]", body.id),
-        )
-        for a, body in enumerate(bodies)
+        msgspec.structs.replace(new, id=_part_id(f"assessments[{a}]", body.id))
+        for a, (new, body) in enumerate(zip(_new_assessments(assessments), assessments, strict=True))
     )
 
 
@@ -317,18 +314,3 @@ def _instant(moment: datetime | None) -> Instant | None:
 
 def _iso(instant: Instant | None) -> str | None:
     return None if instant is None else instants.iso(instant)
-
-
-def error_renderer(clock: Clock) -> Callable[[Problem], wire.LearnerFailure]:
-    """Return the function that renders errors, with the time and the invalid fields (section 5.1)."""
-
-    def render(problem: Problem) -> wire.LearnerFailure:
-        return wire.LearnerFailure(
-            code=problem.code,
-            message=problem.message,
-            timestamp=instants.iso(clock()),
-            errors=[wire.LearnerFieldProblem(camel_case(each.field), each.message) for each in problem.fields] or UNSET,
-            request_id=problem.request_id,
-        )
-
-    return render

@@ -1,17 +1,9 @@
 """Conversion between wire structs and models: pure functions."""
 
-from http import HTTPStatus
-
 from headway.contracts.tutorials import wire
-from headway.errors import HeadwayError
-from headway.http import contract
-from headway.http.contract import Problem, camel_case
 from headway.instants import iso
 from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt
 from headway.tutorials.service import LearnerTutorial
-
-_REFERENCE_MESSAGES = {"score must be between 0 and max_score": "Score must be between 0 and maxScore"}
-"""Messages that differ in the contract's reference."""
 
 
 def chapter_report(body: wire.ChapterBody) -> ChapterReport:
@@ -62,16 +54,3 @@ def _position(chapter: Chapter) -> float:
 
 def _number(value: float) -> wire.Number:
     return int(value) if value == int(value) else value
-
-
-def status_of(error: HeadwayError) -> int:
-    """Return the status of an error; a request for a certificate without eligibility is a 400 here."""
-    return HTTPStatus.BAD_REQUEST if error.kind == "NOT_ELIGIBLE" else contract.status_of(error)
-
-
-def render_error(problem: Problem) -> wire.TutorialFailure:
-    """Render an error; a 500 shows the request id and no details."""
-    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-        return wire.TutorialFailure("Internal server error", problem.request_id)
-    faults = [f"{camel_case(each.field)} {each.message}" for each in problem.fields]
-    return wire.TutorialFailure("; ".join(_REFERENCE_MESSAGES.get(fault, fault) for fault in faults) or problem.message)

@@ -1,6 +1,7 @@
 """The routes of progress in tutorials."""
 
 from headway.contracts.tutorials import mapping, wire
+from headway.contracts.tutorials.errors import render_error, status_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.request import READ, WRITE, Request, Response
@@ -21,8 +22,8 @@ def make(services: Services, settings: Settings) -> Contract:
         router=make_router(
             PREFIX, "Tutorials", groups, transactions=services.transactions, settings=settings, rate_limits=services.rate_limits
         ),
-        status_of=mapping.status_of,
-        render_error=mapping.render_error,
+        status_of=status_of,
+        render_error=render_error,
         error_schema=wire.TutorialFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
     )

@@ -1,6 +1,7 @@
 """The routes of the learner contract, by noun."""
 
-from headway.contracts.learner import mapping, wire
+from headway.contracts.learner import wire
+from headway.contracts.learner.errors import error_renderer
 from headway.contracts.learner.routes.accounts import AccountRoutes
 from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
@@ -8,6 +9,7 @@ from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.http.contract import Contract
 from headway.http.params import PageLimits
+from headway.http.problems import status_of
 from headway.http.routes import make_router
 from headway.services import Services
 from headway.settings import Settings
@@ -29,7 +31,8 @@ def make(services: Services, settings: Settings) -> Contract:
     return Contract(
         prefixes=tuple(f"{PREFIX}/{noun}" for noun in ("learner", "courses", "assessments", "submissions")),
         router=make_router(PREFIX, "Learner", groups, transactions=services.transactions, settings=settings),
-        render_error=mapping.error_renderer(services.clock),
+        status_of=status_of,
+        render_error=error_renderer(services.clock),
         error_schema=wire.LearnerFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
     )
