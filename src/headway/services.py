@@ -8,7 +8,6 @@ from headway.assessments.service import Assessments
 from headway.audit.recorder import AuditRecorder
 from headway.audit.service import AuditLog
 from headway.courses.service import Courses
-from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.enrollments.service import Enrollments
@@ -27,6 +26,7 @@ from headway.learning.learner_courses import LearnerCourses
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Ingest, Tracking
+from headway.learning.store import CourseStructures
 from headway.learning.study_time import StudyTimeSettings
 from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions

@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 
 from headway.courses.model import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.courses.structure import CourseStructures
 from headway.db.database import Database
 from headway.identity import Caller, Role
 from headway.learning.learner_courses import LearnerCourses
+from headway.learning.store import CourseStructures
 from tests.counting_database import CountingDatabase
 from tests.world import World
 

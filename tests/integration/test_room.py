@@ -14,7 +14,6 @@ from sqlalchemy import select
 from headway.accounts.model import User
 from headway.courses.completion import Completion, EngagementMetrics, Rule, decode_evidence
 from headway.courses.model import CourseTree, NewCourse
-from headway.courses.structure import CourseStructures
 from headway.db.database import ReadTransaction
 from headway.enrollments.model import EnrollmentStatus, Order, Sort
 from headway.enrollments.tables import enrollments
@@ -22,6 +21,7 @@ from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND
 from headway.learning.model import ActivityType, Event, Observation, Report, UnitStatus, Update
 from headway.learning.reads import ProgressReads
+from headway.learning.store import CourseStructures
 from headway.learning.tables import unit_progress
 from headway.settings import Settings
 from tests.counting_database import CountingDatabase

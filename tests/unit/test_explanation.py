@@ -2,9 +2,18 @@
 
 import pytest
 
-from headway.courses.completion import COMPLETE, NO_EVIDENCE, Completion, EngagementMetrics, Evidence, Rule, percent_by_rule
+from headway.courses.completion import (
+    COMPLETE,
+    NO_EVIDENCE,
+    Completion,
+    EngagementMetrics,
+    Evidence,
+    Rule,
+    missing_for,
+    percent_by_rule,
+)
 from headway.courses.model import CourseStructure, Unit
-from headway.learning.explanation import calculation, explain, missing_for
+from headway.learning.explanation import calculation, explain
 from headway.learning.model import UnitProgress, UnitStatus
 
 

@@ -140,20 +140,14 @@ class Assessments:
         target = Target(TargetType.OTHER, newest.id, None, assessment.title)
         record = GradeRecord(str(newest.user_id), str(assessment.course_id), grade, assessment.max_grade)
         await self._audit.record(
-            tx,
-            Action.GRADE_SUBMISSION,
-            caller_actor(caller),
-            target,
-            metadata=msgspec.to_builtins(record),
-            client=client,
+            tx, Action.GRADE_SUBMISSION, caller_actor(caller), target, metadata=msgspec.to_builtins(record), client=client
         )
         return newest, assessment
 
     async def store_results(self, tx: WriteTransaction, results: Sequence[GradedResult]) -> int:
         """Store results graded elsewhere; return how many are new. A repetition changes nothing."""
         return await submissions.insert_graded(
-            tx,
-            [(r.user_id, r.submission_id, r.assessment_id, r.grade, r.submitted_at, r.submitted_at) for r in results],
+            tx, [(r.user_id, r.submission_id, r.assessment_id, r.grade, r.submitted_at, r.submitted_at) for r in results]
         )
 
 

@@ -1,4 +1,4 @@
-"""When a unit counts as done: completion rules, and the evidence that a learner's events leave for them.
+"""When a unit counts as done: completion rules, the evidence that a learner's events leave for them, and what is missing.
 
 A percent is a whole number of hundredths of a percent, 0 to 10,000, so that means can be cut exactly.
 """
@@ -29,12 +29,7 @@ class Rule(StrEnum):
 DEFAULT_THRESHOLD: dict[Rule, float] = {Rule.VIDEO: 95.0}
 """Thresholds of rules that do not need one from the author; the video figure is Open edX's."""
 
-LARGEST_THRESHOLD: dict[Rule, float] = {
-    Rule.TIME: 31_536_000.0,
-    Rule.SCROLL: 100.0,
-    Rule.VIDEO: 100.0,
-    Rule.QUIZ: 100.0,
-}
+LARGEST_THRESHOLD: dict[Rule, float] = {Rule.TIME: 31_536_000.0, Rule.SCROLL: 100.0, Rule.VIDEO: 100.0, Rule.QUIZ: 100.0}
 """Seconds of study for `time`, a percent for the others. `manual` and `viewed` have no threshold."""
 
 
@@ -136,6 +131,25 @@ def percent_by_rule(completion: Completion, evidence: Evidence, studied: Millise
             return _share(evidence.quiz_score_percent, threshold)
 
 
+def missing_for(completion: Completion, evidence: Evidence, studied: Milliseconds) -> str:
+    """Return what has to be added to the evidence to meet a rule that it does not meet, rounded up."""
+    metrics, threshold = evidence.engagement_metrics or _NO_METRICS, completion.threshold or 0
+    match completion.rule:
+        case Rule.MANUAL:
+            return "marking the unit complete"
+        case Rule.VIEWED:
+            return "viewing the unit"
+        case Rule.TIME:
+            seconds = max(math.ceil((threshold * SECOND - studied) / SECOND), 1)
+            return f"{seconds} more {'second' if seconds == 1 else 'seconds'} of study"
+        case Rule.SCROLL:
+            return f"{_difference(threshold, metrics.scroll_depth)} more percent of scroll depth"
+        case Rule.VIDEO:
+            return f"{_difference(threshold, metrics.video_watch_percentage)} more percent of the video"
+        case Rule.QUIZ:
+            return f"{_difference(threshold, evidence.quiz_score_percent)} more percent of the quiz score"
+
+
 def percent_of_course(sum_of_required: int, required_units: int) -> Percent:
     """Cut the mean of the required units' percents; a course without required units stays at 0."""
     return sum_of_required // required_units if required_units else 0
@@ -148,6 +162,12 @@ def _share(reached: float | None, threshold: float | None) -> Percent:
         return COMPLETE
     # Cut, but do not let the last bit of a binary fraction cost a hundredth.
     return min(math.floor(reached * COMPLETE / threshold + 1e-6), COMPLETE - 1)
+
+
+def _difference(threshold: float, reached: float | None) -> str:
+    # Up to hundredths, but do not let the last bit of a binary fraction cost one.
+    hundredths = max(math.ceil((threshold - (reached or 0)) * 100 - 1e-6), 1)
+    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
 
 
 def _merge_metrics(mine: EngagementMetrics | None, theirs: EngagementMetrics | None) -> EngagementMetrics | None:

@@ -297,13 +297,11 @@ _facts = (
         enrollments.c.updated_at,
     )
     .outerjoin(
-        course_staff,
-        and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id)),
+        course_staff, and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id))
     )
     .outerjoin(users, users.c.id == bindparam("user_id", type_=Id))
     .outerjoin(
-        enrollments,
-        and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id),
+        enrollments, and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id)
     )
     .where(courses.c.id == bindparam("course_id", type_=Id))
 )

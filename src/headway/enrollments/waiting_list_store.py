@@ -15,10 +15,7 @@ _last = select(func.coalesce(func.max(waiting_list.c.number), 0).label("number")
 _insert = (
     insert(waiting_list)
     .values(
-        user_id=bindparam("user_id"),
-        course_id=bindparam("course_id"),
-        number=bindparam("number"),
-        joined_at=bindparam("now"),
+        user_id=bindparam("user_id"), course_id=bindparam("course_id"), number=bindparam("number"), joined_at=bindparam("now")
     )
     .on_conflict_do_nothing(index_elements=["user_id", "course_id"])
 )

@@ -1,24 +1,13 @@
 """Explain progress: the rule, the evidence and what is missing of each unit, and how the percent of the course is computed."""
 
-import math
 from collections.abc import Sequence
 
 import msgspec
 
-from headway.courses.completion import (
-    NO_EVIDENCE,
-    Completion,
-    EngagementMetrics,
-    Evidence,
-    Percent,
-    Rule,
-    percent_of_course,
-)
+from headway.courses.completion import NO_EVIDENCE, Completion, Evidence, Percent, missing_for, percent_of_course
 from headway.courses.model import CourseStructure, Unit
-from headway.instants import SECOND, Milliseconds
+from headway.instants import Milliseconds
 from headway.learning.model import UnitProgress, UnitStatus, percent_text, status_without_progress
-
-_NO_METRICS = EngagementMetrics()
 
 
 class UnitExplanation(msgspec.Struct, frozen=True):
@@ -83,25 +72,6 @@ def _explain_unit(
     )
 
 
-def missing_for(completion: Completion, evidence: Evidence, study_ms: Milliseconds) -> str:
-    """Return what has to be added to the evidence to meet a rule that it does not meet, rounded up."""
-    metrics, threshold = evidence.engagement_metrics or _NO_METRICS, completion.threshold or 0
-    match completion.rule:
-        case Rule.MANUAL:
-            return "marking the unit complete"
-        case Rule.VIEWED:
-            return "viewing the unit"
-        case Rule.TIME:
-            seconds = max(math.ceil((threshold * SECOND - study_ms) / SECOND), 1)
-            return f"{seconds} more {'second' if seconds == 1 else 'seconds'} of study"
-        case Rule.SCROLL:
-            return f"{_difference(threshold, metrics.scroll_depth)} more percent of scroll depth"
-        case Rule.VIDEO:
-            return f"{_difference(threshold, metrics.video_watch_percentage)} more percent of the video"
-        case Rule.QUIZ:
-            return f"{_difference(threshold, evidence.quiz_score_percent)} more percent of the quiz score"
-
-
 def calculation(explanation: CourseExplanation) -> str:
     """Write the percent of a course as a formula, such as `100.00 / 3 = 33.33, cut to two decimals`."""
     if not explanation.required_units:
@@ -110,9 +80,3 @@ def calculation(explanation: CourseExplanation) -> str:
     is_cut = total % count > 0
     formula = f"{percent_text(total)} / {count} = {percent_text(explanation.percent)}"
     return f"{formula}, cut to two decimals" if is_cut else formula
-
-
-def _difference(threshold: float, reached: float | None) -> str:
-    # Up to hundredths, but do not let the last bit of a binary fraction cost one.
-    hundredths = max(math.ceil((threshold - (reached or 0)) * 100 - 1e-6), 1)
-    return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")

@@ -7,7 +7,6 @@ from headway.accounts import users_store as users
 from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
 from headway.courses.model import CourseStructure, CourseTree
-from headway.courses.structure import CourseStructures
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -18,6 +17,7 @@ from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning.progress import ProgressChange, advance
+from headway.learning.store import CourseStructures
 from headway.learning.study_time import Timing
 
 

@@ -164,12 +164,7 @@ def _merge_units(
         is_news = (
             stored is None
             or noted
-            or (evidence, studied, is_started)
-            != (
-                progress.evidence,
-                progress.study_ms,
-                progress.is_started,
-            )
+            or (evidence, studied, is_started) != (progress.evidence, progress.study_ms, progress.is_started)
         )
         if is_news or last_at > progress.last_activity_at:
             earlier = copy(stored)

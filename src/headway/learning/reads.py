@@ -6,7 +6,6 @@ from typing import NamedTuple
 from headway.accounts import users_store as users
 from headway.courses import store as catalogue
 from headway.courses.model import CourseStructure
-from headway.courses.structure import CourseStructures
 from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -19,6 +18,7 @@ from headway.learning import store as activity
 from headway.learning.explanation import CourseExplanation, explain
 from headway.learning.model import UnitProgress, UnitStatus, status_without_progress
 from headway.learning.statistics import CourseStatistics, summarize
+from headway.learning.store import CourseStructures
 
 
 class ProgressAccess(NamedTuple):
@@ -88,14 +88,7 @@ class ProgressReads:
         return LearnerProgress(enrollment, units, _untouched(structure, units) if is_whole else {}, explanation)
 
     async def list_progress(
-        self,
-        tx: ReadTransaction,
-        caller: Caller,
-        course_id: int,
-        order: Order,
-        *,
-        page: int,
-        limit: int,
+        self, tx: ReadTransaction, caller: Caller, course_id: int, order: Order, *, page: int, limit: int
     ) -> ProgressPage:
         """List the learners of a course for its staff; those without a date come last when sorted by it.
 

@@ -10,7 +10,6 @@ import structlog
 
 from headway.collector import Collector, CollectorLimits
 from headway.courses.model import CourseStructure
-from headway.courses.structure import CourseStructures
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
@@ -19,7 +18,7 @@ from headway.instants import SECOND, Clock, Instant
 from headway.learning import store as activity
 from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
-from headway.learning.store import EventKey, EventRow
+from headway.learning.store import CourseStructures, EventKey, EventRow
 from headway.learning.study_time import StudyTimeSettings, Timing, time_event, time_heartbeat
 from headway.telemetry import Metrics
 
@@ -266,9 +265,7 @@ def _row(entry: _Entry) -> EventRow:
 
 
 def _progress_changes(
-    entries: Sequence[_Entry],
-    enrolled: Mapping[LearnerInCourse, Enrollment],
-    structures: Mapping[int, CourseStructure],
+    entries: Sequence[_Entry], enrolled: Mapping[LearnerInCourse, Enrollment], structures: Mapping[int, CourseStructure]
 ) -> list[ProgressChange]:
     """Gather the steps of everything accepted; a heartbeat that is not active is no step."""
     changes: dict[LearnerInCourse, ProgressChange] = {}

@@ -1,13 +1,16 @@
-"""Events, unit progress and study days as rows, always many at a time."""
+"""Events, unit progress and study days as rows, always many at a time, and the course structures that rules are applied to."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+from cachetools import LRUCache
 from sqlalchemy import Text, and_, bindparam, case, func, select
 
+from headway.courses import store as catalogue
 from headway.courses.completion import COMPLETE, Completion, Rule, decode_evidence, encode_evidence
+from headway.courses.model import CourseStructure
 from headway.courses.tables import courses, units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows, rows
@@ -51,11 +54,7 @@ _same_event = and_(
     learner_activity_logs.c.user_id == _event_keys.c.user_id, learner_activity_logs.c.event_id == _event_keys.c.event_id
 )
 _contents = (
-    select(
-        learner_activity_logs.c.user_id,
-        learner_activity_logs.c.event_id,
-        *(learner_activity_logs.c[n] for n in _CONTENT),
-    )
+    select(learner_activity_logs.c.user_id, learner_activity_logs.c.event_id, *(learner_activity_logs.c[n] for n in _CONTENT))
     .select_from(_event_keys)
     .join(learner_activity_logs, _same_event)
 )
@@ -76,8 +75,7 @@ _state = (
     )
     .select_from(_state_keys)
     .outerjoin(
-        unit_progress,
-        and_(*(unit_progress.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
+        unit_progress, and_(*(unit_progress.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "unit_id")))
     )
     .outerjoin(study_days, and_(*(study_days.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "day"))))
 )
@@ -93,28 +91,19 @@ _unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
 _units_by_key = (
     select(*UNIT_COLUMNS)
     .select_from(_unit_keys)
-    .join(
-        unit_progress,
-        and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))),
-    )
+    .join(unit_progress, and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))))
 )
 _learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
 _completed = (
     select(unit_progress.c.unit_id)
     .select_from(_learner_keys)
-    .join(
-        unit_progress,
-        and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))),
-    )
+    .join(unit_progress, and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))))
     .where(unit_progress.c.status == "COMPLETED")
 )
 _units_of_learners = (
     select(*UNIT_COLUMNS)
     .select_from(_learner_keys)
-    .join(
-        unit_progress,
-        and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))),
-    )
+    .join(unit_progress, and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))))
 )
 
 
@@ -283,3 +272,27 @@ async def read_progress(tx: ReadTransaction, user_id: int, course_id: int) -> tu
     # A learner without progress has one row, in which the columns of the unit are empty.
     units = [unit_of(row[_ENROLLMENT_WIDTH:]) for row in rows if row[_ENROLLMENT_WIDTH] is not None]
     return enrollment_of(rows[0]), newest_first(units)
+
+
+class CourseStructures:
+    """A cache of course structures, which are loaded on first use and again after the course changed."""
+
+    def __init__(self) -> None:
+        self._cache: LRUCache[int, CourseStructure] = LRUCache(maxsize=2_000)
+
+    async def get(
+        self, tx: ReadTransaction, course_ids: Iterable[int], revisions: Mapping[int, int]
+    ) -> dict[int, CourseStructure]:
+        """Return the structures of those courses that exist; `revisions` holds the newest ones that the caller has read."""
+        requested = set(course_ids)
+        structures = {
+            course_id: known
+            for course_id in requested
+            if (known := self._cache.get(course_id)) is not None and revisions.get(course_id, known.revision) == known.revision
+        }
+        missing = sorted(requested - structures.keys())
+        if missing:
+            loaded = await catalogue.structures(tx, missing)
+            self._cache.update(loaded)
+            structures |= loaded
+        return structures

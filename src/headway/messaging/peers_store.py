@@ -18,12 +18,7 @@ def _open(table: FromClause) -> ColumnElement[bool]:
     return or_(*(table.c.status == status.value for status in sorted(OPEN)))
 
 
-_shared = (
-    _mine.c.user_id == bindparam("user_id"),
-    _open(_mine),
-    _open(_theirs),
-    _theirs.c.user_id != bindparam("user_id"),
-)
+_shared = (_mine.c.user_id == bindparam("user_id"), _open(_mine), _open(_theirs), _theirs.c.user_id != bindparam("user_id"))
 _together = _mine.join(_theirs, _theirs.c.course_id == _mine.c.course_id)
 _some = (
     # The page is cut before names are looked up.

@@ -98,8 +98,7 @@ async def insert_message(tx: WriteTransaction, message: Message) -> None:
     m = message
     sides = sorted([(m.sender_id, m.receiver_id), (m.receiver_id, m.sender_id)])
     await tx.all(
-        _touch_conversations,
-        sides=[(user, peer, m.id, m.created_at, int(user == m.receiver_id)) for user, peer in sides],
+        _touch_conversations, sides=[(user, peer, m.id, m.created_at, int(user == m.receiver_id)) for user, peer in sides]
     )
     text = (await encrypting(tx)).encrypt(m.message)
     await tx.write_rows((_insert, [(user, peer, m.id, m.sender_id, text, m.is_read, m.created_at) for user, peer in sides]))
