@@ -66,13 +66,14 @@ def check_grade(grade: float, feedback: str | None, assessment: Assessment) -> N
         raise Invalid.field("feedback", f"must have at most {MAX_FEEDBACK_LENGTH} characters, none of them NUL")
 
 
-class GradeRecord(msgspec.Struct, frozen=True, rename="camel"):
-    """The metadata of an audit entry about a grade."""
+class GradedResult(NamedTuple):
+    """A submission that was graded elsewhere; `grade` is None if it is unknown."""
 
-    learner_id: str
-    course_id: str
-    grade: float
-    max_grade: float
+    user_id: int
+    submission_id: str
+    assessment_id: int
+    grade: float | None
+    submitted_at: Instant
 
 
 class SubmissionPage(NamedTuple):

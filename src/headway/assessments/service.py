@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from headway.assessments import store as submissions
-from headway.assessments.model import GradeRecord, Submission, SubmissionPage, check_grade, check_submission_url
+from headway.assessments.model import GradedResult, Submission, SubmissionPage, check_grade, check_submission_url
 from headway.audit.model import Action, Target, TargetType, caller_actor
 from headway.audit.recorder import AuditRecorder
 from headway.courses import store as catalogue
@@ -20,17 +18,7 @@ from headway.feed import store as feed
 from headway.feed.model import GradeGiven, SubmissionReceived, course_topic, new_entries, user_topic
 from headway.identity import Caller, Client
 from headway.ids import NewId
-from headway.instants import Clock, Instant
-
-
-class GradedResult(NamedTuple):
-    """A submission that was graded elsewhere; `grade` is None if it is unknown."""
-
-    user_id: int
-    submission_id: str
-    assessment_id: int
-    grade: float | None
-    submitted_at: Instant
+from headway.instants import Clock
 
 
 class OwnAssessment(NamedTuple):
@@ -92,7 +80,10 @@ class Assessments:
         at = max(now, earlier[0].submitted_at + 1) if earlier else now
         submission = Submission(caller.user_id, self._new_id(), assessment_id, submission_url, None, None, at, None, None)
         await submissions.insert_submission(tx, submission)
-        await feed.publish(tx, new_entries(_submission_event(submission, assessment), course_topic(assessment.course_id)), now)
+        event = SubmissionReceived(
+            submission.id, assessment.id, assessment.title, assessment.course_id, caller.user_id, submission_url
+        )
+        await feed.publish(tx, new_entries(event, course_topic(assessment.course_id)), now)
         return submission, assessment
 
     async def list_submissions(
@@ -134,21 +125,32 @@ class Assessments:
         now = newest.graded_at = self._clock()
         newest.graded_by = caller.user_id
         await submissions.set_grade(tx, newest)
-        event = _grade_event(newest, assessment, grade)
+        event = GradeGiven(
+            submission_id=newest.id,
+            assessment_id=assessment.id,
+            title=assessment.title,
+            course_id=assessment.course_id,
+            learner_id=newest.user_id,
+            grade=grade,
+            max_grade=assessment.max_grade,
+            feedback=feedback,
+        )
         topics = user_topic(newest.user_id), course_topic(assessment.course_id)
         await feed.publish(tx, new_entries(event, *topics), now)
         target = Target(TargetType.OTHER, newest.id, None, assessment.title)
-        record = GradeRecord(str(newest.user_id), str(assessment.course_id), grade, assessment.max_grade)
-        await self._audit.record(
-            tx, Action.GRADE_SUBMISSION, caller_actor(caller), target, metadata=msgspec.to_builtins(record), client=client
-        )
+        record = {
+            "learnerId": str(newest.user_id),
+            "courseId": str(assessment.course_id),
+            "grade": grade,
+            "maxGrade": assessment.max_grade,
+        }
+        actor = caller_actor(caller)
+        await self._audit.record(tx, Action.GRADE_SUBMISSION, actor, target, metadata=record, client=client)
         return newest, assessment
 
     async def store_results(self, tx: WriteTransaction, results: Sequence[GradedResult]) -> int:
         """Store results graded elsewhere; return how many are new. A repetition changes nothing."""
-        return await submissions.insert_graded(
-            tx, [(r.user_id, r.submission_id, r.assessment_id, r.grade, r.submitted_at, r.submitted_at) for r in results]
-        )
+        return await submissions.insert_graded(tx, results)
 
 
 async def _find_known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
@@ -166,27 +168,3 @@ def _assessment_not_found() -> NotFound:
 
 def _not_enrolled() -> Forbidden:
     return Forbidden("Only those enrolled in the course have its assessments.", code="NOT_ENROLLED")
-
-
-def _submission_event(submission: Submission, assessment: Assessment) -> SubmissionReceived:
-    return SubmissionReceived(
-        submission_id=submission.id,
-        assessment_id=assessment.id,
-        title=assessment.title,
-        course_id=assessment.course_id,
-        learner_id=submission.user_id,
-        submission_url=submission.submission_url or "",
-    )
-
-
-def _grade_event(submission: Submission, assessment: Assessment, grade: float) -> GradeGiven:
-    return GradeGiven(
-        submission_id=submission.id,
-        assessment_id=assessment.id,
-        title=assessment.title,
-        course_id=assessment.course_id,
-        learner_id=submission.user_id,
-        grade=grade,
-        max_grade=assessment.max_grade,
-        feedback=submission.feedback,
-    )

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import and_, bindparam, func, select
 
 from headway.accounts.tables import users
-from headway.assessments.model import Submission, SubmissionPage
+from headway.assessments.model import GradedResult, Submission, SubmissionPage
 from headway.assessments.tables import submissions
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows
 from headway.db.index_keys import encrypting
-from headway.instants import Instant
 
 _insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
 _insert = WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"])
@@ -44,13 +43,11 @@ _newest = (
 )
 _learners = select(func.count(submissions.c.user_id.distinct()).label("total")).where(_of_assessment)
 
-GradedRow = tuple[int, str, int, float | None, Instant, Instant]
-"""(user_id, id, assessment_id, grade, submitted_at, graded_at)"""
 
-
-async def insert_graded(tx: WriteTransaction, values: Sequence[GradedRow]) -> int:
-    """Store the submissions whose (user_id, id) is new; return how many."""
-    return len(await tx.insert_new(_insert_graded, sorted(values, key=lambda row: row[:2])))
+async def insert_graded(tx: WriteTransaction, results: Sequence[GradedResult]) -> int:
+    """Store the submissions whose (user_id, submission_id) is new, as graded when they were submitted; return how many."""
+    values = [(*result, result.submitted_at) for result in sorted(results, key=lambda result: result[:2])]
+    return len(await tx.insert_new(_insert_graded, values))
 
 
 async def insert_submission(tx: WriteTransaction, submission: Submission) -> None:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from headway.assessments.service import GradedResult
+from headway.assessments.model import GradedResult
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.enrollments.model import OPEN

@@ -66,13 +66,6 @@ class QuizAttempt(msgspec.Struct, frozen=True, kw_only=True):
     is_passed: bool
 
 
-class ResetRecord(msgspec.Struct, frozen=True, rename="camel"):
-    """The metadata of an audit entry about a reset."""
-
-    learner_id: str
-    tutorial_id: str
-
-
 class TutorialProgress(msgspec.Struct, frozen=True):
     """A learner in a tutorial; without chapters, quizzes and `last_watched_at` where it was never begun."""
 
@@ -143,15 +136,14 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         if known is None:
             _check_room("quiz_id", self.quizzes)
             known = QuizScore(attempt.id, attempt.score, attempt.max_score, attempt.is_passed, 0, now, now)
-        best = max((known.score, known.max_score), (attempt.score, attempt.max_score), key=_worth)
-        quiz = QuizScore(
-            id=known.id,
-            score=best[0],
-            max_score=best[1],
+        score, max_score = max((known.score, known.max_score), (attempt.score, attempt.max_score), key=_worth)
+        quiz = msgspec.structs.replace(
+            known,
+            score=score,
+            max_score=max_score,
             is_passed=known.is_passed or attempt.is_passed,
             attempts=known.attempts + 1,
             completed_at=max(known.completed_at, now),
-            created_at=known.created_at,
         )
         return msgspec.structs.replace(self._watched(now), quizzes={**self.quizzes, quiz.id: quiz})
 

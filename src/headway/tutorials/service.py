@@ -1,10 +1,7 @@
 """Tutorials: reports of clients, certificates, and resets."""
 
 import re
-from collections.abc import Callable
 from typing import NamedTuple
-
-import msgspec
 
 from headway.accounts import users_store as users
 from headway.audit.model import Action, Target, TargetType, caller_actor
@@ -16,16 +13,7 @@ from headway.feed.model import TutorialUpdated, new_entries, user_topic
 from headway.identity import Caller, Client
 from headway.instants import Clock, Instant
 from headway.tutorials import store as tutorials
-from headway.tutorials.model import (
-    Chapter,
-    ChapterReport,
-    QuizAttempt,
-    QuizScore,
-    ResetRecord,
-    TutorialProgress,
-    check_id,
-    check_score,
-)
+from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, QuizScore, TutorialProgress, check_id, check_score
 
 _ID = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 
@@ -68,12 +56,7 @@ class Tutorials:
     ) -> LearnerTutorial:
         """Merge a report of a chapter."""
         check_id("chapter_id", report.id)
-
-        def merge(stored: TutorialProgress, now: Instant) -> tuple[TutorialProgress, Chapter]:
-            merged = stored.with_chapter(report, now)
-            return merged, merged.chapters[report.id]
-
-        return await self._merge(tx, caller, tutorial_id, user_ref, merge)
+        return await self._merge(tx, caller, tutorial_id, user_ref, report)
 
     async def report_attempt(
         self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, attempt: QuizAttempt
@@ -81,12 +64,7 @@ class Tutorials:
         """Count an attempt at a quiz. Raises Invalid also for an impossible score."""
         check_id("quiz_id", attempt.id)
         check_score(attempt)
-
-        def merge(stored: TutorialProgress, now: Instant) -> tuple[TutorialProgress, QuizScore]:
-            merged = stored.with_attempt(attempt, now)
-            return merged, merged.quizzes[attempt.id]
-
-        return await self._merge(tx, caller, tutorial_id, user_ref, merge)
+        return await self._merge(tx, caller, tutorial_id, user_ref, attempt)
 
     async def complete(self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
         """Award the certificate, once. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""
@@ -112,26 +90,29 @@ class Tutorials:
             return False
         await tutorials.delete_all(tx, learner.id, tutorial_id)
         await _publish(tx, stored, LearnerTutorial(learner, tutorial_id, TutorialProgress()), self._clock())
-        record = msgspec.to_builtins(ResetRecord(str(learner.id), tutorial_id))
+        record = {"learnerId": str(learner.id), "tutorialId": tutorial_id}
         target = Target(TargetType.OTHER, tutorial_id)
         await self._audit.record(tx, Action.RESET_PROGRESS, caller_actor(caller), target, metadata=record, client=client)
         return True
 
     async def _merge(
-        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, merge: "_Merge"
+        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport | QuizAttempt
     ) -> LearnerTutorial:
         check_id("tutorial_id", tutorial_id)
         learner = await _find_learner(tx, caller, user_ref)
         now = self._clock()
         stored = await tutorials.begin(tx, learner.id, tutorial_id, now)
-        progress, changed = merge(stored, now)
+        changed: Chapter | QuizScore
+        if isinstance(report, ChapterReport):
+            progress = stored.with_chapter(report, now)
+            changed = progress.chapters[report.id]
+        else:
+            progress = stored.with_attempt(report, now)
+            changed = progress.quizzes[report.id]
         merged = LearnerTutorial(learner, tutorial_id, progress)
         await tutorials.write(tx, learner.id, tutorial_id, progress, changed=changed, now=now)
         await _publish(tx, stored, merged, now)
         return merged
-
-
-_Merge = Callable[[TutorialProgress, Instant], tuple[TutorialProgress, Chapter | QuizScore]]
 
 
 async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | None) -> Learner:

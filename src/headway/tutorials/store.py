@@ -1,6 +1,9 @@
 """Progress in tutorials as rows: what clients reported, merged; nothing that follows from it."""
 
-from sqlalchemy import Select, Table, bindparam, delete, func, select
+from collections.abc import Sequence
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, select
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert
@@ -8,14 +11,16 @@ from headway.instants import Instant
 from headway.tutorials.model import Chapter, QuizScore, TutorialProgress
 from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress
 
-
-def _of_tutorial(table: Table) -> Select[tuple[object, ...]]:
-    return select(table).where(table.c.user_id == bindparam("of_user"), table.c.tutorial_id == bindparam("of_tutorial"))
+_Part = TypeVar("_Part", Chapter, QuizScore)
 
 
-_find = _of_tutorial(tutorial_progress)
-_chapters = _of_tutorial(chapter_progress)
-_quizzes = _of_tutorial(quiz_scores)
+def _is_in_tutorial(table: Table) -> ColumnElement[bool]:
+    return and_(table.c.user_id == bindparam("of_user"), table.c.tutorial_id == bindparam("of_tutorial"))
+
+
+_find = select(tutorial_progress).where(_is_in_tutorial(tutorial_progress))
+_chapters = select(chapter_progress).where(_is_in_tutorial(chapter_progress))
+_quizzes = select(quiz_scores).where(_is_in_tutorial(quiz_scores))
 _lock = _find.with_for_update()
 _insert = insert(tutorial_progress).values(
     user_id=bindparam("of_user"),
@@ -30,24 +35,15 @@ _make_and_lock = _insert.on_conflict_do_update(
     index_elements=["user_id", "tutorial_id"], set_={"created_at": tutorial_progress.c.created_at}
 ).returning(*tutorial_progress.c)
 _write = WriteRows(
-    tutorial_progress,
-    ["user_id", "tutorial_id", "total_chapters", "is_certificate_earned", "last_watched_at", "created_at"],
-    update=["total_chapters", "is_certificate_earned", "last_watched_at"],
+    tutorial_progress, tutorial_progress.c.keys(), update=["total_chapters", "is_certificate_earned", "last_watched_at"]
 )
 _write_chapter = WriteRows(
-    chapter_progress,
-    ["user_id", "tutorial_id", "chapter_id", "watch_time", "is_completed", "last_position", "created_at", "updated_at"],
-    update=["watch_time", "is_completed", "last_position", "updated_at"],
+    chapter_progress, chapter_progress.c.keys(), update=["watch_time", "is_completed", "last_position", "updated_at"]
 )
 _write_quiz = WriteRows(
-    quiz_scores,
-    ["user_id", "tutorial_id", "quiz_id", "score", "max_score", "is_passed", "attempts", "created_at", "completed_at"],
-    update=["score", "max_score", "is_passed", "attempts", "completed_at"],
+    quiz_scores, quiz_scores.c.keys(), update=["score", "max_score", "is_passed", "attempts", "completed_at"]
 )
-_deletes = {
-    table: delete(table).where(table.c.user_id == bindparam("of_user"), table.c.tutorial_id == bindparam("of_tutorial"))
-    for table in (tutorial_progress, chapter_progress, quiz_scores)
-}
+_deletes = [delete(table).where(_is_in_tutorial(table)) for table in (tutorial_progress, chapter_progress, quiz_scores)]
 _count_passed_quizzes = (
     select(func.count().label("count"))
     .select_from(quiz_scores)
@@ -56,17 +52,17 @@ _count_passed_quizzes = (
 
 
 async def find(tx: ReadTransaction, user_id: int, tutorial_id: str) -> TutorialProgress | None:
-    """Read a learner's progress in a tutorial; None where it was never begun."""
+    """Read a learner's progress in a tutorial; None if it was never begun."""
     return await _progress(tx, await tx.first(_find, of_user=user_id, of_tutorial=tutorial_id))
 
 
 async def lock(tx: WriteTransaction, user_id: int, tutorial_id: str) -> TutorialProgress | None:
-    """Lock a learner's progress in a tutorial until the transaction ends and give it; None where it was never begun."""
+    """Lock a learner's progress in a tutorial until the transaction ends and return it; None if it was never begun."""
     return await _progress(tx, await tx.first(_lock, of_user=user_id, of_tutorial=tutorial_id))
 
 
 async def begin(tx: WriteTransaction, user_id: int, tutorial_id: str, now: Instant) -> TutorialProgress:
-    """Lock a learner's progress in a tutorial until the transaction ends, making it where there is none, and give it."""
+    """Lock a learner's progress in a tutorial until the transaction ends, creating it if there is none, and return it."""
     found = await _progress(tx, await tx.one(_make_and_lock, of_user=user_id, of_tutorial=tutorial_id, now=now))
     assert found is not None  # noqa: S101 - it has just been made or found
     return found
@@ -98,7 +94,7 @@ async def write(
 
 async def delete_all(tx: WriteTransaction, user_id: int, tutorial_id: str) -> None:
     """Delete a locked progress with all its chapters and quizzes."""
-    for statement in _deletes.values():
+    for statement in _deletes:
         await tx.run(statement, of_user=user_id, of_tutorial=tutorial_id)
 
 
@@ -111,26 +107,21 @@ async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | 
     if row is None:
         return None
     params = {"of_user": row["user_id"], "of_tutorial": row["tutorial_id"]}
-    chapters = [
-        Chapter(each["chapter_id"], each["watch_time"], bool(each["is_completed"]), each["last_position"], each["created_at"])
-        for each in await tx.all(_chapters, **params)
-    ]
-    quizzes = [
-        QuizScore(
-            id=each["quiz_id"],
-            score=each["score"],
-            max_score=each["max_score"],
-            is_passed=bool(each["is_passed"]),
-            attempts=each["attempts"],
-            completed_at=each["completed_at"],
-            created_at=each["created_at"],
-        )
-        for each in await tx.all(_quizzes, **params)
-    ]
+    chapters = await tx.all(_chapters, **params)
+    quizzes = await tx.all(_quizzes, **params)
     return TutorialProgress(
         total_chapters=row["total_chapters"],
         is_certificate_earned=bool(row["is_certificate_earned"]),
         last_watched_at=row["last_watched_at"],
-        chapters={chapter.id: chapter for chapter in sorted(chapters, key=lambda each: (each.created_at, each.id))},
-        quizzes={quiz.id: quiz for quiz in sorted(quizzes, key=lambda each: (each.created_at, each.id))},
+        chapters=_parts(Chapter, chapters, "chapter_id", "is_completed"),
+        quizzes=_parts(QuizScore, quizzes, "quiz_id", "is_passed"),
     )
+
+
+def _parts(kind: type[_Part], stored: Sequence[Row], id_column: str, flag: str) -> dict[str, _Part]:
+    """Read chapters or quizzes by id, in the order in which they were begun."""
+    columns = [name for name in kind.__struct_fields__ if name not in {"id", flag}]
+    parts = [
+        kind(id=row[id_column], **{flag: bool(row[flag])}, **{column: row[column] for column in columns}) for row in stored
+    ]
+    return {part.id: part for part in sorted(parts, key=lambda part: (part.created_at, part.id))}
