@@ -10,8 +10,7 @@ from headway.audit.service import AuditLog
 from headway.courses.service import Courses
 from headway.db.database import Database
 from headway.db.keyring import signing_key
-from headway.enrollments.service import Enrollments
-from headway.enrollments.verify import check_seats
+from headway.enrollments.service import Enrollments, check_seats
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
 from headway.http.authentication import Tokens
@@ -30,8 +29,7 @@ from headway.learning.store import CourseStructures
 from headway.learning.study_time import StudyTimeSettings
 from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
-from headway.messaging.service import Messaging
-from headway.messaging.verify import check_unread
+from headway.messaging.service import Messaging, check_unread
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials

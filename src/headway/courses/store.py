@@ -17,13 +17,15 @@ from headway.courses.model import (
     CourseStructure,
     CourseTerms,
     CourseTree,
+    Grading,
+    GradingHistory,
     Module,
     NewCourse,
     Unit,
 )
-from headway.courses.tables import assessments, course_prerequisites, course_staff, courses, modules, units
+from headway.courses.tables import assessments, course_gradings, course_prerequisites, course_staff, courses, modules, units
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import rows
+from headway.db.dialects import WriteRows, rows
 from headway.identity import CourseRole
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
@@ -63,6 +65,14 @@ _prerequisites = (
     .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
     .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
 )
+_encode_grading = msgspec.json.Encoder().encode
+_decode_grading = msgspec.json.Decoder(Grading).decode
+_insert_grading = WriteRows(course_gradings, ["course_id", "revision", "units"])
+_gradings = (
+    select(course_gradings.c.course_id, course_gradings.c.revision, course_gradings.c.units)
+    .join(_ids, course_gradings.c.course_id == _ids.c.id)
+    .order_by(course_gradings.c.course_id, course_gradings.c.revision)
+)
 
 
 def _part(kind: type[_Part], row: Row, **fields: Any) -> _Part:
@@ -74,13 +84,6 @@ def _part(kind: type[_Part], row: Row, **fields: Any) -> _Part:
 def _unit(row: Row) -> Unit:
     completion = Completion(Rule(row["rule"]), row["threshold"])
     return _part(Unit, row, is_required=bool(row["is_required"]), completion=completion)
-
-
-def _course_terms(row: Row | None) -> CourseTerms | None:
-    if row is None:
-        return None
-    fields = {name: row[name] for name in CourseTerms.__struct_fields__}
-    return CourseTerms(**fields | {"is_published": bool(row["is_published"])})
 
 
 @cache
@@ -131,17 +134,21 @@ async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> se
 
 async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
     """Return the terms of enrollment of a course; lock its seats and its waiting list until the transaction ends."""
-    return _course_terms(await tx.first(_lock_terms, course_id=course_id))
+    row = await tx.first(_lock_terms, course_id=course_id)
+    if row is None:
+        return None
+    fields = {name: row[name] for name in CourseTerms.__struct_fields__}
+    return CourseTerms(**fields | {"is_published": bool(row["is_published"])})
 
 
 async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
     """Return a course that exists, with its modules, units and assessments."""
-    bare = _tree(await tx.one(_course, course_id=course_id), await list_prerequisites(tx, course_id))
+    bare = _tree(await tx.one(_course, course_id=course_id), sorted(await prerequisites_of(tx, [course_id])))
     return msgspec.structs.replace(
         bare,
         modules=await list_modules(tx, course_id),
-        units=await list_units(tx, course_id),
-        assessments=await list_assessments(tx, course_id),
+        units=[_unit(row) for row in await tx.all(_units, ids=[(course_id,)])],
+        assessments=[_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)],
     )
 
 
@@ -149,16 +156,9 @@ def _tree(row: Row, prerequisites: Sequence[int]) -> CourseTree:
     fields = {name: row[name] for name in COURSE_FIELDS}
     fields |= {"kind": CourseKind(row["kind"])}
     fields |= {name: bool(row[name]) for name in ("is_sequential", "is_published")}
-    return CourseTree(
-        id=row["id"],
-        course=NewCourse(**fields, prerequisites=tuple(prerequisites)),
-        seats_taken=row["seats_taken"],
-        owner_id=row["owner_id"],
-        owner_name=row["owner_name"],
-        modules=[],
-        units=[],
-        assessments=[],
-    )
+    course = NewCourse(**fields, prerequisites=tuple(prerequisites))
+    own = {name: row[name] for name in ("id", "seats_taken", "owner_id", "owner_name")}
+    return CourseTree(**own, course=course, modules=[], units=[], assessments=[])
 
 
 async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:
@@ -209,22 +209,22 @@ async def list_modules(tx: ReadTransaction, course_id: int) -> list[Module]:
     return [_part(Module, row) for row in await tx.all(_modules, ids=[(course_id,)])]
 
 
-async def list_units(tx: ReadTransaction, course_id: int) -> list[Unit]:
-    """Return a course's units in the order of the course."""
-    return [_unit(row) for row in await tx.all(_units, ids=[(course_id,)])]
-
-
-async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
-    """Return a course's assessments in order."""
-    return [_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)]
-
-
 async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:
     """Return the assessment with an id, retired or not, or None."""
     row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
     return None if row is None else _part(Assessment, row)
 
 
-async def list_prerequisites(tx: ReadTransaction, course_id: int) -> list[int]:
-    """Return the ids of the courses to complete before this one."""
-    return [row["prerequisite_id"] for row in await tx.all(_prerequisites, ids=[(course_id,)])]
+async def insert_grading(tx: WriteTransaction, structure: CourseStructure) -> None:
+    """Store the grading of a course from its current revision on."""
+    await tx.write_rows(
+        (_insert_grading, [(structure.course_id, structure.revision, _encode_grading(structure.grading).decode())])
+    )
+
+
+async def read_histories(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, GradingHistory]:
+    """Return the grading histories of these courses."""
+    histories: dict[int, GradingHistory] = {course_id: GradingHistory({}) for course_id in course_ids}
+    for row in await tx.all(_gradings, ids=[(course_id,) for course_id in course_ids]):
+        histories[row["course_id"]].gradings[row["revision"]] = _decode_grading(row["units"])
+    return histories

@@ -5,9 +5,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from headway.courses.grading_store import insert_grading
 from headway.courses.model import Assessment, CourseTree, Module, NewAssessment, NewCourse, NewModule, NewUnit, Unit
-from headway.courses.store import COURSE_FIELDS, list_modules, structures
+from headway.courses.store import COURSE_FIELDS, insert_grading, list_modules, structures
 from headway.courses.tables import assessments, course_prerequisites, course_staff, courses, modules, units
 from headway.db.database import WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows

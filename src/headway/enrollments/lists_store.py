@@ -17,14 +17,14 @@ from headway.enrollments.tables import enrollments
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id})
 _titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
-_of_user = (
-    _titled.where(enrollments.c.user_id == bindparam("of_user"))
+_by_user = (
+    _titled.where(enrollments.c.user_id == bindparam("user_id"))
     .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
-_count_of_user = (
-    select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("of_user"))
+_count_by_user = (
+    select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("user_id"))
 )
 _titled_by_key = _titled.join(
     _keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
@@ -73,8 +73,8 @@ async def list_of_user(
     tx: ReadTransaction, user_id: int, *, limit: int, offset: int
 ) -> tuple[list[tuple[Enrollment, str]], int]:
     """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
-    found = await tx.all(_of_user, of_user=user_id, limit=limit, offset=offset)
-    total = (await tx.one(_count_of_user, of_user=user_id))["total"]
+    found = await tx.all(_by_user, user_id=user_id, limit=limit, offset=offset)
+    total = (await tx.one(_count_by_user, user_id=user_id))["total"]
     return [(enrollment_of(row), row["title"]) for row in found], total
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from headway.courses.completion import Evidence, Percent
+from headway.feed.model import EnrollmentUpdated, FeedEvent, NewFeedEntry, SeatTaken, course_topic, new_entries, user_topic
 from headway.identity import CourseRole
 from headway.instants import DAY, Instant, Milliseconds
 
@@ -100,13 +101,9 @@ def enrollment_statistics(
     if completed_at is not None:
         added.append((completed_statistic(status), 1))
     if status in FINISHED and completed_at is not None:
-        added.append((COMPLETION_TIME, _time_to_complete(enrolled_at, completed_at)))
+        # Those who enrolled again after they had completed took no time.
+        added.append((COMPLETION_TIME, max(completed_at - enrolled_at, 0)))
     return tuple(added)
-
-
-def _time_to_complete(enrolled_at: Instant, completed_at: Instant) -> Milliseconds:
-    """Return the time from enrollment to completion; 0 for those who enrolled again after they had completed."""
-    return max(completed_at - enrolled_at, 0)
 
 
 class Counted(Protocol):
@@ -189,6 +186,25 @@ class Enrollment(msgspec.Struct):
     def is_open(self, now: Instant) -> bool:
         """Return whether the learner has access to the course."""
         return self.status in OPEN and not self.has_run_out(now)
+
+
+def enrollment_updated(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:
+    """Announce that a learner enrolled, or that the status of the enrollment changed."""
+    return learner_entries(enrollment, _event(EnrollmentUpdated, enrollment, title))
+
+
+def seat_taken(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:
+    """Announce that a learner moved up from the waiting list."""
+    return learner_entries(enrollment, _event(SeatTaken, enrollment, title))
+
+
+def learner_entries(enrollment: Enrollment, event: FeedEvent) -> list[NewFeedEntry]:
+    """Publish an event in the topics of the learner and of the course."""
+    return new_entries(event, user_topic(enrollment.user_id), course_topic(enrollment.course_id))
+
+
+def _event(kind: type[EnrollmentUpdated], enrollment: Enrollment, title: str) -> EnrollmentUpdated:
+    return kind(enrollment.course_id, title, enrollment.user_id, enrollment.status.value, enrollment.enrolled_at)
 
 
 class NamedEnrollment(NamedTuple):

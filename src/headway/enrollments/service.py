@@ -10,16 +10,25 @@ from typing import NamedTuple
 from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
-from headway.enrollments import feed_entries
 from headway.enrollments import store as enrollments
-from headway.enrollments import waiting_list_store as waiting_list
 from headway.enrollments.authorization import require_staff
-from headway.enrollments.model import BY_STAFF, OPEN, Enrollment, EnrollmentStatus, StatisticsDelta, can_become, earned
+from headway.enrollments.model import (
+    BY_STAFF,
+    OPEN,
+    Enrollment,
+    EnrollmentStatus,
+    StatisticsDelta,
+    can_become,
+    earned,
+    enrollment_updated,
+    seat_taken,
+)
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
 from headway.identity import Caller
 from headway.instants import Clock, Instant
+from headway.verify import Difference, Findings
 
 _EXPIRED_AT_ONCE = 500
 _EVERYBODY = 2**31 - 1
@@ -65,7 +74,7 @@ class Enrollments:
         """
         now = self._clock()
         terms = await catalogue.lock_terms(tx, course_id)
-        if terms is not None and await waiting_list.remove(tx, course_id, [user_id]):
+        if terms is not None and await enrollments.stop_waiting(tx, course_id, [user_id]):
             return
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
         # Whoever could leave after the access ran out could enroll again and have it anew.
@@ -139,11 +148,13 @@ class Enrollments:
         if terms.free_seats == 0:
             if not may_wait:
                 raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
-            return Waiting(user_id, course_id, await waiting_list.join(tx, user_id=user_id, course_id=course_id, now=now))
+            return Waiting(
+                user_id, course_id, await enrollments.join_waiting_list(tx, user_id=user_id, course_id=course_id, now=now)
+            )
         delta = StatisticsDelta()
         (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
         await enrollments.write_statistics(tx, delta)
-        await feed.publish(tx, feed_entries.enrollment_updated(enrollment, terms.title), now)
+        await feed.publish(tx, enrollment_updated(enrollment, terms.title), now)
         return enrollment
 
     async def _close(
@@ -164,7 +175,7 @@ class Enrollments:
             delta.replace(course_id, before, enrollment)
         await enrollments.set_status(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
-        entries = [entry for enrollment in closed for entry in feed_entries.enrollment_updated(enrollment, terms.title)]
+        entries = [entry for enrollment in closed for entry in enrollment_updated(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
         entries += await move_up(tx, course_id, terms, free, delta, now)
         await enrollments.write_statistics(tx, delta)
@@ -180,11 +191,11 @@ async def move_up(
     """
     if free is not None and free <= 0:
         return []
-    waiting = await waiting_list.first(tx, course_id, _EVERYBODY if free is None else free)
+    waiting = await enrollments.list_waiting(tx, course_id, _EVERYBODY if free is None else free)
     if not waiting:
         return []
     seated = await _seat(tx, course_id, waiting, delta, enrolled_at=now, now=now)
-    return [entry for enrollment in seated for entry in feed_entries.seat_taken(enrollment, terms.title)]
+    return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
 
 
 async def _seat(
@@ -202,7 +213,7 @@ async def _seat(
     new = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
     await enrollments.insert_enrollments(tx, course_id, new, enrolled_at=enrolled_at, now=now)
     await enrollments.add_seats(tx, course_id, len(keys))
-    await waiting_list.remove(tx, course_id, user_ids)
+    await enrollments.stop_waiting(tx, course_id, user_ids)
     seated = await enrollments.lock(tx, keys)
     for key, enrollment in seated.items():
         delta.replace(course_id, before.get(key), enrollment)
@@ -217,8 +228,10 @@ def _check_window(terms: CourseTerms, now: Instant) -> None:
 
 
 async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int) -> None:
-    prerequisites = await catalogue.list_prerequisites(tx, course_id)
-    missing = set(prerequisites) - (await enrollments.completed_among(tx, user_id, prerequisites) if prerequisites else set())
+    prerequisites = await catalogue.prerequisites_of(tx, [course_id])
+    if not prerequisites:
+        return
+    missing = prerequisites - await enrollments.completed_among(tx, user_id, sorted(prerequisites))
     if missing:
         names = ", ".join(str(i) for i in sorted(missing))
         raise Conflict(f"These courses have to be completed first: {names}.", code="PREREQUISITE_MISSING")
@@ -228,3 +241,19 @@ def _check_not_enrolled(found: Enrollment | None, now: Instant) -> None:
     if found is not None and found.status is not EnrollmentStatus.DROPPED:
         reason = "is already enrolled in" if found.is_open(now) else "no longer has access to"
         raise Conflict(f"Learner {reason} this course.", code="LEARNER_ENROLLMENT_DENIED")
+
+
+async def check_seats(tx: ReadTransaction, findings: Findings) -> None:
+    """Compare each course's seats taken with its open enrollments and its capacity; nobody waits beside a free seat."""
+    for row in await enrollments.read_seats(tx):
+        findings.checked["courses"] += 1
+        key: dict[str, int | str] = {"id": row["id"]}
+        if row["seats_taken"] != row["holders"]:
+            findings.add([Difference("courses", key, "seats_taken", row["seats_taken"], row["holders"])])
+        if row["capacity"] is not None and row["holders"] > row["capacity"]:
+            expected = f"at least {row['holders']}, the learners who hold a seat"
+            findings.add([Difference("courses", key, "capacity", row["capacity"], expected)])
+    findings.add(
+        Difference("waiting_list", {"course_id": row["id"]}, "number", row["waiting"], "nobody, for there are free seats")
+        for row in await enrollments.find_waiting_beside_free_seats(tx)
+    )

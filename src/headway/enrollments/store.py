@@ -1,16 +1,16 @@
-"""Enrollments as rows, with the course progress they carry and the seats they take; course statistics; the facts of access."""
+"""Enrollments as rows, with their progress and seats; waiting lists, course statistics, and the facts of access."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, exists, func, or_, select, update
 
 from headway.accounts.tables import users
 from headway.courses.completion import decode_evidence, encode_evidence
 from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.db.dialects import UpdateRows, WriteRows, rows
+from headway.db.dialects import UpdateRows, WriteRows, insert, rows
 from headway.db.types import Id
 from headway.enrollments.model import (
     LIMITED,
@@ -36,28 +36,17 @@ def status_among(*statuses: EnrollmentStatus) -> ColumnElement[bool]:
 
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id})
+_by_key = and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
 COLUMNS = (
-    enrollments.c.user_id,
-    enrollments.c.course_id,
-    enrollments.c.status,
-    enrollments.c.percent,
-    enrollments.c.study_ms,
-    enrollments.c.metadata,
-    enrollments.c.last_activity_at,
-    enrollments.c.enrolled_at,
-    enrollments.c.completed_at,
-    enrollments.c.certificate_url,
-    enrollments.c.created_at,
-    enrollments.c.updated_at,
-    enrollments.c.id,
-    courses.c.revision,
-    courses.c.access_days,
-    enrollments.c.completed_revision,
+    *(enrollments.c[name] for name in ("user_id", "course_id", "status", "percent", "study_ms", "metadata")),
+    *(enrollments.c[name] for name in ("last_activity_at", "enrolled_at", "completed_at", "certificate_url")),
+    *(enrollments.c.created_at, enrollments.c.updated_at, enrollments.c.id),
+    *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
 )
 _found = (
     select(*COLUMNS)
     .select_from(_keys)
-    .join(enrollments, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
+    .join(enrollments, _by_key)
     .join(courses, courses.c.id == enrollments.c.course_id)
     .order_by(enrollments.c.user_id, enrollments.c.course_id)
 )
@@ -73,10 +62,7 @@ _lock_page = (
 
 _insert = WriteRows(
     enrollments,
-    [
-        *("user_id", "course_id", "id", "status", "percent", "study_ms", "metadata"),
-        *("enrolled_at", "created_at", "updated_at"),
-    ],
+    ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"],
 )
 _update_progress = UpdateRows(
     enrollments,
@@ -88,11 +74,7 @@ _add_seats = (
     .where(courses.c.id == bindparam("course_id"))
     .values(seats_taken=courses.c.seats_taken + bindparam("count", type_=Integer()))
 )
-_completed_among = (
-    select(enrollments.c.course_id)
-    .join(_keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id))
-    .where(enrollments.c.completed_at.is_not(None))
-)
+_completed_among = select(enrollments.c.course_id).join(_keys, _by_key).where(enrollments.c.completed_at.is_not(None))
 
 
 _limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
@@ -115,31 +97,19 @@ _most_active = (
 
 def enrollment_of(row: Row | tuple[Any, ...]) -> Enrollment:
     """Read an enrollment from a row that begins with `COLUMNS`."""
-    return Enrollment(
-        row[0],
-        row[1],
-        EnrollmentStatus(row[2]),
-        row[3],
-        row[4],
-        decode_evidence(row[5]),
-        row[6],
-        row[7],
-        row[8],
-        row[9],
-        *tuple(row)[10:16],
-    )
+    user_id, course_id, status, percent, study_ms, metadata, *others = tuple(row)[: len(COLUMNS)]
+    evidence = decode_evidence(metadata)
+    return Enrollment(user_id, course_id, EnrollmentStatus(status), percent, study_ms, evidence, *others)
 
 
 async def find(tx: ReadTransaction, user_id: int, course_id: int) -> Enrollment | None:
     """Read one enrollment."""
-    row = await tx.first(_found, keys=[(user_id, course_id)])
-    return enrollment_of(row) if row else None
+    return (await find_many(tx, [(user_id, course_id)])).get((user_id, course_id))
 
 
 async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
     """Lock and read these learners' enrollments, in ascending order of (user, course); those that exist."""
-    found = (enrollment_of(row) for row in await tx.all(_lock, keys=keys))
-    return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
+    return {(row[0], row[1]): enrollment_of(row) for row in await tx.all(_lock, keys=keys)}
 
 
 async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, limit: int) -> list[Enrollment]:
@@ -204,13 +174,10 @@ async def run_out(tx: ReadTransaction, now: Instant, *, limit: int) -> list[Lear
 
 async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
     """Read these learners' enrollments, those that exist."""
-    found = (enrollment_of(row) for row in await tx.all(_found, keys=keys))
-    return {(enrollment.user_id, enrollment.course_id): enrollment for enrollment in found}
+    return {(row[0], row[1]): enrollment_of(row) for row in await tx.all(_found, keys=keys)}
 
 
-_holds_seat = and_(
-    enrollments.c.course_id == courses.c.id, or_(*(enrollments.c.status == status.value for status in sorted(OPEN)))
-)
+_holds_seat = and_(enrollments.c.course_id == courses.c.id, status_among(*sorted(OPEN)))
 _seats = (
     select(courses.c.id, courses.c.capacity, courses.c.seats_taken, func.count(enrollments.c.user_id).label("holders"))
     .select_from(courses)
@@ -243,15 +210,8 @@ _statistics = (
     .where(course_statistics.c.course_id == bindparam("course_id"))
     .group_by(course_statistics.c.name)
 )
-_status_counts = _statistics.where(
-    or_(
-        *(
-            course_statistics.c.name == name(status)
-            for status in EnrollmentStatus
-            for name in (status_statistic, completed_statistic)
-        )
-    )
-)
+_status_names = [name(status) for status in EnrollmentStatus for name in (status_statistic, completed_statistic)]
+_status_counts = _statistics.where(or_(*(course_statistics.c.name == name for name in _status_names)))
 _statistics_revision = select(func.sum(course_statistics.c.value).label("value")).where(
     course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == REVISION
 )
@@ -272,13 +232,11 @@ async def read_statistics(tx: ReadTransaction, course_id: int) -> dict[str, int]
     return {row["name"]: int(row["value"]) for row in await tx.all(_statistics, course_id=course_id)}
 
 
-async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Iterable[EnrollmentStatus]) -> tuple[int, int]:
+async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Sequence[EnrollmentStatus]) -> tuple[int, int]:
     """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
     found = {row["name"]: int(row["value"]) for row in await tx.all(_status_counts, course_id=course_id)}
-    chosen = list(statuses)
-    counts = (sum(found.get(name(status), 0) for status in chosen) for name in (status_statistic, completed_statistic))
-    enrolled, completed = counts
-    return enrolled, completed
+    enrolled = sum(found.get(status_statistic(status), 0) for status in statuses)
+    return enrolled, sum(found.get(completed_statistic(status), 0) for status in statuses)
 
 
 async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:
@@ -286,7 +244,6 @@ async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:
     return int((await tx.one(_statistics_revision, course_id=course_id))["value"] or 0)
 
 
-_NOBODY = 0
 _facts = (
     select(
         courses.c.is_published,
@@ -320,7 +277,7 @@ async def read_facts(
     tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int | None = None
 ) -> StoredFacts | None:
     """Read the facts about a learner, the caller if `user_id` is None; None if there is no such course."""
-    caller_id = _NOBODY if caller is None else caller.user_id
+    caller_id = 0 if caller is None else caller.user_id
     learner_id = caller_id if user_id is None else user_id
     row = await tx.first(_facts, caller_id=caller_id, user_id=learner_id, course_id=course_id)
     if row is None:
@@ -335,3 +292,45 @@ async def read_facts(
     )
     version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if is_enrolled else None
     return StoredFacts(facts, row["known_user_id"] is not None, version)
+
+
+_waits_in_course = waiting_list.c.course_id == bindparam("in_course")
+_last_waiting = select(func.coalesce(func.max(waiting_list.c.number), 0).label("number")).where(_waits_in_course)
+_insert_waiting = (
+    insert(waiting_list)
+    .values(
+        user_id=bindparam("user_id"), course_id=bindparam("course_id"), number=bindparam("number"), joined_at=bindparam("now")
+    )
+    .on_conflict_do_nothing(index_elements=["user_id", "course_id"])
+)
+_ahead = waiting_list.alias("ahead")
+_waiting_position = (
+    select(func.count().label("position"))
+    .select_from(waiting_list)
+    .join(_ahead, and_(_ahead.c.course_id == waiting_list.c.course_id, _ahead.c.number <= waiting_list.c.number))
+    .where(waiting_list.c.user_id == bindparam("user_id"), _waits_in_course)
+)
+_first_waiting = (
+    select(waiting_list.c.user_id).where(_waits_in_course).order_by(waiting_list.c.number).limit(bindparam("limit"))
+)
+_leaving = rows("leaving", {"user_id": Id})
+_stop_waiting = delete(waiting_list).where(
+    _waits_in_course, exists(select(_leaving.c.user_id).where(_leaving.c.user_id == waiting_list.c.user_id))
+)
+
+
+async def join_waiting_list(tx: WriteTransaction, *, user_id: int, course_id: int, now: Instant) -> int:
+    """Append a learner who does not wait already; return the position, from 1. The course must be locked."""
+    last = (await tx.one(_last_waiting, in_course=course_id))["number"]
+    await tx.run(_insert_waiting, user_id=user_id, course_id=course_id, number=last + 1, now=now)
+    return int((await tx.one(_waiting_position, user_id=user_id, in_course=course_id))["position"])
+
+
+async def list_waiting(tx: ReadTransaction, course_id: int, limit: int) -> list[int]:
+    """Return those who have waited longest, in order."""
+    return [row["user_id"] for row in await tx.all(_first_waiting, in_course=course_id, limit=limit)]
+
+
+async def stop_waiting(tx: WriteTransaction, course_id: int, user_ids: Sequence[int]) -> int:
+    """Remove learners from the list; return how many were on it."""
+    return await tx.run(_stop_waiting, in_course=course_id, leaving=[(user_id,) for user_id in user_ids])

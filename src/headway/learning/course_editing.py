@@ -1,22 +1,26 @@
-"""Creating and changing courses; a change regrades what learners have reached."""
+"""Create and change courses; a change of the completion rules or of the required units regrades what learners have reached."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 
 from headway.accounts import users_store as users
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
-from headway.courses.model import CourseTree, NewCourse, check_course, check_identities
+from headway.courses.completion import percent_of_course
+from headway.courses.model import CourseStructure, CourseTree, NewCourse, check_course, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import read_access, require_staff
-from headway.enrollments.model import StatisticsDelta
+from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta
 from headway.enrollments.service import move_up
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries
 from headway.identity import Caller, Role
-from headway.instants import Clock
-from headway.learning.regrade import regrade
+from headway.instants import Clock, Instant
+from headway.learning import store as activity
+
+_PAGE_SIZE = 2_000
 
 
 class CourseEditing:
@@ -73,7 +77,7 @@ class CourseEditing:
         await course_writing.change_course(tx, stored, course, now=now)
         after = await catalogue.structures(tx, [course_id])
         delta = StatisticsDelta()
-        await regrade(tx, before[course_id], after[course_id], delta, now)
+        await _regrade(tx, before[course_id], after[course_id], delta, now)
         terms = await catalogue.lock_terms(tx, course_id)
         assert terms is not None  # noqa: S101 - its staff was found above
         seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
@@ -112,3 +116,71 @@ async def _check_prerequisites(
 async def _check_slug(tx: WriteTransaction, slug: str | None, *, course_id: int | None = None) -> None:
     if slug is not None and await catalogue.find_by_slug(tx, slug) not in {None, course_id}:
         raise Conflict(f"The slug {slug!r} belongs to another course.", code="SLUG_TAKEN")
+
+
+async def _regrade(
+    tx: WriteTransaction, before: CourseStructure, after: CourseStructure, delta: StatisticsDelta, now: Instant
+) -> None:
+    """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
+
+    Percents may fall; completed units and completed enrollments stay completed. Records what newly completed units met, the
+    revision that newly completed enrollments completed, and what the course is graded by from now on. The course must be
+    locked. Adds the change of its statistics to `delta`.
+    """
+    if before.grading == after.grading:
+        return
+    await catalogue.insert_grading(tx, after)
+    changed = [
+        unit_id
+        for unit_id, unit in after.units.items()
+        if unit_id in before.units and unit.completion != before.units[unit_id].completion
+    ]
+    if not changed and before.required == after.required:
+        return
+    last_user = 0
+    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=_PAGE_SIZE):
+        last_user = page[-1].user_id
+        if changed:
+            await _regrade_units(tx, page, after, changed, delta, now)
+        await _regrade_course(tx, page, after, delta, now)
+
+
+async def _regrade_units(
+    tx: WriteTransaction,
+    page: Sequence[Enrollment],
+    structure: CourseStructure,
+    changed: Sequence[int],
+    delta: StatisticsDelta,
+    now: Instant,
+) -> None:
+    keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
+    regraded = []
+    for progress in await activity.read_units(tx, keys):
+        before = copy(progress)
+        progress.grade(structure.units[progress.unit_id].completion, now)
+        if progress.graded != before.graded:
+            delta.replace(structure.course_id, before, progress)
+            regraded.append(progress)
+    await tx.write_rows(activity.unit_rows(regraded, now))
+
+
+async def _regrade_course(
+    tx: WriteTransaction, page: Sequence[Enrollment], structure: CourseStructure, delta: StatisticsDelta, now: Instant
+) -> None:
+    reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
+    required_units = len(structure.required)
+    regraded = []
+    for enrollment in page:
+        percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
+        percent = percent_of_course(percents, required_units)
+        is_complete = 0 < required_units <= completed and enrollment.completed_at is None
+        if percent == enrollment.percent and not is_complete:
+            continue
+        before = copy(enrollment)
+        enrollment.percent = percent
+        if is_complete:
+            enrollment.completed_at, enrollment.completed_revision = now, structure.revision
+            enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
+        delta.replace(structure.course_id, before, enrollment)
+        regraded.append(enrollment)
+    await tx.write_rows(enrollments.progress_rows(regraded, now))

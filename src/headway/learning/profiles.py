@@ -9,7 +9,7 @@ from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.instants import Milliseconds
 from headway.learning.model import points
-from headway.learning.profiles_store import read_figures
+from headway.learning.store import read_figures
 
 QuizCounter: TypeAlias = Callable[[ReadTransaction, int], Awaitable[int]]
 """Counts the quizzes outside courses that a user passed."""

@@ -3,7 +3,7 @@
 Everything merges by union or maximum, so order and repetition of the same steps do not matter.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -13,8 +13,15 @@ from headway.courses.completion import NO_EVIDENCE, Evidence, percent_of_course
 from headway.courses.model import CourseStructure
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.feed_entries import enrollment_updated, learner_entries
-from headway.enrollments.model import Enrollment, EnrollmentStatus, LearnerInCourse, StatisticsDelta, after_activity
+from headway.enrollments.model import (
+    Enrollment,
+    EnrollmentStatus,
+    LearnerInCourse,
+    StatisticsDelta,
+    after_activity,
+    enrollment_updated,
+    learner_entries,
+)
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry, ProgressUpdated, UnitUpdated
 from headway.instants import Day, Instant, Milliseconds
@@ -211,19 +218,16 @@ def _raise_course(change: ProgressChange, reached: tuple[int, int], gain: _Gain,
         enrollment.completed_at, enrollment.completed_revision = now, change.structure.revision
 
 
-def _progress_updated(enrollment: Enrollment, units: Iterable[UnitProgress]) -> list[NewFeedEntry]:
-    """Announce the progress in a course, and in those of its units in which it changed."""
-    event = ProgressUpdated(
-        course_id=enrollment.course_id,
-        learner_id=enrollment.user_id,
-        status=enrollment.status.value,
-        percent=enrollment.percent,
-        units=[UnitUpdated(unit.unit_id, unit.status.value, unit.percent) for unit in units],
-    )
-    return learner_entries(enrollment, event)
-
-
 def _progress_entries(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[NewFeedEntry]:
     """Announce what changed in an enrollment; `units` are those whose status or percent did."""
     entries = enrollment_updated(after, title) if after.status is not before.status else []
-    return entries + (_progress_updated(after, units) if units or after.percent != before.percent else [])
+    if units or after.percent != before.percent:
+        event = ProgressUpdated(
+            course_id=after.course_id,
+            learner_id=after.user_id,
+            status=after.status.value,
+            percent=after.percent,
+            units=[UnitUpdated(unit.unit_id, unit.status.value, unit.percent) for unit in units],
+        )
+        entries += learner_entries(after, event)
+    return entries

@@ -66,7 +66,7 @@ class ProgressReads:
         if not access.sees_learner:
             raise Forbidden("Only the learner and the staff of the course may see this.")
         if not stored.is_user:
-            raise _no_user()
+            raise NotFound("There is no such user.", code="USER_NOT_FOUND")
         return ProgressAccess(course_id, user_id, stored.version)
 
     async def progress(
@@ -168,7 +168,3 @@ def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dic
 async def _with_units(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[LearnerProgress]:
     units = await activity.read_units_of(tx, [(each.user_id, each.course_id) for each in found]) if found else {}
     return [LearnerProgress(each, units[each.user_id, each.course_id], {}) for each in found]
-
-
-def _no_user() -> NotFound:
-    return NotFound("There is no such user.", code="USER_NOT_FOUND")

@@ -12,6 +12,7 @@ from headway.courses.completion import (
     COMPLETE,
     NO_EVIDENCE,
     Completion,
+    EngagementMetrics,
     Evidence,
     Percent,
     Rule,
@@ -23,20 +24,19 @@ from headway.courses.completion import (
 from headway.courses.model import CourseStructure, GradingHistory
 from headway.db.database import Row
 from headway.enrollments.model import EnrollmentStatus, Statistic, earned, enrollment_statistics
-from headway.instants import DAY, Day, Instant, Milliseconds
+from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
 from headway.learning import study_time
-from headway.learning.event_checks import evidence_of, mistimed
-from headway.learning.model import UnitStatus, duration_seconds
+from headway.learning.model import ActivityType, UnitStatus, duration_seconds
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
-from headway.learning.study_time import Span
+from headway.learning.study_time import Span, StudyTimeSettings, Timing, time_event
 from headway.verify import Difference
 
 _AN_ENROLLMENT = "a course in which the learner has an enrollment"
 _A_UNIT = "a unit of the course"
-_A_TIME = "a time"
 _A_REVISION = "a revision of the course whose required units are all complete"
 _OPEN = frozenset({EnrollmentStatus.ENROLLED, EnrollmentStatus.IN_PROGRESS, EnrollmentStatus.COMPLETED})
+_UNLIMITED: Milliseconds = 2**63
 _start = itemgetter(0)
 
 
@@ -112,11 +112,11 @@ class Recomputation:
             yield Difference("learner_activity_logs", key, "module_id", module_id, "a module of the course")
         if structure is not None and unit_id is not None and unit_id not in structure.units:
             yield Difference("learner_activity_logs", key, "unit_id", unit_id, _A_UNIT)
-        for column, expected in mistimed(row):
+        for column, expected in _mistimed(row):
             yield Difference("learner_activity_logs", key, column, row[column], expected)
         unit = unit_id or COURSE_ALONE
         self._see(unit, row["occurred_at"])
-        self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(evidence_of(row))
+        self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(_evidence_of(row))
         for day, span in study_time.by_day((row["occurred_at"] - row["claimed_ms"], row["occurred_at"])):
             spans = self.days.get(day, {}).get(unit, [])
             if not _covers(spans, span):
@@ -250,16 +250,12 @@ def _compared(table: str, key: dict[str, int | str], row: Row, expected: Mapping
 
 
 def _compared_evidence(table: str, key: dict[str, int | str], row: Row, expected: Evidence) -> Iterator[Difference]:
-    try:
-        is_equal = decode_evidence(row["metadata"]) == expected
-    except msgspec.DecodeError:
-        is_equal = False
-    if not is_equal:
+    if _stored_evidence(row) != expected:
         yield Difference(table, key, "metadata", row["metadata"], expected)
 
 
 def _a_time(stored: Instant | None) -> Instant | str:
-    return _A_TIME if stored is None else stored
+    return "a time" if stored is None else stored
 
 
 def _not_before(stored: Instant | None, floor: Instant | None) -> Instant | None:
@@ -299,3 +295,54 @@ def _declared(row: Row) -> Evidence:
         reported_seconds=stored.reported_seconds,
         declaration=stored.declaration,
     )
+
+
+def _mistimed(row: Row) -> Iterator[tuple[str, Any]]:
+    """Time an event again by what the client sent; yield each column that says otherwise, with its right value."""
+    claimed, timing = row["claimed_ms"], _timing_of(row, _UNLIMITED)
+    if 0 < claimed < timing.claimed and claimed % SECOND == 0:
+        # Cut to the longest claim: a setting in whole seconds, which may have been another one at the time.
+        timing = _timing_of(row, claimed)
+    if claimed != timing.claimed:
+        yield "claimed_ms", timing.claimed
+    elif row["occurred_at"] != timing.at:
+        yield "occurred_at", timing.at
+    elif bool(row["is_shifted"]) != timing.is_shifted:
+        yield "is_shifted", timing.is_shifted
+
+
+def _evidence_of(row: Row) -> Evidence:
+    """Return the evidence that an event leaves."""
+    activity = row["activity_type"]
+    metrics = EngagementMetrics(row["scroll_depth"], row["video_watch_percentage"], row["interaction_count"])
+    return Evidence(
+        engagement_metrics=None if metrics == EngagementMetrics() else metrics,
+        quiz_score_percent=_quiz_score(row["metadata"]) if activity == ActivityType.QUIZ_SUBMIT else None,
+        is_viewed=activity == ActivityType.UNIT_VIEW,
+        is_marked_complete=activity == ActivityType.UNIT_COMPLETE,
+    )
+
+
+def _timing_of(row: Row, longest_claim: Milliseconds) -> Timing:
+    duration = row["duration_seconds"]
+    return time_event(
+        start=row["start_time"],
+        end=row["end_time"],
+        duration=None if duration is None else int(min(duration * SECOND, longest_claim)),
+        sent_at=row["sent_at"],
+        received_at=row["received_at"],
+        settings=StudyTimeSettings(longest_claim=longest_claim),
+    )
+
+
+class _Quiz(msgspec.Struct):
+    score: float | None = None
+    max_score: float | None = None
+
+
+def _quiz_score(metadata: str | None) -> float | None:
+    try:
+        quiz = msgspec.json.decode(metadata or "{}", type=_Quiz)
+    except msgspec.DecodeError:
+        return None
+    return quiz.score / quiz.max_score * 100 if quiz.score is not None and quiz.max_score else None

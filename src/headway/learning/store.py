@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from cachetools import LRUCache
-from sqlalchemy import Text, and_, bindparam, case, func, select
+from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, select
 
 from headway.courses import store as catalogue
 from headway.courses.completion import COMPLETE, Completion, Rule, decode_evidence, encode_evidence
@@ -15,17 +15,18 @@ from headway.courses.tables import courses, units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows, rows
 from headway.db.types import Id
-from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.enrollments.model import OPEN, Enrollment, LearnerInCourse
 from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
 from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
-from headway.instants import Day, Instant
+from headway.instants import Day, Instant, Milliseconds
 from headway.learning.model import Event, EventContent, UnitProgress, UnitStatus
 from headway.learning.study_time import Span, Timing
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 
 _encode = msgspec.json.Encoder().encode
 _decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
+
 COURSE_ALONE = 0
 """The unit id under which study days hold what was claimed for a course without a unit."""
 
@@ -44,66 +45,67 @@ SpansByUnit = dict[int, list[Span]]
 EventRow = tuple[Any, ...]
 """(user_id, event_id, *content, *placed): an event as stored."""
 
-
 _CONTENT = EventContent._fields
 _PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted"]
 
+_UNIT_KEY = ("user_id", "course_id", "unit_id")
 _insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
-_event_keys = rows("keys", {"user_id": Id, "event_id": Text()})
-_same_event = and_(
-    learner_activity_logs.c.user_id == _event_keys.c.user_id, learner_activity_logs.c.event_id == _event_keys.c.event_id
-)
-_contents = (
-    select(learner_activity_logs.c.user_id, learner_activity_logs.c.event_id, *(learner_activity_logs.c[n] for n in _CONTENT))
-    .select_from(_event_keys)
-    .join(learner_activity_logs, _same_event)
-)
 UNIT_COLUMNS = [
     unit_progress.c[name]
     for name in (
-        *("user_id", "course_id", "unit_id", "id", "status", "percent", "study_ms", "metadata", "client_metadata"),
+        *(*_UNIT_KEY, "id", "status", "percent", "study_ms", "metadata", "client_metadata"),
         *("last_activity_at", "completed_at", "created_at", "updated_at", "met_rule", "met_threshold"),
     )
 ]
-_state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": Id})
-_state = (
-    select(
-        *(_state_keys.c[name] for name in ("user_id", "course_id", "unit_id")),
-        *UNIT_COLUMNS[3:],
-        _state_keys.c.day,
-        study_days.c.spans,
-    )
-    .select_from(_state_keys)
-    .outerjoin(
-        unit_progress, and_(*(unit_progress.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "unit_id")))
-    )
-    .outerjoin(study_days, and_(*(study_days.c[name] == _state_keys.c[name] for name in ("user_id", "course_id", "day"))))
-)
 _write_units = WriteRows(
     unit_progress,
     [column.name for column in UNIT_COLUMNS],
-    update=[
-        column.name for column in UNIT_COLUMNS if column.name not in {"user_id", "course_id", "unit_id", "id", "created_at"}
-    ],
+    update=[column.name for column in UNIT_COLUMNS if column.name not in {*_UNIT_KEY, "id", "created_at"}],
 )
 _write_days = WriteRows(study_days, ["user_id", "course_id", "day", "spans"], update=["spans"])
+
+
+def _same(table: FromClause, other: FromClause, *columns: str) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == other.c[name] for name in columns))
+
+
+_event_keys = rows("keys", {"user_id": Id, "event_id": Text()})
+_contents = (
+    select(*(learner_activity_logs.c[name] for name in ("user_id", "event_id", *_CONTENT)))
+    .select_from(_event_keys)
+    .join(learner_activity_logs, _same(learner_activity_logs, _event_keys, "user_id", "event_id"))
+)
+_state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": Id})
+_state = (
+    select(*(_state_keys.c[name] for name in _UNIT_KEY), *UNIT_COLUMNS[3:], _state_keys.c.day, study_days.c.spans)
+    .select_from(_state_keys)
+    .outerjoin(unit_progress, _same(unit_progress, _state_keys, *_UNIT_KEY))
+    .outerjoin(study_days, _same(study_days, _state_keys, "user_id", "course_id", "day"))
+)
 _unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
-_units_by_key = (
-    select(*UNIT_COLUMNS)
-    .select_from(_unit_keys)
-    .join(unit_progress, and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id"))))
-)
+_units_by_key = select(*UNIT_COLUMNS).select_from(_unit_keys).join(unit_progress, _same(unit_progress, _unit_keys, *_UNIT_KEY))
 _learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
-_completed = (
-    select(unit_progress.c.unit_id)
-    .select_from(_learner_keys)
-    .join(unit_progress, and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))))
-    .where(unit_progress.c.status == "COMPLETED")
+_learners_units = _learner_keys.join(unit_progress, _same(unit_progress, _learner_keys, "user_id", "course_id"))
+_is_complete = unit_progress.c.status == "COMPLETED"
+_units_of_learners = select(*UNIT_COLUMNS).select_from(_learners_units)
+_completed = select(unit_progress.c.unit_id).select_from(_learners_units).where(_is_complete)
+_required_progress = (
+    select(
+        unit_progress.c.user_id,
+        unit_progress.c.course_id,
+        func.sum(case((_is_complete, COMPLETE), else_=unit_progress.c.percent)).label("percents"),
+        func.sum(case((_is_complete, 1), else_=0)).label("completed"),
+    )
+    .select_from(_learners_units)
+    .join(units, and_(units.c.id == unit_progress.c.unit_id, units.c.is_required, units.c.retired_at.is_(None)))
+    .group_by(unit_progress.c.user_id, unit_progress.c.course_id)
 )
-_units_of_learners = (
-    select(*UNIT_COLUMNS)
-    .select_from(_learner_keys)
-    .join(unit_progress, and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id"))))
+_ENROLLMENT_WIDTH = len(ENROLLMENT_COLUMNS)
+_enrollment_and_units = (
+    select(*ENROLLMENT_COLUMNS, *(column.label(f"unit_{column.name}") for column in UNIT_COLUMNS))
+    .join(courses, courses.c.id == enrollments.c.course_id)
+    .outerjoin(unit_progress, _same(unit_progress, enrollments, "user_id", "course_id"))
+    .where(enrollments.c.user_id == bindparam("of_user"), enrollments.c.course_id == bindparam("in_course"))
 )
 
 
@@ -113,7 +115,7 @@ def event_row(key: EventKey, content: EventContent, event: Event, timing: Timing
 
 
 async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set[EventKey]:
-    """Store the events whose (user_id, event_id) is not there yet and give the keys of those; all keys must differ."""
+    """Store the events whose (user_id, event_id) is not there yet, and return their keys; all keys must differ."""
     return await tx.insert_new(_insert_events, sorted(events))
 
 
@@ -144,14 +146,14 @@ async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> list[UnitP
     return [unit_of(row) for row in await tx.all(_units_by_key, keys=keys)]
 
 
-async def completed_units(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> set[int]:
+async def completed_units(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> set[int]:
     """Return the units that learners completed in these courses."""
     return {row["unit_id"] for row in await tx.all(_completed, keys=keys)}
 
 
-async def read_units_of(tx: ReadTransaction, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[UnitProgress]]:
+async def read_units_of(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, list[UnitProgress]]:
     """Read all unit progress of learners in courses, by (user_id, course_id), the newest change first."""
-    found: dict[tuple[int, int], list[UnitProgress]] = {key: [] for key in keys}
+    found: dict[LearnerInCourse, list[UnitProgress]] = {key: [] for key in keys}
     for row in await tx.all(_units_of_learners, keys=keys):
         found[row[0], row[1]].append(unit_of(row))
     return {key: newest_first(units) for key, units in found.items()}
@@ -226,52 +228,61 @@ def unit_of(row: Row | tuple[Any, ...]) -> UnitProgress:
     )
 
 
-_is_complete = unit_progress.c.status == "COMPLETED"
-
-
-_required_progress = (
-    select(
-        unit_progress.c.user_id,
-        unit_progress.c.course_id,
-        func.sum(case((_is_complete, COMPLETE), else_=unit_progress.c.percent)).label("percents"),
-        func.sum(case((_is_complete, 1), else_=0)).label("completed"),
-    )
-    .select_from(_learner_keys)
-    .join(
-        unit_progress,
-        and_(unit_progress.c.user_id == _learner_keys.c.user_id, unit_progress.c.course_id == _learner_keys.c.course_id),
-    )
-    .join(units, and_(units.c.id == unit_progress.c.unit_id, units.c.is_required, units.c.retired_at.is_(None)))
-    .group_by(unit_progress.c.user_id, unit_progress.c.course_id)
-)
-
-
 async def required_progress(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, tuple[int, int]]:
     """Add up these learners' progress in the units that count: (sum of percents, completed units)."""
     found = await tx.all(_required_progress, keys=keys)
     return {(row["user_id"], row["course_id"]): (int(row["percents"]), int(row["completed"])) for row in found}
 
 
-_ENROLLMENT_WIDTH = len(ENROLLMENT_COLUMNS)
-_enrollment_and_units = (
-    select(*ENROLLMENT_COLUMNS, *(column.label(f"unit_{column.name}") for column in UNIT_COLUMNS))
-    .join(courses, courses.c.id == enrollments.c.course_id)
-    .outerjoin(
-        unit_progress,
-        and_(unit_progress.c.user_id == enrollments.c.user_id, unit_progress.c.course_id == enrollments.c.course_id),
+async def read_progress(tx: ReadTransaction, user_id: int, course_id: int) -> tuple[Enrollment, list[UnitProgress]] | None:
+    """Read a learner's enrollment and unit progress, the newest change first, with one statement; None if not enrolled."""
+    found = [tuple(row) for row in await tx.all(_enrollment_and_units, of_user=user_id, in_course=course_id)]
+    if not found:
+        return None
+    # A learner without progress has one row, in which the columns of the unit are empty.
+    units = [unit_of(row[_ENROLLMENT_WIDTH:]) for row in found if row[_ENROLLMENT_WIDTH] is not None]
+    return enrollment_of(found[0]), newest_first(units)
+
+
+_completed_units = (
+    select(func.count()).select_from(unit_progress).where(unit_progress.c.user_id == bindparam("of_user"), _is_complete)
+)
+_passed_quizzes = _completed_units.join(units, units.c.id == unit_progress.c.unit_id).where(units.c.rule == Rule.QUIZ)
+_figures = (
+    select(
+        enrollments.c.course_id,
+        enrollments.c.status,
+        enrollments.c.study_ms,
+        enrollments.c.completed_at,
+        _completed_units.scalar_subquery().label("completed_units"),
+        _passed_quizzes.scalar_subquery().label("passed_quizzes"),
     )
-    .where(enrollments.c.user_id == bindparam("of_user"), enrollments.c.course_id == bindparam("in_course"))
+    .where(enrollments.c.user_id == bindparam("of_user"))
+    .order_by(enrollments.c.course_id)
 )
 
 
-async def read_progress(tx: ReadTransaction, user_id: int, course_id: int) -> tuple[Enrollment, list[UnitProgress]] | None:
-    """Read a learner's enrollment and unit progress, the newest change first, with one statement; None if not enrolled."""
-    rows = [tuple(row) for row in await tx.all(_enrollment_and_units, of_user=user_id, in_course=course_id)]
-    if not rows:
-        return None
-    # A learner without progress has one row, in which the columns of the unit are empty.
-    units = [unit_of(row[_ENROLLMENT_WIDTH:]) for row in rows if row[_ENROLLMENT_WIDTH] is not None]
-    return enrollment_of(rows[0]), newest_first(units)
+class LearnerFigures(NamedTuple):
+    """What a learner reached in all courses."""
+
+    open_course_ids: list[int]
+    """The courses to which the learner has access, in ascending order."""
+    study_ms: Milliseconds
+    completed_units: int
+    passed_quizzes: int
+    completed_courses: int
+
+
+async def read_figures(tx: ReadTransaction, user_id: int) -> LearnerFigures:
+    """Read the figures of a learner; all 0 for somebody who never enrolled."""
+    found = await tx.all(_figures, of_user=user_id)
+    return LearnerFigures(
+        open_course_ids=[row["course_id"] for row in found if row["status"] in OPEN],
+        study_ms=sum(row["study_ms"] for row in found),
+        completed_units=found[0]["completed_units"] if found else 0,
+        passed_quizzes=found[0]["passed_quizzes"] if found else 0,
+        completed_courses=sum(row["completed_at"] is not None for row in found),
+    )
 
 
 class CourseStructures:

@@ -1,18 +1,15 @@
 """Verify what is derived from events: study days, unit and course progress, and course statistics."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from headway.courses import grading_store
 from headway.courses import store as catalogue
 from headway.db.database import ReadTransaction, Row
+from headway.enrollments.model import LearnerInCourse
 from headway.learning import verify_store
 from headway.learning.recompute import Course, Recomputation
 from headway.learning.verify_store import Learners
 from headway.verify import Difference, Findings
-
-_ENROLLMENTS_AT_ONCE = 100
-_EVENTS_AT_ONCE = 5_000
 
 Progress = Callable[[int, int], None]
 """Called with the number of events that were checked so far, and that of all events."""
@@ -25,11 +22,7 @@ class ProgressCheck:
     """
 
     def __init__(
-        self,
-        progress: Progress = lambda _checked, _all: None,
-        *,
-        enrollments_at_once: int = _ENROLLMENTS_AT_ONCE,
-        events_at_once: int = _EVENTS_AT_ONCE,
+        self, progress: Progress = lambda _checked, _all: None, *, enrollments_at_once: int = 100, events_at_once: int = 5_000
     ) -> None:
         self._progress = progress
         self._enrollments_at_once = enrollments_at_once
@@ -43,59 +36,57 @@ class ProgressCheck:
             recomputations = await _recomputations(tx, learners, findings)
             async for page in verify_store.all_events(tx, learners, page_size=self._events_at_once):
                 for row in page:
-                    findings.add(recomputations.of(row).add_event(row))
+                    findings.add(recomputations[_key(row)].add_event(row))
                 findings.checked["learner_activity_logs"] += len(page)
                 self._progress(findings.checked["learner_activity_logs"], all_events)
-            for recomputation in recomputations.all():
+            for recomputation in recomputations.values():
                 findings.add(recomputation.differences())
                 expected_statistics.update(recomputation.statistics())
         findings.add(_compare_statistics(await verify_store.read_statistics(tx), expected_statistics))
 
 
-class _Recomputations:
-    """The recomputations of some learners in their courses."""
+class _Recomputations(dict[LearnerInCourse, Recomputation]):
+    """The recomputations of some learners in their courses, begun on first use."""
 
     def __init__(self, courses: Mapping[int, Course]) -> None:
+        super().__init__()
         self._courses = courses
-        self._found: dict[tuple[int, int], Recomputation] = {}
 
-    def of(self, row: Row) -> Recomputation:
-        key = (row["user_id"], row["course_id"])
-        found = self._found.get(key)
-        if found is None:
-            found = self._found[key] = Recomputation(*key, self._courses.get(row["course_id"]))
-        return found
+    def __missing__(self, key: LearnerInCourse) -> Recomputation:
+        self[key] = Recomputation(*key, self._courses.get(key[1]))
+        return self[key]
 
-    def all(self) -> list[Recomputation]:
-        return list(self._found.values())
+
+def _key(row: Row) -> LearnerInCourse:
+    return row["user_id"], row["course_id"]
 
 
 async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Findings) -> _Recomputations:
     """Read all of these learners but their events."""
-    stored = await verify_store.read_learners(tx, learners)
-    rows = (*stored.enrollments, *stored.units, *stored.days)
-    recomputations = _Recomputations(await read_courses(tx, sorted({row["course_id"] for row in rows})))
-    for row in stored.enrollments:
-        recomputations.of(row).enrollment = row
-    for row in stored.units:
-        recomputations.of(row).add_unit(row)
-    for row in stored.days:
-        findings.add(recomputations.of(row).add_day(row))
-    await _void_unknown_declarations(tx, recomputations.all())
-    findings.checked["enrollments"] += len(stored.enrollments)
-    findings.checked["unit_progress"] += len(stored.units)
-    findings.checked["study_days"] += len(stored.days)
+    enrollments, units, days = await verify_store.read_learners(tx, learners)
+    course_ids = {row["course_id"] for row in (*enrollments, *units, *days)}
+    recomputations = _Recomputations(await read_courses(tx, sorted(course_ids)))
+    for row in enrollments:
+        recomputations[_key(row)].enrollment = row
+    for row in units:
+        recomputations[_key(row)].add_unit(row)
+    for row in days:
+        findings.add(recomputations[_key(row)].add_day(row))
+    await _void_unknown_declarations(tx, recomputations.values())
+    findings.checked["enrollments"] += len(enrollments)
+    findings.checked["unit_progress"] += len(units)
+    findings.checked["study_days"] += len(days)
     return recomputations
 
 
 async def read_courses(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Course]:
     """Read those of these courses that exist."""
     structures = await catalogue.structures(tx, course_ids)
-    histories = await grading_store.read_histories(tx, course_ids)
+    histories = await catalogue.read_histories(tx, course_ids)
     return {course_id: Course(structure, histories[course_id]) for course_id, structure in structures.items()}
 
 
-async def _void_unknown_declarations(tx: ReadTransaction, recomputations: Sequence[Recomputation]) -> None:
+async def _void_unknown_declarations(tx: ReadTransaction, recomputations: Collection[Recomputation]) -> None:
     declarations = [evidence.declaration for each in recomputations for evidence in each.declared.values()]
     declarers = {declaration.user_id for declaration in declarations if declaration is not None}
     unknown = declarers - await verify_store.known_users(tx, sorted(declarers))

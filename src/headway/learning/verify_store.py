@@ -24,14 +24,6 @@ class Learners(NamedTuple):
     until: int
 
 
-class StoredLearners(NamedTuple):
-    """The rows of some learners, except their events."""
-
-    enrollments: Sequence[Row]
-    units: Sequence[Row]
-    days: Sequence[Row]
-
-
 def _among(table: Table) -> ColumnElement[bool]:
     return and_(table.c.user_id > bindparam("after", type_=Id), table.c.user_id <= bindparam("until", type_=Id))
 
@@ -80,13 +72,11 @@ async def all_learners(tx: ReadTransaction, *, enrollments_at_once: int) -> Asyn
         yield learners
 
 
-async def read_learners(tx: ReadTransaction, learners: Learners) -> StoredLearners:
+async def read_learners(tx: ReadTransaction, learners: Learners) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
     """Read the enrollments, unit progress and study days of these learners, also those of nobody's account."""
-    return StoredLearners(
-        enrollments=await tx.all(_enrollments, after=learners.after, until=learners.until),
-        units=await tx.all(_units, after=learners.after, until=learners.until),
-        days=await tx.all(_days, after=learners.after, until=learners.until),
-    )
+    enrolled = await tx.all(_enrollments, after=learners.after, until=learners.until)
+    units = await tx.all(_units, after=learners.after, until=learners.until)
+    return enrolled, units, await tx.all(_days, after=learners.after, until=learners.until)
 
 
 async def all_events(tx: ReadTransaction, learners: Learners, *, page_size: int) -> AsyncIterator[Sequence[Row]]:

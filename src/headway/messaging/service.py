@@ -10,9 +10,9 @@ from headway.feed import store as feed
 from headway.feed.model import MessageSent, MessagesRead, new_entries, user_topic
 from headway.ids import NewId
 from headway.instants import Clock
-from headway.messaging import peers_store as peers
 from headway.messaging import store as messages
 from headway.messaging.model import Conversation, Message, Peer, check_message
+from headway.verify import Difference, Findings
 
 
 class Conversations(NamedTuple):
@@ -32,7 +32,7 @@ class Messaging:
 
     async def list_peers(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> tuple[list[Peer], int]:
         """List those who have access to a course that the user has access to, and count them."""
-        return await peers.list_peers(tx, user_id, limit=limit, offset=(page - 1) * limit)
+        return await messages.list_peers(tx, user_id, limit=limit, offset=(page - 1) * limit)
 
     async def send(self, tx: WriteTransaction, sender_id: int, receiver_id: int, text: str) -> Message:
         """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner.
@@ -42,7 +42,7 @@ class Messaging:
         check_message(text)
         now = self._clock()
         message = Message(self._new_id(), sender_id, receiver_id, text, is_read=False, created_at=now)
-        if sender_id == receiver_id or not await peers.may_write(tx, sender_id, receiver_id):
+        if sender_id == receiver_id or not await messages.may_write(tx, sender_id, receiver_id):
             raise Forbidden("Messages go to peers, and between tutors and their learners.", code="NOT_A_PEER")
         await messages.insert_message(tx, message)
         event = MessageSent(message.id, sender_id, receiver_id, text, now)
@@ -79,3 +79,13 @@ class Messaging:
             event = MessagesRead(user_id, peer_id, message_id)
             await feed.publish(tx, new_entries(event, user_topic(user_id), user_topic(peer_id)), self._clock())
         return count
+
+
+async def check_unread(tx: ReadTransaction, findings: Findings) -> None:
+    """Compare each conversation's number of unread messages with its messages."""
+    findings.add(
+        Difference(
+            "conversations", {"user_id": row["user_id"], "peer_id": row["peer_id"]}, "unread", row["unread"], row["count"]
+        )
+        for row in await messages.find_wrong_unread(tx)
+    )

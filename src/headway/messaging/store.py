@@ -1,28 +1,36 @@
-"""Messages and conversations as rows: each of the two users has a copy of everything."""
+"""Messages and conversations as rows, of which each of the two users has a copy; and who may write to whom."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import Integer, Text, and_, bindparam, func, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from headway.accounts.tables import users
+from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, rows
 from headway.db.index_keys import encrypting
 from headway.db.types import Id
-from headway.messaging.model import Conversation, Message
+from headway.enrollments.model import OPEN
+from headway.enrollments.tables import enrollments
+from headway.messaging.model import Conversation, Message, Peer
 from headway.messaging.tables import conversations, messages
 
-_insert = WriteRows(messages, ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"])
-_sides = rows(
-    "sides",
-    {
-        "user_id": Id,
-        "peer_id": Id,
-        "last_message_id": Text(),
-        "last_message_at": conversations.c.last_message_at.type,
-        "unread": Integer(),
-    },
-)
+_insert = WriteRows(messages, messages.c.keys())
+_sides = rows("sides", {column.name: column.type for column in conversations.c})
 _new_conversations = insert(conversations).from_select(
     [column.name for column in _sides.c],
     # The condition keeps SQLite from reading ON CONFLICT as the beginning of a join.
@@ -36,11 +44,10 @@ _touch_conversations = _new_conversations.on_conflict_do_update(
         "unread": conversations.c.unread + _new_conversations.excluded.unread,
     },
 )
-_columns = [messages.c[name] for name in ("user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at")]
 _of_user = messages.c.user_id == bindparam("of_user")
 _with_peer = messages.c.peer_id == bindparam("with_peer")
-_by_id = select(*_columns).where(_of_user, messages.c.id == bindparam("message_id"))
-_page = select(*_columns).where(_of_user).order_by(messages.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
+_by_id = select(messages).where(_of_user, messages.c.id == bindparam("message_id"))
+_page = select(messages).where(_of_user).order_by(messages.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
 _page_with = _page.where(_with_peer)
 _count = select(func.count().label("total")).select_from(messages).where(_of_user)
 _count_with = _count.where(_with_peer)
@@ -55,7 +62,7 @@ _newest = (
     .subquery("newest")
 )
 _conversations = (
-    select(_newest.c.unread.label("unread"), users.c.name.label("peer_name"), *_columns)
+    select(_newest.c.unread.label("unread"), users.c.name.label("peer_name"), *messages.c)
     .select_from(_newest)
     .join(users, users.c.id == _newest.c.peer_id)
     .join(
@@ -69,28 +76,23 @@ _conversations = (
     .order_by(_newest.c.last_message_id.desc())
 )
 _totals = select(func.count().label("total"), func.coalesce(func.sum(conversations.c.unread), 0).label("unread")).where(_own)
-_lock_conversation = (
-    select(conversations.c.unread).where(_own, conversations.c.peer_id == bindparam("with_peer")).with_for_update()
-)
-_is_unread_to_user = and_(messages.c.sender_id == bindparam("with_peer"), messages.c.is_read.is_(False))
-_mark = update(messages).where(_of_user, _with_peer, _is_unread_to_user).values(is_read=True)
-_mark_one = _mark.where(messages.c.id == bindparam("message_id"))
-_seen_by_peer = (
-    update(messages)
-    .where(
-        messages.c.user_id == bindparam("with_peer"),
-        messages.c.peer_id == bindparam("of_user"),
-        messages.c.sender_id == bindparam("with_peer"),
-        messages.c.is_read.is_(False),
-    )
-    .values(is_read=True)
-)
-_seen_one_by_peer = _seen_by_peer.where(messages.c.id == bindparam("message_id"))
+_conversation = and_(_own, conversations.c.peer_id == bindparam("with_peer"))
+_lock_conversation = select(conversations.c.unread).where(_conversation).with_for_update()
 _count_down = (
-    update(conversations)
-    .where(_own, conversations.c.peer_id == bindparam("with_peer"))
-    .values(unread=conversations.c.unread - bindparam("count", type_=Integer()))
+    update(conversations).where(_conversation).values(unread=conversations.c.unread - bindparam("count", type_=Integer()))
 )
+
+
+def _mark_read(owner: str, peer: str) -> Update:
+    """Build the statement that marks the messages from `with_peer` as read in the copies of one of the two users."""
+    copies = and_(messages.c.user_id == bindparam(owner), messages.c.peer_id == bindparam(peer))
+    is_unread = and_(messages.c.sender_id == bindparam("with_peer"), messages.c.is_read.is_(False))
+    return update(messages).where(copies, is_unread).values(is_read=True)
+
+
+_mark, _mark_for_peer = _mark_read("of_user", "with_peer"), _mark_read("with_peer", "of_user")
+_has_id = messages.c.id == bindparam("message_id")
+_mark_one, _mark_one_for_peer = _mark.where(_has_id), _mark_for_peer.where(_has_id)
 
 
 async def insert_message(tx: WriteTransaction, message: Message) -> None:
@@ -138,10 +140,10 @@ async def mark_read(tx: WriteTransaction, user_id: int, peer_id: int, message_id
     await tx.all(_lock_conversation, **params)
     if message_id is None:
         count = await tx.run(_mark, **params)
-        await tx.run(_seen_by_peer, **params)
+        await tx.run(_mark_for_peer, **params)
     else:
         count = await tx.run(_mark_one, **params, message_id=message_id)
-        await tx.run(_seen_one_by_peer, **params, message_id=message_id)
+        await tx.run(_mark_one_for_peer, **params, message_id=message_id)
     await tx.run(_count_down, **params, count=count)
     return count
 
@@ -172,3 +174,76 @@ _unread = (
 async def find_wrong_unread(tx: ReadTransaction) -> Sequence[Row]:
     """Find the conversations whose stored number of unread messages is not their count: user_id, peer_id, unread, count."""
     return await tx.all(_unread)
+
+
+_mine, _theirs = enrollments.alias("mine"), enrollments.alias("theirs")
+
+
+def _open(table: FromClause) -> ColumnElement[bool]:
+    return or_(*(table.c.status == status.value for status in sorted(OPEN)))
+
+
+_shared = (_mine.c.user_id == bindparam("user_id"), _open(_mine), _open(_theirs), _theirs.c.user_id != bindparam("user_id"))
+_together = _mine.join(_theirs, _theirs.c.course_id == _mine.c.course_id)
+_some = (
+    # The page is cut before names are looked up.
+    select(_theirs.c.user_id)
+    .select_from(_together)
+    .where(*_shared)
+    .distinct()
+    .order_by(_theirs.c.user_id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+    .subquery("some")
+)
+_peers_page = select(_some.c.user_id, users.c.name).join(users, users.c.id == _some.c.user_id).order_by(_some.c.user_id)
+_everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct().subquery("everybody")
+_count_peers = select(func.count().label("total")).select_from(_everybody)
+_peer_ids = rows("peers", {"user_id": Id})
+_shared_courses = (
+    select(_theirs.c.user_id, courses.c.id, courses.c.title)
+    .select_from(_together.join(courses, courses.c.id == _mine.c.course_id))
+    # IN, not a join: SQLite then looks peers up, instead of going through all of them for each pair.
+    .where(*_shared, _theirs.c.user_id.in_(select(_peer_ids.c.user_id)))
+    .order_by(_theirs.c.user_id, courses.c.id)
+)
+_taught = course_staff.alias("taught")
+_sender: BindParameter[int] = bindparam("sender_id", type_=Id)
+_receiver: BindParameter[int] = bindparam("receiver_id", type_=Id)
+
+
+def _learns_with(learner: BindParameter[int], other: BindParameter[int]) -> ColumnElement[bool]:
+    return exists(
+        select(_mine.c.course_id)
+        .select_from(_together)
+        .where(_mine.c.user_id == learner, _theirs.c.user_id == other, _open(_mine), _open(_theirs))
+    )
+
+
+def _teaches(tutor: BindParameter[int], learner: BindParameter[int]) -> ColumnElement[bool]:
+    return exists(
+        select(_taught.c.course_id)
+        .join(_mine, and_(_mine.c.course_id == _taught.c.course_id))
+        .where(_taught.c.user_id == tutor, _mine.c.user_id == learner, _open(_mine))
+    )
+
+
+_may_write = select(
+    or_(_learns_with(_sender, _receiver), _teaches(_sender, _receiver), _teaches(_receiver, _sender)).label("may")
+)
+
+
+async def list_peers(tx: ReadTransaction, user_id: int, *, limit: int, offset: int) -> tuple[list[Peer], int]:
+    """Read a page of a learner's peers, in the order of their ids, and how many there are."""
+    found = [
+        Peer(row["user_id"], row["name"], []) for row in await tx.all(_peers_page, user_id=user_id, limit=limit, offset=offset)
+    ]
+    by_id = {peer.user_id: peer for peer in found}
+    for row in await tx.all(_shared_courses, user_id=user_id, peers=[(peer.user_id,) for peer in found]):
+        by_id[row["user_id"]].shared_courses.append((row["id"], row["title"]))
+    return found, (await tx.one(_count_peers, user_id=user_id))["total"]
+
+
+async def may_write(tx: ReadTransaction, sender_id: int, receiver_id: int) -> bool:
+    """Return whether two users learn in the same course, or one teaches the other."""
+    return bool((await tx.one(_may_write, sender_id=sender_id, receiver_id=receiver_id))["may"])
