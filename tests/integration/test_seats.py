@@ -149,7 +149,7 @@ async def test_no_seat_is_ever_free_while_someone_waits(settings: Settings, tmp_
         assert sum(answer.status_code == 204 for answer in answers) > 15
         assert [each for each in seen if each[1] != each[2] or each[1] > each[0]] == []
         assert [each for each in seen if each[3] and each[1] < each[0]] == []
-        assert len({each[3] for each in seen}) > 3
+        assert len({each[3] for each in seen}) > 1, "nobody watched while the line moved"
         assert await differences(world) == []
 
 
