@@ -1,6 +1,7 @@
 """What differs between the contracts whose case files are run: prefix, settings, people and courses, and envelopes."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ Names = dict[str, Any]
 """What case files write as `${name}`."""
 
 
-class Scene:
+class Scene(ABC):
     """The description of one contract for its case files; each contract has one in its `scene.py`."""
 
     prefix: str
@@ -28,17 +29,17 @@ class Scene:
         """The name of the contract's folder."""
         return type(self).__module__.split(".")[-2]
 
+    @abstractmethod
     async def make_shared(self, world: World) -> Names:
         """Make the people and courses that all cases share, and name them."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def make_own(self, world: World, shared: Names, number: int) -> Names:
         """Make the people and courses of one case, and name them; `number` differs for each case."""
-        raise NotImplementedError
 
     def failure(self, error: str | None, invalid: Sequence[str] | None) -> dict[str, Any]:
         """Return the body that `error: …` or `invalid: […]` stands for in an expected response."""
-        raise NotImplementedError
+        raise ValueError(f"The case files of {self.contract} do not abbreviate errors: {error or invalid}")
 
     def expand(self, response: Mapping[str, Any], names: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return an expected response with the contract's own abbreviations written out."""

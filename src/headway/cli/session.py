@@ -61,7 +61,11 @@ def load_settings(**flags: Any) -> Settings:
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Open a migrated database and yield the services on it."""
     async with open_database(settings) as database:
-        yield Services(settings, database)
+        services = Services(settings, database)
+        try:
+            yield services
+        finally:
+            await services.close()
 
 
 @asynccontextmanager
