@@ -4,19 +4,21 @@ PORT ?= 8000
 BIN = .venv/bin
 READY = .venv/.ready
 
-.PHONY: demo serve test check bench clean
+.PHONY: demo serve test lint check bench clean
 
 demo: $(READY)  ## load a real course run and serve it
 	$(BIN)/headway demo --port $(PORT)
 
-test: check  ## run every test
+test: lint  ## run every test
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
-check: $(READY)  ## format, lint, types, import rules
+lint: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+check: lint  ## lint, and the unit tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -q tests/unit
 
 bench: $(READY)  ## measure against the baseline and at a million events
