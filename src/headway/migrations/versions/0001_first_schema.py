@@ -51,6 +51,7 @@ def upgrade() -> None:
             op.execute(sa.schema.CreateSequence(sa.Sequence(sequence)))
     _create_accounts()
     _create_courses()
+    _create_course_structure()
     _create_enrollments()
     _create_learning()
     _create_tutorials()
@@ -139,21 +140,6 @@ def _create_courses() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
-        "assessments",
-        sa.Column("id", ID, sa.Identity(always=False), nullable=False),
-        sa.Column("course_id", ID, nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text()),
-        sa.Column("due_at", TIMESTAMP),
-        sa.Column("max_grade", sa.Double(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("retired_at", TIMESTAMP),
-        sa.ForeignKeyConstraint(["course_id"], ["courses.id"], name=op.f("fk_assessments_course_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_assessments")),
-        sqlite_autoincrement=True,
-    )
-    op.create_index(op.f("ix_assessments_course_id"), "assessments", ["course_id"])
-    op.create_table(
         "course_gradings",
         sa.Column("course_id", ID, nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False, comment="of the course, from which on this applied"),
@@ -180,6 +166,24 @@ def _create_courses() -> None:
         sa.PrimaryKeyConstraint("user_id", "course_id", name=op.f("pk_course_staff")),
     )
     op.create_index(op.f("ix_course_staff_course_id"), "course_staff", ["course_id"])
+
+
+def _create_course_structure() -> None:
+    op.create_table(
+        "assessments",
+        sa.Column("id", ID, sa.Identity(always=False), nullable=False),
+        sa.Column("course_id", ID, nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text()),
+        sa.Column("due_at", TIMESTAMP),
+        sa.Column("max_grade", sa.Double(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("retired_at", TIMESTAMP),
+        sa.ForeignKeyConstraint(["course_id"], ["courses.id"], name=op.f("fk_assessments_course_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_assessments")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index(op.f("ix_assessments_course_id"), "assessments", ["course_id"])
     op.create_table(
         "modules",
         sa.Column("id", ID, sa.Identity(always=False), nullable=False),
