@@ -27,7 +27,7 @@ from headway.db.keyring import Keyring
 from headway.enrollments.model import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
-from headway.instants import system_clock
+from headway.instants import Instant, system_clock
 from headway.messaging.tables import conversations, messages
 from headway.services import Services
 from headway.settings import Settings
@@ -160,16 +160,18 @@ async def median_ms(listing: Listing, page: int, size: int, times: int) -> float
 async def fill(database: Database, size: int, *, message: str) -> None:
     """Insert `size` rows for each list: learners of a course, courses of a learner, messages and so on."""
     now = system_clock()
-    everybody = range(1, size + 2)
+    await fill_courses(database, size, now)
+    await fill_enrollments(database, size, now)
+    await fill_messages(database, size, now, message)
+    await analyze(database)
 
-    def message_id(number: int) -> str:
-        return f"{number:032x}"
 
-    open_ = EnrollmentStatus.ENROLLED.value
+async def fill_courses(database: Database, size: int, now: Instant) -> None:
+    """Insert users and courses, all of one tutor, and an assessment."""
     await write(
         database,
         WriteRows(users, ["id", "role", "name", "token_version", "is_disabled", "created_at", "updated_at"]),
-        ((i, "INSTRUCTOR" if i == TUTOR else "PARTICIPANT", f"User {i}", 1, False, now, now) for i in everybody),
+        ((i, "INSTRUCTOR" if i == TUTOR else "PARTICIPANT", f"User {i}", 1, False, now, now) for i in range(1, size + 2)),
     )
     await write(
         database,
@@ -192,6 +194,11 @@ async def fill(database: Database, size: int, *, message: str) -> None:
         WriteRows(assessments, ["id", "course_id", "title", "max_grade", "position"]),
         iter([(ASSESSMENT, COURSE, "Task", 100.0, 0)]),
     )
+
+
+async def fill_enrollments(database: Database, size: int, now: Instant) -> None:
+    """Enroll every learner in one course and one learner in every course, and submit work for all of the one."""
+    open_ = EnrollmentStatus.ENROLLED.value
     fields = ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata"]
     fields += ["enrolled_at", "created_at", "updated_at"]
     await write(
@@ -209,6 +216,10 @@ async def fill(database: Database, size: int, *, message: str) -> None:
         WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"]),
         ((i, message_id(i), ASSESSMENT, "https://github.com/a/b", now) for i in range(LEARNER, size + 2)),
     )
+
+
+async def fill_messages(database: Database, size: int, now: Instant, message: str) -> None:
+    """Exchange messages: one learner with the tutor at length, and every learner a word with the tutor."""
     message_columns = ["user_id", "peer_id", "id", "sender_id", "message", "is_read", "created_at"]
     await write(
         database,
@@ -225,7 +236,10 @@ async def fill(database: Database, size: int, *, message: str) -> None:
         WriteRows(conversations, ["user_id", "peer_id", "last_message_id", "last_message_at", "unread"]),
         ((TUTOR, i, message_id(i), now, 0) for i in range(LEARNER, size + 2)),
     )
-    await analyze(database)
+
+
+def message_id(number: int) -> str:
+    return f"{number:032x}"
 
 
 async def write(database: Database, statement: WriteRows, rows: Iterator[tuple[Any, ...]]) -> None:
