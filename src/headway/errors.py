@@ -10,6 +10,7 @@
     ├── RateLimited        too many requests; try again later
     └── Unavailable        a dependency does not respond; try again later
         └── Overloaded     too much work is queued; try again later
+    OperatorError          a command cannot start; its message tells an operator what to change
 
 An error has a stable `code` and a message for developers.
 """
@@ -47,6 +48,10 @@ class HeadwayError(Exception):
         self.fields = tuple(fields)
         if retry_after_seconds is not None:
             self.retry_after_seconds = retry_after_seconds
+
+
+class OperatorError(Exception):
+    """A command cannot start or go on; the message is one line that tells an operator what to change."""
 
 
 class Invalid(HeadwayError):

@@ -21,7 +21,7 @@ from headway.db import index_keys, postgres, sqlite, types
 from headway.db.database import Database
 from headway.db.dialects import Statement
 from headway.db.keyring import Keyring
-from headway.errors import Unavailable
+from headway.errors import OperatorError, Unavailable
 from headway.settings import Settings
 from headway.telemetry import Metrics
 
@@ -34,7 +34,7 @@ _ADVISORY_LOCK = 0x48656164
 _version: Statement = select(text("version_num")).select_from(text("alembic_version"))
 
 
-class UnknownVersionError(ValueError):
+class UnknownVersionError(OperatorError):
     """The database has, or the caller names, a schema version that this code does not know."""
 
 

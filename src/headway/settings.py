@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from headway.errors import OperatorError
+
 _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
 
 
-class SettingsError(ValueError):
+class SettingsError(OperatorError):
     """A setting has an invalid value; the message names its variable."""
 
 

@@ -1,13 +1,15 @@
 """`headway user` and `headway token`."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.accounts.model import NewUser, User
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
 from headway.identity import Role
+
+if TYPE_CHECKING:
+    from headway.accounts.model import User
 
 _password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 
@@ -29,6 +31,8 @@ async def create_user(
     email: str | None, name: str, role: str, external_id: str | None, password_stdin: bool, **flags: Any
 ) -> None:
     """Create an account and print it as JSON."""
+    from headway.accounts.model import NewUser
+
     if password_stdin and email is None:
         raise click.UsageError("A password needs an address to sign in with: --email")
     password = _read_password() if password_stdin else None
@@ -114,5 +118,5 @@ def _read_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _print_user(user: User) -> None:
+def _print_user(user: "User") -> None:
     print_json({"id": user.id, "email": user.email, "name": user.name, "role": user.role, "external_id": user.external_id})

@@ -1,19 +1,15 @@
 """`headway audit` and `headway keys`: verifying the audit log, and rotating encryption keys."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
-from headway.audit import store as audit_store
-from headway.audit.chain import ChainHead
-from headway.audit.service import AuditRecorder
-from headway.audit.verify import Fault, verify_log
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
-from headway.ids import uuid7
-from headway.instants import system_clock
-from headway.key_rotation import rotate_keys
+
+if TYPE_CHECKING:
+    from headway.audit.chain import ChainHead
+    from headway.audit.verify import Fault
 
 
 @click.group()
@@ -35,6 +31,8 @@ async def verify_audit(head_file: Path | None, **flags: Any) -> None:
     Prints the signed head of the log and every fault. If there is a fault, the first one is also printed on standard error,
     and the exit status is 1. The command changes nothing and can run beside a server.
     """
+    from headway.audit.verify import verify_log
+
     head = None if head_file is None else _read_head(head_file)
     async with open_database(load_settings(**flags)) as database, database.read() as tx:
         with progress_bar("Entries") as advance:
@@ -53,6 +51,8 @@ async def print_head(**flags: Any) -> None:
 
     Store it elsewhere: `audit verify --head FILE` compares the log with it later.
     """
+    from headway.audit import store as audit_store
+
     async with open_database(load_settings(**flags)) as database, database.read() as tx:
         print_json(await audit_store.head(tx))
 
@@ -72,6 +72,11 @@ async def rotate(**flags: Any) -> None:
 
     The command can run beside servers that have the same keys, and can be repeated after an interruption.
     """
+    from headway.audit.service import AuditRecorder
+    from headway.ids import uuid7
+    from headway.instants import system_clock
+    from headway.key_rotation import rotate_keys
+
     async with open_database(load_settings(**flags)) as database:
         with progress_bar("Texts") as advance:
             texts = await rotate_keys(database, AuditRecorder(system_clock, uuid7), advance=advance)
@@ -79,12 +84,16 @@ async def rotate(**flags: Any) -> None:
     print_json({"texts": texts})
 
 
-def _read_head(file: Path) -> ChainHead:
+def _read_head(file: Path) -> "ChainHead":
+    import msgspec
+
+    from headway.audit.chain import ChainHead
+
     try:
         return msgspec.json.decode(file.read_bytes(), type=ChainHead)
     except msgspec.DecodeError as error:
         raise click.ClickException(f"{file} is not what `headway audit head` prints: {error}") from error
 
 
-def _describe(fault: Fault) -> str:
+def _describe(fault: "Fault") -> str:
     return f"entry {fault.seq}{'' if fault.id is None else f' ({fault.id})'} {fault.fault}"

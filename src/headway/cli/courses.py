@@ -1,17 +1,16 @@
 """`headway course` and `headway import`: courses and learners that come as files."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from headway import instants
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
-from headway.contracts.learner import mapping
-from headway.importers import course_file, oulad
-from headway.services import Services
+
+if TYPE_CHECKING:
+    from headway.importers.oulad import Summary
+    from headway.services import Services
 
 
 @click.group()
@@ -30,6 +29,9 @@ async def import_course(file: Path, **flags: Any) -> None:
 
     Prints the course as stored, with all ids.
     """
+    from headway.contracts.learner import mapping
+    from headway.importers import course_file
+
     new_course, owner = course_file.read(file)
     async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
         owner_id = (await services.accounts.find_by_email(tx, owner)).id
@@ -75,8 +77,13 @@ async def import_oulad(folder: Path, **flags: Any) -> None:
         print_json(await load_oulad(folder, services))
 
 
-async def load_oulad(folder: Path, services: Services) -> oulad.Summary:
+async def load_oulad(folder: Path, services: "Services") -> "Summary":
     """Import a folder with a progress bar on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from headway.importers import oulad
+
     task = oulad.OuladImport(folder, services)
     columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -1,26 +1,19 @@
 """`headway demo`."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.accounts import store as users
-from headway.accounts.model import User
 from headway.cli import serve
 from headway.cli.courses import load_oulad
 from headway.cli.session import errors_in_one_line, load_settings, open_database
-from headway.db import sqlite
-from headway.db.keyring import signing_key
-from headway.enrollments import store as enrollments
-from headway.http.authentication import Tokens
-from headway.importers import oulad
-from headway.instants import system_clock
-from headway.services import Services
 from headway.settings import Settings, SettingsError
 
-_DATA = Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j"
+if TYPE_CHECKING:
+    from headway.accounts.model import User
+    from headway.http.authentication import Tokens
+
 _COURSE = 1
 _TOKEN_SECONDS = 86_400
 _LEARNER_EMAIL = "learner@demo.example"
@@ -40,6 +33,8 @@ def demo(**flags: Any) -> None:
 
     The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
     """
+    import asyncio
+
     with errors_in_one_line():
         settings = load_settings(**flags)
         if not settings.is_sqlite:
@@ -51,6 +46,8 @@ def demo(**flags: Any) -> None:
 
 def _remove_old(settings: Settings) -> None:
     """Remove the file of an earlier demo. Raises FileInUseError if a server runs on it."""
+    from headway.db import sqlite
+
     path = settings.sqlite_path
     with sqlite.own(path):
         for suffix in ("", "-wal", "-shm"):
@@ -58,9 +55,17 @@ def _remove_old(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings) -> None:
+    from headway.accounts import store as users
+    from headway.db.keyring import signing_key
+    from headway.enrollments import store as enrollments
+    from headway.http.authentication import Tokens
+    from headway.importers import oulad
+    from headway.instants import system_clock
+    from headway.services import Services
+
     async with open_database(settings) as database:
         services = Services(settings, database)
-        summary = await load_oulad(_DATA, services)
+        summary = await load_oulad(Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j", services)
         async with database.read() as tx:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
             instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
@@ -75,7 +80,7 @@ async def _prepare(settings: Settings) -> None:
     _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
 
 
-def _introduce(settings: Settings, tokens: Tokens, learner: User, instructor: User, what: str) -> None:
+def _introduce(settings: Settings, tokens: "Tokens", learner: "User", instructor: "User", what: str) -> None:
     address = f"http://{settings.host}:{settings.port}"
     click.echo(f"\n{what} of a real course run are loaded. To sign in, and tokens for a day:\n")
     for role, user in (("learner", learner), ("instructor", instructor)):

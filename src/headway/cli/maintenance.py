@@ -4,12 +4,7 @@ from typing import Any
 
 import click
 
-from headway import schema
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
-from headway.contracts.course_room.mapping import why
-from headway.learning.reads import explain_progress
-from headway.services import make_checks
-from headway.verify import Verify
 
 
 @click.command()
@@ -21,6 +16,8 @@ async def migrate(revision: str, **flags: Any) -> None:
 
     `serve` migrates by itself.
     """
+    from headway import schema
+
     await schema.migrate(load_settings(**flags), revision)
     print_json({"schema": schema.head() if revision == "head" else revision})
 
@@ -37,6 +34,11 @@ async def verify(explain: tuple[int, int] | None, **flags: Any) -> None:
     Prints the number of checked rows and every difference; the exit status is 1 if there is one. The command changes nothing
     and can run beside a server: it reads one snapshot of the database.
     """
+    from headway.contracts.course_room.mapping import why
+    from headway.learning.reads import explain_progress
+    from headway.services import make_checks
+    from headway.verify import Verify
+
     async with open_database(load_settings(**flags)) as database:
         if explain is not None:
             async with database.read() as tx:

@@ -1,24 +1,15 @@
 """`headway serve`."""
 
-import asyncio
 import os
 import signal
-import ssl
 import sys
-import tempfile
 from contextlib import ExitStack
 from typing import Any
 
 import click
-import uvicorn
 
-from headway import schema
-from headway.app import create_app
 from headway.cli.session import database_option, errors_in_one_line
-from headway.db import sqlite
-from headway.db.keyring import signing_key
 from headway.settings import Settings, SettingsError, variable
-from headway.telemetry import SHARED_FOLDER, configure_logging
 
 _GRACE_SECONDS = 30
 
@@ -40,6 +31,13 @@ def serve(**flags: Any) -> None:
 
 def run(settings: Settings) -> None:
     """Serve with these settings. Raises SettingsError, FileInUseError, WrongKeyError or Unavailable before it listens."""
+    import asyncio
+
+    from headway import schema
+    from headway.db import sqlite
+    from headway.db.keyring import signing_key
+    from headway.telemetry import configure_logging
+
     configure_logging(settings.log_level)
     if settings.workers > 1 and settings.is_sqlite:
         raise SettingsError("Several workers need PostgreSQL: one server process owns a SQLite file.")
@@ -57,6 +55,8 @@ def run(settings: Settings) -> None:
 
 def _check_transport(settings: Settings) -> None:
     """Check that the certificate loads, and that HTTPS is possible where it is required. Raises SettingsError."""
+    import ssl
+
     if settings.tls_certificate is not None:
         try:
             # With an empty password, an encrypted key is refused instead of prompting on a terminal.
@@ -70,6 +70,13 @@ def _check_transport(settings: Settings) -> None:
 
 
 def _run_uvicorn(settings: Settings) -> None:
+    import tempfile
+
+    import uvicorn
+
+    from headway.app import create_app
+    from headway.telemetry import SHARED_FOLDER
+
     # uvicorn drains on SIGTERM and then raises the signal again: a clean shutdown is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     options: dict[str, Any] = {

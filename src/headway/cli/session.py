@@ -1,25 +1,22 @@
-"""Shared by commands: settings from flags and environment, an open database, errors in one line."""
+"""Shared by commands: settings from flags and environment, an open database, errors in one line.
 
-import asyncio
+Modules of commands import what a command needs when it runs: its help and shell completion answer at once.
+"""
+
 import functools
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import click
-import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from headway import schema
-from headway.db.database import Database
-from headway.db.keyring import WrongKeyError
-from headway.db.sqlite import FileInUseError
-from headway.errors import HeadwayError, Invalid
-from headway.services import Services
-from headway.settings import Settings, SettingsError
-from headway.telemetry import configure_logging
+from headway.errors import HeadwayError, Invalid, OperatorError
+from headway.settings import Settings
+
+if TYPE_CHECKING:
+    from headway.db.database import Database
+    from headway.services import Services
 
 Parameters = ParamSpec("Parameters")
 
@@ -33,6 +30,8 @@ def command(function: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callab
 
     @functools.wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        import asyncio
+
         with errors_in_one_line():
             asyncio.run(function(*args, **kwargs))
 
@@ -46,20 +45,24 @@ def errors_in_one_line() -> Iterator[None]:
         yield
     except Invalid as error:
         raise click.ClickException("; ".join(f"{each.field} {each.message}" for each in error.fields)) from error
-    except (HeadwayError, SettingsError, FileInUseError, WrongKeyError, schema.UnknownVersionError) as error:
+    except (HeadwayError, OperatorError) as error:
         raise click.ClickException(str(error)) from error
 
 
 def load_settings(**flags: Any) -> Settings:
     """Load settings and configure logging: commands log warnings and errors only."""
+    from headway.telemetry import configure_logging
+
     settings = Settings.load(**flags)
     configure_logging("warning" if settings.log_level == "info" else settings.log_level)
     return settings
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings) -> AsyncIterator["Services"]:
     """Open a migrated database and yield the services on it."""
+    from headway.services import Services
+
     async with open_database(settings) as database:
         services = Services(settings, database)
         try:
@@ -69,8 +72,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings) -> AsyncIterator["Database"]:
     """Migrate and open the database, and close it afterwards."""
+    from headway import schema
+
     await schema.migrate(settings)
     database = schema.database(settings)
     await database.open()
@@ -82,12 +87,17 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON."""
+    import msgspec
+
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on standard error; yield the function that sets the number of finished items and of all items."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(title, total=None)

@@ -20,7 +20,7 @@ from headway.db.database import Database, Listener, ReadTransaction, Row, RowsTo
 from headway.db.dialects import RowValues, Statement, WriteRows, insert
 from headway.db.keyring import Keyring
 from headway.db.tables import revisions
-from headway.errors import Unavailable
+from headway.errors import OperatorError, Unavailable
 from headway.telemetry import Metrics
 
 _READERS = 4
@@ -49,7 +49,7 @@ _take_ids = _first_ids.on_conflict_do_update(
 ).returning(revisions.c.revision)
 
 
-class FileInUseError(RuntimeError):
+class FileInUseError(OperatorError):
     """Another server process owns the file."""
 
 
