@@ -89,7 +89,7 @@ def _lifespan(services: Services, hub: Hub) -> Callable[[Litestar], AbstractAsyn
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        lasting = hub.look(), _expire_for_ever(services), services.metrics.sample_for_ever()
+        lasting = hub.look(), _expire_for_ever(services), services.metrics.sample_for_ever(), services.metrics.stalls.watch()
         tasks = [asyncio.create_task(each) for each in lasting]
         try:
             yield

@@ -5,6 +5,8 @@ import logging
 import os
 import re
 import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -22,6 +24,8 @@ from headway.errors import FieldError
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable of the folder in which server processes share metrics; set it before they start."""
 _SAMPLE_EVERY_SECONDS = 1.0
+_STALL_CHECK_SECONDS = 0.05
+_STALLS_KEPT_SECONDS = 60.0
 _INDEX = re.compile(r"\[\d+\]")
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -60,7 +64,9 @@ class Metrics:
         self._histogram = partial(Histogram, registry=self.registry)
         # Gauges are summed over the processes that are alive.
         self._gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        self.stalls = LoopStalls()
         self._make_http()
+        self._make_loop()
         self._make_ingest()
         self._make_database()
 
@@ -88,6 +94,15 @@ class Metrics:
         self.live_dropped = self._counter(
             "headway_live_dropped", "Clients at /ws that were disconnected because they read too slowly."
         )
+
+    def _make_loop(self) -> None:
+        longest = Gauge(
+            "headway_loop_stall_seconds",
+            "Longest time of the last minute in which the event loop of a process served nobody.",
+            registry=self.registry,
+            multiprocess_mode="livemax",
+        )
+        self.samplers.append(lambda: longest.set(self.stalls.longest(time.monotonic())))
 
     def _make_ingest(self) -> None:
         self.observations = self._counter("headway_observations", "Events and heartbeats, by outcome.", ["outcome"])
@@ -123,8 +138,10 @@ class Metrics:
             self.rejections.labels(reason, _INDEX.sub("[]", field)).inc()
 
     def page(self) -> bytes:
-        """Return the metrics in Prometheus' text format, summed over all processes that share them."""
-        self.sample()
+        """Return the metrics in Prometheus' text format, summed over all processes that share them; `sample` first.
+
+        It may run in a thread: it takes longer the more series there are.
+        """
         if self._folder is None:
             return generate_latest(self.registry)
         _forget_dead_processes(self._folder)
@@ -143,6 +160,39 @@ class Metrics:
         while True:
             self.sample()
             await asyncio.sleep(_SAMPLE_EVERY_SECONDS)
+
+
+class LoopStalls:
+    """The stalls of an event loop: how much later than it asked for a task was woken, for each second of the last minute."""
+
+    def __init__(self) -> None:
+        self._worst: deque[tuple[int, float]] = deque()
+        """(whole second, longest stall in it), oldest first."""
+
+    async def watch(self) -> None:
+        """Measure the loop of the caller for ever."""
+        while True:
+            asked = time.monotonic()
+            await asyncio.sleep(_STALL_CHECK_SECONDS)
+            now = time.monotonic()
+            self.note(now, now - asked - _STALL_CHECK_SECONDS)
+
+    def note(self, now: float, seconds: float) -> None:
+        """Note a stall that ended now."""
+        if self._worst and self._worst[-1][0] == int(now):
+            self._worst[-1] = int(now), max(self._worst[-1][1], seconds)
+        else:
+            self._worst.append((int(now), seconds))
+        self._forget(now)
+
+    def longest(self, now: float) -> float:
+        """Return the longest stall of the last minute in seconds."""
+        self._forget(now)
+        return max((seconds for _, seconds in self._worst), default=0.0)
+
+    def _forget(self, now: float) -> None:
+        while self._worst and self._worst[0][0] < now - _STALLS_KEPT_SECONDS:
+            self._worst.popleft()
 
 
 class _SharedProcess:

@@ -22,7 +22,7 @@ PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 SHOWN = [(panel["title"], target["expr"], target["legendFormat"]) for panel in PANELS for target in panel["targets"]]
 
 FROM_PROMETHEUS = {"job", "instance"}
-WORDS = {"sum", "avg", "by", "or", "vector", "rate", "increase", "avg_over_time", "histogram_quantile"}
+WORDS = {"sum", "avg", "max", "by", "or", "vector", "rate", "increase", "avg_over_time", "histogram_quantile"}
 DURATION = re.compile(r"\[(?:\d+[smhd]|\$__rate_interval)\]")
 
 

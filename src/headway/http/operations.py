@@ -53,7 +53,9 @@ def operations(
     @get("/metrics", opt={"public": metrics_are_public})
     async def prometheus() -> Response[bytes]:
         """Return the metrics of all server processes in Prometheus' text format."""
-        return Response(metrics.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        metrics.sample()
+        page = await asyncio.to_thread(metrics.page)
+        return Response(page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     alive = _public("/livez", livez, {200: Health})
     ready = _public("/readyz", readyz, {200: Health, 503: Health})
