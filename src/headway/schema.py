@@ -112,6 +112,7 @@ def configuration(connection: Connection) -> Config:
 @contextmanager
 def sqlite_connection(path: Path, *, timeout_seconds: float = 5, is_read_only: bool = False) -> Iterator[Connection]:
     """Open a SQLAlchemy connection whose transactions include DDL, as Alembic requires."""
+    sqlite.protect(path)
     engine = create_engine(f"sqlite:///{path}", poolclass=pool.NullPool, connect_args={"timeout": timeout_seconds})
 
     @event.listens_for(engine, "connect")

@@ -12,6 +12,8 @@ import msgspec
 from headway.errors import OperatorError
 
 _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
+SHORTEST_KEY = 32
+"""The fewest bytes of a key: as many as an HMAC-SHA256 has (RFC 7518, section 3.2)."""
 
 
 class SettingsError(OperatorError):
@@ -110,10 +112,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         self._check_keys()
 
     def _check_keys(self) -> None:
-        if self.secret_key is not None and len(self.secret_key.encode()) < 32:
-            raise SettingsError(f"{variable('secret_key')} must have at least 32 bytes")
-        if any(len(key.encode()) < 32 for key in self.keys_of_data):
-            raise SettingsError(f"{variable('encryption_keys')} must hold keys of at least 32 bytes, separated by commas")
+        if self.secret_key is not None and len(self.secret_key.encode()) < SHORTEST_KEY:
+            raise SettingsError(f"{variable('secret_key')} must have at least {SHORTEST_KEY} bytes")
+        if any(len(key.encode()) < SHORTEST_KEY for key in self.keys_of_data):
+            message = f"must hold keys of at least {SHORTEST_KEY} bytes, separated by commas"
+            raise SettingsError(f"{variable('encryption_keys')} {message}")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise SettingsError(f"{variable('tls_certificate')} and {variable('tls_key')} go together")
         outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
@@ -147,6 +150,11 @@ def variable(field: str) -> str:
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # Python reads bytes that are no UTF-8 as surrogates.
+        raise SettingsError(f"{name} must be UTF-8") from None
     if kind is bool:
         if text.lower() in {"1", "true", "yes", "on"}:
             return True

@@ -60,6 +60,7 @@ def make_certificate(folder: Path, name: str, *, password: bytes | None = None) 
     made.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     sealed = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
+    made.key.touch(mode=0o600)
     made.key.write_bytes(pem)
     return made
 
@@ -297,3 +298,18 @@ class TestRefusedAtTheStart:
 
     def test_a_key_that_wants_a_password(self, tmp_path: Path) -> None:
         assert "cannot be used" in self.refusal(tmp_path, *make_certificate(tmp_path, "sealed", password=b"s").flags)
+
+    def test_a_key_that_others_may_read(self, tmp_path: Path) -> None:
+        exposed = make_certificate(tmp_path, "exposed")
+        exposed.key.chmod(0o644)
+        assert f"chmod 600 {exposed.key}" in self.refusal(tmp_path, *exposed.flags)
+
+    def test_a_signing_key_that_others_may_read(self, tmp_path: Path) -> None:
+        key = tmp_path / "x.db.key"
+        key.write_bytes(b"k" * 48)
+        key.chmod(0o644)
+        assert f"chmod 600 {key}" in self.refusal(tmp_path)
+
+    def test_a_signing_key_that_is_too_short(self, tmp_path: Path) -> None:
+        (tmp_path / "x.db.key").touch(mode=0o600)
+        assert "is shorter than 32 bytes" in self.refusal(tmp_path)

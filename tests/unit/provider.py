@@ -58,8 +58,8 @@ class SigningKey(NamedTuple):
         return b".".join([signed, _base64url(hmac.digest(self.pem, signed, hashlib.sha256))]).decode()
 
 
-def rsa_key(key_id: str | None) -> SigningKey:
-    return SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=2048), "RS256", key_id)
+def rsa_key(key_id: str | None, *, bits: int = 2048) -> SigningKey:
+    return SigningKey(rsa.generate_private_key(public_exponent=65537, key_size=bits), "RS256", key_id)
 
 
 def ec_key(key_id: str | None) -> SigningKey:

@@ -1,10 +1,15 @@
 """Tokens of an outside identity provider: which are taken, with keys from a file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 
 from headway.errors import Unauthenticated
 from headway.http.identity_provider import IdentityProvider
@@ -119,6 +124,43 @@ async def test_a_public_key_is_no_secret_to_sign_with(tmp_path: Path, clock: Fak
 @pytest.mark.parametrize("document", [key_set(RSA), RSA.pem], ids=["set", "PEM"])
 async def test_only_the_two_algorithms_are_taken(tmp_path: Path, clock: FakeClock, algorithm: str, document: bytes) -> None:
     await assert_refused(provider(tmp_path, clock, document), RSA.token(algorithm=algorithm))
+
+
+WEAK = rsa_key("weak", bits=1024)
+PRIVATE = RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048), as_dict=True)
+UNUSABLE: dict[str, dict[str, Any]] = {
+    "a secret that anybody can read": {"kty": "oct", "k": "a2V5"},
+    "a short RSA key": WEAK.jwk,
+    "a private key": PRIVATE,
+    "no algorithm": {**RSA.jwk, "alg": "none"},
+    "another algorithm": {**RSA.jwk, "alg": "HS256"},
+    "another use": {**RSA.jwk, "use": "enc"},
+    "odd fields": {**RSA.jwk, "kid": [], "alg": {}},
+    "an odd type": {**RSA.jwk, "kty": ["RSA"]},
+    "an odd id": {**RSA.jwk, "kid": ["rsa-1"]},
+}
+
+
+@pytest.mark.parametrize("entry", UNUSABLE.values(), ids=UNUSABLE.keys())
+async def test_keys_of_a_set_that_cannot_be_used_are_ignored(tmp_path: Path, clock: FakeClock, entry: dict[str, Any]) -> None:
+    document = json.dumps({"keys": [entry, EC.jwk]}).encode()
+
+    assert (await provider(tmp_path, clock, document).verify(EC.token())).subject == "8f14e45f-ada"
+    with pytest.raises(SettingsError, match="has no key"):
+        provider(tmp_path, clock, json.dumps({"keys": [entry]}).encode())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        WEAK.private.public_key(),
+        ec.generate_private_key(ec.SECP384R1()).public_key(),
+        Ed25519PrivateKey.generate().public_key(),
+    ],
+)
+def test_a_pem_file_with_a_key_that_cannot_be_used_is_refused(tmp_path: Path, clock: FakeClock, key: Any) -> None:
+    with pytest.raises(SettingsError, match="2048 bits or more"):
+        provider(tmp_path, clock, key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
 
 async def test_a_token_that_is_not_signed_is_refused(both: IdentityProvider) -> None:

@@ -1,5 +1,8 @@
 """Headway's own bearer tokens: only one that this server signed, for access, and that has not expired, is taken."""
 
+import base64
+import hmac
+import json
 from typing import Any
 
 import jwt
@@ -108,6 +111,16 @@ def test_a_token_signed_with_a_private_key_of_its_own_is_refused(tokens: Tokens)
 
     with pytest.raises(Unauthenticated):
         tokens.verify(jwt.encode(GENUINE, private, algorithm="RS256"))
+
+
+@pytest.mark.parametrize("key", ["", "\0", "k"])
+def test_a_token_signed_with_no_key_or_a_short_one_is_refused(tokens: Tokens, key: str) -> None:
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "HS256"}, GENUINE)]
+    signature = hmac.digest(key.encode(), b".".join(parts), "sha256")
+    forged = b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+    with pytest.raises(Unauthenticated):
+        tokens.verify(forged)
 
 
 def test_a_token_of_another_key_is_refused(tokens: Tokens) -> None:

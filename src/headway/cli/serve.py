@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
@@ -57,8 +58,11 @@ def _check_transport(settings: Settings) -> None:
     """Check that the certificate loads, and that HTTPS is possible where it is required. Raises SettingsError."""
     import ssl
 
-    if settings.tls_certificate is not None:
+    from headway.db.private_files import check_key_file
+
+    if settings.tls_certificate is not None and settings.tls_key is not None:
         try:
+            check_key_file(Path(settings.tls_key))
             # With an empty password, an encrypted key is refused instead of prompting on a terminal.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
         except OSError as error:

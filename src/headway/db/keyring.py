@@ -1,7 +1,6 @@
 """The keys of an installation: one signs tokens, the others encrypt personal data."""
 
 import hmac
-import os
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -11,8 +10,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from headway.db.private_files import ExposedFileError, create_secret, read_secret
 from headway.errors import Unavailable
-from headway.settings import Settings, SettingsError
+from headway.settings import SHORTEST_KEY, Settings, SettingsError
 
 
 class WrongKeyError(Unavailable):
@@ -85,27 +85,28 @@ class Keyring:
 def signing_key(settings: Settings) -> str:
     """Return the key that signs tokens: the setting, or a key made once and stored beside the SQLite file, mode 600.
 
-    Raises SettingsError on PostgreSQL without the setting: every server needs the same key.
+    Raises SettingsError for a stored key that is too short, or that others may read, and on PostgreSQL without the setting:
+    every server needs the same key.
     """
     if settings.secret_key is not None:
         return settings.secret_key
     if not settings.is_sqlite:
         raise SettingsError("HEADWAY_SECRET_KEY is required with PostgreSQL: at least 32 bytes, the same for all servers.")
-    database = settings.sqlite_path
-    path = database.with_name(database.name + ".key")
-    database.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    if not path.exists():
-        # Link a complete file into place, so that two processes that start together use the same key.
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text()
+    path = settings.sqlite_path.with_name(settings.sqlite_path.name + ".key")
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            create_secret(path, secrets.token_urlsafe(48).encode())
+        key = read_secret(path).decode()
+    except ExposedFileError as error:
+        advice = f"chmod 600 {path}, or use another key if somebody may have read it"
+        raise SettingsError(f"The key in {path} is exposed: {error}. {advice}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The key in {path} cannot be used: {error}") from error
+    if len(key.strip().encode()) < SHORTEST_KEY:
+        advice = "Restore it from a backup; if the database is new, delete the file"
+        raise SettingsError(f"The key in {path} is shorter than {SHORTEST_KEY} bytes. {advice}.")
+    return key
 
 
 def _keyed_hash(key: bytes, text: str) -> str:

@@ -9,7 +9,7 @@ import fcntl
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +19,7 @@ from headway.db import dialects
 from headway.db.database import Database, Listener, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import RowValues, Statement, WriteRows, insert
 from headway.db.keyring import Keyring
+from headway.db.private_files import make_private, withdraw_rights_of_others
 from headway.db.tables import revisions
 from headway.errors import OperatorError, Unavailable
 from headway.telemetry import Metrics
@@ -55,7 +56,9 @@ class FileInUseError(OperatorError):
 
 def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
     """Lock the file for this process until the returned handle is closed. Raises FileInUseError."""
-    handle = path.with_name(path.name + ".lock").open("w")
+    lock = path.with_name(path.name + ".lock")
+    make_private(lock)
+    handle = lock.open("w")
     give_up = time.monotonic() + wait_seconds
     while True:
         try:
@@ -70,8 +73,21 @@ def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
         return handle
 
 
+def protect(path: Path) -> None:
+    """Make the file its owner's only, with the log beside it; create it if there is none.
+
+    SQLite creates the log with the mode of the file. What is wrong with the folder, SQLite says when it opens the file.
+    """
+    file = path.resolve()
+    with suppress(OSError):
+        make_private(file)
+    for suffix in ("-wal", "-shm", "-journal"):
+        withdraw_rights_of_others(file.with_name(file.name + suffix))
+
+
 def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
     """Open a connection whose transactions the caller begins and ends."""
+    protect(path)
     connection = sqlite3.connect(
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
     )

@@ -9,13 +9,20 @@ import jwt
 import msgspec
 import structlog
 from cachetools import LRUCache
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from headway.errors import Unauthenticated, Unavailable
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 
-_ALGORITHMS = ["RS256", "ES256"]
+_ALGORITHM_OF: dict[Any, str] = {"RSA": "RS256", "EC": "ES256"}
+"""The algorithm of each type of key."""
+_ALGORITHMS = list(_ALGORITHM_OF.values())
+_SHORTEST_RSA_BITS = 2048
+_SOUND = f"a public RSA key of {_SHORTEST_RSA_BITS} bits or more, or a public EC key on P-256"
 _REFRESH_AFTER = 600 * SECOND
 _RETRY_AFTER = 10 * SECOND
 _MAX_DOCUMENT_BYTES = 1_000_000
@@ -145,20 +152,41 @@ def _download(url: str) -> bytes:
 def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
     """Parse a PEM public key or a JWKS document into keys by their id; a PEM key has the id None. Raises ValueError."""
     if document.lstrip().startswith(b"-----BEGIN"):
-        load_pem_public_key(document)
+        try:
+            key = load_pem_public_key(document)
+        except UnsupportedAlgorithm as error:
+            raise ValueError(str(error)) from error
+        if not _is_sound(key):
+            raise ValueError(f"the key must be {_SOUND}")
         return {None: document.decode()}
     keys: dict[str | None, jwt.PyJWK | str] = {}
     for entry in msgspec.json.decode(document, type=_KeySet).keys:
-        if entry.get("use", "sig") == "sig" and entry.get("kty") in {"RSA", "EC"}:
-            algorithm = None if entry.get("alg") else "RS256" if entry["kty"] == "RSA" else "ES256"
-            try:
-                keys[entry.get("kid")] = jwt.PyJWK(entry, algorithm=algorithm)
-            except jwt.PyJWTError as error:
-                # RFC 7517, section 5: ignore keys that cannot be used.
-                log.info("Ignored an unusable key of the identity provider.", kid=entry.get("kid"), reason=type(error).__name__)
+        try:
+            keys[entry.get("kid")] = _verification_key(entry)
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            # RFC 7517, section 5: ignore keys that cannot be used.
+            log.info("Ignored an unusable key of the identity provider.", kid=entry.get("kid"), reason=str(error))
     if not keys:
-        raise ValueError("the document has no RSA or EC key for signatures")
+        raise ValueError(f"the document has no key for signatures that is {_SOUND}")
     return keys
+
+
+def _verification_key(entry: dict[str, Any]) -> jwt.PyJWK:
+    """Return the key of an entry of a JWKS. Raises ValueError, TypeError or PyJWTError if it cannot be used."""
+    algorithm = _ALGORITHM_OF.get(entry.get("kty"))
+    if algorithm is None or entry.get("use", "sig") != "sig" or entry.get("alg", algorithm) != algorithm:
+        raise ValueError("it is for something else")
+    key = jwt.PyJWK(entry, algorithm=algorithm)
+    if not _is_sound(key.key):
+        raise ValueError(f"it is not {_SOUND}")
+    return key
+
+
+def _is_sound(key: object) -> bool:
+    """Return whether a key verifies RS256 (RFC 7518, section 3.3) or ES256 (section 3.4)."""
+    if isinstance(key, RSAPublicKey):
+        return key.key_size >= _SHORTEST_RSA_BITS
+    return isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1)
 
 
 class _KeySet(msgspec.Struct):
