@@ -5,6 +5,7 @@ import re
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,38 @@ async def test_migrations_make_the_schema_that_the_tables_describe(empty_databas
 
     assert wanted
     assert await within(empty_database, described) == wanted
+
+
+async def test_completions_that_were_only_declared_are_counted_when_the_schema_comes_to_count_them(
+    empty_database: Settings,
+) -> None:
+    await schema.migrate(empty_database, "0001")
+    await within(empty_database, _insert_completions)
+    await schema.migrate(empty_database)
+
+    def count(connection: Connection) -> Any:
+        return connection.execute(text("SELECT course_id, name, value FROM course_statistics")).all()
+
+    assert await within(empty_database, count) == [(7, "unit:9:declared", 2)]
+    await schema.migrate(empty_database, "0001")
+    assert await within(empty_database, count) == []
+
+
+def _insert_completions(connection: Connection) -> None:
+    """Store two completions of a unit that were only declared, one that met a rule, and progress that is no completion."""
+    now = datetime(2026, 1, 1, tzinfo=UTC) if connection.dialect.name == "postgresql" else 0
+    insert = text(
+        "INSERT INTO unit_progress (user_id, course_id, unit_id, id, status, percent, study_ms, metadata,"
+        " last_activity_at, created_at, updated_at, met_rule)"
+        " VALUES (:user_id, 7, 9, :user_id, :status, 0, 0, '{}', :now, :now, :now, :rule)"
+    )
+    for user_id, status, rule in (
+        (1, "COMPLETED", None),
+        (2, "COMPLETED", None),
+        (3, "COMPLETED", "quiz"),
+        (4, "IN_PROGRESS", None),
+    ):
+        connection.execute(insert, {"user_id": user_id, "status": status, "rule": rule, "now": now})
 
 
 async def test_no_difference_is_left_to_migrate(settings: Settings) -> None:

@@ -17,6 +17,8 @@ class UnitExplanation(msgspec.Struct, frozen=True):
     status: UnitStatus
     met: Completion | None
     """The rule that the evidence met, which may be an earlier one than the unit has now."""
+    is_only_declared: bool
+    """Whether the unit is complete by a declaration alone."""
     evidence: Evidence
     study_ms: Milliseconds
     missing: str | None
@@ -59,11 +61,12 @@ def _explain_unit(
         missing = missing_for(unit.completion, NO_EVIDENCE, 0)
         if status is UnitStatus.LOCKED:
             missing = f"the required units before it, then {missing}"
-        return UnitExplanation(unit, status, None, NO_EVIDENCE, 0, missing, 0, 0 if unit.counts else None)
+        return UnitExplanation(unit, status, None, False, NO_EVIDENCE, 0, missing, 0, 0 if unit.counts else None)
     return UnitExplanation(
         unit=unit,
         status=progress.status,
         met=progress.met,
+        is_only_declared=progress.is_only_declared,
         evidence=progress.evidence,
         study_ms=progress.study_ms,
         missing=None if progress.is_complete else missing_for(unit.completion, progress.evidence, progress.study_ms),

@@ -16,6 +16,7 @@ from headway.courses.completion import (
     EngagementMetrics,
     Evidence,
     Percent,
+    Rule,
     percent_by_rule,
 )
 from headway.courses.model import CourseStructure
@@ -83,6 +84,11 @@ class UnitProgress(msgspec.Struct):
         return UnitStatus.IN_PROGRESS if self.is_started else UnitStatus.NOT_STARTED
 
     @property
+    def is_only_declared(self) -> bool:
+        """Whether the unit is complete by somebody's word alone: no evidence ever met a rule of it."""
+        return self.is_complete and self.met is None
+
+    @property
     def counted(self) -> Percent:
         """What the unit adds to its course: in full once it is complete."""
         return COMPLETE if self.is_complete else self.percent
@@ -93,14 +99,19 @@ class UnitProgress(msgspec.Struct):
         return duration_seconds(self.evidence, self.study_ms)
 
     @property
-    def counted_as(self) -> tuple[bool, int]:
+    def counted_as(self) -> tuple[bool, bool, int]:
         """What the statistics follow from: while it is equal, they are."""
-        return self.is_complete, self.duration_seconds
+        return self.is_complete, self.is_only_declared, self.duration_seconds
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
         """What this adds to the statistics of its course."""
-        return unit_statistics(self.unit_id, is_complete=self.is_complete, duration_seconds=self.duration_seconds)
+        return unit_statistics(
+            self.unit_id,
+            is_complete=self.is_complete,
+            is_only_declared=self.is_only_declared,
+            duration_seconds=self.duration_seconds,
+        )
 
 
 def status_without_progress(structure: CourseStructure, unit_id: int, completed: Collection[int]) -> UnitStatus:
@@ -320,12 +331,22 @@ class Verdict(msgspec.Struct, frozen=True):
     progress: UnitProgress | None = None
 
 
+def is_quiz_passed(met: Completion | None, present: Completion, evidence: Evidence) -> bool:
+    """Return whether a unit's quiz was passed by its score, under the rule that was met or under the present one.
+
+    Where a unit was only declared complete, or completed under another rule before it became a quiz, the score has yet to pass.
+    """
+    if met is not None and met.rule is Rule.QUIZ:
+        return True
+    return present.rule is Rule.QUIZ and percent_by_rule(present, evidence, 0) == COMPLETE
+
+
 POINTS_OF_UNIT, POINTS_OF_QUIZ, POINTS_OF_COURSE = 10, 20, 100
 
 
 def points(*, completed_units: int, passed_quizzes: int, completed_courses: int) -> int:
     """Return the points of a learner (learner contract, section 2.1): each unit, quiz and course counts once.
 
-    They are for completed units, passed quiz units and tutorial quizzes, and completed courses.
+    They are for completed units (declared ones too), passed quiz units and tutorial quizzes, and completed courses.
     """
     return POINTS_OF_UNIT * completed_units + POINTS_OF_QUIZ * passed_quizzes + POINTS_OF_COURSE * completed_courses

@@ -146,7 +146,10 @@ class Recomputation:
         for unit_id, row in self.units.items():
             seconds = duration_seconds(_stored_evidence(row) or NO_EVIDENCE, row["study_ms"])
             is_complete = row["status"] == UnitStatus.COMPLETED
-            added += unit_statistics(unit_id, is_complete=is_complete, duration_seconds=seconds)
+            is_only_declared = is_complete and row["met_rule"] is None
+            added += unit_statistics(
+                unit_id, is_complete=is_complete, is_only_declared=is_only_declared, duration_seconds=seconds
+            )
         counted: Counter[tuple[int, str]] = Counter()
         for name, count in added:
             counted[self.course_id, name] += count

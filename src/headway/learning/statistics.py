@@ -12,8 +12,9 @@ _RECENT_DAYS = 7
 
 
 @lru_cache(maxsize=10_000)
-def _unit_statistic_names(unit_id: int) -> tuple[str, str, str]:
-    return f"unit:{unit_id}:rows", f"unit:{unit_id}:completed", f"unit:{unit_id}:seconds"
+def _unit_statistic_names(unit_id: int) -> tuple[str, str, str, str]:
+    prefix = f"unit:{unit_id}"
+    return f"{prefix}:rows", f"{prefix}:completed", f"{prefix}:declared", f"{prefix}:seconds"
 
 
 class UnitStatistics(msgspec.Struct, frozen=True):
@@ -21,6 +22,8 @@ class UnitStatistics(msgspec.Struct, frozen=True):
 
     unit_id: int
     completions: int
+    declared_completions: int
+    """Those of the completions that were only declared: no evidence met a rule."""
     average_seconds: float
 
 
@@ -50,10 +53,10 @@ class CourseStatistics(msgspec.Struct, frozen=True):
         return self.finished / self.enrollments * 100 if self.enrollments else 0.0
 
 
-def unit_statistics(unit_id: int, *, is_complete: bool, duration_seconds: int) -> tuple[Statistic, ...]:
+def unit_statistics(unit_id: int, *, is_complete: bool, is_only_declared: bool, duration_seconds: int) -> tuple[Statistic, ...]:
     """Return what a learner's progress in a unit adds to the statistics of its course."""
-    rows, completed, seconds = _unit_statistic_names(unit_id)
-    return (rows, 1), (completed, int(is_complete)), (seconds, duration_seconds)
+    rows, completed, declared, seconds = _unit_statistic_names(unit_id)
+    return (rows, 1), (completed, int(is_complete)), (declared, int(is_only_declared)), (seconds, duration_seconds)
 
 
 def summarize(statistics: Mapping[str, int], unit_ids: Sequence[int], *, today: Day) -> CourseStatistics:
@@ -74,8 +77,8 @@ def summarize(statistics: Mapping[str, int], unit_ids: Sequence[int], *, today: 
 
 
 def _unit_summary(statistics: Mapping[str, int], unit_id: int) -> UnitStatistics:
-    rows, completed, seconds = (statistics.get(name, 0) for name in _unit_statistic_names(unit_id))
-    return UnitStatistics(unit_id, completed, seconds / rows if rows else 0.0)
+    rows, completed, declared, seconds = (statistics.get(name, 0) for name in _unit_statistic_names(unit_id))
+    return UnitStatistics(unit_id, completed, declared, seconds / rows if rows else 0.0)
 
 
 def _sum(statistics: Mapping[str, int], names: Iterable[str]) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from cachetools import LRUCache
-from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, select
+from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, or_, select
 
 from headway.courses import store as catalogue
 from headway.courses.completion import COMPLETE, Completion, Rule, decode_evidence, encode_evidence
@@ -20,7 +20,7 @@ from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
 from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
 from headway.instants import Day, Instant, Milliseconds
-from headway.learning.model import Event, EventContent, UnitProgress, UnitStatus
+from headway.learning.model import Event, EventContent, UnitProgress, UnitStatus, is_quiz_passed
 from headway.learning.study_time import Span, Timing
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 
@@ -244,10 +244,13 @@ async def read_progress(tx: ReadTransaction, user_id: int, course_id: int) -> tu
     return enrollment_of(found[0]), newest_first(units)
 
 
-_completed_units = (
-    select(func.count()).select_from(unit_progress).where(unit_progress.c.user_id == bindparam("of_user"), _is_complete)
+_completed_by_user = and_(unit_progress.c.user_id == bindparam("of_user"), _is_complete)
+_completed_units = select(func.count()).select_from(unit_progress).where(_completed_by_user)
+_completed_quizzes = (
+    select(unit_progress.c.met_rule, unit_progress.c.met_threshold, unit_progress.c.metadata, units.c.rule, units.c.threshold)
+    .join(units, units.c.id == unit_progress.c.unit_id)
+    .where(_completed_by_user, or_(units.c.rule == Rule.QUIZ, unit_progress.c.met_rule == Rule.QUIZ))
 )
-_passed_quizzes = _completed_units.join(units, units.c.id == unit_progress.c.unit_id).where(units.c.rule == Rule.QUIZ)
 _figures = (
     select(
         enrollments.c.course_id,
@@ -255,7 +258,6 @@ _figures = (
         enrollments.c.study_ms,
         enrollments.c.completed_at,
         _completed_units.scalar_subquery().label("completed_units"),
-        _passed_quizzes.scalar_subquery().label("passed_quizzes"),
     )
     .where(enrollments.c.user_id == bindparam("of_user"))
     .order_by(enrollments.c.course_id)
@@ -270,6 +272,7 @@ class LearnerFigures(NamedTuple):
     study_ms: Milliseconds
     completed_units: int
     passed_quizzes: int
+    """Quiz units that were passed by their scores; one that was only declared complete is not among them."""
     completed_courses: int
 
 
@@ -280,9 +283,14 @@ async def read_figures(tx: ReadTransaction, user_id: int) -> LearnerFigures:
         open_course_ids=[row["course_id"] for row in found if row["status"] in OPEN],
         study_ms=sum(row["study_ms"] for row in found),
         completed_units=found[0]["completed_units"] if found else 0,
-        passed_quizzes=found[0]["passed_quizzes"] if found else 0,
+        passed_quizzes=sum([_is_quiz_passed(row) for row in await tx.all(_completed_quizzes, of_user=user_id)]),
         completed_courses=sum(row["completed_at"] is not None for row in found),
     )
+
+
+def _is_quiz_passed(row: Row) -> bool:
+    met = None if row["met_rule"] is None else _completion(row["met_rule"], row["met_threshold"])
+    return is_quiz_passed(met, _completion(row["rule"], row["threshold"]), decode_evidence(row["metadata"]))
 
 
 class CourseStructures:

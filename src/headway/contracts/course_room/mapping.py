@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET
@@ -85,11 +85,18 @@ def _why_content(explained: UnitExplanation) -> wire.WhyContent:
         progress_status=explained.status,
         completion=wire.CompletionRule(unit.completion.rule, unit.completion.threshold),
         met=None if met is None else wire.CompletionRule(met.rule, met.threshold),
+        completed_by=_completed_by(explained),
         evidence=_evidence(explained.evidence, explained.study_ms),
         missing=explained.missing,
         progress_percent=percent_text(explained.percent),
         counted_percent=None if explained.counted is None else percent_text(explained.counted),
     )
+
+
+def _completed_by(explained: UnitExplanation) -> Literal["evidence", "declaration"] | None:
+    if explained.status is not UnitStatus.COMPLETED:
+        return None
+    return "declaration" if explained.is_only_declared else "evidence"
 
 
 def _evidence(evidence: Evidence, study_ms: Milliseconds) -> wire.ContentEvidence:
@@ -169,12 +176,21 @@ def analytics(statistics: CourseStatistics) -> wire.Analytics:
         content_engagement=_content(busiest) if busiest and busiest.completions else wire.ContentStatistics(None, 0, 0.0),
         by_status=statistics.by_status,
         active_last7_days=statistics.recently_active,
-        contents=[_content(unit) for unit in statistics.units],
+        contents=[_completions(unit) for unit in statistics.units],
     )
 
 
 def _content(unit: UnitStatistics) -> wire.ContentStatistics:
     return wire.ContentStatistics(unit.unit_id, unit.completions, round(unit.average_seconds, 2))
+
+
+def _completions(unit: UnitStatistics) -> wire.ContentCompletions:
+    return wire.ContentCompletions(
+        content_id=unit.unit_id,
+        completion_count=unit.completions,
+        avg_duration=round(unit.average_seconds, 2),
+        declared_count=unit.declared_completions,
+    )
 
 
 def _enrollment(enrollment: Enrollment, zone: tzinfo) -> wire.EnrollmentRow:

@@ -133,6 +133,10 @@ class WhyContent(msgspec.Struct, rename="camel"):
     progress_status: UnitStatus
     completion: CompletionRule
     met: Annotated[CompletionRule | None, Meta(description="The rule that was met; the content may have another one now.")]
+    completed_by: Annotated[
+        Literal["evidence", "declaration"] | None,
+        Meta(description="What completed the content: evidence that met a rule, or a declaration alone; null before."),
+    ]
     evidence: ContentEvidence
     missing: Annotated[str | None, Meta(description="What is missing to complete the content; null once it is complete.")]
     progress_percent: PercentText
@@ -245,6 +249,12 @@ class ContentStatistics(msgspec.Struct, rename="camel"):
     avg_duration: float
 
 
+class ContentCompletions(ContentStatistics):
+    """The statistics of a content, and how many of its completions were only declared: no rule was met."""
+
+    declared_count: int
+
+
 class Analytics(msgspec.Struct, rename="camel"):
     """The statistics of a course, without personal data."""
 
@@ -258,4 +268,4 @@ class Analytics(msgspec.Struct, rename="camel"):
     content_engagement: ContentStatistics
     by_status: dict[EnrollmentStatus, int]
     active_last7_days: int = msgspec.field(name="activeLast7Days")
-    contents: list[ContentStatistics]
+    contents: list[ContentCompletions]
