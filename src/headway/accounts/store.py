@@ -12,6 +12,7 @@ from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows, delete_before, insert
 from headway.identity import Role
 from headway.instants import Instant
+from headway.words import fold
 
 _decode_words = msgspec.json.Decoder(list[str]).decode
 
@@ -19,7 +20,7 @@ _columns = [users.c[name] for name in User.__struct_fields__]
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
 _by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
-_new_names = [*NewUser.__struct_fields__, "email_hash", "created_at", "updated_at"]
+_new_names = [*NewUser.__struct_fields__, "folded_name", "email_hash", "created_at", "updated_at"]
 _insert = (
     insert(users)
     .values(**{name: bindparam(name) for name in _new_names}, token_version=1, is_disabled=False)
@@ -40,8 +41,8 @@ _password_hash = select(users.c.password_hash).where(users.c.id == bindparam("us
 _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at).where(
     users.c.id == bindparam("user_id")
 )
-_update_account = UpdateRows(users, ["role", "name", "email", "email_hash", "token_version", "updated_at"])
-_update_profile = UpdateRows(users, ["name", "interests", "learning_goals", "updated_at"])
+_update_account = UpdateRows(users, ["role", "name", "folded_name", "email", "email_hash", "token_version", "updated_at"])
+_update_profile = UpdateRows(users, ["name", "folded_name", "interests", "learning_goals", "updated_at"])
 
 _new_session_names = ("user_id", "id", "token_version", "generation", "created_at", "expires_at")
 _insert_session = insert(sessions).values(**{name: bindparam(name) for name in _new_session_names}, replaced="[]")
@@ -83,14 +84,14 @@ async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | N
 async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:
     """Create an account; None if its address or external id is taken."""
     params = msgspec.structs.asdict(user) | await _stored_email(tx, user.email)
-    params |= {"interests": encode_words(user.interests), "created_at": now, "updated_at": now}
+    params |= {"folded_name": fold(user.name), "interests": encode_words(user.interests), "created_at": now, "updated_at": now}
     return _user(tx, await tx.first(_insert, **params))
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
     """Overwrite role, name, address and token version; the address must be free."""
     email = await _stored_email(tx, user.email)
-    row = (user.role, user.name, email["email"], email["email_hash"], user.token_version, now, user.id)
+    row = (user.role, user.name, fold(user.name), email["email"], email["email_hash"], user.token_version, now, user.id)
     await tx.write_rows((_update_account, [row]))
 
 
@@ -154,7 +155,8 @@ async def update_profile(
     tx: WriteTransaction, user_id: int, *, name: str, interests: Sequence[str], learning_goals: Sequence[str], now: Instant
 ) -> None:
     """Overwrite what users say about themselves."""
-    await tx.write_rows((_update_profile, [(name, encode_words(interests), encode_words(learning_goals), now, user_id)]))
+    row = (name, fold(name), encode_words(interests), encode_words(learning_goals), now, user_id)
+    await tx.write_rows((_update_profile, [row]))
 
 
 async def _stored_email(tx: WriteTransaction, email: str | None) -> dict[str, str | None]:

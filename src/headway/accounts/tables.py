@@ -11,6 +11,7 @@ users = Table(
     Column("id", Id, Identity(), primary_key=True),
     Column("role", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("folded_name", Text, comment="the name as it is searched"),
     encrypted_column("email", nullable=True),
     Column("email_hash", Text, unique=True, comment="of the normalized address, under the key `email`"),
     Column("external_id", Text, unique=True),

@@ -9,6 +9,7 @@ import msgspec
 from headway.courses.completion import LARGEST_THRESHOLD, Completion, Rule
 from headway.errors import FieldError
 from headway.instants import Instant
+from headway.words import Terms, index_terms, query_terms
 
 
 class CourseKind(StrEnum):
@@ -68,6 +69,12 @@ class NewCourse(msgspec.Struct, frozen=True):
     is_sequential: bool = False
     is_published: bool = True
     prerequisites: tuple[int, ...] = ()
+
+    @property
+    def terms(self) -> set[str]:
+        """What the course is found by: parts of the words of its texts, and its subject and level as a whole."""
+        exact = {name: value for name, value in (("subject", self.subject), ("level", self.level)) if value is not None}
+        return index_terms((self.title, self.description or ""), **exact)
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -159,13 +166,19 @@ class CourseTree(msgspec.Struct, frozen=True):
 
 
 class CourseSearch(msgspec.Struct, frozen=True):
-    """Filters for a list of courses: `tutor` is an id or part of a name, `q` part of a title or description."""
+    """Filters for a list of courses: `tutor` is an id or part of a name, `q` words of a title or description."""
 
     subject: str | None = None
     level: str | None = None
     tutor: str | None = None
     kind: CourseKind | None = None
     q: str | None = None
+
+    @property
+    def terms(self) -> list[Terms]:
+        """The terms that a course must have; an empty `q` asks for none."""
+        exact = {name: value for name, value in (("subject", self.subject), ("level", self.level)) if value is not None}
+        return query_terms(self.q if self.q and self.q.strip() else None, **exact)
 
 
 class CoursePage(msgspec.Struct, frozen=True):

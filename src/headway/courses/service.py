@@ -5,6 +5,7 @@ from headway.courses.model import CoursePage, CourseSearch, CourseTree
 from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.identity import Caller
+from headway.words import fold
 
 
 class Courses:
@@ -13,18 +14,15 @@ class Courses:
     async def search(
         self, tx: ReadTransaction, caller: Caller | None, search: CourseSearch, *, page: int, limit: int
     ) -> CoursePage:
-        """List published courses, and for their staff also others. Case does not matter; pages begin at 1."""
+        """List published courses, and for their staff also others. Case and accents do not matter; pages begin at 1."""
         filters: dict[str, object] = {}
-        for name, exact in (("subject", search.subject), ("level", search.level)):
-            if exact is not None:
-                filters[name] = exact.lower()
+        if terms := search.terms:
+            filters |= {"terms": terms, "term_count": len(terms)}
         if search.kind is not None:
             filters["kind"] = search.kind.value
         if (tutor := search.tutor) is not None:
             is_id = tutor.isascii() and tutor.isdecimal() and len(tutor) <= 15
             filters |= {"tutor_id": int(tutor)} if is_id else {"tutor": _pattern(tutor)}
-        if search.q is not None:
-            filters["q"] = _pattern(search.q)
         if caller is None or not caller.sees_all:
             filters["is_published"] = True
             filters |= {} if caller is None else {"staff_id": caller.user_id}
@@ -43,6 +41,6 @@ class Courses:
 
 
 def _pattern(part: str) -> str:
-    """Return the LIKE pattern for texts that contain `part`."""
-    escaped = part.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    """Return the LIKE pattern for folded texts that contain `part`."""
+    escaped = fold(part).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, exists, func, or_, select
 
 from headway.accounts.tables import users
 from headway.courses.completion import Completion, Rule
@@ -23,7 +23,16 @@ from headway.courses.model import (
     NewCourse,
     Unit,
 )
-from headway.courses.tables import assessments, course_gradings, course_prerequisites, course_staff, courses, modules, units
+from headway.courses.tables import (
+    assessments,
+    course_gradings,
+    course_prerequisites,
+    course_staff,
+    course_terms,
+    courses,
+    modules,
+    units,
+)
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, rows
 from headway.identity import CourseRole
@@ -65,6 +74,15 @@ _prerequisites = (
     .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
     .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
 )
+_terms = rows("terms", {"first": Text(), "last": Text()})
+_in_range = course_terms.c.term.between(_terms.c.first, _terms.c.last)
+courses_with_terms = (
+    select(course_terms.c.course_id)
+    .select_from(_terms)
+    .join(course_terms, _in_range)
+    .group_by(course_terms.c.course_id)
+    .having(func.count(_terms.c.first.distinct()) == bindparam("term_count"))
+)
 _encode_grading = msgspec.json.Encoder().encode
 _decode_grading = msgspec.json.Decoder(Grading).decode
 _insert_grading = WriteRows(course_gradings, ["course_id", "revision", "units"])
@@ -91,15 +109,10 @@ def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
     """Build the statements for a page of courses and for their number, with the conditions of these filters."""
     conditions: dict[str, ColumnElement[bool]] = {
         "is_published": courses.c.is_published == bindparam("is_published"),
-        "subject": func.lower(courses.c.subject) == bindparam("subject"),
-        "level": func.lower(courses.c.level) == bindparam("level"),
+        "terms": courses.c.id.in_(courses_with_terms),
         "kind": courses.c.kind == bindparam("kind"),
         "tutor_id": users.c.id == bindparam("tutor_id"),
-        "tutor": func.lower(users.c.name).like(bindparam("tutor"), escape="\\"),
-        "q": or_(
-            func.lower(courses.c.title).like(bindparam("q"), escape="\\"),
-            func.lower(courses.c.description).like(bindparam("q"), escape="\\"),
-        ),
+        "tutor": users.c.folded_name.like(bindparam("tutor"), escape="\\"),
         "staff_id": exists(
             select(_staff.c.user_id).where(_staff.c.course_id == courses.c.id, _staff.c.user_id == bindparam("staff_id"))
         ),
@@ -115,10 +128,10 @@ def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
 async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit: int, offset: int) -> CoursePage:
     """Return a page of courses, the newest first, without their modules and assessments.
 
-    `filters` may hold `subject`, `level`, `tutor`, `q` (lower case, the last two as patterns), `kind`, `tutor_id`,
+    `filters` may hold `terms` with their number `term_count`, `tutor` (a pattern of folded names), `kind`, `tutor_id`,
     `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too.
     """
-    page, count = _listing(frozenset(filters))
+    page, count = _listing(frozenset(filters) - {"term_count"})
     page_rows = await tx.all(page, **filters, limit=limit, offset=offset)
     total = (await tx.one(count, **filters))["total"]
     prerequisites: dict[int, list[int]] = {}

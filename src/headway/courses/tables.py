@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from headway.courses.completion import Rule
 from headway.courses.model import CourseKind
-from headway.db.types import Id, Timestamp, metadata, one_of
+from headway.db.types import CodePointText, Id, Timestamp, metadata, one_of
 from headway.identity import CourseRole
 
 courses = Table(
@@ -56,6 +56,15 @@ course_staff = Table(
     one_of("role", CourseRole),
     Index(None, "course_id"),
 )
+
+course_terms = Table(
+    "course_terms",
+    metadata,
+    Column("term", CodePointText, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""What courses are found by: the terms of `NewCourse.terms`, written with the course."""
 
 course_gradings = Table(
     "course_gradings",

@@ -1,15 +1,16 @@
 """Creates and changes the rows of courses, in a number of statements that does not grow with the course."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, update
+from sqlalchemy import Text, bindparam, delete, insert, select, update
 
 from headway.courses.model import Assessment, CourseTree, Module, NewAssessment, NewCourse, NewModule, NewUnit, Unit
 from headway.courses.store import COURSE_FIELDS, insert_grading, list_modules, structures
-from headway.courses.tables import assessments, course_prerequisites, course_staff, courses, modules, units
+from headway.courses.tables import assessments, course_prerequisites, course_staff, course_terms, courses, modules, units
 from headway.db.database import WriteTransaction
-from headway.db.dialects import UpdateRows, WriteRows
+from headway.db.dialects import UpdateRows, WriteRows, rows
 from headway.identity import CourseRole
 from headway.instants import Instant
 
@@ -44,6 +45,12 @@ _retire_assessments = UpdateRows(assessments, ["retired_at"])
 _delete_prerequisites = delete(course_prerequisites).where(course_prerequisites.c.course_id == bindparam("course_id"))
 _insert_staff = WriteRows(course_staff, ["user_id", "course_id", "role"], update=["role"])
 _insert_prerequisites = WriteRows(course_prerequisites, ["course_id", "prerequisite_id"])
+_insert_terms = WriteRows(course_terms, ["term", "course_id"])
+_dropped_terms = rows("dropped", {"term": Text()})
+_delete_terms = delete(course_terms).where(
+    course_terms.c.term.in_(select(_dropped_terms.c.term)), course_terms.c.course_id == bindparam("of_course")
+)
+_TERMS_AT_ONCE = 1_000
 
 
 async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: int, now: Instant) -> int:
@@ -53,6 +60,7 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
     await tx.write_rows(
         (_insert_modules, [(course_id, module.slug, module.title, m) for m, module in enumerate(course.modules)])
     )
+    await _add_terms(tx, course_id, course.terms)
     stored = await list_modules(tx, course_id)
     new_units = [
         (course_id, module.id, *_unit_values(unit, u))
@@ -88,6 +96,18 @@ async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCou
     present = [module.id for module in await list_modules(tx, course_id) if not module.is_retired]
     await _change_units(tx, stored, course, present, now)
     await _change_assessments(tx, stored, course, now)
+    before, after = stored.course.terms, course.terms
+    if dropped := before - after:
+        await tx.run(_delete_terms, dropped=[(term,) for term in dropped], of_course=course_id)
+    await _add_terms(tx, course_id, after - before)
+
+
+async def _add_terms(tx: WriteTransaction, course_id: int, terms: Collection[str]) -> None:
+    """Store what a course is found by, in pieces: on SQLite, others are served between them."""
+    in_order = sorted(terms)
+    for i in range(0, len(in_order), _TERMS_AT_ONCE):
+        await tx.write_rows((_insert_terms, [(term, course_id) for term in in_order[i : i + _TERMS_AT_ONCE]]))
+        await asyncio.sleep(0)
 
 
 async def _change_units(

@@ -45,7 +45,7 @@ class _RowSource(FunctionElement[Any]):
 def _unnest(element: _RowSource, compiler: SQLCompiler, **options: Any) -> str:
     arrays, columns = [], []
     for i, (name, kind) in enumerate(element.column_types.items()):
-        type_name = compiler.dialect.type_compiler_instance.process(kind)
+        type_name = compiler.dialect.type_compiler_instance.process(kind).partition(" COLLATE ")[0]
         form = "text" if type_name == "TEXT" else "json"
         array = compiler.process(bindparam(f"{element.parameter}__{form}_{i}", type_=Text()), **options)
         is_moment = type_name.startswith("TIMESTAMP")

@@ -26,6 +26,9 @@ Timestamp: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True),
 Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
 
+CodePointText: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that both databases sort by code points, so that a range holds the same on both."""
+
 ENCRYPTED_ROWS = "encrypted_rows"
 """In a column's `info`: a function from its table to the condition of the rows that are encrypted."""
 

@@ -1,9 +1,10 @@
 """Request and response bodies of courses."""
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from headway.contracts.learner.wire import PageQuery
 from headway.courses.completion import Rule
@@ -95,13 +96,13 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
 
 
 class CourseQuery(PageQuery):
-    """Filters for a list of courses: `tutor` is an id or part of a name, `q` part of a title or description."""
+    """Filters for a list of courses: `tutor` is an id or part of a name, `q` parts of words of a title or description."""
 
-    subject: str | None = None
-    level: str | None = None
-    tutor: str | None = None
+    subject: Annotated[str, Meta(max_length=100)] | None = None
+    level: Annotated[str, Meta(max_length=100)] | None = None
+    tutor: Annotated[str, Meta(max_length=200)] | None = None
     kind: CourseKind | None = None
-    q: str | None = None
+    q: Annotated[str, Meta(max_length=200)] | None = None
 
 
 class Unit(msgspec.Struct):
