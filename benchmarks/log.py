@@ -13,6 +13,7 @@ from pathlib import Path
 
 from databases import run_postgres
 from headway import schema
+from headway.accounts.naming import find_user
 from headway.audit.model import Context, EntryDraft, EntryFilter, Target, TargetType
 from headway.audit.service import AuditLog
 from headway.audit.verify import LogVerified, verify_log
@@ -75,7 +76,7 @@ def settings_of(url: str) -> Settings:
 
 def open_log(url: str) -> tuple[Database, AuditLog]:
     database = schema.database(settings_of(url))
-    return database, AuditLog(database, system_clock, uuid7, Metrics())
+    return database, AuditLog(database, system_clock, uuid7, Metrics(), find_user=find_user)
 
 
 async def make_caller(url: str) -> None:

@@ -1,8 +1,14 @@
-"""Roles, callers, and the clients of callers."""
+"""Roles, callers and their clients, and how people are named by strings."""
 
+import re
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
+
+_ACCOUNT, _OUTSIDE = "id:", "ext:"
+_ID = re.compile("[1-9][0-9]{0,14}")
 
 
 class Role(StrEnum):
@@ -21,6 +27,58 @@ class CourseRole(StrEnum):
     INSTRUCTOR = "instructor"
 
 
+class UserIds(NamedTuple):
+    """The ids of a user: that of the account, and the subject at the outside identity provider, if there is one."""
+
+    id: int
+    external_id: str | None
+
+    @property
+    def name(self) -> str:
+        """The text that stands for the user where a contract has strings: the external id, or else the id."""
+        return self.external_id or str(self.id)
+
+    @property
+    def stored_names(self) -> Sequence[str]:
+        """All texts that stand for the user in stored entries; see `UserRef.stored_name`."""
+        if self.external_id is None:
+            return [str(self.id)]
+        marked = _stored_external(self.external_id)
+        # Entries of before the marks name an external id that looks like a marked one as it is; digits name accounts.
+        bare = [] if marked == self.external_id or _ID.fullmatch(self.external_id) else [self.external_id]
+        return [str(self.id), marked, *bare]
+
+
+class UserRef(NamedTuple):
+    """A user as a client names one: `id:5` is the account 5, `ext:5` the outside subject "5", a bare text is either."""
+
+    user_id: int | None
+    external_id: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "UserRef":
+        """Read a text; every one names somebody who may or may not exist."""
+        if text.startswith(_OUTSIDE) and text != _OUTSIDE:
+            return cls(None, text.removeprefix(_OUTSIDE))
+        if _ID.fullmatch(bare := text.removeprefix(_ACCOUNT)):
+            return cls(int(bare), text if text == bare else None)
+        return cls(None, text)
+
+    def is_of(self, user: UserIds) -> bool:
+        """Return whether a user has one of the ids."""
+        has_external_id = user.external_id is not None and user.external_id == self.external_id
+        return user.id == self.user_id or has_external_id
+
+    def stored_name(self, user: UserIds | None) -> str:
+        """Return the text to store for whom this names; it means the same for ever. None is somebody unknown.
+
+        Digits are the id of an account. An external id stands as it is, marked `ext:` if it would read as something else.
+        """
+        if self.user_id is not None and (user is None or user.id == self.user_id):
+            return str(self.user_id)
+        return _stored_external(self.external_id or "")
+
+
 class Caller(msgspec.Struct, frozen=True):
     """The account of a request's bearer token, and the session that the token belongs to, if any.
 
@@ -35,6 +93,11 @@ class Caller(msgspec.Struct, frozen=True):
     email: str | None = None
 
     @property
+    def ids(self) -> UserIds:
+        """The ids of the account."""
+        return UserIds(self.user_id, self.external_id)
+
+    @property
     def sees_all(self) -> bool:
         """Whether the account may see everybody's data."""
         return self.role in {Role.ADMIN, Role.SYSTEM}
@@ -45,3 +108,8 @@ class Client(msgspec.Struct, frozen=True):
 
     address: str
     user_agent: str | None = None
+
+
+def _stored_external(external_id: str) -> str:
+    reads_otherwise = _ID.fullmatch(external_id) or external_id.startswith((_ACCOUNT, _OUTSIDE))
+    return f"{_OUTSIDE}{external_id}" if reads_otherwise else external_id

@@ -1,5 +1,6 @@
 """Everything that contracts, live clients, commands and importers use, made once for a database and its settings."""
 
+from headway.accounts.naming import find_user
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.service import Assessments
@@ -59,7 +60,7 @@ class Services:
         self.cache_store = open_store(settings)
         self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))
         self.audit = AuditRecorder(clock, new_id)
-        self.audit_log = AuditLog(database, clock, new_id, self.metrics)
+        self.audit_log = AuditLog(database, clock, new_id, self.metrics, find_user=find_user)
         self.accounts = Accounts(database, clock, self.audit, token_lifetime=settings.access_token_seconds * SECOND)
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
         self.courses = Courses()

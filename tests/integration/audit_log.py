@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
+from headway.accounts.naming import find_user
 from headway.audit.chain import ChainHead
 from headway.audit.model import Context, EntryDraft, Target, TargetType
 from headway.audit.service import AuditLog
@@ -22,7 +23,7 @@ Statements = Sequence[Statement]
 
 
 def log_of(world: World) -> AuditLog:
-    return AuditLog(world.database, world.clock, uuid7, Metrics())
+    return AuditLog(world.database, world.clock, uuid7, Metrics(), find_user=find_user)
 
 
 def draft(action: str) -> EntryDraft:

@@ -74,3 +74,11 @@ async def test_another_role_ends_tokens_and_another_name_does_not(world: World) 
     other = await world.user()
     with pytest.raises(Conflict):
         await world.write(accounts.change, other.id, email="countess@example.org")
+
+
+@pytest.mark.parametrize("external_id", ["", "x" * 256, "a\0b"], ids=len)
+async def test_an_external_id_that_no_token_can_have_is_refused(world: World, external_id: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        await world.user(external_id=external_id)
+
+    assert [each.field for each in refused.value.fields] == ["external_id"]

@@ -111,6 +111,12 @@ def check_name(name: str) -> None:
         raise Invalid.field("name", "must have 1 to 200 characters")
 
 
+def check_external_id(external_id: str) -> None:
+    """Reject an external id that no token could have as its subject. Raises Invalid."""
+    if not 1 <= len(external_id) <= 255 or "\0" in external_id:
+        raise Invalid.field("external_id", "must have 1 to 255 characters")
+
+
 def check_words(field: str, words: Sequence[str]) -> None:
     """Reject a list that is too long, or that has an entry that is. Raises Invalid."""
     if len(words) > _MAX_WORDS:

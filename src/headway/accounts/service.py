@@ -7,7 +7,7 @@ import msgspec
 from cachetools import LRUCache
 
 from headway.accounts import store as users
-from headway.accounts.model import Account, NewUser, User, check_name, check_words, normalize_email
+from headway.accounts.model import Account, NewUser, User, check_external_id, check_name, check_words, normalize_email
 from headway.audit.model import Action
 from headway.audit.service import AuditRecorder
 from headway.db import revisions
@@ -51,6 +51,8 @@ class Accounts:
         """Create an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
         check_name(new.name)
         check_words("interests", new.interests)
+        if new.external_id is not None:
+            check_external_id(new.external_id)
         email = None if new.email is None else normalize_email(new.email)
         user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
         if user is None:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from headway.accounts.model import Account, NewUser, Session, StoredSession, TokenUse, User
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows, delete_before, insert
-from headway.identity import Role
+from headway.identity import Role, UserIds, UserRef
 from headway.instants import Instant
 from headway.words import fold
 
@@ -20,6 +20,9 @@ _columns = [users.c[name] for name in User.__struct_fields__]
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
 _by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
+_ids = select(users.c.id, users.c.external_id).where(
+    or_(users.c.id == bindparam("user_id"), users.c.external_id == bindparam("external_id"))
+)
 _new_names = [*NewUser.__struct_fields__, "folded_name", "email_hash", "created_at", "updated_at"]
 _insert = (
     insert(users)
@@ -79,6 +82,11 @@ async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
 async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:
     """Look an account up by its subject at the outside identity provider."""
     return _user(tx, await tx.first(_by_external_id, external_id=external_id))
+
+
+async def find_ids(tx: ReadTransaction, ref: UserRef) -> list[UserIds]:
+    """Look up the ids of the accounts, at most two, that have one of the ids of a reference."""
+    return [UserIds(*row) for row in await tx.all(_ids, user_id=ref.user_id, external_id=ref.external_id)]
 
 
 async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User | None:

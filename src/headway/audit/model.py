@@ -8,6 +8,7 @@ import msgspec
 
 from headway.identity import Caller, Client, Role
 from headway.instants import Instant
+from headway.text import nfc
 
 
 class TargetType(StrEnum):
@@ -115,12 +116,12 @@ class AuditEntry(NewAuditEntry, frozen=True, kw_only=True):
 
 
 class EntryFilter(NamedTuple):
-    """Which entries to list; None matches any. `since` is inclusive, `until` exclusive."""
+    """Which entries to list; None matches any, and of several ids each one. `since` is inclusive, `until` exclusive."""
 
     action: str | None = None
-    actor_id: str | None = None
+    actor_ids: Sequence[str] | None = None
     target_type: TargetType | None = None
-    target_id: str | None = None
+    target_ids: Sequence[str] | None = None
     since: Instant | None = None
     until: Instant | None = None
 
@@ -142,9 +143,8 @@ def caller_actor(caller: Caller) -> Actor:
 
 
 def caller_ids(caller: Caller) -> AccountIds:
-    """Return the ids of a caller. An external id of digits alone is none: it could be the id of another account."""
-    own, external = str(caller.user_id), caller.external_id
-    return AccountIds([own] if external is None or external.isdecimal() else [own, external], caller.user_id)
+    """Return the ids of a caller."""
+    return AccountIds(caller.ids.stored_names, caller.user_id)
 
 
 def new_entry(caller: Caller, draft: EntryDraft, client: Client) -> NewAuditEntry:
@@ -166,9 +166,10 @@ def new_entry(caller: Caller, draft: EntryDraft, client: Client) -> NewAuditEntr
 
 
 def _is_caller(actor: Actor, caller: Caller) -> bool:
-    """Return whether an actor has an id of the caller, and no other role or e-mail address than the caller's."""
+    """Return whether an actor is the caller by its id, and in all else that is said of it: role, name and e-mail address."""
     return (
-        actor.user_id in caller_ids(caller).actor_ids
+        actor.user_id in caller.ids.stored_names
         and actor.role in {None, caller.role.value}
-        and (caller.email is None or actor.email is None or actor.email.lower() == caller.email)
+        and (actor.name is None or nfc(actor.name).strip() == nfc(caller.name).strip())
+        and (actor.email is None or nfc(actor.email).strip().lower() == caller.email)
     )

@@ -1,8 +1,10 @@
 """The audit log: what Headway records by itself, and what clients write and read over HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
+
+import msgspec
 
 from headway.audit import store as audit_store
 from headway.audit.model import (
@@ -15,13 +17,14 @@ from headway.audit.model import (
     EntryStatus,
     NewAuditEntry,
     Target,
+    TargetType,
     caller_ids,
     new_entry,
 )
 from headway.collector import Collector, CollectorLimits
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import NotFound
-from headway.identity import Caller, Client, Role
+from headway.identity import Caller, Client, Role, UserIds, UserRef
 from headway.ids import NewId
 from headway.instants import Clock
 from headway.telemetry import Metrics
@@ -78,6 +81,8 @@ class AuditRecorder:
         await audit_store.append(tx, [entry], self._new_id, self._clock)
 
 
+FindUser = Callable[[ReadTransaction, Caller, str], Awaitable[UserIds | None]]
+"""Finds the user whom a caller names. Raises Conflict AMBIGUOUS_USER."""
 _Weighed = tuple[NewAuditEntry, int]
 """An entry, with 1 and one more for each kilobyte: the weight bounds the memory of the queue and the time of a group."""
 
@@ -87,10 +92,14 @@ class AuditLog:
 
     Entries of concurrent requests are grouped: `record` waits for the transaction of its group. That transaction belongs to no
     single request, so the log opens it itself.
+
+    Actors and targets that are users may be named in several ways (see `UserRef`); an entry stores one of them, which means the
+    same for ever, and a filter finds them all.
     """
 
-    def __init__(self, database: Database, clock: Clock, new_id: NewId, metrics: Metrics) -> None:
+    def __init__(self, database: Database, clock: Clock, new_id: NewId, metrics: Metrics, *, find_user: FindUser) -> None:
         self._database = database
+        self._find_user = find_user
         self._clock = clock
         self._new_id = new_id
         self._collector: Collector[_Weighed, AuditEntry] = Collector(
@@ -104,14 +113,22 @@ class AuditLog:
         metrics.samplers.append(self._collector.sample)
 
     async def record(self, caller: Caller, draft: EntryDraft, client: Client) -> AuditEntry:
-        """Append an entry and return it once it is durable. Raises Unavailable, Overloaded.
+        """Append an entry and return it once it is durable. Raises Conflict AMBIGUOUS_USER, Unavailable, Overloaded.
 
         Inside a write transaction it raises RuntimeError: use `record_in` there.
         """
+        if draft.actor is not None or draft.target.type is TargetType.USER:
+            # Each look-up is complete in itself: they need no common snapshot.
+            async with self._database.read(single_statement=True) as tx:
+                draft = await self._with_stored_names(tx, caller, draft)
         return await self._collector.submit((new_entry(caller, draft, client), 1 + draft.size_bytes // 1024))
 
     async def record_in(self, tx: WriteTransaction, caller: Caller, draft: EntryDraft, client: Client) -> AuditEntry:
-        """Append an entry in a transaction. The head of the log stays locked until the commit."""
+        """Append an entry in a transaction. The head of the log stays locked until the commit.
+
+        Raises Conflict AMBIGUOUS_USER.
+        """
+        draft = await self._with_stored_names(tx, caller, draft)
         (entry,) = await audit_store.append(tx, [new_entry(caller, draft, client)], self._new_id, self._clock)
         return entry
 
@@ -121,7 +138,11 @@ class AuditLog:
         """List entries, the newest first, and return the `before` of the next page, None on the last one.
 
         Administrators and services see all entries, others those in which they are the actor or the one who recorded.
+        Raises Conflict AMBIGUOUS_USER.
         """
+        entry_filter = entry_filter._replace(actor_ids=await self._all_names(tx, caller, entry_filter.actor_ids))
+        if entry_filter.target_type is TargetType.USER:
+            entry_filter = entry_filter._replace(target_ids=await self._all_names(tx, caller, entry_filter.target_ids))
         ids = None if caller.sees_all else caller_ids(caller)
         entries = await audit_store.list_page(tx, entry_filter, account=ids, before=before, limit=limit + 1)
         page = entries[:limit]
@@ -133,6 +154,28 @@ class AuditLog:
         if entry is None or not (caller.sees_all or caller_ids(caller).is_part_of(entry)):
             raise NotFound("There is no such activity.", code="ACTIVITY_NOT_FOUND")
         return entry
+
+    async def _with_stored_names(self, tx: ReadTransaction, caller: Caller, draft: EntryDraft) -> EntryDraft:
+        """Return a draft in which the actor, and a target that is a user, have the names by which entries are found."""
+        actor, target = draft.actor, draft.target
+        if actor is not None and actor.user_id is not None:
+            actor = msgspec.structs.replace(actor, user_id=await self._stored_name(tx, caller, actor.user_id))
+        if target.type is TargetType.USER and target.id is not None:
+            target = msgspec.structs.replace(target, id=await self._stored_name(tx, caller, target.id))
+        return draft._replace(actor=actor, target=target)
+
+    async def _stored_name(self, tx: ReadTransaction, caller: Caller, name: str) -> str:
+        return UserRef.parse(name).stored_name(await self._find_user(tx, caller, name))
+
+    async def _all_names(self, tx: ReadTransaction, caller: Caller, names: Sequence[str] | None) -> Sequence[str] | None:
+        """Return every text by which entries name the users that a filter names."""
+        if names is None:
+            return None
+        found: list[str] = []
+        for name in names:
+            user = await self._find_user(tx, caller, name)
+            found += [UserRef.parse(name).stored_name(None)] if user is None else user.stored_names
+        return found
 
     async def close(self) -> None:
         """Write what is waiting and accept nothing more."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, union
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, union
 
 from headway.audit.chain import GENESIS, ChainHead, ChainLink, extend_chain, read_entry
 from headway.audit.model import AccountIds, AuditEntry, EntryFilter, NewAuditEntry
@@ -43,9 +43,7 @@ class StoredEntry(NamedTuple):
 
 _CONDITIONS = {
     "action": audit_entries.c.action == bindparam("action"),
-    "actor_id": audit_entries.c.actor_id == bindparam("actor_id"),
     "target_type": audit_entries.c.target_type == bindparam("target_type"),
-    "target_id": audit_entries.c.target_id == bindparam("target_id"),
     "since": audit_entries.c.performed_at >= bindparam("since"),
     "until": audit_entries.c.performed_at < bindparam("until"),
     "before": audit_entries.c.seq < bindparam("before"),
@@ -53,17 +51,27 @@ _CONDITIONS = {
 
 
 @cache
-def _page(conditions: tuple[str, ...], actor_ids: int | None) -> Statement:
-    """Build the statement for a page: of all entries, or of those of an account with so many actor ids."""
+def _page(conditions: tuple[str, ...], actors: int, targets: int, account_names: int | None) -> Statement:
+    """Build the statement for a page of the entries of one of some actors and about one of some targets.
+
+    With `account_names`, only those of an account that has so many names as an actor.
+    """
     where = [_CONDITIONS[name] for name in conditions]
+    by_actor = [audit_entries.c.actor_id == bindparam(f"actor{i}") for i in range(actors)]
+    of_account = [audit_entries.c.actor_id == bindparam(f"own_name{i}") for i in range(account_names or 0)]
+    if account_names is not None:
+        of_account.append(audit_entries.c.recorded_by == bindparam("recorded_by"))
+    if targets:
+        where.append(or_(*(audit_entries.c.target_id == bindparam(f"target{i}") for i in range(targets))))
+    if by_actor and of_account:
+        where.append(or_(*of_account))
 
     def newest(*columns: ColumnElement[Any], where: Sequence[ColumnElement[bool]]) -> Select[Any]:
         return select(*columns).where(*where).order_by(audit_entries.c.seq.desc()).limit(bindparam("limit"))
 
-    if actor_ids is None:
-        return newest(*_columns, where=where)
-    parts = [audit_entries.c.actor_id == bindparam(f"actor_id{i}") for i in range(actor_ids)]
-    parts.append(audit_entries.c.recorded_by == bindparam("recorded_by"))
+    parts = by_actor or of_account
+    if len(parts) <= 1:
+        return newest(*_columns, where=[*parts, *where])
     # Each part has its index, and returns no more than a page.
     some = union(*(select(newest(audit_entries.c.seq, where=[part, *where]).subquery().c.seq) for part in parts))
     return newest(*_columns, where=[audit_entries.c.seq.in_(some)])
@@ -107,11 +115,16 @@ async def list_page(
     tx: ReadTransaction, entry_filter: EntryFilter, *, account: AccountIds | None, before: int | None, limit: int
 ) -> list[AuditEntry]:
     """Read the newest entries before a number that match a filter, of one account or of all."""
-    params: dict[str, Any] = {name: value for name, value in entry_filter._asdict().items() if value is not None}
+    conditions = {"action", "target_type", "since", "until"}
+    params: dict[str, Any] = {
+        name: value for name, value in entry_filter._asdict().items() if name in conditions and value is not None
+    }
     params |= {} if before is None else {"before": before}
-    page = _page(tuple(sorted(params)), None if account is None else len(account.actor_ids))
+    actors, targets = entry_filter.actor_ids or (), entry_filter.target_ids or ()
+    page = _page(tuple(sorted(params)), len(actors), len(targets), None if account is None else len(account.actor_ids))
+    params |= {f"actor{i}": name for i, name in enumerate(actors)} | {f"target{i}": name for i, name in enumerate(targets)}
     if account is not None:
-        params |= {f"actor_id{i}": actor_id for i, actor_id in enumerate(account.actor_ids)}
+        params |= {f"own_name{i}": name for i, name in enumerate(account.actor_ids)}
         params["recorded_by"] = account.user_id
     return [_entry(tx, row) for row in await tx.all(page, **params, limit=limit)]
 

@@ -1,43 +1,33 @@
 """Tutorials: reports of clients, certificates, and resets."""
 
-import re
 from typing import NamedTuple
 
-from headway.accounts import store as users
+from headway.accounts.naming import find_user
 from headway.audit.model import Action, Target, TargetType, caller_actor
 from headway.audit.service import AuditRecorder
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
 from headway.feed.model import TutorialUpdated, new_entries, user_topic
-from headway.identity import Caller, Client
+from headway.identity import Caller, Client, UserIds, UserRef
 from headway.instants import Clock, Instant
 from headway.tutorials import store as tutorials
 from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, QuizScore, TutorialProgress, check_id, check_score
-
-_ID = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
-
-
-class Learner(NamedTuple):
-    """The owner of the progress; `name` is the learner's external id, or else the id as text."""
-
-    id: int
-    name: str
 
 
 class LearnerTutorial(NamedTuple):
     """The progress of a learner in a tutorial."""
 
-    learner: Learner
+    learner: UserIds
     tutorial_id: str
     progress: TutorialProgress
 
 
 class Tutorials:
-    """Progress in tutorials. `user_ref` is the external id or the id of a learner; None is the caller.
+    """Progress in tutorials. `user_ref` names a learner, see `UserRef`; None is the caller.
 
-    Only services and administrators may name somebody else. Every method raises Invalid for a malformed id, Forbidden, and
-    NotFound USER_NOT_FOUND.
+    Only services and administrators may name somebody else. Every method raises Invalid for a malformed id, Forbidden,
+    NotFound USER_NOT_FOUND, and Conflict AMBIGUOUS_USER.
     """
 
     def __init__(self, clock: Clock, audit: AuditRecorder) -> None:
@@ -115,19 +105,16 @@ class Tutorials:
         return merged
 
 
-async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | None) -> Learner:
-    """Find the learner that a client names. Raises Invalid, Forbidden, NotFound USER_NOT_FOUND."""
-    own = str(caller.user_id)
-    if user_ref is None or (not caller.sees_all and user_ref in {caller.external_id, own}):
-        return Learner(caller.user_id, caller.external_id or own)
+async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | None) -> UserIds:
+    """Find the learner that a client names. Raises Invalid, Forbidden, NotFound USER_NOT_FOUND, Conflict AMBIGUOUS_USER."""
+    if user_ref is None or (not caller.sees_all and UserRef.parse(user_ref).is_of(caller.ids)):
+        return caller.ids
     if not caller.sees_all:
         raise Forbidden("Only services and administrators name somebody else.")
-    user = await users.find_by_external_id(tx, check_id("user_id", user_ref))
-    if user is None and _ID.fullmatch(user_ref):
-        user = await users.find(tx, int(user_ref))
+    user = await find_user(tx, caller, check_id("user_id", user_ref))
     if user is None:
         raise NotFound("No such user", code="USER_NOT_FOUND")
-    return Learner(user.id, user.external_id or str(user.id))
+    return user
 
 
 async def _publish(tx: WriteTransaction, before: TutorialProgress, after: LearnerTutorial, now: Instant) -> None:

@@ -36,7 +36,8 @@ def entry_draft(body: wire.ActivityBody, *, max_bytes: int) -> EntryDraft:
 def entry_filter(query: wire.ActivitiesQuery) -> EntryFilter:
     """Return the filter of a list of activities. Raises Invalid."""
     since, until = _DATES.parse(query.since, query.until)
-    return EntryFilter(query.action, query.actor_id, query.target_type, query.target_id, since, until)
+    actor_ids, target_ids = (None if each is None else [each] for each in (query.actor_id, query.target_id))
+    return EntryFilter(query.action, actor_ids, query.target_type, target_ids, since, until)
 
 
 def entry_id(text: str) -> str:

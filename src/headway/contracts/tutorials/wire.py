@@ -14,7 +14,14 @@ Score = Annotated[float, Meta(description="From 0 to `maxScore`.")]
 Number = int | float
 """Whole numbers are rendered without a fraction."""
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-UserId = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, description="The id of a user, or the external id.")]
+UserId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_ID_LENGTH,
+        description="A user: `id:5` by id, `ext:5` by external id, `5` by whichever exists.",
+    ),
+]
 
 
 class UserQuery(msgspec.Struct, rename="camel"):
