@@ -59,7 +59,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     litestar = Litestar(
         route_handlers=[
             *(contract.router for contract in contracts),
-            _openapi(contracts),
+            _openapi(contracts, settings),
             *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),
             live.route(),
             *docs(),
@@ -132,10 +132,10 @@ def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
     return lambda: schema.is_current(database, head)
 
 
-def _openapi(contracts: Sequence[Contract]) -> ControllerRouterHandler:
+def _openapi(contracts: Sequence[Contract], settings: Settings) -> ControllerRouterHandler:
     @get("/openapi.json", opt={"public": True}, include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-        described = document(request.app.routes, contracts)
+        described = document(request.app.routes, contracts, settings)
         return Response(msgspec.json.encode(described), media_type="application/json")
 
     return openapi

@@ -11,7 +11,9 @@ from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 import headway
 from headway.http.contract import Contract
 from headway.http.routes import Kind, Operation
+from headway.settings import Settings
 
+_SETTING = re.compile(r'"\$\{(\w+)\}"')
 _REFERENCE = "#/components/schemas/{name}"
 _OUTCOMES = {
     200: "Success.",
@@ -44,8 +46,11 @@ _IDEMPOTENCY_KEY = {
 }
 
 
-def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of every route that has an operation."""
+def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of every route that has an operation.
+
+    A bound that is a setting is written as its name in a struct: `extra_json_schema={"maximum": "${max_page_size}"}`.
+    """
     described = [(route.path_format, operation) for route in routes for operation in _operations(route)]
     kinds = {kind for _, operation in described for kinds in operation.route.responses.values() for kind in _each(kinds)}
     kinds |= {operation.route.body for _, operation in described if operation.route.body}
@@ -57,7 +62,7 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict
     for path, operation in sorted(described, key=lambda each: (each[0], each[1].route.method)):
         contract = next((each for each in contracts if each.owns(path)), None)
         paths.setdefault(path, {})[operation.route.method.lower()] = _describe(path, operation, contract, references)
-    return {
+    described_api = {
         "openapi": "3.1.0",
         "info": {"title": "Headway", "version": headway.__version__, "description": headway.__doc__},
         "paths": paths,
@@ -67,6 +72,9 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract]) -> dict
         },
         "security": [{"bearer": []}],
     }
+    text = msgspec.json.encode(described_api).decode()
+    filled: dict[str, Any] = msgspec.json.decode(_SETTING.sub(lambda match: str(getattr(settings, match[1])), text))
+    return filled
 
 
 def _operations(route: BaseRoute) -> list[Operation]:
@@ -99,7 +107,7 @@ def _describe(
             for status, kinds in route.responses.items()
         },
     }
-    parameters = [*_path_parameters(path), *_query_parameters(route.query)]
+    parameters = [*_path_parameters(path, operation.path_schemas), *_query_parameters(route.query)]
     parameters += [_IDEMPOTENCY_KEY] if route.idempotent else []
     if parameters:
         described["parameters"] = parameters
@@ -114,17 +122,41 @@ def _describe(
     return described
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
-    names = re.findall(r"{(\w+)}", path)
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+def _path_parameters(path: str, schemas: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schemas.get(name, {"type": "string"})}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
 
 
 def _query_parameters(kind: type[msgspec.Struct] | None) -> list[dict[str, Any]]:
     if kind is None:
         return []
-    ((_, components),) = [msgspec.json.schema_components([kind], ref_template="{name}")]
-    fields = components[kind.__name__]["properties"]
+    _, components = msgspec.json.schema_components([kind], ref_template="{name}")
+    fields = components.pop(kind.__name__)["properties"]
     return [
-        {"name": field.encode_name, "in": "query", "required": field.required, "schema": fields[field.encode_name]}
+        {"name": field.encode_name, "in": "query", "required": field.required, "schema": _present(_inlined(schema, components))}
         for field in msgspec.structs.fields(kind)
+        for schema in [fields[field.encode_name]]
     ]
+
+
+def _present(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter where it is given: a query has no null."""
+    schema = {key: value for key, value in schema.items() if (key, value) != ("default", None)}
+    kinds = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
+    if not kinds:
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**kinds[0], **rest} if len(kinds) == 1 else {"anyOf": kinds, **rest}
+
+
+def _inlined(schema: Any, components: Mapping[str, Any]) -> Any:
+    """Return the schema of a parameter with what it refers to, such as an enumeration, in place of the reference."""
+    if isinstance(schema, list):
+        return [_inlined(each, components) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return components[schema["$ref"]]
+    return {key: _inlined(each, components) for key, each in schema.items()}

@@ -65,7 +65,7 @@ def operations(
 def _public(path: str, handler: Callable[..., Any], responses: dict[int, type[Health]]) -> dict[str, Any]:
     """Return the options of a public route that is in the OpenAPI document."""
     route = Route("GET", path, responses, public=True)
-    return {"operation": Operation(route, inspect.getdoc(handler) or "", "Operations"), "public": True}
+    return {"operation": Operation(route, inspect.getdoc(handler) or "", "Operations", {}), "public": True}
 
 
 def _health(health: Health, status: int) -> Response[bytes]:

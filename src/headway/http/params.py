@@ -1,7 +1,9 @@
 """Parsers of parameters that contracts share: ids, page limits, date ranges and cursors."""
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
 
 from headway import instants
 from headway.errors import FieldError, Invalid
@@ -27,6 +29,12 @@ def require_id(field: str, text: str) -> int:
     if number == UNKNOWN_ID:
         raise Invalid.field(field, "must be a positive integer")
     return number
+
+
+IdText = Annotated[str, Meta(pattern="^[1-9][0-9]{0,15}$", description="A positive integer of at most 2^53 - 1.")]
+"""The type of an id in a path, for the OpenAPI document."""
+Limit = Annotated[int, Meta(ge=1, extra_json_schema={"maximum": "${max_page_size}"})]
+"""The type of the number of rows of a page that a client asks for."""
 
 
 class PageLimits(NamedTuple):

@@ -91,6 +91,8 @@ class Operation(NamedTuple):
     route: Route
     description: str
     tag: str
+    path_schemas: Mapping[str, Mapping[str, Any]]
+    """The JSON schemas of path parameters, by their names; those not named are any text."""
 
 
 def make_router(
@@ -102,12 +104,16 @@ def make_router(
     settings: Settings,
     rate_limits: RateLimits | None = None,
 ) -> litestar.Router:
-    """Make a router of the routes that the objects `groups` declare. Routes with a limit need `rate_limits`."""
+    """Make a router of the routes that the objects `groups` declare. Routes with a limit need `rate_limits`.
+
+    A group's `path_types`, if it has any, describe its path parameters by their names in the OpenAPI document.
+    """
     handlers = []
     for group in groups:
+        path_schemas = {name: msgspec.json.schema(kind) for name, kind in getattr(group, "path_types", {}).items()}
         for route, handler in _declared(group):
             endpoint = _RawEndpoint if route.raw else _Endpoint
-            operation = Operation(route, inspect.getdoc(handler) or "", tag)
+            operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
             opt = {"operation": operation, "public": route.public, "optional_caller": route.public}
             made = endpoint(route, handler, transactions, settings.max_body_bytes)
             if route.rate_limit is not None:

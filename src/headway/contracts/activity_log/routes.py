@@ -1,5 +1,7 @@
 """The routes of the activity log."""
 
+from typing import ClassVar
+
 from headway.audit.model import AuditEntry
 from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
@@ -30,6 +32,8 @@ def make(services: Services, settings: Settings) -> Contract:
 
 class ActivityRoutes:
     """Log, list and read activities."""
+
+    path_types: ClassVar = {"activity_id": wire.EntryId}
 
     def __init__(self, services: Services, settings: Settings) -> None:
         self._log = services.audit_log

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.audit.model import EntryStatus, TargetType
+from headway.http.params import Limit
 
 Data = TypeVar("Data")
 
@@ -67,7 +68,7 @@ class ActivitiesQuery(msgspec.Struct, rename="camel"):
     since: Moment | None = msgspec.field(name="from", default=None)
     until: Moment | None = msgspec.field(name="to", default=None)
     cursor: Annotated[str, Meta(pattern="^[0-9]{1,18}$")] | None = None
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: Limit | None = None
 
 
 class Actor(msgspec.Struct, rename="camel"):

@@ -1,7 +1,7 @@
 """The routes of progress in courses."""
 
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -12,7 +12,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
-from headway.http.params import PageLimits, require_id
+from headway.http.params import IdText, PageLimits, require_id
 from headway.http.problems import status_of
 from headway.http.request import READ, Request, Response, encode
 from headway.http.routes import get, make_router, post
@@ -40,6 +40,8 @@ def make(services: Services, settings: Settings) -> Contract:
 
 class LearnerRoutes:
     """Read and update the progress of one learner in a course."""
+
+    path_types: ClassVar = {"course_id": IdText, "user_id": IdText}
 
     def __init__(self, services: Services, settings: Settings) -> None:
         self._progress = services.progress
@@ -107,6 +109,8 @@ class LearnerRoutes:
 
 class CourseRoutes:
     """Read the progress of several learners of a course, and its statistics."""
+
+    path_types: ClassVar = {"course_id": IdText}
 
     def __init__(self, services: Services, settings: Settings) -> None:
         self._progress = services.progress

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.courses.completion import Rule
 from headway.enrollments.model import EnrollmentStatus
+from headway.http.params import Limit
 from headway.learning.model import UnitStatus
 
 Results = TypeVar("Results")
@@ -184,7 +185,7 @@ class LearnersQuery(msgspec.Struct, rename="camel"):
     sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
     order: Literal["asc", "desc"] = "asc"
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: Limit | None = None
 
 
 class BulkBody(msgspec.Struct, rename="camel"):

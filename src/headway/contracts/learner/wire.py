@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.enrollments.model import EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
+from headway.http.params import Limit
 
 Data = TypeVar("Data")
 
@@ -56,7 +57,7 @@ class PageQuery(msgspec.Struct):
     """The page of a list to return."""
 
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: Limit | None = None
 
 
 class RegisterBody(msgspec.Struct):
@@ -326,7 +327,7 @@ class FeedQuery(msgspec.Struct):
 
     topic: str | None = None
     after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] = 0
-    limit: Annotated[int, Meta(ge=1)] | None = None
+    limit: Limit | None = None
 
 
 class Change(msgspec.Struct):

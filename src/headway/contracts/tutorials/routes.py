@@ -1,5 +1,7 @@
 """The routes of progress in tutorials."""
 
+from typing import ClassVar
+
 from headway.contracts.tutorials import mapping, wire
 from headway.contracts.tutorials.errors import render_error, status_of
 from headway.db.database import ReadTransaction, WriteTransaction
@@ -31,6 +33,8 @@ def make(services: Services, settings: Settings) -> Contract:
 
 class TutorialRoutes:
     """Read, report and reset progress in a tutorial."""
+
+    path_types: ClassVar = {"tutorial_id": wire.Id}
 
     def __init__(self, services: Services) -> None:
         self._tutorials = services.tutorials
