@@ -32,6 +32,7 @@ from headway.http.transport import HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
 from headway.live.hub import Hub
+from headway.live.rights import RightsWatch
 from headway.live.socket import Live
 from headway.live.subscriptions import LiveReads
 from headway.services import Services
@@ -54,7 +55,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
     reads = LiveReads(database, services.feed, services.subscriptions)
     hub = Hub(reads)
-    live = Live(hub, reads, authentication, metrics, origins=settings.origins)
+    watch = RightsWatch(database, clock, services.accounts, services.revisions, authentication)
+    live = Live(hub, reads, watch, metrics, origins=settings.origins)
     problems = Problems(contracts, metrics)
     litestar = Litestar(
         route_handlers=[
@@ -67,7 +69,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         middleware=[authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
-        lifespan=[_lifespan(services, hub)],
+        lifespan=[_lifespan(services, hub, watch)],
         openapi_config=None,
         logging_config=None,
     )
@@ -82,14 +84,15 @@ def app_from_environment() -> RequestMiddleware:
     return create_app(settings)
 
 
-def _lifespan(services: Services, hub: Hub) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _lifespan(services: Services, hub: Hub, watch: RightsWatch) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await services.database.open()
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
-        lasting = hub.look(), _expire_for_ever(services), services.metrics.sample_for_ever(), services.metrics.stalls.watch()
+        metrics = services.metrics
+        lasting = hub.look(), watch.watch(), _expire_for_ever(services), metrics.sample_for_ever(), metrics.stalls.watch()
         tasks = [asyncio.create_task(each) for each in lasting]
         try:
             yield

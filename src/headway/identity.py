@@ -19,9 +19,14 @@ class Role(StrEnum):
     ADMIN = "ADMIN"
     SYSTEM = "SYSTEM"
 
+    @property
+    def can_teach(self) -> bool:
+        """Whether an account with this role can create courses, and have a role in the staff of courses."""
+        return self in {Role.INSTRUCTOR, Role.ADMIN}
+
 
 class CourseRole(StrEnum):
-    """The role of a member of staff in one course."""
+    """The role of a member of staff in one course. It counts only while the role of the account allows to teach."""
 
     OWNER = "owner"
     INSTRUCTOR = "instructor"

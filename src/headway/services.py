@@ -8,6 +8,7 @@ from headway.audit.service import AuditLog, AuditRecorder
 from headway.courses.service import Courses
 from headway.db.database import Database
 from headway.db.keyring import signing_key
+from headway.db.revisions import Revisions
 from headway.enrollments.service import Enrollments, check_seats
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
@@ -61,7 +62,9 @@ class Services:
         self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))
         self.audit = AuditRecorder(clock, new_id)
         self.audit_log = AuditLog(database, clock, new_id, self.metrics, find_user=find_user)
-        self.accounts = Accounts(database, clock, self.audit, token_lifetime=settings.access_token_seconds * SECOND)
+        self.revisions = Revisions(database, clock)
+        token_lifetime = settings.access_token_seconds * SECOND
+        self.accounts = Accounts(database, clock, self.revisions, self.audit, token_lifetime=token_lifetime)
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
         self.courses = Courses()
         self.course_editing = CourseEditing(clock)

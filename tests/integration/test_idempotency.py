@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 
 from headway.accounts.model import User
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
 from headway.courses.model import CourseTree, NewAssessment
+from headway.courses.tables import courses
 from headway.db.database import WriteTransaction
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.feed.tables import feed
@@ -23,6 +24,7 @@ from headway.http.request import Transactions
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.idempotency.tables import idempotency_keys
+from headway.identity import Role
 from headway.messaging.tables import messages
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
@@ -154,6 +156,22 @@ async def test_a_key_stands_for_one_request_of_one_user(world: World, client: ht
     assert (misused.status_code, misused.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert of_other.status_code == 201
     assert sorted(await world.rows(_enrolled)) == [(learner.id, "ENROLLED"), (other.id, "ENROLLED")]
+
+
+async def test_an_answer_is_not_repeated_to_a_caller_with_another_role(world: World, client: httpx.AsyncClient) -> None:
+    tutor = await world.user(Role.INSTRUCTOR)
+    new = {"title": "Mine", "modules": []}
+
+    async def create() -> int:
+        bearer = world.bearer(await world.find_user(tutor.id))
+        return (await client.post("/api/v1/courses", json=new, headers=keyed(bearer, "k"))).status_code
+
+    assert [await create(), await create()] == [201, 201]
+    await world.write(world.services.accounts.change, tutor.id, role=Role.PARTICIPANT)
+    world.clock.advance(seconds=2)
+
+    assert await create() == 422
+    assert await world.rows(select(func.count()).select_from(courses)) == [(1,)]
 
 
 async def test_answers_older_than_a_day_are_forgotten(world: World, client: httpx.AsyncClient, clock: FakeClock) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -54,6 +55,14 @@ class User(msgspec.Struct, frozen=True):
     def target(self) -> Target:
         """The account as the target of an audit entry."""
         return Target(TargetType.USER, str(self.id), TargetType.USER.model, self.name)
+
+
+class AccountState(NamedTuple):
+    """What decides whether an account's tokens are valid, and what they allow."""
+
+    role: Role
+    token_version: int
+    is_disabled: bool
 
 
 class Account(msgspec.Struct, frozen=True):

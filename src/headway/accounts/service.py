@@ -1,23 +1,31 @@
 """Accounts and callers."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from cachetools import LRUCache
 
 from headway.accounts import store as users
-from headway.accounts.model import Account, NewUser, User, check_external_id, check_name, check_words, normalize_email
+from headway.accounts.model import (
+    Account,
+    AccountState,
+    NewUser,
+    User,
+    check_external_id,
+    check_name,
+    check_words,
+    normalize_email,
+)
 from headway.audit.model import Action
 from headway.audit.service import AuditRecorder
-from headway.db import revisions
 from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.revisions import ACCOUNTS, SESSIONS, Revisions
 from headway.errors import Conflict, NotFound, Unauthenticated
 from headway.identity import Caller, Role
-from headway.instants import SECOND, Clock, Instant, Milliseconds
+from headway.instants import Clock, Milliseconds
 
 _MAX_REMEMBERED = 50_000
-_FRESH_FOR = SECOND
 
 
 class Accounts:
@@ -25,21 +33,29 @@ class Accounts:
 
     `caller` and `outside_caller` run before a request has its transaction: they read the cache, and fill it in short reads of
     their own. This process drops a cached account as soon as it changes it. It sees the changes of other processes within two
-    seconds, by a revision number that it reads once a second.
+    seconds, by the `revisions`.
     """
 
-    def __init__(self, database: Database, clock: Clock, audit: AuditRecorder, *, token_lifetime: Milliseconds) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        revisions: Revisions,
+        audit: AuditRecorder,
+        *,
+        token_lifetime: Milliseconds,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._revisions = revisions
         self._audit = audit
         self._token_lifetime = token_lifetime
         self._known: LRUCache[int, User] = LRUCache(_MAX_REMEMBERED)
         self._external_ids: LRUCache[str, int] = LRUCache(_MAX_REMEMBERED)
         self._ended_sessions: frozenset[str] = frozenset()
-        self._revisions: dict[str, int] | None = None
-        self._checked_at: Instant | None = None
-        self._looking = asyncio.Lock()
-        self._changes = 0
+        self._known_at: Mapping[str, int] | None = None
+        """The revisions of which `_known` and `_ended_sessions` are."""
+        self._catching_up = asyncio.Lock()
 
     async def create(
         self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
@@ -108,12 +124,12 @@ class Accounts:
 
     async def forget(self, tx: WriteTransaction) -> None:
         """Make all server processes read accounts again after a change of one in this transaction."""
-        await revisions.grow(tx, revisions.ACCOUNTS)
+        await self._revisions.grow(tx, ACCOUNTS)
         tx.after_commit(self._forget)
 
     async def end_session(self, tx: WriteTransaction, session_id: str) -> None:
         """Make all server processes reject the tokens of a session that ended in this transaction."""
-        await revisions.grow(tx, revisions.SESSIONS)
+        await self._revisions.grow(tx, SESSIONS)
         tx.after_commit(lambda: self._end_session(session_id))
 
     async def find_account(self, tx: ReadTransaction, user_id: int) -> Account:
@@ -168,9 +184,17 @@ class Accounts:
         """Return the caller of a token that Headway signed. Raises Unauthenticated if the token was revoked."""
         user = await self._remembered(user_id)
         is_current = user is not None and not user.is_disabled and user.token_version == token_version
-        if user is None or not is_current or session_id in self._ended_sessions:
+        if user is None or not is_current or self.has_ended(session_id):
             raise Unauthenticated("The token has been revoked.")
         return _caller(user, session_id)
+
+    async def read_states(self, tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, AccountState]:
+        """Read the state of each of these accounts that exists, as it is now."""
+        return await users.read_states(tx, user_ids)
+
+    def has_ended(self, session_id: str | None) -> bool:
+        """Return whether a session was ended, as of the last `catch_up`."""
+        return session_id in self._ended_sessions
 
     async def outside_caller(self, external_id: str, *, name: str) -> Caller:
         """Return the caller of a verified outside token; the first one creates the account, as PARTICIPANT.
@@ -199,49 +223,41 @@ class Accounts:
             raise Unauthenticated("The account could not be created.")
         return user
 
+    async def catch_up(self) -> Mapping[str, int]:
+        """Forget what changed since it was cached; return the revisions up to which changes are seen. Raises Unavailable."""
+        newest = await self._revisions.read()
+        if newest is not self._known_at:
+            async with self._catching_up:
+                if newest is not self._known_at:
+                    await self._forget_changed(newest, self._known_at)
+        return newest
+
+    async def _forget_changed(self, newest: Mapping[str, int], known_at: Mapping[str, int] | None) -> None:
+        if known_at is None or newest.get(ACCOUNTS) != known_at.get(ACCOUNTS):
+            self._known.clear()
+        if known_at is None or newest.get(SESSIONS) != known_at.get(SESSIONS):
+            async with self._database.read(single_statement=True) as tx:
+                # Tokens of sign-ins that ended earlier have expired.
+                ended = await users.sessions_ended_since(tx, self._clock() - self._token_lifetime)
+            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
+        self._known_at = newest
+
     async def _remembered(self, user_id: int) -> User | None:
-        if not self._is_fresh():
-            # Others wait for the one that reads the revisions: cached accounts may be stale.
-            async with self._looking:
-                if not self._is_fresh():
-                    await self._look()
+        await self.catch_up()
         user = self._known.get(user_id)
         if user is not None:
             return user
-        known_revisions = self._revisions
-        async with self._database.read() as tx:
+        known_at = self._known_at
+        async with self._database.read(single_statement=True) as tx:
             user = await users.find(tx, user_id)
-        if user is not None and known_revisions is self._revisions:
+        # What was read before a change must not be remembered after it.
+        if user is not None and known_at is not None and known_at is self._known_at:
             self._known[user_id] = user
         return user
 
-    def _is_fresh(self) -> bool:
-        return self._checked_at is not None and 0 <= self._clock() - self._checked_at < _FRESH_FOR
-
-    async def _look(self) -> None:
-        now, changes = self._clock(), self._changes
-        async with self._database.read() as tx:
-            await self._check_revisions(tx, now)
-        # What this process has changed meanwhile may not have been seen.
-        self._checked_at = now if changes == self._changes else None
-
-    async def _check_revisions(self, tx: ReadTransaction, now: Instant) -> None:
-        newest, known = await revisions.read(tx), self._revisions or {}
-        if newest == self._revisions:
-            return
-        if self._revisions is None or newest.get(revisions.ACCOUNTS) != known.get(revisions.ACCOUNTS):
-            self._known.clear()
-        if self._revisions is None or newest.get(revisions.SESSIONS) != known.get(revisions.SESSIONS):
-            # Tokens of sign-ins that ended earlier have expired.
-            ended = await users.sessions_ended_since(tx, now - self._token_lifetime)
-            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
-        self._revisions = newest
-
     def _forget(self) -> None:
-        self._changes += 1
         self._known.clear()
-        self._checked_at = None
-        self._revisions = None
+        self._known_at = None
 
     def _end_session(self, session_id: str) -> None:
         self._ended_sessions |= {session_id}

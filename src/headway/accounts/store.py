@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from sqlalchemy import bindparam, or_, select, update
 
-from headway.accounts.model import Account, NewUser, Session, StoredSession, TokenUse, User
+from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows, delete_before, insert
+from headway.db.dialects import UpdateRows, delete_before, insert, rows
+from headway.db.types import Id
 from headway.identity import Role, UserIds, UserRef
 from headway.instants import Instant
 from headway.words import fold
@@ -23,6 +24,8 @@ _by_external_id = select(*_columns).where(users.c.external_id == bindparam("exte
 _ids = select(users.c.id, users.c.external_id).where(
     or_(users.c.id == bindparam("user_id"), users.c.external_id == bindparam("external_id"))
 )
+_some = rows("ids", {"id": Id})
+_states = select(users.c.id, *(users.c[name] for name in AccountState._fields)).join(_some, users.c.id == _some.c.id)
 _new_names = [*NewUser.__struct_fields__, "folded_name", "email_hash", "created_at", "updated_at"]
 _insert = (
     insert(users)
@@ -72,6 +75,12 @@ def _user(tx: ReadTransaction, row: Row | None) -> User | None:
 async def find(tx: ReadTransaction, user_id: int) -> User | None:
     """Look an account up by its id."""
     return _user(tx, await tx.first(_by_id, user_id=user_id))
+
+
+async def read_states(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, AccountState]:
+    """Read the state of each of these accounts that exists."""
+    found = await tx.all(_states, ids=[(user_id,) for user_id in user_ids])
+    return {row["id"]: AccountState(Role(row["role"]), row["token_version"], bool(row["is_disabled"])) for row in found}
 
 
 async def find_by_email(tx: ReadTransaction, email: str) -> User | None:

@@ -8,6 +8,7 @@ import msgspec
 
 from headway.courses.completion import LARGEST_THRESHOLD, Completion, Rule
 from headway.errors import FieldError
+from headway.identity import CourseRole, Role
 from headway.instants import Instant
 from headway.words import Terms, index_terms, query_terms
 
@@ -163,6 +164,22 @@ class CourseTree(msgspec.Struct, frozen=True):
     def active_assessments(self) -> list[Assessment]:
         """The assessments that are not retired."""
         return [assessment for assessment in self.assessments if not assessment.is_retired]
+
+
+class StaffMember(msgspec.Struct, frozen=True):
+    """A user with a role in a course."""
+
+    user_id: int
+    course_id: int
+    name: str
+    role: CourseRole
+    account_role: Role
+    is_disabled: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether the role gives rights: the account can be used, and may have a role in courses."""
+        return self.account_role.can_teach and not self.is_disabled
 
 
 class CourseSearch(msgspec.Struct, frozen=True):

@@ -1,5 +1,8 @@
 """Access of callers to courses, by what is stored."""
 
+from collections.abc import Sequence
+
+from headway.courses import staff_store
 from headway.db.database import ReadTransaction
 from headway.enrollments.model import Access, decide
 from headway.enrollments.store import read_facts
@@ -26,6 +29,11 @@ async def require_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> 
     access = await require_known(tx, caller, course_id)
     if not access.is_staff:
         raise not_staff()
+
+
+async def staff_among(tx: ReadTransaction, pairs: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return those (user_id, course_id) in which the user belongs to the staff of the course, with a single statement."""
+    return {(member.user_id, member.course_id) for member in await staff_store.find_among(tx, pairs) if member.counts}
 
 
 def not_staff() -> Forbidden:

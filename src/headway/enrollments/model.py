@@ -243,6 +243,8 @@ class AccessFacts(msgspec.Struct, frozen=True):
     is_published: bool
     sees_all: bool
     """Whether the caller sees all data of all users."""
+    can_teach: bool
+    """Whether the caller's account may have a role in courses; without it, a course role does not count."""
     course_role: CourseRole | None
     """The role of the caller in the staff of the course."""
     is_own: bool
@@ -258,6 +260,8 @@ class Access(msgspec.Struct, frozen=True):
     """Without it, the course does not exist for the caller."""
     is_staff: bool = False
     """Whether the caller belongs to the staff of the course, or sees all."""
+    is_owner: bool = False
+    """Whether the caller owns the course, or sees all."""
     sees_learner: bool = False
 
 
@@ -269,6 +273,8 @@ def decide(facts: AccessFacts | None) -> Access:
     """
     if facts is None:
         return Access()
-    is_staff = facts.sees_all or facts.course_role is not None
+    course_role = facts.course_role if facts.can_teach else None
+    is_staff = facts.sees_all or course_role is not None
+    is_owner = facts.sees_all or course_role is CourseRole.OWNER
     knows_course = facts.is_published or is_staff or (facts.is_own and facts.is_enrolled)
-    return Access(knows_course, is_staff, sees_learner=knows_course and (is_staff or facts.is_own))
+    return Access(knows_course, is_staff, is_owner, sees_learner=knows_course and (is_staff or facts.is_own))

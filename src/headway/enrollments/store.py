@@ -286,6 +286,7 @@ async def read_facts(
     facts = AccessFacts(
         is_published=bool(row["is_published"]),
         sees_all=caller is not None and caller.sees_all,
+        can_teach=caller is not None and caller.role.can_teach,
         course_role=None if row["role"] is None else CourseRole(row["role"]),
         is_own=learner_id == caller_id,
         is_enrolled=is_enrolled,

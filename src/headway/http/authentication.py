@@ -1,5 +1,6 @@
 """Authentication by bearer tokens. Headway signs its own as JWT (RFC 7519) with HS256, a fixed issuer, audience and type."""
 
+import time
 from typing import Any, NamedTuple
 
 import jwt
@@ -16,6 +17,7 @@ from headway.instants import SECOND, Clock
 _ALGORITHM = "HS256"
 _ISSUER = _AUDIENCE = "headway"
 _MAX_REMEMBERED = 10_000
+_AGAIN_AFTER_SECONDS = 1.0
 
 
 class AccessClaims(NamedTuple):
@@ -36,6 +38,15 @@ class RefreshClaims(NamedTuple):
     user_id: int
     session_id: str
     generation: int
+
+
+class Credential(NamedTuple):
+    """A verified token: its caller, and what ends it; `expires_at` in seconds since 1970."""
+
+    caller: Caller
+    expires_at: int
+    token_version: int | None
+    """The version of the account's tokens that it belongs to; None for a token of an outside identity provider."""
 
 
 class Tokens:
@@ -121,15 +132,17 @@ class Authentication:
 
     async def caller(self, scope: Scope) -> Caller:
         """Return the caller of a request. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
-        return await self.caller_of(_bearer_token(scope))
+        return (await self.verify(_bearer_token(scope))).caller
 
-    async def caller_of(self, token: str) -> Caller:
-        """Return the caller of a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
+    async def verify(self, token: str) -> Credential:
+        """Verify a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
         if self._identity_provider is not None and self._identity_provider.issued(token):
-            claims = await self._identity_provider.verify(token)
-            return await self._accounts.outside_caller(claims.subject, name=claims.name)
-        verified = self._tokens.verify(token)
-        return await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
+            outside = await self._identity_provider.verify(token)
+            caller = await self._accounts.outside_caller(outside.subject, name=outside.name)
+            return Credential(caller, outside.expires_at, None)
+        claims = self._tokens.verify(token)
+        caller = await self._accounts.caller(claims.user_id, claims.token_version, claims.session_id)
+        return Credential(caller, claims.expires_at, claims.token_version)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Put the caller in `scope["user"]`, and reject requests without one unless the route is `public`.
@@ -142,9 +155,22 @@ class Authentication:
             has_caller = opt.get("optional_caller") and any(name == b"authorization" for name, _ in scope["headers"])
             if has_caller or not opt.get("public"):
                 scope["user"] = await self.caller(scope)
+                receive = self._authenticate_again(scope, receive)
             await app(scope, receive, send)
 
         return authenticated
+
+    def _authenticate_again(self, scope: Scope, receive: Receive) -> Receive:
+        """Authenticate a second time at the end of a body that took long to arrive: rights may have ended meanwhile."""
+        deadline = time.monotonic() + _AGAIN_AFTER_SECONDS
+
+        async def received() -> Any:
+            message = await receive()
+            if time.monotonic() > deadline and message["type"] == "http.request" and not message.get("more_body"):
+                scope["user"] = await self.caller(scope)
+            return message
+
+        return received
 
 
 def _bearer_token(scope: Scope) -> str:

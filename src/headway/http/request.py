@@ -141,11 +141,12 @@ class Request(Generic[Query, Body]):
     def _request_key(self, key: str) -> RequestKey:
         scope, digest = self._scope, self._transactions.idempotency.digest
         method: str = scope["method"]  # type: ignore[typeddict-item]
-        request = digest(method.encode(), scope["path"].encode(), scope["query_string"], self._raw_body)
+        parts = method.encode(), scope["path"].encode(), scope["query_string"], self._raw_body
         if (caller := self.optional_caller) is not None:
-            return RequestKey(caller.user_id, key, request)
+            # With another role it is another request: what an administrator was told is not for a learner.
+            return RequestKey(caller.user_id, key, digest(*parts, caller.role.encode()))
         # Callers without an account must not come upon each other's keys.
-        return RequestKey(NOBODY, digest(self.client.address.encode(), key.encode()), request)
+        return RequestKey(NOBODY, digest(self.client.address.encode(), key.encode()), digest(*parts))
 
 
 def read_header(scope: Scope, name: bytes) -> str | None:

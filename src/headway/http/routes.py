@@ -187,7 +187,8 @@ class _RawEndpoint(_Endpoint):
         fields: dict[str, object] = scope  # type: ignore[assignment]
         if fields["method"] != self._route.method:
             raise HTTPException(status_code=405, headers={"Allow": self._route.method})
-        response = await self._handler(scope["user"], await _read_body(scope, receive, self._max_body_bytes))
+        body = await _read_body(scope, receive, self._max_body_bytes)
+        response = await self._handler(scope["user"], body)
         content = encode(response.body)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
         await send({"type": "http.response.start", "status": response.status, "headers": headers})

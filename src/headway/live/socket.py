@@ -14,19 +14,17 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 from msgspec import Meta
 
-from headway.errors import Forbidden, HeadwayError, Invalid, Unauthenticated, Unavailable
+from headway.errors import HeadwayError, Invalid, Unauthenticated, Unavailable
 from headway.feed.model import LARGEST_SEQ, FeedEntry
-from headway.http.authentication import Authentication
-from headway.identity import Caller
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
-from headway.live.subscriptions import LiveReads
+from headway.live.rights import Rights, RightsWatch
+from headway.live.subscriptions import LiveReads, find_required_course, not_yours
 from headway.telemetry import Metrics
 
 UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408
 _AUTHENTICATE_WITHIN_SECONDS = 10.0
 _SEND_WITHIN_SECONDS = 10.0
-_CHECK_EVERY_SECONDS = 15.0
 _MAX_TOPICS = 50
 
 log = structlog.get_logger(__name__)
@@ -68,12 +66,10 @@ _decode = msgspec.json.Decoder(Auth | Subscribe | Unsubscribe).decode
 class Live:
     """The route, and what it needs. `origins` are those beside the server's own whose pages may connect; `*` is any."""
 
-    def __init__(
-        self, hub: Hub, reads: LiveReads, authentication: Authentication, metrics: Metrics, *, origins: list[str]
-    ) -> None:
+    def __init__(self, hub: Hub, reads: LiveReads, watch: RightsWatch, metrics: Metrics, *, origins: list[str]) -> None:
         self._hub = hub
         self._reads = reads
-        self._authentication = authentication
+        self._watch = watch
         self._metrics = metrics
         self._origins = origins
 
@@ -90,7 +86,7 @@ class Live:
             await socket.close(FORBIDDEN_ORIGIN, "This origin may not connect.")
             return
         await socket.accept()
-        connection = _Connection(socket, self._hub, self._reads, self._authentication)
+        connection = _Connection(socket, self._hub, self._reads, self._watch)
         self._metrics.live_connections.inc()
         try:
             await connection.run()
@@ -119,23 +115,25 @@ class _TooSlowError(Exception):
 
 
 class _Connection:
-    """One client: its caller, and how far it is in each topic."""
+    """One client: its rights, and how far it is in each topic."""
 
-    def __init__(self, socket: WebSocket[Any, Any, Any], hub: Hub, reads: LiveReads, authentication: Authentication) -> None:
+    def __init__(self, socket: WebSocket[Any, Any, Any], hub: Hub, reads: LiveReads, watch: RightsWatch) -> None:
         self._socket = socket
         self._hub = hub
         self._reads = reads
-        self._authentication = authentication
+        self._watch = watch
         self._follower = Follower()
         self._reached: dict[str, int] = {}
+        self._lost: set[str] = set()
+        """Topics that the client may no longer follow, and has not been told so."""
         self._sending = asyncio.Lock()
-        self._token = ""
+        self._rights: Rights | None = None
 
     async def run(self) -> None:
         """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError."""
-        caller = await self._authenticate()
-        await self._send({"type": "ready", "userId": str(caller.user_id)})
-        tasks = [asyncio.create_task(each) for each in (self._listen(caller), self._send_entries(), self._check())]
+        rights = self._rights = await self._authenticate()
+        await self._send({"type": "ready", "userId": str(rights.caller.user_id)})
+        tasks = [asyncio.create_task(each) for each in (self._listen(rights), self._send_entries(rights), _end(rights))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -147,11 +145,13 @@ class _Connection:
 
     def leave(self) -> None:
         """Stop following all topics."""
+        if self._rights is not None:
+            self._watch.release(self._rights)
         for topic in self._reached:
             self._hub.unfollow(self._follower, topic)
         self._reached.clear()
 
-    async def _authenticate(self) -> Caller:
+    async def _authenticate(self) -> Rights:
         try:
             async with asyncio.timeout(_AUTHENTICATE_WITHIN_SECONDS):
                 first = _decode(await self._socket.receive_data("text"))
@@ -161,13 +161,12 @@ class _Connection:
             raise Unauthenticated("The first message must authenticate.") from None
         if not isinstance(first, Auth):
             raise Unauthenticated("The first message must authenticate.")
-        self._token = first.token
         try:
-            return await self._authentication.caller_of(self._token)
+            return await self._watch.admit(first.token, self._lose)
         except Unavailable:
             raise Unauthenticated("The token cannot be checked now.") from None
 
-    async def _listen(self, caller: Caller) -> None:
+    async def _listen(self, rights: Rights) -> None:
         while True:
             text = await self._socket.receive_data("text")
             try:
@@ -176,43 +175,76 @@ class _Connection:
                 await self._send({"type": "error", "code": "BAD_MESSAGE", "message": str(error)})
                 continue
             if isinstance(message, Subscribe):
-                await self._subscribe(caller, message)
+                await self._subscribe(rights, message)
             elif isinstance(message, Unsubscribe):
-                if self._reached.pop(message.topic, None) is not None:
-                    self._hub.unfollow(self._follower, message.topic)
+                rights.topics.discard(message.topic)
+                self._unfollow(message.topic)
                 await self._send({"type": "unsubscribed", "topic": message.topic})
 
-    async def _subscribe(self, caller: Caller, request: Subscribe) -> None:
+    async def _subscribe(self, rights: Rights, request: Subscribe) -> None:
         topic = request.topic
         try:
             if topic not in self._reached and len(self._reached) >= _MAX_TOPICS:
                 raise Invalid.field("topic", f"is one too many: {_MAX_TOPICS} can be followed at once")
-            await self._reads.check(caller, topic)
-            newest = await self._hub.follow(self._follower, topic)
+            newest = await self._follow(rights, topic)
+        except Unauthenticated:
+            raise
         except HeadwayError as error:
-            message = error.fields[0].message if error.fields else error.message
-            await self._send({"type": "error", "code": error.kind, "topic": topic, "message": message})
+            self._lost.discard(topic)
+            if topic not in self._reached:
+                rights.topics.discard(topic)
+                self._hub.unfollow(self._follower, topic)
+            await self._refuse(topic, error)
             return
         async with self._sending:
             await self._put({"type": "subscribed", "topic": topic, "seq": newest})
             self._reached[topic] = newest if request.after is None else min(request.after, newest)
         self._follower.wake(topic)
 
-    async def _send_entries(self) -> None:
+    async def _follow(self, rights: Rights, topic: str) -> int:
+        """Follow a topic; return its newest number. Raises Invalid, Forbidden, Unauthenticated, Unavailable."""
+        await self._watch.ensure(rights)
+        find_required_course(rights.caller, topic)
+        # From here on it is watched: the right may be lost before the check has returned.
+        rights.topics.add(topic)
+        self._lost.discard(topic)
+        await self._reads.check(rights.caller, topic)
+        newest = await self._hub.follow(self._follower, topic)
+        if topic not in rights.topics:
+            raise not_yours()
+        return newest
+
+    def _lose(self, topic: str) -> None:
+        """Stop following a topic to which the client has lost the right, and have it told so."""
+        if self._unfollow(topic):
+            self._lost.add(topic)
+            self._follower.wake(topic)
+
+    def _unfollow(self, topic: str) -> bool:
+        """Stop following a topic; return whether the client followed it."""
+        self._hub.unfollow(self._follower, topic)
+        return self._reached.pop(topic, None) is not None
+
+    async def _send_entries(self, rights: Rights) -> None:
         while True:
             for topic in await self._follower.wait():
                 try:
-                    await self._send_topic(topic)
+                    await self._send_topic(rights, topic)
                 except Unavailable:
                     await asyncio.sleep(1)
                     self._follower.wake(topic)
+                if topic in self._lost:
+                    self._lost.discard(topic)
+                    await self._refuse(topic, not_yours())
 
-    async def _send_topic(self, topic: str) -> None:
+    async def _send_topic(self, rights: Rights, topic: str) -> None:
         while topic in self._reached:
             entries = await self._hub.after(topic, self._reached[topic])
             if not entries:
                 return
             for entry in entries:
+                # Entries are read before this, so that nothing is sent that came after the right to see it had ended.
+                await self._watch.ensure(rights)
                 async with self._sending:
                     await self._send_entry(entry)
 
@@ -226,24 +258,9 @@ class _Connection:
         self._reached[entry.topic] = entry.seq
         await self._put(EntryMessage(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
 
-    async def _check(self) -> None:
-        """Check at intervals that the token is still valid, and that the caller may still follow its topics."""
-        while True:
-            await asyncio.sleep(_CHECK_EVERY_SECONDS)
-            try:
-                caller = await self._authentication.caller_of(self._token)
-                for topic in list(self._reached):
-                    await self._recheck(caller, topic)
-            except Unavailable:
-                continue
-
-    async def _recheck(self, caller: Caller, topic: str) -> None:
-        try:
-            await self._reads.check(caller, topic)
-        except Forbidden as error:
-            if self._reached.pop(topic, None) is not None:
-                self._hub.unfollow(self._follower, topic)
-                await self._send({"type": "error", "code": error.kind, "topic": topic, "message": error.message})
+    async def _refuse(self, topic: str, error: HeadwayError) -> None:
+        message = error.fields[0].message if error.fields else error.message
+        await self._send({"type": "error", "code": error.kind, "topic": topic, "message": message})
 
     async def _send(self, message: Any) -> None:
         async with self._sending:
@@ -255,6 +272,12 @@ class _Connection:
                 await self._socket.send_data(_encode(message).decode())
         except TimeoutError:
             raise _TooSlowError from None
+
+
+async def _end(rights: Rights) -> None:
+    """Wait until the rights of a client have ended. Raises Unauthenticated."""
+    await rights.has_ended.wait()
+    rights.require()
 
 
 async def _close(socket: WebSocket[Any, Any, Any], code: int, reason: str) -> None:

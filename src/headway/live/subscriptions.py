@@ -23,7 +23,7 @@ class Subscriptions:
         """Check that a caller may follow a topic. Raises Invalid, Forbidden."""
         course_id = find_required_course(caller, topic)
         if course_id is not None and not (await read_access(tx, caller, course_id)).is_staff:
-            raise _not_yours()
+            raise not_yours()
 
     async def read(
         self, tx: ReadTransaction, caller: Caller, topic: str, *, after: int, limit: int
@@ -75,9 +75,10 @@ def find_required_course(caller: Caller, topic: str) -> int | None:
     if match[1] == "course":
         return None if caller.sees_all else number
     if number != caller.user_id:
-        raise _not_yours()
+        raise not_yours()
     return None
 
 
-def _not_yours() -> Forbidden:
+def not_yours() -> Forbidden:
+    """Return the error for a topic that the caller may not follow."""
     return Forbidden("This topic is not yours to follow.")
