@@ -1,6 +1,5 @@
 """Submissions and grades, and the rules of both."""
 
-import math
 import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ import msgspec
 from headway.courses.model import Assessment
 from headway.errors import Invalid
 from headway.instants import Instant
+from headway.measures import settle_score
 
 MAX_URL_LENGTH = 2_048
 MAX_FEEDBACK_LENGTH = 10_000
@@ -58,12 +58,17 @@ def check_submission_url(url: str) -> str | None:
     return None
 
 
-def check_grade(grade: float, feedback: str | None, assessment: Assessment) -> None:
-    """Reject a grade that the assessment cannot have, and feedback that is too long. Raises Invalid."""
-    if not math.isfinite(grade) or not 0 <= grade <= assessment.max_grade:
+def check_grade(grade: float, feedback: str | None, assessment: Assessment) -> float:
+    """Return a grade that the assessment can have; a sum that misses its maximum by an error of fractions equals it.
+
+    Raises Invalid for any other grade, and for feedback that is too long.
+    """
+    settled = settle_score(grade, assessment.max_grade)
+    if settled is None:
         raise Invalid.field("grade", f"must be between 0 and {assessment.max_grade:g}")
     if feedback is not None and (len(feedback) > MAX_FEEDBACK_LENGTH or "\0" in feedback):
         raise Invalid.field("feedback", f"must have at most {MAX_FEEDBACK_LENGTH} characters, none of them NUL")
+    return settled
 
 
 class GradedResult(NamedTuple):

@@ -116,7 +116,7 @@ class Assessments:
             raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
         if not access.is_staff:
             raise not_staff()
-        check_grade(grade, feedback, assessment)
+        grade = check_grade(grade, feedback, assessment)
         await enrollments.lock(tx, [(submission.user_id, assessment.course_id)])
         newest, *_ = await submissions.versions(tx, assessment.id, submission.user_id)
         if newest.id != submission_id:

@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from headway.instants import SECOND, Instant, Milliseconds
+from headway.measures import reaches
 
 Percent: TypeAlias = int
 COMPLETE: Percent = 10_000
@@ -158,7 +159,7 @@ def percent_of_course(sum_of_required: int, required_units: int) -> Percent:
 def _share(reached: float | None, threshold: float | None) -> Percent:
     if reached is None or threshold is None:
         return 0
-    if reached >= threshold:
+    if reaches(reached, threshold):
         return COMPLETE
     # Cut, but do not let the last bit of a binary fraction cost a hundredth.
     return min(math.floor(reached * COMPLETE / threshold + 1e-6), COMPLETE - 1)

@@ -30,6 +30,7 @@ from headway.learning.model import ActivityType, UnitStatus, duration_seconds
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.learning.study_time import Span, StudyTimeSettings, Timing, time_event
+from headway.measures import score_percent
 from headway.verify import Difference
 
 _AN_ENROLLMENT = "a course in which the learner has an enrollment"
@@ -348,4 +349,4 @@ def _quiz_score(metadata: str | None) -> float | None:
         quiz = msgspec.json.decode(metadata or "{}", type=_Quiz)
     except msgspec.DecodeError:
         return None
-    return quiz.score / quiz.max_score * 100 if quiz.score is not None and quiz.max_score else None
+    return None if quiz.score is None or quiz.max_score is None else score_percent(quiz.score, quiz.max_score)

@@ -12,6 +12,7 @@ import msgspec
 
 from headway.errors import Conflict, Invalid
 from headway.instants import Instant
+from headway.measures import settle_score
 
 PERCENT_FOR_CERTIFICATE = 95
 MAX_ID_LENGTH = 255
@@ -164,10 +165,12 @@ def check_id(field: str, text: str) -> str:
     return text
 
 
-def check_score(attempt: QuizAttempt) -> None:
-    """Reject an impossible score. Raises Invalid."""
-    if not 0 <= attempt.score <= attempt.max_score:
+def settled(attempt: QuizAttempt) -> QuizAttempt:
+    """Return an attempt whose score is possible, without errors of fractions at its bounds. Raises Invalid for any other."""
+    score = settle_score(attempt.score, attempt.max_score)
+    if score is None:
         raise Invalid.field("score", "must be between 0 and max_score")
+    return msgspec.structs.replace(attempt, score=score)
 
 
 def _check_room(field: str, known: Mapping[str, Chapter | QuizScore]) -> None:

@@ -12,7 +12,7 @@ from headway.feed.model import TutorialUpdated, new_entries, user_topic
 from headway.identity import Caller, Client, UserIds, UserRef
 from headway.instants import Clock, Instant
 from headway.tutorials import store as tutorials
-from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, QuizScore, TutorialProgress, check_id, check_score
+from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, QuizScore, TutorialProgress, check_id, settled
 
 
 class LearnerTutorial(NamedTuple):
@@ -53,8 +53,7 @@ class Tutorials:
     ) -> LearnerTutorial:
         """Count an attempt at a quiz. Raises Invalid also for an impossible score."""
         check_id("quiz_id", attempt.id)
-        check_score(attempt)
-        return await self._merge(tx, caller, tutorial_id, user_ref, attempt)
+        return await self._merge(tx, caller, tutorial_id, user_ref, settled(attempt))
 
     async def complete(self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
         """Award the certificate, once. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""

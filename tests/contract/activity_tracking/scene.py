@@ -17,7 +17,12 @@ class ActivityTracking(Scene):
     async def make_shared(self, world: World) -> Names:
         course, other = await world.course(), await world.course()
         people = {name: await world.learner(course) for name in ("learner", "classmate", "dropped", "expired", "disabled")}
-        for name, role in (("stranger", Role.PARTICIPANT), ("admin", Role.ADMIN), ("service", Role.SYSTEM)):
+        for name, role in (
+            ("stranger", Role.PARTICIPANT),
+            ("tutor", Role.INSTRUCTOR),
+            ("admin", Role.ADMIN),
+            ("service", Role.SYSTEM),
+        ):
             people[name] = await world.user(role)
         await world.write(world.services.enrollments.leave, people["dropped"].id, course.id)
         await _expire(world, people["expired"].id, course.id)

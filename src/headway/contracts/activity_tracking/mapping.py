@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeGuard
 
 import msgspec
 
@@ -13,13 +12,14 @@ from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, check_json, split_list
 from headway.instants import END_OF_TIME, SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
+from headway.measures import cut_share, score_percent
 from headway.settings import Settings
 
 _track_decoder = Decoder(wire.TrackBody)
 _heartbeat_decoder = Decoder(wire.HeartbeatBody)
 _batch_heartbeat_decoder = Decoder(wire.BatchHeartbeatBody)
 _batch_decoder = Decoder(wire.BatchBody)
-_HIGHEST_SCORE = 1_000_000_000
+_NO_METRICS = wire.EngagementMetricsBody()
 
 
 def decode_track(body: bytes, settings: Settings, new_id: Callable[[], str]) -> Event:
@@ -108,7 +108,7 @@ def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
         module_id=body.module_id,
         unit_id=body.unit_id,
         duration_seconds=body.duration_seconds,
-        metrics=_metrics(body.engagement_metrics),
+        metrics=_metrics(body),
         start_time=start,
         end_time=end,
         session_id=body.session_id,
@@ -138,18 +138,19 @@ def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
     )
 
 
-def _metrics(body: wire.EngagementMetricsBody | None) -> EngagementMetrics | None:
-    if body is None:
-        return None
-    scroll_depth, watched, interactions = body.scroll_depth, body.video_watch_percentage, body.interaction_count
+def _metrics(body: wire.TrackBody) -> EngagementMetrics | None:
+    """Return the metrics; whoever completed a video and does not say how much of it was watched has watched it."""
+    told = body.engagement_metrics or _NO_METRICS
+    scroll_depth, watched, interactions = told.scroll_depth, told.video_watch_percentage, told.interaction_count
+    if watched is None and body.activity_type is ActivityType.VIDEO_COMPLETE:
+        watched = 100.0
     if scroll_depth is None and watched is None and interactions is None:
         return None
-    return EngagementMetrics(_without_sign(scroll_depth), _without_sign(watched), interactions)
+    return EngagementMetrics(_cut(scroll_depth), _cut(watched), None if interactions is None else int(interactions))
 
 
-def _without_sign(share: float | None) -> float | None:
-    """Convert minus zero to zero, so that each number has one stored form."""
-    return None if share is None else share + 0.0
+def _cut(share: float | None) -> float | None:
+    return None if share is None else cut_share(share)
 
 
 def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:
@@ -183,23 +184,26 @@ def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
 
 
 def _quiz_score(errors: list[FieldError], body: wire.TrackBody) -> float | None:
-    """Return the percent of `{score, max_score}` of a `quiz_submit`: both or neither, 0 <= score <= max_score."""
+    """Return the percent of `{score, max_score}` of a `quiz_submit`: both numbers or neither, of whatever size."""
     if body.activity_type is not ActivityType.QUIZ_SUBMIT or body.metadata is None:
         return None
-    score, max_score = body.metadata.get("score"), body.metadata.get("max_score")
-    if score is None and max_score is None:
+    given = {field: body.metadata.get(field) for field in ("score", "max_score")}
+    if all(value is None for value in given.values()):
         return None
-    if not _is_number(max_score) or not 0 < max_score <= _HIGHEST_SCORE:
-        errors.append(FieldError("metadata.max_score", f"must be a number above 0 and at most {_HIGHEST_SCORE}"))
-    elif not _is_number(score) or not 0 <= score <= max_score:
-        errors.append(FieldError("metadata.score", "must be a number from 0 to max_score"))
-    else:
-        return score / max_score * 100 + 0.0
-    return None
+    numbers = [_number(value) for value in given.values()]
+    wrong = [field for field, number in zip(given, numbers, strict=True) if number is None]
+    errors += [FieldError(f"metadata.{field}", "must be a number, as score and max_score go together") for field in wrong]
+    return None if wrong else score_percent(*(number for number in numbers if number is not None))
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: object) -> float | None:
+    """Return a number as a double, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.TrackAnswer:

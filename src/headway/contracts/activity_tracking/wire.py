@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.learning.model import ActivityType
+from headway.measures import LARGEST_SHARE
 
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 EventId = Annotated[
@@ -14,8 +15,8 @@ EventId = Annotated[
 SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
-ShareInPercent = Annotated[float, Meta(ge=0, le=100)]
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+ShareInPercent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
+Count = Annotated[float, Meta(ge=0, le=2**53 - 1, multiple_of=1, description="A whole number; 5.0 is one.")]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="ISO 8601. Without an offset, UTC.")]
 
 

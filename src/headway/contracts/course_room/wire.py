@@ -9,11 +9,12 @@ from headway.courses.completion import Rule
 from headway.enrollments.model import EnrollmentStatus
 from headway.http.params import Limit
 from headway.learning.model import UnitStatus
+from headway.measures import LARGEST_SHARE
 
 Results = TypeVar("Results")
 
 Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
-Percent = Annotated[float, Meta(ge=0, le=100)]
+Percent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
 Seconds = Annotated[float, Meta(ge=0, le=2**31 - 1, description="Seconds; fractions are cut.")]
 PercentText = Annotated[str, Meta(pattern=r"^\d{1,3}\.\d\d$", description="0.00 to 100.00.")]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
