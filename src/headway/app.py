@@ -25,7 +25,7 @@ from headway.http.authentication import Authentication
 from headway.http.contract import Contract
 from headway.http.identity_provider import IdentityProvider
 from headway.http.middleware import RequestMiddleware
-from headway.http.openapi import document
+from headway.http.openapi import document, field_names
 from headway.http.operations import operations
 from headway.http.problems import Problems
 from headway.http.transport import HttpsOnly
@@ -73,6 +73,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         openapi_config=None,
         logging_config=None,
     )
+    metrics.fields = field_names(litestar.routes)
     app = HttpsOnly(litestar, problems) if settings.require_https else litestar
     return RequestMiddleware(app, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 

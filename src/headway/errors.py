@@ -20,6 +20,16 @@ from typing import ClassVar
 
 import msgspec
 
+MAX_SHOWN_CHARACTERS = 200
+"""How much of a client's name or value an error repeats."""
+MAX_FIELD_ERRORS = 50
+"""The largest number of fields that an error names."""
+
+
+def shown(text: str) -> str:
+    """Return a client's text as an error repeats it: cut to `MAX_SHOWN_CHARACTERS`."""
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[:MAX_SHOWN_CHARACTERS]}…"
+
 
 class FieldError(msgspec.Struct, frozen=True):
     """An error of one field; `field` is its path in the body, such as `engagement_metrics.scroll_depth`."""
@@ -45,7 +55,7 @@ class HeadwayError(Exception):
         super().__init__(message)
         self.message = message
         self.kind = code or self.code
-        self.fields = tuple(fields)
+        self.fields = tuple(fields[:MAX_FIELD_ERRORS])
         if retry_after_seconds is not None:
             self.retry_after_seconds = retry_after_seconds
 
@@ -55,7 +65,7 @@ class OperatorError(Exception):
 
 
 class Invalid(HeadwayError):
-    """The request breaks one or more rules; `fields` names the field of each."""
+    """The request breaks one or more rules; `fields` names the field of each, up to `MAX_FIELD_ERRORS`."""
 
     code = "VALIDATION_ERROR"
 

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -27,6 +27,11 @@ _SAMPLE_EVERY_SECONDS = 1.0
 _STALL_CHECK_SECONDS = 0.05
 _STALLS_KEPT_SECONDS = 60.0
 _INDEX = re.compile(r"\[\d+\]")
+_LONGEST_FIELD = 200
+_LONGEST_LOGGED_TEXT = 500
+_LONGEST_LOGGED_LIST = 20
+OTHER_FIELD = "other"
+"""The label of an invalid field that no route declares."""
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the current request, which every log line and every error includes."""
@@ -53,6 +58,8 @@ class Metrics:
             # Remove the gauges of a dead process that had the same id.
             multiprocess.mark_process_dead(os.getpid(), self._folder)  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
+        self.fields: Set[str] = frozenset()
+        """The names of fields that may become labels: those that routes declare."""
         self.samplers: list[Callable[[], None]] = []
         """Functions that set sampled metrics."""
         if self._folder is None:
@@ -133,9 +140,18 @@ class Metrics:
         )
 
     def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
-        """Count a rejection by its error code, once for each invalid field; list indexes are removed."""
-        for field in [each.field for each in fields] or [""]:
-            self.rejections.labels(reason, _INDEX.sub("[]", field)).inc()
+        """Count a rejection by its error code, once for each invalid field; list indexes are removed.
+
+        A field that is not declared counts as the nearest declared one around it, or as `other`.
+        """
+        for label in [self._field_label(each.field) for each in fields] or [""]:
+            self.rejections.labels(reason, label).inc()
+
+    def _field_label(self, field: str) -> str:
+        path = _INDEX.sub("[]", field[:_LONGEST_FIELD])
+        while path and path not in self.fields:
+            path = path[:-2] if path.endswith("[]") else path.rpartition(".")[0]
+        return path or OTHER_FIELD
 
     def page(self) -> bytes:
         """Return the metrics in Prometheus' text format, summed over all processes that share them; `sample` first.
@@ -242,6 +258,7 @@ def configure_logging(level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request_id,
+        _bound,
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
@@ -272,3 +289,16 @@ def _add_request_id(_logger: object, _method: str, event: dict[str, Any]) -> dic
     if current_id is not None:
         event["request_id"] = current_id
     return event
+
+
+def _bound(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Cut what a client may have made long."""
+    return {name: _cut(value) for name, value in event.items()}
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > _LONGEST_LOGGED_TEXT:
+        return f"{value[:_LONGEST_LOGGED_TEXT]}…"
+    if isinstance(value, list):
+        return [_cut(each) for each in value[:_LONGEST_LOGGED_LIST]]
+    return value

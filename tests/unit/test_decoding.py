@@ -1,12 +1,16 @@
 """Reading a body: every field at fault is named at once, and nothing that can be sent makes it fail otherwise."""
 
+from typing import Literal
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from headway.contracts.activity_tracking.wire import BatchBody, TrackBody
 from headway.contracts.learner.course_wire import CourseBody
 from headway.errors import Invalid
-from headway.http.decoding import Decoder, check_json, explain, split_list
+from headway.http.decoding import Decoder, check_json, declared_fields, explain, split_list
 
 VALID = b'{"activity_type": "unit_view", "course_id": 1}'
 
@@ -160,3 +164,95 @@ def test_messages_about_times_name_no_type_of_the_decoder() -> None:
 
     assert wrong_type.message == "expected date-time string or null, got integer"
     assert wrong_form.message == "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"
+
+
+class Part(msgspec.Struct, rename="camel"):
+    max_grade: int
+    titles: list[str] = []
+    free: dict[str, object] = {}
+
+
+class Whole(msgspec.Struct):
+    parts: list[Part] = []
+    only: Part | None = None
+    title: str = ""
+
+
+def refused(body: bytes, kind: type[msgspec.Struct] = Whole) -> list[str]:
+    with pytest.raises(Invalid) as raised:
+        Decoder(kind).decode(body)
+    return [error.field for error in raised.value.fields]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"title": "a\\u0000"}', "title"),
+        (b'{"only": {"maxGrade": 1, "titles": ["a", "\\u0000"]}}', "only.titles[1]"),
+        (b'{"parts": [{"maxGrade": 1}, {"maxGrade": 1, "titles": ["\\u0000"]}]}', "parts[1].titles[0]"),
+        (b'{"only": {"maxGrade": 1, "free": {"a": {"\\u0000": 1}}}}', "only.free"),
+    ],
+)
+def test_a_nul_character_in_any_declared_field_is_told_of_its_place(body: bytes, field: str) -> None:
+    assert refused(body) == [field]
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        b'"x": "\\u0000"',
+        b'"\\u0000": 1',
+        b'"x": 1e999',
+        b'"\xff": "\xff"',
+        b'"x": [[[{"y": "\\u0000"}]]]',
+        b'"x": ' + b"9" * 9000,
+    ],
+)
+def test_fields_that_are_not_declared_are_not_looked_at(unknown: bytes) -> None:
+    body = b'{"title": "Go", ' + unknown + b', "only": {"maxGrade": 5, ' + unknown + b"}}"
+
+    assert Decoder(Whole).decode(body) == Whole(only=Part(5), title="Go")
+    assert refused(body.replace(b"5,", b'"5",')) == ["only.maxGrade"]
+
+
+def test_no_more_fields_are_named_than_can_be_read() -> None:
+    part = b'{"maxGrade": 1, "titles": ["\\u0000"]}'
+
+    assert len(refused(b'{"parts": [' + b",".join([part] * 500) + b"]}")) == 50
+
+
+def test_a_refused_value_is_repeated_by_its_first_characters_alone() -> None:
+    class Choice(msgspec.Struct):
+        color: Literal["red"]
+
+    (error,) = explain(b'{"color": "' + b"b" * 5000 + b'"}', Choice)
+
+    assert error.message == f"invalid enum value '{'b' * 200}…'"
+
+
+def test_the_declared_fields_of_a_body_are_those_that_errors_can_name() -> None:
+    assert set(declared_fields(Whole)) == {
+        *("parts", "parts[]", "parts[].maxGrade", "parts[].max_grade", "parts[].titles", "parts[].titles[]", "parts[].free"),
+        *("only", "only.maxGrade", "only.max_grade", "only.titles", "only.titles[]", "only.free"),
+        "title",
+    }
+
+
+def decoded_or_errors(body: bytes) -> object:
+    try:
+        return Decoder(Whole).decode(body)
+    except Invalid as error:
+        return error.fields
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"title": 5}', b'{"only": {"maxGrade": "x"}}', b"\xff" * 50])
+@given(data=st.data())
+def test_whatever_a_body_is_changed_to_is_decoded_or_refused(body: bytes, data: st.DataObject) -> None:
+    for _change in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(body)))
+        piece = data.draw(
+            st.sampled_from([b'"', b"{", b"}", b"\xff", b"\\ud800", b"\\u0000", b"1e999", b"[" * 2000, b"null", b",", b":"])
+        )
+        body = body[:at] + piece + body[at:]
+
+    assert decoded_or_errors(body)

@@ -1,13 +1,14 @@
 """Decoding of JSON bodies into structs, with an error for every invalid field."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
 
-from headway.errors import FieldError, Invalid
+from headway.errors import FieldError, Invalid, shown
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -16,7 +17,11 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`")
 _JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "datetime": "date-time string"}
 _TYPE = "(?:int|float|str|bool|datetime|array|object|null)"
 _TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
+_QUOTED = re.compile("'(.*)'", re.DOTALL)
 _MAX_DEPTH = 32
+NUL = "must not contain NUL characters"
+_NUL_ESCAPE = b"u0000"
+"""Part of the only way to write a NUL character in JSON."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
 
@@ -28,30 +33,49 @@ class Decoder:
         self._decoder = msgspec.json.Decoder(kind)
 
     def decode(self, body: bytes) -> Any:
-        """Decode a body. Raises Invalid naming every field that is missing or has the wrong type or range."""
+        """Decode a body. Raises Invalid naming every declared field that is missing or cannot be taken.
+
+        No database can store NUL characters. Fields that the struct does not declare are skipped, whatever they contain.
+        """
         try:
-            return self._decoder.decode(body)
+            decoded = self._decoder.decode(body)
         except (ValueError, RecursionError):
             raise Invalid(explain(body, self._kind)) from None
+        if _NUL_ESCAPE in body and (errors := list(_nul_errors(decoded, ""))):
+            raise Invalid(errors)
+        return decoded
+
+
+def _nul_errors(value: object, path: str) -> Iterator[FieldError]:
+    if isinstance(value, msgspec.Struct):
+        for field in msgspec.structs.fields(value):
+            yield from _nul_errors(getattr(value, field.name), f"{path}.{field.encode_name}" if path else field.encode_name)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _nul_errors(each, f"{path}[{index}]")
+    elif isinstance(value, dict | str) and check_json(value) == NUL:
+        # The keys of a map are client data: errors do not repeat them.
+        yield FieldError(path, NUL)
 
 
 def explain(body: bytes, kind: type[msgspec.Struct]) -> list[FieldError]:
     """Return the errors of a body that could not be decoded; the field `body` stands for the whole body."""
     try:
-        values = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return list(_field_errors(body, kind, "")) or [FieldError("body", "does not have the expected form")]
     except RecursionError:
         return [FieldError("body", "is nested too deeply")]
     except msgspec.ValidationError:
         return [FieldError("body", "must be an object")]
     except ValueError as error:
         return [FieldError("body", f"is not valid JSON: {error}")]
-    return list(_field_errors(values, kind)) or [FieldError("body", "does not have the expected form")]
 
 
-def _field_errors(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) -> Iterator[FieldError]:
+def _field_errors(body: "bytes | msgspec.Raw", kind: type[msgspec.Struct], prefix: str) -> Iterator[FieldError]:
+    """Find the errors of each declared field. Raises ValueError or RecursionError if the body is no JSON object."""
+    values = msgspec.json.decode(body, type=_undecoded(kind))
     for field in msgspec.structs.fields(kind):
-        name, value = field.encode_name, values.get(field.encode_name)
-        if value is None:
+        name, value = prefix + field.encode_name, getattr(values, field.name)
+        if not bytes(value):
             if field.required:
                 yield FieldError(name, "is required")
             continue
@@ -64,7 +88,20 @@ def _field_errors(values: dict[str, msgspec.Raw], kind: type[msgspec.Struct]) ->
             message, path = (located["message"], located["path"] or "") if located else (str(error), "")
             # The keys of a map are client data: errors do not repeat them.
             path = path.partition("[...]")[0]
-            yield from _nested_errors(name, value, field.type) or [_located_error(f"{name}{path}", message)]
+            nested = _struct_in(field.type) if bytes(value).startswith(b"{") else None
+            errors = list(_field_errors(value, nested, f"{name}.")) if nested is not None else []
+            yield from errors or [_located_error(f"{name}{path}", message)]
+
+
+@cache
+def _undecoded(kind: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """Return a struct with the fields of another, each as the bytes that a client sent; empty if it sent none."""
+    fields = msgspec.structs.fields(kind)
+    return msgspec.defstruct(
+        kind.__name__,
+        [(field.name, msgspec.Raw, msgspec.Raw()) for field in fields],
+        rename={field.name: field.encode_name for field in fields},
+    )
 
 
 def _located_error(path: str, message: str) -> FieldError:
@@ -72,15 +109,28 @@ def _located_error(path: str, message: str) -> FieldError:
     return FieldError(f"{path}.{missing[1]}", "is required") if missing else FieldError(path, describe(message))
 
 
-def _nested_errors(name: str, value: msgspec.Raw, kind: object) -> list[FieldError]:
-    """Return the errors of the fields of a nested struct; none for other types."""
+def _struct_in(kind: object) -> type[msgspec.Struct] | None:
+    """Return the struct of a type that is one, or is one or something else."""
+    return next((each.cls for each in _alternatives(kind) if isinstance(each, msgspec.inspect.StructType)), None)
+
+
+def _alternatives(kind: object) -> Sequence[msgspec.inspect.Type]:
     info = msgspec.inspect.type_info(kind)
-    kinds = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-    struct = next((each.cls for each in kinds if isinstance(each, msgspec.inspect.StructType)), None)
-    if struct is None or not bytes(value).startswith(b"{"):
-        return []
-    values = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-    return [FieldError(f"{name}.{each.field}", each.message) for each in _field_errors(values, struct)]
+    return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+
+
+def declared_fields(kind: type[msgspec.Struct]) -> Iterator[str]:
+    """Return the path of every field of a struct, such as `modules[].units[].title`: as on the wire and as in Python."""
+    for field in msgspec.structs.fields(kind):
+        for name in {field.encode_name, field.name}:
+            yield name
+            for each in _alternatives(field.type):
+                suffix, inner = "", each
+                while isinstance(inner, msgspec.inspect.ListType):
+                    suffix, inner = f"{suffix}[]", inner.item_type
+                    yield name + suffix
+                if isinstance(inner, msgspec.inspect.StructType):
+                    yield from (f"{name}{suffix}.{path}" for path in declared_fields(inner.cls))
 
 
 def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
@@ -109,7 +159,11 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
 
 
 def describe(message: str) -> str:
-    """Return a decoder's message with JSON type names, in lower case: "expected integer or null, got string"."""
+    """Return a decoder's message with JSON type names, in lower case: "expected integer or null, got string".
+
+    A value that it repeats is cut.
+    """
+    message = _QUOTED.sub(lambda match: f"'{shown(match[1])}'", message)
     message = _TYPES.sub(lambda match: " or ".join(_JSON_NAMES.get(name, name) for name in match[1].split(" | ")), message)
     message = message.replace(
         "Invalid RFC3339 encoded datetime", "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"
@@ -124,7 +178,7 @@ def check_json(value: object) -> str | None:
         deeper: list[object] = []
         for each in level:
             if isinstance(each, str) and "\0" in each:
-                return "must not contain NUL characters"
+                return NUL
             if isinstance(each, dict):
                 deeper += each.keys()
                 deeper += each.values()

@@ -9,11 +9,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 
 import headway
-from headway.http.contract import Contract
+from headway.http.contract import Contract, camel_case
+from headway.http.decoding import declared_fields
 from headway.http.routes import Kind, Operation
 from headway.settings import Settings
 
 _SETTING = re.compile(r'"\$\{(\w+)\}"')
+_PATH_PARAMETER = re.compile(r"{(\w+)}")
 _REFERENCE = "#/components/schemas/{name}"
 _OUTCOMES = {
     200: "Success.",
@@ -51,7 +53,7 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], setting
 
     A bound that is a setting is written as its name in a struct: `extra_json_schema={"maximum": "${max_page_size}"}`.
     """
-    described = [(route.path_format, operation) for route in routes for operation in _operations(route)]
+    described = [(route.path_format, operation) for route in routes for operation in operations_of(route)]
     kinds = {kind for _, operation in described for kinds in operation.route.responses.values() for kind in _each(kinds)}
     kinds |= {operation.route.body for _, operation in described if operation.route.body}
     kinds |= {contract.error_schema for contract in contracts}
@@ -77,7 +79,19 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], setting
     return filled
 
 
-def _operations(route: BaseRoute) -> list[Operation]:
+def field_names(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """Return the names of all fields that clients may send, as errors write them: in the case of Python and in camel case."""
+    names = {"body", "query", "id", "Idempotency-Key"}
+    for route in routes:
+        for operation in operations_of(route):
+            names |= set(_PATH_PARAMETER.findall(route.path_format))
+            for kind in (operation.route.query, operation.route.body):
+                names |= set() if kind is None else set(declared_fields(kind))
+    return frozenset(names | {camel_case(name) for name in names})
+
+
+def operations_of(route: BaseRoute) -> list[Operation]:
+    """Return the declared operations of a route, one for each method."""
     if isinstance(route, HTTPRoute):
         handlers: list[BaseRouteHandler] = [handler for handler, _ in route.route_handler_map.values()]
     else:
@@ -125,7 +139,7 @@ def _describe(
 def _path_parameters(path: str, schemas: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {"name": name, "in": "path", "required": True, "schema": schemas.get(name, {"type": "string"})}
-        for name in re.findall(r"{(\w+)}", path)
+        for name in _PATH_PARAMETER.findall(path)
     ]
 
 

@@ -4,18 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 from litestar.types import Scope
 
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import FieldError, Invalid
-from headway.http.decoding import Decoder, describe
+from headway.http.decoding import NUL, describe
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
 
-_NUL = "must not contain NUL characters"
+_MAX_QUERY_PARAMETERS = 100
 _MAX_USER_AGENT = 500
 
 encode = msgspec.json.Encoder().encode
@@ -162,22 +163,12 @@ def read_idempotency_key(scope: Scope) -> str | None:
     return key
 
 
-def decode_body(decoder: Decoder, raw: bytes) -> Any:
-    """Decode a body. Raises Invalid, also for strings with NUL characters, which PostgreSQL cannot store.
+def decode_query(query_string: bytes, kind: type[msgspec.Struct]) -> Any:
+    """Convert query parameters to a struct. Raises Invalid naming every declared parameter that is wrong.
 
-    Only strings at the top level are checked for NUL: the rules of nested values name their place.
+    Of a parameter that is given several times the first counts.
     """
-    body = decoder.decode(raw)
-    if b"u0000" in raw:
-        texts = msgspec.json.decode(raw, type=dict[str, Any]).items()
-        errors = [FieldError(name, _NUL) for name, text in texts if isinstance(text, str) and "\0" in text]
-        if errors:
-            raise Invalid(errors)
-    return body
-
-
-def decode_query(parameters: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:
-    """Convert query parameters to a struct. Raises Invalid naming every parameter that is wrong."""
+    parameters = _first_values(query_string)
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for field in msgspec.structs.fields(kind):
@@ -185,13 +176,30 @@ def decode_query(parameters: Mapping[str, str], kind: type[msgspec.Struct]) -> A
         if text is None:
             continue
         try:
+            text.encode()
             value = msgspec.convert(text, field.type, strict=False)
             # In a query, `null` is a string.
             values[field.name] = msgspec.convert(text, field.type) if value is None else value
+        except UnicodeEncodeError:
+            errors.append(FieldError(field.encode_name, "must be UTF-8"))
         except msgspec.ValidationError as error:
             errors.append(FieldError(field.encode_name, describe(str(error))))
         if "\0" in text:
-            errors.append(FieldError(field.encode_name, _NUL))
+            errors.append(FieldError(field.encode_name, NUL))
     if errors:
         raise Invalid(errors)
     return kind(**values)
+
+
+def _first_values(query_string: bytes) -> dict[str, str]:
+    """Parse a query string; bytes that are not UTF-8 become surrogates. Raises Invalid."""
+    try:
+        pairs = parse_qsl(
+            query_string.decode(errors="surrogateescape"),
+            keep_blank_values=True,
+            errors="surrogateescape",
+            max_num_fields=_MAX_QUERY_PARAMETERS,
+        )
+    except ValueError:
+        raise Invalid.field("query", f"must not have more than {_MAX_QUERY_PARAMETERS} parameters") from None
+    return dict(reversed(pairs))

@@ -31,7 +31,6 @@ from headway.http.request import (
     Response,
     TransactionKind,
     Transactions,
-    decode_body,
     decode_query,
     encode,
     read_header,
@@ -43,6 +42,7 @@ Kind: TypeAlias = Any
 """A struct type, or a generic one of something."""
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
+_MAX_LENGTH_DIGITS = 15
 _METHODS = {"GET": litestar.get, "POST": litestar.post, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
@@ -159,10 +159,10 @@ class _Endpoint:
         if self.check is not None:
             await self.check(scope)
         raw_body = b"" if self._decoder is None else await _read_body(scope, request.receive, self._max_body_bytes)
-        query = None if route.query is None else decode_query(request.query_params, route.query)
+        query = None if route.query is None else decode_query(scope["query_string"], route.query)
         body = None
         if self._decoder is not None:
-            body = decode_body(self._decoder, b"{}" if route.optional_body and not raw_body else raw_body)
+            body = self._decoder.decode(b"{}" if route.optional_body and not raw_body else raw_body)
         response = await self._run(Request(scope, self._transactions, query, body, raw_body, is_idempotent=route.idempotent))
         return _with_etag(response, read_header(scope, b"if-none-match")) if route.etag else _render(response)
 
@@ -222,8 +222,11 @@ async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> byt
             media_type = value.partition(b";")[0].strip().lower()
             if media_type not in {b"", b"application/json"} and not media_type.endswith(b"+json"):
                 raise HTTPException(status_code=415, detail="The body must be application/json.")
-        elif name == b"content-length" and int(value) > max_body_bytes:
-            raise HTTPException(status_code=413)
+        elif name == b"content-length":
+            if not value.isdigit():
+                raise HTTPException(status_code=400, detail="The Content-Length must be a number.")
+            if len(value) > _MAX_LENGTH_DIGITS or int(value) > max_body_bytes:
+                raise HTTPException(status_code=413)
     parts: list[bytes] = []
     size = 0
     while True:

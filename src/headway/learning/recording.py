@@ -185,11 +185,13 @@ class Ingest:
         Of the verdicts, `unread` are on items that could not be read and so were never recorded.
         """
         self._counters[Outcome.REJECTED].inc(unread)
-        for verdict in verdicts:
-            if verdict.outcome is Outcome.REJECTED:
-                reason = Forbidden.code if verdict.refusal is Refusal.FORBIDDEN else Invalid.code
-                self._metrics.reject(reason, verdict.errors)
-                log.info("rejected", errors=[f"{error.field}: {error.message}" for error in verdict.errors])
+        rejected = [verdict for verdict in verdicts if verdict.outcome is Outcome.REJECTED]
+        for verdict in rejected:
+            reason = Forbidden.code if verdict.refusal is Refusal.FORBIDDEN else Invalid.code
+            self._metrics.reject(reason, verdict.errors)
+        if rejected:
+            errors = [f"{error.field}: {error.message}" for verdict in rejected for error in verdict.errors]
+            log.info("rejected", items=len(rejected), errors=errors)
 
     async def close(self) -> None:
         """Write what is waiting and take nothing more."""

@@ -95,8 +95,6 @@ def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     if start is not None and end is not None and end <= start:
         errors.append(FieldError("end_time", "must be after start_time"))
     sent_at = _instant(errors, "sent_at", body.sent_at)
-    _check_text(errors, "event_id", body.event_id)
-    _check_text(errors, "session_id", body.session_id)
     metadata = _metadata(errors, body)
     quiz_score = _quiz_score(errors, body)
     if errors:
@@ -122,7 +120,6 @@ def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
     errors: list[FieldError] = []
     timestamp = _instant(errors, "timestamp", body.timestamp)
     sent_at = _instant(errors, "sent_at", body.sent_at)
-    _check_text(errors, "event_id", body.event_id)
     if errors:
         raise Invalid(errors)
     return Heartbeat(
@@ -166,11 +163,6 @@ def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant 
     elif not 0 <= instant <= END_OF_TIME:
         errors.append(FieldError(field, "must lie between the years 1970 and 9999"))
     return instant
-
-
-def _check_text(errors: list[FieldError], field: str, text: str | None) -> None:
-    if text is not None and "\0" in text:
-        errors.append(FieldError(field, "must not contain NUL characters"))
 
 
 def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:

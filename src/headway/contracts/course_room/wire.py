@@ -173,6 +173,9 @@ class LearnerRow(msgspec.Struct, rename="camel"):
     activity_logs: list[ContentRow]
 
 
+DateText = Annotated[str, Meta(max_length=50, description="An ISO 8601 date, or date and time.")]
+
+
 class ProgressQuery(msgspec.Struct):
     """Options: `include=all` adds the contents without progress, `include=why` the explanation of each percent."""
 
@@ -224,8 +227,8 @@ class Updated(msgspec.Struct, rename="camel"):
 class ActivitiesQuery(msgspec.Struct, rename="camel"):
     """Filters for a list of activities, by the time of their last change; a date is the whole day in the display time zone."""
 
-    start_date: str | None = None
-    end_date: str | None = None
+    start_date: DateText | None = None
+    end_date: DateText | None = None
     status: UnitStatus | None = None
 
 

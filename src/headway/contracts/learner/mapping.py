@@ -16,7 +16,7 @@ from headway.courses.completion import DEFAULT_THRESHOLD, Completion
 from headway.courses.model import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit, Unit
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
-from headway.errors import Invalid
+from headway.errors import Invalid, shown
 from headway.feed.model import FeedEntry
 from headway.http.params import UNKNOWN_ID, parse_id
 from headway.instants import HOUR, SECOND, Instant
@@ -304,7 +304,7 @@ def _unit(unit: Unit) -> course_wire.Unit:
 def _id(field: str, text: str | int) -> int:
     number = parse_id(str(text))
     if number == UNKNOWN_ID:
-        raise Invalid.field(field, f"{text!r} is not an id")
+        raise Invalid.field(field, f"{shown(str(text))!r} is not an id")
     return number
 
 

@@ -53,6 +53,10 @@ class LearnerFailure(msgspec.Struct, kw_only=True, rename="camel"):
     request_id: str
 
 
+Filter = Annotated[str, Meta(max_length=200)]
+"""A text to filter a list by."""
+
+
 class PageQuery(msgspec.Struct):
     """The page of a list to return."""
 
@@ -161,7 +165,7 @@ class Waiting(msgspec.Struct, rename="camel"):
 class EnrollmentsQuery(PageQuery):
     """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`."""
 
-    status: str | None = None
+    status: Filter | None = None
 
 
 class CourseEnrollment(Enrollment, rename="camel"):
@@ -272,7 +276,7 @@ class MessageBody(msgspec.Struct, rename="camel"):
 class MessagesQuery(PageQuery):
     """Filters for a list of messages: `with` is the id of the other user."""
 
-    with_: str | None = msgspec.field(default=None, name="with")
+    with_: Filter | None = msgspec.field(default=None, name="with")
 
 
 class Message(msgspec.Struct, rename="camel"):
@@ -325,7 +329,7 @@ class MarkedRead(msgspec.Struct, rename="camel"):
 class FeedQuery(msgspec.Struct):
     """Filters for the feed: `topic` is `user:ID` (the caller's own, the default) or `course:ID` (for its staff)."""
 
-    topic: str | None = None
+    topic: Filter | None = None
     after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] = 0
     limit: Limit | None = None
 
