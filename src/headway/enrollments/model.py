@@ -7,9 +7,11 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from headway.courses.completion import Evidence, Percent
+from headway.errors import Invalid
 from headway.feed.model import EnrollmentUpdated, FeedEvent, NewFeedEntry, SeatTaken, course_topic, new_entries, user_topic
 from headway.identity import CourseRole
 from headway.instants import DAY, Instant, Milliseconds
+from headway.text import shown_url, split_url
 
 LearnerInCourse = tuple[int, int]
 """(user_id, course_id)"""
@@ -174,6 +176,11 @@ class Enrollment(msgspec.Struct):
         """What the enrollment adds to the statistics of its course."""
         return enrollment_statistics(self.status, self.percent, self.enrolled_at, self.completed_at, self.last_activity_at)
 
+    @property
+    def certificate_link(self) -> str | None:
+        """The URL of the certificate, to be shown as a link."""
+        return shown_url(self.certificate_url)
+
     def touch(self, now: Instant) -> None:
         """Note that the enrollment is changed."""
         self.updated_at = max(now, self.updated_at + 1)
@@ -186,6 +193,14 @@ class Enrollment(msgspec.Struct):
     def is_open(self, now: Instant) -> bool:
         """Return whether the learner has access to the course."""
         return self.status in OPEN and not self.has_run_out(now)
+
+
+def check_certificate_url(url: str) -> None:
+    """Reject the URL of a certificate that is not safe to show as a link. Raises Invalid."""
+    try:
+        split_url(url)
+    except ValueError as error:
+        raise Invalid.field("certificate_url", str(error)) from error
 
 
 def enrollment_updated(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:

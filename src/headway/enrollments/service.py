@@ -19,6 +19,7 @@ from headway.enrollments.model import (
     EnrollmentStatus,
     StatisticsDelta,
     can_become,
+    check_certificate_url,
     earned,
     enrollment_updated,
     seat_taken,
@@ -102,6 +103,8 @@ class Enrollments:
             raise Invalid.field("status", f"must be one of {', '.join(sorted(BY_STAFF))}")
         if certificate_url is not None and status is not EnrollmentStatus.CERTIFIED:
             raise Invalid.field("certificate_url", "goes with the status CERTIFIED only")
+        if certificate_url is not None:
+            check_certificate_url(certificate_url)
         now = self._clock()
         await require_staff(tx, caller, course_id)
         terms = await catalogue.lock_terms(tx, course_id)

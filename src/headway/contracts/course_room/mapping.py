@@ -202,7 +202,7 @@ def _enrollment(enrollment: Enrollment, zone: tzinfo) -> wire.EnrollmentRow:
         enrollment_status=enrollment.status,
         enrollment_date=iso(enrollment.enrolled_at),
         completion_date=None if enrollment.completed_at is None else iso(enrollment.completed_at),
-        certificate_url=enrollment.certificate_url,
+        certificate_url=enrollment.certificate_link,
         metadata=_metadata(enrollment.evidence, None),
         enrollment_created_at=iso(enrollment.created_at),
         enrollment_updated_at=iso(enrollment.updated_at),

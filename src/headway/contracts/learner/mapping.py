@@ -126,7 +126,7 @@ def course_enrollment(stored: Enrollment, name: str) -> wire.CourseEnrollment:
         study_seconds=stored.study_ms // SECOND,
         last_accessed=_iso(stored.last_activity_at),
         completed_at=_iso(stored.completed_at),
-        certificate_url=stored.certificate_url,
+        certificate_url=stored.certificate_link,
     )
 
 
@@ -157,7 +157,7 @@ def submission(submission: Submission, assessment: Assessment) -> wire.Submissio
         id=submission.id,
         assessment_id=str(submission.assessment_id),
         learner_id=str(submission.user_id),
-        submission_url=submission.submission_url,
+        submission_url=submission.link,
         grade=submission.grade,
         feedback=submission.feedback,
         submitted_at=instants.iso(submission.submitted_at),

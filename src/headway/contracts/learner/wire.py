@@ -5,11 +5,26 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.assessments.model import MAX_SUBMISSION_URL_LENGTH
 from headway.enrollments.model import EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 from headway.http.params import Limit
+from headway.text import MAX_URL_LENGTH
 
 Data = TypeVar("Data")
+
+CertificateUrl = Annotated[
+    str, Meta(min_length=1, max_length=MAX_URL_LENGTH, description="An https URL.", extra_json_schema={"format": "uri"})
+]
+SubmissionUrl = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_SUBMISSION_URL_LENGTH,
+        description="An https URL on GitHub, Google Drive or S3.",
+        extra_json_schema={"format": "uri"},
+    ),
+]
 
 
 class One(msgspec.Struct, Generic[Data], kw_only=True):
@@ -184,7 +199,7 @@ class StatusBody(msgspec.Struct, rename="camel"):
     """The status to set, `CERTIFIED`, `EXPIRED` or `DROPPED`, and the URL of the certificate."""
 
     status: EnrollmentStatus
-    certificate_url: str | None = None
+    certificate_url: CertificateUrl | None = None
 
 
 class Progress(msgspec.Struct, rename="camel"):
@@ -241,7 +256,7 @@ class OwnAssessment(msgspec.Struct, rename="camel"):
 class SubmitBody(msgspec.Struct, rename="camel"):
     """A submission by URL, on GitHub, Google Drive or S3."""
 
-    submission_url: str
+    submission_url: SubmissionUrl
 
 
 class GradeBody(msgspec.Struct):
