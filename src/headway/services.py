@@ -10,6 +10,7 @@ from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.db.revisions import Revisions
 from headway.enrollments.service import Enrollments, check_seats
+from headway.enrollments.staff import CourseStaff
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
 from headway.http.authentication import Tokens
@@ -69,6 +70,7 @@ class Services:
         self.courses = Courses()
         self.course_editing = CourseEditing(clock)
         self.enrollments = Enrollments(clock)
+        self.course_staff = CourseStaff(clock, self.revisions, self.audit)
         self.tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
         self.ingest = Ingest(
             self.tracking,

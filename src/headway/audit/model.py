@@ -46,6 +46,7 @@ class Action(StrEnum):
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - the name of an action
     CHANGE_PASSWORD = "CHANGE_PASSWORD"  # noqa: S105 - the name of an action
     CHANGE_ROLE = "CHANGE_ROLE"
+    CHANGE_COURSE_ROLE = "CHANGE_COURSE_ROLE"
     CHANGE_EMAIL = "CHANGE_EMAIL"
     DISABLE_USER = "DISABLE_USER"
     ENABLE_USER = "ENABLE_USER"

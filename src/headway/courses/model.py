@@ -1,6 +1,6 @@
 """Courses, their modules, units and assessments, and the rules for changing them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -175,11 +175,20 @@ class StaffMember(msgspec.Struct, frozen=True):
     role: CourseRole
     account_role: Role
     is_disabled: bool
+    since: Instant
+    """When the role was given."""
 
     @property
     def counts(self) -> bool:
         """Whether the role gives rights: the account can be used, and may have a role in courses."""
         return self.account_role.can_teach and not self.is_disabled
+
+
+def keeps_owner(before: Iterable[StaffMember], after: Iterable[StaffMember]) -> bool:
+    """Return whether a change of staff leaves an owner, and one whose role counts if there was one before."""
+    owners_before, owners = ([each for each in some if each.role is CourseRole.OWNER] for some in (before, after))
+    had_rights, has_rights = (any(each.counts for each in some) for some in (owners_before, owners))
+    return bool(owners) and (has_rights or not had_rights)
 
 
 class CourseSearch(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ class Courses:
             filters |= {"tutor_id": int(tutor)} if is_id else {"tutor": _pattern(tutor)}
         if caller is None or not caller.sees_all:
             filters["is_published"] = True
-            filters |= {} if caller is None else {"staff_id": caller.user_id}
+            filters |= {"staff_id": caller.user_id} if caller is not None and caller.role.can_teach else {}
         return await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
 
     async def find(self, tx: ReadTransaction, course_id: int) -> CourseTree:

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, delete, exists, func, not_, or_, select
 
 from headway.accounts.tables import users
 from headway.courses.model import StaffMember
 from headway.courses.tables import course_staff
-from headway.db.database import ReadTransaction, Row
-from headway.db.dialects import rows
+from headway.db.database import ReadTransaction, Row, WriteTransaction
+from headway.db.dialects import WriteRows, rows
 from headway.db.types import Id
 from headway.identity import CourseRole, Role
 
@@ -20,9 +20,47 @@ _members: Select[Any] = select(
     course_staff.c.role,
     users.c.role.label("account_role"),
     users.c.is_disabled,
+    course_staff.c.since,
 ).join(users, users.c.id == course_staff.c.user_id)
+_in_course = course_staff.c.course_id == bindparam("in_course")
+_all = _members.where(_in_course)
+# `owner` comes after `instructor`.
+_page = _all.order_by(course_staff.c.role.desc(), course_staff.c.since, course_staff.c.user_id)
+_page = _page.limit(bindparam("limit")).offset(bindparam("offset"))
+_count = select(func.count().label("total")).select_from(course_staff).where(_in_course)
+INSERT_STAFF = WriteRows(course_staff, ["user_id", "course_id", "role", "since"], update=["role", "since"])
+_delete = delete(course_staff).where(_in_course, course_staff.c.user_id == bindparam("of_user"))
 _pairs = rows("pairs", {"user_id": Id, "course_id": Id})
 _among = _members.join(_pairs, and_(course_staff.c.user_id == _pairs.c.user_id, course_staff.c.course_id == _pairs.c.course_id))
+
+
+_owners, _owning = course_staff.alias("owners"), users.alias("owning")
+
+
+def can_teach(account: FromClause) -> ColumnElement[bool]:
+    """Return the condition that an account gives a course role effect: `StaffMember.counts` in SQL."""
+    roles = (account.c.role == role.value for role in Role if role.can_teach)
+    return and_(or_(*roles), account.c.is_disabled.is_(False))
+
+
+def _precedes() -> ColumnElement[bool]:
+    """Return the condition that an owner comes before the one of `course_staff`: by whether the role counts, then by time."""
+    is_earlier = or_(
+        _owners.c.since < course_staff.c.since,
+        and_(_owners.c.since == course_staff.c.since, _owners.c.user_id < course_staff.c.user_id),
+    )
+    counts_more = and_(can_teach(_owning), not_(can_teach(users)))
+    counts_as_much = or_(can_teach(_owning), not_(can_teach(users)))
+    return and_(counts_as_much, or_(counts_more, is_earlier))
+
+
+_other_owner = (
+    select(_owners.c.user_id)
+    .join(_owning, _owning.c.id == _owners.c.user_id)
+    .where(_owners.c.course_id == course_staff.c.course_id, _owners.c.role == CourseRole.OWNER.value)
+)
+is_tutor = and_(course_staff.c.role == CourseRole.OWNER.value, not_(exists(_other_owner.where(_precedes()))))
+"""The condition that a member of staff, joined with the account, is the one that is shown as the tutor of the course."""
 
 
 def _member(row: Row) -> StaffMember:
@@ -33,9 +71,31 @@ def _member(row: Row) -> StaffMember:
         role=CourseRole(row["role"]),
         account_role=Role(row["account_role"]),
         is_disabled=bool(row["is_disabled"]),
+        since=row["since"],
     )
 
 
 async def find_among(tx: ReadTransaction, pairs: Sequence[tuple[int, int]]) -> list[StaffMember]:
     """Read the members of staff among these (user_id, course_id)."""
     return [_member(row) for row in await tx.all(_among, pairs=pairs)]
+
+
+async def find_all(tx: ReadTransaction, course_id: int) -> dict[int, StaffMember]:
+    """Read all members of the staff of a course, by user."""
+    return {row["user_id"]: _member(row) for row in await tx.all(_all, in_course=course_id)}
+
+
+async def list_members(tx: ReadTransaction, course_id: int, *, limit: int, offset: int) -> tuple[list[StaffMember], int]:
+    """Read a page of the staff of a course, owners first, and how many there are."""
+    found = await tx.all(_page, in_course=course_id, limit=limit, offset=offset)
+    return [_member(row) for row in found], (await tx.one(_count, in_course=course_id))["total"]
+
+
+async def write_member(tx: WriteTransaction, member: StaffMember) -> None:
+    """Store a member of staff, or another role of one."""
+    await tx.write_rows((INSERT_STAFF, [(member.user_id, member.course_id, member.role, member.since)]))
+
+
+async def delete_member(tx: WriteTransaction, course_id: int, user_id: int) -> None:
+    """Remove a member of staff."""
+    await tx.run(_delete, in_course=course_id, of_user=user_id)

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, exists, func, or_, select
 
 from headway.accounts.tables import users
 from headway.courses.completion import Completion, Rule
@@ -23,6 +23,7 @@ from headway.courses.model import (
     NewCourse,
     Unit,
 )
+from headway.courses.staff_store import is_tutor
 from headway.courses.tables import (
     assessments,
     course_gradings,
@@ -35,7 +36,6 @@ from headway.courses.tables import (
 )
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, rows
-from headway.identity import CourseRole
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
 """The fields of a course that are columns of `courses`."""
@@ -58,8 +58,9 @@ _assessment_by_id = select(assessments).where(assessments.c.id == bindparam("ass
 _staff = course_staff.alias("staff")
 _courses = (
     select(courses, users.c.id.label("owner_id"), users.c.name.label("owner_name"))
-    .join(course_staff, and_(course_staff.c.course_id == courses.c.id, course_staff.c.role == CourseRole.OWNER))
+    .join(course_staff, course_staff.c.course_id == courses.c.id)
     .join(users, users.c.id == course_staff.c.user_id)
+    .where(is_tutor)
 )
 _course = _courses.where(courses.c.id == bindparam("course_id"))
 # Not FOR UPDATE: rows that refer to the course may be written meanwhile.

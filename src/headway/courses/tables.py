@@ -53,6 +53,7 @@ course_staff = Table(
     Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
     Column("role", Text, nullable=False),
+    Column("since", Timestamp, comment="when the role was given"),
     one_of("role", CourseRole),
     Index(None, "course_id"),
 )

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import Text, bindparam, delete, insert, select, update
 
 from headway.courses.model import Assessment, CourseTree, Module, NewAssessment, NewCourse, NewModule, NewUnit, Unit
+from headway.courses.staff_store import INSERT_STAFF
 from headway.courses.store import COURSE_FIELDS, insert_grading, list_modules, structures
-from headway.courses.tables import assessments, course_prerequisites, course_staff, course_terms, courses, modules, units
+from headway.courses.tables import assessments, course_prerequisites, course_terms, courses, modules, units
 from headway.db.database import WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, rows
 from headway.identity import CourseRole
@@ -43,7 +44,6 @@ _retire_modules = UpdateRows(modules, ["retired_at"])
 _retire_units = UpdateRows(units, ["retired_at"])
 _retire_assessments = UpdateRows(assessments, ["retired_at"])
 _delete_prerequisites = delete(course_prerequisites).where(course_prerequisites.c.course_id == bindparam("course_id"))
-_insert_staff = WriteRows(course_staff, ["user_id", "course_id", "role"], update=["role"])
 _insert_prerequisites = WriteRows(course_prerequisites, ["course_id", "prerequisite_id"])
 _insert_terms = WriteRows(course_terms, ["term", "course_id"])
 _dropped_terms = rows("dropped", {"term": Text()})
@@ -71,7 +71,7 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
     await tx.write_rows(
         (_insert_units, new_units),
         (_insert_assessments, new_assessments),
-        (_insert_staff, [(owner_id, course_id, CourseRole.OWNER)]),
+        (INSERT_STAFF, [(owner_id, course_id, CourseRole.OWNER, now)]),
         (_insert_prerequisites, [(course_id, other) for other in sorted(set(course.prerequisites))]),
     )
     await insert_grading(tx, (await structures(tx, [course_id]))[course_id])

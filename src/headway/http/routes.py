@@ -43,7 +43,7 @@ Kind: TypeAlias = Any
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
 _MAX_LENGTH_DIGITS = 15
-_METHODS = {"GET": litestar.get, "POST": litestar.post, "PATCH": litestar.patch, "DELETE": litestar.delete}
+_METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -81,6 +81,7 @@ class Route(msgspec.Struct, frozen=True):
 
 get = functools.partial(Route, "GET")
 post = functools.partial(Route, "POST")
+put = functools.partial(Route, "PUT")
 patch = functools.partial(Route, "PATCH")
 delete = functools.partial(Route, "DELETE")
 

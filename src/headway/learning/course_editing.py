@@ -13,10 +13,11 @@ from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import read_access, require_staff
 from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta
 from headway.enrollments.service import move_up
+from headway.enrollments.staff import check_can_teach
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries
-from headway.identity import Caller, Role
+from headway.identity import Caller
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
 
@@ -31,14 +32,15 @@ class CourseEditing:
 
     async def create_for(self, tx: WriteTransaction, caller: Caller, course: NewCourse) -> CourseTree:
         """Create a course as an instructor or administrator. Raises Forbidden, and as `create`."""
-        if caller.role not in {Role.INSTRUCTOR, Role.ADMIN}:
+        if not caller.role.can_teach:
             raise Forbidden("Only instructors and administrators make courses.")
         return await self.create(tx, course, owner_id=caller.user_id)
 
     async def create(self, tx: WriteTransaction, course: NewCourse, *, owner_id: int) -> CourseTree:
         """Create a course with its modules, units and assessments, and return it as stored.
 
-        Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN, NotFound USER_NOT_FOUND for the owner.
+        Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN; for the owner NotFound USER_NOT_FOUND, Conflict
+        NOT_AN_INSTRUCTOR or USER_DISABLED.
         """
         errors = check_course(course)
         if errors:
@@ -46,6 +48,7 @@ class CourseEditing:
         owner = await users.find(tx, owner_id)
         if owner is None:
             raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
+        check_can_teach(owner)
         await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
         await _check_slug(tx, course.slug)
         course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from headway.accounts.tables import users
+from headway.courses.staff_store import can_teach
 from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, rows
@@ -224,6 +225,7 @@ def _teaches(tutor: BindParameter[int], learner: BindParameter[int]) -> ColumnEl
     return exists(
         select(_taught.c.course_id)
         .join(_mine, and_(_mine.c.course_id == _taught.c.course_id))
+        .join(users, and_(users.c.id == _taught.c.user_id, can_teach(users)))
         .where(_taught.c.user_id == tutor, _mine.c.user_id == learner, _open(_mine))
     )
 

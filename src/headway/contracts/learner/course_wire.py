@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from headway.contracts.learner.wire import PageQuery
 from headway.courses.completion import Rule
 from headway.courses.model import CourseKind
+from headway.identity import CourseRole
 
 
 class Completion(msgspec.Struct):
@@ -140,6 +141,25 @@ class Tutor(msgspec.Struct):
 
     id: str
     name: str
+
+
+class StaffBody(msgspec.Struct):
+    """The role of a user in the staff of a course."""
+
+    role: CourseRole
+
+
+class StaffMember(msgspec.Struct, rename="camel"):
+    """A member of the staff of a course.
+
+    `active` is false while the role gives no rights, because the account is disabled or may not teach any more.
+    """
+
+    user_id: str
+    name: str
+    role: CourseRole
+    active: bool
+    since: str
 
 
 class CourseListing(msgspec.Struct, rename="camel"):

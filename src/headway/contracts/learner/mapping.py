@@ -13,7 +13,17 @@ from headway.assessments.model import Submission
 from headway.assessments.service import OwnAssessment
 from headway.contracts.learner import course_wire, wire
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
-from headway.courses.model import Assessment, CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit, Unit
+from headway.courses.model import (
+    Assessment,
+    CourseSearch,
+    CourseTree,
+    NewAssessment,
+    NewCourse,
+    NewModule,
+    NewUnit,
+    StaffMember,
+    Unit,
+)
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
 from headway.errors import Invalid, shown
@@ -70,6 +80,11 @@ def course(tree: CourseTree) -> course_wire.Course:
 def listing(tree: CourseTree) -> course_wire.CourseListing:
     """Render a course in a list, without its modules."""
     return course_wire.CourseListing(**_listing_fields(tree))
+
+
+def staff_member(member: StaffMember) -> course_wire.StaffMember:
+    """Render a member of the staff of a course."""
+    return course_wire.StaffMember(str(member.user_id), member.name, member.role, member.counts, instants.iso(member.since))
 
 
 def search(query: course_wire.CourseQuery) -> CourseSearch:

@@ -7,6 +7,7 @@ from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
+from headway.contracts.learner.routes.staff import StaffRoutes
 from headway.http.contract import Contract
 from headway.http.params import PageLimits
 from headway.http.problems import status_of
@@ -24,6 +25,7 @@ def make(services: Services, settings: Settings) -> Contract:
         AccountRoutes(services),
         CourseRoutes(services, pages),
         EnrollmentRoutes(services, pages),
+        StaffRoutes(services, pages),
         ProgressRoutes(services, pages),
         AssessmentRoutes(services, pages),
         PeerRoutes(services, pages),
