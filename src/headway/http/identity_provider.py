@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from headway.errors import Unauthenticated, Unavailable
+from headway.http import signed_tokens
+from headway.http.signed_tokens import Seconds, read_claims, read_header
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 
@@ -37,6 +39,20 @@ class OutsideClaims(NamedTuple):
     subject: str
     name: str
     expires_at: int
+
+
+class _Payload(msgspec.Struct):
+    sub: str
+    exp: Seconds
+    nbf: Seconds | None = None
+    name: Any = None
+    preferred_username: Any = None
+
+    @property
+    def display_name(self) -> str:
+        """The name that the provider states, else the subject."""
+        stated = (_storable(each).strip() for each in (self.name, self.preferred_username) if isinstance(each, str))
+        return next(filter(None, stated), self.sub)[:200]
 
 
 class IdentityProvider:
@@ -68,8 +84,8 @@ class IdentityProvider:
     def issued(self, token: str) -> bool:
         """Return whether a token uses an algorithm of external tokens; Headway's own tokens use another."""
         try:
-            return jwt.get_unverified_header(token).get("alg") in _ALGORITHMS
-        except jwt.PyJWTError:
+            return read_header(token).alg in _ALGORITHMS
+        except Unauthenticated:
             return False
 
     async def verify(self, token: str) -> OutsideClaims:
@@ -84,29 +100,16 @@ class IdentityProvider:
         return claims
 
     def _decode(self, token: str, key: "jwt.PyJWK | str") -> OutsideClaims:
-        try:
-            payload = jwt.decode(
-                token,
-                key,
-                algorithms=_ALGORITHMS,
-                issuer=self._issuer,
-                audience=self._audience,
-                # Times are checked below against Headway's clock; expiry is checked at every use.
-                options={"require": ["exp", "sub"], "verify_exp": False, "verify_iat": False, "verify_nbf": False},
-            )
-            subject, name = payload["sub"], payload.get("name") or payload.get("preferred_username") or payload["sub"]
-            claims = OutsideClaims(subject, _storable(str(name))[:200], int(payload["exp"]))
-            not_before = int(payload.get("nbf", 0))
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError) as error:
-            raise Unauthenticated("The token is not valid.") from error
-        if not 1 <= len(subject) <= 255 or subject != _storable(subject):
+        payload = signed_tokens.decode(token, key, algorithms=_ALGORITHMS, issuer=self._issuer, audience=self._audience)
+        claims = read_claims(payload, _Payload)
+        if not 1 <= len(claims.sub) <= 255 or claims.sub != _storable(claims.sub):
             raise Unauthenticated("The token's subject must have 1 to 255 characters.")
-        if not_before > self._clock() // SECOND + 60:
+        if claims.nbf is not None and claims.nbf > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
-        return claims
+        return OutsideClaims(claims.sub, claims.display_name, int(claims.exp))
 
     async def _key_for(self, token: str) -> "jwt.PyJWK | str":
-        key_id = jwt.get_unverified_header(token).get("kid")
+        key_id = read_header(token).kid
         if self._is_remote:
             age = self._age
             if age is None or age > _REFRESH_AFTER or (age > _RETRY_AFTER and key_id not in self._keys):
