@@ -17,8 +17,9 @@ SESSION_LIFETIME = 90 * DAY
 GRACE = 30 * SECOND
 """How long a used refresh token still returns its successor: several tabs of a browser may use it at the same time."""
 
-_MAX_WORDS = 50
-_ADDRESS = re.compile(r"[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+")
+MAX_WORDS = 50
+EMAIL_PATTERN = r"^[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+$"
+_ADDRESS = re.compile(EMAIL_PATTERN)
 
 TokenUse = tuple[int, Instant]
 """(generation of a refresh token, when it was used)"""
@@ -128,8 +129,8 @@ def check_external_id(external_id: str) -> None:
 
 def check_words(field: str, words: Sequence[str]) -> None:
     """Reject a list that is too long, or that has an entry that is. Raises Invalid."""
-    if len(words) > _MAX_WORDS:
-        raise Invalid.field(field, f"must not have more than {_MAX_WORDS} entries")
+    if len(words) > MAX_WORDS:
+        raise Invalid.field(field, f"must not have more than {MAX_WORDS} entries")
     for i, word in enumerate(words):
         if not word.strip() or len(word) > 200 or "\0" in word:
             raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")

@@ -18,6 +18,9 @@ _HOSTS = frozenset({"github.com", "gist.github.com", "drive.google.com", "docs.g
 _S3_HOST = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
 )
+_SUBMISSION_HOSTS = "|".join([*map(re.escape, sorted(_HOSTS)), _S3_HOST.pattern])
+SUBMISSION_PATTERN = rf"^https://({_SUBMISSION_HOSTS})(:443)?([/?#][^\s\\\x00-\x1f\x7f]*)?$"
+"""What `check_submission_url` accepts, as JSON Schema states it; hosts may also be written in capitals."""
 
 
 class Submission(msgspec.Struct):

@@ -12,6 +12,8 @@ from headway.identity import CourseRole, Role
 from headway.instants import Instant
 from headway.words import Terms, index_terms, query_terms
 
+MAX_GRADE = 1_000_000
+
 
 class CourseKind(StrEnum):
     """A course that runs, or a bookable live session."""
@@ -302,8 +304,8 @@ def check_course(course: NewCourse) -> list[FieldError]:
     for a, assessment in enumerate(course.assessments):
         _check_text(errors, f"assessments[{a}].title", assessment.title, 200)
         _check_text(errors, f"assessments[{a}].description", assessment.description, 10_000)
-        if not 0 < assessment.max_grade <= 1_000_000:
-            errors.append(FieldError(f"assessments[{a}].max_grade", "must be above 0 and at most 1000000"))
+        if not 0 < assessment.max_grade <= MAX_GRADE:
+            errors.append(FieldError(f"assessments[{a}].max_grade", f"must be above 0 and at most {MAX_GRADE}"))
     _check_unique(errors, course)
     return errors
 

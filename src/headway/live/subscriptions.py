@@ -10,7 +10,8 @@ from headway.feed.model import FeedEntry, Position
 from headway.feed.service import Feed
 from headway.identity import Caller
 
-_TOPIC = re.compile(r"(user|course):([1-9][0-9]{0,14})", re.ASCII)
+TOPIC_PATTERN = "^(user|course):([1-9][0-9]{0,14})$"
+_TOPIC = re.compile(TOPIC_PATTERN)
 
 
 class Subscriptions:

@@ -1,20 +1,41 @@
 """Request and response bodies of the contract: camelCase, ids as strings."""
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.assessments.model import MAX_SUBMISSION_URL_LENGTH
-from headway.enrollments.model import EnrollmentStatus
+from headway.accounts.model import EMAIL_PATTERN, MAX_WORDS
+from headway.accounts.passwords import LONGEST, SHORTEST
+from headway.assessments.model import MAX_FEEDBACK_LENGTH, MAX_SUBMISSION_URL_LENGTH, SUBMISSION_PATTERN
+from headway.courses.model import MAX_GRADE
+from headway.enrollments.model import BY_STAFF, EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 from headway.http.params import Limit
+from headway.http.schemas import anything, readable
+from headway.live.subscriptions import TOPIC_PATTERN
+from headway.messaging.model import MAX_LENGTH
 from headway.text import MAX_URL_LENGTH
 
 Data = TypeVar("Data")
+Name = Annotated[str, readable(200)]
+Email = Annotated[str, Meta(extra_json_schema={"maxLength": 254, "pattern": EMAIL_PATTERN})]
+Password = Annotated[
+    str,
+    anything(LONGEST, shortest=SHORTEST),
+    Meta(description="Has an upper-case letter and a special character, and is not a common password."),
+]
+Words = Annotated[list[Name], Meta(extra_json_schema={"maxItems": MAX_WORDS})]
+Id = Annotated[str, Meta(max_length=300)]
 
 CertificateUrl = Annotated[
-    str, Meta(min_length=1, max_length=MAX_URL_LENGTH, description="An https URL.", extra_json_schema={"format": "uri"})
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_URL_LENGTH,
+        description="An https URL.",
+        extra_json_schema={"pattern": r"^https://[a-z0-9]+(\.[a-z0-9]+)*(/[!-[\]-~]*)?$"},
+    ),
 ]
 SubmissionUrl = Annotated[
     str,
@@ -22,7 +43,7 @@ SubmissionUrl = Annotated[
         min_length=1,
         max_length=MAX_SUBMISSION_URL_LENGTH,
         description="An https URL on GitHub, Google Drive or S3.",
-        extra_json_schema={"format": "uri"},
+        extra_json_schema={"pattern": SUBMISSION_PATTERN},
     ),
 ]
 
@@ -82,10 +103,10 @@ class PageQuery(msgspec.Struct):
 class RegisterBody(msgspec.Struct):
     """A learner to register. Other fields, such as a role, are ignored."""
 
-    name: str
-    email: str
-    password: str
-    interests: list[str] = []
+    name: Name
+    email: Email
+    password: Password
+    interests: Words = []
 
 
 class Account(msgspec.Struct, rename="camel"):
@@ -109,14 +130,14 @@ class LoginBody(msgspec.Struct):
 class RefreshBody(msgspec.Struct, rename="camel"):
     """The refresh token of a session to continue."""
 
-    refresh_token: str
+    refresh_token: Annotated[str, Meta(max_length=4_000)]
 
 
 class PasswordBody(msgspec.Struct, rename="camel"):
     """The current password and its replacement."""
 
     current_password: str
-    new_password: str
+    new_password: Password
 
 
 class SignedIn(msgspec.Struct, kw_only=True, rename="camel"):
@@ -147,9 +168,9 @@ class Profile(msgspec.Struct, rename="camel"):
 class ProfileBody(msgspec.Struct, rename="camel"):
     """Changes to a profile. Omitted fields keep their values; other fields are ignored."""
 
-    name: str | UnsetType = UNSET
-    interests: list[str] | UnsetType = UNSET
-    learning_goals: list[str] | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    interests: Words | UnsetType = UNSET
+    learning_goals: Words | UnsetType = UNSET
 
 
 class EnrollQuery(msgspec.Struct):
@@ -180,7 +201,7 @@ class Waiting(msgspec.Struct, rename="camel"):
 class EnrollmentsQuery(PageQuery):
     """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`."""
 
-    status: Filter | None = None
+    status: Literal["active", "completed", "dropped"] | None = None
 
 
 class CourseEnrollment(Enrollment, rename="camel"):
@@ -198,7 +219,7 @@ class CourseEnrollment(Enrollment, rename="camel"):
 class StatusBody(msgspec.Struct, rename="camel"):
     """The status to set, `CERTIFIED`, `EXPIRED` or `DROPPED`, and the URL of the certificate."""
 
-    status: EnrollmentStatus
+    status: Annotated[EnrollmentStatus, Meta(extra_json_schema={"enum": sorted(BY_STAFF)})]
     certificate_url: CertificateUrl | None = None
 
 
@@ -217,7 +238,7 @@ class Progress(msgspec.Struct, rename="camel"):
 class ProgressBody(msgspec.Struct, rename="camel"):
     """The module to mark as complete, with all its units."""
 
-    module_id: str
+    module_id: Id
 
 
 class Submission(msgspec.Struct, rename="camel"):
@@ -262,8 +283,8 @@ class SubmitBody(msgspec.Struct, rename="camel"):
 class GradeBody(msgspec.Struct):
     """A grade from 0 to the assessment's `maxGrade`, with optional feedback."""
 
-    grade: float
-    feedback: str | None = None
+    grade: Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRADE})]
+    feedback: Annotated[str, anything(MAX_FEEDBACK_LENGTH)] | None = None
 
 
 class SharedCourse(msgspec.Struct):
@@ -284,14 +305,14 @@ class Peer(msgspec.Struct, rename="camel"):
 class MessageBody(msgspec.Struct, rename="camel"):
     """A message to send."""
 
-    receiver_id: str
-    message: str
+    receiver_id: Id
+    message: Annotated[str, readable(MAX_LENGTH)]
 
 
 class MessagesQuery(PageQuery):
     """Filters for a list of messages: `with` is the id of the other user."""
 
-    with_: Filter | None = msgspec.field(default=None, name="with")
+    with_: Id | None = msgspec.field(default=None, name="with")
 
 
 class Message(msgspec.Struct, rename="camel"):
@@ -308,7 +329,7 @@ class Message(msgspec.Struct, rename="camel"):
 class ReadBody(msgspec.Struct, rename="camel"):
     """Marks a message as read; it cannot be marked as unread."""
 
-    is_read: bool
+    is_read: Annotated[bool, Meta(extra_json_schema={"const": True})]
 
 
 class Conversation(msgspec.Struct, rename="camel"):
@@ -344,7 +365,7 @@ class MarkedRead(msgspec.Struct, rename="camel"):
 class FeedQuery(msgspec.Struct):
     """Filters for the feed: `topic` is `user:ID` (the caller's own, the default) or `course:ID` (for its staff)."""
 
-    topic: Filter | None = None
+    topic: Annotated[str, Meta(max_length=200, extra_json_schema={"pattern": TOPIC_PATTERN})] | None = None
     after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] = 0
     limit: Limit | None = None
 
