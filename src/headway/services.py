@@ -1,5 +1,7 @@
 """Everything that contracts, live clients, commands and importers use, made once for a database and its settings."""
 
+from functools import partial
+
 from headway.accounts.naming import find_user
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
@@ -70,6 +72,7 @@ class Services:
         self.courses = Courses()
         self.course_editing = CourseEditing(clock)
         self.enrollments = Enrollments(clock)
+        self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
         self.tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
         self.ingest = Ingest(
@@ -97,6 +100,6 @@ class Services:
         await self.rate_limits.close()
 
 
-def make_checks(progress: Progress = lambda _checked, _all: None) -> list[Check]:
+def make_checks(progress: Progress = lambda _checked, _all: None, clock: Clock = system_clock) -> list[Check]:
     """Return the checks of all rooms for `Verify`; `progress` is called as events are checked."""
-    return [check_seats, check_unread, check_topics, ProgressCheck(progress)]
+    return [partial(check_seats, clock), check_unread, check_topics, ProgressCheck(progress)]

@@ -153,6 +153,79 @@ async def test_no_seat_is_ever_free_while_someone_waits(settings: Settings, tmp_
         assert await differences(world) == []
 
 
+async def enable(world: World, user: User) -> None:
+    await world.write(world.services.accounts.set_disabled, user.id, is_disabled=False)
+
+
+async def test_a_disabled_account_is_passed_over_and_keeps_its_place(world: World) -> None:
+    course, holders, waiters = await full_course(world, seats=2, waiting=3)
+    await world.disable(waiters[0])
+
+    await world.write(world.services.enrollments.leave, holders[0].id, course.id)
+
+    assert await seated(world) == {holders[1].id, waiters[1].id}
+    assert await in_line(world) == ids([waiters[0], waiters[2]])
+    await enable(world, waiters[0])
+    assert await in_line(world) == ids([waiters[0], waiters[2]])
+    await world.write(world.services.enrollments.leave, holders[1].id, course.id)
+    assert await seated(world) == {waiters[0].id, waiters[1].id}
+    assert await differences(world) == []
+
+
+async def test_an_account_that_is_enabled_takes_the_seats_that_nobody_else_wanted(world: World) -> None:
+    first, holders, (waiter, *_) = await full_course(world, seats=1, waiting=1)
+    second, others, _ = await full_course(world, seats=1, waiting=0)
+    await world.write(world.services.enrollments.enroll_or_wait, waiter.id, second.id)
+    await world.disable(waiter)
+    for course, holder in ((first, holders[0]), (second, others[0])):
+        await world.write(world.services.enrollments.leave, holder.id, course.id)
+    assert await seated(world) == set()
+    assert await differences(world) == []
+
+    await enable(world, waiter)
+
+    assert await seated(world) == {waiter.id}
+    assert await world.rows(_glance) == [(1, 1, 1, 0), (1, 1, 1, 0)]
+    assert await differences(world) == []
+
+
+async def test_an_account_that_is_enabled_while_seats_come_free_waits_beside_none(world: World, settings: Settings) -> None:
+    async with open_world(settings) as other:
+        other.clock.now = world.clock.now
+        for _round in range(8):
+            course, (holder,), (waiter,) = await full_course(world, seats=1, waiting=1)
+            await world.disable(waiter)
+            await asyncio.gather(
+                other.write(other.services.enrollments.leave, holder.id, course.id),
+                world.write(world.services.accounts.set_disabled, waiter.id, is_disabled=False),
+            )
+
+        assert await in_line(world) == []
+        assert await differences(world) == []
+
+
+async def test_nobody_moves_up_in_a_course_that_is_over_or_not_published(world: World, clock: FakeClock) -> None:
+    course, holders, waiters = await full_course(world, seats=3, waiting=3, ends_at=clock.now + DAY)
+    owner = Caller(course.owner_id, (await owner_of(world, course)).role)
+
+    async def change(**fields: Any) -> None:
+        await world.write(
+            world.services.course_editing.change, owner, course.id, lambda stored: unchanged_course(stored, **fields)
+        )
+
+    await change(is_published=False)
+    await world.write(world.services.enrollments.leave, holders[0].id, course.id)
+    assert await in_line(world) == ids(waiters)
+    await change(is_published=True)
+    assert await in_line(world) == ids(waiters[1:])
+    clock.now += DAY
+    await world.write(world.services.enrollments.leave, holders[1].id, course.id)
+    assert await in_line(world) == ids(waiters[1:])
+    await change(ends_at=clock.now + DAY)
+    assert await in_line(world) == ids(waiters[2:])
+    assert await differences(world) == []
+
+
 async def test_more_seats_go_to_as_many_as_fit_in_the_order_of_arrival(world: World, client: httpx.AsyncClient) -> None:
     course, holders, waiters = await full_course(world, seats=2, waiting=5)
     owner = world.bearer(await owner_of(world, course))

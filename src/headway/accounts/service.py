@@ -1,7 +1,7 @@
 """Accounts and callers."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 from cachetools import LRUCache
@@ -25,6 +25,7 @@ from headway.errors import Conflict, NotFound, Unauthenticated
 from headway.identity import Caller, Role
 from headway.instants import Clock, Milliseconds
 
+OnEnabled = Callable[[WriteTransaction, int], Awaitable[None]]
 _MAX_REMEMBERED = 50_000
 
 
@@ -56,6 +57,8 @@ class Accounts:
         self._known_at: Mapping[str, int] | None = None
         """The revisions of which `_known` and `_ended_sessions` are."""
         self._catching_up = asyncio.Lock()
+        self.on_enabled: OnEnabled = _do_nothing
+        """Runs in the transaction that enables an account, with its id."""
 
     async def create(
         self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
@@ -88,6 +91,8 @@ class Accounts:
         """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
         user = await self.find(tx, user_id)
         await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
+        if not is_disabled:
+            await self.on_enabled(tx, user_id)
         await self.forget(tx)
         action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
         await self._audit.record_as_operator(tx, action, user.target)
@@ -265,3 +270,7 @@ class Accounts:
 
 def _caller(user: User, session_id: str | None = None) -> Caller:
     return Caller(user.id, user.role, user.external_id, session_id, user.name, user.email)
+
+
+async def _do_nothing(_tx: WriteTransaction, _user_id: int) -> None:
+    """Stand in where the composition sets no hook."""

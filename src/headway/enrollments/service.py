@@ -120,6 +120,18 @@ class Enrollments:
             await self._close(tx, course_id, terms, [found], status, now)
         return found
 
+    async def seat_waiting(self, tx: WriteTransaction, user_id: int) -> None:
+        """Seat a learner who can use a seat again, in each course with a free one for which the learner waits."""
+        now, delta = self._clock(), StatisticsDelta()
+        course_ids = await enrollments.list_waited_for(tx, user_id)
+        locked = [(course_id, await catalogue.lock_terms(tx, course_id)) for course_id in course_ids]
+        entries: list[NewFeedEntry] = []
+        for course_id, terms in locked:
+            if terms is not None:
+                entries += await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+        await enrollments.write_statistics(tx, delta)
+        await feed.publish(tx, entries, now)
+
     async def expire(self, database: Database) -> int:
         """Expire some of the enrollments whose days of access are over; return how many.
 
@@ -190,9 +202,10 @@ async def move_up(
 ) -> list[NewFeedEntry]:
     """Seat those who have waited longest, up to `free` of them (None is all); return the feed entries.
 
-    The course must be locked.
+    Disabled accounts are passed over. Nobody is seated in a course that is over or not published. The course must be locked.
     """
-    if free is not None and free <= 0:
+    is_over = terms.ends_at is not None and terms.ends_at <= now
+    if is_over or not terms.is_published or (free is not None and free <= 0):
         return []
     waiting = await enrollments.list_waiting(tx, course_id, _EVERYBODY if free is None else free)
     if not waiting:
@@ -246,7 +259,7 @@ def _check_not_enrolled(found: Enrollment | None, now: Instant) -> None:
         raise Conflict(f"Learner {reason} this course.", code="LEARNER_ENROLLMENT_DENIED")
 
 
-async def check_seats(tx: ReadTransaction, findings: Findings) -> None:
+async def check_seats(clock: Clock, tx: ReadTransaction, findings: Findings) -> None:
     """Compare each course's seats taken with its open enrollments and its capacity; nobody waits beside a free seat."""
     for row in await enrollments.read_seats(tx):
         findings.checked["courses"] += 1
@@ -258,5 +271,5 @@ async def check_seats(tx: ReadTransaction, findings: Findings) -> None:
             findings.add([Difference("courses", key, "capacity", row["capacity"], expected)])
     findings.add(
         Difference("waiting_list", {"course_id": row["id"]}, "number", row["waiting"], "nobody, for there are free seats")
-        for row in await enrollments.find_waiting_beside_free_seats(tx)
+        for row in await enrollments.find_waiting_beside_free_seats(tx, clock())
     )

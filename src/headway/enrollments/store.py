@@ -188,7 +188,12 @@ _seats = (
 _waiting = (
     select(courses.c.id, func.count().label("waiting"))
     .join(waiting_list, waiting_list.c.course_id == courses.c.id)
-    .where(or_(courses.c.capacity.is_(None), courses.c.seats_taken < courses.c.capacity))
+    .join(users, and_(users.c.id == waiting_list.c.user_id, users.c.is_disabled.is_(False)))
+    .where(
+        or_(courses.c.capacity.is_(None), courses.c.seats_taken < courses.c.capacity),
+        courses.c.is_published.is_(True),
+        or_(courses.c.ends_at.is_(None), courses.c.ends_at > bindparam("now")),
+    )
     .group_by(courses.c.id)
     .order_by(courses.c.id)
 )
@@ -199,9 +204,9 @@ async def read_seats(tx: ReadTransaction) -> Sequence[Row]:
     return await tx.all(_seats)
 
 
-async def find_waiting_beside_free_seats(tx: ReadTransaction) -> Sequence[Row]:
-    """Find the courses with free seats for which learners wait: id, and waiting, their number."""
-    return await tx.all(_waiting)
+async def find_waiting_beside_free_seats(tx: ReadTransaction, now: Instant) -> Sequence[Row]:
+    """Find the courses with free seats for which learners wait who could use one: id, and waiting, their number."""
+    return await tx.all(_waiting, now=now)
 
 
 _add_statistics = WriteRows(course_statistics, ["course_id", "name", "shard", "value"], add=["value"])
@@ -312,7 +317,14 @@ _waiting_position = (
     .where(waiting_list.c.user_id == bindparam("user_id"), _waits_in_course)
 )
 _first_waiting = (
-    select(waiting_list.c.user_id).where(_waits_in_course).order_by(waiting_list.c.number).limit(bindparam("limit"))
+    select(waiting_list.c.user_id)
+    .join(users, and_(users.c.id == waiting_list.c.user_id, users.c.is_disabled.is_(False)))
+    .where(_waits_in_course)
+    .order_by(waiting_list.c.number)
+    .limit(bindparam("limit"))
+)
+_waited_for = (
+    select(waiting_list.c.course_id).where(waiting_list.c.user_id == bindparam("of_user")).order_by(waiting_list.c.course_id)
 )
 _leaving = rows("leaving", {"user_id": Id})
 _stop_waiting = delete(waiting_list).where(
@@ -328,8 +340,13 @@ async def join_waiting_list(tx: WriteTransaction, *, user_id: int, course_id: in
 
 
 async def list_waiting(tx: ReadTransaction, course_id: int, limit: int) -> list[int]:
-    """Return those who have waited longest, in order."""
+    """Return those who have waited longest, in order. Disabled accounts keep their places and are passed over."""
     return [row["user_id"] for row in await tx.all(_first_waiting, in_course=course_id, limit=limit)]
+
+
+async def list_waited_for(tx: ReadTransaction, user_id: int) -> list[int]:
+    """Return the courses on whose waiting lists a user is, in ascending order."""
+    return [row["course_id"] for row in await tx.all(_waited_for, of_user=user_id)]
 
 
 async def stop_waiting(tx: WriteTransaction, course_id: int, user_ids: Sequence[int]) -> int:
