@@ -15,6 +15,9 @@ _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://"
 SHORTEST_KEY = 32
 """The fewest bytes of a key: as many as an HMAC-SHA256 has (RFC 7518, section 3.2)."""
 
+_LARGEST_NUMBER = 2**31 - 1
+"""As seconds, 68 years: a time that lies so far back or ahead can still be stored."""
+
 
 class SettingsError(OperatorError):
     """A setting has an invalid value; the message names its variable."""
@@ -92,8 +95,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Validate the values. Raises SettingsError."""
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, int) and not isinstance(value, bool) and value < (0 if name == "port" else 1):
-                raise SettingsError(f"{variable(name)} must be a positive number, not {value}")
+            if isinstance(value, int) and not isinstance(value, bool):
+                if value < (0 if name == "port" else 1):
+                    raise SettingsError(f"{variable(name)} must be a positive number, not {value}")
+                if value > _LARGEST_NUMBER:
+                    raise SettingsError(f"{variable(name)} must be at most {_LARGEST_NUMBER}, not {value}")
         if self.port > 65_535:
             raise SettingsError(f"{variable('port')} must be at most 65535, not {self.port}")
         if not self.database_url.startswith(("sqlite:///", "postgresql://", "postgres://")):

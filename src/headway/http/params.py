@@ -1,4 +1,4 @@
-"""Parsers of parameters that contracts share: ids, page limits, date ranges and cursors."""
+"""Parsers of fields and parameters that contracts share: ids, times, page limits, date ranges and cursors."""
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Annotated, NamedTuple
@@ -7,13 +7,34 @@ from msgspec import Meta
 
 from headway import instants
 from headway.errors import FieldError, Invalid
-from headway.instants import DAY, END_OF_TIME, Instant
+from headway.instants import END_OF_TIME, START_OF_TIME, Instant
 from headway.settings import Settings
 
 UNKNOWN_ID = 0
 """An id that nothing has."""
 _LARGEST_ID = 2**53 - 1
 """The largest integer that all JSON clients represent exactly (RFC 8259, section 6)."""
+
+Timestamp = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        extra_json_schema={"format": "date-time", "pattern": r"^(19\d\d|[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-8])"},
+        description="RFC 3339, in the years 1900 to 9998. Without an offset, UTC.",
+    ),
+]
+"""A time in a body; `parse_instant` reads it."""
+
+
+def parse_instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:
+    """Return the instant of a Timestamp; for one that is not valid, add the field's error and return None."""
+    if text is None:
+        return None
+    try:
+        return instants.parse(text)
+    except ValueError as error:
+        errors.append(FieldError(field, str(error)))
+        return None
 
 
 def parse_id(text: str) -> int:
@@ -71,11 +92,7 @@ class DateBounds(NamedTuple):
 
     start_field: str
     end_field: str
-    message: str
-    """The error message for an invalid bound."""
     zone: tzinfo = UTC
-    since_1970: bool = False
-    """Whether bounds outside 1970 to 9999 are rejected."""
 
     def parse(self, start: str | None, end: str | None) -> DateRange:
         """Parse both bounds. Raises Invalid naming every invalid field."""
@@ -93,20 +110,24 @@ class DateBounds(NamedTuple):
         if text is None:
             return None
         try:
-            first, after = self._span(text)
-            if not self.since_1970 or 0 <= first <= END_OF_TIME:
-                return first, min(after, END_OF_TIME) if self.since_1970 else after
-        except (ValueError, OverflowError):
-            pass
-        errors.append(FieldError(field, self.message))
-        return None
-
-    def _span(self, text: str) -> tuple[Instant, Instant]:
-        try:
             day = date.fromisoformat(text)
         except ValueError:
-            moment = instants.from_datetime(datetime.fromisoformat(text))
-            return moment, moment + 1
-        midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
-        after = END_OF_TIME + DAY if day == date.max else instants.from_datetime(midnight + timedelta(days=1))
-        return instants.from_datetime(midnight), after
+            return self._parse_instant(errors, field, text)
+        try:
+            midnight = datetime(day.year, day.month, day.day, tzinfo=self.zone)
+            first, after = instants.from_datetime(midnight), instants.from_datetime(midnight + timedelta(days=1))
+        except OverflowError:
+            first = after = END_OF_TIME
+        if START_OF_TIME <= first < END_OF_TIME:
+            return first, after
+        errors.append(FieldError(field, instants.RANGE))
+        return None
+
+    @staticmethod
+    def _parse_instant(errors: list[FieldError], field: str, text: str) -> tuple[Instant, Instant] | None:
+        try:
+            moment = instants.parse(text)
+        except ValueError as error:
+            errors.append(FieldError(field, f"{error}, or a date" if str(error) == instants.FORM else str(error)))
+            return None
+        return moment, moment + 1

@@ -30,7 +30,7 @@ _decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
 COURSE_ALONE = 0
 """The unit id under which study days hold what was claimed for a course without a unit."""
 
-NO_DAY: Day = -1
+NO_DAY: Day = -(2**31)
 
 EventKey = tuple[int, str]
 """(user_id, event_id)"""

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from headway.instants import DAY, HOUR, SECOND, Day, Instant, Milliseconds
+from headway.instants import DAY, HOUR, SECOND, START_OF_TIME, Day, Instant, Milliseconds
 
 Span: TypeAlias = tuple[int, int]
 
@@ -87,8 +87,8 @@ def _by_server_clock(at: Instant, claimed: Milliseconds, sent_at: Instant | None
     if sent_at is not None:
         at += received_at - sent_at
     is_shifted = at > received_at
-    # A client whose clock is decades off could be corrected to before 1970, where no day is stored.
-    at = max(min(at, received_at), claimed)
+    # A client whose clock is centuries off could be corrected to a time that cannot be stored.
+    at = max(min(at, received_at), START_OF_TIME + claimed)
     return Timing(at, claimed, is_shifted)
 
 

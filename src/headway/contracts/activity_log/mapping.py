@@ -13,7 +13,7 @@ from headway.http.params import DateBounds
 from headway.instants import iso
 
 _ENTRY_ID = re.compile("[0-9a-f]{24}")
-_DATES = DateBounds("from", "to", "must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or a date", since_1970=True)
+_DATES = DateBounds("from", "to")
 
 
 def entry_draft(body: wire.ActivityBody, *, max_bytes: int) -> EntryDraft:

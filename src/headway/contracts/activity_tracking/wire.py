@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.http.params import Timestamp
 from headway.learning.model import ActivityType
 from headway.measures import LARGEST_SHARE
 
@@ -17,7 +18,6 @@ Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 ShareInPercent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
 Count = Annotated[float, Meta(ge=0, le=2**53 - 1, multiple_of=1, description="A whole number; 5.0 is one.")]
-Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"}, description="ISO 8601. Without an offset, UTC.")]
 
 
 class EngagementMetricsBody(msgspec.Struct):

@@ -53,7 +53,7 @@ def update(body: wire.UpdateBody, *, max_metadata_bytes: int) -> Update:
 
 def date_bounds(zone: tzinfo) -> DateBounds:
     """Return the date bounds of a list of activities."""
-    return DateBounds("startDate", "endDate", "must be an ISO 8601 date, or date and time", zone)
+    return DateBounds("startDate", "endDate", zone)
 
 
 def user_progress(learner: LearnerProgress, zone: tzinfo) -> wire.UserProgress:
@@ -277,5 +277,5 @@ def _display_times(row: Enrollment | UnitProgress, zone: tzinfo) -> dict[str, st
 
 def _display(instant: Instant, zone: tzinfo) -> tuple[str, str]:
     """Render a date and a time as `DD-Mon-YYYY` and `HH:MM:SS`, with English months."""
-    text = to_datetime(instant).astimezone(zone).isoformat()
+    text = to_datetime(instant, zone).isoformat()
     return f"{text[8:10]}-{_MONTHS[int(text[5:7]) - 1]}-{text[:4]}", text[11:19]

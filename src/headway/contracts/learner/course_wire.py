@@ -1,6 +1,5 @@
 """Request and response bodies of courses."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -9,14 +8,19 @@ from msgspec import UNSET, Meta, UnsetType
 from headway.contracts.learner.wire import PageQuery
 from headway.courses.completion import Rule
 from headway.courses.model import CourseKind
+from headway.http.params import Timestamp
 from headway.identity import CourseRole
+
+Seats = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Days = Annotated[int, Meta(ge=1, le=36_500)]
+MaxGrade = Annotated[float, Meta(gt=0, le=1_000_000)]
 
 
 class Completion(msgspec.Struct):
     """The completion rule of a unit. `threshold` is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
 
     rule: Rule = Rule.MANUAL
-    threshold: float | None = None
+    threshold: Annotated[float, Meta(gt=0)] | None = None
 
 
 class UnitBody(msgspec.Struct):
@@ -45,8 +49,8 @@ class AssessmentBody(msgspec.Struct, rename="camel"):
     title: str
     id: str | None = None
     description: str | None = None
-    due_at: datetime | None = None
-    max_grade: float = 100
+    due_at: Timestamp | None = None
+    max_grade: MaxGrade = 100
 
 
 class CourseBody(msgspec.Struct, rename="camel"):
@@ -59,12 +63,12 @@ class CourseBody(msgspec.Struct, rename="camel"):
     subject: str | None = None
     level: str | None = None
     kind: CourseKind = CourseKind.COURSE
-    capacity: int | None = None
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    enroll_from: datetime | None = None
-    enroll_until: datetime | None = None
-    access_days: int | None = None
+    capacity: Seats | None = None
+    starts_at: Timestamp | None = None
+    ends_at: Timestamp | None = None
+    enroll_from: Timestamp | None = None
+    enroll_until: Timestamp | None = None
+    access_days: Days | None = None
     sequential: bool = False
     prerequisites: list[str | int] = []
     published: bool = True
@@ -84,12 +88,12 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
     subject: str | UnsetType | None = UNSET
     level: str | UnsetType | None = UNSET
     kind: CourseKind | UnsetType = UNSET
-    capacity: int | UnsetType | None = UNSET
-    starts_at: datetime | UnsetType | None = UNSET
-    ends_at: datetime | UnsetType | None = UNSET
-    enroll_from: datetime | UnsetType | None = UNSET
-    enroll_until: datetime | UnsetType | None = UNSET
-    access_days: int | UnsetType | None = UNSET
+    capacity: Seats | UnsetType | None = UNSET
+    starts_at: Timestamp | UnsetType | None = UNSET
+    ends_at: Timestamp | UnsetType | None = UNSET
+    enroll_from: Timestamp | UnsetType | None = UNSET
+    enroll_until: Timestamp | UnsetType | None = UNSET
+    access_days: Days | UnsetType | None = UNSET
     sequential: bool | UnsetType = UNSET
     prerequisites: list[str | int] | UnsetType = UNSET
     published: bool | UnsetType = UNSET

@@ -1,7 +1,6 @@
 """Conversion between wire structs and models: pure functions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -26,9 +25,9 @@ from headway.courses.model import (
 )
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
-from headway.errors import Invalid, shown
+from headway.errors import FieldError, Invalid, shown
 from headway.feed.model import FeedEntry
-from headway.http.params import UNKNOWN_ID, parse_id
+from headway.http.params import UNKNOWN_ID, parse_id, parse_instant
 from headway.instants import HOUR, SECOND, Instant
 from headway.learning.learner_courses import CourseProgress
 from headway.learning.profiles import Profile
@@ -50,15 +49,22 @@ _TIME_FIELDS = ("starts_at", "ends_at", "enroll_from", "enroll_until")
 
 
 def new_course(body: course_wire.CourseBody) -> NewCourse:
-    """Return the course to create. Raises Invalid for a prerequisite that is not an id."""
-    return NewCourse(**_course_fields(body), modules=_new_modules(body.modules), assessments=_new_assessments(body.assessments))
+    """Return the course to create. Raises Invalid for ids and times that are not valid."""
+    errors: list[FieldError] = []
+    fields, assessments = _course_fields(errors, body), _new_assessments(errors, body.assessments)
+    if errors:
+        raise Invalid(errors)
+    return NewCourse(**fields, modules=_new_modules(body.modules), assessments=assessments)
 
 
 def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> NewCourse:
-    """Return a stored course with the changes applied. Raises Invalid for ids that are not valid."""
-    changes = _course_fields(body)
+    """Return a stored course with the changes applied. Raises Invalid for ids and times that are not valid."""
+    errors: list[FieldError] = []
+    changes = _course_fields(errors, body)
     modules = _stored_modules(stored) if body.modules is UNSET else _changed_modules(body.modules)
-    assessments = _stored_assessments(stored) if body.assessments is UNSET else _changed_assessments(body.assessments)
+    assessments = _stored_assessments(stored) if body.assessments is UNSET else _changed_assessments(errors, body.assessments)
+    if errors:
+        raise Invalid(errors)
     return msgspec.structs.replace(stored.course, **changes, modules=modules, assessments=assessments)
 
 
@@ -244,10 +250,11 @@ def _listing_fields(tree: CourseTree) -> dict[str, Any]:
     }
 
 
-def _course_fields(body: course_wire.CourseBody | course_wire.CourseChangeBody) -> dict[str, Any]:
+def _course_fields(errors: list[FieldError], body: course_wire.CourseBody | course_wire.CourseChangeBody) -> dict[str, Any]:
     """Return the course's own fields that a body sets."""
     fields = {name: getattr(body, name) for name in _PLAIN_FIELDS}
-    fields |= {name: UNSET if (time := getattr(body, name)) is UNSET else _instant(time) for name in _TIME_FIELDS}
+    times = {name: time for name in _TIME_FIELDS if (time := getattr(body, name)) is not UNSET}
+    fields |= {name: parse_instant(errors, name, time) for name, time in times.items()}
     fields |= {"is_sequential": body.sequential, "is_published": body.published}
     if body.prerequisites is not UNSET:
         fields["prerequisites"] = tuple(_id("prerequisites", each) for each in body.prerequisites)
@@ -264,8 +271,13 @@ def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
     return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion)
 
 
-def _new_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
-    return tuple(NewAssessment(each.title, each.description, _instant(each.due_at), each.max_grade) for each in assessments)
+def _new_assessments(errors: list[FieldError], assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
+    return tuple(
+        NewAssessment(
+            each.title, each.description, parse_instant(errors, f"assessments[{a}].due_at", each.due_at), each.max_grade
+        )
+        for a, each in enumerate(assessments)
+    )
 
 
 def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
@@ -282,10 +294,12 @@ def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModu
     )
 
 
-def _changed_assessments(assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
+def _changed_assessments(
+    errors: list[FieldError], assessments: Sequence[course_wire.AssessmentBody]
+) -> tuple[NewAssessment, ...]:
     return tuple(
         msgspec.structs.replace(new, id=_part_id(f"assessments[{a}]", body.id))
-        for a, (new, body) in enumerate(zip(_new_assessments(assessments), assessments, strict=True))
+        for a, (new, body) in enumerate(zip(_new_assessments(errors, assessments), assessments, strict=True))
     )
 
 
@@ -321,10 +335,6 @@ def _id(field: str, text: str | int) -> int:
     if number == UNKNOWN_ID:
         raise Invalid.field(field, f"{shown(str(text))!r} is not an id")
     return number
-
-
-def _instant(moment: datetime | None) -> Instant | None:
-    return None if moment is None else instants.from_datetime(moment)
 
 
 def _iso(instant: Instant | None) -> str | None:
