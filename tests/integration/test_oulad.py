@@ -131,7 +131,7 @@ def folder(tmp_path: Path) -> Path:
             "AAA,2013J,28400,546652,-10,many",
             "studentVle.csv, line 2, column sum_click",
         ),
-        ("vle.csv", "id_site", "site", "vle.csv, line 2, column id_site"),
+        ("vle.csv", "id_site", "site", "vle.csv, header"),
         ("courses.csv", "2013J", "2013X", "courses.csv, column code_presentation"),
         ("studentVle.csv", "28400,546652,-10,4", "99,546652,-10,4", "studentVle.csv"),
         ("studentAssessment.csv", "1752,11391,18,0,78", "1752,11391,18,0,good", "studentAssessment.csv, line 2, column score"),

@@ -14,8 +14,8 @@ Body = TypeVar("Body", bound=msgspec.Struct)
 
 _LOCATED = re.compile(r"^(?P<message>.*?)(?: - at `(?:\$|key in `\$)(?P<path>[^`]*)`+)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
-_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean", "datetime": "date-time string"}
-_TYPE = "(?:int|float|str|bool|datetime|array|object|null)"
+_JSON_NAMES = {"int": "integer", "float": "number", "str": "string", "bool": "boolean"}
+_TYPE = "(?:int|float|str|bool|array|object|null)"
 _TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
 _QUOTED = re.compile("'(.*)'", re.DOTALL)
 _MAX_DEPTH = 32
@@ -158,6 +158,24 @@ def split_list(body: bytes, field: str) -> tuple[list[bytes], bytes] | None:
     return None
 
 
+def find_text(body: bytes, field: str) -> str | None:
+    """Return the text of a field of an object that as a whole cannot be decoded, or None if it has none that can be."""
+    opening = re.compile(rb'"%s"\s*+:\s*+("(?:[^"\\]++|\\.)*+")' % re.escape(field.encode()), re.DOTALL)
+    depth, found = 0, None
+    for token in _TOKEN.finditer(body):
+        mark, size = body[token.start()], token.end() - token.start()
+        if mark in b"[{":
+            depth += size
+        elif mark in b"]}":
+            depth -= size
+        elif depth == 1 and (match := opening.match(body, token.start())):
+            found = match[1]
+    try:
+        return None if found is None else msgspec.json.decode(found, type=str)
+    except ValueError:
+        return None
+
+
 def describe(message: str) -> str:
     """Return a decoder's message with JSON type names, in lower case: "expected integer or null, got string".
 
@@ -165,9 +183,6 @@ def describe(message: str) -> str:
     """
     message = _QUOTED.sub(lambda match: f"'{shown(match[1])}'", message)
     message = _TYPES.sub(lambda match: " or ".join(_JSON_NAMES.get(name, name) for name in match[1].split(" | ")), message)
-    message = message.replace(
-        "Invalid RFC3339 encoded datetime", "must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z"
-    )
     return message[0].lower() + message[1:] if message else "is not valid"
 
 

@@ -1,5 +1,6 @@
 """Course files: the body of `POST /api/v1/courses` in JSON or YAML, and the e-mail address of the `owner`."""
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -7,8 +8,10 @@ import yaml
 
 from headway.contracts.learner import course_wire, mapping
 from headway.courses.model import NewCourse
-from headway.errors import Invalid
-from headway.http.decoding import describe
+from headway.errors import FieldError, Invalid
+from headway.http.contract import camel_case
+from headway.http.decoding import Decoder
+from headway.importers.text_files import read_text
 
 
 class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):
@@ -17,12 +20,49 @@ class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):
     owner: str
 
 
+class _Loader(yaml.SafeLoader):
+    """Loads what JSON can hold: a time stays the text that a body has."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_decoder = Decoder(CourseFile)
+
+
 def read(path: Path) -> tuple[NewCourse, str]:
-    """Return the course of a file and its owner's e-mail address. Raises Invalid."""
+    """Return the course of a file and its owner's e-mail address. Raises Invalid naming the line, or each field, at fault."""
+    body = _as_json(path.name, read_text(path))
     try:
-        body = msgspec.convert(yaml.safe_load(path.read_bytes()), CourseFile)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Invalid.field(path.name, f"is neither JSON nor YAML: {error}") from error
-    except msgspec.ValidationError as error:
-        raise Invalid.field(path.name, f"is not a course: {describe(str(error))}") from error
-    return mapping.new_course(body), body.owner
+        course: CourseFile = _decoder.decode(body)
+        return mapping.new_course(course), course.owner
+    except Invalid as error:
+        fields = [FieldError(f"{path.name}, {camel_case(each.field)}", each.message) for each in error.fields]
+        raise Invalid(fields) from error
+
+
+def _as_json(name: str, text: str) -> bytes:
+    try:
+        # Not by the loader of YAML, to which tabs and the escapes of an emoji mean something else.
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        not_json = error
+    except RecursionError as error:
+        raise Invalid.field(name, "is nested too deeply") from error
+    else:
+        return text.encode()
+    try:
+        return msgspec.json.encode(yaml.load(text, _Loader))  # noqa: S506 - it makes nothing but what a SafeLoader does
+    except yaml.YAMLError as error:
+        if text.lstrip().startswith("{"):
+            raise Invalid.field(f"{name}, line {not_json.lineno}", f"is not valid JSON: {not_json.msg}") from not_json
+        raise _yaml_error(name, error) from error
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise Invalid.field(name, f"has a value that JSON cannot hold: {error}") from error
+
+
+def _yaml_error(name: str, error: yaml.YAMLError) -> Invalid:
+    mark = getattr(error, "problem_mark", None)
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
+    return Invalid.field(name if mark is None else f"{name}, line {mark.line + 1}", f"is neither JSON nor YAML: {reason}")

@@ -13,6 +13,7 @@ import finds every event as it left it:
 - Who unregistered becomes DROPPED once what was done before is recorded.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -50,6 +51,7 @@ _TITLES = {
 }
 _STARTS = {"B": (2, 1), "J": (10, 1)}
 """Month and day on which presentations begin, by the last letter of their code."""
+_YEAR = re.compile("20[0-9][0-9]")
 _PER_CLICK = 30 * SECOND
 _MAX_ROW = 600 * SECOND
 _FIRST_HOUR = 9 * HOUR
@@ -91,8 +93,8 @@ class _CourseRun(NamedTuple):
     def day_zero(self) -> Instant:
         presentation = self.course.run[1]
         month_and_day = _STARTS.get(presentation[-1:])
-        if month_and_day is None or not presentation[:-1].isdigit():
-            raise Invalid.field("courses.csv, column code_presentation", f"{presentation!r} is no year with B or J")
+        if month_and_day is None or _YEAR.fullmatch(presentation[:-1]) is None:
+            raise Invalid.field("courses.csv, column code_presentation", f"{presentation[:50]!r} is no year with B or J")
         return from_datetime(datetime(int(presentation[:-1]), *month_and_day, tzinfo=UTC))
 
     @property
@@ -207,7 +209,7 @@ def _read_run(files: OuladFolder, course: Course) -> _CourseRun:
     students = {registration.student for registration in run.registrations}
     sites = {material.site for material in run.materials}
     for interaction in run.interactions:
-        if interaction.student not in students or interaction.site not in sites or interaction.clicks < 0:
+        if interaction.student not in students or interaction.site not in sites:
             raise Invalid.field("studentVle.csv", f"{interaction} is not of a registered learner on a known material")
     for result in run.results:
         if result.student not in students:

@@ -1,15 +1,19 @@
 """Reader of the CSV files of the Open University Learning Analytics Dataset."""
 
-import csv
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from headway.errors import Invalid
+from headway.importers.text_files import Row, read_table
 
 Run = tuple[str, str]
 """(code_module, code_presentation), such as ("AAA", "2013J")."""
-_Number = TypeVar("_Number", int, float)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?")
+_LARGEST_NUMBER = 2**53 - 1
+_LONGEST_DAYS = 36_500
 
 
 class Course(NamedTuple):
@@ -70,7 +74,7 @@ class OuladFolder:
     def courses(self) -> list[Course]:
         """Return the course runs."""
         return [
-            Course((row.text("code_module"), row.text("code_presentation")), row.number("module_presentation_length"))
+            Course((row.text("code_module"), row.text("code_presentation")), row.day("module_presentation_length"))
             for row in self._rows("courses.csv")
         ]
 
@@ -82,7 +86,7 @@ class OuladFolder:
         """Return the assessments of a run, in the order of the file."""
         return [
             Assessment(
-                row.number("id_assessment"), row.text("assessment_type"), row.optional("date"), row.optional_float("weight")
+                row.number("id_assessment"), row.text("assessment_type"), row.optional_day("date"), row.percent("weight")
             )
             for row in self._rows_of("assessments.csv", run)
         ]
@@ -90,23 +94,23 @@ class OuladFolder:
     def registrations(self, run: Run) -> list[Registration]:
         """Return the registrations for a run."""
         return [
-            Registration(row.number("id_student"), row.optional("date_registration"), row.optional("date_unregistration"))
+            Registration(
+                row.number("id_student"), row.optional_day("date_registration"), row.optional_day("date_unregistration")
+            )
             for row in self._rows_of("studentRegistration.csv", run)
         ]
 
     def interactions(self, run: Run) -> list[Interaction]:
         """Return all interactions of a run, in the order of the file."""
         return [
-            Interaction(row.number("id_student"), row.number("id_site"), row.number("date"), row.number("sum_click"))
+            Interaction(row.number("id_student"), row.number("id_site"), row.day("date"), row.number("sum_click"))
             for row in self._rows_of("studentVle.csv", run)
         ]
 
     def results(self, assessments: set[int]) -> list[Result]:
         """Return the results of these assessments."""
         results = (
-            Result(
-                row.number("id_assessment"), row.number("id_student"), row.number("date_submitted"), row.optional_float("score")
-            )
+            Result(row.number("id_assessment"), row.number("id_student"), row.day("date_submitted"), row.percent("score"))
             for row in self._rows("studentAssessment.csv")
         )
         return [result for result in results if result.assessment in assessments]
@@ -117,48 +121,56 @@ class OuladFolder:
                 yield row
 
     def _rows(self, name: str) -> Iterator["_CsvRow"]:
-        path = self._folder / name
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file, strict=True)
-                for values in reader:
-                    yield _CsvRow(name, reader.line_num, values)
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise Invalid.field(name, f"cannot be read: {error}") from error
+        for row in read_table(self._folder / name):
+            yield _CsvRow(name, row)
 
 
 class _CsvRow:
     """A line of a file."""
 
-    def __init__(self, file: str, line: int, values: dict[str, str | None]) -> None:
-        self._file, self._line, self._values = file, line, values
+    def __init__(self, file: str, row: Row) -> None:
+        self._file, self._row = file, row
 
     def text(self, column: str) -> str:
-        value = self._values.get(column)
+        value = self._cell(column)
         if not value:
             raise self._error(column, "is missing")
         return value
 
     def number(self, column: str) -> int:
-        return self._parse(column, int, "a whole number")
+        return self._whole(column, 0, _LARGEST_NUMBER)
 
-    def optional(self, column: str) -> int | None:
-        return None if self._is_empty(column) else self.number(column)
+    def day(self, column: str) -> int:
+        return self._whole(column, -_LONGEST_DAYS, _LONGEST_DAYS)
 
-    def optional_float(self, column: str) -> float | None:
-        return None if self._is_empty(column) else self._parse(column, float, "a number")
+    def optional_day(self, column: str) -> int | None:
+        return None if self._is_empty(column) else self.day(column)
 
-    def _parse(self, column: str, parse: Callable[[str], _Number], form: str) -> _Number:
+    def percent(self, column: str) -> float | None:
+        """Return a number from 0 to 100, also with a decimal comma where that separates no cells; None for an empty cell."""
+        if self._is_empty(column):
+            return None
         text = self.text(column)
-        try:
-            return parse(text)
-        except ValueError:
-            raise self._error(column, f"must be {form}, not {text!r}") from None
+        number = text.replace(",", ".") if self._row.separator != "," else text
+        if _NUMBER.fullmatch(number) is None or not 0 <= float(number) <= 100:
+            raise self._error(column, f"must be a number from 0 to 100, not {text!r}")
+        return float(number)
+
+    def _whole(self, column: str, least: int, most: int) -> int:
+        text = self.text(column)
+        if _WHOLE.fullmatch(text) is None:
+            raise self._error(column, f"must be a whole number, not {text[:50]!r}")
+        if not least <= int(text) <= most:
+            raise self._error(column, f"must be between {least} and {most}, not {text}")
+        return int(text)
 
     def _is_empty(self, column: str) -> bool:
-        if column not in self._values:
-            raise self._error(column, "is missing")
-        return self._values[column] in {None, "", "?"}
+        return self._cell(column) in {"", "?"}
+
+    def _cell(self, column: str) -> str:
+        if column not in self._row.columns:
+            raise Invalid.field(f"{self._file}, header", f"has no column {column}, only {', '.join(self._row.columns)}")
+        return self._row.cells.get(column, "")
 
     def _error(self, column: str, message: str) -> Invalid:
-        return Invalid.field(f"{self._file}, line {self._line}, column {column}", message)
+        return Invalid.field(f"{self._file}, line {self._row.line}, column {column}", message)

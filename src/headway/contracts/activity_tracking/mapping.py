@@ -1,7 +1,6 @@
 """Conversion between wire structs and models: pure functions. Decoding raises Invalid naming every invalid field."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -9,8 +8,9 @@ from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.courses.completion import EngagementMetrics
 from headway.errors import FieldError, Invalid
-from headway.http.decoding import Decoder, check_json, split_list
-from headway.instants import END_OF_TIME, SECOND, Instant
+from headway.http.decoding import Decoder, check_json, find_text, split_list
+from headway.http.params import parse_instant
+from headway.instants import SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
 from headway.measures import cut_share, score_percent
 from headway.settings import Settings
@@ -76,7 +76,7 @@ class _ItemHeader(msgspec.Struct):
         try:
             return msgspec.json.decode(item, type=cls)
         except (ValueError, RecursionError):
-            return cls()
+            return cls(find_text(item, "activity_type"), find_text(item, "event_id"))
 
     @property
     def valid_event_id(self) -> str | None:
@@ -90,11 +90,11 @@ def _check_size(item: bytes, settings: Settings) -> None:
 
 def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     errors: list[FieldError] = []
-    start = _instant(errors, "start_time", body.start_time)
-    end = _instant(errors, "end_time", body.end_time)
+    start = parse_instant(errors, "start_time", body.start_time)
+    end = parse_instant(errors, "end_time", body.end_time)
     if start is not None and end is not None and end <= start:
         errors.append(FieldError("end_time", "must be after start_time"))
-    sent_at = _instant(errors, "sent_at", body.sent_at)
+    sent_at = parse_instant(errors, "sent_at", body.sent_at)
     metadata = _metadata(errors, body)
     quiz_score = _quiz_score(errors, body)
     if errors:
@@ -118,8 +118,8 @@ def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
 
 def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
     errors: list[FieldError] = []
-    timestamp = _instant(errors, "timestamp", body.timestamp)
-    sent_at = _instant(errors, "sent_at", body.sent_at)
+    timestamp = parse_instant(errors, "timestamp", body.timestamp)
+    sent_at = parse_instant(errors, "sent_at", body.sent_at)
     if errors:
         raise Invalid(errors)
     return Heartbeat(
@@ -148,21 +148,6 @@ def _metrics(body: wire.TrackBody) -> EngagementMetrics | None:
 
 def _cut(share: float | None) -> float | None:
     return None if share is None else cut_share(share)
-
-
-def _instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:
-    if text is None:
-        return None
-    try:
-        # A date alone is not an instant.
-        instant = instants.from_datetime(datetime.fromisoformat(text)) if len(text) > 10 else None
-    except ValueError:
-        instant = None
-    if instant is None:
-        errors.append(FieldError(field, "must be an ISO 8601 date and time, such as 2024-01-20T14:00:00Z"))
-    elif not 0 <= instant <= END_OF_TIME:
-        errors.append(FieldError(field, "must lie between the years 1970 and 9999"))
-    return instant
 
 
 def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:

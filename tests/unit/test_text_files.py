@@ -1,0 +1,114 @@
+"""Tables in the forms in which spreadsheets save them, and errors that name the line."""
+
+from pathlib import Path
+
+import pytest
+
+from headway.errors import Invalid
+from headway.importers.oulad_files import Assessment, Course, OuladFolder
+from headway.importers.text_files import read_table
+
+COURSES = "code_module,code_presentation,module_presentation_length\nAAA,2013J,268\nBBB,2013B,240\n"
+READ = [Course(("AAA", "2013J"), 268), Course(("BBB", "2013B"), 240)]
+
+
+def folder(path: Path, content: bytes, name: str = "courses.csv") -> OuladFolder:
+    (path / name).write_bytes(content)
+    return OuladFolder(path)
+
+
+def quoted(text: str) -> str:
+    return "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-sig", "utf-32"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        COURSES,
+        COURSES.replace(",", ";"),
+        COURSES.replace(",", "\t"),
+        COURSES.replace(",", "|"),
+        COURSES.replace(",", " , "),
+        quoted(COURSES),
+        quoted(COURSES).replace(",", ";"),
+        "sep=;\n" + COURSES.replace(",", ";"),
+        '"sep=\t"\n' + COURSES.replace(",", "\t"),
+        "SEP=,,,\n" + COURSES,
+        COURSES.replace("\n", ",,,\n"),
+        COURSES.replace("\n", "\n\n") + ",,\n",
+        COURSES.rstrip("\n"),
+    ],
+)
+def test_a_table_is_read_in_every_form(tmp_path: Path, text: str, newline: str, encoding: str) -> None:
+    content = text.replace("\n", newline)
+    mark = "\ufeff" if encoding.endswith("be-sig") else ""
+
+    assert folder(tmp_path, (mark + content).encode(encoding.replace("be-sig", "be"))).courses() == READ
+
+
+def test_a_decimal_comma_is_read_where_it_separates_no_cells(tmp_path: Path) -> None:
+    header = "code_module;code_presentation;id_assessment;assessment_type;date;weight\n"
+    files = folder(tmp_path, f"{header}AAA;2013J;1;TMA;;12,5\nAAA;2013J;2;TMA;19;\n".encode(), "assessments.csv")
+
+    assert files.assessments(("AAA", "2013J")) == [Assessment(1, "TMA", None, 12.5), Assessment(2, "TMA", 19, None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"", "courses.csv has no header in its first line"),
+        (b"\n\n", "courses.csv has no header in its first line"),
+        (b"\xef\xbb\xbf", "courses.csv has no header in its first line"),
+        (b"sep=;\n", "courses.csv has no header in its first line"),
+        (b"a,b\n1,2\n", "courses.csv, header has no column code_module, only a, b"),
+        (b"a,a\n1,2\n", "courses.csv, line 1 names a column twice: a"),
+        (COURSES.replace("268", "").encode(), "courses.csv, line 2, column module_presentation_length is missing"),
+        (COURSES.replace(",268", "").encode(), "courses.csv, line 2, column module_presentation_length is missing"),
+        (b"sep=,\r\n" + COURSES.replace("240", "x").encode(), "courses.csv, line 4, column module_presentation_length must be"),
+        (COURSES.replace("240", "240,x").encode(), "courses.csv, line 3 has 4 cells, the header has 3"),
+        (COURSES.replace("BBB", "BB\xcb").encode("cp1252"), "courses.csv, line 3 is not UTF-8 (byte 0xCB): save the file"),
+        (COURSES.encode("utf-16-le"), "courses.csv is not text, or is UTF-16 without a byte order mark"),
+        (COURSES.encode("utf-16")[:-1], "courses.csv is not valid UTF-16"),
+        (COURSES.replace("BBB", '"BBB').encode(), "courses.csv, line 3 cannot be read: unexpected end of data"),
+        *[
+            (COURSES.replace("240", number).encode(), "courses.csv, line 3, column module_presentation_length must be")
+            for number in ("1_0", "٣", "1e2", "2.5", "nan", "99999", "-99999", "9" * 5000, "0x10")
+        ],
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, content: bytes, error: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        folder(tmp_path, content).courses()
+
+    (fault,) = refused.value.fields
+    message = f"{fault.field} {fault.message}"
+    assert message.startswith(error)
+    assert len(message) < 250
+
+
+@pytest.mark.parametrize("score", ["nan", "inf", "-1", "100.1", "1e400", "12,5"])
+def test_a_score_that_is_none_is_refused(tmp_path: Path, score: str) -> None:
+    header = "id_assessment,id_student,date_submitted,is_banked,score"
+    files = folder(tmp_path, f'{header}\n1,2,3,0,"{score}"\n'.encode(), "studentAssessment.csv")
+
+    with pytest.raises(Invalid, match="not valid") as refused:
+        files.results({1})
+
+    assert refused.value.fields[0].field == "studentAssessment.csv, line 2, column score"
+
+
+def test_a_large_table_is_read_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    path.write_text("a,b\n" + "1,2\n" * 100_000)
+
+    assert next(read_table(path)).cells == {"a": "1", "b": "2"}
+
+
+@pytest.mark.parametrize("name", ["missing.csv", ""])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Invalid, match="not valid") as refused:
+        list(read_table(tmp_path / name))
+
+    assert refused.value.fields[0].message.startswith("cannot be read: ")
