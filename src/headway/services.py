@@ -21,7 +21,7 @@ from headway.http.rate_limits import RateLimits, open_rate_limiter
 from headway.http.request import Transactions
 from headway.idempotency.service import Idempotency
 from headway.ids import NewId, uuid7
-from headway.instants import SECOND, Clock, system_clock
+from headway.instants import DAY, SECOND, Clock, system_clock
 from headway.learning.course_editing import CourseEditing
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.profiles import Profiles
@@ -74,7 +74,9 @@ class Services:
         self.enrollments = Enrollments(clock)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
-        self.tracking = Tracking(structures, study_time, max_metadata_bytes=settings.max_event_bytes)
+        self.tracking = Tracking(
+            structures, study_time, late_work=settings.late_work_days * DAY, max_metadata_bytes=settings.max_event_bytes
+        )
         self.ingest = Ingest(
             self.tracking,
             database=database,

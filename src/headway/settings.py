@@ -60,6 +60,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_events: int = 500
     heartbeat_interval_seconds: int = 30
     max_claim_seconds: int = 14_400
+    late_work_days: int = 30
 
     display_timezone: str = "UTC"
     progress_cache_seconds: int = 300

@@ -164,6 +164,8 @@ class Enrollment(msgspec.Struct):
     access_days: int | None
     completed_revision: int | None = None
     """The revision of the course that was completed: its required units were all complete. None before completion."""
+    closed_at: Instant | None = None
+    """When the learner left or the access expired; None while the enrollment is open."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:
@@ -185,14 +187,31 @@ class Enrollment(msgspec.Struct):
         """Note that the enrollment is changed."""
         self.updated_at = max(now, self.updated_at + 1)
 
+    @property
+    def runs_out_at(self) -> Instant | None:
+        """When the days of access are over; None where nothing limits them, as for those who completed the course."""
+        return None if self.access_days is None or self.status not in LIMITED else self.enrolled_at + self.access_days * DAY
+
     def has_run_out(self, now: Instant) -> bool:
-        """Return whether the course's days of access are over; whoever completed the course keeps access."""
-        is_limited = self.access_days is not None and self.status in LIMITED
-        return is_limited and now >= self.enrolled_at + (self.access_days or 0) * DAY
+        """Return whether the course's days of access are over."""
+        return self.runs_out_at is not None and now >= self.runs_out_at
+
+    def close(self, status: EnrollmentStatus, now: Instant) -> None:
+        """Take a status without access. Access ended now, or earlier if it had run out or was taken before."""
+        ends = (self.closed_at, self.runs_out_at, now)
+        self.closed_at = min(end for end in ends if end is not None)
+        self.status = status
 
     def is_open(self, now: Instant) -> bool:
         """Return whether the learner has access to the course."""
         return self.status in OPEN and not self.has_run_out(now)
+
+    def was_open(self, at: Instant, *, now: Instant, patience: Milliseconds) -> bool:
+        """Return whether there is access, or there was when something ended `at` that is told within `patience` of the end."""
+        if self.is_open(now):
+            return True
+        ended_at = self.runs_out_at if self.status in OPEN else self.closed_at
+        return ended_at is not None and at < ended_at and now - ended_at <= patience
 
 
 def check_certificate_url(url: str) -> None:

@@ -186,7 +186,10 @@ class Enrollments:
         delta = StatisticsDelta()
         for enrollment in closed:
             before = copy(enrollment)
-            enrollment.status = status
+            if status in OPEN:
+                enrollment.status = status
+            else:
+                enrollment.close(status, now)
             delta.replace(course_id, before, enrollment)
         await enrollments.set_status(tx, closed, now)
         await enrollments.add_seats(tx, course_id, -freed)
@@ -224,7 +227,7 @@ async def _seat(
     for enrollment in known.values():
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
-        enrollment.enrolled_at = enrolled_at
+        enrollment.enrolled_at, enrollment.closed_at = enrolled_at, None
     await enrollments.set_status(tx, list(known.values()), now)
     new = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
     await enrollments.insert_enrollments(tx, course_id, new, enrolled_at=enrolled_at, now=now)

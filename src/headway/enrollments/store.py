@@ -41,7 +41,7 @@ COLUMNS = (
     *(enrollments.c[name] for name in ("user_id", "course_id", "status", "percent", "study_ms", "metadata")),
     *(enrollments.c[name] for name in ("last_activity_at", "enrolled_at", "completed_at", "certificate_url")),
     *(enrollments.c.created_at, enrollments.c.updated_at, enrollments.c.id),
-    *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
+    *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision, enrollments.c.closed_at),
 )
 _found = (
     select(*COLUMNS)
@@ -68,7 +68,7 @@ _update_progress = UpdateRows(
     enrollments,
     ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "completed_revision", "updated_at"],
 )
-_update_status = UpdateRows(enrollments, ["status", "enrolled_at", "certificate_url", "updated_at"])
+_update_status = UpdateRows(enrollments, ["status", "enrolled_at", "closed_at", "certificate_url", "updated_at"])
 _add_seats = (
     update(courses)
     .where(courses.c.id == bindparam("course_id"))
@@ -127,10 +127,12 @@ async def insert_enrollments(
 
 
 async def set_status(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
-    """Overwrite status, enrollment date and certificate of locked enrollments."""
+    """Overwrite status, dates of enrollment and end, and certificate of locked enrollments."""
     for enrollment in changed:
         enrollment.touch(now)
-    values = [(e.status.value, e.enrolled_at, e.certificate_url, e.updated_at, e.user_id, e.course_id) for e in changed]
+    values = [
+        (e.status.value, e.enrolled_at, e.closed_at, e.certificate_url, e.updated_at, e.user_id, e.course_id) for e in changed
+    ]
     await tx.write_rows((_update_status, values))
 
 

@@ -28,6 +28,7 @@ enrollments = Table(
     Column("certificate_url", Text),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
+    Column("closed_at", Timestamp, comment="when access ended; null while there is access"),
     Column("completed_revision", Integer, comment="the revision of the course whose required units were all complete"),
     one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),

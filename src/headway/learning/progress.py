@@ -15,7 +15,6 @@ from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import (
     Enrollment,
-    EnrollmentStatus,
     LearnerInCourse,
     StatisticsDelta,
     after_activity,
@@ -214,7 +213,8 @@ def _raise_course(change: ProgressChange, reached: tuple[int, int], gain: _Gain,
     required, enrollment = len(change.structure.required), change.enrollment
     enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
     enrollment.status = after_activity(enrollment.status, all_required_complete=completed >= required)
-    if enrollment.status is EnrollmentStatus.COMPLETED and enrollment.completed_at is None:
+    if completed >= required and enrollment.completed_at is None:
+        # Also of somebody who left: work from before is told late, and whoever enrolls again has what was earned.
         enrollment.completed_at, enrollment.completed_revision = now, change.structure.revision
 
 

@@ -23,7 +23,7 @@ from headway.courses.completion import (
 )
 from headway.courses.model import CourseStructure, GradingHistory
 from headway.db.database import Row
-from headway.enrollments.model import EnrollmentStatus, Statistic, earned, enrollment_statistics
+from headway.enrollments.model import OPEN, EnrollmentStatus, Statistic, earned, enrollment_statistics
 from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
 from headway.learning import study_time
 from headway.learning.model import ActivityType, UnitStatus, duration_seconds
@@ -231,6 +231,7 @@ class Recomputation:
             "completed_at": _a_time(row["completed_at"]) if was_completed else None,
             "completed_revision": (revision if is_believable else _A_REVISION) if was_completed else None,
             "last_activity_at": _not_before(row["last_activity_at"], max(traces, default=None)),
+            "closed_at": None if status in OPEN else _a_time(row["closed_at"]),
         }
         yield from _compared("enrollments", self.key, row, expected)
         metrics = NO_EVIDENCE

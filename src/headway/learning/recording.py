@@ -14,7 +14,7 @@ from headway.db.database import Database, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.errors import FieldError, Forbidden, Invalid
-from headway.instants import SECOND, Clock, Instant
+from headway.instants import DAY, SECOND, Clock, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
@@ -56,9 +56,17 @@ class _Entry:
 class Tracking:
     """Records events, heartbeats and updates within a transaction."""
 
-    def __init__(self, structures: CourseStructures, settings: StudyTimeSettings, *, max_metadata_bytes: int = 32_000) -> None:
+    def __init__(
+        self,
+        structures: CourseStructures,
+        settings: StudyTimeSettings,
+        *,
+        late_work: Milliseconds = 30 * DAY,
+        max_metadata_bytes: int = 32_000,
+    ) -> None:
         self._structures = structures
         self._settings = settings
+        self._late_work = late_work
         self._max_metadata_bytes = max_metadata_bytes
 
     async def record(self, tx: WriteTransaction, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
@@ -85,9 +93,10 @@ class Tracking:
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
         structures = await self._structures.get(tx, course_ids, revisions)
         for entry in entries:
-            _admit(entry, structures.get(entry.observation.course_id), enrolled.get(entry.learner), now)
-            if entry.refusal is None:
-                entry.timing = self._time(entry)
+            entry.timing = self._time(entry)
+            enrollment = enrolled.get(entry.learner)
+            is_enrolled = enrollment is not None and self._is_enrolled(enrollment, entry, now)
+            _admit(entry, structures.get(entry.observation.course_id), is_enrolled=is_enrolled)
         await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], structures)
         await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
         changes = _progress_changes(entries, enrolled, structures)
@@ -97,6 +106,12 @@ class Tracking:
                 if isinstance(entry.observation, Update) and entry.verdict is _ACCEPTED:
                     progress = reached[*entry.learner, entry.observation.unit_id]
                     entry.verdict = Verdict(Outcome.ACCEPTED, progress=progress)
+
+    def _is_enrolled(self, enrollment: Enrollment, entry: _Entry, now: Instant) -> bool:
+        """Return whether a learner is enrolled, or, for what was observed and is no command, was so at its time."""
+        if isinstance(entry.observation, Update):
+            return enrollment.is_open(now)
+        return enrollment.was_open(entry.timing.at, now=now, patience=self._late_work)
 
     async def _check_updates(
         self, tx: WriteTransaction, entries: Sequence[_Entry], structures: Mapping[int, CourseStructure]
@@ -218,8 +233,11 @@ def _weigh(report: Report) -> int:
     return len(report.observations) + report.size_bytes // 1024
 
 
-def _admit(entry: _Entry, structure: CourseStructure | None, enrollment: Enrollment | None, now: Instant) -> None:
-    """Set the content, with the module that the unit implies, and the refusal of what may not be recorded."""
+def _admit(entry: _Entry, structure: CourseStructure | None, *, is_enrolled: bool) -> None:
+    """Set the content, with the module that the unit implies, and the refusal of what may not be recorded.
+
+    A module may be any of the course, retired ones too: the unit may have been in it at the time.
+    """
     observation = entry.observation
     unit = structure.units.get(observation.unit_id) if structure and observation.unit_id is not None else None
     module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
@@ -227,14 +245,12 @@ def _admit(entry: _Entry, structure: CourseStructure | None, enrollment: Enrollm
         entry.content = observation.content(module_id)
     if structure is None:
         entry.refuse("course_id", "does not exist")
-    elif enrollment is None or not enrollment.is_open(now):
+    elif not is_enrolled:
         entry.refuse("course_id", "is a course you are not enrolled in", Refusal.FORBIDDEN)
     elif module_id is not None and module_id not in structure.module_ids:
         entry.refuse("module_id", "is not a module of this course")
     elif observation.unit_id is not None and unit is None:
         entry.refuse("unit_id", "is not a unit of this course")
-    elif unit is not None and unit.module_id != module_id:
-        entry.refuse("unit_id", f"is not a unit of module {module_id}")
 
 
 async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:

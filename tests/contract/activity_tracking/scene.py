@@ -52,7 +52,7 @@ class ActivityTracking(Scene):
 async def _expire(world: World, user_id: int, course_id: int) -> None:
     async with world.database.write() as tx:
         (enrollment,) = (await enrollments.lock(tx, [(user_id, course_id)])).values()
-        enrollment.status = EnrollmentStatus.EXPIRED
+        enrollment.close(EnrollmentStatus.EXPIRED, NOON)
         await enrollments.set_status(tx, [enrollment], NOON)
 
 
