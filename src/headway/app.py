@@ -20,6 +20,7 @@ from headway.contracts.course_room import routes as course_room
 from headway.contracts.learner import routes as learner
 from headway.contracts.tutorials import routes as tutorials
 from headway.db.database import Database
+from headway.db.large_reads import LargeReads
 from headway.errors import Unavailable
 from headway.http.authentication import Authentication
 from headway.http.contract import Contract
@@ -50,7 +51,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     """Make the server. Its database, which must have this version's schema, is open from startup to shutdown."""
     metrics = Metrics()
     database = schema.database(settings, metrics)
-    services = Services(settings, database, clock, new_id, metrics)
+    large_reads = LargeReads(schema.database(settings, metrics, for_large_reads=True))
+    services = Services(settings, database, clock, new_id, metrics, large_reads=large_reads)
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
     reads = LiveReads(database, services.feed, services.subscriptions)
@@ -69,7 +71,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         middleware=[authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
-        lifespan=[_lifespan(services, hub, watch)],
+        lifespan=[_lifespan(services, large_reads, hub, watch)],
         openapi_config=None,
         logging_config=None,
     )
@@ -85,10 +87,13 @@ def app_from_environment() -> RequestMiddleware:
     return create_app(settings)
 
 
-def _lifespan(services: Services, hub: Hub, watch: RightsWatch) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    services: Services, large_reads: LargeReads, hub: Hub, watch: RightsWatch
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         await services.database.open()
+        await large_reads.open()
         # What exists now lives as long as the process: the garbage collector need not look at it again and again.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
@@ -100,6 +105,7 @@ def _lifespan(services: Services, hub: Hub, watch: RightsWatch) -> Callable[[Lit
         finally:
             for task in tasks:
                 task.cancel()
+            await large_reads.close()
             await services.close()
             await services.database.close()
 
@@ -137,9 +143,14 @@ def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
 
 
 def _openapi(contracts: Sequence[Contract], settings: Settings) -> ControllerRouterHandler:
+    made: list[bytes] = []
+
     @get("/openapi.json", opt={"public": True}, include_in_schema=False)
     async def openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
-        described = document(request.app.routes, contracts, settings)
-        return Response(msgspec.json.encode(described), media_type="application/json")
+        # Made once, of the first request: it takes longer the more routes there are.
+        if not made:
+            described = await asyncio.to_thread(document, request.app.routes, contracts, settings)
+            made.append(msgspec.json.encode(described))
+        return Response(made[0], media_type="application/json")
 
     return openapi

@@ -73,18 +73,28 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
         raise Unavailable(f"The database does not respond: {error}") from error
 
 
-def database(settings: Settings, metrics: Metrics | None = None) -> Database:
+def database(settings: Settings, metrics: Metrics | None = None, *, for_large_reads: bool = False) -> Database:
     """Return the database of the settings, which is not open yet. With metrics, its transactions are measured.
 
-    The transaction that creates its first key signs the beginning of the audit log.
+    The transaction that creates its first key signs the beginning of the audit log. With `for_large_reads` it is one for
+    `LargeReads`, with connections of its own and without notifications.
     """
     database: Database
     timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
     if settings.is_sqlite:
-        database = sqlite.SqliteDatabase(settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, metrics=metrics)
+        readers = settings.large_reads if for_large_reads else sqlite.READERS
+        database = sqlite.SqliteDatabase(
+            settings.sqlite_path, keyring, timeout_seconds=timeout_seconds, readers=readers, metrics=metrics
+        )
     else:
-        url, size = settings.database_url, settings.postgres_pool_size
-        database = postgres.PostgresDatabase(url, keyring, pool_size=size, timeout_seconds=timeout_seconds, metrics=metrics)
+        database = postgres.PostgresDatabase(
+            settings.database_url,
+            keyring,
+            pool_size=settings.large_reads if for_large_reads else settings.postgres_pool_size,
+            timeout_seconds=timeout_seconds,
+            metrics=metrics,
+            listens=not for_large_reads,
+        )
     database.on_first_key = audit_store.sign_beginning
     return database
 

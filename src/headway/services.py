@@ -10,6 +10,7 @@ from headway.audit.service import AuditLog, AuditRecorder
 from headway.courses.service import Courses
 from headway.db.database import Database
 from headway.db.keyring import signing_key
+from headway.db.large_reads import LargeReads
 from headway.db.revisions import Revisions
 from headway.enrollments.service import Enrollments, check_seats
 from headway.enrollments.staff import CourseStaff
@@ -49,6 +50,8 @@ class Services:
         clock: Clock = system_clock,
         new_id: NewId = uuid7,
         metrics: Metrics | None = None,
+        *,
+        large_reads: LargeReads | None = None,
     ) -> None:
         secret_key = signing_key(settings)
         structures = CourseStructures()
@@ -59,7 +62,7 @@ class Services:
         self.clock = clock
         self.new_id = new_id
         self.metrics = Metrics() if metrics is None else metrics
-        self.transactions = Transactions(database, Idempotency(clock, secret_key=secret_key))
+        self.transactions = Transactions(database, Idempotency(clock, secret_key=secret_key), large_reads)
         self.tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
         self.cache_store = open_store(settings)
         self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))

@@ -70,11 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_bulk_ids: int = 200
     page_size: int = 100
     max_page_size: int = 500
+    max_response_bytes: int = 32_000_000
 
     ingest_queue_events: int = 10_000
     ingest_group_events: int = 1_000
 
     postgres_pool_size: int = 8
+    large_reads: int = 2
     database_timeout_seconds: int = 30
 
     @classmethod

@@ -147,12 +147,21 @@ class PostgresDatabase(Database):
     useful_writers = 2
 
     def __init__(
-        self, database_url: str, keyring: Keyring, *, pool_size: int, timeout_seconds: float, metrics: Metrics | None = None
+        self,
+        database_url: str,
+        keyring: Keyring,
+        *,
+        pool_size: int,
+        timeout_seconds: float,
+        metrics: Metrics | None = None,
+        listens: bool = True,
     ) -> None:
         super().__init__(dialects.postgresql(), keyring, metrics)
         self._database_url = database_url
         self._pool_size = pool_size
         self._timeout_seconds = timeout_seconds
+        self._listens = listens
+        self._listener_task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect."""
@@ -174,6 +183,8 @@ class PostgresDatabase(Database):
                     "jit": "off",
                 },
             )
+        if not self._listens:
+            return
         self._listener_task = asyncio.create_task(self._listen(), name="listen")
         if self._metrics is not None:
             self._metrics.samplers.append(self._sample)
@@ -241,7 +252,8 @@ class PostgresDatabase(Database):
 
     async def close(self) -> None:
         """Close the pool; a busy connection gets 5 seconds to finish."""
-        self._listener_task.cancel()
+        if self._listener_task is not None:
+            self._listener_task.cancel()
         try:
             await asyncio.wait_for(self._pool.close(), timeout=5)
         except TimeoutError:

@@ -1,7 +1,7 @@
 """SQLite through the standard library: one file, one writer at a time, write-ahead log, every commit on the disk.
 
 Statements take microseconds and run on the event loop's thread; what can block, waiting for another process's write and
-waiting for the disk, runs in a thread.
+waiting for the disk, runs in a thread. A transaction with much to do lets others run between its statements.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from headway.db.tables import revisions
 from headway.errors import OperatorError, Unavailable
 from headway.telemetry import Metrics
 
-_READERS = 4
+READERS = 4
+_TURN_SECONDS = 0.005
 _PRAGMAS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -104,9 +105,17 @@ class SqliteReadTransaction(ReadTransaction):
     def __init__(self, database: Database, connection: sqlite3.Connection) -> None:
         super().__init__(database)
         self._connection = connection
+        self._took_turn_at = time.monotonic()
+
+    async def _take_turns(self) -> None:
+        """Yield to others on the event loop if this transaction has held it for long."""
+        if time.monotonic() - self._took_turn_at > _TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._took_turn_at = time.monotonic()
 
     async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
         """Run a statement and return all its rows."""
+        await self._take_turns()
         compiled = self._dialect.compile(statement)
         return self._connection.execute(compiled.sql, compiled.bind(params)).fetchall()
 
@@ -120,12 +129,14 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
 
     async def run(self, statement: Statement, **params: Any) -> int:
         """Run a statement and return the number of rows that it changed."""
+        await self._take_turns()
         compiled = self._dialect.compile(statement)
         return self._connection.execute(compiled.sql, compiled.bind(params)).rowcount
 
     async def write_rows(self, *writes: RowsToWrite) -> None:
         """Write each set of rows with one prepared statement."""
         for statement, values in writes:
+            await self._take_turns()
             compiled = self._dialect.compile(statement)
             assert compiled.arrange is not None  # noqa: S101 - statements that write rows have it
             self._connection.executemany(compiled.sql, map(compiled.arrange, values))
@@ -173,9 +184,18 @@ class SqliteDatabase(Database):
 
     useful_writers = 1
 
-    def __init__(self, path: Path, keyring: Keyring, *, timeout_seconds: float, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        keyring: Keyring,
+        *,
+        timeout_seconds: float,
+        readers: int = READERS,
+        metrics: Metrics | None = None,
+    ) -> None:
         super().__init__(dialects.sqlite3(), keyring, metrics)
         self._path = path
+        self._reader_count = readers
         self._timeout_seconds = timeout_seconds
         self._free_readers = asyncio.Queue[sqlite3.Connection]()
         self._write_lock = asyncio.Lock()
@@ -184,7 +204,7 @@ class SqliteDatabase(Database):
         """Open the connections."""
         with _outages():
             self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
-            self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(_READERS)]
+            self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(self._reader_count)]
         for reader in self._readers:
             self._free_readers.put_nowait(reader)
 

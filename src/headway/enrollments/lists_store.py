@@ -30,6 +30,9 @@ _titled_by_key = _titled.join(
     _keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
 )
 
+_ids = rows("ids", {"id": Id})
+_names = select(users.c.id, users.c.name).join(_ids, users.c.id == _ids.c.id)
+
 
 @cache
 def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
@@ -67,6 +70,12 @@ def _sorted_page(order_by: Order, has_date: bool | None) -> Select[Any]:
     merged = union_all(*(select(part) for part in parts)).subquery("merged")
     order = in_order(merged.c.key, merged.c.user_id)
     return select(merged.c.user_id).order_by(*order).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+async def add_names(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[NamedEnrollment]:
+    """Add the names of the learners."""
+    names = {row["id"]: row["name"] for row in await tx.all(_names, ids=[(each.user_id,) for each in found])}
+    return [NamedEnrollment(each, names[each.user_id]) for each in found]
 
 
 async def list_of_user(

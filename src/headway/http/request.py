@@ -10,6 +10,7 @@ import msgspec
 from litestar.types import Scope
 
 from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.large_reads import LargeReads
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import NUL, describe
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
@@ -23,28 +24,37 @@ encode = msgspec.json.Encoder().encode
 
 Body = TypeVar("Body")
 Query = TypeVar("Query")
+Result = TypeVar("Result")
 
 
 class TransactionKind(Enum):
     """Which transaction a route's handler gets."""
 
     READ = "read"
+    READ_LARGE = "large read"
+    """A read whose result grows with what is stored: the handler and the rendering run in the thread of large reads."""
     WRITE = "write"
 
 
-READ, WRITE = TransactionKind.READ, TransactionKind.WRITE
+READ, READ_LARGE, WRITE = TransactionKind.READ, TransactionKind.READ_LARGE, TransactionKind.WRITE
 
 
 class Transactions:
     """Opens the transactions of requests, which are committed before the response is sent."""
 
-    def __init__(self, database: Database, idempotency: Idempotency) -> None:
+    def __init__(self, database: Database, idempotency: Idempotency, large_reads: LargeReads | None = None) -> None:
         self._database = database
+        self._large_reads = large_reads
         self.idempotency = idempotency
 
     def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read-only snapshot; `single_statement` saves PostgreSQL two round trips where one statement is run."""
         return self._database.read(single_statement=single_statement)
+
+    async def read_large(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
+        """Return the result of `read` in a snapshot, in the thread of large reads; see `LargeReads.run`."""
+        assert self._large_reads is not None  # noqa: S101 - a server has them
+        return await self._large_reads.run(read)
 
     def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction, committed at the end of the block."""
@@ -76,6 +86,26 @@ class Response(NamedTuple):
 
 
 Act = Callable[[WriteTransaction], Awaitable[Response]]
+
+
+class EncodedRows:
+    """The rows of a large response, each encoded as it is added, so that few of them exist as objects at once."""
+
+    def __init__(self, *, max_bytes: int, field: str) -> None:
+        self._max_bytes = max_bytes
+        self._field = field
+        self._size = 0
+        self.rows: list[Any] = []
+        """The rows as `msgspec.Raw`, to be put where the response has its list."""
+
+    def add(self, row: msgspec.Struct) -> None:
+        """Add a row. Raises Invalid, naming the field by which fewer rows are requested, if the response becomes too large."""
+        content = encode(row)
+        self._size += len(content)
+        if self._size > self._max_bytes:
+            message = f"requests a response of more than {self._max_bytes} bytes; request fewer at once"
+            raise Invalid.field(self._field, message)
+        self.rows.append(msgspec.Raw(content))
 
 
 class Request(Generic[Query, Body]):
@@ -121,6 +151,10 @@ class Request(Generic[Query, Body]):
     def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction, for handlers without one; `single_statement` if one statement is run in it."""
         return self._transactions.read(single_statement=single_statement)
+
+    async def read_large(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
+        """Return the result of `read` in a snapshot, in the thread of large reads, for handlers without a transaction."""
+        return await self._transactions.read_large(read)
 
     async def transact(self, act: Act) -> Response:
         """Run `act` in a write transaction, which is committed when this returns.

@@ -9,6 +9,7 @@ Litestar routes the requests. A `raw` route is served as plain ASGI: Litestar's 
 cost a quarter of the processor time of recording one event.
 """
 
+import asyncio
 import functools
 import hashlib
 import inspect
@@ -22,10 +23,12 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
+from headway.db.database import ReadTransaction
 from headway.http.decoding import Decoder
 from headway.http.rate_limits import RateLimits
 from headway.http.request import (
     READ,
+    READ_LARGE,
     WRITE,
     Request,
     Response,
@@ -43,6 +46,8 @@ Kind: TypeAlias = Any
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
 _MAX_LENGTH_DIGITS = 15
+_LARGE_BYTES = 200_000
+"""A response that is known to be larger is rendered in a thread."""
 _METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
@@ -66,7 +71,7 @@ class Route(msgspec.Struct, frozen=True):
     idempotent: bool = False
     """The route takes an Idempotency-Key: the response is stored in the transaction of the effect."""
     transaction: TransactionKind | None = None
-    """READ or WRITE; the handler is `handler(request, tx)`, and a WRITE is committed before the response is sent.
+    """READ, READ_LARGE or WRITE; the handler is `handler(request, tx)`, and a WRITE is committed before the response is sent.
 
     An idempotent route without one calls `request.transact` for its effect.
     """
@@ -164,8 +169,17 @@ class _Endpoint:
         body = None
         if self._decoder is not None:
             body = self._decoder.decode(b"{}" if route.optional_body and not raw_body else raw_body)
-        response = await self._run(Request(scope, self._transactions, query, body, raw_body, is_idempotent=route.idempotent))
-        return _with_etag(response, read_header(scope, b"if-none-match")) if route.etag else _render(response)
+        made = Request(scope, self._transactions, query, body, raw_body, is_idempotent=route.idempotent)
+        if route.transaction is READ_LARGE:
+
+            async def read_and_render(tx: ReadTransaction) -> litestar.Response[bytes]:
+                return self._render(await self._handler(made, tx), scope)
+
+            return await self._transactions.read_large(read_and_render)
+        response = await self._run(made)
+        if isinstance(response.body, msgspec.Raw) and len(response.body) > _LARGE_BYTES:
+            return await asyncio.to_thread(self._render, response, scope)
+        return self._render(response, scope)
 
     async def _run(self, request: Request[Any, Any]) -> Response:
         if self._route.transaction is WRITE:
@@ -174,6 +188,9 @@ class _Endpoint:
             async with self._transactions.read() as tx:
                 return await self._handler(request, tx)
         return await self._handler(request)
+
+    def _render(self, response: Response, scope: Scope) -> litestar.Response[bytes]:
+        return _with_etag(response, read_header(scope, b"if-none-match")) if self._route.etag else _render(response)
 
 
 class _RawEndpoint(_Endpoint):

@@ -21,7 +21,8 @@ from headway.identity import Caller
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
 
-_PAGE_SIZE = 2_000
+_UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
+"""How many rows of unit progress are regraded, and how many are added up, before others get their turn."""
 
 
 class CourseEditing:
@@ -141,7 +142,8 @@ async def _regrade(
     if not changed and before.required == after.required:
         return
     last_user = 0
-    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=_PAGE_SIZE):
+    at_once = _UNITS_AT_ONCE // len(changed) if changed else _REQUIRED_AT_ONCE // max(1, len(after.required))
+    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=max(1, at_once)):
         last_user = page[-1].user_id
         if changed:
             await _regrade_units(tx, page, after, changed, delta, now)

@@ -1,6 +1,7 @@
 """The course room: who is where in a course, for those who may know."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from headway.accounts import store as users
@@ -10,7 +11,7 @@ from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import course_not_found, require_known, require_staff
-from headway.enrollments.model import Enrollment, Order, Part, Sort, decide
+from headway.enrollments.model import Enrollment, NamedEnrollment, Order, Part, Sort, decide
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock
@@ -19,6 +20,8 @@ from headway.learning.explanation import CourseExplanation, explain
 from headway.learning.model import UnitProgress, UnitStatus, status_without_progress
 from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.store import CourseStructures
+
+_ROWS_AT_ONCE = 2_000
 
 
 class ProgressAccess(NamedTuple):
@@ -38,12 +41,14 @@ class LearnerProgress(NamedTuple):
     """The course's other units in its order: NOT_STARTED or LOCKED; empty unless requested."""
     explanation: CourseExplanation | None = None
     """Why the progress is what it is; None unless requested."""
+    name: str = ""
+    """The name of the learner, in lists."""
 
 
 class ProgressPage(NamedTuple):
-    """Some of the learners of a course, and how many there are."""
+    """Some of the learners of a course, and how many there are; `with_units` reads their progress."""
 
-    learners: list[LearnerProgress]
+    learners: list[NamedEnrollment]
     total: int
 
 
@@ -106,12 +111,12 @@ class ProgressReads:
                 tx, course_id, order, part, limit=limit - len(found), offset=max(first, 0)
             )
             first -= part.size
-        return ProgressPage(await _with_units(tx, found), total)
+        return ProgressPage(await enrollment_lists.add_names(tx, found), total)
 
     async def read_some(
         self, tx: ReadTransaction, caller: Caller, course_id: int, user_ids: Sequence[int]
-    ) -> tuple[list[LearnerProgress], list[int]]:
-        """Read the progress of these learners, in the requested order, and the ids of those who are not enrolled.
+    ) -> tuple[list[NamedEnrollment], list[int]]:
+        """Find these learners, in the requested order, and the ids of those who are not enrolled; see `with_units`.
 
         Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
@@ -123,7 +128,24 @@ class ProgressReads:
         found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
         enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
         missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
-        return await _with_units(tx, enrolled), missing
+        return await enrollment_lists.add_names(tx, enrolled), missing
+
+    async def with_units(
+        self, tx: ReadTransaction, course_id: int, learners: Sequence[NamedEnrollment]
+    ) -> AsyncIterator[LearnerProgress]:
+        """Read the progress of learners of a course one after the other, of as many at once as have some 2,000 units."""
+        if not learners:
+            return
+        revisions = {course_id: learners[0].enrollment.course_revision}
+        structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
+        at_once = max(1, _ROWS_AT_ONCE // max(1, len(structure.units)))
+        for first in range(0, len(learners), at_once):
+            part = learners[first : first + at_once]
+            units = await activity.read_units_of(tx, [(each.enrollment.user_id, course_id) for each in part])
+            for enrollment, name in part:
+                yield LearnerProgress(enrollment, units[enrollment.user_id, course_id], {}, name=name)
+            # Other reads take turns, and a cancelled one ends.
+            await asyncio.sleep(0)
 
     async def analytics_version(self, tx: ReadTransaction, caller: Caller, course_id: int) -> str:
         """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
@@ -163,8 +185,3 @@ def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dic
         for unit in structure.units.values()
         if unit.id not in touched and not unit.is_retired
     }
-
-
-async def _with_units(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[LearnerProgress]:
-    units = await activity.read_units_of(tx, [(each.user_id, each.course_id) for each in found]) if found else {}
-    return [LearnerProgress(each, units[each.user_id, each.course_id], {}) for each in found]

@@ -1,5 +1,6 @@
 """Events, unit progress and study days as rows, always many at a time, and the course structures that rules are applied to."""
 
+import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -298,20 +299,25 @@ class CourseStructures:
 
     def __init__(self) -> None:
         self._cache: LRUCache[int, CourseStructure] = LRUCache(maxsize=2_000)
+        # Large reads run in a thread of their own.
+        self._lock = threading.Lock()
 
     async def get(
         self, tx: ReadTransaction, course_ids: Iterable[int], revisions: Mapping[int, int]
     ) -> dict[int, CourseStructure]:
         """Return the structures of those courses that exist; `revisions` holds the newest ones that the caller has read."""
         requested = set(course_ids)
+        with self._lock:
+            found = {course_id: self._cache.get(course_id) for course_id in requested}
         structures = {
             course_id: known
-            for course_id in requested
-            if (known := self._cache.get(course_id)) is not None and revisions.get(course_id, known.revision) == known.revision
+            for course_id, known in found.items()
+            if known is not None and revisions.get(course_id, known.revision) == known.revision
         }
         missing = sorted(requested - structures.keys())
         if missing:
             loaded = await catalogue.structures(tx, missing)
-            self._cache.update(loaded)
+            with self._lock:
+                self._cache.update(loaded)
             structures |= loaded
         return structures

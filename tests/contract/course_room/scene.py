@@ -57,7 +57,8 @@ class CourseRoom(Scene):
 
 
 def _name_people(world: World, people: Mapping[str, User]) -> Names:
-    return {**{name: user.id for name, user in people.items()}, **name_tokens(world, people)}
+    names = {f"name_of_{name}": user.name for name, user in people.items()}
+    return {**{name: user.id for name, user in people.items()}, **names, **name_tokens(world, people)}
 
 
 def _name_course(name: str, course: CourseTree) -> Names:

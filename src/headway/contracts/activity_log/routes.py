@@ -9,7 +9,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.params import PageLimits
 from headway.http.problems import status_of
-from headway.http.request import READ, Request, Response
+from headway.http.request import READ, READ_LARGE, Request, Response
 from headway.http.routes import get, make_router, post
 from headway.services import Services
 from headway.settings import Settings
@@ -53,7 +53,7 @@ class ActivityRoutes:
 
         return await request.transact(record)
 
-    @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]}, transaction=READ)
+    @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]}, transaction=READ_LARGE)
     async def list_activities(self, request: Request[wire.ActivitiesQuery, None], tx: ReadTransaction) -> Response:
         """List activities, the newest first: all for administrators, for others those they did or logged."""
         query = request.query

@@ -127,7 +127,8 @@ def _declared(evidence: Evidence) -> wire.Declared | None:
 def learner_row(learner: LearnerProgress, zone: tzinfo) -> wire.LearnerRow:
     """Render an enrolled learner in a list."""
     assert learner.enrollment is not None  # noqa: S101 - lists hold enrolled learners only
-    return wire.LearnerRow(learner.enrollment.user_id, _enrollment(learner.enrollment, zone), _rows(learner, zone))
+    enrollment = learner.enrollment
+    return wire.LearnerRow(enrollment.user_id, learner.name, _enrollment(enrollment, zone), _rows(learner, zone))
 
 
 def updated(progress: UnitProgress) -> wire.Updated:

@@ -1,5 +1,6 @@
 """The routes of progress in courses."""
 
+from collections.abc import Sequence
 from math import ceil
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -9,12 +10,13 @@ import msgspec
 from headway.contracts.course_room import mapping, wire
 from headway.contracts.course_room.errors import render_error
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments.model import NamedEnrollment
 from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.params import IdText, PageLimits, require_id
 from headway.http.problems import status_of
-from headway.http.request import READ, Request, Response, encode
+from headway.http.request import READ_LARGE, EncodedRows, Request, Response, encode
 from headway.http.routes import get, make_router, post
 from headway.learning import updates
 from headway.learning.model import Refusal, Verdict
@@ -60,27 +62,30 @@ class LearnerRoutes:
         async with request.read(single_statement=True) as tx:
             access = await self._progress.authorize(tx, request.caller, course_id, user_id)
 
-        async def render() -> bytes:
-            async with request.read(single_statement=include is None) as tx:
-                found = await self._progress.progress(tx, access, is_whole=include == "all", is_explained=include == "why")
+        async def render(tx: ReadTransaction) -> bytes:
+            found = await self._progress.progress(tx, access, is_whole=include == "all", is_explained=include == "why")
             message = "User progress retrieved successfully"
             return encode(wire.Found(message=message, results=mapping.user_progress(found, self._zone)))
 
         if access.version is None:
-            return Response(200, msgspec.Raw(await render()))
+            return Response(200, msgspec.Raw(await request.read_large(render)))
         key = f"{course_id}.{user_id}.{access.version}.{include or ''}"
-        return Response(200, msgspec.Raw(await self._cache.get(key, render)))
+        return Response(200, msgspec.Raw(await self._cache.get(key, lambda: request.read_large(render))))
 
-    @get(f"{_ONE}/activities", query=wire.ActivitiesQuery, responses={200: wire.Found[list[wire.ActivityRow]]}, etag=True)
-    async def list_activities(self, request: Request[wire.ActivitiesQuery, None]) -> Response:
+    @get(
+        f"{_ONE}/activities",
+        query=wire.ActivitiesQuery,
+        responses={200: wire.Found[list[wire.ActivityRow]]},
+        etag=True,
+        transaction=READ_LARGE,
+    )
+    async def list_activities(self, request: Request[wire.ActivitiesQuery, None], tx: ReadTransaction) -> Response:
         """List a learner's progress in contents, the newest change first, filtered by status and date of change."""
         course_id, user_id = _learner(request)
         query = request.query
         dates = self._date_bounds.parse(query.start_date, query.end_date)
-        async with request.read(single_statement=True) as tx:
-            access = await self._progress.authorize(tx, request.caller, course_id, user_id)
-        async with request.read(single_statement=True) as tx:
-            found = await self._progress.progress(tx, access)
+        access = await self._progress.authorize(tx, request.caller, course_id, user_id)
+        found = await self._progress.progress(tx, access)
         rows = mapping.activities(found.units, dates, query.status, self._zone)
         return Response(200, wire.Found(message="Activity logs retrieved successfully", results=rows))
 
@@ -118,13 +123,14 @@ class CourseRoutes:
         self._zone = ZoneInfo(settings.display_timezone)
         self._pages = PageLimits.from_settings(settings)
         self._max_bulk_ids = settings.max_bulk_ids
+        self._max_response_bytes = settings.max_response_bytes
 
     @get(
         f"{_COURSE}/all",
         query=wire.LearnersQuery,
         responses={200: wire.FoundPage[list[wire.LearnerRow]]},
         etag=True,
-        transaction=READ,
+        transaction=READ_LARGE,
     )
     async def list_learners(self, request: Request[wire.LearnersQuery, None], tx: ReadTransaction) -> Response:
         """List the progress of all learners of a course: for its staff."""
@@ -136,7 +142,7 @@ class CourseRoutes:
             200,
             wire.FoundPage(
                 message="All users progress retrieved successfully",
-                results=[mapping.learner_row(each, self._zone) for each in found.learners],
+                results=await self._rows(tx, course_id, found.learners, field="limit"),
                 pagination=wire.Pagination(query.page, limit, found.total, ceil(found.total / limit)),
             ),
         )
@@ -148,23 +154,31 @@ class CourseRoutes:
         async with request.read() as tx:
             version = await self._progress.analytics_version(tx, request.caller, course_id)
 
-        async def render() -> bytes:
-            async with request.read() as tx:
-                found = await self._progress.analytics(tx, course_id)
+        async def render(tx: ReadTransaction) -> bytes:
+            found = await self._progress.analytics(tx, course_id)
             message = "Course analytics retrieved successfully"
             return encode(wire.Found(message=message, results=mapping.analytics(found)))
 
-        return Response(200, msgspec.Raw(await self._cache.get(f"{course_id}.{version}", render)))
+        return Response(200, msgspec.Raw(await self._cache.get(f"{course_id}.{version}", lambda: request.read_large(render))))
 
-    @post("/bulk", body=wire.BulkBody, responses={200: wire.FoundSome[list[wire.LearnerRow]]}, transaction=READ)
+    @post("/bulk", body=wire.BulkBody, responses={200: wire.FoundSome[list[wire.LearnerRow]]}, transaction=READ_LARGE)
     async def read_bulk(self, request: Request[None, wire.BulkBody], tx: ReadTransaction) -> Response:
         """Read the progress of some learners, in the order of the request: for the course's staff, or one's own."""
         body = request.body
         if not 1 <= len(body.user_ids) <= self._max_bulk_ids:
             raise Invalid.field("userIds", f"must have 1 to {self._max_bulk_ids} items")
         found, missing = await self._progress.read_some(tx, request.caller, body.course_id, body.user_ids)
-        rows = [mapping.learner_row(each, self._zone) for each in found]
+        rows = await self._rows(tx, body.course_id, found, field="userIds")
         return Response(200, wire.FoundSome(message="Users progress retrieved successfully", results=rows, missing=missing))
+
+    async def _rows(
+        self, tx: ReadTransaction, course_id: int, learners: Sequence[NamedEnrollment], *, field: str
+    ) -> list[wire.LearnerRow]:
+        """Read and encode the progress of these learners, as many at once as are worth it. Raises Invalid naming the field."""
+        encoded = EncodedRows(max_bytes=self._max_response_bytes, field=field)
+        async for each in self._progress.with_units(tx, course_id, learners):
+            encoded.add(mapping.learner_row(each, self._zone))
+        return encoded.rows
 
 
 def _learner(request: Request[Any, Any]) -> tuple[int, int]:

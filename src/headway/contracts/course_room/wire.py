@@ -169,6 +169,7 @@ class LearnerRow(msgspec.Struct, rename="camel"):
     """A learner in a list, with enrollment and progress."""
 
     user_id: int
+    name: str
     enrollments: EnrollmentRow
     activity_logs: list[ContentRow]
 

@@ -6,7 +6,7 @@ from headway.contracts.tutorials import mapping, wire
 from headway.contracts.tutorials.errors import render_error, status_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, make_router, post
 from headway.limits.model import RateLimit
 from headway.services import Services
@@ -45,7 +45,7 @@ class TutorialRoutes:
         responses={200: wire.TutorialProgress},
         etag=True,
         rate_limit=lambda settings: RateLimit("read", settings.tutorial_reads_per_minute),
-        transaction=READ,
+        transaction=READ_LARGE,
     )
     async def read(self, request: Request[wire.UserQuery, None], tx: ReadTransaction) -> Response:
         """Read a learner's progress in a tutorial. A learner who never started it has zeros and empty lists."""

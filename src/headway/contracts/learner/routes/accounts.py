@@ -8,7 +8,7 @@ from headway.accounts.model import Session
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch, post
 from headway.services import Services
 
@@ -74,7 +74,7 @@ class AccountRoutes:
         )
         return Response(204)
 
-    @get("/learner/me", responses={200: wire.One[wire.Profile]}, etag=True, transaction=READ)
+    @get("/learner/me", responses={200: wire.One[wire.Profile]}, etag=True, transaction=READ_LARGE)
     async def read_profile(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read one's own profile, with study time and points.
 

@@ -3,7 +3,7 @@
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch, post
 from headway.services import Services
 
@@ -17,7 +17,7 @@ class AssessmentRoutes:
         self._assessments = services.assessments
         self._pages = pages
 
-    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]}, transaction=READ)
+    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]}, transaction=READ_LARGE)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read an assessment with one's newest submission: for enrolled learners and the course's staff."""
         own = await self._assessments.find(tx, request.caller, parse_id(request.path["assessment_id"]))
@@ -32,7 +32,9 @@ class AssessmentRoutes:
         submission, assessment = await self._assessments.submit(tx, request.caller, assessment_id, request.body.submission_url)
         return Response(201, wire.One(data=mapping.submission(submission, assessment)))
 
-    @get(f"{_ONE}/submissions", query=wire.PageQuery, responses={200: wire.Many[wire.LearnersSubmission]}, transaction=READ)
+    @get(
+        f"{_ONE}/submissions", query=wire.PageQuery, responses={200: wire.Many[wire.LearnersSubmission]}, transaction=READ_LARGE
+    )
     async def list_submissions(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List each learner's newest submission: for the course's staff."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)

@@ -5,7 +5,7 @@ from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.service import Waiting
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, patch, post
 from headway.services import Services
 
@@ -26,7 +26,7 @@ class CourseRoutes:
         query=course_wire.CourseQuery,
         responses={200: wire.Many[course_wire.CourseListing]},
         public=True,
-        transaction=READ,
+        transaction=READ_LARGE,
     )
     async def browse(self, request: Request[course_wire.CourseQuery, None], tx: ReadTransaction) -> Response:
         """Browse courses without their modules, the newest first. No token is needed."""
@@ -36,7 +36,7 @@ class CourseRoutes:
         rows = [mapping.listing(each) for each in found.courses]
         return Response(200, mapping.many(rows, query.page, limit, found.total))
 
-    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True, transaction=READ)
+    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True, transaction=READ_LARGE)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read a course with its modules, units and assessments. No token is needed."""
         found = await self._learning.find_course(tx, request.optional_caller, parse_id(request.path["course_id"]))
@@ -98,7 +98,10 @@ class EnrollmentRoutes:
         return Response(204)
 
     @get(
-        f"{_ONE}/enrollments", query=wire.EnrollmentsQuery, responses={200: wire.Many[wire.CourseEnrollment]}, transaction=READ
+        f"{_ONE}/enrollments",
+        query=wire.EnrollmentsQuery,
+        responses={200: wire.Many[wire.CourseEnrollment]},
+        transaction=READ_LARGE,
     )
     async def list_learners(self, request: Request[wire.EnrollmentsQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of a course with their progress: for its staff."""

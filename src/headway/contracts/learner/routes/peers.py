@@ -4,7 +4,7 @@ from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch, post
 from headway.services import Services
 
@@ -16,7 +16,7 @@ class PeerRoutes:
         self._messaging = services.messaging
         self._pages = pages
 
-    @get("/learner/peers", query=wire.PageQuery, responses={200: wire.Many[wire.Peer]}, transaction=READ)
+    @get("/learner/peers", query=wire.PageQuery, responses={200: wire.Many[wire.Peer]}, transaction=READ_LARGE)
     async def list_peers(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of one's own courses."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
@@ -32,7 +32,7 @@ class PeerRoutes:
         message = await self._messaging.send(tx, request.caller.user_id, receiver_id, request.body.message)
         return Response(201, wire.One(data=mapping.message(message)))
 
-    @get("/learner/messages", query=wire.MessagesQuery, responses={200: wire.Many[wire.Message]}, transaction=READ)
+    @get("/learner/messages", query=wire.MessagesQuery, responses={200: wire.Many[wire.Message]}, transaction=READ_LARGE)
     async def list_messages(self, request: Request[wire.MessagesQuery, None], tx: ReadTransaction) -> Response:
         """List one's messages with one person or all, the newest first."""
         query, limit = request.query, self._pages.limit(request.query.limit)
@@ -52,7 +52,7 @@ class PeerRoutes:
         message = await self._messaging.mark_message_read(tx, request.caller.user_id, request.path["message_id"])
         return Response(200, wire.One(data=mapping.message(message)))
 
-    @get("/learner/conversations", query=wire.PageQuery, responses={200: wire.Conversations}, transaction=READ)
+    @get("/learner/conversations", query=wire.PageQuery, responses={200: wire.Conversations}, transaction=READ_LARGE)
     async def list_conversations(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List one's conversations, the newest first, with the number of unread messages."""
         query, limit = request.query, self._pages.limit(request.query.limit)

@@ -3,7 +3,7 @@
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch
 from headway.services import Services
 
@@ -16,7 +16,13 @@ class ProgressRoutes:
         self._subscriptions = services.subscriptions
         self._pages = pages
 
-    @get("/learner/me/progress", query=wire.PageQuery, responses={200: wire.Many[wire.Progress]}, etag=True, transaction=READ)
+    @get(
+        "/learner/me/progress",
+        query=wire.PageQuery,
+        responses={200: wire.Many[wire.Progress]},
+        etag=True,
+        transaction=READ_LARGE,
+    )
     async def read(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """Read one's progress in all one's courses, including left ones, the newest enrollment first."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)
@@ -35,7 +41,7 @@ class ProgressRoutes:
         progress = await self._learning.complete_module(tx, request.caller, course_id, module_id)
         return Response(200, wire.One(data=mapping.progress(progress)))
 
-    @get("/learner/feed", query=wire.FeedQuery, responses={200: wire.Feed}, transaction=READ)
+    @get("/learner/feed", query=wire.FeedQuery, responses={200: wire.Feed}, transaction=READ_LARGE)
     async def follow(self, request: Request[wire.FeedQuery, None], tx: ReadTransaction) -> Response:
         """List the entries of a topic after a number, in order: the same that `/ws` sends, for clients that poll."""
         query, limit = request.query, self._pages.limit(request.query.limit)

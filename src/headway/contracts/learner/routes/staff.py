@@ -3,7 +3,7 @@
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import PageLimits, parse_id
-from headway.http.request import READ, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, put
 from headway.services import Services
 
@@ -18,7 +18,7 @@ class StaffRoutes:
         self._staff = services.course_staff
         self._pages = pages
 
-    @get(_ALL, query=wire.PageQuery, responses={200: wire.Many[course_wire.StaffMember]}, transaction=READ)
+    @get(_ALL, query=wire.PageQuery, responses={200: wire.Many[course_wire.StaffMember]}, transaction=READ_LARGE)
     async def list_members(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the staff of a course, owners first: for its staff."""
         page, limit = request.query.page, self._pages.limit(request.query.limit)

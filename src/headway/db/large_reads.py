@@ -1,0 +1,57 @@
+"""Large reads: what grows with data is read and rendered on an event loop of its own, in a thread.
+
+The thread has its own connections. Python switches between threads every few milliseconds, so a read that takes a second of
+processor time delays the requests on the server's loop by no more than that. One thread serves all: more would take turns
+with the server's loop more often than it runs.
+"""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from headway.db.database import Database, ReadTransaction
+
+Result = TypeVar("Result")
+
+
+class LargeReads:
+    """Runs reads in the thread, as many at once as its database has connections; others wait for their turn."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self) -> None:
+        """Start the thread and connect. Raises Unavailable if the database cannot be reached."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="large-reads", daemon=True)
+        self._thread.start()
+        await self._call(self._database.open())
+
+    async def run(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
+        """Return the result of `read` in a snapshot. A cancelled caller cancels the read at its next `await`.
+
+        `read` must not touch what belongs to the caller's event loop. Raises Unavailable while the database cannot be reached.
+        """
+        return await self._call(self._read(read))
+
+    async def close(self) -> None:
+        """Cancel what is being read, disconnect and end the thread."""
+        await self._call(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        await asyncio.to_thread(self._thread.join)
+        self._loop.close()
+
+    async def _read(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
+        async with self._database.read() as tx:
+            return await read(tx)
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._database.close()
+
+    async def _call(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
