@@ -7,6 +7,7 @@ from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.service import Assessments
 from headway.audit.service import AuditLog, AuditRecorder
+from headway.courses.model import CourseLimits
 from headway.courses.service import Courses
 from headway.db.database import Database
 from headway.db.keyring import signing_key
@@ -73,7 +74,8 @@ class Services:
         self.accounts = Accounts(database, clock, self.revisions, self.audit, token_lifetime=token_lifetime)
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
         self.courses = Courses()
-        self.course_editing = CourseEditing(clock)
+        self.course_limits = course_limits(settings)
+        self.course_editing = CourseEditing(clock, self.course_limits)
         self.enrollments = Enrollments(clock)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
@@ -103,6 +105,16 @@ class Services:
         await self.audit_log.close()
         await self.cache_store.close()
         await self.rate_limits.close()
+
+
+def course_limits(settings: Settings) -> CourseLimits:
+    """Return the limits of courses."""
+    return CourseLimits(
+        settings.max_course_modules,
+        settings.max_course_units,
+        settings.max_course_assessments,
+        settings.max_course_prerequisites,
+    )
 
 
 def make_checks(progress: Progress = lambda _checked, _all: None, clock: Clock = system_clock) -> list[Check]:

@@ -68,6 +68,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_megabytes: int = 16
 
     max_bulk_ids: int = 200
+    max_course_modules: int = 200
+    max_course_units: int = 2_000
+    max_course_assessments: int = 500
+    max_course_prerequisites: int = 50
     page_size: int = 100
     max_page_size: int = 500
     max_response_bytes: int = 32_000_000

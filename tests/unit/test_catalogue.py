@@ -3,7 +3,18 @@
 import pytest
 
 from headway.courses.completion import Completion
-from headway.courses.model import CourseStructure, NewAssessment, NewCourse, NewModule, NewUnit, Unit, check_course
+from headway.courses.model import (
+    CourseLimits,
+    CourseStructure,
+    CourseTree,
+    Module,
+    NewAssessment,
+    NewCourse,
+    NewModule,
+    NewUnit,
+    Unit,
+)
+from headway.courses.validation import check_course, check_growth, check_size
 
 
 def test_a_slug_is_used_once_among_modules_and_once_among_units() -> None:
@@ -31,6 +42,35 @@ def test_a_part_is_named_once() -> None:
 
 def test_parts_without_slug_and_id_are_alike_without_fault() -> None:
     assert check_course(NewCourse("Course", modules=(NewModule("One"), NewModule("One")))) == []
+
+
+@pytest.mark.parametrize(
+    ("units", "assessments", "prerequisites", "fields"),
+    [
+        ((), 0, 0, []),
+        ((1, 2, 0), 2, 1, []),
+        ((0, 0, 0, 0), 0, 0, ["modules"]),
+        ((4,), 0, 0, ["modules[0].units"]),
+        ((3, 0, 1), 0, 0, ["modules[2].units"]),
+        ((3, 1, 1), 0, 0, ["modules[1].units"]),
+        ((0,) * 4, 3, 2, ["modules", "assessments", "prerequisites"]),
+    ],
+)
+def test_a_course_has_a_largest_size(units: tuple[int, ...], assessments: int, prerequisites: int, fields: list[str]) -> None:
+    errors = check_size(CourseLimits(3, 3, 2, 1), units=units, assessments=assessments, prerequisites=prerequisites)
+
+    assert [error.field for error in errors] == fields
+
+
+@pytest.mark.parametrize(("added", "fields"), [(0, []), (2, []), (3, ["modules", "modules"])])
+def test_a_course_does_not_grow_without_end_by_what_it_retires(added: int, fields: list[str]) -> None:
+    modules = [Module(i, 1, "Module", None, i, is_retired=i > 1) for i in range(1, 4)]
+    units = [unit(i, is_retired=i > 1) for i in range(1, 4)]
+    stored = CourseTree(1, NewCourse("Course"), 0, 1, "Tutor", modules, units, [])
+    kept = NewModule("Module", id=1, units=(NewUnit("Unit", id=1),))
+    change = NewCourse("Course", (kept, *[NewModule("More", units=(NewUnit("More"),))] * added))
+
+    assert [error.field for error in check_growth(change, stored, CourseLimits(1, 1, 1, 1))] == fields
 
 
 def unit(unit_id: int, *, is_required: bool = True, is_retired: bool = False) -> Unit:

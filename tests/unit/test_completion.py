@@ -23,6 +23,8 @@ from headway.courses.completion import (
 )
 from headway.instants import SECOND
 from headway.learning.model import ActivityType, Event
+from headway.services import course_limits
+from headway.settings import Settings
 
 
 def scrolled(depth: float) -> Evidence:
@@ -97,7 +99,8 @@ def test_a_unit_is_completed_by_hand_unless_it_says_otherwise() -> None:
 
 def test_a_video_without_a_threshold_is_complete_at_95_percent() -> None:
     unit = course_wire.UnitBody("Film", completion=course_wire.Completion(Rule.VIDEO))
-    course = mapping.new_course(course_wire.CourseBody("Course", modules=[course_wire.ModuleBody("Module", units=[unit])]))
+    body = course_wire.CourseBody("Course", modules=[course_wire.ModuleBody("Module", units=[unit])])
+    course = mapping.new_course(body, course_limits(Settings()))
 
     assert course.modules[0].units[0].completion == Completion(Rule.VIDEO, 95.0)
 

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from headway.courses.model import NewCourse
+from headway.courses.model import CourseLimits, NewCourse
 from headway.errors import Invalid
 from headway.importers import course_file
 from headway.instants import iso
 
+LIMITS = CourseLimits(2, 3, 1, 1)
 YAML = "title: Zoë's Go 😀\nowner: ada@example.org\nmodules: [{title: Start, units: [{title: Hello}]}]\n"
 JSON = '{\n\t"title": "Zo\\u00eb\'s Go \\ud83d\\ude00",\n\t"owner": "ada@example.org",\n\t"modules": []\n}\n'
 
 
 def read(path: Path, content: bytes) -> NewCourse:
     path.write_bytes(content)
-    course, owner = course_file.read(path)
+    course, owner = course_file.read(path, LIMITS)
     assert owner == "ada@example.org"
     return course
 
@@ -24,7 +25,7 @@ def read(path: Path, content: bytes) -> NewCourse:
 def errors_of(path: Path, content: bytes) -> list[str]:
     path.write_bytes(content)
     with pytest.raises(Invalid) as refusal:
-        course_file.read(path)
+        course_file.read(path, LIMITS)
     return [f"{error.field} {error.message}" for error in refusal.value.fields]
 
 
@@ -93,3 +94,18 @@ def test_json_is_read_as_http_reads_it(tmp_path: Path) -> None:
     messages = errors_of(tmp_path / "course.json", json.dumps(wrong).encode())
 
     assert [message.partition(" expected")[0] for message in messages] == ["course.json, capacity", "course.json, accessDays"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "field"),
+    [
+        ("modules: [{title: A}, {title: B}, {title: C}]", "modules"),
+        ("modules: [{title: A, units: [{title: A}, {title: B}]}, {title: B, units: [&u {title: C}, *u]}]", "modules[1].units"),
+        ("modules: []\nassessments: [{title: A}, {title: B}]", "assessments"),
+        ("modules: []\nprerequisites: [1, 2]", "prerequisites"),
+    ],
+)
+def test_a_course_that_is_too_large_is_refused_by_the_part(tmp_path: Path, parts: str, field: str) -> None:
+    (message,) = errors_of(tmp_path / "course.yaml", f"title: T\nowner: a\n{parts}\n".encode())
+
+    assert message.startswith(f"course.yaml, {field} ")

@@ -31,9 +31,11 @@ async def import_course(file: Path, **flags: Any) -> None:
     """
     from headway.contracts.learner import mapping
     from headway.importers import course_file
+    from headway.services import course_limits
 
-    new_course, owner = course_file.read(file)
-    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+    settings = load_settings(**flags)
+    new_course, owner = course_file.read(file, course_limits(settings))
+    async with open_services(settings) as services, services.database.write() as tx:
         owner_id = (await services.accounts.find_by_email(tx, owner)).id
         created = await services.course_editing.create(tx, new_course, owner_id=owner_id)
     print_json(mapping.course(created))

@@ -1,18 +1,19 @@
 """Courses, their modules, units and assessments, and the rules for changing them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from headway.courses.completion import LARGEST_THRESHOLD, Completion, Rule
-from headway.errors import FieldError
+from headway.courses.completion import Completion, Rule
 from headway.identity import CourseRole, Role
 from headway.instants import Instant
 from headway.words import Terms, index_terms, query_terms
 
-MAX_GRADE = 1_000_000
+MAX_TITLE, MAX_WORD, MAX_DESCRIPTION = 200, 100, 10_000
+"""The most characters of titles, of slugs, subjects, levels and kinds, and of descriptions."""
+MAX_CAPACITY, MAX_ACCESS_DAYS, MAX_GRADE = 2**31 - 1, 36_500, 1_000_000
 
 
 class CourseKind(StrEnum):
@@ -78,6 +79,15 @@ class NewCourse(msgspec.Struct, frozen=True):
         """What the course is found by: parts of the words of its texts, and its subject and level as a whole."""
         exact = {name: value for name, value in (("subject", self.subject), ("level", self.level)) if value is not None}
         return index_terms((self.title, self.description or ""), **exact)
+
+
+class CourseLimits(NamedTuple):
+    """The most parts that a course may have; `units` are those of all its modules."""
+
+    modules: int
+    units: int
+    assessments: int
+    prerequisites: int
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -158,9 +168,11 @@ class CourseTree(msgspec.Struct, frozen=True):
     @property
     def active_modules(self) -> list[tuple[Module, list[Unit]]]:
         """The modules that are not retired, each with its units that are not retired."""
-        units = [unit for unit in self.units if not unit.is_retired]
-        modules = [module for module in self.modules if not module.is_retired]
-        return [(module, [unit for unit in units if unit.module_id == module.id]) for module in modules]
+        units: dict[int, list[Unit]] = {module.id: [] for module in self.modules}
+        for unit in self.units:
+            if not unit.is_retired:
+                units[unit.module_id].append(unit)
+        return [(module, units[module.id]) for module in self.modules if not module.is_retired]
 
     @property
     def active_assessments(self) -> list[Assessment]:
@@ -280,96 +292,3 @@ class GradingHistory(msgspec.Struct, frozen=True):
         """Return the units that counted at a revision of the course; none for a revision before the first one."""
         applied = [grading for since, grading in self.gradings.items() if since <= revision]
         return {unit_id for unit_id, unit in applied[-1].items() if unit.counts} if applied else set()
-
-
-def check_course(course: NewCourse) -> list[FieldError]:
-    """Return the errors of a course to create or to update, by the path of the field."""
-    errors: list[FieldError] = []
-    _check_text(errors, "title", course.title, 200)
-    _check_text(errors, "slug", course.slug, 100)
-    for field, text in (("subject", course.subject), ("level", course.level)):
-        _check_text(errors, field, text, 100)
-    _check_text(errors, "description", course.description, 10_000)
-    if course.capacity is not None and not 0 <= course.capacity <= 2**31 - 1:
-        errors.append(FieldError("capacity", "must not be negative"))
-    if course.access_days is not None and not 1 <= course.access_days <= 36_500:
-        errors.append(FieldError("access_days", "must be between 1 and 36500"))
-    _check_window(errors, "ends_at", course.starts_at, course.ends_at)
-    _check_window(errors, "enroll_until", course.enroll_from, course.enroll_until)
-    for m, module in enumerate(course.modules):
-        _check_text(errors, f"modules[{m}].title", module.title, 200)
-        _check_text(errors, f"modules[{m}].slug", module.slug, 100)
-        for u, unit in enumerate(module.units):
-            _check_unit(errors, f"modules[{m}].units[{u}]", unit)
-    for a, assessment in enumerate(course.assessments):
-        _check_text(errors, f"assessments[{a}].title", assessment.title, 200)
-        _check_text(errors, f"assessments[{a}].description", assessment.description, 10_000)
-        if not 0 < assessment.max_grade <= MAX_GRADE:
-            errors.append(FieldError(f"assessments[{a}].max_grade", f"must be above 0 and at most {MAX_GRADE}"))
-    _check_unique(errors, course)
-    return errors
-
-
-def check_identities(course: NewCourse, stored: CourseTree) -> list[FieldError]:
-    """Return an error for each id of a module, unit or assessment that the course does not have."""
-    modules, units, assessments = _parts(course)
-    errors: list[FieldError] = []
-    for parts, stored_parts in ((modules, stored.modules), (units, stored.units), (assessments, stored.assessments)):
-        ids = {part.id for part in stored_parts}
-        unknown = [path for path, part in parts if part.id is not None and part.id not in ids]
-        errors += [FieldError(f"{path}.id", "is not in this course") for path in unknown]
-    return errors
-
-
-def _parts(course: NewCourse) -> tuple[list[tuple[str, NewModule]], list[tuple[str, NewUnit]], list[tuple[str, NewAssessment]]]:
-    """Return the modules, units and assessments, each with its path."""
-    modules = [(f"modules[{m}]", module) for m, module in enumerate(course.modules)]
-    units = [(f"{path}.units[{u}]", unit) for path, module in modules for u, unit in enumerate(module.units)]
-    return modules, units, [(f"assessments[{a}]", each) for a, each in enumerate(course.assessments)]
-
-
-def _check_unique(errors: list[FieldError], course: NewCourse) -> None:
-    modules, units, assessments = _parts(course)
-    _check_repeated(errors, "slug", [(path, module.slug) for path, module in modules])
-    _check_repeated(errors, "slug", [(path, unit.slug) for path, unit in units])
-    for parts in (modules, units, assessments):
-        _check_repeated(errors, "id", [(path, part.id) for path, part in parts])
-
-
-def _check_repeated(errors: list[FieldError], field: str, named: Sequence[tuple[str, str | int | None]]) -> None:
-    seen: set[str | int] = set()
-    for path, name in named:
-        if name is not None and name in seen:
-            errors.append(FieldError(f"{path}.{field}", "is used twice in this course"))
-        elif name is not None:
-            seen.add(name)
-
-
-def _check_unit(errors: list[FieldError], path: str, unit: NewUnit) -> None:
-    _check_text(errors, f"{path}.title", unit.title, 200)
-    _check_text(errors, f"{path}.slug", unit.slug, 100)
-    _check_text(errors, f"{path}.kind", unit.kind, 100)
-    rule, threshold = unit.completion.rule, unit.completion.threshold
-    largest = LARGEST_THRESHOLD.get(rule)
-    if largest is None:
-        if threshold is not None:
-            errors.append(FieldError(f"{path}.completion.threshold", f"does not apply to the rule {rule}"))
-    elif threshold is None:
-        errors.append(FieldError(f"{path}.completion.threshold", f"is required for the rule {rule}"))
-    elif not 0 < threshold <= largest:
-        limit = f"{largest:g} {'seconds' if rule is Rule.TIME else 'percent'}"
-        errors.append(FieldError(f"{path}.completion.threshold", f"must be above 0 and at most {limit}"))
-
-
-def _check_text(errors: list[FieldError], field: str, text: str | None, longest: int) -> None:
-    if text is None:
-        return
-    if not text.strip() or len(text) > longest:
-        errors.append(FieldError(field, f"must have 1 to {longest} characters"))
-    elif "\0" in text:
-        errors.append(FieldError(field, "must not contain NUL characters"))
-
-
-def _check_window(errors: list[FieldError], field: str, start: Instant | None, end: Instant | None) -> None:
-    if start is not None and end is not None and end <= start:
-        errors.append(FieldError(field, "must be after the start"))

@@ -1,5 +1,6 @@
 """The rows of courses, modules, units and assessments."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
@@ -39,22 +40,32 @@ from headway.db.dialects import WriteRows, rows
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
 """The fields of a course that are columns of `courses`."""
-_Part = TypeVar("_Part", bound=Module | Unit | Assessment)
+_Part = TypeVar("_Part", bound=Module | Assessment)
 
 _ids = rows("ids", {"id": BigInteger()})
 _revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).join(
     _ids, courses.c.id == _ids.c.id
 )
 _state = select(courses.c.created_at, courses.c.revision).where(courses.c.id == bindparam("course_id"))
-_modules = select(modules).join(_ids, modules.c.course_id == _ids.c.id).order_by(modules.c.course_id, modules.c.position)
+# The columns of parts are in the order of the fields of their structs.
+_modules = (
+    select(*(modules.c[name] for name in ("id", "course_id", "title", "slug", "position", "retired_at")))
+    .join(_ids, modules.c.course_id == _ids.c.id)
+    .order_by(modules.c.course_id, modules.c.position)
+)
 _units = (
-    select(units)
+    select(
+        *(units.c[name] for name in ("id", "course_id", "module_id", "title", "slug", "kind", "position")),
+        *(units.c[name] for name in ("is_required", "rule", "threshold", "retired_at")),
+    )
     .join(_ids, units.c.course_id == _ids.c.id)
     .join(modules, modules.c.id == units.c.module_id)
     .order_by(units.c.course_id, modules.c.position, units.c.position)
 )
-_assessments = select(assessments).where(assessments.c.course_id == bindparam("course_id")).order_by(assessments.c.position)
-_assessment_by_id = select(assessments).where(assessments.c.id == bindparam("assessment_id"))
+_assessment_names = ("id", "course_id", "title", "description", "due_at", "max_grade", "position", "retired_at")
+_all_assessments = select(*(assessments.c[name] for name in _assessment_names))
+_assessments = _all_assessments.where(assessments.c.course_id == bindparam("course_id")).order_by(assessments.c.position)
+_assessment_by_id = _all_assessments.where(assessments.c.id == bindparam("assessment_id"))
 _staff = course_staff.alias("staff")
 _courses = (
     select(courses, users.c.id.label("owner_id"), users.c.name.label("owner_name"))
@@ -94,15 +105,16 @@ _gradings = (
 )
 
 
-def _part(kind: type[_Part], row: Row, **fields: Any) -> _Part:
-    """Return a part of a course; `fields` are those that differ from the columns."""
-    fields |= {"is_retired": row["retired_at"] is not None}
-    return kind(**{name: row[name] for name in kind.__struct_fields__ if name not in fields}, **fields)
+def _part(kind: type[_Part], row: Row) -> _Part:
+    *fields, retired_at = row
+    values: list[Any] = [*fields, retired_at is not None]
+    return kind(*values)
 
 
 def _unit(row: Row) -> Unit:
-    completion = Completion(Rule(row["rule"]), row["threshold"])
-    return _part(Unit, row, is_required=bool(row["is_required"]), completion=completion)
+    *fields, is_required, rule, threshold, retired_at = row
+    values: list[Any] = [*fields, bool(is_required), Completion(Rule(rule), threshold), retired_at is not None]
+    return Unit(*values)
 
 
 @cache
@@ -161,7 +173,7 @@ async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
     return msgspec.structs.replace(
         bare,
         modules=await list_modules(tx, course_id),
-        units=[_unit(row) for row in await tx.all(_units, ids=[(course_id,)])],
+        units=await _list_units(tx, [course_id]),
         assessments=[_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)],
     )
 
@@ -201,8 +213,8 @@ async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int
         for course_id, group in groupby(await tx.all(_modules, ids=ids), lambda row: int(row["course_id"]))
     }
     units_of: dict[int, dict[int, Unit]] = {
-        course_id: {row["id"]: _unit(row) for row in group}
-        for course_id, group in groupby(await tx.all(_units, ids=ids), lambda row: int(row["course_id"]))
+        course_id: {unit.id: unit for unit in group}
+        for course_id, group in groupby(await _list_units(tx, course_ids), lambda unit: unit.course_id)
     }
     return {
         course_id: CourseStructure(
@@ -221,6 +233,13 @@ async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int
 async def list_modules(tx: ReadTransaction, course_id: int) -> list[Module]:
     """Return a course's modules in order."""
     return [_part(Module, row) for row in await tx.all(_modules, ids=[(course_id,)])]
+
+
+async def _list_units(tx: ReadTransaction, course_ids: Sequence[int]) -> list[Unit]:
+    found = [_unit(row) for row in await tx.all(_units, ids=[(course_id,) for course_id in course_ids])]
+    # On SQLite nothing waits: others are served between the steps of work on a large course.
+    await asyncio.sleep(0)
+    return found
 
 
 async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:

@@ -94,6 +94,7 @@ async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCou
     )
     await tx.write_rows((_insert_modules, [(course_id, m.slug, m.title, i) for i, m in positions if m.id is None]))
     present = [module.id for module in await list_modules(tx, course_id) if not module.is_retired]
+    await asyncio.sleep(0)
     await _change_units(tx, stored, course, present, now)
     await _change_assessments(tx, stored, course, now)
     before, after = stored.course.terms, course.terms

@@ -7,7 +7,7 @@ import msgspec
 import yaml
 
 from headway.contracts.learner import course_wire, mapping
-from headway.courses.model import NewCourse
+from headway.courses.model import CourseLimits, NewCourse
 from headway.errors import FieldError, Invalid
 from headway.http.contract import camel_case
 from headway.http.decoding import Decoder
@@ -31,12 +31,12 @@ _Loader.yaml_implicit_resolvers = {
 _decoder = Decoder(CourseFile)
 
 
-def read(path: Path) -> tuple[NewCourse, str]:
+def read(path: Path, limits: CourseLimits) -> tuple[NewCourse, str]:
     """Return the course of a file and its owner's e-mail address. Raises Invalid naming the line, or each field, at fault."""
     body = _as_json(path.name, read_text(path))
     try:
         course: CourseFile = _decoder.decode(body)
-        return mapping.new_course(course), course.owner
+        return mapping.new_course(course, limits), course.owner
     except Invalid as error:
         fields = [FieldError(f"{path.name}, {camel_case(each.field)}", each.message) for each in error.fields]
         raise Invalid(fields) from error

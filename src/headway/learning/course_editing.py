@@ -7,7 +7,8 @@ from headway.accounts import store as users
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.completion import percent_of_course
-from headway.courses.model import CourseStructure, CourseTree, NewCourse, check_course, check_identities
+from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
+from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import read_access, require_staff
@@ -28,8 +29,9 @@ _UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
 class CourseEditing:
     """Creates courses and changes them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, limits: CourseLimits) -> None:
         self._clock = clock
+        self._limits = limits
 
     async def create_for(self, tx: WriteTransaction, caller: Caller, course: NewCourse) -> CourseTree:
         """Create a course as an instructor or administrator. Raises Forbidden, and as `create`."""
@@ -70,7 +72,7 @@ class CourseEditing:
         terms = await catalogue.lock_terms(tx, course_id)
         stored = await catalogue.tree(tx, course_id)
         course = edit(stored)
-        errors = check_course(course) + check_identities(course, stored)
+        errors = check_course(course) + check_identities(course, stored) + check_growth(course, stored, self._limits)
         if errors:
             raise Invalid(errors)
         await _check_prerequisites(tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id)

@@ -71,7 +71,7 @@ class BatchBody(msgspec.Struct):
 class BatchBodySchema(msgspec.Struct):
     """A batch. Each item is an event, or a heartbeat with `activity_type: "heartbeat"`, and gets its own verdict."""
 
-    events: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=500)]
+    events: Annotated[list[dict[str, Any]], Meta(min_length=1, extra_json_schema={"maxItems": "${max_batch_events}"})]
 
 
 class FieldProblem(msgspec.Struct):

@@ -197,7 +197,7 @@ class BulkBody(msgspec.Struct, rename="camel"):
     """The learners of a course to return."""
 
     course_id: Id
-    user_ids: list[Id]
+    user_ids: Annotated[list[Id], Meta(extra_json_schema={"minItems": 1, "maxItems": "${max_bulk_ids}"})]
 
 
 class UpdateBody(msgspec.Struct, rename="camel"):

@@ -5,63 +5,84 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.contracts.learner.wire import PageQuery
-from headway.courses.completion import Rule
-from headway.courses.model import CourseKind
+from headway.contracts.learner.wire import Id, PageQuery
+from headway.courses.completion import LARGEST_THRESHOLD, Rule
+from headway.courses.model import (
+    MAX_ACCESS_DAYS,
+    MAX_CAPACITY,
+    MAX_DESCRIPTION,
+    MAX_GRADE,
+    MAX_TITLE,
+    MAX_WORD,
+    CourseKind,
+)
 from headway.http.params import Timestamp
+from headway.http.schemas import readable
 from headway.identity import CourseRole
 
-Seats = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Days = Annotated[int, Meta(ge=1, le=36_500)]
-MaxGrade = Annotated[float, Meta(gt=0, le=1_000_000)]
+Title = Annotated[str, readable(MAX_TITLE)]
+Word = Annotated[str, readable(MAX_WORD)]
+Description = Annotated[str, readable(MAX_DESCRIPTION)]
+Seats = Annotated[int, Meta(ge=0, le=MAX_CAPACITY)]
+Days = Annotated[int, Meta(ge=1, le=MAX_ACCESS_DAYS)]
+MaxGrade = Annotated[float, Meta(gt=0, le=MAX_GRADE)]
+Threshold = Annotated[float, Meta(gt=0, le=max(LARGEST_THRESHOLD.values()))]
 
 
-class Completion(msgspec.Struct):
+class Completion(msgspec.Struct, frozen=True, gc=False):
     """The completion rule of a unit. `threshold` is in seconds for `time`, in percent for `scroll`, `video` and `quiz`."""
 
     rule: Rule = Rule.MANUAL
-    threshold: Annotated[float, Meta(gt=0)] | None = None
+    threshold: Threshold | None = None
 
 
-class UnitBody(msgspec.Struct):
+class UnitBody(msgspec.Struct, gc=False):
     """A unit to create, or with the `id` of a stored one, to update."""
 
-    title: str
-    id: str | None = None
-    slug: str | None = None
-    kind: str | None = None
+    title: Title
+    id: Id | None = None
+    slug: Word | None = None
+    kind: Word | None = None
     required: bool = True
-    completion: Completion = msgspec.field(default_factory=Completion)
+    completion: Completion = Completion()
+
+
+Units = Annotated[list[UnitBody], Meta(extra_json_schema={"maxItems": "${max_course_units}"})]
 
 
 class ModuleBody(msgspec.Struct):
     """A module with its units in order, to create, or with the `id` of a stored one, to update."""
 
-    title: str
-    id: str | None = None
-    units: list[UnitBody] = []
-    slug: str | None = None
+    title: Title
+    id: Id | None = None
+    units: Units = []
+    slug: Word | None = None
 
 
 class AssessmentBody(msgspec.Struct, rename="camel"):
     """An assessment to create, or with the `id` of a stored one, to update."""
 
-    title: str
-    id: str | None = None
-    description: str | None = None
+    title: Title
+    id: Id | None = None
+    description: Description | None = None
     due_at: Timestamp | None = None
     max_grade: MaxGrade = 100
+
+
+Modules = Annotated[list[ModuleBody], Meta(extra_json_schema={"maxItems": "${max_course_modules}"})]
+Assessments = Annotated[list[AssessmentBody], Meta(extra_json_schema={"maxItems": "${max_course_assessments}"})]
+Prerequisites = Annotated[list[Id | int], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
 
 
 class CourseBody(msgspec.Struct, rename="camel"):
     """A course to create, with its modules, units and assessments."""
 
-    title: str
-    modules: list[ModuleBody]
-    slug: str | None = None
-    description: str | None = None
-    subject: str | None = None
-    level: str | None = None
+    title: Title
+    modules: Modules
+    slug: Word | None = None
+    description: Description | None = None
+    subject: Word | None = None
+    level: Word | None = None
     kind: CourseKind = CourseKind.COURSE
     capacity: Seats | None = None
     starts_at: Timestamp | None = None
@@ -70,9 +91,9 @@ class CourseBody(msgspec.Struct, rename="camel"):
     enroll_until: Timestamp | None = None
     access_days: Days | None = None
     sequential: bool = False
-    prerequisites: list[str | int] = []
+    prerequisites: Prerequisites = []
     published: bool = True
-    assessments: list[AssessmentBody] = []
+    assessments: Assessments = []
 
 
 class CourseChangeBody(msgspec.Struct, rename="camel"):
@@ -81,12 +102,12 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
     `modules` and `assessments` replace the whole list, matched by `id`; what the new list omits is retired.
     """
 
-    title: str | UnsetType = UNSET
-    modules: list[ModuleBody] | UnsetType = UNSET
-    slug: str | UnsetType | None = UNSET
-    description: str | UnsetType | None = UNSET
-    subject: str | UnsetType | None = UNSET
-    level: str | UnsetType | None = UNSET
+    title: Title | UnsetType = UNSET
+    modules: Modules | UnsetType = UNSET
+    slug: Word | UnsetType | None = UNSET
+    description: Description | UnsetType | None = UNSET
+    subject: Word | UnsetType | None = UNSET
+    level: Word | UnsetType | None = UNSET
     kind: CourseKind | UnsetType = UNSET
     capacity: Seats | UnsetType | None = UNSET
     starts_at: Timestamp | UnsetType | None = UNSET
@@ -95,9 +116,9 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
     enroll_until: Timestamp | UnsetType | None = UNSET
     access_days: Days | UnsetType | None = UNSET
     sequential: bool | UnsetType = UNSET
-    prerequisites: list[str | int] | UnsetType = UNSET
+    prerequisites: Prerequisites | UnsetType = UNSET
     published: bool | UnsetType = UNSET
-    assessments: list[AssessmentBody] | UnsetType = UNSET
+    assessments: Assessments | UnsetType = UNSET
 
 
 class CourseQuery(PageQuery):

@@ -14,6 +14,7 @@ from headway.contracts.learner import course_wire, wire
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
 from headway.courses.model import (
     Assessment,
+    CourseLimits,
     CourseSearch,
     CourseTree,
     NewAssessment,
@@ -23,6 +24,7 @@ from headway.courses.model import (
     StaffMember,
     Unit,
 )
+from headway.courses.validation import check_size
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.service import Waiting
 from headway.errors import FieldError, Invalid, shown
@@ -48,13 +50,26 @@ _PLAIN_FIELDS = ("title", "slug", "description", "subject", "level", "kind", "ca
 _TIME_FIELDS = ("starts_at", "ends_at", "enroll_from", "enroll_until")
 
 
-def new_course(body: course_wire.CourseBody) -> NewCourse:
-    """Return the course to create. Raises Invalid for ids and times that are not valid."""
+def new_course(body: course_wire.CourseBody, limits: CourseLimits) -> NewCourse:
+    """Return the course to create. Raises Invalid for a course that is too large, and ids and times that are not valid."""
+    require_size(body, limits)
     errors: list[FieldError] = []
     fields, assessments = _course_fields(errors, body), _new_assessments(errors, body.assessments)
     if errors:
         raise Invalid(errors)
     return NewCourse(**fields, modules=_new_modules(body.modules), assessments=assessments)
+
+
+def require_size(body: course_wire.CourseBody | course_wire.CourseChangeBody, limits: CourseLimits) -> None:
+    """Check the number of parts that a body has, before anything is made of them. Raises Invalid."""
+    errors = check_size(
+        limits,
+        units=[] if body.modules is UNSET else [len(module.units) for module in body.modules],
+        assessments=0 if body.assessments is UNSET else len(body.assessments),
+        prerequisites=0 if body.prerequisites is UNSET else len(body.prerequisites),
+    )
+    if errors:
+        raise Invalid(errors)
 
 
 def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> NewCourse:

@@ -17,6 +17,7 @@ class CourseRoutes:
 
     def __init__(self, services: Services, pages: PageLimits) -> None:
         self._courses = services.courses
+        self._limits = services.course_limits
         self._course_editing = services.course_editing
         self._learning = services.learning
         self._pages = pages
@@ -51,12 +52,14 @@ class CourseRoutes:
     )
     async def create(self, request: Request[None, course_wire.CourseBody], tx: WriteTransaction) -> Response:
         """Create a course with its modules, units and assessments: for instructors and administrators."""
-        created = await self._course_editing.create_for(tx, request.caller, mapping.new_course(request.body))
+        course = mapping.new_course(request.body, self._limits)
+        created = await self._course_editing.create_for(tx, request.caller, course)
         return Response(201, wire.One(data=mapping.course(created)))
 
     @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]}, transaction=WRITE)
     async def change(self, request: Request[None, course_wire.CourseChangeBody], tx: WriteTransaction) -> Response:
         """Change a course: for its staff. Learners are regraded in the same transaction."""
+        mapping.require_size(request.body, self._limits)
 
         def edit(stored: CourseTree) -> NewCourse:
             return mapping.changed_course(request.body, stored)
