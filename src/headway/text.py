@@ -1,18 +1,91 @@
-"""Text of clients: its one form, and URLs that are shown to people as links."""
+"""Text of clients: its one form, also within JSON, and URLs that are shown to people as links."""
 
 import re
-from unicodedata import category, normalize
+from collections.abc import Callable
+from functools import cache
+from typing import Literal
+from unicodedata import category, combining, is_normalized, normalize
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
+
 MAX_URL_LENGTH = 500
+_AFTER_MARKS = 0x1F000
+"""No character from here on is a mark on the one before it."""
+_WITHOUT_EXPONENT = 1e21
+"""Up to here JSON.stringify writes whole numbers in digits (ECMA-262, Number::toString)."""
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?")
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 """The Unicode categories of controls, of signs that change how a text is shown, and of spaces."""
 
 
 def nfc(text: str) -> str:
-    """Return a text in Unicode Normalization Form C: what looks the same, such as a composed and a decomposed "ë", is equal."""
-    return text if text.isascii() else normalize("NFC", text)
+    """Return a text in Unicode Normalization Form C: what looks the same, such as a composed and a decomposed "ë", is equal.
+
+    More than 30 marks on one letter are left as they are. No language has so many (Unicode Standard Annex #15, section 13), and
+    the time that it takes to sort them grows with the square of their number.
+    """
+    return _normalized("NFC", text)
+
+
+def nfd(text: str) -> str:
+    """Return a text in Unicode Normalization Form D, in which each letter is apart from its marks. Otherwise as `nfc`."""
+    return _normalized("NFD", text)
+
+
+def is_nfc(text: str) -> bool:
+    """Return whether a text is in Unicode Normalization Form C. It takes time in proportion to its length."""
+    return text.isascii() or is_normalized("NFC", text)
+
+
+def _normalized(form: Literal["NFC", "NFD"], text: str) -> str:
+    if text.isascii() or is_normalized(form, text):
+        return text
+    parts = _long_runs_of_marks().split(text)
+    return "".join(part if i % 2 else normalize(form, part) for i, part in enumerate(parts))
+
+
+@cache
+def _long_runs_of_marks() -> re.Pattern[str]:
+    marks = "".join(map(chr, filter(lambda code: combining(chr(code)), range(0x300, _AFTER_MARKS))))
+    return re.compile(f"([{marks}]{{31,}})")
+
+
+def nfc_json(value: object) -> object:
+    """Bring all texts of a decoded JSON value into NFC, the keys too. Objects and arrays are changed in place."""
+    return _with_leaves(value, lambda leaf: nfc(leaf) if isinstance(leaf, str) else leaf)
+
+
+def canonical_json(value: object) -> str:
+    """Return the one JSON text of all equal values, which are changed in place.
+
+    Keys are sorted, texts are in NFC, and a whole number is the same with a fraction or an exponent, as queues and languages
+    without integers write it: `1.0`, `1e0` and `1`. An integer keeps all its digits.
+    """
+    return msgspec.json.encode(_with_leaves(value, _canonical_leaf), order="sorted").decode()
+
+
+def _canonical_leaf(leaf: object) -> object:
+    if isinstance(leaf, float) and leaf.is_integer() and abs(leaf) < _WITHOUT_EXPONENT:
+        return int(leaf)
+    return nfc(leaf) if isinstance(leaf, str) else leaf
+
+
+def _with_leaves(value: object, change: Callable[[object], object]) -> object:
+    """Change all that is no object or array within a JSON value, however deep it is nested."""
+    whole = [value]
+    waiting: list[object] = [whole]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            changed = [(nfc(key), change(each)) for key, each in part.items()]
+            part.clear()
+            part.update(changed)
+            waiting += part.values()
+        elif isinstance(part, list):
+            part[:] = map(change, part)
+            waiting += part
+    return whole[0]
 
 
 def split_url(url: str, *, max_length: int = MAX_URL_LENGTH) -> SplitResult:

@@ -10,6 +10,7 @@ from headway.audit.model import Actor, Target, TargetType
 from headway.errors import Invalid
 from headway.identity import Role
 from headway.instants import DAY, SECOND, Instant
+from headway.text import nfc, nfd
 
 REFRESH_LIFETIME = 7 * DAY
 SESSION_LIFETIME = 90 * DAY
@@ -136,12 +137,42 @@ def check_words(field: str, words: Sequence[str]) -> None:
             raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")
 
 
+def settle_account(new: NewUser) -> NewUser:
+    """Return an account as it is stored, its texts in NFC. Raises Invalid naming the field."""
+    settled = msgspec.structs.replace(
+        new,
+        name=nfc(new.name),
+        email=None if new.email is None else normalize_email(new.email),
+        external_id=None if new.external_id is None else nfc(new.external_id),
+        interests=[nfc(each) for each in new.interests],
+    )
+    check_name(settled.name)
+    check_words("interests", settled.interests)
+    if settled.external_id is not None:
+        check_external_id(settled.external_id)
+    return settled
+
+
 def normalize_email(email: str) -> str:
-    """Return the form in which an e-mail address is stored and looked up. Raises Invalid."""
-    email = email.strip().lower()
+    """Return the form in which an e-mail address is stored: in lower case and in NFC. Raises Invalid."""
+    email = settle_email(email)
     if not is_email(email):
         raise Invalid.field("email", "must be a valid e-mail address")
     return email
+
+
+def settle_email(email: str) -> str:
+    """Return `normalize_email` of a text, also of one that is no address."""
+    return nfc(nfc(email).strip().lower())
+
+
+def email_spellings(email: str) -> list[str]:
+    """Return the forms in which the address may be stored: older ones are in the form in which they were typed.
+
+    The one that was typed comes first, because an older account may have another spelling of the same address.
+    """
+    lower = email.strip().lower()
+    return list(dict.fromkeys([lower, settle_email(email), nfd(lower)]))
 
 
 def is_email(text: str) -> bool:

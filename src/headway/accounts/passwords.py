@@ -14,8 +14,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from headway.errors import Invalid
+from headway.text import nfc, nfd
 
 SHORTEST, LONGEST = 8, 128
+_LONGEST_DECOMPOSED = 4 * LONGEST
+"""No character of NFC decomposes into more than four (Unicode Standard Annex #15)."""
 _AT_ONCE = 2
 
 
@@ -31,19 +34,28 @@ class Passwords:
 
     def check(self, field: str, password: str) -> None:
         """Reject a new password that breaks a rule. Raises Invalid naming `field`."""
-        fault = check_password(password, self._common)
+        fault = check_password(nfc(password), self._common)
         if fault is not None:
             raise Invalid.field(field, fault)
 
     async def hash(self, password: str) -> str:
-        """Return the hash of a password, which is what is stored."""
+        """Return the hash of a password in NFC, which is what is stored: not every keyboard types "ë" as one character."""
         async with self._free:
-            return await asyncio.to_thread(self._hasher.hash, password)
+            return await asyncio.to_thread(self._hasher.hash, nfc(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Return whether a password matches a stored hash; without a hash, return False after the same time."""
+        return await self.find_spelling(stored, password) is not None
+
+    async def find_spelling(self, stored: str | None, password: str) -> str | None:
+        """Return the spelling of a password that matches a stored hash: in NFC, as given, or decomposed; None if none does.
+
+        A hash may be older than the use of NFC: then it is that of the password as a keyboard typed it.
+        """
+        password = password[: _LONGEST_DECOMPOSED + 1]
+        spellings = dict.fromkeys([nfc(password), password, nfd(password)])
         async with self._free:
-            return await asyncio.to_thread(self._verify, stored, password[: LONGEST + 1])
+            return await asyncio.to_thread(lambda: next((each for each in spellings if self._verify(stored, each)), None))
 
     def _verify(self, stored: str | None, password: str) -> bool:
         try:

@@ -12,10 +12,10 @@ from headway.accounts.model import (
     AccountState,
     NewUser,
     User,
-    check_external_id,
     check_name,
     check_words,
     normalize_email,
+    settle_account,
 )
 from headway.audit.model import Action
 from headway.audit.service import AuditRecorder
@@ -24,6 +24,7 @@ from headway.db.revisions import ACCOUNTS, SESSIONS, Revisions
 from headway.errors import Conflict, NotFound, Unauthenticated
 from headway.identity import Caller, Role
 from headway.instants import Clock, Milliseconds
+from headway.text import nfc
 
 OnEnabled = Callable[[WriteTransaction, int], Awaitable[None]]
 _MAX_REMEMBERED = 50_000
@@ -68,12 +69,10 @@ class Accounts:
 
     async def add(self, tx: WriteTransaction, new: NewUser) -> User:
         """Create an account. Raises Invalid naming the field, Conflict EMAIL_TAKEN, also for an external id."""
-        check_name(new.name)
-        check_words("interests", new.interests)
-        if new.external_id is not None:
-            check_external_id(new.external_id)
-        email = None if new.email is None else normalize_email(new.email)
-        user = await users.insert_user(tx, msgspec.structs.replace(new, email=email), self._clock())
+        new = settle_account(new)
+        # The database finds only the spelling that is stored now; older accounts may have another one.
+        is_taken = bool(new.email and not new.email.isascii() and await users.find_by_email(tx, new.email))
+        user = None if is_taken else await users.insert_user(tx, new, self._clock())
         if user is None:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
         return user
@@ -82,7 +81,7 @@ class Accounts:
         self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
     ) -> User:
         """Return the account with this address or external id, creating it if there is none. Raises as `create`."""
-        user = await users.find_by_email(tx, normalize_email(email)) if email is not None else None
+        user = await users.find_by_email(tx, email) if email is not None else None
         if user is None and external_id is not None:
             user = await users.find_by_external_id(tx, external_id)
         return user or await self.create(tx, role=role, name=name, email=email, external_id=external_id)
@@ -105,10 +104,11 @@ class Accounts:
         Raises NotFound, Conflict EMAIL_TAKEN.
         """
         if name is not None:
+            name = nfc(name)
             check_name(name)
-        email = None if email is None else normalize_email(email)
         user = await self.find(tx, user_id)
         owner = None if email is None else await users.find_by_email(tx, email)
+        email = None if email is None else normalize_email(email)
         if owner is not None and owner.id != user_id:
             raise Conflict("This e-mail address belongs to another account.", code="EMAIL_TAKEN")
         changed = msgspec.structs.replace(
@@ -179,8 +179,9 @@ class Accounts:
         return user
 
     async def find_by_email(self, tx: ReadTransaction, email: str) -> User:
-        """Read an account by its address. Raises NotFound."""
-        user = await users.find_by_email(tx, normalize_email(email))
+        """Read an account by its address. Raises Invalid, NotFound."""
+        normalize_email(email)
+        user = await users.find_by_email(tx, email)
         if user is None:
             raise NotFound(f"There is no user with the address {email}.", code="USER_NOT_FOUND")
         return user

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from headway.accounts import store as users
-from headway.accounts.model import REFRESH_LIFETIME, NewUser, Session, User, check_name, check_words, normalize_email
+from headway.accounts.model import REFRESH_LIFETIME, NewUser, Session, User, settle_account, settle_email
 from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Actor, Target, TargetType
@@ -16,8 +18,11 @@ from headway.instants import Clock
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
+from headway.text import nfc
 
 _FAILURES_WINDOW_SECONDS = 15 * 60
+_LONGEST_EMAIL = 4 * 254
+"""Of an address that is decomposed, with spaces around it."""
 
 
 class SignIn:
@@ -44,29 +49,37 @@ class SignIn:
 
     async def prepare(self, *, name: str, email: str, password: str, interests: Sequence[str], client: Client) -> NewUser:
         """Check and count a learner's registration; return the account to create. Raises Invalid, RateLimited."""
-        check_name(name)
-        check_words("interests", interests)
-        email = normalize_email(email)
+        new = settle_account(NewUser(Role.PARTICIPANT, name, email, None, None, interests))
         self._passwords.check("password", password)
         await self._limiter.take_all({f"register client {client.address}": self._registrations})
         hashed = await self._passwords.hash(password)
-        return NewUser(Role.PARTICIPANT, name, email, None, hashed, interests)
+        return msgspec.structs.replace(new, password_hash=hashed)
 
     async def sign_in(self, *, email: str, password: str, client: Client) -> Session:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
-        email = email.strip().lower()[:254]
-        limits = {f"sign-in address {email}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
+        # All spellings of an address have one limit.
+        email = email[:_LONGEST_EMAIL]
+        settled = settle_email(email)[:254]
+        limits = {
+            f"sign-in address {settled}": self._address_failures,
+            f"sign-in client {client.address}": self._client_failures,
+        }
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             user, stored = await users.credentials(tx, email) or (None, None)
-        is_right = await self._passwords.verify(stored, password)
-        if user is None or not is_right or user.is_disabled:
+        spelling = await self._passwords.find_spelling(stored, password)
+        if user is None or stored is None or spelling is None or user.is_disabled:
             async with self._database.write() as tx:
-                actor = Actor(None, None, email, None) if user is None else user.actor
+                actor = Actor(None, None, settled, None) if user is None else user.actor
                 target = Target(TargetType.SYSTEM) if user is None else user.target
                 await self._audit.record_failure(tx, Action.LOGIN_FAILED, actor, target, client)
             raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
         await self._limiter.give_back(limits, taken_at)
+        if spelling != nfc(password):
+            # From now on the password is right on every device.
+            hashed = await self._passwords.hash(password)
+            async with self._database.write() as tx:
+                await users.replace_password_hash(tx, user.id, stored, hashed)
         return await self._begin(user, client)
 
     async def refresh(self, *, user_id: int, session_id: str, generation: int, client: Client) -> Session:

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from sqlalchemy import bindparam, or_, select, update
 
-from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User
+from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User, email_spellings
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows, delete_before, insert, rows
+from headway.db.dialects import Statement, UpdateRows, delete_before, insert, rows
 from headway.db.types import Id
 from headway.identity import Role, UserIds, UserRef
 from headway.instants import Instant
@@ -40,6 +40,11 @@ _end_tokens = (
 )
 _set_disabled = _end_tokens.values(is_disabled=bindparam("disabled"))
 _set_password = _end_tokens.values(password_hash=bindparam("hash"))
+_replace_hash = (
+    update(users)
+    .where(users.c.id == bindparam("user_id"), users.c.password_hash == bindparam("stored"))
+    .values(password_hash=bindparam("hash"))
+)
 _addresses = select(users.c.id, users.c.email).where(users.c.email.is_not(None)).order_by(users.c.id)
 _set_hash = UpdateRows(users, ["email_hash"])
 _credentials = select(*_columns, users.c.password_hash).where(users.c.email_hash == bindparam("email_hash"))
@@ -84,8 +89,8 @@ async def read_states(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int,
 
 
 async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
-    """Look an account up by its normalized address."""
-    return _user(tx, await tx.first(_by_email, email_hash=await index_keys.email_hash(tx, email)))
+    """Look an account up by its address, however that is spelled."""
+    return _user(tx, await _first_by_email(tx, _by_email, email))
 
 
 async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:
@@ -137,8 +142,8 @@ async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[s
 
 
 async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None] | None:
-    """Look up an account by its normalized address, with the hash of its password, if it has one."""
-    row = await tx.first(_credentials, email_hash=await index_keys.email_hash(tx, email))
+    """Look up an account by its address, however that is spelled, with the hash of its password, if it has one."""
+    row = await _first_by_email(tx, _credentials, email)
     user = _user(tx, row)
     return None if row is None or user is None else (user, row["password_hash"])
 
@@ -147,6 +152,11 @@ async def password_hash(tx: ReadTransaction, user_id: int) -> str | None:
     """Return the hash of an account's password, if it has one."""
     row = await tx.first(_password_hash, user_id=user_id)
     return row["password_hash"] if row else None
+
+
+async def replace_password_hash(tx: WriteTransaction, user_id: int, stored: str, hashed: str) -> None:
+    """Overwrite the hash of a password by another one of the same password, unless that is not stored any more."""
+    await tx.run(_replace_hash, user_id=user_id, stored=stored, hash=hashed)
 
 
 async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Instant) -> None:
@@ -174,6 +184,14 @@ async def update_profile(
     """Overwrite what users say about themselves."""
     row = (name, fold(name), encode_words(interests), encode_words(learning_goals), now, user_id)
     await tx.write_rows((_update_profile, [row]))
+
+
+async def _first_by_email(tx: ReadTransaction, statement: Statement, email: str) -> Row | None:
+    for spelling in email_spellings(email):
+        row = await tx.first(statement, email_hash=await index_keys.email_hash(tx, spelling))
+        if row is not None:
+            return row
+    return None
 
 
 async def _stored_email(tx: WriteTransaction, email: str | None) -> dict[str, str | None]:

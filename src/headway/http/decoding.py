@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from headway.errors import FieldError, Invalid, shown
+from headway.text import is_nfc, nfc_json
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -19,7 +20,10 @@ _TYPE = "(?:int|float|str|bool|array|object|null)"
 _TYPES = re.compile(rf"`({_TYPE}(?: \| {_TYPE})*)`")
 _QUOTED = re.compile("'(.*)'", re.DOTALL)
 _MAX_DEPTH = 32
+VERBATIM = msgspec.Meta(extra={"verbatim": True})
+"""Marks a field whose text is not brought into NFC at once: what was stored of it earlier was not either."""
 NUL = "must not contain NUL characters"
+_ESCAPE = b"\\u"
 _NUL_ESCAPE = b"u0000"
 """Part of the only way to write a NUL character in JSON."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
@@ -31,19 +35,36 @@ class Decoder:
     def __init__(self, kind: type[Body]) -> None:
         self._kind = kind
         self._decoder = msgspec.json.Decoder(kind)
+        fields = msgspec.structs.fields(kind)
+        self._texts = [each.encode_name for each in fields if VERBATIM not in getattr(each.type, "__metadata__", ())]
 
     def decode(self, body: bytes) -> Any:
         """Decode a body. Raises Invalid naming every declared field that is missing or cannot be taken.
 
-        No database can store NUL characters. Fields that the struct does not declare are skipped, whatever they contain.
+        Texts come in Unicode Normalization Form C. No database can store NUL characters. Fields that the struct does not
+        declare are skipped, whatever they contain.
         """
         try:
             decoded = self._decoder.decode(body)
         except (ValueError, RecursionError):
             raise Invalid(explain(body, self._kind)) from None
+        if self._texts and not (body.isascii() and _ESCAPE not in body):
+            decoded = self._in_nfc(decoded)
         if _NUL_ESCAPE in body and (errors := list(_nul_errors(decoded, ""))):
             raise Invalid(errors)
         return decoded
+
+    def _in_nfc(self, decoded: Any) -> Any:
+        text = msgspec.json.encode(decoded)
+        if is_nfc(text.decode()):
+            return decoded
+        values = msgspec.json.decode(text)
+        normalized = msgspec.json.encode(values | {name: nfc_json(values[name]) for name in self._texts if name in values})
+        try:
+            # Some characters become several: the bounds are those of the text that is stored.
+            return self._decoder.decode(normalized)
+        except ValueError:
+            raise Invalid(explain(normalized, self._kind)) from None
 
 
 def _nul_errors(value: object, path: str) -> Iterator[FieldError]:

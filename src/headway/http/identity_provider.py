@@ -19,6 +19,7 @@ from headway.http import signed_tokens
 from headway.http.signed_tokens import Seconds, read_claims, read_header
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
+from headway.text import nfc
 
 _ALGORITHM_OF: dict[Any, str] = {"RSA": "RS256", "EC": "ES256"}
 """The algorithm of each type of key."""
@@ -102,11 +103,12 @@ class IdentityProvider:
     def _decode(self, token: str, key: "jwt.PyJWK | str") -> OutsideClaims:
         payload = signed_tokens.decode(token, key, algorithms=_ALGORITHMS, issuer=self._issuer, audience=self._audience)
         claims = read_claims(payload, _Payload)
-        if not 1 <= len(claims.sub) <= 255 or claims.sub != _storable(claims.sub):
+        subject = nfc(claims.sub)
+        if not 1 <= len(subject) <= 255 or subject != _storable(subject):
             raise Unauthenticated("The token's subject must have 1 to 255 characters.")
         if claims.nbf is not None and claims.nbf > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
-        return OutsideClaims(claims.sub, claims.display_name, int(claims.exp))
+        return OutsideClaims(subject, claims.display_name, int(claims.exp))
 
     async def _key_for(self, token: str) -> "jwt.PyJWK | str":
         key_id = read_header(token).kid
@@ -197,5 +199,5 @@ class _KeySet(msgspec.Struct):
 
 
 def _storable(text: str) -> str:
-    """Remove what no database can store: NUL characters and unpaired surrogates."""
-    return text.replace("\0", "").encode(errors="ignore").decode()
+    """Return a text in NFC without what no database can store: NUL characters and unpaired surrogates."""
+    return nfc(text.replace("\0", "").encode(errors="ignore").decode())

@@ -16,6 +16,7 @@ from headway.http.decoding import NUL, describe
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
+from headway.text import nfc
 
 _MAX_QUERY_PARAMETERS = 100
 _MAX_USER_AGENT = 500
@@ -124,7 +125,8 @@ class Request(Generic[Query, Body]):
         self._raw_body = raw_body
         self._is_idempotent = is_idempotent
         # No database is queried for a NUL character; its replacement is part of no id.
-        self.path: Mapping[str, str] = {name: value.replace("\0", "\ufffd") for name, value in scope["path_params"].items()}
+        parameters: Mapping[str, str] = scope["path_params"]
+        self.path = {name: nfc(value).replace("\0", "\ufffd") for name, value in parameters.items()}
         self.query = query
         self.body = body
         self.idempotency_key = read_idempotency_key(scope)
@@ -211,6 +213,7 @@ def decode_query(query_string: bytes, kind: type[msgspec.Struct]) -> Any:
             continue
         try:
             text.encode()
+            text = nfc(text)
             value = msgspec.convert(text, field.type, strict=False)
             # In a query, `null` is a string.
             values[field.name] = msgspec.convert(text, field.type) if value is None else value

@@ -24,6 +24,7 @@ from headway.enrollments.model import Statistic
 from headway.errors import FieldError
 from headway.instants import SECOND, Instant, Milliseconds
 from headway.learning.statistics import unit_statistics
+from headway.text import canonical_json, nfc
 
 
 class UnitStatus(StrEnum):
@@ -177,11 +178,21 @@ class EventContent(NamedTuple):
     def repeats(self, stored: "EventContent | None", *, names_module: bool) -> bool:
         """Return whether this is the content of a stored event.
 
-        A module that the client did not name follows from the unit, which may have been in another one at the time.
+        A module that the client did not name follows from the unit, which may have been in another one at the time. Texts that
+        were stored as clients wrote them are compared in their canonical form.
         """
-        if stored is None or names_module:
-            return self == stored
-        return self._replace(module_id=None) == stored._replace(module_id=None)
+        if stored is None:
+            return False
+        if not names_module:
+            stored = stored._replace(module_id=self.module_id)
+        return self == stored or self == _in_canonical_form(stored)
+
+
+def _in_canonical_form(content: EventContent) -> EventContent:
+    return content._replace(
+        session_id=None if content.session_id is None else nfc(content.session_id),
+        metadata=None if content.metadata is None else canonical_json(msgspec.json.decode(content.metadata)),
+    )
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from headway.instants import SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
 from headway.measures import cut_share, score_percent
 from headway.settings import Settings
+from headway.text import canonical_json
 
 _track_decoder = Decoder(wire.TrackBody)
 _heartbeat_decoder = Decoder(wire.HeartbeatBody)
@@ -157,7 +158,7 @@ def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
     if fault is not None:
         errors.append(FieldError("metadata", fault))
         return None
-    return msgspec.json.encode(body.metadata, order="sorted").decode()
+    return canonical_json(body.metadata)
 
 
 def _quiz_score(errors: list[FieldError], body: wire.TrackBody) -> float | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.http.decoding import VERBATIM
 from headway.http.params import Timestamp
 from headway.learning.model import ActivityType
 from headway.measures import LARGEST_SHARE
@@ -65,7 +66,7 @@ class BatchHeartbeatBody(HeartbeatBody, tag_field="activity_type", tag="heartbea
 class BatchBody(msgspec.Struct):
     """A batch of events and heartbeats, which are decoded one by one."""
 
-    events: list[msgspec.Raw]
+    events: Annotated[list[msgspec.Raw], VERBATIM]
 
 
 class BatchBodySchema(msgspec.Struct):

@@ -11,6 +11,7 @@ from headway.assessments.model import MAX_FEEDBACK_LENGTH, MAX_SUBMISSION_URL_LE
 from headway.courses.model import MAX_GRADE
 from headway.enrollments.model import BY_STAFF, EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
+from headway.http.decoding import VERBATIM
 from headway.http.params import Limit
 from headway.http.schemas import anything, readable
 from headway.live.subscriptions import TOPIC_PATTERN
@@ -19,9 +20,10 @@ from headway.text import MAX_URL_LENGTH
 
 Data = TypeVar("Data")
 Name = Annotated[str, readable(200)]
-Email = Annotated[str, Meta(extra_json_schema={"maxLength": 254, "pattern": EMAIL_PATTERN})]
+Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": 254, "pattern": EMAIL_PATTERN})]
 Password = Annotated[
     str,
+    VERBATIM,
     anything(LONGEST, shortest=SHORTEST),
     Meta(description="Has an upper-case letter and a special character, and is not a common password."),
 ]
@@ -123,8 +125,8 @@ class Account(msgspec.Struct, rename="camel"):
 class LoginBody(msgspec.Struct):
     """The credentials of a user."""
 
-    email: str
-    password: str
+    email: Annotated[str, VERBATIM]
+    password: Annotated[str, VERBATIM]
 
 
 class RefreshBody(msgspec.Struct, rename="camel"):
@@ -136,7 +138,7 @@ class RefreshBody(msgspec.Struct, rename="camel"):
 class PasswordBody(msgspec.Struct, rename="camel"):
     """The current password and its replacement."""
 
-    current_password: str
+    current_password: Annotated[str, VERBATIM]
     new_password: Password
 
 
