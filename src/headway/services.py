@@ -73,7 +73,7 @@ class Services:
         token_lifetime = settings.access_token_seconds * SECOND
         self.accounts = Accounts(database, clock, self.revisions, self.audit, token_lifetime=token_lifetime)
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
-        self.courses = Courses()
+        self.courses = Courses(clock)
         self.course_limits = course_limits(settings)
         self.course_editing = CourseEditing(clock, self.course_limits)
         self.enrollments = Enrollments(clock)

@@ -152,6 +152,20 @@ class CourseTerms(msgspec.Struct, frozen=True):
         return None if self.capacity is None else max(self.capacity - self.seats_taken, 0)
 
 
+class Prerequisite(msgspec.Struct, frozen=True):
+    """A course that has to be completed before another one, with what decides whether it still can be."""
+
+    course_id: int
+    title: str
+    is_published: bool
+    enroll_until: Instant | None
+    ends_at: Instant | None
+    has_units: bool
+    """Whether it ever had units, retired ones included."""
+    has_required_units: bool
+    """Whether it has units that count; it cannot be completed without."""
+
+
 class CourseTree(msgspec.Struct, frozen=True):
     """A stored course with its modules, units and assessments in order."""
 
@@ -164,6 +178,9 @@ class CourseTree(msgspec.Struct, frozen=True):
     modules: list[Module]
     units: list[Unit]
     assessments: list[Assessment]
+    prerequisites: list[Prerequisite] = []
+    warnings: tuple[str, ...] = ()
+    """What its staff should know about the prerequisites."""
 
     @property
     def active_modules(self) -> list[tuple[Module, list[Unit]]]:

@@ -1,20 +1,28 @@
 """Finding courses."""
 
+from headway.courses import prerequisites
 from headway.courses import store as courses
 from headway.courses.model import CoursePage, CourseSearch, CourseTree
 from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.identity import Caller
+from headway.instants import Clock
 from headway.words import fold
 
 
 class Courses:
     """The courses of this installation. Enrollment, and access to a single course, belong to the rooms above."""
 
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
     async def search(
         self, tx: ReadTransaction, caller: Caller | None, search: CourseSearch, *, page: int, limit: int
     ) -> CoursePage:
-        """List published courses, and for their staff also others. Case and accents do not matter; pages begin at 1."""
+        """List published courses, and for their staff also others. Case and accents do not matter; pages begin at 1.
+
+        A prerequisite that nobody can complete any more is not among those of a course.
+        """
         filters: dict[str, object] = {}
         if terms := search.terms:
             filters |= {"terms": terms, "term_count": len(terms)}
@@ -26,7 +34,9 @@ class Courses:
         if caller is None or not caller.sees_all:
             filters["is_published"] = True
             filters |= {"staff_id": caller.user_id} if caller is not None and caller.role.can_teach else {}
-        return await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
+        found = await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
+        now = self._clock()
+        return CoursePage([prerequisites.for_learners(course, now) for course in found.courses], found.total)
 
     async def find(self, tx: ReadTransaction, course_id: int) -> CourseTree:
         """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""

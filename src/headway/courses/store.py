@@ -22,6 +22,7 @@ from headway.courses.model import (
     GradingHistory,
     Module,
     NewCourse,
+    Prerequisite,
     Unit,
 )
 from headway.courses.staff_store import is_tutor
@@ -86,6 +87,19 @@ _prerequisites = (
     .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
     .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
 )
+_other = courses.alias("other")
+_their_units = select(units.c.id).where(units.c.course_id == _other.c.id)
+_counting = _their_units.where(units.c.is_required, units.c.retired_at.is_(None))
+_prerequisites_in_full = (
+    select(
+        course_prerequisites.c.course_id.label("of_course"),
+        *(_other.c.id.label("course_id"), _other.c.title, _other.c.is_published, _other.c.enroll_until, _other.c.ends_at),
+        *(exists(_their_units).label("has_units"), exists(_counting).label("has_required_units")),
+    )
+    .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
+    .join(_other, _other.c.id == course_prerequisites.c.prerequisite_id)
+    .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
+)
 _terms = rows("terms", {"first": Text(), "last": Text()})
 _in_range = course_terms.c.term.between(_terms.c.first, _terms.c.last)
 courses_with_terms = (
@@ -147,10 +161,18 @@ async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit
     page, count = _listing(frozenset(filters) - {"term_count"})
     page_rows = await tx.all(page, **filters, limit=limit, offset=offset)
     total = (await tx.one(count, **filters))["total"]
-    prerequisites: dict[int, list[int]] = {}
-    for row in await tx.all(_prerequisites, ids=[(row["id"],) for row in page_rows]):
-        prerequisites.setdefault(row["course_id"], []).append(row["prerequisite_id"])
-    return CoursePage([_tree(row, prerequisites.get(row["id"], [])) for row in page_rows], total)
+    prerequisites = await read_prerequisites(tx, [row["id"] for row in page_rows])
+    return CoursePage([_tree(row, prerequisites[row["id"]]) for row in page_rows], total)
+
+
+async def read_prerequisites(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, list[Prerequisite]]:
+    """Return the prerequisites of each of these courses, in the order of their ids."""
+    found: dict[int, list[Prerequisite]] = {course_id: [] for course_id in course_ids}
+    for row in await tx.all(_prerequisites_in_full, ids=[(course_id,) for course_id in course_ids]):
+        fields = {name: row[name] for name in Prerequisite.__struct_fields__}
+        flags = {name: bool(row[name]) for name in ("is_published", "has_units", "has_required_units")}
+        found[row["of_course"]].append(Prerequisite(**fields | flags))
+    return found
 
 
 async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
@@ -169,22 +191,22 @@ async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None
 
 async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
     """Return a course that exists, with its modules, units and assessments."""
-    bare = _tree(await tx.one(_course, course_id=course_id), sorted(await prerequisites_of(tx, [course_id])))
+    row, prerequisites = await tx.one(_course, course_id=course_id), await read_prerequisites(tx, [course_id])
     return msgspec.structs.replace(
-        bare,
+        _tree(row, prerequisites[course_id]),
         modules=await list_modules(tx, course_id),
         units=await _list_units(tx, [course_id]),
         assessments=[_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)],
     )
 
 
-def _tree(row: Row, prerequisites: Sequence[int]) -> CourseTree:
+def _tree(row: Row, prerequisites: list[Prerequisite]) -> CourseTree:
     fields = {name: row[name] for name in COURSE_FIELDS}
     fields |= {"kind": CourseKind(row["kind"])}
     fields |= {name: bool(row[name]) for name in ("is_sequential", "is_published")}
-    course = NewCourse(**fields, prerequisites=tuple(prerequisites))
+    course = NewCourse(**fields, prerequisites=tuple(each.course_id for each in prerequisites))
     own = {name: row[name] for name in ("id", "seats_taken", "owner_id", "owner_name")}
-    return CourseTree(**own, course=course, modules=[], units=[], assessments=[])
+    return CourseTree(**own, course=course, modules=[], units=[], assessments=[], prerequisites=prerequisites)
 
 
 async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
 
+from headway.courses import prerequisites
 from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
@@ -158,7 +159,7 @@ class Enrollments:
             raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
         if at is None:
             _check_window(terms, now)
-        await _check_prerequisites(tx, user_id, course_id)
+        await _check_prerequisites(tx, user_id, course_id, now)
         _check_not_enrolled((await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id)), now)
         if terms.free_seats == 0:
             if not may_wait:
@@ -246,14 +247,16 @@ def _check_window(terms: CourseTerms, now: Instant) -> None:
         raise Conflict("This course is not open for enrollment now.", code="COURSE_CLOSED")
 
 
-async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int) -> None:
-    prerequisites = await catalogue.prerequisites_of(tx, [course_id])
-    if not prerequisites:
+async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int, now: Instant) -> None:
+    required = (await catalogue.read_prerequisites(tx, [course_id]))[course_id]
+    if not required:
         return
-    missing = prerequisites - await enrollments.completed_among(tx, user_id, sorted(prerequisites))
+    found = (await enrollments.find_many(tx, [(user_id, each.course_id) for each in required])).values()
+    completed = {each.course_id for each in found if each.completed_at is not None}
+    enrolled = {each.course_id for each in found if each.is_open(now)}
+    missing = prerequisites.missing(required, completed=completed, enrolled=enrolled, now=now)
     if missing:
-        names = ", ".join(str(i) for i in sorted(missing))
-        raise Conflict(f"These courses have to be completed first: {names}.", code="PREREQUISITE_MISSING")
+        raise Conflict(f"Complete these courses first: {prerequisites.names(missing)}.", code="PREREQUISITE_MISSING")
 
 
 def _check_not_enrolled(found: Enrollment | None, now: Instant) -> None:

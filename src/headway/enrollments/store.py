@@ -74,7 +74,6 @@ _add_seats = (
     .where(courses.c.id == bindparam("course_id"))
     .values(seats_taken=courses.c.seats_taken + bindparam("count", type_=Integer()))
 )
-_completed_among = select(enrollments.c.course_id).join(_keys, _by_key).where(enrollments.c.completed_at.is_not(None))
 
 
 _limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
@@ -153,12 +152,6 @@ def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
         )
         for e in changed
     ]
-
-
-async def completed_among(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> set[int]:
-    """Return which of these courses the learner completed, also if the learner left them since."""
-    found = await tx.all(_completed_among, keys=[(user_id, course_id) for course_id in course_ids])
-    return {row["course_id"] for row in found}
 
 
 async def most_active(tx: ReadTransaction, course_id: int) -> int:

@@ -8,6 +8,7 @@ from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.completion import percent_of_course
 from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
+from headway.courses.prerequisites import for_staff
 from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
@@ -54,8 +55,9 @@ class CourseEditing:
         check_can_teach(owner)
         await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
         await _check_slug(tx, course.slug)
-        course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=self._clock())
-        return await catalogue.tree(tx, course_id)
+        now = self._clock()
+        course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=now)
+        return for_staff(await catalogue.tree(tx, course_id), now)
 
     async def change(
         self, tx: WriteTransaction, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]
@@ -90,7 +92,7 @@ class CourseEditing:
         await enrollments.write_statistics(tx, delta)
         changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
         await feed.publish(tx, changed + seated, now)
-        return await catalogue.tree(tx, course_id)
+        return for_staff(await catalogue.tree(tx, course_id), now)
 
 
 async def _check_prerequisites(

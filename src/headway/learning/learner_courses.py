@@ -7,6 +7,7 @@ from headway.accounts import store as users
 from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
 from headway.courses.model import CourseStructure, CourseTree
+from headway.courses.prerequisites import for_learners, for_staff
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -42,9 +43,13 @@ class LearnerCourses:
         self._structures = structures
 
     async def find_course(self, tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTree:
-        """Read a course with everything in it, if the caller may know of it. Raises NotFound COURSE_NOT_FOUND."""
-        await require_known(tx, caller, course_id)
-        return await courses.tree(tx, course_id)
+        """Read a course with everything in it, if the caller may know of it. Raises NotFound COURSE_NOT_FOUND.
+
+        Its staff gets all prerequisites and warnings about them, others those that can be completed.
+        """
+        access = await require_known(tx, caller, course_id)
+        render = for_staff if access.is_staff else for_learners
+        return render(await courses.tree(tx, course_id), self._clock())
 
     async def progress(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""

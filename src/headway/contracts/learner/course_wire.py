@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.contracts.learner.wire import Id, PageQuery
+from headway.contracts.learner.wire import Id, LearnerFieldProblem, PageQuery
 from headway.courses.completion import LARGEST_THRESHOLD, Rule
 from headway.courses.model import (
     MAX_ACCESS_DAYS,
@@ -211,7 +211,11 @@ class CourseListing(msgspec.Struct, rename="camel"):
 
 
 class Course(CourseListing, rename="camel"):
-    """A course with its modules, units and assessments."""
+    """A course with its modules, units and assessments.
+
+    `warnings` are for its staff, if there are any: of prerequisites that not every learner can complete.
+    """
 
     modules: list[Module]
     assessments: list[Assessment]
+    warnings: list[LearnerFieldProblem] | UnsetType = UNSET

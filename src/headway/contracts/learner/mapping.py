@@ -95,6 +95,7 @@ def course(tree: CourseTree) -> course_wire.Course:
             course_wire.Assessment(str(each.id), each.title, each.description, _iso(each.due_at), each.max_grade)
             for each in tree.active_assessments
         ],
+        warnings=[wire.LearnerFieldProblem("prerequisites", warning) for warning in tree.warnings] or UNSET,
     )
 
 
