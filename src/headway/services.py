@@ -75,12 +75,13 @@ class Services:
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
         self.courses = Courses(clock)
         self.course_limits = course_limits(settings)
-        self.course_editing = CourseEditing(clock, self.course_limits)
-        self.enrollments = Enrollments(clock)
+        self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
+        self.enrollments = Enrollments(clock, self.audit)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
+        late_work = settings.late_work_days * DAY
         self.tracking = Tracking(
-            structures, study_time, late_work=settings.late_work_days * DAY, max_metadata_bytes=settings.max_event_bytes
+            structures, study_time, self.audit, late_work=late_work, max_metadata_bytes=settings.max_event_bytes
         )
         self.ingest = Ingest(
             self.tracking,

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewModule
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, SECOND, Instant
@@ -39,7 +39,7 @@ async def leave(room: Classroom) -> None:
 async def expire(room: Classroom) -> None:
     staff = Caller(room.course.owner_id, Role.INSTRUCTOR)
     set_status = room.world.services.enrollments.set_status
-    await room.world.write(set_status, staff, room.course.id, room.learner.id, EnrollmentStatus.EXPIRED)
+    await room.world.write(set_status, staff, room.course.id, room.learner.id, StatusChange(EnrollmentStatus.EXPIRED))
 
 
 async def send(room: Classroom, observation: Event | Heartbeat | Update) -> Verdict:
@@ -137,7 +137,7 @@ async def test_access_that_runs_out_ends_when_its_days_are_over(world: World) ->
 async def leave_as_staff(room: Classroom) -> None:
     staff = Caller(room.course.owner_id, Role.INSTRUCTOR)
     set_status = room.world.services.enrollments.set_status
-    await room.world.write(set_status, staff, room.course.id, room.learner.id, EnrollmentStatus.DROPPED)
+    await room.world.write(set_status, staff, room.course.id, room.learner.id, StatusChange(EnrollmentStatus.DROPPED))
 
 
 async def test_whoever_enrolled_again_may_tell_of_any_time(world: World) -> None:

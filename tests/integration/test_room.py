@@ -15,7 +15,7 @@ from headway.accounts.model import User
 from headway.courses.completion import Completion, EngagementMetrics, Rule, decode_evidence
 from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction
-from headway.enrollments.model import EnrollmentStatus, Order, Sort
+from headway.enrollments.model import EnrollmentStatus, Order, Sort, StatusChange
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND
@@ -148,9 +148,13 @@ async def _live_through(world: World, course: CourseTree, learner: User, owner: 
             caller = Caller(learner.id, Role.PARTICIPANT)
             await world.write(services.learning.complete_module, caller, course.id, course.modules[0].id)
             if chance.random() < 0.5:
-                await world.write(services.enrollments.set_status, owner, course.id, learner.id, EnrollmentStatus.CERTIFIED)
+                await world.write(
+                    services.enrollments.set_status, owner, course.id, learner.id, StatusChange(EnrollmentStatus.CERTIFIED)
+                )
         case 4:
-            await world.write(services.enrollments.set_status, owner, course.id, learner.id, EnrollmentStatus.EXPIRED)
+            await world.write(
+                services.enrollments.set_status, owner, course.id, learner.id, StatusChange(EnrollmentStatus.EXPIRED)
+            )
 
 
 def _with_a_lower_threshold(stored: CourseTree) -> NewCourse:

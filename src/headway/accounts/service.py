@@ -77,6 +77,12 @@ class Accounts:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
         return user
 
+    async def add_as_operator(self, tx: WriteTransaction, new: NewUser) -> User:
+        """Create an account as an operator. Raises as `add`."""
+        user = await self.add(tx, new)
+        await self._audit.record_as_operator(tx, Action.CREATE_USER, user.target, metadata={"role": user.role.value})
+        return user
+
     async def ensure(
         self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
     ) -> User:
@@ -120,6 +126,8 @@ class Accounts:
         )
         await users.update_account(tx, changed, self._clock())
         await self.forget(tx)
+        if changed.name != user.name:
+            await self._audit.record_as_operator(tx, Action.CHANGE_NAME, changed.target)
         if changed.email != user.email:
             await self._audit.record_as_operator(tx, Action.CHANGE_EMAIL, changed.target)
         if changed.role is not user.role:

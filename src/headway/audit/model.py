@@ -48,10 +48,19 @@ class Action(StrEnum):
     CHANGE_ROLE = "CHANGE_ROLE"
     CHANGE_COURSE_ROLE = "CHANGE_COURSE_ROLE"
     CHANGE_EMAIL = "CHANGE_EMAIL"
+    CHANGE_NAME = "CHANGE_NAME"
+    CREATE_USER = "CREATE_USER"
+    CREATE_TOKEN = "CREATE_TOKEN"  # noqa: S105 - the name of an action
     DISABLE_USER = "DISABLE_USER"
     ENABLE_USER = "ENABLE_USER"
+    CREATE_COURSE = "CREATE_COURSE"
+    CHANGE_COURSE = "CHANGE_COURSE"
+    ENROLL_LEARNER = "ENROLL_LEARNER"
+    CHANGE_ENROLLMENT = "CHANGE_ENROLLMENT"
+    UPDATE_PROGRESS = "UPDATE_PROGRESS"
     GRADE_SUBMISSION = "GRADE_SUBMISSION"
     RESET_PROGRESS = "RESET_PROGRESS"
+    IMPORT_DATA = "IMPORT_DATA"
     ROTATE_KEYS = "ROTATE_KEYS"
 
 
@@ -91,6 +100,16 @@ class EntryDraft(NamedTuple):
     metadata: dict[str, object]
     size_bytes: int = 0
     """The size of the client's own data."""
+
+
+class Deed(NamedTuple):
+    """What an authenticated user did, to be recorded."""
+
+    action: Action
+    actor: Actor
+    target: Target
+    metadata: dict[str, Any]
+    client: Client | None
 
 
 class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +155,21 @@ class AccountIds(NamedTuple):
     def is_part_of(self, entry: NewAuditEntry) -> bool:
         """Return whether the account is the actor of an entry, or recorded it."""
         return entry.actor.user_id in self.actor_ids or entry.recorded_by == self.user_id
+
+
+def course_target(course_id: int, title: str | None = None) -> Target:
+    """Return a course as a target."""
+    return Target(TargetType.COURSE, str(course_id), TargetType.COURSE.model, title)
+
+
+def enrollment_target(course_id: int, user_id: int) -> Target:
+    """Return a learner's enrollment in a course as a target."""
+    return Target(TargetType.ENROLLMENT, f"{course_id}-{user_id}", TargetType.ENROLLMENT.model)
+
+
+def learner_in_course(course_id: int, user_id: int) -> dict[str, object]:
+    """Return the metadata that name a learner in a course."""
+    return {"courseId": str(course_id), "learnerId": str(user_id)}
 
 
 def caller_actor(caller: Caller) -> Actor:

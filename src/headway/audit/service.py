@@ -12,12 +12,14 @@ from headway.audit.model import (
     Actor,
     AuditEntry,
     Context,
+    Deed,
     EntryDraft,
     EntryFilter,
     EntryStatus,
     NewAuditEntry,
     Target,
     TargetType,
+    caller_actor,
     caller_ids,
     new_entry,
 )
@@ -58,11 +60,32 @@ class AuditRecorder:
         """Record what an authenticated user did."""
         await self._append(tx, action, actor, target, metadata=dict(metadata or {}), client=client)
 
+    async def record_for(
+        self,
+        tx: WriteTransaction,
+        action: Action,
+        caller: Caller | None,
+        target: Target,
+        *,
+        metadata: Mapping[str, object] | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Record what a caller did, or where it is None, what an operator did at the command line."""
+        if caller is None:
+            await self.record_as_operator(tx, action, target, metadata=metadata)
+        else:
+            await self.record(tx, action, caller_actor(caller), target, metadata=metadata, client=client)
+
     async def record_as_operator(
         self, tx: WriteTransaction, action: Action, target: Target, *, metadata: Mapping[str, object] | None = None
     ) -> None:
         """Record what an operator did at the command line."""
         await self._append(tx, action, _OPERATOR, target, metadata=dict(metadata or {}), context=_COMMAND_LINE)
+
+    async def record_all(self, tx: WriteTransaction, deeds: Sequence[Deed]) -> None:
+        """Record what authenticated users did, in order, in a number of statements that does not depend on how much it is."""
+        if deeds:
+            await audit_store.append(tx, [_entry(**deed._asdict()) for deed in deeds], self._new_id, self._clock)
 
     async def record_failure(self, tx: WriteTransaction, action: Action, actor: Actor, target: Target, client: Client) -> None:
         """Record a failed attempt of somebody who claims to be `actor`."""
@@ -70,15 +93,19 @@ class AuditRecorder:
         await self._append(tx, action, actor, target, client=client, is_actor_verified=False, status=failure)
 
     async def _append(self, tx: WriteTransaction, action: Action, actor: Actor, target: Target, **fields: Any) -> None:
-        """Append an entry that no client can make: one without an account that recorded it."""
-        headway: dict[str, Any] = {
-            "recorded_by": None,
-            "recorded_role": Role.SYSTEM,
-            "context": _HEADWAY,
-            "is_actor_verified": True,
-        }
-        entry = NewAuditEntry(action=action, actor=actor, target=target, **headway | fields)
+        entry = _entry(action=action, actor=actor, target=target, **fields)
         await audit_store.append(tx, [entry], self._new_id, self._clock)
+
+
+def _entry(**fields: Any) -> NewAuditEntry:
+    """Return an entry that no client can make: one without an account that recorded it."""
+    headway: dict[str, Any] = {
+        "recorded_by": None,
+        "recorded_role": Role.SYSTEM,
+        "context": _HEADWAY,
+        "is_actor_verified": True,
+    }
+    return NewAuditEntry(**headway | fields)
 
 
 FindUser = Callable[[ReadTransaction, Caller, str], Awaitable[UserIds | None]]

@@ -39,7 +39,7 @@ async def create_user(
     async with open_services(load_settings(**flags)) as services:
         password_hash = None if password is None else await services.sign_in.hash_new(password)
         async with services.database.write() as tx:
-            created = await services.accounts.add(tx, NewUser(Role(role), name, email, external_id, password_hash))
+            created = await services.accounts.add_as_operator(tx, NewUser(Role(role), name, email, external_id, password_hash))
     _print_user(created)
 
 
@@ -106,11 +106,15 @@ def token() -> None:
 @command
 async def create_token(user_id: int, ttl_seconds: int | None, **flags: Any) -> None:
     """Print a bearer token for an account."""
+    from headway.audit.model import Action
+
     async with open_services(load_settings(**flags)) as services:
-        async with services.database.read() as tx:
+        async with services.database.write() as tx:
             account = await services.accounts.find(tx, user_id)
-        if account.is_disabled:
-            raise click.ClickException(f"User {user_id} is disabled.")
+            if account.is_disabled:
+                raise click.ClickException(f"User {user_id} is disabled.")
+            lifetime = {"ttlSeconds": services.tokens.lifetime_seconds if ttl_seconds is None else ttl_seconds}
+            await services.audit.record_as_operator(tx, Action.CREATE_TOKEN, account.target, metadata=lifetime)
         click.echo(services.tokens.issue(account, lifetime_seconds=ttl_seconds))
 
 

@@ -222,6 +222,16 @@ def keeps_owner(before: Iterable[StaffMember], after: Iterable[StaffMember]) -> 
     return bool(owners) and (has_rights or not had_rights)
 
 
+def describe_change(before: CourseTree, after: CourseTree) -> dict[str, object]:
+    """Return the names of the changed fields, and the ids of the parts that were added and of those that were retired."""
+    names = [name for name in NewCourse.__struct_fields__ if getattr(before.course, name) != getattr(after.course, name)]
+    change: dict[str, object] = {"fields": sorted(names)}
+    for name in ("modules", "units", "assessments"):
+        old, new = ({part.id for part in getattr(tree, name) if not part.is_retired} for tree in (before, after))
+        change[name] = {"added": list(map(str, sorted(new - old))), "retired": list(map(str, sorted(old - new)))}
+    return change
+
+
 class CourseSearch(msgspec.Struct, frozen=True):
     """Filters for a list of courses: `tutor` is an id or part of a name, `q` words of a title or description."""
 

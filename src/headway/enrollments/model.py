@@ -214,6 +214,23 @@ class Enrollment(msgspec.Struct):
         return ended_at is not None and at < ended_at and now - ended_at <= patience
 
 
+class StatusChange(NamedTuple):
+    """What staff set of an enrollment."""
+
+    status: EnrollmentStatus
+    certificate_url: str | None = None
+
+
+def check_status_change(change: StatusChange) -> None:
+    """Reject a status that staff do not set, and a certificate without CERTIFIED or with a bad URL. Raises Invalid."""
+    if change.status not in BY_STAFF:
+        raise Invalid.field("status", f"must be one of {', '.join(sorted(BY_STAFF))}")
+    if change.certificate_url is not None:
+        if change.status is not EnrollmentStatus.CERTIFIED:
+            raise Invalid.field("certificate_url", "goes with the status CERTIFIED only")
+        check_certificate_url(change.certificate_url)
+
+
 def check_certificate_url(url: str) -> None:
     """Reject the URL of a certificate that is not safe to show as a link. Raises Invalid."""
     try:

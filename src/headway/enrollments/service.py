@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
 
+from headway.audit.model import Action, caller_actor, enrollment_target, learner_in_course
+from headway.audit.service import AuditRecorder
 from headway.courses import prerequisites
 from headway.courses import store as catalogue
 from headway.courses.model import CourseTerms
@@ -14,21 +16,21 @@ from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import (
-    BY_STAFF,
     OPEN,
     Enrollment,
     EnrollmentStatus,
     StatisticsDelta,
+    StatusChange,
     can_become,
-    check_certificate_url,
+    check_status_change,
     earned,
     enrollment_updated,
     seat_taken,
 )
-from headway.errors import Conflict, Invalid, NotFound
+from headway.errors import Conflict, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
-from headway.identity import Caller
+from headway.identity import Caller, Client
 from headway.instants import Clock, Instant
 from headway.verify import Difference, Findings
 
@@ -47,8 +49,9 @@ class Waiting(NamedTuple):
 class Enrollments:
     """Places of learners in courses."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, audit: AuditRecorder) -> None:
         self._clock = clock
+        self._audit = audit
 
     async def enroll(self, tx: WriteTransaction, user_id: int, course_id: int, *, at: Instant | None = None) -> Enrollment:
         """Take a seat in a course, if it is published, open, its prerequisites completed and a seat free.
@@ -59,6 +62,13 @@ class Enrollments:
         """
         enrollment = await self._enroll(tx, user_id, course_id, at=at, may_wait=False)
         assert isinstance(enrollment, Enrollment)  # noqa: S101 - waiting was not asked for
+        return enrollment
+
+    async def enroll_as_operator(self, tx: WriteTransaction, user_id: int, course_id: int) -> Enrollment:
+        """Enroll a learner as an operator, by the same rules. Raises as `enroll`."""
+        enrollment = await self.enroll(tx, user_id, course_id)
+        target, learner = enrollment_target(course_id, user_id), learner_in_course(course_id, user_id)
+        await self._audit.record_as_operator(tx, Action.ENROLL_LEARNER, target, metadata=learner)
         return enrollment
 
     async def enroll_or_wait(self, tx: WriteTransaction, user_id: int, course_id: int) -> Enrollment | Waiting:
@@ -92,21 +102,16 @@ class Enrollments:
         caller: Caller,
         course_id: int,
         user_id: int,
-        status: EnrollmentStatus,
+        change: StatusChange,
         *,
-        certificate_url: str | None = None,
+        client: Client | None = None,
     ) -> Enrollment:
         """Certify, expire or drop a learner as staff of the course, along the status machine.
 
         Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND or ENROLLMENT_NOT_FOUND, Conflict STATUS_NOT_ALLOWED.
         """
-        if status not in BY_STAFF:
-            raise Invalid.field("status", f"must be one of {', '.join(sorted(BY_STAFF))}")
-        if certificate_url is not None and status is not EnrollmentStatus.CERTIFIED:
-            raise Invalid.field("certificate_url", "goes with the status CERTIFIED only")
-        if certificate_url is not None:
-            check_certificate_url(certificate_url)
-        now = self._clock()
+        check_status_change(change)
+        now, status = self._clock(), change.status
         await require_staff(tx, caller, course_id)
         terms = await catalogue.lock_terms(tx, course_id)
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
@@ -115,10 +120,15 @@ class Enrollments:
         if status is not found.status and not can_become(found.status, status):
             message = f"An enrollment that is {found.status} cannot become {status}."
             raise Conflict(message, code="STATUS_NOT_ALLOWED")
-        if certificate_url is not None:
-            found.certificate_url = certificate_url
-        if status is not found.status or certificate_url is not None:
+        before = found.status
+        if change.certificate_url is not None:
+            found.certificate_url = change.certificate_url
+        if status is not before or change.certificate_url is not None:
             await self._close(tx, course_id, terms, [found], status, now)
+            statuses = {"from": before.value, "to": status.value, "certificateUrl": change.certificate_url}
+            target, learner = enrollment_target(course_id, user_id), learner_in_course(course_id, user_id)
+            actor = caller_actor(caller)
+            await self._audit.record(tx, Action.CHANGE_ENROLLMENT, actor, target, metadata=learner | statuses, client=client)
         return found
 
     async def seat_waiting(self, tx: WriteTransaction, user_id: int) -> None:

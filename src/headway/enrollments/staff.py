@@ -2,7 +2,7 @@
 
 from headway.accounts import store as users
 from headway.accounts.model import User
-from headway.audit.model import Action, Target, TargetType, caller_actor
+from headway.audit.model import Action, Target, caller_actor, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import staff_store
 from headway.courses import store as catalogue
@@ -90,7 +90,7 @@ class CourseStaff:
         if not access.is_owner and caller.user_id != leaving_id:
             raise Forbidden("Only owners of the course may do this.")
         assert terms is not None  # noqa: S101 - the caller knows the course
-        return Target(TargetType.COURSE, str(course_id), TargetType.COURSE.model, terms.title)
+        return course_target(course_id, terms.title)
 
     async def _record(
         self, tx: WriteTransaction, caller: Caller, course: Target, roles: dict[str, object], client: Client | None

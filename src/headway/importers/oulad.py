@@ -24,6 +24,7 @@ from typing import NamedTuple
 import msgspec
 
 from headway.assessments.model import GradedResult
+from headway.audit.model import Action, course_target
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.enrollments.model import OPEN
@@ -124,13 +125,16 @@ class OuladImport:
 
     async def _course(self, run: _CourseRun, summary: Summary) -> CourseTree:
         summary.courses += 1
-        async with self._services.database.read() as snapshot:
-            tree = await self._services.courses.find_by_slug(snapshot, run.slug)
-        if tree is None:
-            async with self._services.database.write() as tx:
-                owner = await self._services.accounts.ensure(tx, role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
-                tree = await self._services.course_editing.create(tx, _new_course(run), owner_id=owner.id)
-            summary.new_courses += 1
+        services = self._services
+        async with services.database.write() as tx:
+            tree = await services.courses.find_by_slug(tx, run.slug)
+            summary.new_courses += tree is None
+            if tree is None:
+                owner = await services.accounts.ensure(tx, role=Role.INSTRUCTOR, name="OULAD tutor", email=OWNER_EMAIL)
+                tree = await services.course_editing.create(tx, _new_course(run), owner_id=owner.id)
+            # One entry for all that the run brings, before any of it.
+            target, rows = course_target(tree.id, tree.course.title), {"source": "OULAD", "rows": run.rows}
+            await services.audit.record_as_operator(tx, Action.IMPORT_DATA, target, metadata=rows)
         return tree
 
     async def _register(self, run: _CourseRun, course_id: int, summary: Summary, advance: Advance) -> dict[int, int]:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 
 from headway.accounts import store as users
+from headway.audit.model import Action, course_target
+from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.completion import percent_of_course
-from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
+from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse, describe_change
 from headway.courses.prerequisites import for_staff
 from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
@@ -19,7 +21,7 @@ from headway.enrollments.staff import check_can_teach
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries
-from headway.identity import Caller
+from headway.identity import Caller, Client
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
 
@@ -30,18 +32,29 @@ _UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
 class CourseEditing:
     """Creates courses and changes them."""
 
-    def __init__(self, clock: Clock, limits: CourseLimits) -> None:
+    def __init__(self, clock: Clock, limits: CourseLimits, audit: AuditRecorder) -> None:
         self._clock = clock
         self._limits = limits
+        self._audit = audit
 
-    async def create_for(self, tx: WriteTransaction, caller: Caller, course: NewCourse) -> CourseTree:
+    async def create_for(
+        self, tx: WriteTransaction, caller: Caller, course: NewCourse, *, client: Client | None = None
+    ) -> CourseTree:
         """Create a course as an instructor or administrator. Raises Forbidden, and as `create`."""
         if not caller.role.can_teach:
             raise Forbidden("Only instructors and administrators make courses.")
-        return await self.create(tx, course, owner_id=caller.user_id)
+        return await self.create(tx, course, owner_id=caller.user_id, caller=caller, client=client)
 
-    async def create(self, tx: WriteTransaction, course: NewCourse, *, owner_id: int) -> CourseTree:
-        """Create a course with its modules, units and assessments, and return it as stored.
+    async def create(
+        self,
+        tx: WriteTransaction,
+        course: NewCourse,
+        *,
+        owner_id: int,
+        caller: Caller | None = None,
+        client: Client | None = None,
+    ) -> CourseTree:
+        """Create a course with its modules, units and assessments, and return it as stored; without a caller, as an operator.
 
         Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN; for the owner NotFound USER_NOT_FOUND, Conflict
         NOT_AN_INSTRUCTOR or USER_DISABLED.
@@ -57,10 +70,19 @@ class CourseEditing:
         await _check_slug(tx, course.slug)
         now = self._clock()
         course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=now)
-        return for_staff(await catalogue.tree(tx, course_id), now)
+        created = for_staff(await catalogue.tree(tx, course_id), now)
+        target, owner_of = course_target(course_id, course.title), {"ownerId": str(owner_id)}
+        await self._audit.record_for(tx, Action.CREATE_COURSE, caller, target, metadata=owner_of, client=client)
+        return created
 
     async def change(
-        self, tx: WriteTransaction, caller: Caller, course_id: int, edit: Callable[[CourseTree], NewCourse]
+        self,
+        tx: WriteTransaction,
+        caller: Caller,
+        course_id: int,
+        edit: Callable[[CourseTree], NewCourse],
+        *,
+        client: Client | None = None,
     ) -> CourseTree:
         """Change a course, as its staff, to what `edit` returns for the stored one.
 
@@ -92,7 +114,10 @@ class CourseEditing:
         await enrollments.write_statistics(tx, delta)
         changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
         await feed.publish(tx, changed + seated, now)
-        return for_staff(await catalogue.tree(tx, course_id), now)
+        tree = await catalogue.tree(tx, course_id)
+        target, changes = course_target(course_id, tree.course.title), describe_change(stored, tree)
+        await self._audit.record_for(tx, Action.CHANGE_COURSE, caller, target, metadata=changes, client=client)
+        return for_staff(tree, now)
 
 
 async def _check_prerequisites(

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
+from headway.audit.model import Actor
 from headway.courses.completion import (
     COMPLETE,
     NO_EVIDENCE,
@@ -22,6 +23,7 @@ from headway.courses.completion import (
 from headway.courses.model import CourseStructure
 from headway.enrollments.model import Statistic
 from headway.errors import FieldError
+from headway.identity import Client
 from headway.instants import SECOND, Instant, Milliseconds
 from headway.learning.statistics import unit_statistics
 from headway.text import canonical_json, nfc
@@ -306,6 +308,9 @@ class Report(msgspec.Struct, frozen=True):
     """How large the request's body was."""
     caller_id: int | None = None
     """Who reports, where that is somebody else than the learner."""
+    actor: Actor | None = None
+    """The same, for the audit log; an update without one is the learner's own."""
+    client: Client | None = None
 
     @property
     def declaration(self) -> Declaration:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
+from headway.audit.model import Action, Deed, enrollment_target, learner_in_course
+from headway.audit.service import AuditRecorder
 from headway.collector import Collector, CollectorLimits
 from headway.courses.model import CourseStructure
 from headway.db.database import Database, WriteTransaction
@@ -60,12 +62,14 @@ class Tracking:
         self,
         structures: CourseStructures,
         settings: StudyTimeSettings,
+        audit: AuditRecorder,
         *,
         late_work: Milliseconds = 30 * DAY,
         max_metadata_bytes: int = 32_000,
     ) -> None:
         self._structures = structures
         self._settings = settings
+        self._audit = audit
         self._late_work = late_work
         self._max_metadata_bytes = max_metadata_bytes
 
@@ -86,6 +90,7 @@ class Tracking:
         by_report = [[_Entry(report, observation) for observation in report.observations] for report in reports]
         entries = [entry for of_report in by_report for entry in of_report]
         await self._record(tx, entries, reported_courses(reports), now)
+        await self._audit.record_all(tx, [deed for entry in entries if (deed := _deed(entry)) is not None])
         return [[entry.verdict for entry in of_report] for of_report in by_report]
 
     async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
@@ -251,6 +256,16 @@ def _admit(entry: _Entry, structure: CourseStructure | None, *, is_enrolled: boo
         entry.refuse("module_id", "is not a module of this course")
     elif observation.unit_id is not None and unit is None:
         entry.refuse("unit_id", "is not a unit of this course")
+
+
+def _deed(entry: _Entry) -> Deed | None:
+    """Return what the audit log records of an update: that somebody declared the progress of somebody else."""
+    report, update = entry.report, entry.observation
+    if report.actor is None or not isinstance(update, Update) or entry.verdict.outcome is not Outcome.ACCEPTED:
+        return None
+    learner = learner_in_course(update.course_id, report.user_id)
+    target = enrollment_target(update.course_id, report.user_id)
+    return Deed(Action.UPDATE_PROGRESS, report.actor, target, learner | {"unitId": str(update.unit_id)}, report.client)
 
 
 async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:

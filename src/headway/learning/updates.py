@@ -1,19 +1,22 @@
 """Updates: what clients declare of a learner's progress in a unit."""
 
 from headway.accounts import store as users
+from headway.audit.model import caller_actor
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import require_known
 from headway.errors import Conflict, Forbidden, HeadwayError, Invalid, NotFound
-from headway.identity import Caller
+from headway.identity import Caller, Client
 from headway.instants import Instant
 from headway.learning.model import Refusal, Report, UnitProgress, Update, Verdict
 
 
-def make_report(caller: Caller, user_id: int, update: Update, now: Instant) -> Report:
+def make_report(caller: Caller, user_id: int, update: Update, now: Instant, *, client: Client | None = None) -> Report:
     """Make the report of an update. Raises Forbidden: only services and administrators update somebody else's progress."""
-    if user_id != caller.user_id and not caller.sees_all:
+    if user_id == caller.user_id:
+        return Report(user_id, now, (update,))
+    if not caller.sees_all:
         raise Forbidden("Only services and administrators update the progress of somebody else.")
-    return Report(user_id, now, (update,), caller_id=caller.user_id)
+    return Report(user_id, now, (update,), caller_id=caller.user_id, actor=caller_actor(caller), client=client)
 
 
 async def check_target(tx: ReadTransaction, caller: Caller, report: Report) -> None:

@@ -42,20 +42,38 @@ class Tutorials:
         return LearnerTutorial(learner, tutorial_id, progress or TutorialProgress())
 
     async def report_chapter(
-        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport
+        self,
+        tx: WriteTransaction,
+        caller: Caller,
+        tutorial_id: str,
+        user_ref: str | None,
+        report: ChapterReport,
+        client: Client | None = None,
     ) -> LearnerTutorial:
         """Merge a report of a chapter."""
         check_id("chapter_id", report.id)
-        return await self._merge(tx, caller, tutorial_id, user_ref, report)
+        merged = await self._merge(tx, caller, tutorial_id, user_ref, report)
+        await self._record(tx, caller, merged, {"chapterId": report.id}, client)
+        return merged
 
     async def report_attempt(
-        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, attempt: QuizAttempt
+        self,
+        tx: WriteTransaction,
+        caller: Caller,
+        tutorial_id: str,
+        user_ref: str | None,
+        attempt: QuizAttempt,
+        client: Client | None = None,
     ) -> LearnerTutorial:
         """Count an attempt at a quiz. Raises Invalid also for an impossible score."""
         check_id("quiz_id", attempt.id)
-        return await self._merge(tx, caller, tutorial_id, user_ref, settled(attempt))
+        merged = await self._merge(tx, caller, tutorial_id, user_ref, settled(attempt))
+        await self._record(tx, caller, merged, {"quizId": attempt.id}, client)
+        return merged
 
-    async def complete(self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None) -> LearnerTutorial:
+    async def complete(
+        self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, client: Client | None = None
+    ) -> LearnerTutorial:
         """Award the certificate, once. Raises NotFound NO_PROGRESS, Conflict NOT_ELIGIBLE."""
         check_id("tutorial_id", tutorial_id)
         learner = await _find_learner(tx, caller, user_ref)
@@ -66,6 +84,7 @@ class Tutorials:
         completed = LearnerTutorial(learner, tutorial_id, stored.completed(now))
         await tutorials.write(tx, learner.id, tutorial_id, completed.progress, changed=None, now=now)
         await _publish(tx, stored, completed, now)
+        await self._record(tx, caller, completed, {"isCertificateEarned": True}, client)
         return completed
 
     async def reset(
@@ -102,6 +121,16 @@ class Tutorials:
         await tutorials.write(tx, learner.id, tutorial_id, progress, changed=changed, now=now)
         await _publish(tx, stored, merged, now)
         return merged
+
+    async def _record(
+        self, tx: WriteTransaction, caller: Caller, written: LearnerTutorial, what: dict[str, object], client: Client | None
+    ) -> None:
+        """Record what somebody wrote for somebody else."""
+        learner_id, tutorial_id = written.learner.id, written.tutorial_id
+        if learner_id != caller.user_id:
+            target, record = Target(TargetType.OTHER, tutorial_id), {"learnerId": str(learner_id), "tutorialId": tutorial_id}
+            actor = caller_actor(caller)
+            await self._audit.record(tx, Action.UPDATE_PROGRESS, actor, target, metadata=record | what, client=client)
 
 
 async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | None) -> UserIds:

@@ -29,7 +29,13 @@ async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_adminis
     await server.world.set_password(learner, "Engine-1843")
 
     found = await entries(server, names["token_of_admin"], f"targetType=USER&targetId={learner}")
-    assert [each["action"] for each in found] == ["CHANGE_PASSWORD", "ENABLE_USER", "DISABLE_USER", "CHANGE_ROLE"]
+    assert [each["action"] for each in found] == [
+        "CHANGE_PASSWORD",
+        "ENABLE_USER",
+        "DISABLE_USER",
+        "CHANGE_NAME",
+        "CHANGE_ROLE",
+    ]
     assert found[-1] == {
         "_id": ENTRY_ID,
         "action": "CHANGE_ROLE",
@@ -48,7 +54,7 @@ async def test_what_operators_do_with_an_account_is_logged_as_theirs_for_adminis
     }
     told_of_all = ("actor", "recordedBy", "context", "status", "actorVerified")
     assert all(each[part] == found[-1][part] for each in found for part in told_of_all)
-    assert [each["metadata"] for each in found[:-1]] == [{}, {}, {}]
+    assert [each["metadata"] for each in found[:-1]] == [{}, {}, {}, {}]
     assert await entries(server, names["token_of_classmate"], f"targetType=USER&targetId={learner}") == []
 
 
@@ -57,7 +63,8 @@ async def test_what_changes_no_role_is_not_logged_as_a_change_of_role(server: Ca
 
     await server.world.write(server.world.services.accounts.change, int(names["learner"]), role=Role.PARTICIPANT, name="Ada")
 
-    assert await entries(server, names["token_of_admin"], f"targetId={names['learner']}") == []
+    found = await entries(server, names["token_of_admin"], f"targetId={names['learner']}")
+    assert [each["action"] for each in found] == ["CHANGE_NAME"]
 
 
 async def test_a_sign_in_that_is_refused_for_a_disabled_account_is_logged_as_failed(server: CaseServer) -> None:

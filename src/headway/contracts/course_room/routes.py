@@ -95,7 +95,7 @@ class LearnerRoutes:
         body = request.body
         update = mapping.update(body, max_metadata_bytes=self._max_metadata_bytes)
         user_id = request.caller.user_id if body.user_id is None else body.user_id
-        report = updates.make_report(request.caller, user_id, update, self._clock())
+        report = updates.make_report(request.caller, user_id, update, self._clock(), client=request.client)
 
         async def record(tx: WriteTransaction) -> Response:
             (verdict,) = await self._ingest.record_in(tx, report)

@@ -65,7 +65,7 @@ class TutorialRoutes:
         """Report a learner's progress in a chapter. Fields that are left out keep their stored values."""
         tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
         report = mapping.chapter_report(request.body)
-        progress = await self._tutorials.report_chapter(tx, request.caller, tutorial_id, user_id, report)
+        progress = await self._tutorials.report_chapter(tx, request.caller, tutorial_id, user_id, report, request.client)
         return Response(200, mapping.tutorial_progress(progress))
 
     @post(
@@ -80,7 +80,7 @@ class TutorialRoutes:
         """Report an attempt at a quiz. The best score is kept, and attempts are counted."""
         tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
         attempt = mapping.quiz_attempt(request.body)
-        progress = await self._tutorials.report_attempt(tx, request.caller, tutorial_id, user_id, attempt)
+        progress = await self._tutorials.report_attempt(tx, request.caller, tutorial_id, user_id, attempt, request.client)
         return Response(200, mapping.tutorial_progress(progress))
 
     @post(
@@ -95,7 +95,7 @@ class TutorialRoutes:
     async def complete(self, request: Request[None, wire.CompleteBody], tx: WriteTransaction) -> Response:
         """Issue the certificate of a tutorial. It takes 95 percent, and every quiz that was attempted must be passed."""
         tutorial_id, user_id = request.path["tutorial_id"], request.body.user_id
-        progress = await self._tutorials.complete(tx, request.caller, tutorial_id, user_id)
+        progress = await self._tutorials.complete(tx, request.caller, tutorial_id, user_id, request.client)
         return Response(200, mapping.tutorial_progress(progress))
 
     @delete(

@@ -3,6 +3,7 @@
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments.model import StatusChange
 from headway.enrollments.service import Waiting
 from headway.http.params import PageLimits, parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
@@ -53,7 +54,7 @@ class CourseRoutes:
     async def create(self, request: Request[None, course_wire.CourseBody], tx: WriteTransaction) -> Response:
         """Create a course with its modules, units and assessments: for instructors and administrators."""
         course = mapping.new_course(request.body, self._limits)
-        created = await self._course_editing.create_for(tx, request.caller, course)
+        created = await self._course_editing.create_for(tx, request.caller, course, client=request.client)
         return Response(201, wire.One(data=mapping.course(created)))
 
     @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]}, transaction=WRITE)
@@ -64,7 +65,8 @@ class CourseRoutes:
         def edit(stored: CourseTree) -> NewCourse:
             return mapping.changed_course(request.body, stored)
 
-        changed = await self._course_editing.change(tx, request.caller, parse_id(request.path["course_id"]), edit)
+        course_id = parse_id(request.path["course_id"])
+        changed = await self._course_editing.change(tx, request.caller, course_id, edit, client=request.client)
         return Response(200, wire.One(data=mapping.course(changed)))
 
 
@@ -133,8 +135,8 @@ class EnrollmentRoutes:
             request.caller,
             parse_id(request.path["course_id"]),
             parse_id(request.path["user_id"]),
-            request.body.status,
-            certificate_url=request.body.certificate_url,
+            StatusChange(request.body.status, request.body.certificate_url),
+            client=request.client,
         )
         name = await self._learning.find_name(tx, changed.user_id)
         return Response(200, wire.One(data=mapping.course_enrollment(changed, name)))

@@ -1,0 +1,79 @@
+"""Every command that changes something has its entry in the audit log."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+import yaml
+from sqlalchemy import select
+
+from headway.audit.tables import audit_entries
+from headway.cli import main
+from headway.identity import Role
+from headway.settings import Settings
+from tests.databases import SECRET_KEY
+from tests.processes import run_headway
+from tests.world import World
+
+
+class Deed(NamedTuple):
+    """The arguments of a command, in which `{name}` stands for an id, and the actions that are recorded."""
+
+    arguments: str
+    actions: tuple[str, ...]
+
+
+PRIVILEGED = {
+    "user create": Deed("--name N --role ADMIN", ("CREATE_USER",)),
+    "user change": Deed(
+        "{learner} --name Other --role INSTRUCTOR --email other@example.org", ("CHANGE_NAME", "CHANGE_EMAIL", "CHANGE_ROLE")
+    ),
+    "user disable": Deed("{learner}", ("DISABLE_USER",)),
+    "user enable": Deed("{learner}", ("ENABLE_USER",)),
+    "token create": Deed("--user {learner}", ("CREATE_TOKEN",)),
+    "course import": Deed("{file}", ("CREATE_COURSE",)),
+    "course enroll": Deed("--course {course} --user {learner}", ("ENROLL_LEARNER",)),
+    "keys rotate": Deed("", ("ROTATE_KEYS",)),
+}
+ELSEWHERE = {"import oulad"}
+"""test_oulad.py shows that a course run that is imported has one entry."""
+UNRECORDED = {
+    "serve",
+    "demo",  # makes a database of its own
+    "migrate",
+    "verify",
+    "audit verify",
+    "audit head",
+}
+
+
+def commands(group: click.Group, above: str = "") -> Iterator[str]:
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}"
+
+
+def test_every_command_is_either_privileged_or_changes_nothing_of_anybody() -> None:
+    assert set(commands(main)) == set(PRIVILEGED) | ELSEWHERE | UNRECORDED
+
+
+@pytest.mark.parametrize("command", PRIVILEGED)
+async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_path: Path, command: str) -> None:
+    owner = await world.user(Role.INSTRUCTOR, email="tutor@example.org")
+    file = tmp_path / "course.yaml"
+    file.write_text(yaml.safe_dump({"title": "C", "owner": owner.email, "modules": []}))
+    names = {"learner": (await world.user()).id, "course": (await world.course()).id, "file": file}
+    before = len(await world.rows(select(audit_entries.c.seq)))
+    deed = PRIVILEGED[command]
+
+    arguments = deed.arguments.format(**names).split()
+    ended = run_headway(*command.split(), *arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
+
+    assert ended.returncode == 0, ended.stderr
+    entries = await world.rows(select(audit_entries.c.action, audit_entries.c.actor_id).order_by(audit_entries.c.seq))
+    assert entries[before:] == [(action, None) for action in deed.actions]
