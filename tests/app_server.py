@@ -21,8 +21,8 @@ async def start_app(settings: Settings, clock: FakeClock) -> AsyncIterator[Reque
     is_started, stop = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
-        litestar: Any = made.app
-        async with litestar.lifespan():
+        arrivals: Any = made.app
+        async with arrivals.app.lifespan():
             is_started.set()
             await stop.wait()
 

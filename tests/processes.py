@@ -6,6 +6,7 @@ tests/integration/test_readme.py and tests/integration/test_migrations.py run th
 
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -46,8 +47,16 @@ def free_port() -> int:
 class HeadwayCommand:
     """`headway` with some arguments, in a process group of its own, that appends its output to files."""
 
-    def __init__(self, arguments: Sequence[str], environment: dict[str, str], output: Path, errors: Path) -> None:
-        self._process = _forks.Process(target=_run, args=(arguments, environment, output, errors))
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        output: Path,
+        errors: Path,
+        *,
+        descriptors: int | None = None,
+    ) -> None:
+        self._process = _forks.Process(target=_run, args=(arguments, environment, output, errors, descriptors))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -73,9 +82,11 @@ class HeadwayCommand:
         self.wait(10)
 
 
-def _run(arguments: Sequence[str], environment: dict[str, str], output: Path, errors: Path) -> None:
+def _run(arguments: Sequence[str], environment: dict[str, str], output: Path, errors: Path, descriptors: int | None) -> None:
     """Become the command; this runs in the new process."""
     os.setsid()
+    if descriptors is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [str(HEADWAY), *arguments]
@@ -89,6 +100,9 @@ def _run(arguments: Sequence[str], environment: dict[str, str], output: Path, er
 class HeadwayProcess:
     """`headway serve`, with its log in a file."""
 
+    descriptors: int | None = None
+    """How many files each process may open, if that is set before the start."""
+
     def __init__(self, database_url: str, folder: Path, secret_key: str, *flags: str, **environment: str) -> None:
         self.port = free_port()
         self.log = folder / f"serve-{self.port}.log"
@@ -98,7 +112,7 @@ class HeadwayProcess:
         self._environment = {**os.environ, "HEADWAY_SECRET_KEY": secret_key, **environment}
 
     def start(self) -> "HeadwayProcess":
-        self.process = HeadwayCommand(self._arguments, self._environment, self.log, self.log)
+        self.process = HeadwayCommand(self._arguments, self._environment, self.log, self.log, descriptors=self.descriptors)
         try:
             self.wait_until(200)
         except BaseException:

@@ -23,13 +23,14 @@ from headway.db.database import Database
 from headway.db.large_reads import LargeReads
 from headway.errors import Unavailable
 from headway.http.authentication import Authentication
+from headway.http.connections import Connections
 from headway.http.contract import Contract
 from headway.http.identity_provider import IdentityProvider
 from headway.http.middleware import RequestMiddleware
 from headway.http.openapi import document, field_names
 from headway.http.operations import operations
 from headway.http.problems import Problems
-from headway.http.transport import HttpsOnly
+from headway.http.transport import Arrivals, HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
 from headway.live.hub import Hub
@@ -60,6 +61,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     watch = RightsWatch(database, clock, services.accounts, services.revisions, authentication)
     live = Live(hub, reads, watch, metrics, origins=settings.origins)
     problems = Problems(contracts, metrics)
+    connections = Connections(settings, metrics)
     litestar = Litestar(
         route_handlers=[
             *(contract.router for contract in contracts),
@@ -71,12 +73,12 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         middleware=[authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
-        lifespan=[_lifespan(services, large_reads, hub, watch)],
+        lifespan=[_lifespan(services, large_reads, hub, watch, connections)],
         openapi_config=None,
         logging_config=None,
     )
     metrics.fields = field_names(litestar.routes)
-    app = HttpsOnly(litestar, problems) if settings.require_https else litestar
+    app = Arrivals(HttpsOnly(litestar, problems) if settings.require_https else litestar, problems, connections)
     return RequestMiddleware(app, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
 
@@ -88,7 +90,7 @@ def app_from_environment() -> RequestMiddleware:
 
 
 def _lifespan(
-    services: Services, large_reads: LargeReads, hub: Hub, watch: RightsWatch
+    services: Services, large_reads: LargeReads, hub: Hub, watch: RightsWatch, connections: Connections
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -98,7 +100,14 @@ def _lifespan(
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         metrics = services.metrics
-        lasting = hub.look(), watch.watch(), _expire_for_ever(services), metrics.sample_for_ever(), metrics.stalls.watch()
+        lasting = (
+            hub.look(),
+            watch.watch(),
+            connections.sweep_for_ever(),
+            _expire_for_ever(services),
+            metrics.sample_for_ever(),
+            metrics.stalls.watch(),
+        )
         tasks = [asyncio.create_task(each) for each in lasting]
         try:
             yield

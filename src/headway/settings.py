@@ -55,6 +55,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idp_audience: str | None = None
     idp_keys: str | None = None
 
+    max_connections: int = 4_096
+    max_header_bytes: int = 32_768
+    max_header_fields: int = 100
+    header_timeout_seconds: int = 20
+    transfer_timeout_seconds: int = 20
+    transfer_megabytes: int = 64
+    keep_alive_seconds: int = 75
+
     max_body_bytes: int = 1_000_000
     max_event_bytes: int = 32_000
     max_batch_events: int = 500

@@ -97,6 +97,10 @@ class Metrics:
         self.rate_limit_fallbacks = self._counter(
             "headway_rate_limit_fallbacks", "Requests that this process limited alone because Valkey did not respond."
         )
+        self.connections = self._gauge("headway_connections", "Open connections, by stage.", ["stage"])
+        self.connections_ended = self._counter(
+            "headway_connections_ended", "Connections that the server ended because of a limit, by cause.", ["cause"]
+        )
         self.live_connections = self._gauge("headway_live_connections", "Clients at /ws.")
         self.live_dropped = self._counter(
             "headway_live_dropped", "Clients at /ws that were disconnected because they read too slowly."

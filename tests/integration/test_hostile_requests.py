@@ -33,10 +33,10 @@ class Target(NamedTuple):
 
 
 def targets(app: RequestMiddleware) -> list[Target]:
-    litestar: Any = app.app
+    arrivals: Any = app.app
     return [
         Target(operation.route.method, re.sub(r"{\w+}", "1", route.path_format), operation.route.body.__struct_encode_fields__)
-        for route in litestar.routes
+        for route in arrivals.app.routes
         for operation in operations_of(route)
         if operation.route.body is not None
     ]

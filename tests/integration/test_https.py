@@ -73,8 +73,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 class TlsProcess(HeadwayProcess):
     """A server that has a certificate."""
 
-    def __init__(self, certificate: Certificate, *given: Any) -> None:
-        super().__init__(*given, *certificate.flags)
+    def __init__(self, certificate: Certificate, *given: Any, **environment: str) -> None:
+        url, folder, key, *flags = given
+        super().__init__(url, folder, key, *flags, *certificate.flags, **environment)
         self.url = self.url.replace("http:", "https:")
         self.verify = certificate.trusted
 

@@ -14,8 +14,8 @@ from headway.settings import Settings
 
 def queries() -> dict[str, Any]:
     """Return the queries of all routes, by their names."""
-    litestar: Any = create_app(Settings(secret_key="k" * 32)).app
-    operations = [operation for route in litestar.routes for operation in operations_of(route)]
+    arrivals: Any = create_app(Settings(secret_key="k" * 32)).app
+    operations = [operation for route in arrivals.app.routes for operation in operations_of(route)]
     return {each.route.query.__name__: each.route.query for each in operations if each.route.query is not None}
 
 

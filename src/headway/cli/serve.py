@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import click
@@ -56,19 +55,10 @@ def run(settings: Settings) -> None:
 
 def _check_transport(settings: Settings) -> None:
     """Check that the certificate loads, and that HTTPS is possible where it is required. Raises SettingsError."""
-    import ssl
+    from headway.http.connections import tls_context
 
-    from headway.db.private_files import check_key_file
-
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        try:
-            check_key_file(Path(settings.tls_key))
-            # With an empty password, an encrypted key is refused instead of prompting on a terminal.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_certificate, settings.tls_key, password="")
-        except OSError as error:
-            files = f"{settings.tls_certificate} and {settings.tls_key}"
-            raise SettingsError(f"{files} cannot be used as certificate and key: {error}") from error
-    elif settings.require_https and settings.trusted_proxies is None:
+    is_plain = tls_context(settings) is None
+    if is_plain and settings.require_https and settings.trusted_proxies is None:
         both = f"{variable('tls_certificate')} or {variable('trusted_proxies')}"
         raise SettingsError(f"{variable('require_https')} needs {both}: no request could use HTTPS.")
 
@@ -79,7 +69,12 @@ def _run_uvicorn(settings: Settings) -> None:
     import uvicorn
 
     from headway.app import create_app
+    from headway.http.connections import raise_descriptor_limit
+    from headway.http.protocols import accept
+    from headway.http.web_socket_protocol import WebSocketProtocol
     from headway.telemetry import SHARED_FOLDER
+
+    raise_descriptor_limit(settings)
 
     # uvicorn drains on SIGTERM and then raises the signal again: a clean shutdown is success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -93,19 +88,16 @@ def _run_uvicorn(settings: Settings) -> None:
         "proxy_headers": settings.trusted_proxies is not None,
         "forwarded_allow_ips": settings.trusted_proxies or "",
         "timeout_graceful_shutdown": _GRACE_SECONDS,
+        "timeout_keep_alive": settings.keep_alive_seconds,
         "lifespan": "on",
-        # This implementation waits for a slow client instead of buffering for it.
-        "ws": "websockets-sansio",
+        # A worker that is busy, or starts on a busy machine, is not replaced.
+        "timeout_worker_healthcheck": _GRACE_SECONDS,
+        # HTTP includes TLS, so uvicorn gets no certificate.
+        "http": accept,
+        "ws": WebSocketProtocol,
         "ws_max_size": 65_536,
         "ws_per_message_deflate": False,
     }
-    if settings.tls_certificate is not None:
-        options |= {
-            "ssl_certfile": settings.tls_certificate,
-            "ssl_keyfile": settings.tls_key,
-            # For TLS 1.2, the oldest version; uvicorn's default would allow only outdated ciphers.
-            "ssl_ciphers": "ECDHE+AESGCM:ECDHE+CHACHA20",
-        }
     if settings.workers == 1:
         uvicorn.run(create_app(settings), **options)
         return

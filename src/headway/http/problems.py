@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.types import Receive, Scope, Send
 from litestar.utils import normalize_path
 from structlog.typing import FilteringBoundLogger
 
@@ -32,8 +34,11 @@ _CODES = {
     403: "FORBIDDEN",
     404: "NOT_FOUND",
     405: "METHOD_NOT_ALLOWED",
+    408: "REQUEST_TIMEOUT",
     413: "BODY_TOO_LARGE",
+    414: "URI_TOO_LONG",
     415: "UNSUPPORTED_MEDIA_TYPE",
+    431: "HEADERS_TOO_LARGE",
 }
 _STATUSES: dict[type[HeadwayError], int] = {
     Invalid: 400,
@@ -90,6 +95,12 @@ class Problems:
             media_type="application/json" if contract else "application/problem+json",
             headers=headers,
         )
+
+    async def reject(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
+        """Send the response for an exception, for middleware around the router."""
+        request = Request[Any, Any, Any](scope, receive, send)
+        response = self.respond(request, error)
+        await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
     def _problem(self, contract: Contract | None, error: Exception, log: FilteringBoundLogger) -> Problem:
         current_id = request_id.get() or ""

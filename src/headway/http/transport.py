@@ -1,13 +1,13 @@
-"""Middleware that redirects or rejects requests that did not use HTTPS."""
+"""Middleware for requests that did not arrive as they should: incomplete, beyond a limit, or without HTTPS."""
 
 import re
 from typing import Any
 
-from litestar import Request
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 
 from headway.errors import Forbidden
+from headway.http.connections import CONNECTIONS, Connections, incoming_of
 from headway.http.middleware import RESPONSE_HEADERS
 from headway.http.problems import Problems
 
@@ -16,6 +16,36 @@ _TARGET = re.compile(rb"/[!-~]*")
 _PLAIN_PATHS = {"/livez", "/readyz", "/healthz", "/metrics"}
 """Paths of health checks and Prometheus, which call from the internal network."""
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
+
+
+class Arrivals:
+    """Answers requests that the protocol refused, and joins the protocols with the process's connections."""
+
+    def __init__(self, app: ASGIApp, problems: Problems, connections: Connections) -> None:
+        self.app = app
+        self._problems = problems
+        self._connections = connections
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or answer with its error; whoever reads its body gets the error that the protocol finds then."""
+        fields: dict[str, Any] = scope  # type: ignore[assignment]
+        if fields["type"] == "lifespan":
+            fields.get("state", {})[CONNECTIONS] = self._connections
+        incoming = incoming_of(scope) if fields["type"] == "http" else None
+        if incoming is None:
+            await self.app(scope, receive, send)
+            return
+        if incoming.error is not None:
+            await self._problems.reject(scope, receive, send, incoming.error)
+            return
+
+        async def receive_checked() -> ReceiveMessage:
+            message = await receive()
+            if incoming.error is not None:
+                raise incoming.error
+            return message
+
+        await self.app(scope, receive_checked, send)
 
 
 class HttpsOnly:
@@ -49,9 +79,7 @@ class HttpsOnly:
             await self._reject(scope, receive, send)
 
     async def _reject(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request[Any, Any, Any](scope, receive, send)
-        response = self._problems.respond(request, Forbidden("HTTPS is required.", code="HTTPS_REQUIRED"))
-        await response.to_asgi_response(app=None, request=request)(scope, receive, send)
+        await self._problems.reject(scope, receive, send, Forbidden("HTTPS is required.", code="HTTPS_REQUIRED"))
 
 
 def _has_credentials(scope: Scope) -> bool:

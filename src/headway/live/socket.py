@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from headway.errors import HeadwayError, Invalid, Unauthenticated, Unavailable
 from headway.feed.model import LARGEST_SEQ, FeedEntry
+from headway.http.connections import Stage, incoming_of
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
 from headway.live.rights import Rights, RightsWatch
@@ -132,6 +133,8 @@ class _Connection:
     async def run(self) -> None:
         """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError."""
         rights = self._rights = await self._authenticate()
+        if (incoming := incoming_of(self._socket.scope)) is not None:
+            incoming.connection.move(Stage.LIVE)
         await self._send({"type": "ready", "userId": str(rights.caller.user_id)})
         tasks = [asyncio.create_task(each) for each in (self._listen(rights), self._send_entries(rights), _end(rights))]
         try:
