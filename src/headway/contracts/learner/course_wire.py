@@ -71,7 +71,8 @@ class AssessmentBody(msgspec.Struct, rename="camel"):
 
 Modules = Annotated[list[ModuleBody], Meta(extra_json_schema={"maxItems": "${max_course_modules}"})]
 Assessments = Annotated[list[AssessmentBody], Meta(extra_json_schema={"maxItems": "${max_course_assessments}"})]
-Prerequisites = Annotated[list[Id | int], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
+CourseNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Prerequisites = Annotated[list[Id | CourseNumber], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
 
 
 class CourseBody(msgspec.Struct, rename="camel"):

@@ -125,8 +125,8 @@ class Account(msgspec.Struct, rename="camel"):
 class LoginBody(msgspec.Struct):
     """The credentials of a user."""
 
-    email: Annotated[str, VERBATIM]
-    password: Annotated[str, VERBATIM]
+    email: Annotated[str, VERBATIM, Meta(max_length=1_000)]
+    password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
 
 
 class RefreshBody(msgspec.Struct, rename="camel"):
@@ -138,7 +138,7 @@ class RefreshBody(msgspec.Struct, rename="camel"):
 class PasswordBody(msgspec.Struct, rename="camel"):
     """The current password and its replacement."""
 
-    current_password: Annotated[str, VERBATIM]
+    current_password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
     new_password: Password
 
 
