@@ -57,7 +57,9 @@ class Services:
         secret_key = signing_key(settings)
         structures = CourseStructures()
         study_time = StudyTimeSettings(
-            heartbeat_interval=settings.heartbeat_interval_seconds * SECOND, longest_claim=settings.max_claim_seconds * SECOND
+            heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
+            longest_claim=settings.max_claim_seconds * SECOND,
+            longest_travel=settings.max_travel_seconds * SECOND,
         )
         self.database = database
         self.clock = clock

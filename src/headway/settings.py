@@ -68,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_events: int = 500
     heartbeat_interval_seconds: int = 30
     max_claim_seconds: int = 14_400
+    max_travel_seconds: int = 120
     late_work_days: int = 30
 
     display_timezone: str = "UTC"

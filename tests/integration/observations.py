@@ -15,7 +15,7 @@ from tests.world import NOON
 
 NOW = NOON // 1000
 MIDNIGHT = NOW - 12 * 3600
-LONGEST, INTERVAL = 4 * 3600, 30
+LONGEST, INTERVAL, TRAVEL = 4 * 3600, 30, 122
 LEARNERS = 3
 SHORT_COURSE = (Completion(Rule.VIEWED), Completion(Rule.TIME, 120))
 Reached = dict[tuple[int, int, int | None], tuple[int, int, str]]
@@ -35,9 +35,12 @@ class Sample(NamedTuple):
         """The seconds of study that it claims."""
         is_heartbeat = self.fields["activity_type"] == "heartbeat"
         length, end = self._heartbeat() if is_heartbeat else self._event()
-        if self.fields.get("sent_at") is not None:
-            end += NOW - self.fields["sent_at"]
-        end = min(end, NOW)
+        sent_at, latest = self.fields.get("sent_at") or NOW, NOW
+        if abs(NOW - sent_at) > TRAVEL:
+            end += NOW - sent_at
+        else:
+            latest = max(NOW, sent_at)
+        end = min(end, latest)
         return range(end - length, end)
 
     def _heartbeat(self) -> tuple[int, int]:

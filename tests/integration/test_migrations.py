@@ -19,9 +19,12 @@ from headway import schema
 from headway.db import postgres
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
+from headway.instants import HOUR, system_clock
+from headway.learning.model import ActivityType, Event, Report
+from headway.learning.tables import learner_activity_logs
 from headway.settings import Settings
 from tests.databases import SECRET_KEY, PostgresServer
-from tests.integration.concurrency import open_world
+from tests.integration.concurrency import differences, open_world
 from tests.processes import HEADWAY, run_headway
 
 _SQLITE_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
@@ -164,6 +167,20 @@ async def test_enrollments_that_were_closed_before_their_end_was_stored_ended_wi
     (closed_at, changed_at), (never, _) = found
     assert closed_at == changed_at
     assert never is None
+
+
+async def test_events_that_were_placed_before_their_offset_was_stored_can_still_be_verified(settings: Settings) -> None:
+    async with open_world(settings) as world:
+        course = await world.course()
+        learner, now = await world.learner(course), system_clock()
+        event = Event("e", ActivityType.SEARCH, course.id, duration_seconds=60, sent_at=now - HOUR)
+        await world.write(world.services.tracking.record, [Report(learner.id, now, (event,))], now)
+    await schema.migrate(settings, "0005")
+    await schema.migrate(settings)
+
+    async with open_world(settings) as world:
+        assert await world.rows(select(learner_activity_logs.c.clock_offset_ms)) == [(HOUR,)]
+        assert await differences(world) == []
 
 
 async def test_no_difference_is_left_to_migrate(settings: Settings) -> None:

@@ -1,27 +1,42 @@
 """What one event or heartbeat claims: an interval of study, placed by the server's clock."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from headway.instants import END_OF_TIME, HOUR, SECOND, START_OF_TIME
-from headway.learning.study_time import StudyTimeSettings, Timing, time_event, time_heartbeat
+from headway.instants import DAY, END_OF_TIME, HOUR, SECOND, START_OF_TIME
+from headway.learning.study_time import (
+    PUNCTUAL,
+    StudyTimeSettings,
+    Timing,
+    Transit,
+    length,
+    time_event,
+    time_heartbeat,
+    union,
+)
 from tests.world import NOON
 
 SETTINGS = StudyTimeSettings(heartbeat_interval=30 * SECOND, longest_claim=4 * HOUR)
 MINUTE = 60 * SECOND
-ABSENT: dict[str, Any] = {"start": None, "end": None, "duration": None, "sent_at": None, "received_at": NOON}
+ABSENT: dict[str, Any] = {"start": None, "end": None, "duration": None}
 
 
-def event(settings: StudyTimeSettings = SETTINGS, **given: Any) -> Timing:
-    return time_event(**{**ABSENT, **given}, settings=settings)
+def transit(settings: StudyTimeSettings, sent_at: int | None, received_at: int = NOON) -> Transit:
+    """The first report of a session."""
+    sent = Transit(sent_at, received_at)
+    return sent.corrected(settings.offset(sent.deviation), settings, is_session=True)
 
 
-def heartbeat(settings: StudyTimeSettings = SETTINGS, **given: Any) -> Timing:
-    absent: dict[str, Any] = {"timestamp": None, "is_active": True, "active": None, "sent_at": None, "received_at": NOON}
-    return time_heartbeat(**{**absent, **given}, settings=settings)
+def event(settings: StudyTimeSettings = SETTINGS, *, sent_at: int | None = None, **given: Any) -> Timing:
+    return time_event(**{**ABSENT, **given}, transit=transit(settings, sent_at), settings=settings)
+
+
+def heartbeat(settings: StudyTimeSettings = SETTINGS, *, sent_at: int | None = None, **given: Any) -> Timing:
+    absent: dict[str, Any] = {"timestamp": None, "is_active": True, "active": None}
+    return time_heartbeat(**{**absent, **given}, transit=transit(settings, sent_at), settings=settings)
 
 
 def before_noon(minutes: float) -> int:
@@ -80,6 +95,83 @@ def test_an_event_that_ends_ahead_of_the_servers_clock_is_shifted_back_with_its_
     timing = event(start=NOON + 50 * MINUTE, end=NOON + HOUR, duration=7 * MINUTE)
 
     assert timing == Timing(NOON, 7 * MINUTE, is_shifted=True)
+
+
+@pytest.mark.parametrize(
+    ("sent_at", "ended_at", "at", "is_shifted"),
+    [
+        # Travel time, up to the limit, is no offset.
+        (NOON - 25 * SECOND, NOON - 26 * SECOND, NOON - 26 * SECOND, False),
+        (NOON - 122 * SECOND, NOON - 123 * SECOND, NOON - 123 * SECOND, False),
+        (NOON - 122 * SECOND - 1, NOON - 123 * SECOND, NOON - SECOND + 1, False),
+        # A clock that is ahead by as much is left alone, and what it claims stays where it is however late it comes.
+        (NOON + 50 * SECOND, NOON + 49 * SECOND, NOON + 49 * SECOND, False),
+        (NOON + 122 * SECOND, NOON + 122 * SECOND, NOON + 122 * SECOND, False),
+        (NOON + 122 * SECOND + 1, NOON + 122 * SECOND, NOON - 1, False),
+        # Nothing ends after it was sent.
+        (NOON + 50 * SECOND, NOON + 51 * SECOND, NOON + 50 * SECOND, True),
+        (NOON - 50 * SECOND, NOON + 1, NOON, True),
+    ],
+)
+def test_a_clock_is_corrected_only_where_the_difference_cannot_be_travel_time(
+    sent_at: int, ended_at: int, at: int, is_shifted: bool
+) -> None:
+    assert event(end=ended_at, sent_at=sent_at) == Timing(at, 0, is_shifted)
+    assert heartbeat(timestamp=ended_at, sent_at=sent_at, active=0) == Timing(at, 0, is_shifted)
+
+
+def test_the_limit_of_travel_can_be_set() -> None:
+    settings = StudyTimeSettings(longest_travel=MINUTE)
+
+    assert event(settings, end=before_noon(2), sent_at=before_noon(1.5)).at == before_noon(0.5)
+    assert event(end=before_noon(2), sent_at=before_noon(1.5)).at == before_noon(2)
+
+
+@pytest.mark.parametrize(("is_session", "offset"), [(True, HOUR), (False, 0)])
+def test_what_does_not_fit_a_known_clock_is_another_one_unless_the_session_says_otherwise(
+    is_session: bool, offset: int
+) -> None:
+    late = Transit(NOON - 30 * SECOND, NOON)
+
+    assert late.corrected(HOUR, SETTINGS, is_session=is_session).offset == offset
+
+
+class Attempt(NamedTuple):
+    """One attempt at sending a report: how long after it was made it was sent, and how long that was under way."""
+
+    report: int
+    waited: int
+    travelled: int
+
+
+LIMIT = SETTINGS.longest_travel
+attempts = st.lists(
+    st.builds(Attempt, st.integers(0, 4), st.integers(0, 10 * MINUTE), st.integers(0, LIMIT)), min_size=1, max_size=12
+)
+skews = st.integers(-DAY, DAY) | st.integers(-3 * LIMIT, 3 * LIMIT) | st.integers(-3 * SECOND, 3 * SECOND)
+
+
+@hypothesis.given(skew=skews, tried=attempts, is_session=st.booleans())
+def test_travel_repetition_order_and_a_wrong_clock_change_nothing(skew: int, tried: list[Attempt], is_session: bool) -> None:
+    made = [NOON + each * 30 * SECOND for each in range(5)]
+    arrived = sorted(tried, key=lambda each: made[each.report] + each.waited + each.travelled)
+    known: int | None = None
+    spans = set()
+    for attempt in arrived:
+        sent_at = made[attempt.report] + attempt.waited
+        sent = Transit(sent_at + skew, sent_at + attempt.travelled)
+        if sent.deviation:
+            known = SETTINGS.offset(sent.deviation) if known is None else known
+            sent = sent.corrected(known, SETTINGS, is_session=is_session)
+        timing = time_heartbeat(
+            timestamp=made[attempt.report] + skew, is_active=True, active=None, transit=sent, settings=SETTINGS
+        )
+        assert not timing.is_shifted
+        spans.add((attempt.report, timing.span))
+
+    reports = {attempt.report for attempt in tried}
+    assert len(spans) == len(reports), "each report claims the same whenever it comes"
+    assert length(union(span for _, span in spans)) == len(reports) * 30 * SECOND
 
 
 @pytest.mark.parametrize(("ahead_ms", "is_shifted"), [(0, False), (1, True)])
@@ -159,22 +251,22 @@ instants = st.none() | st.integers(START_OF_TIME, END_OF_TIME - 1)
 @hypothesis.given(
     start=instants, length=st.integers(1, 10 * HOUR), duration=st.none() | st.integers(0, 10 * HOUR), sent_at=instants
 )
-def test_no_claim_of_an_event_lies_ahead_of_the_clock_before_1900_or_is_longer_than_the_longest(
+def test_no_claim_of_an_event_lies_far_ahead_of_the_clock_before_1900_or_is_longer_than_the_longest(
     start: int | None, length: int, duration: int | None, sent_at: int | None
 ) -> None:
     end = None if start is None else start + length
 
     timing = event(start=start, end=end, duration=duration, sent_at=sent_at)
 
-    assert START_OF_TIME <= timing.span[0] <= timing.span[1] <= NOON
+    assert START_OF_TIME <= timing.span[0] <= timing.span[1] <= NOON + SETTINGS.longest_travel + PUNCTUAL
     assert timing.claimed <= SETTINGS.longest_claim
 
 
 @hypothesis.given(timestamp=instants, active=st.none() | st.integers(0, HOUR), sent_at=instants)
-def test_no_claim_of_a_heartbeat_lies_ahead_of_the_clock_before_1900_or_is_longer_than_twice_the_interval(
+def test_no_claim_of_a_heartbeat_lies_far_ahead_of_the_clock_before_1900_or_is_longer_than_twice_the_interval(
     timestamp: int | None, active: int | None, sent_at: int | None
 ) -> None:
     timing = heartbeat(timestamp=timestamp, active=active, sent_at=sent_at)
 
-    assert START_OF_TIME <= timing.span[0] <= timing.span[1] <= NOON
+    assert START_OF_TIME <= timing.span[0] <= timing.span[1] <= NOON + SETTINGS.longest_travel + PUNCTUAL
     assert timing.claimed <= 2 * SETTINGS.heartbeat_interval

@@ -253,6 +253,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     unit_id: int | None = None
     timestamp: Instant | None = None
     active: Milliseconds | None = None
+    session_id: str | None = None
     sent_at: Instant | None = None
     event_id: str | None = None
     """Only echoed: merging a heartbeat twice changes nothing, so none is needed to tell a repetition."""
@@ -277,6 +278,8 @@ class Update(msgspec.Struct, frozen=True):
     metadata: dict[str, Any] | None = None
     module_id: ClassVar[None] = None
     event_id: ClassVar[None] = None
+    session_id: ClassVar[None] = None
+    sent_at: ClassVar[None] = None
 
     @property
     def is_start(self) -> bool:

@@ -29,7 +29,7 @@ from headway.learning import study_time
 from headway.learning.model import ActivityType, UnitStatus, duration_seconds
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
-from headway.learning.study_time import Span, StudyTimeSettings, Timing, time_event
+from headway.learning.study_time import Span, StudyTimeSettings, Timing, Transit, time_event
 from headway.measures import score_percent
 from headway.verify import Difference
 
@@ -304,6 +304,8 @@ def _declared(row: Row) -> Evidence:
 
 def _mistimed(row: Row) -> Iterator[tuple[str, Any]]:
     """Time an event again by what the client sent; yield each column that says otherwise, with its right value."""
+    if row["clock_offset_ms"] is not None and row["sent_at"] is None:
+        yield "clock_offset_ms", None
     claimed, timing = row["claimed_ms"], _timing_of(row, _UNLIMITED)
     if 0 < claimed < timing.claimed and claimed % SECOND == 0:
         # Cut to the longest claim: a setting in whole seconds, which may have been another one at the time.
@@ -330,13 +332,14 @@ def _evidence_of(row: Row) -> Evidence:
 
 def _timing_of(row: Row, longest_claim: Milliseconds) -> Timing:
     duration = row["duration_seconds"]
+    # How far ahead a clock might be is a setting, which may have been another one at the time.
+    longest_travel = 0 if row["occurred_at"] == row["received_at"] else _UNLIMITED
     return time_event(
         start=row["start_time"],
         end=row["end_time"],
         duration=None if duration is None else int(min(duration * SECOND, longest_claim)),
-        sent_at=row["sent_at"],
-        received_at=row["received_at"],
-        settings=StudyTimeSettings(longest_claim=longest_claim),
+        transit=Transit(row["sent_at"], row["received_at"], row["clock_offset_ms"] or 0),
+        settings=StudyTimeSettings(longest_claim=longest_claim, longest_travel=longest_travel),
     )
 
 

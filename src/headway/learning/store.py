@@ -21,8 +21,8 @@ from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
 from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
 from headway.instants import Day, Instant, Milliseconds
-from headway.learning.model import Event, EventContent, UnitProgress, UnitStatus, is_quiz_passed
-from headway.learning.study_time import Span, Timing
+from headway.learning.model import EventContent, UnitProgress, UnitStatus, is_quiz_passed
+from headway.learning.study_time import Span, Timing, Transit
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 
 _encode = msgspec.json.Encoder().encode
@@ -47,7 +47,7 @@ EventRow = tuple[Any, ...]
 """(user_id, event_id, *content, *placed): an event as stored."""
 
 _CONTENT = EventContent._fields
-_PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted"]
+_PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted", "clock_offset_ms"]
 
 _UNIT_KEY = ("user_id", "course_id", "unit_id")
 _insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
@@ -110,9 +110,10 @@ _enrollment_and_units = (
 )
 
 
-def event_row(key: EventKey, content: EventContent, event: Event, timing: Timing, received_at: Instant) -> EventRow:
-    """Return an event as a row: its content and its timing."""
-    return (*key, *content, event.sent_at, received_at, timing.at, timing.claimed, timing.is_shifted)
+def event_row(key: EventKey, content: EventContent, timing: Timing, transit: Transit) -> EventRow:
+    """Return an event as a row: its content, and how it was placed in time."""
+    placed = (transit.sent_at, transit.received_at, timing.at, timing.claimed, timing.is_shifted, transit.offset or None)
+    return (*key, *content, *placed)
 
 
 async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set[EventKey]:

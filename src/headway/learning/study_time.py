@@ -10,13 +10,16 @@ long the history is. Days are disjoint: the study time of all days is the sum of
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from headway.instants import DAY, HOUR, SECOND, START_OF_TIME, Day, Instant, Milliseconds
+from headway.instants import DAY, HOUR, MINUTE, SECOND, START_OF_TIME, Day, Instant, Milliseconds
 
 Span: TypeAlias = tuple[int, int]
+
+PUNCTUAL: Milliseconds = 2 * SECOND
+"""How far a client's `sent_at` may lie from the time of receipt before its clock is looked at."""
 
 _start, _end = itemgetter(0), itemgetter(1)
 
@@ -28,6 +31,48 @@ class StudyTimeSettings(msgspec.Struct, frozen=True):
     """What an active heartbeat vouches for when it does not say; it may say twice as much at the most."""
     longest_claim: Milliseconds = 4 * HOUR
     """What one event can claim at the most."""
+    longest_travel: Milliseconds = 2 * MINUTE
+    """How long a request can be under way: what differs by more, before or after, is due to the client's clock."""
+
+    def offset(self, deviation: Milliseconds) -> Milliseconds:
+        """Return the offset of a clock whose first report deviates so: all of it, or nothing if it can be travel time.
+
+        The clock of a client that was punctual once is never corrected: travel adds at most the limit.
+        """
+        return deviation if abs(deviation) > self.longest_travel + PUNCTUAL else 0
+
+    @property
+    def largest_rest(self) -> Milliseconds:
+        """How far reports of one clock can deviate once it is corrected, for its first report may have been late itself."""
+        return 2 * self.longest_travel + PUNCTUAL
+
+
+class Transit(NamedTuple):
+    """When a report was sent, by the client's clock, and received, by the server's."""
+
+    sent_at: Instant | None
+    received_at: Instant
+    offset: Milliseconds = 0
+    """What corrects the client's clock."""
+
+    @property
+    def ended_at(self) -> Instant:
+        """When what was reported had ended, by the client's clock, if nothing else tells."""
+        return self.received_at if self.sent_at is None else self.sent_at
+
+    @property
+    def deviation(self) -> Milliseconds:
+        """How far the two times lie apart; 0 if too little to look at the clock, or if the client does not say."""
+        apart = 0 if self.sent_at is None else self.received_at - self.sent_at
+        return apart if abs(apart) > PUNCTUAL else 0
+
+    def corrected(self, known: Milliseconds, settings: StudyTimeSettings, *, is_session: bool) -> "Transit":
+        """Correct a deviating clock by its offset.
+
+        Reports without a session may come from several devices: what does not fit the offset that is known stands for itself.
+        """
+        is_other = not is_session and abs(self.deviation - known) > settings.largest_rest
+        return self._replace(offset=settings.offset(self.deviation) if is_other else known)
 
 
 class Timing(msgspec.Struct, frozen=True, gc=False):
@@ -49,8 +94,7 @@ def time_event(
     start: Instant | None,
     end: Instant | None,
     duration: Milliseconds | None,
-    sent_at: Instant | None,
-    received_at: Instant,
+    transit: Transit,
     settings: StudyTimeSettings,
 ) -> Timing:
     """Place an event in time and decide what it claims.
@@ -64,8 +108,8 @@ def time_event(
         claimed = duration or 0
     claimed = min(claimed, settings.longest_claim)
     if end is None:
-        end = start + claimed if start is not None else (sent_at if sent_at is not None else received_at)
-    return _by_server_clock(end, claimed, sent_at, received_at)
+        end = start + claimed if start is not None else transit.ended_at
+    return _by_server_clock(end, claimed, transit, settings)
 
 
 def time_heartbeat(
@@ -73,22 +117,24 @@ def time_heartbeat(
     timestamp: Instant | None,
     is_active: bool,
     active: Milliseconds | None,
-    sent_at: Instant | None,
-    received_at: Instant,
+    transit: Transit,
     settings: StudyTimeSettings,
 ) -> Timing:
     """Place a heartbeat in time: an active one vouches for the interval before it, or for what it says, up to twice that."""
     claimed = settings.heartbeat_interval if active is None else min(active, 2 * settings.heartbeat_interval)
-    at = timestamp if timestamp is not None else (sent_at if sent_at is not None else received_at)
-    return _by_server_clock(at, claimed if is_active else 0, sent_at, received_at)
+    at = timestamp if timestamp is not None else transit.ended_at
+    return _by_server_clock(at, claimed if is_active else 0, transit, settings)
 
 
-def _by_server_clock(at: Instant, claimed: Milliseconds, sent_at: Instant | None, received_at: Instant) -> Timing:
-    if sent_at is not None:
-        at += received_at - sent_at
-    is_shifted = at > received_at
+def _by_server_clock(at: Instant, claimed: Milliseconds, transit: Transit, settings: StudyTimeSettings) -> Timing:
+    at, latest = at + transit.offset, transit.received_at
+    if transit.sent_at is not None:
+        ahead = transit.sent_at + transit.offset - latest
+        # A clock that is a little ahead: where the claim ends must not depend on how long it was under way.
+        latest += ahead if 0 < ahead <= settings.largest_rest else 0
+    is_shifted = at > latest
     # A client whose clock is centuries off could be corrected to a time that cannot be stored.
-    at = max(min(at, received_at), START_OF_TIME + claimed)
+    at = max(min(at, latest), START_OF_TIME + claimed)
     return Timing(at, claimed, is_shifted)
 
 

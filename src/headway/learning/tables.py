@@ -1,6 +1,6 @@
 """The tables of events, study days and unit progress."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Index, Integer, Table, Text
 
 from headway.courses.completion import COMPLETE
 from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata
@@ -74,6 +74,19 @@ learner_activity_logs = Table(
     Column("occurred_at", Timestamp, nullable=False, comment="by the server's clock"),
     Column("claimed_ms", Integer, nullable=False, comment="study time claimed up to occurred_at"),
     Column("is_shifted", Boolean, nullable=False, comment="ended ahead of the server's clock"),
+    Column("clock_offset_ms", BigInteger, comment="added to the client's times; null for nothing"),
     sqlite_with_rowid=False,
 )
 """All events, for ever. The primary key is the only index: a second one costs more than half of the ingest rate."""
+
+client_clocks = Table(
+    "client_clocks",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("session_id", Text, primary_key=True, comment="empty for reports without a session"),
+    Column("offset_ms", BigInteger, nullable=False, comment="added to the client's times"),
+    Column("learned_at", Timestamp, nullable=False),
+    Index(None, "learned_at"),
+    sqlite_with_rowid=False,
+)
+"""The offsets of clients' clocks, by session: only of those whose reports come late or early enough to ask."""

@@ -65,9 +65,10 @@ async def test_an_event_is_stored_with_all_that_it_says(client: httpx.AsyncClien
             "metadata": '{"a":"\\\\u0000","b":[1,2.5,null,"é😀\u2028"]}',
             "sent_at": NOON - 500,
             "received_at": NOON,
-            "occurred_at": JAN_20_AT_14 + 300_502,
+            "occurred_at": JAN_20_AT_14 + 300_002,
             "claimed_ms": 299_500,
             "is_shifted": False,
+            "clock_offset_ms": None,
         }
     ]
 

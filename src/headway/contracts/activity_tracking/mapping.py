@@ -131,6 +131,7 @@ def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
         timestamp=timestamp,
         # The service cuts claims to twice the heartbeat interval.
         active=None if body.active_seconds is None else int(min(body.active_seconds, 86_400) * SECOND),
+        session_id=body.session_id,
         sent_at=sent_at,
         event_id=body.event_id,
     )

@@ -55,6 +55,7 @@ class HeartbeatBody(msgspec.Struct):
     unit_id: Id | None = None
     timestamp: Timestamp | None = None
     active_seconds: Seconds | None = None
+    session_id: SessionId | None = None
     sent_at: Timestamp | None = None
     event_id: EventId | None = None
 
