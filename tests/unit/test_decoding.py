@@ -268,3 +268,25 @@ def test_whatever_a_body_is_changed_to_is_decoded_or_refused(body: bytes, data: 
 )
 def test_a_text_is_found_in_what_cannot_be_decoded(body: bytes, found: str | None) -> None:
     assert find_text(body, "id") == found
+
+
+class Counted(msgspec.Struct):
+    """A struct with an integer, a number and a text."""
+
+    number: int
+    share: float = 0
+    text: str = ""
+
+
+def test_an_integer_may_be_written_with_a_decimal_point() -> None:
+    body = b'{"number": -5.0, "share": 3.50, "text": "a \\" 6.0 ", "unknown": 7.0}'
+
+    assert Decoder(Counted).decode(body) == Counted(-5, 3.5, 'a " 6.0 ')
+
+
+@pytest.mark.parametrize("number", ["5.5", "5.01", "5.0e0", '"5.0"', "null"])
+def test_what_is_no_integer_is_refused(number: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        Decoder(Counted).decode(b'{"number": %s, "share": 2.0}' % number.encode())
+
+    assert [each.field for each in refused.value.fields] == ["number"]

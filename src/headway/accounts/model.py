@@ -19,7 +19,7 @@ GRACE = 30 * SECOND
 """How long a used refresh token still returns its successor: several tabs of a browser may use it at the same time."""
 
 MAX_WORDS = 50
-EMAIL_PATTERN = r"^[^@\s\0]{1,64}@[^@\s\0.]+(\.[^@\s\0.]+)+$"
+EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]{1,64}@[^@.\s\x00-\x20\x7f-\xa0]+(\.[^@.\s\x00-\x20\x7f-\xa0]+)+$"
 _ADDRESS = re.compile(EMAIL_PATTERN)
 
 TokenUse = tuple[int, Instant]

@@ -19,8 +19,8 @@ _S3_HOST = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
 )
 _SUBMISSION_HOSTS = "|".join([*map(re.escape, sorted(_HOSTS)), _S3_HOST.pattern])
-SUBMISSION_PATTERN = rf"^https://({_SUBMISSION_HOSTS})(:443)?([/?#][^\s\\\x00-\x1f\x7f]*)?$"
-"""What `check_submission_url` accepts, as JSON Schema states it; hosts may also be written in capitals."""
+SUBMISSION_PATTERN = rf"^https://({_SUBMISSION_HOSTS})(:443)?([/?#][!-\[\]-~]*)?$"
+"""What `check_submission_url` accepts, as JSON Schema states it; hosts may also have capitals, and paths any letters."""
 
 
 class Submission(msgspec.Struct):

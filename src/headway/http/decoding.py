@@ -26,6 +26,8 @@ NUL = "must not contain NUL characters"
 _ESCAPE = b"\\u"
 _NUL_ESCAPE = b"u0000"
 """Part of the only way to write a NUL character in JSON."""
+_INTEGRAL = re.compile(rb'("(?:[^"\\]++|\\.)*+"?)|(?<![\d.])(-?\d++)\.0++(?![\d.eE])', re.DOTALL)
+"""A string, or an integer written as 5.0."""
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]++|[\]}]++|,++', re.DOTALL)
 
 
@@ -41,13 +43,17 @@ class Decoder:
     def decode(self, body: bytes) -> Any:
         """Decode a body. Raises Invalid naming every declared field that is missing or cannot be taken.
 
-        Texts come in Unicode Normalization Form C. No database can store NUL characters. Fields that the struct does not
-        declare are skipped, whatever they contain.
+        Texts come in Unicode Normalization Form C, and an integer may be written as 5.0, as some queues and languages do. No
+        database can store NUL characters. Fields that the struct does not declare are skipped, whatever they contain.
         """
         try:
             decoded = self._decoder.decode(body)
         except (ValueError, RecursionError):
-            raise Invalid(explain(body, self._kind)) from None
+            body = _INTEGRAL.sub(lambda match: match[1] or match[2], body)
+            try:
+                decoded = self._decoder.decode(body)
+            except (ValueError, RecursionError):
+                raise Invalid(explain(body, self._kind)) from None
         if self._texts and not (body.isascii() and _ESCAPE not in body):
             decoded = self._in_nfc(decoded)
         if _NUL_ESCAPE in body and (errors := list(_nul_errors(decoded, ""))):

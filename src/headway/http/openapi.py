@@ -12,6 +12,7 @@ import headway
 from headway.http.contract import Contract, camel_case
 from headway.http.decoding import declared_fields
 from headway.http.routes import Kind, Operation
+from headway.http.schemas import without_nul
 from headway.settings import Settings
 
 _SETTING = re.compile(r'"\$\{(\w+)\}"')
@@ -74,7 +75,7 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], setting
         },
         "security": [{"bearer": []}],
     }
-    text = msgspec.json.encode(described_api).decode()
+    text = msgspec.json.encode(without_nul(described_api)).decode()
     filled: dict[str, Any] = msgspec.json.decode(_SETTING.sub(lambda match: str(getattr(settings, match[1])), text))
     return filled
 

@@ -15,15 +15,21 @@ UNKNOWN_ID = 0
 _LARGEST_ID = 2**53 - 1
 """The largest integer that all JSON clients represent exactly (RFC 8259, section 6)."""
 
+_YEARS = r"^(19(0[1-9]|[1-9]\d)|[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-7])-"
+"""1901 to 9997: in the years around these it depends on the offset whether a time is valid."""
 Timestamp = Annotated[
     str,
     Meta(
         max_length=64,
-        extra_json_schema={"format": "date-time", "pattern": r"^(19\d\d|[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-8])"},
+        extra_json_schema={"format": "date-time", "pattern": _YEARS},
         description="RFC 3339, in the years 1900 to 9998. Without an offset, UTC.",
     ),
 ]
 """A time in a body; `parse_instant` reads it."""
+DateBound = Annotated[
+    str, Meta(max_length=64, extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}], "pattern": _YEARS})
+]
+"""A bound in a query, for `DateBounds`."""
 
 
 def parse_instant(errors: list[FieldError], field: str, text: str | None) -> Instant | None:
@@ -52,7 +58,8 @@ def require_id(field: str, text: str) -> int:
     return number
 
 
-IdText = Annotated[str, Meta(pattern="^[1-9][0-9]{0,15}$", description="A positive integer of at most 2^53 - 1.")]
+ID_PATTERN = "^[1-9][0-9]{0,14}$"
+IdText = Annotated[str, Meta(pattern=ID_PATTERN, description="A positive integer of at most 2^53 - 1.")]
 """The type of an id in a path, for the OpenAPI document."""
 Limit = Annotated[int, Meta(ge=1, extra_json_schema={"maximum": "${max_page_size}"})]
 """The type of the number of rows of a page that a client asks for."""

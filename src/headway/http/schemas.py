@@ -1,17 +1,31 @@
 """The JSON schemas of texts whose rules are in models, for the OpenAPI document: decoders do not check these bounds again."""
 
+from typing import Any
+
 from msgspec import Meta
+
+_NO_NUL = r"^[^\x00]*$"
+_NOT_BLANK = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
+"""JavaScript and Python count other characters as white space: what either counts is named."""
 
 
 def readable(longest: int, *, shortest: int = 1) -> Meta:
-    """Describe a text that is not blank, with a number of characters, none of them NUL."""
-    return _text(shortest, longest, r"^[^\x00]*\S[^\x00]*$")
+    """Describe a text that is not blank, with a number of characters."""
+    return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest, "pattern": _NOT_BLANK})
 
 
 def anything(longest: int, *, shortest: int = 0) -> Meta:
-    """Describe a text with a number of characters, none of them NUL."""
-    return _text(shortest, longest, r"^[^\x00]*$")
+    """Describe a text with a number of characters."""
+    return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest})
 
 
-def _text(shortest: int, longest: int, pattern: str) -> Meta:
-    return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest, "pattern": pattern})
+def without_nul(schema: Any) -> Any:
+    """Return a schema in which every text is without NUL characters, which no database can store."""
+    if isinstance(schema, list):
+        return [without_nul(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    described = {name: without_nul(each) for name, each in schema.items()}
+    if schema.get("type") == "string" and not schema.keys() & {"pattern", "format", "enum", "const"}:
+        described["pattern"] = _NO_NUL
+    return described

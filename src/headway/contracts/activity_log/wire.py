@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.audit.model import EntryStatus, TargetType
-from headway.http.params import Limit
+from headway.http.params import DateBound, Limit
 
 Data = TypeVar("Data")
 
@@ -18,7 +18,6 @@ Id = Annotated[str, Meta(min_length=1, max_length=255)]
 EntryId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 Address = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1, "format": "email"})]
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-MomentBound = Annotated[str, Meta(max_length=50, extra_json_schema={"format": "date-time"})]
 ActorRole = Literal["ADMIN", "INSTRUCTOR", "PARTICIPANT"]
 Model = Literal["User", "Course", "Lesson", "Enrollment", "Cohort", "File", "Note", "Discussion"]
 
@@ -66,8 +65,8 @@ class ActivitiesQuery(msgspec.Struct, rename="camel"):
     actor_id: Id | None = None
     target_type: TargetType | None = None
     target_id: Id | None = None
-    since: MomentBound | None = msgspec.field(name="from", default=None)
-    until: MomentBound | None = msgspec.field(name="to", default=None)
+    since: DateBound | None = msgspec.field(name="from", default=None)
+    until: DateBound | None = msgspec.field(name="to", default=None)
     cursor: Annotated[str, Meta(pattern="^[0-9]{1,18}$")] | None = None
     limit: Limit | None = None
 

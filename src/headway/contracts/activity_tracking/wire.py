@@ -70,10 +70,24 @@ class BatchBody(msgspec.Struct):
     events: Annotated[list[msgspec.Raw], VERBATIM]
 
 
+_HEARTBEAT = {"properties": {"activity_type": {"const": "heartbeat"}}, "required": ["activity_type"]}
+BatchItem = Annotated[
+    dict[str, Any],
+    Meta(
+        extra_json_schema={
+            "anyOf": [
+                {"$ref": "#/components/schemas/TrackBody"},
+                {"allOf": [{"$ref": "#/components/schemas/HeartbeatBody"}, _HEARTBEAT]},
+            ]
+        }
+    ),
+]
+
+
 class BatchBodySchema(msgspec.Struct):
     """A batch. Each item is an event, or a heartbeat with `activity_type: "heartbeat"`, and gets its own verdict."""
 
-    events: Annotated[list[dict[str, Any]], Meta(min_length=1, extra_json_schema={"maxItems": "${max_batch_events}"})]
+    events: Annotated[list[BatchItem], Meta(min_length=1, extra_json_schema={"maxItems": "${max_batch_events}"})]
 
 
 class FieldProblem(msgspec.Struct):

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.courses.completion import Rule
 from headway.enrollments.model import EnrollmentStatus
-from headway.http.params import Limit
+from headway.http.params import DateBound, Limit
 from headway.learning.model import UnitStatus
 from headway.measures import LARGEST_SHARE
 
@@ -174,9 +174,6 @@ class LearnerRow(msgspec.Struct, rename="camel"):
     activity_logs: list[ContentRow]
 
 
-DateText = Annotated[str, Meta(max_length=50, description="An ISO 8601 date, or date and time.")]
-
-
 class ProgressQuery(msgspec.Struct):
     """Options: `include=all` adds the contents without progress, `include=why` the explanation of each percent."""
 
@@ -228,8 +225,8 @@ class Updated(msgspec.Struct, rename="camel"):
 class ActivitiesQuery(msgspec.Struct, rename="camel"):
     """Filters for a list of activities, by the time of their last change; a date is the whole day in the display time zone."""
 
-    start_date: DateText | None = None
-    end_date: DateText | None = None
+    start_date: DateBound | None = None
+    end_date: DateBound | None = None
     status: UnitStatus | None = None
 
 

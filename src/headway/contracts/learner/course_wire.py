@@ -16,12 +16,13 @@ from headway.courses.model import (
     MAX_WORD,
     CourseKind,
 )
-from headway.http.params import Timestamp
+from headway.http.params import ID_PATTERN, Timestamp
 from headway.http.schemas import readable
 from headway.identity import CourseRole
 
 Title = Annotated[str, readable(MAX_TITLE)]
 Word = Annotated[str, readable(MAX_WORD)]
+PartId = Annotated[str, Meta(max_length=300, extra_json_schema={"pattern": ID_PATTERN})]
 Description = Annotated[str, readable(MAX_DESCRIPTION)]
 Seats = Annotated[int, Meta(ge=0, le=MAX_CAPACITY)]
 Days = Annotated[int, Meta(ge=1, le=MAX_ACCESS_DAYS)]
@@ -40,7 +41,7 @@ class UnitBody(msgspec.Struct, gc=False):
     """A unit to create, or with the `id` of a stored one, to update."""
 
     title: Title
-    id: Id | None = None
+    id: PartId | None = None
     slug: Word | None = None
     kind: Word | None = None
     required: bool = True
@@ -54,7 +55,7 @@ class ModuleBody(msgspec.Struct):
     """A module with its units in order, to create, or with the `id` of a stored one, to update."""
 
     title: Title
-    id: Id | None = None
+    id: PartId | None = None
     units: Units = []
     slug: Word | None = None
 
@@ -63,7 +64,7 @@ class AssessmentBody(msgspec.Struct, rename="camel"):
     """An assessment to create, or with the `id` of a stored one, to update."""
 
     title: Title
-    id: Id | None = None
+    id: PartId | None = None
     description: Description | None = None
     due_at: Timestamp | None = None
     max_grade: MaxGrade = 100
