@@ -6,12 +6,21 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+from litestar import Litestar
 
 from headway import schema
 from headway.app import create_app
 from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
 from tests.world import FakeClock, World
+
+
+def litestar_of(app: RequestMiddleware) -> Litestar:
+    """Return the router of a server, which middleware encloses."""
+    inner: Any = app
+    while not isinstance(inner, Litestar):
+        inner = inner.app
+    return inner
 
 
 @asynccontextmanager
@@ -21,8 +30,7 @@ async def start_app(settings: Settings, clock: FakeClock) -> AsyncIterator[Reque
     is_started, stop = asyncio.Event(), asyncio.Event()
 
     async def live() -> None:
-        arrivals: Any = made.app
-        async with arrivals.app.lifespan():
+        async with litestar_of(made).lifespan():
             is_started.set()
             await stop.wait()
 

@@ -30,6 +30,7 @@ from headway.http.middleware import RequestMiddleware
 from headway.http.openapi import document, field_names
 from headway.http.operations import operations
 from headway.http.problems import Problems
+from headway.http.routing import Routing
 from headway.http.transport import Arrivals, HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
@@ -78,7 +79,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         logging_config=None,
     )
     metrics.fields = field_names(litestar.routes)
-    app = Arrivals(HttpsOnly(litestar, problems) if settings.require_https else litestar, problems, connections)
+    routing = Routing(litestar)
+    app = Arrivals(HttpsOnly(routing, problems) if settings.require_https else routing, problems, connections)
     return RequestMiddleware(app, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 
 

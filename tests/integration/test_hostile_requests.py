@@ -15,6 +15,7 @@ from headway.http.openapi import operations_of
 from headway.identity import Role
 from headway.settings import Settings
 from headway.telemetry import _bound
+from tests.app_server import litestar_of
 from tests.world import World
 
 LONG = "x" * 20_000
@@ -33,10 +34,9 @@ class Target(NamedTuple):
 
 
 def targets(app: RequestMiddleware) -> list[Target]:
-    arrivals: Any = app.app
     return [
         Target(operation.route.method, re.sub(r"{\w+}", "1", route.path_format), operation.route.body.__struct_encode_fields__)
-        for route in arrivals.app.routes
+        for route in litestar_of(app).routes
         for operation in operations_of(route)
         if operation.route.body is not None
     ]

@@ -10,12 +10,13 @@ from headway.errors import Invalid
 from headway.http.openapi import operations_of
 from headway.http.request import decode_query
 from headway.settings import Settings
+from tests.app_server import litestar_of
 
 
 def queries() -> dict[str, Any]:
     """Return the queries of all routes, by their names."""
-    arrivals: Any = create_app(Settings(secret_key="k" * 32)).app
-    operations = [operation for route in arrivals.app.routes for operation in operations_of(route)]
+    litestar = litestar_of(create_app(Settings(secret_key="k" * 32)))
+    operations = [operation for route in litestar.routes for operation in operations_of(route)]
     return {each.route.query.__name__: each.route.query for each in operations if each.route.query is not None}
 
 

@@ -24,10 +24,13 @@ from headway.errors import (
     Unavailable,
 )
 from headway.http.contract import Contract, Problem
+from headway.http.routing import allow
 from headway.telemetry import Metrics, request_id
 
 _log = structlog.get_logger(__name__)
 
+_WEB_SOCKET = "websocket"
+"""The method that the router names for paths of WebSockets."""
 _CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
@@ -74,6 +77,9 @@ class Problems:
     def respond(self, request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
         """Return the response for an exception of a route, the router or the authentication."""
         path = request.scope["path"]
+        methods = _allowed_methods(error)
+        if methods == [_WEB_SOCKET] and request.scope["method"] == "GET":
+            error = HTTPException(status_code=426)
         contract = next((each for each in self._contracts if each.owns(path)), None)
         # The query string is not logged: it may contain personal data.
         problem = self._problem(contract, error, _log.bind(method=request.scope["method"], path=path))
@@ -82,12 +88,11 @@ class Problems:
             headers["Retry-After"] = str(problem.retry_after_seconds)
         if problem.status == HTTPStatus.UNAUTHORIZED:
             headers["WWW-Authenticate"] = "Bearer"
-        if isinstance(error, HTTPException):
-            allowed = next((each for name, each in (error.headers or {}).items() if name.lower() == "allow"), None)
-            if allowed is not None:
-                methods = sorted(allowed.split(", "))
-                headers["Allow"] = ", ".join(methods)
-                _name_route(request, methods[0])
+        if problem.status == HTTPStatus.UPGRADE_REQUIRED:
+            headers |= {"Upgrade": "websocket", "Connection": "Upgrade"}
+        if methods:
+            _name_route(request, methods[0])
+            headers["Allow"] = allow("GET" if each == _WEB_SOCKET else each for each in methods)
         body = contract.render_error(problem) if contract else _details(problem)
         return Response(
             msgspec.json.encode(body),
@@ -107,12 +112,12 @@ class Problems:
         if isinstance(error, HeadwayError):
             return self._domain_problem(contract, error, current_id, log)
         if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
-            status = HTTPStatus(error.status_code)
-            message = error.detail if status in {400, 415} else status.phrase
-            code = _CODES.get(status, status.name)
-            log.info("refused", status=int(status), reason=error.detail)
+            status = error.status_code
+            message = error.detail if status in {400, 415} else HTTPStatus(status).phrase
+            code = _CODES.get(status) or HTTPStatus(status).name
+            log.info("refused", status=status, reason=error.detail)
             self._metrics.reject(code, ())
-            return Problem(int(status), code, message, current_id)
+            return Problem(status, code, message, current_id)
         log.error("failed", exc_info=error)
         return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", current_id)
 
@@ -139,6 +144,12 @@ class Problems:
 def status_of(error: HeadwayError) -> int:
     """Return the default status of a domain error."""
     return next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500)
+
+
+def _allowed_methods(error: Exception) -> list[str]:
+    """Return the methods that the router names where it does not allow one; none for other errors."""
+    headers = (error.headers or {}).items() if isinstance(error, HTTPException) else ()
+    return [method for name, methods in headers if name.lower() == "allow" for method in methods.split(", ")]
 
 
 def _name_route(request: Request, method: str) -> None:  # type: ignore[type-arg]

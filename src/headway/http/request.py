@@ -13,6 +13,7 @@ from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.large_reads import LargeReads
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import NUL, describe
+from headway.http.routing import decode_parameter
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
@@ -124,9 +125,8 @@ class Request(Generic[Query, Body]):
         self._transactions = transactions
         self._raw_body = raw_body
         self._is_idempotent = is_idempotent
-        # No database is queried for a NUL character; its replacement is part of no id.
         parameters: Mapping[str, str] = scope["path_params"]
-        self.path = {name: nfc(value).replace("\0", "\ufffd") for name, value in parameters.items()}
+        self.path = {name: nfc(decode_parameter(value)) for name, value in parameters.items()}
         self.query = query
         self.body = body
         self.idempotency_key = read_idempotency_key(scope)
