@@ -286,6 +286,20 @@ def configure_logging(level: str) -> None:
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_ClientFaults())
+
+
+class _ClientFaults(logging.Filter):
+    """Lowers what uvicorn logs about wrong requests to info, without a traceback, and drops its lines with query strings."""
+
+    _FAULTS = ("Invalid HTTP request", "Invalid UTF-8 sequence", "Unsupported upgrade request", "No supported WebSocket")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = str(record.msg)
+        if message.startswith(self._FAULTS):
+            record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+            return logging.getLogger(record.name).isEnabledFor(logging.INFO)
+        return "WebSocket %s" not in message
 
 
 def _add_request_id(_logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:

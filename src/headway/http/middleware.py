@@ -17,6 +17,10 @@ log = structlog.get_logger(__name__)
 
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 UNMATCHED = "unmatched"
+CLIENT_CLOSED_REQUEST = 499
+"""The status of a request whose client left before it was complete, as in nginx. Nobody receives it."""
+_UNTIMED = {408, CLIENT_CLOSED_REQUEST}
+"""Statuses of requests that clients did not complete: their time says nothing about the server."""
 RESPONSE_HEADERS = "headway_headers"
 """The key in a request's scope of a list of headers to add to the response, also to an error."""
 _SECURITY_HEADERS = (
@@ -50,8 +54,16 @@ class RequestMiddleware:
         current_id = self._request_id(scope)
         token = request_id.set(current_id)
         status = 500
+        waited = 0.0
         extra_headers: list[tuple[bytes, bytes]] = []
         scope[RESPONSE_HEADERS] = extra_headers  # type: ignore[literal-required]
+
+        async def receive_timed() -> Any:
+            nonlocal waited
+            began = time.perf_counter()
+            message = await receive()
+            waited += time.perf_counter() - began
+            return message
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -67,9 +79,10 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.app(scope, receive_timed, send_with_id)
         finally:
-            self._count(scope, status, time.perf_counter() - started)
+            # The time that a client takes to send its body is not the server's.
+            self._count(scope, status, time.perf_counter() - started - waited)
             request_id.reset(token)
 
     def _counting_handshake(self, scope: Scope, send: Send) -> Send:
@@ -103,7 +116,8 @@ class RequestMiddleware:
                 self._metrics.request_seconds.labels(endpoint),
             )
         meters[0].inc()
-        meters[1].observe(seconds)
+        if status not in _UNTIMED:
+            meters[1].observe(seconds)
         if self._access_log:
             log.info(
                 "request", method=fields.get("method", "GET"), path=fields["path"], status=status, seconds=round(seconds, 6)

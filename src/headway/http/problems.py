@@ -24,6 +24,7 @@ from headway.errors import (
     Unavailable,
 )
 from headway.http.contract import Contract, Problem
+from headway.http.middleware import CLIENT_CLOSED_REQUEST
 from headway.http.routing import allow
 from headway.telemetry import Metrics, request_id
 
@@ -42,6 +43,7 @@ _CODES = {
     414: "URI_TOO_LONG",
     415: "UNSUPPORTED_MEDIA_TYPE",
     431: "HEADERS_TOO_LARGE",
+    CLIENT_CLOSED_REQUEST: "CLIENT_CLOSED_REQUEST",
 }
 _STATUSES: dict[type[HeadwayError], int] = {
     Invalid: 400,
@@ -113,7 +115,7 @@ class Problems:
             return self._domain_problem(contract, error, current_id, log)
         if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             status = error.status_code
-            message = error.detail if status in {400, 415} else HTTPStatus(status).phrase
+            message = error.detail if status in {400, 415, CLIENT_CLOSED_REQUEST} else HTTPStatus(status).phrase
             code = _CODES.get(status) or HTTPStatus(status).name
             log.info("refused", status=status, reason=error.detail)
             self._metrics.reject(code, ())

@@ -25,6 +25,7 @@ from litestar.types import Receive, Scope, Send
 
 from headway.db.database import ReadTransaction
 from headway.http.decoding import Decoder
+from headway.http.middleware import CLIENT_CLOSED_REQUEST
 from headway.http.rate_limits import RateLimits
 from headway.http.request import (
     READ,
@@ -234,7 +235,7 @@ def _with_etag(response: Response, if_none_match: str | None) -> litestar.Respon
 
 
 async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
-    """Read a JSON body; a missing Content-Type counts as JSON. Raises HTTPException 400, 413, 415."""
+    """Read a JSON body; a missing Content-Type counts as JSON. Raises HTTPException 400, 413, 415, 499."""
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower()
@@ -250,7 +251,7 @@ async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> byt
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HTTPException(status_code=400, detail="The body is not complete.")
+            raise HTTPException(status_code=CLIENT_CLOSED_REQUEST, detail="The client left before its body was complete.")
         part: bytes = message.get("body", b"")  # type: ignore[assignment]
         size += len(part)
         if size > max_body_bytes:

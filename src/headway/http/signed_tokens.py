@@ -14,7 +14,7 @@ Claims = TypeVar("Claims", bound=msgspec.Struct)
 Seconds = Annotated[float, Meta(ge=0, le=1e15)]
 """A time in seconds since 1970, which may have a fraction (RFC 7519, section 2)."""
 
-_MAX_CHARACTERS = 8_192
+MAX_TOKEN_CHARACTERS = 8_192
 _FORM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """Base64 decoders skip other characters: with them, one signature would verify any number of tokens."""
 _FAULTS = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
@@ -65,7 +65,7 @@ def read_claims(payload: dict[str, Any], kind: type[Claims]) -> Claims:
 
 
 def _check_form(token: str) -> None:
-    if len(token) > _MAX_CHARACTERS or _FORM.fullmatch(token) is None:
+    if len(token) > MAX_TOKEN_CHARACTERS or _FORM.fullmatch(token) is None:
         raise _invalid()
 
 

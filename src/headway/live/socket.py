@@ -5,6 +5,7 @@ memory. A client that accepts no message for a while is disconnected.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -17,13 +18,19 @@ from msgspec import Meta
 from headway.errors import HeadwayError, Invalid, Unauthenticated, Unavailable
 from headway.feed.model import LARGEST_SEQ, FeedEntry
 from headway.http.connections import Stage, incoming_of
+from headway.http.decoding import describe
+from headway.http.signed_tokens import MAX_TOKEN_CHARACTERS
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
 from headway.live.rights import Rights, RightsWatch
 from headway.live.subscriptions import LiveReads, find_required_course, not_yours
 from headway.telemetry import Metrics
 
-UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4401, 4403, 4408
+BAD_MESSAGE = "BAD_MESSAGE"
+INTERNAL_ERROR = 1011
+UNREADABLE, UNAUTHENTICATED, FORBIDDEN_ORIGIN, TOO_SLOW = 4400, 4401, 4403, 4408
+_BAD_FRAMES = {1002, 1003, 1007, 1009}
+"""Codes with which the server's protocol closes on frames that are wrong, not UTF-8, or too large (RFC 6455, section 7.4.1)."""
 _AUTHENTICATE_WITHIN_SECONDS = 10.0
 _SEND_WITHIN_SECONDS = 10.0
 _MAX_TOPICS = 50
@@ -31,23 +38,26 @@ _MAX_TOPICS = 50
 log = structlog.get_logger(__name__)
 
 
+Topic = Annotated[str, Meta(max_length=100)]
+
+
 class Auth(msgspec.Struct, tag_field="type", tag="auth"):
     """The first message."""
 
-    token: str
+    token: Annotated[str, Meta(max_length=MAX_TOKEN_CHARACTERS)]
 
 
 class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
     """Follow a topic; with `after`, the entries after that number are sent first."""
 
-    topic: str
+    topic: Topic
     after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] | None = None
 
 
 class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe"):
     """Stop following a topic."""
 
-    topic: str
+    topic: Topic
 
 
 class EntryMessage(msgspec.Struct):
@@ -61,7 +71,21 @@ class EntryMessage(msgspec.Struct):
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Auth | Subscribe | Unsubscribe).decode
+_decoder: msgspec.json.Decoder[Auth | Subscribe | Unsubscribe] = msgspec.json.Decoder(Auth | Subscribe | Unsubscribe)
+
+
+class _UnreadableError(Exception):
+    """A client sent what is not JSON, or is nested too deeply."""
+
+
+def _decode(text: str) -> Auth | Subscribe | Unsubscribe:
+    """Decode a message. Raises _UnreadableError, and ValidationError for JSON that is no message."""
+    try:
+        return _decoder.decode(text)
+    except msgspec.ValidationError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise _UnreadableError("A message must be JSON in a text frame, and must not be nested deeply.") from error
 
 
 class Live:
@@ -84,10 +108,11 @@ class Live:
 
     async def _serve(self, socket: WebSocket[Any, Any, Any]) -> None:
         if not self._may_connect(socket):
+            self._count_refusal("FORBIDDEN", "This origin may not connect.")
             await socket.close(FORBIDDEN_ORIGIN, "This origin may not connect.")
             return
         await socket.accept()
-        connection = _Connection(socket, self._hub, self._reads, self._watch)
+        connection = _Connection(socket, self._hub, self._reads, self._watch, self._count_refusal)
         self._metrics.live_connections.inc()
         try:
             await connection.run()
@@ -96,12 +121,26 @@ class Live:
             log.info("dropped", reason="a live client reads too slowly")
             await _close(socket, TOO_SLOW, "Messages were not taken in time.")
         except Unauthenticated as error:
+            self._count_refusal(error.kind, error.message)
             await _close(socket, UNAUTHENTICATED, error.message)
-        except WebSocketDisconnect:
+        except _UnreadableError as error:
+            await _close(socket, UNREADABLE, str(error))
+        except WebSocketDisconnect as error:
+            if error.code in _BAD_FRAMES:
+                self._count_refusal(BAD_MESSAGE, f"The connection was closed with {error.code}.")
+        except OSError:
+            # The client left while a message was sent to it.
             pass
+        except Exception:
+            log.exception("failed", path="/ws")
+            await _close(socket, INTERNAL_ERROR, "Something went wrong on the server.")
         finally:
             connection.leave()
             self._metrics.live_connections.dec()
+
+    def _count_refusal(self, code: str, reason: str) -> None:
+        self._metrics.reject(code, ())
+        log.info("refused", path="/ws", code=code, reason=reason)
 
     def _may_connect(self, socket: WebSocket[Any, Any, Any]) -> bool:
         """Reject pages of other origins (RFC 6455, section 10.2); clients other than browsers send no Origin."""
@@ -118,11 +157,19 @@ class _TooSlowError(Exception):
 class _Connection:
     """One client: its rights, and how far it is in each topic."""
 
-    def __init__(self, socket: WebSocket[Any, Any, Any], hub: Hub, reads: LiveReads, watch: RightsWatch) -> None:
+    def __init__(
+        self,
+        socket: WebSocket[Any, Any, Any],
+        hub: Hub,
+        reads: LiveReads,
+        watch: RightsWatch,
+        count_refusal: Callable[[str, str], None],
+    ) -> None:
         self._socket = socket
         self._hub = hub
         self._reads = reads
         self._watch = watch
+        self._count_refusal = count_refusal
         self._follower = Follower()
         self._reached: dict[str, int] = {}
         self._lost: set[str] = set()
@@ -131,7 +178,7 @@ class _Connection:
         self._rights: Rights | None = None
 
     async def run(self) -> None:
-        """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError."""
+        """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError, _UnreadableError."""
         rights = self._rights = await self._authenticate()
         if (incoming := incoming_of(self._socket.scope)) is not None:
             incoming.connection.move(Stage.LIVE)
@@ -160,7 +207,7 @@ class _Connection:
                 first = _decode(await self._socket.receive_data("text"))
         except TimeoutError:
             raise Unauthenticated("No token came in time.") from None
-        except msgspec.MsgspecError:
+        except (msgspec.ValidationError, _UnreadableError):
             raise Unauthenticated("The first message must authenticate.") from None
         if not isinstance(first, Auth):
             raise Unauthenticated("The first message must authenticate.")
@@ -174,9 +221,12 @@ class _Connection:
             text = await self._socket.receive_data("text")
             try:
                 message = _decode(text)
-            except msgspec.MsgspecError as error:
-                await self._send({"type": "error", "code": "BAD_MESSAGE", "message": str(error)})
+            except msgspec.ValidationError as error:
+                await self._refuse_message(describe(str(error)))
                 continue
+            except _UnreadableError as error:
+                await self._refuse_message(str(error))
+                raise
             if isinstance(message, Subscribe):
                 await self._subscribe(rights, message)
             elif isinstance(message, Unsubscribe):
@@ -261,8 +311,13 @@ class _Connection:
         self._reached[entry.topic] = entry.seq
         await self._put(EntryMessage(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
 
+    async def _refuse_message(self, message: str) -> None:
+        self._count_refusal(BAD_MESSAGE, message)
+        await self._send({"type": "error", "code": BAD_MESSAGE, "message": message})
+
     async def _refuse(self, topic: str, error: HeadwayError) -> None:
         message = error.fields[0].message if error.fields else error.message
+        self._count_refusal(error.kind, message)
         await self._send({"type": "error", "code": error.kind, "topic": topic, "message": message})
 
     async def _send(self, message: Any) -> None:
@@ -275,6 +330,9 @@ class _Connection:
                 await self._socket.send_data(_encode(message).decode())
         except TimeoutError:
             raise _TooSlowError from None
+        except RuntimeError as error:
+            # The server's protocol has closed the connection, such as for a frame that was not UTF-8.
+            raise WebSocketDisconnect(detail="closed", code=1006) from error
 
 
 async def _end(rights: Rights) -> None:
@@ -287,5 +345,5 @@ async def _close(socket: WebSocket[Any, Any, Any], code: int, reason: str) -> No
     try:
         async with asyncio.timeout(1):
             await socket.close(code, reason[:120])
-    except (TimeoutError, RuntimeError, WebSocketDisconnect):
+    except (OSError, RuntimeError, WebSocketDisconnect):
         pass
