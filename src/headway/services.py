@@ -9,6 +9,7 @@ from headway.assessments.service import Assessments
 from headway.audit.service import AuditLog, AuditRecorder
 from headway.courses.model import CourseLimits
 from headway.courses.service import Courses
+from headway.courses.verify import check_terms
 from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.db.large_reads import LargeReads
@@ -122,4 +123,4 @@ def course_limits(settings: Settings) -> CourseLimits:
 
 def make_checks(progress: Progress = lambda _checked, _all: None, clock: Clock = system_clock) -> list[Check]:
     """Return the checks of all rooms for `Verify`; `progress` is called as events are checked."""
-    return [partial(check_seats, clock), check_unread, check_topics, ProgressCheck(progress)]
+    return [partial(check_seats, clock), check_terms, check_unread, check_topics, ProgressCheck(progress)]

@@ -232,11 +232,13 @@ async def test_access_runs_out_and_the_seat_goes_to_the_first_in_line(room: Clas
 
 async def test_a_course_does_not_come_before_itself(room: Class) -> None:
     first = await room.open()
-    second = await room.world.write(
-        room.world.services.course_editing.create_for, room.tutor, NewCourse("Second", prerequisites=(first.id,))
-    )
+    later = [first]
+    for number in range(2, 12):
+        new = NewCourse(f"Course {number}", prerequisites=(later[-1].id,))
+        later.append(await room.world.write(room.world.services.course_editing.create_for, room.tutor, new))
 
-    for course, wanted in ((first, second.id), (first, first.id), (second, 999)):
+    for course, wanted in ((first, later[1].id), (first, later[-1].id), (first, first.id), (later[1], 999)):
         with pytest.raises(Exception, match="not valid") as refused:
             await room.change(course, prerequisites=(wanted,))
         assert [each.field for each in refused.value.fields] == ["prerequisites"]  # type: ignore[attr-defined]
+    await room.change(later[-1], prerequisites=(first.id, later[1].id))

@@ -61,6 +61,12 @@ async def test_a_reading_mark_that_was_not_counted_is_named(world: World, played
     assert await named(world) == ["conversations.unread"]
 
 
+async def test_a_course_that_is_not_found_by_what_it_says_is_named(world: World, played: Played) -> None:
+    await spoil(world, update(courses).where(courses.c.id == bindparam("at")).values(title="Another"), at=played["course"])
+
+    assert await named(world) == ["course_terms.term"]
+
+
 async def test_a_gap_in_the_feed_is_named(world: World, played: Played) -> None:
     in_the_middle = (feed.c.topic == bindparam("at"), feed.c.seq == 2)
     await spoil(world, delete(feed).where(*in_the_middle), at=f"user:{played['second']}")

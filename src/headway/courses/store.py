@@ -82,11 +82,11 @@ _lock_terms = (
     .with_for_update(key_share=True)
 )
 _by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
-_prerequisites = (
-    select(course_prerequisites)
-    .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
-    .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
+_reached = select(_ids.c.id).cte("reached", recursive=True)
+_reached = _reached.union(
+    select(course_prerequisites.c.prerequisite_id).join(_reached, _reached.c.id == course_prerequisites.c.course_id)
 )
+_leads_to = select(_reached.c.id).where(_reached.c.id == bindparam("target"))
 _other = courses.alias("other")
 _their_units = select(units.c.id).where(units.c.course_id == _other.c.id)
 _counting = _their_units.where(units.c.is_required, units.c.retired_at.is_(None))
@@ -108,6 +108,13 @@ courses_with_terms = (
     .join(course_terms, _in_range)
     .group_by(course_terms.c.course_id)
     .having(func.count(_terms.c.first.distinct()) == bindparam("term_count"))
+)
+_term_counts = select(course_terms.c.course_id, func.count().label("terms")).group_by(course_terms.c.course_id)
+_texts = (
+    select(courses.c.id, *(courses.c[name] for name in ("title", "description", "subject", "level")))
+    .where(courses.c.id > bindparam("after"))
+    .order_by(courses.c.id)
+    .limit(bindparam("limit"))
 )
 _encode_grading = msgspec.json.Encoder().encode
 _decode_grading = msgspec.json.Decoder(Grading).decode
@@ -175,9 +182,23 @@ async def read_prerequisites(tx: ReadTransaction, course_ids: Sequence[int]) -> 
     return found
 
 
-async def prerequisites_of(tx: ReadTransaction, course_ids: Sequence[int]) -> set[int]:
-    """Return the ids of the prerequisites of any of these courses."""
-    return {row["prerequisite_id"] for row in await tx.all(_prerequisites, ids=[(i,) for i in course_ids])}
+async def leads_to(tx: ReadTransaction, course_ids: Sequence[int], target: int) -> bool:
+    """Return whether a course is one of these, or a prerequisite of one of them, or of such a prerequisite, and so on."""
+    return await tx.first(_leads_to, ids=[(i,) for i in course_ids], target=target) is not None
+
+
+async def count_terms(tx: ReadTransaction) -> dict[int, int]:
+    """Return the number of terms by which each course is found."""
+    return {row["course_id"]: row["terms"] for row in await tx.all(_term_counts)}
+
+
+async def list_texts(tx: ReadTransaction, *, after: int, limit: int) -> dict[int, NewCourse]:
+    """Return the texts of courses in the order of their ids, which come after one."""
+    found = await tx.all(_texts, after=after, limit=limit)
+    return {
+        course_id: NewCourse(title, description=about, subject=subject, level=level)
+        for course_id, title, about, subject, level in found
+    }
 
 
 async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:

@@ -136,11 +136,7 @@ async def _check_prerequisites(
     known = set(stored)
     unknown = [i for i in new if i not in known and not (await read_access(tx, caller, i)).knows_course]
     errors = [FieldError("prerequisites", f"course {i} does not exist") for i in unknown]
-    reached, following = set(new), set(new)
-    while following and course_id not in reached:
-        following = await catalogue.prerequisites_of(tx, sorted(following)) - reached
-        reached |= following
-    if course_id is not None and course_id in reached:
+    if course_id is not None and await catalogue.leads_to(tx, new, course_id):
         errors.append(FieldError("prerequisites", "must not lead back to this course"))
     if errors:
         raise Invalid(errors)
