@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from headway.audit.tables import audit_entries
 from headway.cli import main
-from headway.identity import Role
+from headway.identity import CourseRole, Role
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.processes import run_headway
@@ -35,6 +35,8 @@ PRIVILEGED = {
     "token create": Deed("--user {learner}", ("CREATE_TOKEN",)),
     "course import": Deed("{file}", ("CREATE_COURSE",)),
     "course enroll": Deed("--course {course} --user {learner}", ("ENROLL_LEARNER",)),
+    "course staff set": Deed("--course {course} --user {tutor} --role instructor", ("CHANGE_COURSE_ROLE",)),
+    "course staff remove": Deed("--course {course} --user {colleague}", ("CHANGE_COURSE_ROLE",)),
     "keys rotate": Deed("", ("ROTATE_KEYS",)),
 }
 ELSEWHERE = {"import oulad"}
@@ -46,6 +48,7 @@ UNRECORDED = {
     "verify",
     "audit verify",
     "audit head",
+    "course staff list",
 }
 
 
@@ -67,7 +70,10 @@ async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_pat
     owner = await world.user(Role.INSTRUCTOR, email="tutor@example.org")
     file = tmp_path / "course.yaml"
     file.write_text(yaml.safe_dump({"title": "C", "owner": owner.email, "modules": []}))
-    names = {"learner": (await world.user()).id, "course": (await world.course()).id, "file": file}
+    course, colleague = await world.course(), await world.user(Role.INSTRUCTOR)
+    await world.write(world.services.course_staff.set_role, None, course.id, colleague.id, CourseRole.OWNER)
+    people = {"learner": await world.user(), "tutor": owner, "colleague": colleague}
+    names = {"course": course.id, "file": file} | {name: user.id for name, user in people.items()}
     before = len(await world.rows(select(audit_entries.c.seq)))
     deed = PRIVILEGED[command]
 

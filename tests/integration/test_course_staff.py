@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import yaml
 
@@ -171,6 +172,24 @@ async def test_a_course_file_needs_an_owner_who_may_teach(settings: Settings, wo
 
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "needs an INSTRUCTOR or ADMIN" in refused.stderr
+
+
+async def test_operators_appoint_and_remove_by_the_same_rules(settings: Settings, world: World) -> None:
+    course, (owner,) = await owned(world, 1)
+    colleague, learner = await world.user(Role.INSTRUCTOR), await world.user()
+
+    def staff(verb: str, *arguments: object) -> tuple[int, str]:
+        flags = ["--course", str(course.id), *map(str, arguments), "--database", settings.database_url]
+        ended = run_headway("course", "staff", verb, *flags, secret_key=SECRET_KEY)
+        return ended.returncode, ended.stdout + ended.stderr
+
+    assert staff("remove", "--user", owner.id) == (1, "Error: The course needs another owner first.\n")
+    assert staff("set", "--user", learner.id, "--role", "owner")[0] == 1
+    assert staff("set", "--user", colleague.id, "--role", "owner")[0] == 0
+    assert staff("remove", "--user", owner.id)[0] == 0
+    status, listed = staff("list")
+    (member,) = msgspec.json.decode(listed)
+    assert (status, member["userId"], member["role"], member["active"]) == (0, str(colleague.id), "owner", True)
 
 
 async def test_who_leaves_the_staff_hears_no_more_of_the_course_on_any_server(settings: Settings, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from headway.accounts.tables import users
 from headway.db.dialects import WriteRows
 from headway.errors import Unauthenticated
 from headway.http.authentication import Authentication
-from headway.identity import Client, Role
+from headway.http.identity_provider import IdentityProvider
+from headway.identity import Client, CourseRole, Role
 from headway.learning.tables import learner_activity_logs
 from headway.live.rights import Rights, RightsWatch
 from headway.services import Services
@@ -27,6 +28,7 @@ from tests.databases import SECRET_KEY
 from tests.integration.concurrency import open_world, run_servers
 from tests.integration.test_live_clients import follow, heard, live, say
 from tests.processes import HeadwayProcess, open_client, run_headway
+from tests.unit.provider import AUDIENCE, ISSUER, ec_key, key_set
 from tests.world import FakeClock, World
 
 HERE = Client("192.0.2.1")
@@ -118,6 +120,38 @@ async def test_rights_end_at_once_in_the_process_that_ends_them_and_a_second_lat
     for services in (world.services, elsewhere):
         with pytest.raises(Unauthenticated):
             await watch_of(services).admit(token, nothing)
+
+
+async def test_an_outside_token_follows_the_role_of_its_account_and_ends_with_it(
+    world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    key, lost = ec_key("ec-1"), list[str]()
+    (tmp_path / "keys").write_bytes(key_set(key))
+    outside = Settings(idp_issuer=ISSUER, idp_audience=AUDIENCE, idp_keys=str(tmp_path / "keys"))
+    provider = IdentityProvider.from_settings(outside, clock)
+    services = world.services
+    authentication = Authentication(services.tokens, services.accounts, provider)
+    watch = RightsWatch(services.database, clock, services.accounts, services.revisions, authentication)
+    tutor = await world.user(Role.INSTRUCTOR, external_id="8f14e45f-ada")
+    mine, other = await world.course(), await world.course()
+    await world.write(services.course_staff.set_role, None, mine.id, tutor.id, CourseRole.OWNER)
+    rights = await watch.admit(key.token(), lost.append)
+    rights.topics |= {f"course:{mine.id}", f"course:{other.id}", f"user:{tutor.id}"}
+
+    await world.write(services.accounts.change, tutor.id, role=Role.ADMIN)
+    assert await ensured(watch, rights)
+    assert (rights.caller.role, lost) == (Role.ADMIN, [])
+    await world.write(services.accounts.change, tutor.id, role=Role.INSTRUCTOR)
+    assert await ensured(watch, rights)
+    assert (rights.caller.role, lost) == (Role.INSTRUCTOR, [f"course:{other.id}"])
+    await world.write(services.accounts.change, tutor.id, role=Role.PARTICIPANT)
+    assert await ensured(watch, rights)
+    assert lost == [f"course:{other.id}", f"course:{mine.id}"]
+    assert rights.topics == {f"user:{tutor.id}"}
+    clock.advance(seconds=299)
+    assert await ensured(watch, rights)
+    await world.disable(tutor)
+    assert not await ensured(watch, rights)
 
 
 async def test_rights_end_with_their_token(world: World, clock: FakeClock) -> None:

@@ -7,6 +7,9 @@ import click
 
 from headway import instants
 from headway.cli.session import command, database_option, load_settings, open_services, print_json
+from headway.identity import CourseRole
+
+_ALL = 2**31 - 1
 
 if TYPE_CHECKING:
     from headway.importers.oulad import Summary
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def course() -> None:
-    """Create courses and enroll learners."""
+    """Create courses, enroll learners and appoint staff."""
 
 
 @course.command("import")
@@ -57,6 +60,58 @@ async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
     print_json(
         {"user_id": user_id, "course_id": course_id, "status": made.status, "enrolled_at": instants.iso(made.enrolled_at)}
     )
+
+
+@course.group("staff")
+def staff() -> None:
+    """List, appoint and remove the staff of a course."""
+
+
+@staff.command("list")
+@click.option("--course", "course_id", metavar="ID", type=int, required=True)
+@database_option
+@command
+async def list_staff(course_id: int, **flags: Any) -> None:
+    """Print the staff of a course, owners first."""
+    from headway.contracts.learner import mapping
+
+    async with open_services(load_settings(**flags)) as services, services.database.read() as tx:
+        await services.courses.find(tx, course_id)
+        found, _ = await services.course_staff.list_members(tx, None, course_id, page=1, limit=_ALL)
+    print_json([mapping.staff_member(each) for each in found])
+
+
+@staff.command("set")
+@click.option("--course", "course_id", metavar="ID", type=int, required=True)
+@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@click.option("--role", type=click.Choice([role.value for role in CourseRole]), required=True)
+@database_option
+@command
+async def set_staff(course_id: int, user_id: int, role: str, **flags: Any) -> None:
+    """Appoint somebody, or change the role.
+
+    The same rules as over HTTP apply. Prints the member of staff.
+    """
+    from headway.contracts.learner import mapping
+
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        member = await services.course_staff.set_role(tx, None, course_id, user_id, CourseRole(role))
+    print_json(mapping.staff_member(member))
+
+
+@staff.command("remove")
+@click.option("--course", "course_id", metavar="ID", type=int, required=True)
+@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@database_option
+@command
+async def remove_staff(course_id: int, user_id: int, **flags: Any) -> None:
+    """Remove somebody from the staff.
+
+    The last owner cannot go. Running servers notice within two seconds.
+    """
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        await services.course_staff.remove(tx, None, course_id, user_id)
+    print_json({"course_id": course_id, "user_id": user_id, "role": None})
 
 
 @click.group("import")

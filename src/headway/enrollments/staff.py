@@ -2,14 +2,14 @@
 
 from headway.accounts import store as users
 from headway.accounts.model import User
-from headway.audit.model import Action, Target, caller_actor, course_target
+from headway.audit.model import Action, Target, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import staff_store
 from headway.courses import store as catalogue
 from headway.courses.model import StaffMember, keeps_owner
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.revisions import STAFF, Revisions
-from headway.enrollments.authorization import not_staff, require_known, require_staff
+from headway.enrollments.authorization import course_not_found, not_staff, require_known, require_staff
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries
@@ -18,7 +18,10 @@ from headway.instants import Clock
 
 
 class CourseStaff:
-    """The members of staff of courses. Every change locks the course first, so that its last owner cannot go."""
+    """The members of staff of courses. Every change locks the course first, so that its last owner cannot go.
+
+    Without a caller, an operator asks at the command line.
+    """
 
     def __init__(self, clock: Clock, revisions: Revisions, audit: AuditRecorder) -> None:
         self._clock = clock
@@ -26,19 +29,20 @@ class CourseStaff:
         self._audit = audit
 
     async def list_members(
-        self, tx: ReadTransaction, caller: Caller, course_id: int, *, page: int, limit: int
+        self, tx: ReadTransaction, caller: Caller | None, course_id: int, *, page: int, limit: int
     ) -> tuple[list[StaffMember], int]:
         """List the staff of a course for its staff, owners first, and how many there are.
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        await require_staff(tx, caller, course_id)
+        if caller is not None:
+            await require_staff(tx, caller, course_id)
         return await staff_store.list_members(tx, course_id, limit=limit, offset=(page - 1) * limit)
 
     async def set_role(
         self,
         tx: WriteTransaction,
-        caller: Caller,
+        caller: Caller | None,
         course_id: int,
         user_id: int,
         role: CourseRole,
@@ -65,7 +69,7 @@ class CourseStaff:
         return member
 
     async def remove(
-        self, tx: WriteTransaction, caller: Caller, course_id: int, user_id: int, *, client: Client | None = None
+        self, tx: WriteTransaction, caller: Caller | None, course_id: int, user_id: int, *, client: Client | None = None
     ) -> None:
         """Remove a member of the staff, as an owner of the course or as that member.
 
@@ -80,26 +84,29 @@ class CourseStaff:
         await staff_store.delete_member(tx, course_id, user_id)
         await self._record(tx, caller, target, _roles(user_id, member, None), client)
 
-    async def _lock(self, tx: WriteTransaction, caller: Caller, course_id: int, *, leaving_id: int | None = None) -> Target:
+    async def _lock(
+        self, tx: WriteTransaction, caller: Caller | None, course_id: int, *, leaving_id: int | None = None
+    ) -> Target:
         """Lock a course whose staff the caller may change, and return it as the target of an audit entry."""
         terms = await catalogue.lock_terms(tx, course_id)
-        # Checked under the lock: the caller may have lost the role while waiting for it.
-        access = await require_known(tx, caller, course_id)
-        if not access.is_staff:
-            raise not_staff()
-        if not access.is_owner and caller.user_id != leaving_id:
-            raise Forbidden("Only owners of the course may do this.")
-        assert terms is not None  # noqa: S101 - the caller knows the course
+        if caller is not None:
+            # Checked under the lock: the caller may have lost the role while waiting for it.
+            access = await require_known(tx, caller, course_id)
+            if not access.is_staff:
+                raise not_staff()
+            if not access.is_owner and caller.user_id != leaving_id:
+                raise Forbidden("Only owners of the course may do this.")
+        if terms is None:
+            raise course_not_found()
         return course_target(course_id, terms.title)
 
     async def _record(
-        self, tx: WriteTransaction, caller: Caller, course: Target, roles: dict[str, object], client: Client | None
+        self, tx: WriteTransaction, caller: Caller | None, course: Target, roles: dict[str, object], client: Client | None
     ) -> None:
         course_id = int(course.id or 0)
         await feed.publish(tx, new_entries(CourseUpdated(course_id), course_topic(course_id)), self._clock())
         await self._revisions.grow(tx, STAFF)
-        actor = caller_actor(caller)
-        await self._audit.record(tx, Action.CHANGE_COURSE_ROLE, actor, course, metadata=roles, client=client)
+        await self._audit.record_for(tx, Action.CHANGE_COURSE_ROLE, caller, course, metadata=roles, client=client)
 
 
 def _roles(user_id: int, before: StaffMember | None, after: StaffMember | None) -> dict[str, object]:

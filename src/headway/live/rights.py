@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
+import structlog
 
 from headway.accounts.model import AccountState
 from headway.accounts.service import Accounts
@@ -23,6 +24,8 @@ _VERIFY_EVERY_SECONDS = 15
 _CHECKED_AT_ONCE = 1_000
 
 Item = TypeVar("Item")
+
+log = structlog.get_logger(__name__)
 
 
 class Rights:
@@ -110,12 +113,19 @@ class RightsWatch:
                     await self._has_news.wait()
             self._has_news.clear()
             rounds += 1
-            if self._admitted:
-                with suppress(Unavailable):
-                    await self._check_all()
-                self._expire(list(self._admitted))
-                if rounds % _VERIFY_EVERY_SECONDS == 0:
-                    await self._verify_outside_tokens()
+            try:
+                await self._look(verify_outside=rounds % _VERIFY_EVERY_SECONDS == 0)
+            except Unavailable:
+                pass
+            except Exception:
+                log.exception("The rights of live clients could not be checked.")
+
+    async def _look(self, *, verify_outside: bool) -> None:
+        if self._admitted:
+            self._expire(list(self._admitted))
+            await self._check_all()
+            if verify_outside:
+                await self._verify_outside_tokens()
 
     async def _check_all(self) -> None:
         async with self._checking:
