@@ -25,6 +25,7 @@ from headway.errors import Unavailable
 from headway.http.authentication import Authentication
 from headway.http.connections import Connections
 from headway.http.contract import Contract
+from headway.http.deadline import Deadline
 from headway.http.identity_provider import IdentityProvider
 from headway.http.middleware import RequestMiddleware
 from headway.http.openapi import document, field_names
@@ -71,7 +72,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             live.route(),
             *docs(),
         ],
-        middleware=[authentication.middleware],
+        middleware=[Deadline(settings.database_timeout_seconds).middleware, authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
         lifespan=[_lifespan(services, large_reads, hub, watch, connections)],

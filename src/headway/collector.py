@@ -99,6 +99,8 @@ class Collector(Generic[Item, Result]):
         try:
             while self._queue:
                 group = self._take()
+                if not group:
+                    break
                 self._meters.group_size.observe(len(group))
                 await self._settle(group)
         finally:
@@ -113,12 +115,15 @@ class Collector(Generic[Item, Result]):
                 self._fail(unanswered, Unavailable("The write was interrupted."))
 
     def _take(self) -> list[_Waiting[Item, Result]]:
-        group = [self._queue.popleft()]
-        weight = group[0].weight
-        while self._queue and weight + self._queue[0].weight <= self._limits.group_weight:
-            group.append(self._queue.popleft())
-            weight += group[-1].weight
-        self._weight -= weight
+        """Take the next group out of the queue, without the items that nobody waits for any more."""
+        group: list[_Waiting[Item, Result]] = []
+        weight = 0
+        while self._queue and (not group or weight + self._queue[0].weight <= self._limits.group_weight):
+            waiting = self._queue.popleft()
+            self._weight -= waiting.weight
+            if not waiting.answer.cancelled():
+                group.append(waiting)
+                weight += waiting.weight
         return group
 
     async def _settle(self, group: Sequence[_Waiting[Item, Result]]) -> None:

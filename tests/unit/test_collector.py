@@ -232,3 +232,17 @@ async def test_after_an_outage_it_writes_again() -> None:
     storage.fault = None
 
     assert await made.submit(2) == "wrote 2"
+
+
+async def test_what_nobody_waits_for_any_more_is_not_written() -> None:
+    storage = Storage()
+    made = collector(storage, capacity=10)
+    first, *later = await submit_behind_one(made, storage, [1, 2, 3])
+    later[1].cancel()
+    await asyncio.sleep(0)
+    storage.open.set()
+
+    assert [await first, await later[0], await later[2]] == ["wrote 0", "wrote 1", "wrote 3"]
+    assert storage.stored == [0, 1, 3]
+    later = [asyncio.create_task(made.submit(item)) for item in range(4, 14)]
+    assert len(await asyncio.gather(*later)) == 10

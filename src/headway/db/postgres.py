@@ -220,6 +220,10 @@ class PostgresDatabase(Database):
                 await connection.execute(begin)
                 yield connection
                 await connection.execute("COMMIT")
+            except (TimeoutError, asyncio.CancelledError):
+                # A server that did not answer in time would not answer a ROLLBACK either.
+                connection.terminate()
+                raise
             except BaseException:
                 await _abandon(connection)
                 raise
