@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -19,7 +19,6 @@ from headway.contracts.activity_tracking import routes as activity_tracking
 from headway.contracts.course_room import routes as course_room
 from headway.contracts.learner import routes as learner
 from headway.contracts.tutorials import routes as tutorials
-from headway.db.database import Database
 from headway.db.large_reads import LargeReads
 from headway.errors import Unavailable
 from headway.http.authentication import Authentication
@@ -39,6 +38,7 @@ from headway.live.hub import Hub
 from headway.live.rights import RightsWatch
 from headway.live.socket import Live
 from headway.live.subscriptions import LiveReads
+from headway.readiness import Readiness
 from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
@@ -68,7 +68,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         route_handlers=[
             *(contract.router for contract in contracts),
             _openapi(contracts, settings),
-            *operations(_is_ready(database), metrics, metrics_are_public=settings.metrics_public),
+            *operations(Readiness(database, version=schema.head()).fault, metrics, metrics_are_public=settings.metrics_public),
             live.route(),
             *docs(),
         ],
@@ -147,11 +147,6 @@ def _cors(origins: list[str]) -> CORSConfig | None:
         expose_headers=["ETag", "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"],
         max_age=86_400,
     )
-
-
-def _is_ready(database: Database) -> Callable[[], Awaitable[bool]]:
-    head = schema.head()
-    return lambda: schema.is_current(database, head)
 
 
 def _openapi(contracts: Sequence[Contract], settings: Settings) -> ControllerRouterHandler:

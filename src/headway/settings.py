@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -124,6 +125,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise SettingsError(f"{variable('log_level')} must be debug, info, warning or error")
         if self.valkey_url is not None and not self.valkey_url.startswith(_VALKEY_SCHEMES):
             raise SettingsError(f"{variable('valkey_url')} must start with {' or '.join(_VALKEY_SCHEMES)}")
+        if self.valkey_url is not None and not _has_port(self.valkey_url):
+            raise SettingsError(f"{variable('valkey_url')} has a port that is not a number from 0 to 65535")
         if self.valkey_url is not None and find_spec("valkey") is None:
             raise SettingsError(f"{variable('valkey_url')} requires the Valkey client: pip install 'headway[valkey]'")
         try:
@@ -169,6 +172,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def variable(field: str) -> str:
     """Return the environment variable of a field."""
     return f"HEADWAY_{field.upper()}"
+
+
+def _has_port(url: str) -> bool:
+    """Return whether the port of a URL, if it names one, is a port."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return False
+    return True
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:

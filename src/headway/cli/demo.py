@@ -39,6 +39,7 @@ def demo(**flags: Any) -> None:
         settings = load_settings(**flags)
         if not settings.is_sqlite:
             raise SettingsError("The demo creates its own SQLite file: --database sqlite:///FILE")
+        serve.check_address(settings)
         _remove_old(settings)
         asyncio.run(_prepare(settings))
         serve.run(settings)

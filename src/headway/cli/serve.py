@@ -42,6 +42,7 @@ def run(settings: Settings) -> None:
     if settings.workers > 1 and settings.is_sqlite:
         raise SettingsError("Several workers need PostgreSQL: one server process owns a SQLite file.")
     _check_transport(settings)
+    check_address(settings)
     signing_key(settings)
     with ExitStack() as owned:
         if settings.is_sqlite:
@@ -51,6 +52,19 @@ def run(settings: Settings) -> None:
         asyncio.run(schema.migrate(settings, is_owner=settings.is_sqlite))
         asyncio.run(schema.prove_keys(settings))
         _run_uvicorn(settings)
+
+
+def check_address(settings: Settings) -> None:
+    """Check that the server can listen on its address, before anything is changed. Raises SettingsError."""
+    import socket
+
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        is_of_system = error.errno is not None and error.errno > 0
+        reason = os.strerror(error.errno) if is_of_system else error.strerror  # type: ignore[arg-type]
+        raise SettingsError(f"Headway cannot listen on {settings.host}, port {settings.port}: {reason}.") from error
 
 
 def _check_transport(settings: Settings) -> None:

@@ -46,7 +46,10 @@ def errors_in_one_line() -> Iterator[None]:
     except Invalid as error:
         raise click.ClickException("; ".join(f"{each.field} {each.message}" for each in error.fields)) from error
     except (HeadwayError, OperatorError) as error:
-        raise click.ClickException(str(error)) from error
+        # Drivers explain some errors in several lines.
+        raise click.ClickException(" ".join(str(error).split())) from error
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
 
 def load_settings(**flags: Any) -> Settings:

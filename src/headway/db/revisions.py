@@ -72,3 +72,8 @@ class Revisions:
         self._read_at = None
         for listener in self._listeners:
             listener()
+
+
+async def prove_write(tx: WriteTransaction) -> None:
+    """Write a number that nothing follows from. It changes: SQLite writes no page whose content stays the same."""
+    await tx.run(_grow, name="readiness")

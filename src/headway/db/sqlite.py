@@ -7,9 +7,10 @@ waiting for the disk, runs in a thread. A transaction with much to do lets other
 import asyncio
 import fcntl
 import sqlite3
+import sys
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,6 +44,7 @@ _OUTAGES = {
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
 }
+_DAMAGES = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 _first_ids = insert(revisions).values(name=bindparam("name"), revision=bindparam("count"))
@@ -55,23 +57,40 @@ class FileInUseError(OperatorError):
     """Another server process owns the file."""
 
 
-def own(path: Path, *, wait_seconds: float = 0) -> IO[str]:
-    """Lock the file for this process until the returned handle is closed. Raises FileInUseError."""
-    lock = path.with_name(path.name + ".lock")
-    make_private(lock)
-    handle = lock.open("w")
-    give_up = time.monotonic() + wait_seconds
-    while True:
+@contextmanager
+def own(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
+    """Lock the file for this process within the block, by whatever name it is known. Raises FileInUseError, OperatorError.
+
+    Symbolic links and relative paths lead to the same lock beside the file. On Linux the file is locked too, which
+    hard links and mounts share, and SQLite's own locks do not mind. This process must have no connection to it that
+    outlives the block: closing the file ends the locks that SQLite holds on it.
+    """
+    file = path.resolve()
+    lock = file.with_name(file.name + ".lock")
+    with ExitStack() as owned:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < give_up:
-                time.sleep(0.05)
-                continue
-            handle.close()
-            message = f"{path} is in use by another Headway server; one server process owns a SQLite file."
-            raise FileInUseError(message) from None
-        return handle
+            make_private(lock)
+            handles = [owned.enter_context(lock.open("w"))]
+            if sys.platform == "linux":
+                make_private(file)
+                handles.append(owned.enter_context(file.open("r")))
+        except OSError as error:
+            raise OperatorError(f"{path} cannot be used as a database: {error.strerror}") from error
+        give_up = time.monotonic() + wait_seconds
+        while not all(map(_try_lock, handles)):
+            if time.monotonic() >= give_up:
+                message = f"{path} is in use by another Headway server; one server process owns a SQLite file."
+                raise FileInUseError(message)
+            time.sleep(0.05)
+        yield
+
+
+def _try_lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def protect(path: Path) -> None:
@@ -259,14 +278,18 @@ class SqliteDatabase(Database):
 
 
 class _outages:  # noqa: N801 - reads as a word in a with statement
-    """Raise Unavailable for errors that pass: another process writes, or the disk is full."""
+    """Raise Unavailable for what an operator can mend: another process writes, the disk is full, the file is damaged."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, sqlite3.OperationalError) and (error.sqlite_errorcode & 0xFF) in _OUTAGES:
+        # Faults of a connection's use have no code of SQLite's.
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.DatabaseError) else 0
+        if code in _OUTAGES:
             raise Unavailable("The database cannot be written now.", retry_after_seconds=2) from error
+        if code in _DAMAGES:
+            raise Unavailable("The database file is damaged.", retry_after_seconds=60) from error
 
 
 async def _in_thread(blocking: Callable[[], object]) -> None:

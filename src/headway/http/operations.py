@@ -10,8 +10,6 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from headway.db.keyring import WrongKeyError
-from headway.errors import Unavailable
 from headway.http.request import encode
 from headway.http.routes import Operation, Route
 from headway.telemetry import Metrics
@@ -27,22 +25,20 @@ class Health(msgspec.Struct):
 
 
 def operations(
-    is_ready: Callable[[], Awaitable[bool]], metrics: Metrics, *, metrics_are_public: bool
+    fault: Callable[[], Awaitable[str | None]], metrics: Metrics, *, metrics_are_public: bool
 ) -> list[HTTPRouteHandler]:
-    """Return the routes. `is_ready` returns whether the database responds and has this version's schema."""
+    """Return the routes. `fault` returns why the server cannot serve requests, or None if it can."""
 
     async def livez() -> Response[bytes]:
         """Report that the process is alive, without checking dependencies."""
         return _health(Health("ok"), 200)
 
     async def readyz() -> Response[bytes]:
-        """Report whether the server can serve requests: the database responds and has this version's schema."""
+        """Report whether the server can serve requests: the database has this version's schema and commits a write."""
         try:
             async with asyncio.timeout(_READY_TIMEOUT_SECONDS):
-                reason = None if await is_ready() else "the database has another schema version"
-        except WrongKeyError:
-            reason = "the database has other keys"
-        except (Unavailable, TimeoutError):
+                reason = await fault()
+        except TimeoutError:
             reason = "the database does not respond"
         if reason is None:
             return _health(Health("ok"), 200)
