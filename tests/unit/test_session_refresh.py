@@ -26,6 +26,8 @@ def test_a_token_that_was_used_longer_ago_or_never_issued_is_rejected() -> None:
     assert refreshed is not None
 
     assert refreshed.refresh(1, NOON + GRACE + 1) is None
+    # Nor is it good again until a clock that was set back has caught up.
+    assert refreshed.refresh(1, NOON - GRACE - 1) is None
     assert refreshed.refresh(3, NOON) is None
 
 

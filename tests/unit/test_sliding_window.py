@@ -33,9 +33,15 @@ def test_after_the_time_told_there_is_one_more() -> None:
 
 
 def test_times_of_a_clock_that_is_ahead_count_and_keep_nobody_out_for_longer_than_the_window() -> None:
-    _, decision = slide([10 * MINUTE], 0, RateLimit("any", 1))
+    _, decision = slide([MINUTE], 0, RateLimit("any", 1))
 
     assert decision == Decision(False, 0, MINUTE)
+
+
+def test_times_from_before_the_clock_was_set_back_by_more_than_the_window_do_not_count() -> None:
+    kept, decision = slide([MINUTE + 1, 60 * MINUTE], 0, RateLimit("any", 1))
+
+    assert (kept, decision) == ([0], Decision(True, 0, MINUTE))
 
 
 def test_where_the_limit_was_lowered_so_many_have_to_pass_that_one_is_allowed() -> None:

@@ -105,7 +105,7 @@ class StoredSession(msgspec.Struct, frozen=True):
 
         The current token starts the next generation; one that was used less than `GRACE` ago changes nothing.
         """
-        recent = [use for use in self.replaced if now - use[1] <= GRACE]
+        recent = [use for use in self.replaced if abs(now - use[1]) <= GRACE]
         if generation == self.generation:
             return msgspec.structs.replace(
                 self,

@@ -12,7 +12,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from headway.db.database import Database, WriteTransaction
 from headway.errors import RateLimited
-from headway.instants import SECOND, Clock, Instant
+from headway.instants import SECOND, Clock, Instant, SteadyClock
 from headway.limits import store
 from headway.limits.model import Decision, RateLimit, slide
 from headway.telemetry import Metrics
@@ -35,7 +35,7 @@ class MemoryRateLimiter(RateLimiter):
     """Limits within this process. Nothing is awaited between reading and counting, so no request slips through."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self._clock = SteadyClock(clock)
         self._times: OrderedDict[str, tuple[list[Instant], Instant]] = OrderedDict()
         """By key the times that count and the end of the last window; the key that was used the longest ago is first."""
 

@@ -34,8 +34,8 @@ class Decision(NamedTuple):
 
 def slide(times: Sequence[Instant], now: Instant, limit: RateLimit) -> tuple[list[Instant], Decision]:
     """Decide on a request now, after allowed requests at `times`; return the times to keep, in order, and the decision."""
-    # The clock of another process may be ahead.
-    counted = sorted(at for at in times if at > now - limit.window)
+    # The clock of another process may be ahead. What lies further ahead was counted before the clock was set back.
+    counted = sorted(at for at in times if now - limit.window < at <= now + limit.window)
     is_allowed = len(counted) < limit.requests
     if is_allowed:
         counted = sorted([*counted, now])
