@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import select
 
+from headway.audit.model import EntryFilter
+from headway.errors import Forbidden
 from headway.identity import Caller, Role
 from headway.settings import Settings
 from headway.tutorials.model import ChapterReport
@@ -23,6 +25,7 @@ from tests.world import FakeClock, World
 PATH = "/v1/tutorials/progress/t"
 UNLIMITED = {"tutorial_chapters_per_minute": 1_000, "tutorial_quizzes_per_minute": 1_000, "tutorial_resets_per_minute": 1_000}
 AT_ONCE = 50
+LEARNERS = 120
 
 
 @pytest.fixture
@@ -135,3 +138,93 @@ async def test_any_replay_is_stored_as_the_same_state(world: World, replay: tupl
     classroom = Classroom(world)
 
     assert await classroom.post(replay[1]) == await classroom.post(replay[0]) == expected(replay[0])
+
+
+ADMIN = Caller(1, Role.ADMIN)
+
+
+async def test_what_is_settled_holds_in_whatever_order_it_comes(world: World) -> None:
+    tutorials, found = world.services.tutorials, []
+    posts = [ChapterReport(id=name, watch_time=1, is_completed=True, total_chapters=5) for name in "abc"]
+    for position in range(len(posts) + 1):
+        caller, tutorial_id = Caller((await world.user()).id, Role.PARTICIPANT), f"t{position}"
+        for number in range(len(posts) + 1):
+            if number == position:
+                await world.write(tutorials.settle, ADMIN, tutorial_id, total_chapters=2, retired_chapters=["c", "d"])
+            if number < len(posts):
+                await world.write(tutorials.report_chapter, caller, tutorial_id, None, posts[number])
+        progress = (await world.read(tutorials.read, caller, tutorial_id, None)).progress
+        found.append((progress.percent, progress.chapters_completed, progress.total_chapters, progress.watch_time))
+
+    assert found == [(100, 2, 2, 3)] * 4
+
+
+async def test_learners_whose_progress_looks_different_are_told_and_nobody_else(world: World) -> None:
+    """More learners than are read at once: of each three, one completed one chapter, one both, one nothing."""
+    tutorials = world.services.tutorials
+    people = [await world.user() for _ in range(LEARNERS)]
+    for number, user in enumerate(people):
+        for name in ["", "a", "ab"][number % 3] or "c":
+            report = ChapterReport(id=name, watch_time=1, is_completed=name != "c", total_chapters=4)
+            await world.write(tutorials.report_chapter, Caller(user.id, user.role), "t", None, report)
+    other = await world.user()
+    elsewhere = ChapterReport(id="a", watch_time=1, is_completed=True, total_chapters=4)
+    await world.write(tutorials.report_chapter, Caller(other.id, other.role), "other", None, elsewhere)
+
+    async def newest(user_id: int) -> dict[str, Any] | None:
+        entries, _ = await world.read(world.services.feed.read_after, f"user:{user_id}", 0, limit=10)
+        return msgspec.json.decode(entries[-1].data) if entries else None
+
+    before = {user.id: await newest(user.id) for user in [*people, other]}
+    await world.write(tutorials.settle, ADMIN, "t", total_chapters=2)
+    after = {user.id: await newest(user.id) for user in [*people, other]}
+
+    for number, user in enumerate(people):
+        if number % 3 == 0:
+            assert after[user.id] == before[user.id]
+        else:
+            shown = after[user.id]
+            assert shown is not None
+            assert (shown["completionPercentage"], shown["certificateEligible"]) == [(50, False), (100, True)][number % 3 - 1]
+    assert after[other.id] == before[other.id]
+
+
+async def test_settling_is_recorded_if_it_changes_something(world: World) -> None:
+    tutorials = world.services.tutorials
+    for _ in range(2):
+        await world.write(tutorials.settle, ADMIN, "t", total_chapters=2, retired_chapters=["a", "b"])
+    await world.write(tutorials.settle, ADMIN, "t", retired_chapters=["b", "c"])
+    await world.write(tutorials.settle, ADMIN, "t", total_chapters=None)
+    with pytest.raises(Forbidden):
+        await world.write(tutorials.settle, Caller(2, Role.INSTRUCTOR), "t", total_chapters=1)
+
+    page, _ = await world.read(world.services.audit_log.read, ADMIN, EntryFilter(), before=None, limit=10)
+
+    assert {(each.action, each.target.id, each.actor.user_id) for each in page} == {("CHANGE_TUTORIAL", "t", "1")}
+    assert [each.metadata for each in reversed(page)] == [
+        {"totalChapters": {"from": None, "to": 2}, "retired": ["a", "b"], "restored": []},
+        {"totalChapters": {"from": 2, "to": 2}, "retired": ["c"], "restored": ["a"]},
+        {"totalChapters": {"from": 2, "to": None}, "retired": [], "restored": []},
+    ]
+
+
+async def test_reports_and_settling_at_the_same_time_end_in_one_state(world: World) -> None:
+    tutorials = world.services.tutorials
+    people = [await world.user() for _ in range(10)]
+    report = ChapterReport(id="a", watch_time=1, is_completed=True, total_chapters=4)
+
+    async def act(number: int) -> None:
+        if number % 3 == 0:
+            await world.write(tutorials.settle, ADMIN, "t", total_chapters=2 if number == 27 else 3)
+        else:
+            user = people[number % 10]
+            await world.write(tutorials.report_chapter, Caller(user.id, user.role), "t", None, report)
+
+    await asyncio.gather(*map(act, range(27)))
+    await act(27)
+
+    for user in people:
+        found = await world.read(tutorials.read, Caller(user.id, user.role), "t", None)
+        assert (found.progress.percent, found.progress.total_chapters) == (50, 2)
+        entries, _ = await world.read(world.services.feed.read_after, f"user:{user.id}", 0, limit=100)
+        assert msgspec.json.decode(entries[-1].data)["completionPercentage"] == 50

@@ -25,6 +25,25 @@ _UNREADABLE = "\ufffd"
 """What stands in a path for what is no text."""
 
 
+class Tutorial(msgspec.Struct, frozen=True):
+    """What is settled for all learners of a tutorial, whatever their clients report.
+
+    Retired chapters count nowhere, but the time that was spent in them stays. Without a number of chapters, it is the largest
+    that a learner's clients reported.
+    """
+
+    total_chapters: float | None = None
+    retired_chapters: frozenset[str] = frozenset()
+
+    def compare(self, before: "Tutorial") -> dict[str, object]:
+        """Return what is different from before, for the audit log."""
+        return {
+            "totalChapters": {"from": before.total_chapters, "to": self.total_chapters},
+            "retired": sorted(self.retired_chapters - before.retired_chapters),
+            "restored": sorted(before.retired_chapters - self.retired_chapters),
+        }
+
+
 class Chapter(msgspec.Struct, frozen=True):
     """A learner's progress in a chapter; times in seconds."""
 
@@ -70,16 +89,29 @@ class QuizAttempt(msgspec.Struct, frozen=True, kw_only=True):
 class TutorialProgress(msgspec.Struct, frozen=True):
     """A learner in a tutorial; without chapters, quizzes and `last_watched_at` where it was never begun."""
 
-    total_chapters: float = 0
+    reported_chapters: float = 0
+    """The largest number of chapters that a client reported."""
     is_certificate_earned: bool = False
     last_watched_at: Instant | None = None
     chapters: Mapping[str, Chapter] = {}
     quizzes: Mapping[str, QuizScore] = {}
+    tutorial: Tutorial = Tutorial()
+
+    @property
+    def total_chapters(self) -> float:
+        """How many chapters there are; 0 if it is not known."""
+        settled = self.tutorial.total_chapters
+        return self.reported_chapters if settled is None else settled
+
+    @property
+    def counted_chapters(self) -> list[Chapter]:
+        """The chapters that are not retired, in the order in which they were begun."""
+        return [chapter for chapter in self.chapters.values() if chapter.id not in self.tutorial.retired_chapters]
 
     @property
     def chapters_completed(self) -> int:
         """How many chapters are completed."""
-        return sum(chapter.is_completed for chapter in self.chapters.values())
+        return sum(chapter.is_completed for chapter in self.counted_chapters)
 
     @property
     def percent(self) -> int:
@@ -124,7 +156,7 @@ class TutorialProgress(msgspec.Struct, frozen=True):
         )
         return msgspec.structs.replace(
             self._watched(now),
-            total_chapters=max(self.total_chapters, report.total_chapters or 0),
+            reported_chapters=max(self.reported_chapters, report.total_chapters or 0),
             chapters={**self.chapters, chapter.id: chapter},
         )
 

@@ -1,6 +1,11 @@
 """Tutorials: reports of clients, certificates, and resets."""
 
+import asyncio
+from collections.abc import Collection
 from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from headway.accounts.naming import find_user
 from headway.audit.model import Action, Target, TargetType, caller_actor
@@ -8,11 +13,22 @@ from headway.audit.service import AuditRecorder
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
-from headway.feed.model import TutorialUpdated, new_entries, user_topic
+from headway.feed.model import NewFeedEntry, TutorialUpdated, new_entries, user_topic
 from headway.identity import Caller, Client, UserIds, UserRef
 from headway.instants import Clock, Instant
 from headway.tutorials import store as tutorials
-from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, QuizScore, TutorialProgress, check_id, settled
+from headway.tutorials.model import (
+    Chapter,
+    ChapterReport,
+    QuizAttempt,
+    QuizScore,
+    Tutorial,
+    TutorialProgress,
+    check_id,
+    settled,
+)
+
+_LEARNERS_AT_ONCE = 100
 
 
 class LearnerTutorial(NamedTuple):
@@ -103,6 +119,39 @@ class Tutorials:
         await self._audit.record(tx, Action.RESET_PROGRESS, caller_actor(caller), target, metadata=record, client=client)
         return True
 
+    async def settle(
+        self,
+        tx: WriteTransaction,
+        caller: Caller,
+        tutorial_id: str,
+        *,
+        total_chapters: float | UnsetType | None = UNSET,
+        retired_chapters: Collection[str] | UnsetType = UNSET,
+        client: Client | None = None,
+    ) -> Tutorial:
+        """Settle how many chapters a tutorial has, and which are retired, for all who learn or will learn it.
+
+        UNSET keeps what is settled; a number of None leaves it to clients. Certificates stay. Learners whose progress looks
+        different then are told. Raises Invalid, Forbidden.
+        """
+        check_id("tutorial_id", tutorial_id)
+        if not caller.sees_all:
+            raise Forbidden("Only services and administrators change a tutorial.")
+        for i, each in enumerate(retired_chapters or ()):
+            check_id(f"retired_chapters[{i}]", each)
+        now = self._clock()
+        before = await tutorials.lock_tutorial(tx, tutorial_id, now)
+        after = Tutorial(
+            before.total_chapters if total_chapters is UNSET else total_chapters,
+            before.retired_chapters if retired_chapters is UNSET else frozenset(retired_chapters),
+        )
+        if after != before:
+            await tutorials.write_tutorial(tx, tutorial_id, after, now)
+            await feed.publish(tx, await _changed_for(tx, tutorial_id, before, after), now)
+            target, record = Target(TargetType.OTHER, tutorial_id), after.compare(before)
+            await self._audit.record(tx, Action.CHANGE_TUTORIAL, caller_actor(caller), target, metadata=record, client=client)
+        return after
+
     async def _merge(
         self, tx: WriteTransaction, caller: Caller, tutorial_id: str, user_ref: str | None, report: ChapterReport | QuizAttempt
     ) -> LearnerTutorial:
@@ -145,10 +194,26 @@ async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | Non
     return user
 
 
+async def _changed_for(tx: WriteTransaction, tutorial_id: str, before: Tutorial, after: Tutorial) -> list[NewFeedEntry]:
+    """Return the entries for the learners whose progress looks different once something else is settled."""
+    entries: list[NewFeedEntry] = []
+    last = 0
+    while page := await tutorials.lock_learners(tx, tutorial_id, before, after=last, limit=_LEARNERS_AT_ONCE):
+        for user_id, progress in page:
+            last, changed = user_id, msgspec.structs.replace(progress, tutorial=after)
+            if changed.visible_state != progress.visible_state:
+                entries += new_entries(_updated(tutorial_id, changed), user_topic(user_id))
+        # On SQLite nothing else here lets other requests go on.
+        await asyncio.sleep(0)
+    return entries
+
+
+def _updated(tutorial_id: str, progress: TutorialProgress) -> TutorialUpdated:
+    return TutorialUpdated(tutorial_id, progress.percent, progress.is_eligible, progress.is_certificate_earned)
+
+
 async def _publish(tx: WriteTransaction, before: TutorialProgress, after: LearnerTutorial, now: Instant) -> None:
     """Publish the progress to the learner if anything visible changed."""
-    progress = after.progress
-    if progress.visible_state == before.visible_state:
-        return
-    event = TutorialUpdated(after.tutorial_id, progress.percent, progress.is_eligible, progress.is_certificate_earned)
-    await feed.publish(tx, new_entries(event, user_topic(after.learner.id)), now)
+    if after.progress.visible_state != before.visible_state:
+        event = _updated(after.tutorial_id, after.progress)
+        await feed.publish(tx, new_entries(event, user_topic(after.learner.id)), now)

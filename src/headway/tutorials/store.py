@@ -1,16 +1,19 @@
 """Progress in tutorials as rows: what clients reported, merged; nothing that follows from it."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeVar
 
+import msgspec
 from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, func, select
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, insert
+from headway.db.dialects import UpdateRows, WriteRows, insert
 from headway.instants import Instant
-from headway.tutorials.model import Chapter, QuizScore, TutorialProgress
-from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress
+from headway.tutorials.model import Chapter, QuizScore, Tutorial, TutorialProgress
+from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress, tutorials
 
+_decode_ids = msgspec.json.Decoder(frozenset[str]).decode
 _Part = TypeVar("_Part", Chapter, QuizScore)
 
 
@@ -22,6 +25,27 @@ _find = select(tutorial_progress).where(_is_in_tutorial(tutorial_progress))
 _chapters = select(chapter_progress).where(_is_in_tutorial(chapter_progress))
 _quizzes = select(quiz_scores).where(_is_in_tutorial(quiz_scores))
 _lock = _find.with_for_update()
+_learners = (
+    select(tutorial_progress)
+    .where(tutorial_progress.c.tutorial_id == bindparam("of_tutorial"), tutorial_progress.c.user_id > bindparam("after"))
+    .order_by(tutorial_progress.c.user_id)
+    .limit(bindparam("limit"))
+    .with_for_update()
+)
+_chapters_of_learners, _quizzes_of_learners = (
+    select(table).where(
+        table.c.user_id.between(bindparam("first"), bindparam("last")), table.c.tutorial_id == bindparam("of_tutorial")
+    )
+    for table in (chapter_progress, quiz_scores)
+)
+_tutorial = select(tutorials).where(tutorials.c.tutorial_id == bindparam("of_tutorial"))
+_first_tutorial = insert(tutorials).values(
+    tutorial_id=bindparam("of_tutorial"), retired_chapters="[]", created_at=bindparam("now"), updated_at=bindparam("now")
+)
+_make_and_lock_tutorial = _first_tutorial.on_conflict_do_update(
+    index_elements=["tutorial_id"], set_={"created_at": tutorials.c.created_at}
+).returning(*tutorials.c)
+_update_tutorial = UpdateRows(tutorials, ["total_chapters", "retired_chapters", "updated_at"])
 _insert = insert(tutorial_progress).values(
     user_id=bindparam("of_user"),
     tutorial_id=bindparam("of_tutorial"),
@@ -68,6 +92,35 @@ async def begin(tx: WriteTransaction, user_id: int, tutorial_id: str, now: Insta
     return found
 
 
+async def lock_tutorial(tx: WriteTransaction, tutorial_id: str, now: Instant) -> Tutorial:
+    """Lock what is settled for all learners of a tutorial until the transaction ends, and return it."""
+    return _settled(await tx.one(_make_and_lock_tutorial, of_tutorial=tutorial_id, now=now))
+
+
+async def write_tutorial(tx: WriteTransaction, tutorial_id: str, tutorial: Tutorial, now: Instant) -> None:
+    """Overwrite what is settled for all learners of a tutorial."""
+    retired = msgspec.json.encode(sorted(tutorial.retired_chapters)).decode()
+    await tx.write_rows((_update_tutorial, [(tutorial.total_chapters, retired, now, tutorial_id)]))
+
+
+async def lock_learners(
+    tx: WriteTransaction, tutorial_id: str, tutorial: Tutorial, *, after: int, limit: int
+) -> list[tuple[int, TutorialProgress]]:
+    """Lock and read the progress of some learners, with their ids in ascending order after `after`."""
+    rows = await tx.all(_learners, of_tutorial=tutorial_id, after=after, limit=limit)
+    if not rows:
+        return []
+    params = {"of_tutorial": tutorial_id, "first": rows[0]["user_id"], "last": rows[-1]["user_id"]}
+    parts: list[defaultdict[int, list[Row]]] = []
+    for statement in (_chapters_of_learners, _quizzes_of_learners):
+        by_learner: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in await tx.all(statement, **params):
+            by_learner[row["user_id"]].append(row)
+        parts.append(by_learner)
+    chapters, quizzes = parts
+    return [(id_ := row["user_id"], _build(row, chapters[id_], quizzes[id_], tutorial)) for row in rows]
+
+
 async def write(
     tx: WriteTransaction,
     user_id: int,
@@ -80,7 +133,7 @@ async def write(
     """Overwrite a locked progress, and the chapter or quiz that changed in it."""
     place = (user_id, tutorial_id)
     certificate = progress.is_certificate_earned
-    own = (_write, [(*place, progress.total_chapters, certificate, progress.last_watched_at, now)])
+    own = (_write, [(*place, progress.reported_chapters, certificate, progress.last_watched_at, now)])
     match changed:
         case Chapter() as c:
             row = (*place, c.id, c.watch_time, c.is_completed, c.last_position, c.created_at, now)
@@ -107,14 +160,23 @@ async def _progress(tx: ReadTransaction, row: Row | None) -> TutorialProgress | 
     if row is None:
         return None
     params = {"of_user": row["user_id"], "of_tutorial": row["tutorial_id"]}
-    chapters = await tx.all(_chapters, **params)
-    quizzes = await tx.all(_quizzes, **params)
+    # Read after the learner's row is locked: whoever settles something waits for it.
+    tutorial = _settled(await tx.first(_tutorial, of_tutorial=row["tutorial_id"]))
+    return _build(row, await tx.all(_chapters, **params), await tx.all(_quizzes, **params), tutorial)
+
+
+def _settled(row: Row | None) -> Tutorial:
+    return Tutorial() if row is None else Tutorial(row["total_chapters"], _decode_ids(row["retired_chapters"]))
+
+
+def _build(row: Row, chapters: Sequence[Row], quizzes: Sequence[Row], tutorial: Tutorial) -> TutorialProgress:
     return TutorialProgress(
-        total_chapters=row["total_chapters"],
+        reported_chapters=row["total_chapters"],
         is_certificate_earned=bool(row["is_certificate_earned"]),
         last_watched_at=row["last_watched_at"],
         chapters=_parts(Chapter, chapters, "chapter_id", "is_completed"),
         quizzes=_parts(QuizScore, quizzes, "quiz_id", "is_passed"),
+        tutorial=tutorial,
     )
 
 

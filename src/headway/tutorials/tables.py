@@ -1,8 +1,20 @@
 """The tables of progress in tutorials."""
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Double, ForeignKey, Integer, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, Double, ForeignKey, Index, Integer, Table, Text
 
 from headway.db.types import Id, Timestamp, metadata
+
+tutorials = Table(
+    "tutorials",
+    metadata,
+    Column("tutorial_id", Text, primary_key=True),
+    Column("total_chapters", Double, comment="none: as clients report"),
+    Column("retired_chapters", Text, nullable=False, comment="JSON list of ids"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What is settled for all learners of a tutorial. Most tutorials have no row."""
 
 tutorial_progress = Table(
     "tutorial_progress",
@@ -13,6 +25,7 @@ tutorial_progress = Table(
     Column("is_certificate_earned", Boolean, nullable=False),
     Column("last_watched_at", Timestamp, nullable=False),
     Column("created_at", Timestamp, nullable=False),
+    Index(None, "tutorial_id", "user_id"),
     sqlite_with_rowid=False,
 )
 """A learner's progress in a tutorial. A transaction that changes its chapters or quizzes locks the row."""

@@ -79,6 +79,13 @@ PRIVILEGED = [
         _REPORTED,
     ),
     Deed(
+        f"PATCH {TUTORIALS}/{{tutorial_id}}/chapters",
+        "CHANGE_TUTORIAL",
+        f"{TUTORIALS}/t/chapters",
+        {"totalChapters": 2},
+        "system",
+    ),
+    Deed(
         f"DELETE {TUTORIALS}/{{tutorial_id}}",
         "RESET_PROGRESS",
         f"{TUTORIALS}/t?userId={{learner_id}}",

@@ -16,7 +16,7 @@ class Tutorials(Scene):
 
     prefix = "/v1/tutorials/progress"
     tag = "Tutorials"
-    route_count = 5
+    route_count = 6
     settings: Mapping[str, Any] = {f"tutorial_{route}_per_minute": 10_000 for route in ROUTES}
     """All requests come in no time; limits have tests of their own."""
 

@@ -31,6 +31,8 @@ MATRIX = [
     Access(f"POST {ONE}/complete", {"learner": 200}, "/done/complete", else_=404),
     Access(f"POST {ONE}/complete", OWN, "/done/complete", '{"userId": "{learner_id}"}'),
     Access(f"POST {ONE}/complete", NOBODY, "/done/complete", '{"userId": "999999"}'),
+    Access(f"PATCH {ONE}/chapters", {"admin": 200, "system": 200}, "/done/chapters", '{"totalChapters": 3}'),
+    Access(f"PATCH {ONE}/chapters", {"admin": 200, "system": 200}, "/done/chapters", '{"retiredChapters": ["a"]}'),
     Access(f"DELETE {ONE}", {}, "/done", else_=200),
     Access(f"DELETE {ONE}", OWN, "/done?userId={learner_id}"),
     Access(f"DELETE {ONE}", NOBODY, "/done?userId=999999"),

@@ -2,7 +2,7 @@
 
 from headway.contracts.tutorials import wire
 from headway.instants import iso
-from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt
+from headway.tutorials.model import Chapter, ChapterReport, QuizAttempt, Tutorial
 from headway.tutorials.service import LearnerTutorial
 
 
@@ -33,7 +33,7 @@ def tutorial_progress(tutorial: LearnerTutorial) -> wire.TutorialProgress:
         total_chapters=_number(progress.total_chapters),
         chapter_progress=[
             wire.ChapterProgress(each.id, _number(each.watch_time), each.is_completed, _number(_position(each)))
-            for each in progress.chapters.values()
+            for each in progress.counted_chapters
         ],
         quiz_scores=[
             wire.QuizScore(
@@ -46,6 +46,12 @@ def tutorial_progress(tutorial: LearnerTutorial) -> wire.TutorialProgress:
         total_watch_time=_number(progress.watch_time),
         last_watched_at=None if progress.last_watched_at is None else iso(progress.last_watched_at),
     )
+
+
+def tutorial(tutorial_id: str, settled: Tutorial) -> wire.Tutorial:
+    """Render what is settled for all learners of a tutorial."""
+    total = settled.total_chapters
+    return wire.Tutorial(tutorial_id, None if total is None else _number(total), sorted(settled.retired_chapters))
 
 
 def _position(chapter: Chapter) -> float:

@@ -7,7 +7,7 @@ from headway.contracts.tutorials.errors import render_error, status_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.request import READ_LARGE, WRITE, Request, Response
-from headway.http.routes import delete, get, make_router, post
+from headway.http.routes import delete, get, make_router, patch, post
 from headway.limits.model import RateLimit
 from headway.services import Services
 from headway.settings import Settings
@@ -110,3 +110,17 @@ class TutorialRoutes:
         tutorial_id, user_id = request.path["tutorial_id"], request.query.user_id
         await self._tutorials.reset(tx, request.caller, tutorial_id, user_id, request.client)
         return Response(200, wire.TutorialReset())
+
+    @patch(f"{_ONE}/chapters", body=wire.TutorialBody, responses={200: wire.Tutorial}, transaction=WRITE)
+    async def settle(self, request: Request[None, wire.TutorialBody], tx: WriteTransaction) -> Response:
+        """Settle the number of chapters, and which are retired, for all learners. For administrators and services."""
+        tutorial_id, body = request.path["tutorial_id"], request.body
+        settled = await self._tutorials.settle(
+            tx,
+            request.caller,
+            tutorial_id,
+            total_chapters=body.total_chapters,
+            retired_chapters=body.retired_chapters,
+            client=request.client,
+        )
+        return Response(200, mapping.tutorial(tutorial_id, settled))

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.tutorials.model import LARGEST_NUMBER, MAX_ID_LENGTH
+from headway.tutorials.model import LARGEST_NUMBER, MAX_ID_LENGTH, MAX_PARTS
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
 Amount = Annotated[float, Meta(ge=0, le=LARGEST_NUMBER)]
@@ -55,6 +55,21 @@ class CompleteBody(msgspec.Struct, rename="camel"):
     """The learner who completed the tutorial; defaults to the caller."""
 
     user_id: UserId | None = None
+
+
+class TutorialBody(msgspec.Struct, rename="camel", kw_only=True):
+    """What to settle for all learners of a tutorial. Omitted fields stay; a null number leaves it to clients again."""
+
+    total_chapters: Size | UnsetType | None = UNSET
+    retired_chapters: Annotated[list[Id], Meta(max_length=MAX_PARTS)] | UnsetType = UNSET
+
+
+class Tutorial(msgspec.Struct, rename="camel"):
+    """What is settled for all learners of a tutorial; `totalChapters` is null where clients report it."""
+
+    tutorial_id: str
+    total_chapters: Number | None
+    retired_chapters: list[str]
 
 
 class ChapterProgress(msgspec.Struct, rename="camel"):
