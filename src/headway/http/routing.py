@@ -10,6 +10,9 @@ from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
+_LONGEST_PART = 1_000
+"""In characters. An id has 255, each of which takes three where it is a slash."""
+
 
 def allow(methods: Iterable[str]) -> str:
     """Return the value of an Allow header: HEAD goes with GET, and OPTIONS with everything."""
@@ -20,10 +23,11 @@ def allow(methods: Iterable[str]) -> str:
 def routable(raw_path: bytes) -> str:
     """Decode a path, but keep the slashes and percent signs within its parts encoded: `/a%2Fb/%41` is `/a%2Fb/A`.
 
-    What is not UTF-8 becomes U+FFFD, which is part of no id.
+    What is not UTF-8 becomes U+FFFD, which is part of no id. Parts are cut where they are too long for any id, because the
+    router remembers paths.
     """
     parts = raw_path.decode("latin-1").split("/")
-    return "/".join(unquote(part).replace("%", "%25").replace("/", "%2F") for part in parts)
+    return "/".join(unquote(part).replace("%", "%25").replace("/", "%2F")[:_LONGEST_PART] for part in parts)
 
 
 def decode_parameter(value: str) -> str:
@@ -45,8 +49,9 @@ class Routing:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
         fields: dict[str, Any] = scope  # type: ignore[assignment]
-        if b"%" in fields.get("raw_path", b""):
-            fields["path"] = routable(fields["raw_path"])
+        raw_path: bytes = fields.get("raw_path", b"")
+        if b"%" in raw_path or len(raw_path) > _LONGEST_PART:
+            fields["path"] = routable(raw_path)
         method = fields.get("method")
         if method == "HEAD":
             await self._serve_head(scope, receive, send)
