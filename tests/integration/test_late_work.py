@@ -106,6 +106,23 @@ async def test_late_work_may_complete_the_course_of_somebody_who_left(world: Wor
     assert await differences(world) == []
 
 
+@pytest.mark.parametrize("skew", [-2 * HOUR, 2 * HOUR])
+async def test_the_clients_clock_is_corrected_before_its_work_is_judged(world: World, skew: int) -> None:
+    room = await classroom(world, VIEWED, VIEWED)
+    world.clock.advance(seconds=3600)
+    await leave(room)
+    left_at = world.clock()
+    world.clock.advance(seconds=3600)
+    sent_at = world.clock() + skew
+
+    before, after = left_at - SECOND + skew, left_at + SECOND + skew
+    told = [viewed(room, unit, end, sent_at=sent_at, session_id="tab") for unit, end in ((0, before), (1, after))]
+    assert await room.record(*told) == [ACCEPTED, REJECTED]
+
+    assert await world.rows(_enrollment) == [("DROPPED", 5000, 60 * SECOND, left_at)]
+    assert await differences(world) == []
+
+
 async def test_work_is_not_awaited_for_ever(world: World) -> None:
     room = await classroom(world, VIEWED)
     world.clock.advance(seconds=3600)
