@@ -135,6 +135,42 @@ async def test_completions_that_were_only_declared_are_counted_when_the_schema_c
     assert await within(empty_database, count) == []
 
 
+async def test_ids_of_clients_come_into_the_form_in_which_they_are_looked_up(empty_database: Settings) -> None:
+    composed, decomposed = "zo\u00eb", "zoe\u0308"
+    await schema.migrate(empty_database, "0007")
+    insert = text(
+        "INSERT INTO chapter_progress (user_id, tutorial_id, chapter_id, watch_time, is_completed, created_at, updated_at)"
+        " VALUES (:user_id, :tutorial, :chapter, :time, :completed, :now, :now)"
+    )
+
+    def fill(connection: Connection) -> None:
+        now = datetime(2026, 1, 1, tzinfo=UTC) if connection.dialect.name == "postgresql" else 0
+        for user_id, tutorial, chapter, time in (
+            (1, decomposed, decomposed, 1),
+            (1, decomposed, "plain", 2),
+            (2, composed, decomposed, 3),
+            (2, composed, composed, 4),
+            (3, "plain", "\u4e2d", 5),
+        ):
+            row = {"user_id": user_id, "tutorial": tutorial, "chapter": chapter, "time": time}
+            connection.execute(insert, {**row, "completed": False, "now": now})
+
+    def read(connection: Connection) -> Any:
+        rows = connection.execute(text("SELECT user_id, tutorial_id, chapter_id, watch_time FROM chapter_progress")).all()
+        return sorted((tuple(row) for row in rows), key=lambda row: row[3])
+
+    await within(empty_database, fill)
+    await schema.migrate(empty_database)
+
+    assert await within(empty_database, read) == [
+        (1, composed, composed, 1),
+        (1, composed, "plain", 2),
+        (2, composed, decomposed, 3),
+        (2, composed, composed, 4),
+        (3, "plain", "\u4e2d", 5),
+    ]
+
+
 def _insert_completions(connection: Connection) -> None:
     """Store two completions of a unit that were only declared, one that met a rule, and progress that is no completion."""
     now = datetime(2026, 1, 1, tzinfo=UTC) if connection.dialect.name == "postgresql" else 0
