@@ -13,11 +13,13 @@ import yaml
 
 from headway.accounts.model import User
 from headway.courses.model import CourseSearch, CourseTree, StaffMember
+from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.errors import Conflict, Forbidden
 from headway.identity import Caller, CourseRole, Role
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.concurrency import Request, open_world, run_servers, send_all
+from tests.integration.course_edits import unchanged_course
 from tests.integration.test_live_clients import follow, heard, live
 from tests.processes import run_headway
 from tests.world import World
@@ -77,6 +79,32 @@ async def test_of_two_owners_who_leave_at_once_one_stays(world: World, settings:
 
     assert [type(each) for each in ended if each is not None] == [Conflict]
     assert len(await members(world, course)) == 1
+
+
+@pytest.mark.parametrize("verb", ["change", "set_status"])
+async def test_who_leaves_the_staff_while_waiting_for_the_course_is_refused(
+    world: World, settings: Settings, verb: str
+) -> None:
+    course, (_, leaving) = await owned(world, 2)
+    learner = await world.learner(course)
+    async with open_world(settings) as other:
+
+        async def act() -> None:
+            services = other.services
+            if verb == "change":
+                await other.write(services.course_editing.change, caller(leaving), course.id, unchanged_course)
+            else:
+                dropped = StatusChange(EnrollmentStatus.DROPPED)
+                await other.write(services.enrollments.set_status, caller(leaving), course.id, learner.id, dropped)
+
+        async with world.database.write() as tx:
+            await world.services.course_staff.remove(tx, None, course.id, leaving.id)
+            acting = asyncio.create_task(act())
+            await asyncio.sleep(0.3)
+            assert not acting.done()
+
+        with pytest.raises(Forbidden):
+            await acting
 
 
 async def test_the_tutor_is_the_first_owner_who_may_teach(world: World) -> None:

@@ -112,8 +112,9 @@ class Enrollments:
         """
         check_status_change(change)
         now, status = self._clock(), change.status
-        await require_staff(tx, caller, course_id)
         terms = await catalogue.lock_terms(tx, course_id)
+        # Checked under the lock: the caller may have left the staff while waiting for it.
+        await require_staff(tx, caller, course_id)
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
         if terms is None or found is None:
             raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")

@@ -94,6 +94,8 @@ class CourseEditing:
         await require_staff(tx, caller, course_id)
         await tx.lock_course(course_id)
         terms = await catalogue.lock_terms(tx, course_id)
+        # Checked again under the locks: the caller may have left the staff while waiting for them.
+        await require_staff(tx, caller, course_id)
         stored = await catalogue.tree(tx, course_id)
         course = edit(stored)
         errors = check_course(course) + check_identities(course, stored) + check_growth(course, stored, self._limits)
