@@ -1,9 +1,11 @@
 """Passwords: the contract's rule, and what nobody may choose."""
 
+import asyncio
+
 import pytest
 
 from headway.accounts.passwords import Passwords, check_password
-from headway.errors import Invalid
+from headway.errors import Invalid, RateLimited
 
 
 @pytest.mark.parametrize("password", ["Abcdef-8", "Ünïcödé-password", "A" + "b" * 126 + "!", "Two words!", "Ab1 def_gh"])
@@ -50,3 +52,17 @@ async def test_only_the_password_that_was_hashed_is_verified() -> None:
     assert not await passwords.verify(stored, "corr3ct-Horse")
     assert not await passwords.verify(None, "Corr3ct-Horse")
     assert not await passwords.verify("spoilt", "Corr3ct-Horse")
+
+
+async def test_few_passwords_wait_to_be_checked_and_more_are_refused_at_once() -> None:
+    passwords = Passwords()
+    checks = [asyncio.create_task(passwords.verify(None, "Abcdef-8")) for _ in range(150)]
+    await asyncio.sleep(0)
+    refused = [each for each in checks if each.done()]
+
+    assert len(refused) == 50
+    assert all(isinstance(each.exception(), RateLimited) for each in refused)
+    for each in checks:
+        each.cancel()
+    await asyncio.gather(*checks, return_exceptions=True)
+    assert await passwords.verify(None, "Abcdef-8") is False

@@ -6,20 +6,25 @@ Hashes are Argon2id (RFC 9106), computed in threads so that the event loop is no
 import asyncio
 import gzip
 import secrets
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import cached_property
 from importlib.resources import files
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from headway.errors import Invalid
+from headway.errors import Invalid, RateLimited
 from headway.text import nfc, nfd
+
+Result = TypeVar("Result")
 
 SHORTEST, LONGEST = 8, 128
 _LONGEST_DECOMPOSED = 4 * LONGEST
 """No character of NFC decomposes into more than four (Unicode Standard Annex #15)."""
 _AT_ONCE = 2
+_MOST_WAITING = 100
+"""Some three seconds of work."""
 
 
 class Passwords:
@@ -31,6 +36,7 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._free = asyncio.Semaphore(_AT_ONCE)
+        self._waiting = 0
 
     def check(self, field: str, password: str) -> None:
         """Reject a new password that breaks a rule. Raises Invalid naming `field`."""
@@ -40,8 +46,7 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Return the hash of a password in NFC, which is what is stored: not every keyboard types "ë" as one character."""
-        async with self._free:
-            return await asyncio.to_thread(self._hasher.hash, nfc(password))
+        return await self._run(lambda: self._hasher.hash(nfc(password)))
 
     async def verify(self, stored: str | None, password: str) -> bool:
         """Return whether a password matches a stored hash; without a hash, return False after the same time."""
@@ -54,8 +59,18 @@ class Passwords:
         """
         password = password[: _LONGEST_DECOMPOSED + 1]
         spellings = dict.fromkeys([nfc(password), password, nfd(password)])
-        async with self._free:
-            return await asyncio.to_thread(lambda: next((each for each in spellings if self._verify(stored, each)), None))
+        return await self._run(lambda: next((each for each in spellings if self._verify(stored, each)), None))
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        """Do the work of a hash in a thread, after those that wait. Raises RateLimited if too many do."""
+        if self._waiting >= _MOST_WAITING:
+            raise RateLimited("Too many passwords are being checked.", retry_after_seconds=3)
+        self._waiting += 1
+        try:
+            async with self._free:
+                return await asyncio.to_thread(work)
+        finally:
+            self._waiting -= 1
 
     def _verify(self, stored: str | None, password: str) -> bool:
         try:
