@@ -90,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_group_events: int = 1_000
 
     postgres_pool_size: int = 8
-    large_reads: int = 2
+    large_reads: int = 4
     database_timeout_seconds: int = 30
 
     @classmethod

@@ -48,6 +48,20 @@ async def test_a_large_read_sees_one_snapshot_from_another_thread(world: World, 
     assert [row[0] for row in await large_reads.run(lambda tx: tx.all(_user_ids))] == [first.id, second.id]
 
 
+async def test_who_reads_much_does_not_keep_others_from_reading(settings: Settings, large_reads: LargeReads) -> None:
+    async def read_long(tx: ReadTransaction) -> None:
+        await tx.all(_user_ids)
+        await asyncio.sleep(60)
+
+    reading = [asyncio.create_task(large_reads.run(read_long, "staff")) for _ in range(settings.large_reads + 2)]
+    async with asyncio.timeout(10):
+        assert await large_reads.run(lambda tx: tx.all(_user_ids), "learner") == []
+
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+
+
 async def test_an_error_of_a_large_read_is_the_callers(large_reads: LargeReads) -> None:
     async def read(_tx: ReadTransaction) -> None:
         raise LookupError("nothing there")

@@ -7,8 +7,9 @@ with the server's loop more often than it runs.
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 from headway.db.database import Database, ReadTransaction
 
@@ -16,10 +17,14 @@ Result = TypeVar("Result")
 
 
 class LargeReads:
-    """Runs reads in the thread, as many at once as its database has connections; others wait for their turn."""
+    """Runs reads in the thread, as many at once as its database has connections, but one for each caller.
+
+    So whoever reads long lists again and again delays nobody's short ones.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._turns = WeakValueDictionary[Hashable, asyncio.Lock]()
 
     async def open(self) -> None:
         """Start the thread and connect. Raises Unavailable if the database cannot be reached."""
@@ -28,12 +33,14 @@ class LargeReads:
         self._thread.start()
         await self._call(self._database.open())
 
-    async def run(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
-        """Return the result of `read` in a snapshot. A cancelled caller cancels the read at its next `await`.
+    async def run(self, read: Callable[[ReadTransaction], Awaitable[Result]], caller: Hashable = None) -> Result:
+        """Return the result of `read` in a snapshot, after the earlier reads of the same caller, if one is given.
+
+        A cancelled caller cancels the read at its next `await`.
 
         `read` must not touch what belongs to the caller's event loop. Raises Unavailable while the database cannot be reached.
         """
-        return await self._call(self._read(read))
+        return await self._call(self._read(read, caller))
 
     async def close(self) -> None:
         """Cancel what is being read, disconnect and end the thread."""
@@ -42,8 +49,10 @@ class LargeReads:
         await asyncio.to_thread(self._thread.join)
         self._loop.close()
 
-    async def _read(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
-        async with self._database.read() as tx:
+    async def _read(self, read: Callable[[ReadTransaction], Awaitable[Result]], caller: Hashable) -> Result:
+        # Only the thread's loop runs this. A lock is forgotten with the last read that holds or awaits it.
+        turn = asyncio.Lock() if caller is None else self._turns.setdefault(caller, asyncio.Lock())
+        async with turn, self._database.read() as tx:
             return await read(tx)
 
     async def _end(self) -> None:

@@ -53,10 +53,15 @@ class Transactions:
         """Open a read-only snapshot; `single_statement` saves PostgreSQL two round trips where one statement is run."""
         return self._database.read(single_statement=single_statement)
 
-    async def read_large(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
-        """Return the result of `read` in a snapshot, in the thread of large reads; see `LargeReads.run`."""
+    async def read_large(self, scope: Scope, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
+        """Return the result of `read` in a snapshot, in the thread of large reads; see `LargeReads.run`.
+
+        A caller is an account, or a network address without one.
+        """
         assert self._large_reads is not None  # noqa: S101 - a server has them
-        return await self._large_reads.run(read)
+        caller: Caller | None = scope.get("user")
+        client = scope["client"]
+        return await self._large_reads.run(read, caller.user_id if caller is not None else client and client[0])
 
     def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction, committed at the end of the block."""
@@ -156,7 +161,7 @@ class Request(Generic[Query, Body]):
 
     async def read_large(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
         """Return the result of `read` in a snapshot, in the thread of large reads, for handlers without a transaction."""
-        return await self._transactions.read_large(read)
+        return await self._transactions.read_large(self._scope, read)
 
     async def transact(self, act: Act) -> Response:
         """Run `act` in a write transaction, which is committed when this returns.
