@@ -29,6 +29,7 @@ from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import Instant, system_clock
 from headway.messaging.tables import conversations, messages
+from headway.paging.service import Walk
 from headway.services import Services
 from headway.settings import Settings
 from measure import open_workspace, report_progress
@@ -96,42 +97,42 @@ def listings(services: Services) -> list[Listing]:
 
     async def courses_(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found = await services.courses.search(tx, None, CourseSearch(), page=page, limit=PAGE)
+            found = await services.courses.search(tx, None, CourseSearch(), walk=Walk(PAGE, page))
         return len(found.courses), found.total
 
     async def courses_of_subject(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found = await services.courses.search(tx, None, CourseSearch(subject="Subject", q="course"), page=page, limit=PAGE)
+            found = await services.courses.search(tx, None, CourseSearch(subject="Subject", q="course"), walk=Walk(PAGE, page))
         return len(found.courses), found.total
 
     async def learners(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found, total = await services.learning.list_enrollments(tx, tutor, COURSE, page=page, limit=PAGE)
+            found, total = await services.learning.list_enrollments(tx, tutor, COURSE, walk=Walk(PAGE, page))
         return len(found), total
 
     async def peers(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found, total = await services.messaging.list_peers(tx, LEARNER + 1, page=page, limit=PAGE)
+            found, total = await services.messaging.list_peers(tx, LEARNER + 1, walk=Walk(PAGE, page))
         return len(found), total + 1
 
     async def messages_(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found, total = await services.messaging.list_messages(tx, LEARNER, peer_id=TUTOR, page=page, limit=PAGE)
+            found, total = await services.messaging.list_messages(tx, LEARNER, peer_id=TUTOR, walk=Walk(PAGE, page))
         return len(found), total
 
     async def conversations_(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found = await services.messaging.list_conversations(tx, TUTOR, page=page, limit=PAGE)
+            found = await services.messaging.list_conversations(tx, TUTOR, walk=Walk(PAGE, page))
         return len(found.conversations), found.total
 
     async def progress(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found, total = await services.learning.progress(tx, LEARNER, page=page, limit=PAGE)
+            found, total = await services.learning.progress(tx, LEARNER, walk=Walk(PAGE, page))
         return len(found), total
 
     async def submissions_(page: int) -> tuple[int, int]:
         async with services.database.read() as tx:
-            found, _ = await services.assessments.list_submissions(tx, tutor, ASSESSMENT, page=page, limit=PAGE)
+            found, _ = await services.assessments.list_submissions(tx, tutor, ASSESSMENT, walk=Walk(PAGE, page))
         return len(found.submissions), found.total
 
     return [

@@ -21,6 +21,8 @@ from headway.db.database import Database
 from headway.identity import Caller, Client, Role
 from headway.ids import uuid7
 from headway.instants import system_clock
+from headway.paging.model import After
+from headway.paging.service import Walk
 from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics
@@ -156,7 +158,8 @@ async def read(url: str, entries: int) -> list[str]:
 
     async def page(reader: Caller, entry_filter: EntryFilter, before: int | None) -> None:
         async with database.read() as tx:
-            await log.read(tx, reader, entry_filter, before=before, limit=100)
+            place = None if before is None else After(2, before)
+            await log.read(tx, reader, entry_filter, Walk(100, 1, place))
 
     pages = [
         await median_ms(lambda: page(admin, EntryFilter(), None)),

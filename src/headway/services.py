@@ -35,6 +35,7 @@ from headway.learning.study_time import StudyTimeSettings
 from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging, check_unread
+from headway.paging.service import Paging
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
@@ -67,6 +68,7 @@ class Services:
         self.new_id = new_id
         self.metrics = Metrics() if metrics is None else metrics
         self.transactions = Transactions(database, Idempotency(clock, secret_key=secret_key), large_reads)
+        self.paging = Paging(clock, new_id, secret_key=secret_key)
         self.tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
         self.cache_store = open_store(settings)
         self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))

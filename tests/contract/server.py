@@ -61,7 +61,7 @@ class CaseServer:
         for index, value in enumerate(case.each):
             names = {**shared, "index": index}
             for step in case.steps:
-                names |= _name_parts("value", fill(value, names))
+                names |= _name_parts("value", fill(value, {**names, **PLACEHOLDERS}))
                 async for exchange in self._run_step(step, names):
                     yield exchange
 

@@ -10,6 +10,7 @@ from headway.errors import Invalid
 from headway.identity import Role
 from headway.learning.model import Outcome
 from headway.learning.tables import learner_activity_logs, unit_progress
+from headway.paging.service import Walk
 from tests.integration.classroom import Classroom, classroom
 from tests.integration.concurrency import differences
 from tests.integration.course_edits import unchanged_course, unchanged_unit
@@ -51,7 +52,7 @@ async def test_a_retired_module_keeps_its_history_and_no_longer_counts(world: Wo
 
     assert await room.standing() == (0, "IN_PROGRESS")
     assert (await world.rows(_events), await world.rows(_units)) == history
-    (progress,), _ = await world.read(world.services.learning.progress, room.learner.id, page=1, limit=10)
+    (progress,), _ = await world.read(world.services.learning.progress, room.learner.id, walk=Walk(10, 1))
     assert progress.completed_modules == []
     assert await differences(world) == []
 

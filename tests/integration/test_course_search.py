@@ -12,6 +12,7 @@ from headway.courses.model import CourseSearch, CourseTree, NewCourse
 from headway.courses.tables import course_terms
 from headway.db.database import ReadTransaction
 from headway.identity import Caller, Role
+from headway.paging.service import Walk
 from headway.settings import Settings
 from headway.words import query_terms
 from tests.integration.test_migrations import within
@@ -31,7 +32,7 @@ class Catalogue:
         return await self.world.write(self.world.services.course_editing.create_for, self.tutor, course)
 
     async def found(self, **search: Any) -> list[str]:
-        page = await self.world.read(self.world.services.courses.search, None, CourseSearch(**search), page=1, limit=100)
+        page = await self.world.read(self.world.services.courses.search, None, CourseSearch(**search), walk=Walk(100, 1))
         assert page.total == len(page.courses)
         return sorted(each.course.title for each in page.courses)
 

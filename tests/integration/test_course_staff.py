@@ -16,6 +16,7 @@ from headway.courses.model import CourseSearch, CourseTree, StaffMember
 from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.errors import Conflict, Forbidden
 from headway.identity import Caller, CourseRole, Role
+from headway.paging.service import Walk
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.concurrency import Request, open_world, run_servers, send_all
@@ -43,12 +44,12 @@ async def owned(world: World, owners: int, **given: Any) -> tuple[CourseTree, li
 
 async def members(world: World, course: CourseTree) -> list[StaffMember]:
     admin = Caller(0, Role.ADMIN)
-    found, _ = await world.read(world.services.course_staff.list_members, admin, course.id, page=1, limit=100)
+    found, _ = await world.read(world.services.course_staff.list_members, admin, course.id, walk=Walk(100, 1))
     return found
 
 
 async def tutor_of(world: World, course: CourseTree) -> int:
-    (listed,) = (await world.read(world.services.courses.search, None, CourseSearch(), page=1, limit=10)).courses
+    (listed,) = (await world.read(world.services.courses.search, None, CourseSearch(), walk=Walk(10, 1))).courses
     assert listed.owner_id == (await world.read(world.services.courses.find, course.id)).owner_id
     return listed.owner_id
 
@@ -179,15 +180,13 @@ async def test_an_account_that_may_teach_again_has_its_courses_again(world: Worl
     course, (owner,) = await owned(world, 1)
     await world.write(world.services.accounts.change, owner.id, role=Role.PARTICIPANT)
     with pytest.raises(Forbidden):
-        await world.read(
-            world.services.course_staff.list_members, Caller(owner.id, Role.PARTICIPANT), course.id, page=1, limit=1
-        )
+        await world.read(world.services.course_staff.list_members, Caller(owner.id, Role.PARTICIPANT), course.id, Walk(1, 1))
     (member,) = await members(world, course)
     assert not member.counts
 
     await world.write(world.services.accounts.change, owner.id, role=Role.INSTRUCTOR)
 
-    found, _ = await world.read(world.services.course_staff.list_members, caller(owner), course.id, page=1, limit=1)
+    found, _ = await world.read(world.services.course_staff.list_members, caller(owner), course.id, walk=Walk(1, 1))
     assert [each.counts for each in found] == [True]
 
 

@@ -10,6 +10,7 @@ from headway.db.database import Database
 from headway.identity import Caller, Role
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.store import CourseStructures
+from headway.paging.service import Walk
 from tests.counting_database import CountingDatabase
 from tests.world import World
 
@@ -59,36 +60,36 @@ class School:
         async def courses(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             search = CourseSearch(q="course", tutor="instructor")
             async with database.read() as tx:
-                found = await services.courses.search(tx, first, search, page=page, limit=limit)
+                found = await services.courses.search(tx, first, search, walk=Walk(limit, page))
             return found.courses, found.total
 
         async def progress(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
                 learning = LearnerCourses(world.clock, CourseStructures())
-                return await learning.progress(tx, first.user_id, page=page, limit=limit)
+                return await learning.progress(tx, first.user_id, walk=Walk(limit, page))
 
         async def learners(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             learning = LearnerCourses(world.clock, CourseStructures())
             async with database.read() as tx:
-                return await learning.list_enrollments(tx, self.tutor, self.courses[0].id, page=page, limit=limit)
+                return await learning.list_enrollments(tx, self.tutor, self.courses[0].id, walk=Walk(limit, page))
 
         async def submissions(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             task = self.courses[0].assessments[0].id
             async with database.read() as tx:
-                found, _ = await services.assessments.list_submissions(tx, self.tutor, task, page=page, limit=limit)
+                found, _ = await services.assessments.list_submissions(tx, self.tutor, task, walk=Walk(limit, page))
             return found.submissions, found.total
 
         async def peers(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
-                return await services.messaging.list_peers(tx, first.user_id, page=page, limit=limit)
+                return await services.messaging.list_peers(tx, first.user_id, walk=Walk(limit, page))
 
         async def messages(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
-                return await services.messaging.list_messages(tx, first.user_id, peer_id=None, page=page, limit=limit)
+                return await services.messaging.list_messages(tx, first.user_id, peer_id=None, walk=Walk(limit, page))
 
         async def conversations(database: CountingDatabase, page: int, limit: int) -> tuple[Sequence[Any], int]:
             async with database.read() as tx:
-                found = await services.messaging.list_conversations(tx, first.user_id, page=page, limit=limit)
+                found = await services.messaging.list_conversations(tx, first.user_id, walk=Walk(limit, page))
             return found.conversations, found.total
 
         return {
@@ -144,7 +145,7 @@ async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
     hidden = await world.write(world.services.course_editing.create_for, school.tutor, special)
 
     async def found(caller: Caller | None, **given: Any) -> list[int]:
-        page = await world.read(courses.search, caller, CourseSearch(**given), page=1, limit=10)
+        page = await world.read(courses.search, caller, CourseSearch(**given), walk=Walk(10, 1))
         assert page.total == len(page.courses)
         return [course.id for course in page.courses]
 

@@ -18,6 +18,7 @@ from headway.db.database import WriteTransaction
 from headway.errors import Unauthenticated
 from headway.identity import Caller, Role
 from headway.ids import uuid7
+from headway.paging.service import Walk
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.model import ChapterReport
@@ -82,8 +83,9 @@ async def test_what_is_undone_leaves_no_entry(world: World) -> None:
         await world.write(fail)
     await world.write(log.record_in, caller, draft("DONE"), HERE)
 
-    page, rest = await world.read(log.read, Caller(user.id, Role.ADMIN), EntryFilter(), before=None, limit=10)
-    assert ([each.action for each in page], [each.seq for each in page], rest) == (["DONE"], [1], None)
+    walk = Walk(10, 1)
+    page = await world.read(log.read, Caller(user.id, Role.ADMIN), EntryFilter(), walk)
+    assert ([each.action for each in page], [each.seq for each in page], walk.next_cursor) == (["DONE"], [1], None)
     assert await faults(world) == []
 
 
@@ -108,8 +110,7 @@ async def test_a_reset_is_told_once_and_with_who_asked_for_it(world: World) -> N
         await world.write(world.services.tutorials.reset, by_admin, "engines", str(learner.id), HERE)
 
     resets = EntryFilter(action="RESET_PROGRESS")
-    page, _ = await world.read(log_of(world).read, by_admin, resets, before=None, limit=10)
-    (reset,) = page
+    (reset,) = await world.read(log_of(world).read, by_admin, resets, Walk(10, 1))
     assert (reset.recorded_by, reset.actor.user_id, reset.client) == (None, str(admin.id), HERE)
     assert reset.target.id == "engines"
     assert reset.metadata == {"learnerId": str(learner.id), "tutorialId": "engines"}

@@ -10,6 +10,7 @@ from headway.audit import store as audit_store
 from headway.audit.model import Actor, EntryFilter, NewAuditEntry, Target, TargetType
 from headway.errors import Conflict
 from headway.identity import Caller, Role, UserIds
+from headway.paging.service import Walk
 from tests.integration.audit_log import HERE, draft, faults, log_of
 from tests.world import World
 
@@ -19,7 +20,7 @@ def caller_of(user: User) -> Caller:
 
 
 async def listed(world: World, caller: Caller, **wanted: Any) -> list[str]:
-    page, _ = await world.read(log_of(world).read, caller, EntryFilter(**wanted), before=None, limit=10)
+    page = await world.read(log_of(world).read, caller, EntryFilter(**wanted), Walk(10, 1))
     return sorted(each.action for each in page)
 
 

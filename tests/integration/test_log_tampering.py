@@ -13,6 +13,7 @@ from headway.audit.tables import audit_entries, audit_head
 from headway.audit.verify import Fault, verify_log
 from headway.db.dialects import Statement
 from headway.identity import Caller, Role
+from headway.paging.service import Walk
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.audit_log import ENTRIES, Statements, change, entry, faults, log_of, without, write
@@ -233,7 +234,7 @@ async def test_an_entry_that_was_tampered_with_does_not_hide_the_others(world: W
     await write(world, 3)
     await change(world, [entry(2, content="x"), entry(3, recorded_role="ADMIN")])
 
-    page, _ = await world.read(log_of(world).read, Caller(1, Role.ADMIN), EntryFilter(), before=None, limit=10)
+    page = await world.read(log_of(world).read, Caller(1, Role.ADMIN), EntryFilter(), Walk(10, 1))
 
     assert [each.action for each in page] == ["STEP_3", "STEP_2", "STEP_1"]
     assert [each.context.description for each in page] == [

@@ -23,6 +23,7 @@ from headway.learning.model import ActivityType, Event, Observation, Report, Uni
 from headway.learning.reads import ProgressReads
 from headway.learning.store import CourseStructures
 from headway.learning.tables import unit_progress
+from headway.paging.service import Walk
 from headway.settings import Settings
 from tests.counting_database import CountingDatabase
 from tests.integration.concurrency import Request, differences, open_world, run_servers, send_all
@@ -198,7 +199,7 @@ async def _statements(world: World, course: CourseTree, owner: Caller, ids: Sequ
             order = Order(tuple(EnrollmentStatus), sort, is_descending)
             await count(
                 f"{sort} {is_descending}",
-                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, order=order, page=1, limit=100),
+                partial(ProgressReads.list_progress, caller=owner, course_id=course.id, order=order, walk=Walk(100, 1)),
             )
     await count("bulk", lambda reads, tx: reads.read_some(tx, owner, course.id, ids))
     await count("analytics", lambda reads, tx: reads.analytics(tx, course.id))
@@ -233,7 +234,7 @@ async def test_pages_in_any_order_together_are_the_whole_and_nothing_twice(world
                 found: list[int] = []
                 for page in range(1, 8):
                     order = Order(statuses, sort, is_descending)
-                    got = await world.read(reads.list_progress, owner, course.id, order, page=page, limit=4)
+                    got = await world.read(reads.list_progress, owner, course.id, order, walk=Walk(4, page))
                     assert got.total == len(chosen)
                     found += [each.enrollment.user_id for each in got.learners if each.enrollment]
                 assert found == expected

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from headway.audit.model import EntryFilter
 from headway.errors import Forbidden
 from headway.identity import Caller, Role
+from headway.paging.service import Walk
 from headway.settings import Settings
 from headway.tutorials.model import ChapterReport
 from headway.tutorials.tables import chapter_progress, quiz_scores, tutorial_progress
@@ -198,7 +199,7 @@ async def test_settling_is_recorded_if_it_changes_something(world: World) -> Non
     with pytest.raises(Forbidden):
         await world.write(tutorials.settle, Caller(2, Role.INSTRUCTOR), "t", total_chapters=1)
 
-    page, _ = await world.read(world.services.audit_log.read, ADMIN, EntryFilter(), before=None, limit=10)
+    page = await world.read(world.services.audit_log.read, ADMIN, EntryFilter(), Walk(10, 1))
 
     assert {(each.action, each.target.id, each.actor.user_id) for each in page} == {("CHANGE_TUTORIAL", "t", "1")}
     assert [each.metadata for each in reversed(page)] == [

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import Text, bindparam, exists, func, not_, or_, select, update
 
 from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User, email_spellings
 from headway.accounts.tables import sessions, users
@@ -13,7 +13,7 @@ from headway.db.dialects import Statement, UpdateRows, delete_before, insert, ro
 from headway.db.types import Id
 from headway.identity import Role, UserIds, UserRef
 from headway.instants import Instant
-from headway.words import fold
+from headway.words import fold, words
 
 _decode_words = msgspec.json.Decoder(list[str]).decode
 
@@ -26,6 +26,12 @@ _ids = select(users.c.id, users.c.external_id).where(
 )
 _some = rows("ids", {"id": Id})
 _states = select(users.c.id, *(users.c[name] for name in AccountState._fields)).join(_some, users.c.id == _some.c.id)
+_name_words = rows("name_words", {"pattern": Text()})
+has_name = not_(
+    exists(select(_name_words.c.pattern).where(func.coalesce(users.c.folded_name, "").not_like(_name_words.c.pattern)))
+)
+"""The condition that the name of an account has each word of the parameter `name_words`; see `name_words`."""
+_NO_NAME = "\U0010ffff"
 _new_names = [*NewUser.__struct_fields__, "folded_name", "email_hash", "created_at", "updated_at"]
 _insert = (
     insert(users)
@@ -75,6 +81,14 @@ def _user(tx: ReadTransaction, row: Row | None) -> User | None:
     values = {name: row[name] for name in User.__struct_fields__}
     values |= {"role": Role(row["role"]), "email": tx.keyring.decrypt_if(row["email"]), "is_disabled": bool(row["is_disabled"])}
     return User(**values)
+
+
+def name_words(text: str) -> list[tuple[str]]:
+    """Return the parameter of `has_name` for a text: each of its words has to be in the name, in any order, also as a part.
+
+    Without a word in the text, no name has it.
+    """
+    return [(f"%{word}%",) for word in words(text)] or [(_NO_NAME,)]
 
 
 async def find(tx: ReadTransaction, user_id: int) -> User | None:

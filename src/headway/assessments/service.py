@@ -19,6 +19,7 @@ from headway.feed.model import GradeGiven, SubmissionReceived, course_topic, new
 from headway.identity import Caller, Client
 from headway.ids import NewId
 from headway.instants import Clock
+from headway.paging.service import Walk
 
 
 class OwnAssessment(NamedTuple):
@@ -87,13 +88,18 @@ class Assessments:
         return submission, assessment
 
     async def list_submissions(
-        self, tx: ReadTransaction, caller: Caller, assessment_id: int, *, page: int, limit: int
+        self, tx: ReadTransaction, caller: Caller, assessment_id: int, walk: Walk, *, name: str | None = None
     ) -> tuple[SubmissionPage, Assessment]:
-        """List the newest submission of each learner, for staff. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden."""
+        """List the newest submission of each learner, or of those with a name, for staff.
+
+        Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
+        """
         assessment, access = await _find_known(tx, caller, assessment_id)
         if not access.is_staff:
             raise not_staff()
-        return await submissions.list_newest(tx, assessment_id, limit=limit, offset=(page - 1) * limit), assessment
+        found = await submissions.list_newest(tx, assessment_id, walk.slice, name)
+        page = walk.cut(found.submissions, lambda each: each[0].user_id)
+        return found._replace(submissions=page), assessment
 
     async def grade(
         self,

@@ -1,15 +1,18 @@
 """Submissions and their grades as rows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import and_, bindparam, func, select
 
+from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.assessments.model import GradedResult, Submission, SubmissionPage
 from headway.assessments.tables import submissions
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows
 from headway.db.index_keys import encrypting
+from headway.paging.service import Slice
 
 _insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
 _insert = WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"])
@@ -33,7 +36,7 @@ _is_newest = ~(
     )
     .exists()
 )
-_newest = (
+_all_newest = (
     select(*_columns, users.c.name.label("learner_name"))
     .join(users, users.c.id == submissions.c.user_id)
     .where(_of_assessment, _is_newest)
@@ -41,7 +44,13 @@ _newest = (
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
-_learners = select(func.count(submissions.c.user_id.distinct()).label("total")).where(_of_assessment)
+_all_learners = select(func.count(submissions.c.user_id.distinct()).label("total")).where(_of_assessment)
+_newest = {False: _all_newest, True: _all_newest.where(has_name)}
+_newest_after = {key: page.where(submissions.c.user_id > bindparam("after")) for key, page in _newest.items()}
+_learners = {
+    False: _all_learners,
+    True: _all_learners.join(users, users.c.id == submissions.c.user_id).where(has_name),
+}
 
 
 async def insert_graded(tx: WriteTransaction, results: Sequence[GradedResult]) -> int:
@@ -74,10 +83,15 @@ async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> lis
     return [_submission(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
 
 
-async def list_newest(tx: ReadTransaction, assessment_id: int, *, limit: int, offset: int) -> SubmissionPage:
-    """Read the newest submission of each learner, in the order of learners."""
-    found = await tx.all(_newest, assessment_id=assessment_id, limit=limit, offset=offset)
-    total = (await tx.one(_learners, assessment_id=assessment_id))["total"]
+async def list_newest(tx: ReadTransaction, assessment_id: int, part: Slice, name: str | None) -> SubmissionPage:
+    """Read the newest submission of some learners, of those with a name or of all, in the order of learners.
+
+    The key of a part is a learner's id.
+    """
+    params: dict[str, Any] = {"assessment_id": assessment_id} | ({} if name is None else {"name_words": name_words(name)})
+    page = (_newest if part.after is None else _newest_after)[name is not None]
+    found = await tx.all(page, **params, **part.params)
+    total = (await tx.one(_learners[name is not None], **params))["total"]
     return SubmissionPage([(_submission(tx, row), row["learner_name"]) for row in found], total)
 
 

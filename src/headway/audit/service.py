@@ -29,6 +29,7 @@ from headway.errors import NotFound
 from headway.identity import Caller, Client, Role, UserIds, UserRef
 from headway.ids import NewId
 from headway.instants import Clock
+from headway.paging.service import Walk
 from headway.telemetry import Metrics
 
 _HEADWAY, _COMMAND_LINE = Context(source="HEADWAY"), Context(source="COMMAND_LINE")
@@ -159,10 +160,8 @@ class AuditLog:
         (entry,) = await audit_store.append(tx, [new_entry(caller, draft, client)], self._new_id, self._clock)
         return entry
 
-    async def read(
-        self, tx: ReadTransaction, caller: Caller, entry_filter: EntryFilter, *, before: int | None, limit: int
-    ) -> tuple[Sequence[AuditEntry], int | None]:
-        """List entries, the newest first, and return the `before` of the next page, None on the last one.
+    async def read(self, tx: ReadTransaction, caller: Caller, entry_filter: EntryFilter, walk: Walk) -> list[AuditEntry]:
+        """List entries, the newest first.
 
         Administrators and services see all entries, others those in which they are the actor or the one who recorded.
         Raises Conflict AMBIGUOUS_USER.
@@ -171,9 +170,9 @@ class AuditLog:
         if entry_filter.target_type is TargetType.USER:
             entry_filter = entry_filter._replace(target_ids=await self._all_names(tx, caller, entry_filter.target_ids))
         ids = None if caller.sees_all else caller_ids(caller)
-        entries = await audit_store.list_page(tx, entry_filter, account=ids, before=before, limit=limit + 1)
-        page = entries[:limit]
-        return page, page[-1].seq if len(entries) > limit else None
+        part = walk.slice
+        found = await audit_store.list_page(tx, entry_filter, account=ids, before=part.after, limit=part.limit)
+        return walk.cut(found, lambda entry: entry.seq)
 
     async def find(self, tx: ReadTransaction, caller: Caller, entry_id: str) -> AuditEntry:
         """Read one of the entries that `read` lists. Raises NotFound ACTIVITY_NOT_FOUND."""

@@ -74,10 +74,11 @@ def staff() -> None:
 async def list_staff(course_id: int, **flags: Any) -> None:
     """Print the staff of a course, owners first."""
     from headway.contracts.learner import mapping
+    from headway.paging.service import Walk
 
     async with open_services(load_settings(**flags)) as services, services.database.read() as tx:
         await services.courses.find(tx, course_id)
-        found, _ = await services.course_staff.list_members(tx, None, course_id, page=1, limit=_ALL)
+        found, _ = await services.course_staff.list_members(tx, None, course_id, Walk(_ALL, 1))
     print_json([mapping.staff_member(each) for each in found])
 
 

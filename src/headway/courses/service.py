@@ -7,6 +7,7 @@ from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.identity import Caller
 from headway.instants import Clock
+from headway.paging.service import Walk
 from headway.words import fold
 
 
@@ -16,10 +17,8 @@ class Courses:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def search(
-        self, tx: ReadTransaction, caller: Caller | None, search: CourseSearch, *, page: int, limit: int
-    ) -> CoursePage:
-        """List published courses, and for their staff also others. Case and accents do not matter; pages begin at 1.
+    async def search(self, tx: ReadTransaction, caller: Caller | None, search: CourseSearch, walk: Walk) -> CoursePage:
+        """List published courses, and for their staff also others. Case and accents do not matter.
 
         A prerequisite that nobody can complete any more is not among those of a course.
         """
@@ -34,9 +33,9 @@ class Courses:
         if caller is None or not caller.sees_all:
             filters["is_published"] = True
             filters |= {"staff_id": caller.user_id} if caller is not None and caller.role.can_teach else {}
-        found = await courses.list_courses(tx, filters, limit=limit, offset=(page - 1) * limit)
-        now = self._clock()
-        return CoursePage([prerequisites.for_learners(course, now) for course in found.courses], found.total)
+        found = await courses.list_courses(tx, filters, walk.slice)
+        page, now = walk.cut(found.courses, lambda course: course.id), self._clock()
+        return CoursePage([prerequisites.for_learners(course, now) for course in page], found.total)
 
     async def find(self, tx: ReadTransaction, course_id: int) -> CourseTree:
         """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""

@@ -12,6 +12,7 @@ from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, rows
 from headway.db.types import Id
 from headway.identity import CourseRole, Role
+from headway.paging.service import Slice, in_order
 
 _members: Select[Any] = select(
     course_staff.c.user_id,
@@ -22,6 +23,7 @@ _members: Select[Any] = select(
     users.c.is_disabled,
     course_staff.c.since,
 ).join(users, users.c.id == course_staff.c.user_id)
+_EVERYBODY = 2**31 - 1
 _in_course = course_staff.c.course_id == bindparam("in_course")
 _all = _members.where(_in_course)
 # `owner` comes after `instructor`.
@@ -85,10 +87,25 @@ async def find_all(tx: ReadTransaction, course_id: int) -> dict[int, StaffMember
     return {row["user_id"]: _member(row) for row in await tx.all(_all, in_course=course_id)}
 
 
-async def list_members(tx: ReadTransaction, course_id: int, *, limit: int, offset: int) -> tuple[list[StaffMember], int]:
-    """Read a page of the staff of a course, owners first, and how many there are."""
-    found = await tx.all(_page, in_course=course_id, limit=limit, offset=offset)
-    return [_member(row) for row in found], (await tx.one(_count, in_course=course_id))["total"]
+async def list_members(tx: ReadTransaction, course_id: int, part: Slice) -> list[StaffMember]:
+    """Read some of the staff of a course, owners first."""
+    return [_member(row) for row in await tx.all(_page, in_course=course_id, **part.params)]
+
+
+async def find_members(tx: ReadTransaction, course_id: int, user_ids: Sequence[int]) -> list[StaffMember]:
+    """Read those of these users who belong to the staff of a course, in the same order."""
+    found = await find_among(tx, [(user_id, course_id) for user_id in user_ids])
+    return in_order(user_ids, {member.user_id: member for member in found})
+
+
+async def member_order(tx: ReadTransaction, course_id: int) -> list[int]:
+    """Return the users of the whole staff of a course, owners first."""
+    return [row["user_id"] for row in await tx.all(_page, in_course=course_id, limit=_EVERYBODY, offset=0)]
+
+
+async def count_members(tx: ReadTransaction, course_id: int) -> int:
+    """Count the staff of a course."""
+    return int((await tx.one(_count, in_course=course_id))["total"])
 
 
 async def write_member(tx: WriteTransaction, member: StaffMember) -> None:

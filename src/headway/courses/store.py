@@ -38,6 +38,7 @@ from headway.courses.tables import (
 )
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, rows
+from headway.paging.service import Slice
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
 """The fields of a course that are columns of `courses`."""
@@ -139,9 +140,10 @@ def _unit(row: Row) -> Unit:
 
 
 @cache
-def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
+def _listing(filters: frozenset[str], *, is_after: bool) -> tuple[Select[Any], Select[Any]]:
     """Build the statements for a page of courses and for their number, with the conditions of these filters."""
     conditions: dict[str, ColumnElement[bool]] = {
+        "after": courses.c.id < bindparam("after"),
         "is_published": courses.c.is_published == bindparam("is_published"),
         "terms": courses.c.id.in_(courses_with_terms),
         "kind": courses.c.kind == bindparam("kind"),
@@ -155,18 +157,20 @@ def _listing(filters: frozenset[str]) -> tuple[Select[Any], Select[Any]]:
     # Staff see their own courses before they are published.
     visible = [conditions[name] for name in ("is_published", "staff_id") if name in filters]
     matches = _courses.where(*restrictions, *([or_(*visible)] if visible else []))
-    page = matches.order_by(courses.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
+    rest = matches.where(conditions["after"]) if is_after else matches
+    page = rest.order_by(courses.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
     return page, matches.with_only_columns(func.count().label("total"))
 
 
-async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], *, limit: int, offset: int) -> CoursePage:
-    """Return a page of courses, the newest first, without their modules and assessments.
+async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], part: Slice) -> CoursePage:
+    """Return some courses, the newest first, without their modules and assessments.
 
     `filters` may hold `terms` with their number `term_count`, `tutor` (a pattern of folded names), `kind`, `tutor_id`,
-    `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too.
+    `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too. The key of a
+    part is a course's id.
     """
-    page, count = _listing(frozenset(filters) - {"term_count"})
-    page_rows = await tx.all(page, **filters, limit=limit, offset=offset)
+    page, count = _listing(frozenset(filters) - {"term_count"}, is_after=part.after is not None)
+    page_rows = await tx.all(page, **filters, **part.params)
     total = (await tx.one(count, **filters))["total"]
     prerequisites = await read_prerequisites(tx, [row["id"] for row in page_rows])
     return CoursePage([_tree(row, prerequisites[row["id"]]) for row in page_rows], total)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, union_all
 
+from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
@@ -14,6 +15,7 @@ from headway.db.types import Id
 from headway.enrollments.model import Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment, Order, Part
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
 from headway.enrollments.tables import enrollments
+from headway.paging.service import Slice, in_order
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id})
 _titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
@@ -22,6 +24,11 @@ _by_user = (
     .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
+)
+_order_of_user = (
+    select(enrollments.c.course_id)
+    .where(enrollments.c.user_id == bindparam("user_id"))
+    .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
 )
 _count_by_user = (
     select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("user_id"))
@@ -35,19 +42,23 @@ _names = select(users.c.id, users.c.name).join(_ids, users.c.id == _ids.c.id)
 
 
 @cache
-def _in_course(statuses: tuple[EnrollmentStatus, ...]) -> tuple[Select[Any], Select[Any]]:
+def _in_course(statuses: tuple[EnrollmentStatus, ...], *, is_after: bool, is_named: bool) -> tuple[Select[Any], Select[Any]]:
     """Build the statements for a page of a course's enrollments and for their number."""
     conditions = [enrollments.c.course_id == bindparam("in_course"), *([status_among(*statuses)] if statuses else [])]
+    count = select(func.count().label("total")).select_from(enrollments)
+    if is_named:
+        conditions.append(has_name)
+        count = count.join(users, users.c.id == enrollments.c.user_id)
     page = (
         select(*COLUMNS, users.c.name.label("learner_name"))
         .join(courses, courses.c.id == enrollments.c.course_id)
         .join(users, users.c.id == enrollments.c.user_id)
-        .where(*conditions)
+        .where(*conditions, *([enrollments.c.user_id > bindparam("after")] if is_after else []))
         .order_by(enrollments.c.user_id)
         .limit(bindparam("limit"))
         .offset(bindparam("offset"))
     )
-    return page, select(func.count().label("total")).select_from(enrollments).where(*conditions)
+    return page, count.where(*conditions)
 
 
 @cache
@@ -72,19 +83,44 @@ def _sorted_page(order_by: Order, has_date: bool | None) -> Select[Any]:
     return select(merged.c.user_id).order_by(*order).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
+@cache
+def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
+    """Build the statement for the learners of a course in order, of all names or of some."""
+    key = enrollments.c[order_by.sort.value]
+    columns = (key, enrollments.c.user_id)
+    whole = (
+        select(enrollments.c.user_id)
+        .where(enrollments.c.course_id == bindparam("in_course"), status_among(*order_by.statuses))
+        .order_by(key.is_(None), *(column.desc() if order_by.is_descending else column.asc() for column in columns))
+    )
+    return whole.join(users, users.c.id == enrollments.c.user_id).where(has_name) if is_named else whole
+
+
 async def add_names(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[NamedEnrollment]:
     """Add the names of the learners."""
     names = {row["id"]: row["name"] for row in await tx.all(_names, ids=[(each.user_id,) for each in found])}
     return [NamedEnrollment(each, names[each.user_id]) for each in found]
 
 
-async def list_of_user(
-    tx: ReadTransaction, user_id: int, *, limit: int, offset: int
-) -> tuple[list[tuple[Enrollment, str]], int]:
-    """Read a page of a learner's enrollments with the courses' titles, the newest first, and how many there are."""
-    found = await tx.all(_by_user, user_id=user_id, limit=limit, offset=offset)
-    total = (await tx.one(_count_by_user, user_id=user_id))["total"]
-    return [(enrollment_of(row), row["title"]) for row in found], total
+async def list_of_user(tx: ReadTransaction, user_id: int, part: Slice) -> list[tuple[Enrollment, str]]:
+    """Read some of a learner's enrollments with the courses' titles, the newest first."""
+    return [(enrollment_of(row), row["title"]) for row in await tx.all(_by_user, user_id=user_id, **part.params)]
+
+
+async def count_of_user(tx: ReadTransaction, user_id: int) -> int:
+    """Count a learner's enrollments."""
+    return int((await tx.one(_count_by_user, user_id=user_id))["total"])
+
+
+async def order_of_user(tx: ReadTransaction, user_id: int) -> list[int]:
+    """Return the courses of all of a learner's enrollments, the newest first."""
+    return [row["course_id"] for row in await tx.all(_order_of_user, user_id=user_id)]
+
+
+async def find_of_user(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> list[tuple[Enrollment, str]]:
+    """Read a learner's enrollments in these courses with their titles, in the order of the courses."""
+    found = await list_keys(tx, [(user_id, course_id) for course_id in course_ids])
+    return in_order(course_ids, {each[0].course_id: each for each in found})
 
 
 async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:
@@ -110,11 +146,31 @@ async def list_sorted(
     return [enrolled[key] for key in keys]
 
 
+async def order_in_course(tx: ReadTransaction, course_id: int, order_by: Order, name: str | None = None) -> list[int]:
+    """Return the learners of all enrollments of a course in order, or of those with a name; without a date they come last."""
+    named = {} if name is None else {"name_words": name_words(name)}
+    found = await tx.all(_whole_order(order_by, is_named=name is not None), in_course=course_id, **named)
+    return [row["user_id"] for row in found]
+
+
+async def find_in_course(
+    tx: ReadTransaction, course_id: int, order_by: Order, user_ids: Sequence[int]
+) -> list[NamedEnrollment]:
+    """Read the enrollments of these learners that have one of the statuses, in the order of the learners."""
+    found = await find_many(tx, [(user_id, course_id) for user_id in user_ids])
+    enrolled = in_order(user_ids, {user_id: each for (user_id, _), each in found.items()})
+    return await add_names(tx, [each for each in enrolled if each.status in order_by.statuses])
+
+
 async def list_in_course(
-    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], limit: int, offset: int
+    tx: ReadTransaction, course_id: int, *, statuses: Sequence[EnrollmentStatus], name: str | None, part: Slice
 ) -> tuple[list[NamedEnrollment], int]:
-    """Read a page of a course's enrollments, of some statuses or all, by learner, and how many there are."""
-    page, count = _in_course(tuple(sorted(statuses)))
-    found = await tx.all(page, in_course=course_id, limit=limit, offset=offset)
-    total = (await tx.one(count, in_course=course_id))["total"]
+    """Read some of a course's enrollments, of some statuses and names or of all, by learner, and how many there are.
+
+    The key of a part is a learner's id.
+    """
+    page, count = _in_course(tuple(sorted(statuses)), is_after=part.after is not None, is_named=name is not None)
+    params: dict[str, Any] = {"in_course": course_id} | ({} if name is None else {"name_words": name_words(name)})
+    found = await tx.all(page, **params, **part.params)
+    total = (await tx.one(count, **params))["total"]
     return [NamedEnrollment(enrollment_of(row), row["learner_name"]) for row in found], total

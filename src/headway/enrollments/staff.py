@@ -1,5 +1,7 @@
 """The staff of courses: who belongs to it, and who appoints and removes its members."""
 
+from functools import partial
+
 from headway.accounts import store as users
 from headway.accounts.model import User
 from headway.audit.model import Action, Target, course_target
@@ -15,6 +17,7 @@ from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries
 from headway.identity import Caller, Client, CourseRole
 from headway.instants import Clock
+from headway.paging.service import Moving, Walk
 
 
 class CourseStaff:
@@ -29,7 +32,7 @@ class CourseStaff:
         self._audit = audit
 
     async def list_members(
-        self, tx: ReadTransaction, caller: Caller | None, course_id: int, *, page: int, limit: int
+        self, tx: ReadTransaction, caller: Caller | None, course_id: int, walk: Walk
     ) -> tuple[list[StaffMember], int]:
         """List the staff of a course for its staff, owners first, and how many there are.
 
@@ -37,7 +40,13 @@ class CourseStaff:
         """
         if caller is not None:
             await require_staff(tx, caller, course_id)
-        return await staff_store.list_members(tx, course_id, limit=limit, offset=(page - 1) * limit)
+        source = Moving(
+            page=partial(staff_store.list_members, tx, course_id),
+            order=partial(staff_store.member_order, tx, course_id),
+            some=partial(staff_store.find_members, tx, course_id),
+            key=lambda member: member.user_id,
+        )
+        return await walk.read(tx, source), await staff_store.count_members(tx, course_id)
 
     async def set_role(
         self,

@@ -8,7 +8,6 @@ from msgspec import Meta
 from headway import instants
 from headway.errors import FieldError, Invalid
 from headway.instants import END_OF_TIME, START_OF_TIME, Instant
-from headway.settings import Settings
 
 UNKNOWN_ID = 0
 """An id that nothing has."""
@@ -63,24 +62,6 @@ IdText = Annotated[str, Meta(pattern=ID_PATTERN, description="A positive integer
 """The type of an id in a path, for the OpenAPI document."""
 Limit = Annotated[int, Meta(ge=1, extra_json_schema={"maximum": "${max_page_size}"})]
 """The type of the number of rows of a page that a client asks for."""
-
-
-class PageLimits(NamedTuple):
-    """The default and the maximum number of rows of a page."""
-
-    default: int
-    maximum: int
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> "PageLimits":
-        """Return the limits of the settings."""
-        return cls(settings.page_size, settings.max_page_size)
-
-    def limit(self, requested: int | None) -> int:
-        """Return the number of rows of a page. Raises Invalid if more than the maximum are requested."""
-        if requested is not None and requested > self.maximum:
-            raise Invalid.field("limit", f"must be at most {self.maximum}")
-        return self.default if requested is None else requested
 
 
 class DateRange(NamedTuple):

@@ -17,6 +17,7 @@ from headway.http.routing import decode_parameter
 from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.identity import Caller, Client
+from headway.paging.service import Walk
 from headway.text import nfc
 
 _MAX_QUERY_PARAMETERS = 100
@@ -121,7 +122,7 @@ class Request(Generic[Query, Body]):
     `path` holds the path parameters, `query` and `body` the structs that the route declares, None where it declares none.
     """
 
-    __slots__ = ("_is_idempotent", "_raw_body", "_scope", "_transactions", "body", "idempotency_key", "path", "query")
+    __slots__ = ("_is_idempotent", "_raw_body", "_scope", "_transactions", "body", "idempotency_key", "path", "query", "walk")
 
     def __init__(
         self, scope: Scope, transactions: Transactions, query: Query, body: Body, raw_body: bytes, *, is_idempotent: bool
@@ -135,6 +136,12 @@ class Request(Generic[Query, Body]):
         self.query = query
         self.body = body
         self.idempotency_key = read_idempotency_key(scope)
+        self.walk: Walk | None = None
+
+    @property
+    def url_path(self) -> str:
+        """The path of the URL."""
+        return self._scope["path"]
 
     @property
     def caller(self) -> Caller:
@@ -162,6 +169,12 @@ class Request(Generic[Query, Body]):
     async def read_large(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
         """Return the result of `read` in a snapshot, in the thread of large reads, for handlers without a transaction."""
         return await self._transactions.read_large(self._scope, read)
+
+    async def save_walk(self) -> None:
+        """Store the order that the walk through a list has fixed, if it has."""
+        if self.walk is not None and self.walk.new_order is not None:
+            async with self._transactions.write() as tx:
+                await self.walk.save(tx)
 
     async def transact(self, act: Act) -> Response:
         """Run `act` in a write transaction, which is committed when this returns.

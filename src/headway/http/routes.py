@@ -176,7 +176,9 @@ class _Endpoint:
             async def read_and_render(tx: ReadTransaction) -> litestar.Response[bytes]:
                 return self._render(await self._handler(made, tx), scope)
 
-            return await self._transactions.read_large(scope, read_and_render)
+            rendered = await self._transactions.read_large(scope, read_and_render)
+            await made.save_walk()
+            return rendered
         response = await self._run(made)
         if isinstance(response.body, msgspec.Raw) and len(response.body) > _LARGE_BYTES:
             return await asyncio.to_thread(self._render, response, scope)

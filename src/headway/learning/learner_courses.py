@@ -1,6 +1,7 @@
 """Courses as learners see them, and modules that they declare complete."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from headway.accounts import store as users
@@ -20,6 +21,7 @@ from headway.learning import store as activity
 from headway.learning.progress import ProgressChange, advance
 from headway.learning.store import CourseStructures
 from headway.learning.study_time import Timing
+from headway.paging.service import Moving, Walk
 
 
 class CourseProgress(NamedTuple):
@@ -51,10 +53,16 @@ class LearnerCourses:
         render = for_staff if access.is_staff else for_learners
         return render(await courses.tree(tx, course_id), self._clock())
 
-    async def progress(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> tuple[list[CourseProgress], int]:
+    async def progress(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
-        found, total = await enrollment_lists.list_of_user(tx, user_id, limit=limit, offset=(page - 1) * limit)
-        return await self._progress(tx, user_id, found), total
+        source = Moving(
+            page=partial(enrollment_lists.list_of_user, tx, user_id),
+            order=partial(enrollment_lists.order_of_user, tx, user_id),
+            some=partial(enrollment_lists.find_of_user, tx, user_id),
+            key=lambda each: each[0].course_id,
+        )
+        found = await walk.read(tx, source)
+        return await self._progress(tx, user_id, found), await enrollment_lists.count_of_user(tx, user_id)
 
     async def complete_module(self, tx: WriteTransaction, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
         """Declare all units of a module complete.
@@ -92,17 +100,18 @@ class LearnerCourses:
         tx: ReadTransaction,
         caller: Caller,
         course_id: int,
+        walk: Walk,
         *,
         status: Sequence[EnrollmentStatus] = (),
-        page: int,
-        limit: int,
+        name: str | None = None,
     ) -> tuple[list[NamedEnrollment], int]:
-        """List the learners of a course for its staff, in the order of their ids, and how many there are.
+        """List the learners of a course for its staff, of some statuses and names or all, by id, and how many there are.
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
         await require_staff(tx, caller, course_id)
-        return await enrollment_lists.list_in_course(tx, course_id, statuses=status, limit=limit, offset=(page - 1) * limit)
+        found, total = await enrollment_lists.list_in_course(tx, course_id, statuses=status, name=name, part=walk.slice)
+        return walk.cut(found, lambda each: each.enrollment.user_id), total
 
     async def find_name(self, tx: ReadTransaction, user_id: int) -> str:
         """Return the name of a user. Raises NotFound USER_NOT_FOUND."""

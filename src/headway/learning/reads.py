@@ -1,7 +1,8 @@
 """The course room: who is where in a course, for those who may know."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from headway.accounts import store as users
@@ -20,6 +21,7 @@ from headway.learning.explanation import CourseExplanation, explain
 from headway.learning.model import UnitProgress, UnitStatus, status_without_progress
 from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.store import CourseStructures
+from headway.paging.service import Moving, Slice, Walk
 
 _ROWS_AT_ONCE = 2_000
 
@@ -93,25 +95,26 @@ class ProgressReads:
         return LearnerProgress(enrollment, units, _untouched(structure, units) if is_whole else {}, explanation)
 
     async def list_progress(
-        self, tx: ReadTransaction, caller: Caller, course_id: int, order: Order, *, page: int, limit: int
+        self, tx: ReadTransaction, caller: Caller, course_id: int, order: Order, walk: Walk, *, name: str | None = None
     ) -> ProgressPage:
-        """List the learners of a course for its staff; those without a date come last when sorted by it.
+        """List the learners of a course for its staff, or those with a name; without a date they come last when sorted by it.
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        first = (page - 1) * limit
         await require_staff(tx, caller, course_id)
-        total, completed = await enrollments.count_by_status(tx, course_id, order.statuses)
-        found: list[Enrollment] = []
-        # Those without a date come after those with one, whatever the order.
-        by_date = order.sort is Sort.COMPLETED_AT
-        parts = [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]
-        for part in parts:
-            found += await enrollment_lists.list_sorted(
-                tx, course_id, order, part, limit=limit - len(found), offset=max(first, 0)
-            )
-            first -= part.size
-        return ProgressPage(await enrollment_lists.add_names(tx, found), total)
+        some = partial(enrollment_lists.find_in_course, tx, course_id, order)
+        if name is None:
+            total, completed = await enrollments.count_by_status(tx, course_id, order.statuses)
+            page = partial(_list_part, tx, course_id, order, total, completed)
+            ordered = partial(enrollment_lists.order_in_course, tx, course_id, order)
+        else:
+            # Of those with a name no numbers are stored: they are looked for, and cut into pages here.
+            found = await enrollment_lists.order_in_course(tx, course_id, order, name)
+            total = len(found)
+            page = partial(_cut_part, some, found)
+            ordered = partial(_given, found)
+        source = Moving(page=page, order=ordered, some=some, key=lambda each: each.enrollment.user_id)
+        return ProgressPage(await walk.read(tx, source), total)
 
     async def read_some(
         self, tx: ReadTransaction, caller: Caller, course_id: int, user_ids: Sequence[int]
@@ -185,3 +188,29 @@ def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dic
         for unit in structure.units.values()
         if unit.id not in touched and not unit.is_retired
     }
+
+
+async def _list_part(
+    tx: ReadTransaction, course_id: int, order: Order, total: int, completed: int, part: Slice
+) -> list[NamedEnrollment]:
+    """Read some of the `total` learners of a course, of whom `completed` have a date of completion."""
+    found: list[Enrollment] = []
+    first = part.offset
+    # Those without a date come after those with one, whatever the order.
+    by_date = order.sort is Sort.COMPLETED_AT
+    for each in [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]:
+        found += await enrollment_lists.list_sorted(
+            tx, course_id, order, each, limit=part.limit - len(found), offset=max(first, 0)
+        )
+        first -= each.size
+    return await enrollment_lists.add_names(tx, found)
+
+
+async def _cut_part(
+    some: Callable[[Sequence[int]], Awaitable[list[NamedEnrollment]]], found: Sequence[int], part: Slice
+) -> list[NamedEnrollment]:
+    return await some(found[part.offset : part.offset + part.limit])
+
+
+async def _given(found: list[int]) -> list[int]:
+    return found

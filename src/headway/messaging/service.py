@@ -1,5 +1,6 @@
 """Peers, and the messages between them."""
 
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from headway.ids import NewId
 from headway.instants import Clock
 from headway.messaging import store as messages
 from headway.messaging.model import Conversation, Message, Peer, check_message
+from headway.paging.service import Moving, Walk
 from headway.verify import Difference, Findings
 
 
@@ -30,9 +32,10 @@ class Messaging:
         self._clock = clock
         self._new_id = new_id
 
-    async def list_peers(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> tuple[list[Peer], int]:
+    async def list_peers(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[Peer], int]:
         """List those who have access to a course that the user has access to, and count them."""
-        return await messages.list_peers(tx, user_id, limit=limit, offset=(page - 1) * limit)
+        found, total = await messages.list_peers(tx, user_id, walk.slice)
+        return walk.cut(found, lambda peer: peer.user_id), total
 
     async def send(self, tx: WriteTransaction, sender_id: int, receiver_id: int, text: str) -> Message:
         """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner.
@@ -50,14 +53,22 @@ class Messaging:
         return message
 
     async def list_messages(
-        self, tx: ReadTransaction, user_id: int, *, peer_id: int | None, page: int, limit: int
+        self, tx: ReadTransaction, user_id: int, *, peer_id: int | None, walk: Walk
     ) -> tuple[list[Message], int]:
         """List the user's messages, of one conversation or all, the newest first, and count them."""
-        return await messages.list_messages(tx, user_id, peer_id=peer_id, limit=limit, offset=(page - 1) * limit)
+        found, total = await messages.list_messages(tx, user_id, peer_id=peer_id, part=walk.slice)
+        return walk.cut(found, lambda message: message.id), total
 
-    async def list_conversations(self, tx: ReadTransaction, user_id: int, *, page: int, limit: int) -> Conversations:
+    async def list_conversations(self, tx: ReadTransaction, user_id: int, walk: Walk) -> Conversations:
         """List the user's conversations, the newest first."""
-        return Conversations(*await messages.list_conversations(tx, user_id, limit=limit, offset=(page - 1) * limit))
+        source = Moving(
+            page=partial(messages.list_conversations, tx, user_id),
+            order=partial(messages.conversation_order, tx, user_id),
+            some=partial(messages.find_conversations, tx, user_id),
+            key=lambda conversation: conversation.peer_id,
+        )
+        found = await walk.read(tx, source)
+        return Conversations(found, *await messages.conversation_totals(tx, user_id))
 
     async def mark_message_read(self, tx: WriteTransaction, user_id: int, message_id: str) -> Message:
         """Mark a message that the user received as read. Raises NotFound MESSAGE_NOT_FOUND, Forbidden for the sender."""

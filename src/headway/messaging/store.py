@@ -1,12 +1,14 @@
 """Messages and conversations as rows, of which each of the two users has a copy; and who may write to whom."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     FromClause,
     Integer,
+    Select,
     Update,
     and_,
     bindparam,
@@ -29,6 +31,7 @@ from headway.enrollments.model import OPEN
 from headway.enrollments.tables import enrollments
 from headway.messaging.model import Conversation, Message, Peer
 from headway.messaging.tables import conversations, messages
+from headway.paging.service import Slice, in_order
 
 _insert = WriteRows(messages, messages.c.keys())
 _sides = rows("sides", {column.name: column.type for column in conversations.c})
@@ -49,7 +52,12 @@ _of_user = messages.c.user_id == bindparam("of_user")
 _with_peer = messages.c.peer_id == bindparam("with_peer")
 _by_id = select(messages).where(_of_user, messages.c.id == bindparam("message_id"))
 _page = select(messages).where(_of_user).order_by(messages.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
-_page_with = _page.where(_with_peer)
+_after = messages.c.id < bindparam("after")
+_pages = {
+    (is_with_peer, is_after): _page.where(*([_with_peer] if is_with_peer else []), *([_after] if is_after else []))
+    for is_with_peer in (False, True)
+    for is_after in (False, True)
+}
 _count = select(func.count().label("total")).select_from(messages).where(_of_user)
 _count_with = _count.where(_with_peer)
 _own = conversations.c.user_id == bindparam("of_user")
@@ -62,20 +70,31 @@ _newest = (
     .offset(bindparam("offset"))
     .subquery("newest")
 )
-_conversations = (
-    select(_newest.c.unread.label("unread"), users.c.name.label("peer_name"), *messages.c)
-    .select_from(_newest)
-    .join(users, users.c.id == _newest.c.peer_id)
-    .join(
-        messages,
-        and_(
-            messages.c.user_id == _newest.c.user_id,
-            messages.c.peer_id == _newest.c.peer_id,
-            messages.c.id == _newest.c.last_message_id,
-        ),
+
+
+def _with_last_message(found: FromClause) -> Select[Any]:
+    return (
+        select(found.c.unread.label("unread"), users.c.name.label("peer_name"), *messages.c)
+        .select_from(found)
+        .join(users, users.c.id == found.c.peer_id)
+        .join(
+            messages,
+            and_(
+                messages.c.user_id == found.c.user_id,
+                messages.c.peer_id == found.c.peer_id,
+                messages.c.id == found.c.last_message_id,
+            ),
+        )
+        .order_by(found.c.last_message_id.desc())
     )
-    .order_by(_newest.c.last_message_id.desc())
+
+
+_conversations = _with_last_message(_newest)
+_peer_ids = rows("peers", {"user_id": Id})
+_some_conversations = _with_last_message(
+    select(conversations).join(_peer_ids, conversations.c.peer_id == _peer_ids.c.user_id).where(_own).subquery("some")
 )
+_conversation_order = select(conversations.c.peer_id).where(_own).order_by(conversations.c.last_message_id.desc())
 _totals = select(func.count().label("total"), func.coalesce(func.sum(conversations.c.unread), 0).label("unread")).where(_own)
 _conversation = and_(_own, conversations.c.peer_id == bindparam("with_peer"))
 _lock_conversation = select(conversations.c.unread).where(_conversation).with_for_update()
@@ -113,26 +132,37 @@ async def find(tx: ReadTransaction, user_id: int, message_id: str) -> Message | 
     return None if row is None else _message(tx, row)
 
 
-async def list_messages(
-    tx: ReadTransaction, user_id: int, *, peer_id: int | None, limit: int, offset: int
-) -> tuple[list[Message], int]:
-    """Read a page of a user's messages, of one conversation or all, the newest first, and how many there are."""
+async def list_messages(tx: ReadTransaction, user_id: int, *, peer_id: int | None, part: Slice) -> tuple[list[Message], int]:
+    """Read some of a user's messages, of one conversation or all, the newest first, and how many there are.
+
+    The key of a part is a message's id.
+    """
     params = {"of_user": user_id} if peer_id is None else {"of_user": user_id, "with_peer": peer_id}
-    page, count = (_page, _count) if peer_id is None else (_page_with, _count_with)
-    found = [_message(tx, row) for row in await tx.all(page, **params, limit=limit, offset=offset)]
-    return found, (await tx.one(count, **params))["total"]
+    page = _pages[peer_id is not None, part.after is not None]
+    found = [_message(tx, row) for row in await tx.all(page, **params, **part.params)]
+    return found, (await tx.one(_count if peer_id is None else _count_with, **params))["total"]
 
 
-async def list_conversations(
-    tx: ReadTransaction, user_id: int, *, limit: int, offset: int
-) -> tuple[list[Conversation], int, int]:
-    """Read a page of a user's conversations, the newest first; how many there are, and how much is unread in all."""
-    found = [
-        Conversation(row["peer_id"], row["peer_name"], _message(tx, row), row["unread"])
-        for row in await tx.all(_conversations, of_user=user_id, limit=limit, offset=offset)
-    ]
+async def list_conversations(tx: ReadTransaction, user_id: int, part: Slice) -> list[Conversation]:
+    """Read some of a user's conversations, the newest first."""
+    return [_conversation_of(tx, row) for row in await tx.all(_conversations, of_user=user_id, **part.params)]
+
+
+async def find_conversations(tx: ReadTransaction, user_id: int, peer_ids: Sequence[int]) -> list[Conversation]:
+    """Read a user's conversations with these peers, those that exist, in the order of the peers."""
+    found = await tx.all(_some_conversations, of_user=user_id, peers=[(peer_id,) for peer_id in peer_ids])
+    return in_order(peer_ids, {row["peer_id"]: _conversation_of(tx, row) for row in found})
+
+
+async def conversation_order(tx: ReadTransaction, user_id: int) -> list[int]:
+    """Return the peers of all of a user's conversations, the newest first."""
+    return [row["peer_id"] for row in await tx.all(_conversation_order, of_user=user_id)]
+
+
+async def conversation_totals(tx: ReadTransaction, user_id: int) -> tuple[int, int]:
+    """Return how many conversations a user has, and how many messages are unread in all of them."""
     totals = await tx.one(_totals, of_user=user_id)
-    return found, totals["total"], int(totals["unread"])
+    return totals["total"], int(totals["unread"])
 
 
 async def mark_read(tx: WriteTransaction, user_id: int, peer_id: int, message_id: str | None = None) -> int:
@@ -147,6 +177,10 @@ async def mark_read(tx: WriteTransaction, user_id: int, peer_id: int, message_id
         await tx.run(_mark_one_for_peer, **params, message_id=message_id)
     await tx.run(_count_down, **params, count=count)
     return count
+
+
+def _conversation_of(tx: ReadTransaction, row: Row) -> Conversation:
+    return Conversation(row["peer_id"], row["peer_name"], _message(tx, row), row["unread"])
 
 
 def _message(tx: ReadTransaction, row: Row) -> Message:
@@ -186,21 +220,26 @@ def _open(table: FromClause) -> ColumnElement[bool]:
 
 _shared = (_mine.c.user_id == bindparam("user_id"), _open(_mine), _open(_theirs), _theirs.c.user_id != bindparam("user_id"))
 _together = _mine.join(_theirs, _theirs.c.course_id == _mine.c.course_id)
-_some = (
+
+
+def _peers_page(*conditions: ColumnElement[bool]) -> Select[Any]:
     # The page is cut before names are looked up.
-    select(_theirs.c.user_id)
-    .select_from(_together)
-    .where(*_shared)
-    .distinct()
-    .order_by(_theirs.c.user_id)
-    .limit(bindparam("limit"))
-    .offset(bindparam("offset"))
-    .subquery("some")
-)
-_peers_page = select(_some.c.user_id, users.c.name).join(users, users.c.id == _some.c.user_id).order_by(_some.c.user_id)
+    some = (
+        select(_theirs.c.user_id)
+        .select_from(_together)
+        .where(*_shared, *conditions)
+        .distinct()
+        .order_by(_theirs.c.user_id)
+        .limit(bindparam("limit"))
+        .offset(bindparam("offset"))
+        .subquery("some")
+    )
+    return select(some.c.user_id, users.c.name).join(users, users.c.id == some.c.user_id).order_by(some.c.user_id)
+
+
+_peers_pages = {False: _peers_page(), True: _peers_page(_theirs.c.user_id > bindparam("after"))}
 _everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct().subquery("everybody")
 _count_peers = select(func.count().label("total")).select_from(_everybody)
-_peer_ids = rows("peers", {"user_id": Id})
 _shared_courses = (
     select(_theirs.c.user_id, courses.c.id, courses.c.title)
     .select_from(_together.join(courses, courses.c.id == _mine.c.course_id))
@@ -235,11 +274,10 @@ _may_write = select(
 )
 
 
-async def list_peers(tx: ReadTransaction, user_id: int, *, limit: int, offset: int) -> tuple[list[Peer], int]:
-    """Read a page of a learner's peers, in the order of their ids, and how many there are."""
-    found = [
-        Peer(row["user_id"], row["name"], []) for row in await tx.all(_peers_page, user_id=user_id, limit=limit, offset=offset)
-    ]
+async def list_peers(tx: ReadTransaction, user_id: int, part: Slice) -> tuple[list[Peer], int]:
+    """Read some of a learner's peers, in the order of their ids, which are the keys of a part, and how many there are."""
+    page = _peers_pages[part.after is not None]
+    found = [Peer(row["user_id"], row["name"], []) for row in await tx.all(page, user_id=user_id, **part.params)]
     by_id = {peer.user_id: peer for peer in found}
     for row in await tx.all(_shared_courses, user_id=user_id, peers=[(peer.user_id,) for peer in found]):
         by_id[row["user_id"]].shared_courses.append((row["id"], row["title"]))

@@ -7,7 +7,7 @@ from headway.contracts.activity_log import mapping, wire
 from headway.contracts.activity_log.errors import render_error
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
-from headway.http.params import PageLimits
+from headway.http.pages import Pages
 from headway.http.problems import status_of
 from headway.http.request import READ, READ_LARGE, Request, Response
 from headway.http.routes import get, make_router, post
@@ -38,7 +38,7 @@ class ActivityRoutes:
     def __init__(self, services: Services, settings: Settings) -> None:
         self._log = services.audit_log
         self._max_metadata_bytes = settings.max_event_bytes
-        self._pages = PageLimits.from_settings(settings)
+        self._pages = Pages(services.paging, settings)
 
     @post("/", body=wire.ActivityBody, responses={201: wire.One[wire.Activity]}, idempotent=True)
     async def create(self, request: Request[None, wire.ActivityBody]) -> Response:
@@ -56,19 +56,10 @@ class ActivityRoutes:
     @get("/", query=wire.ActivitiesQuery, responses={200: wire.Page[list[wire.Activity]]}, transaction=READ_LARGE)
     async def list_activities(self, request: Request[wire.ActivitiesQuery, None], tx: ReadTransaction) -> Response:
         """List activities, the newest first: all for administrators, for others those they did or logged."""
-        query = request.query
-        criteria = mapping.entry_filter(query)
-        limit = self._pages.limit(query.limit)
-        before = None if query.cursor is None else int(query.cursor)
-        page, rest = await self._log.read(tx, request.caller, criteria, before=before, limit=limit)
-        return Response(
-            200,
-            wire.Page(
-                data=[mapping.activity(each) for each in page],
-                next_cursor=None if rest is None else str(rest),
-                message="Activities retrieved successfully",
-            ),
-        )
+        walk = self._pages.walk(request)
+        found = await self._log.read(tx, request.caller, mapping.entry_filter(request.query), walk)
+        data = [mapping.activity(each) for each in found]
+        return Response(200, wire.Page(data=data, next_cursor=walk.next_cursor, message="Activities retrieved successfully"))
 
     @get("/{activity_id:str}", responses={200: wire.One[wire.Activity]}, transaction=READ)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.audit.model import EntryStatus, TargetType
+from headway.http.pages import Cursor
 from headway.http.params import DateBound, Limit
 
 Data = TypeVar("Data")
@@ -67,7 +68,7 @@ class ActivitiesQuery(msgspec.Struct, rename="camel"):
     target_id: Id | None = None
     since: DateBound | None = msgspec.field(name="from", default=None)
     until: DateBound | None = msgspec.field(name="to", default=None)
-    cursor: Annotated[str, Meta(pattern="^[0-9]{1,18}$")] | None = None
+    cursor: Cursor | None = None
     limit: Limit | None = None
 
 

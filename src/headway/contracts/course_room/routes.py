@@ -14,7 +14,8 @@ from headway.enrollments.model import NamedEnrollment
 from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
-from headway.http.params import IdText, PageLimits, require_id
+from headway.http.pages import Pages
+from headway.http.params import IdText, require_id
 from headway.http.problems import status_of
 from headway.http.request import READ_LARGE, EncodedRows, Request, Response, encode
 from headway.http.routes import get, make_router, post
@@ -121,7 +122,7 @@ class CourseRoutes:
         self._progress = services.progress
         self._cache = Cache(services.cache_store, services.metrics, kind="analytics", seconds=settings.analytics_cache_seconds)
         self._zone = ZoneInfo(settings.display_timezone)
-        self._pages = PageLimits.from_settings(settings)
+        self._pages = Pages(services.paging, settings)
         self._max_bulk_ids = settings.max_bulk_ids
         self._max_response_bytes = settings.max_response_bytes
 
@@ -135,15 +136,15 @@ class CourseRoutes:
     async def list_learners(self, request: Request[wire.LearnersQuery, None], tx: ReadTransaction) -> Response:
         """List the progress of all learners of a course: for its staff."""
         course_id, query = require_id("courseId", request.path["course_id"]), request.query
-        limit = self._pages.limit(query.limit)
-        order = mapping.order(query)
-        found = await self._progress.list_progress(tx, request.caller, course_id, order, page=query.page, limit=limit)
+        walk = self._pages.walk(request)
+        found = await self._progress.list_progress(tx, request.caller, course_id, mapping.order(query), walk, name=query.q)
+        pages = ceil(found.total / walk.limit)
         return Response(
             200,
             wire.FoundPage(
                 message="All users progress retrieved successfully",
                 results=await self._rows(tx, course_id, found.learners, field="limit"),
-                pagination=wire.Pagination(query.page, limit, found.total, ceil(found.total / limit)),
+                pagination=wire.Pagination(walk.page, walk.limit, found.total, pages, walk.next_cursor),
             ),
         )
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.courses.completion import Rule
 from headway.enrollments.model import EnrollmentStatus
+from headway.http.pages import Cursor, NextCursor
 from headway.http.params import DateBound, Limit
 from headway.learning.model import UnitStatus
 from headway.measures import LARGEST_SHARE
@@ -37,6 +38,7 @@ class Pagination(msgspec.Struct, rename="camel"):
     limit: int
     total: int
     total_pages: int
+    next_cursor: NextCursor
 
 
 class FoundPage(Found[Results], Generic[Results], kw_only=True):
@@ -181,13 +183,15 @@ class ProgressQuery(msgspec.Struct):
 
 
 class LearnersQuery(msgspec.Struct, rename="camel"):
-    """Filters and order for a list of learners; those without a date come last."""
+    """Filters and order for a list of learners; those without a date come last. `q` has parts of words of the name."""
 
+    q: Annotated[str, Meta(max_length=200)] | None = None
     status: EnrollmentStatus | None = None
     sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
     order: Literal["asc", "desc"] = "asc"
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     limit: Limit | None = None
+    cursor: Cursor | None = None
 
 
 class BulkBody(msgspec.Struct, rename="camel"):

@@ -1,11 +1,11 @@
 """Request and response bodies of courses."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.contracts.learner.wire import Id, LearnerFieldProblem, PageQuery
+from headway.contracts.learner.wire import Filter, Id, LearnerFieldProblem, PageQuery
 from headway.courses.completion import LARGEST_THRESHOLD, Rule
 from headway.courses.model import (
     MAX_ACCESS_DAYS,
@@ -131,6 +131,18 @@ class CourseQuery(PageQuery):
     tutor: Annotated[str, Meta(max_length=200)] | None = None
     kind: CourseKind | None = None
     q: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class LearnersQuery(PageQuery):
+    """Filters for a list of learners: `q` has parts of words of the name, in any order."""
+
+    q: Filter | None = None
+
+
+class EnrollmentsQuery(LearnersQuery):
+    """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`, `q` parts of words of the name."""
+
+    status: Literal["active", "completed", "dropped"] | None = None
 
 
 class Unit(msgspec.Struct):

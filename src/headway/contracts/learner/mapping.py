@@ -34,6 +34,7 @@ from headway.instants import HOUR, SECOND, Instant
 from headway.learning.learner_courses import CourseProgress
 from headway.learning.profiles import Profile
 from headway.messaging.model import Conversation, Message, Peer
+from headway.paging.service import Walk
 
 STATUS_WORDS = {
     EnrollmentStatus.ENROLLED: "active",
@@ -247,9 +248,10 @@ def change(entry: FeedEntry) -> wire.Change:
     return wire.Change(entry.type, entry.topic, entry.seq, instants.iso(entry.at), entry.data)
 
 
-def many(rows: Sequence[Any], page: int, limit: int, total: int) -> wire.Many[Any]:
+def many(rows: Sequence[Any], walk: Walk, total: int) -> wire.Many[Any]:
     """Render a page of a list in its envelope."""
-    return wire.Many(data=list(rows), metadata=wire.Paging(page=page, limit=limit, total=total))
+    paging = wire.Paging(page=walk.page, limit=walk.limit, total=total, next_cursor=walk.next_cursor)
+    return wire.Many(data=list(rows), metadata=paging)
 
 
 def _listing_fields(tree: CourseTree) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Request and response bodies of the contract: camelCase, ids as strings."""
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -12,6 +12,7 @@ from headway.courses.model import MAX_GRADE
 from headway.enrollments.model import BY_STAFF, EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 from headway.http.decoding import VERBATIM
+from headway.http.pages import Cursor, NextCursor
 from headway.http.params import Limit
 from headway.http.schemas import anything, readable
 from headway.live.subscriptions import TOPIC_PATTERN
@@ -63,6 +64,7 @@ class Paging(msgspec.Struct, kw_only=True):
     page: int
     limit: int
     total: int
+    next_cursor: NextCursor = msgspec.field(name="nextCursor")
 
 
 class Many(msgspec.Struct, Generic[Data], kw_only=True):
@@ -100,6 +102,7 @@ class PageQuery(msgspec.Struct):
 
     page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     limit: Limit | None = None
+    cursor: Cursor | None = None
 
 
 class RegisterBody(msgspec.Struct):
@@ -198,12 +201,6 @@ class Waiting(msgspec.Struct, rename="camel"):
     learner_id: str
     position: int
     status: str = "waitlisted"
-
-
-class EnrollmentsQuery(PageQuery):
-    """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`."""
-
-    status: Literal["active", "completed", "dropped"] | None = None
 
 
 class CourseEnrollment(Enrollment, rename="camel"):

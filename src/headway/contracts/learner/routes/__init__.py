@@ -9,7 +9,7 @@ from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
 from headway.http.contract import Contract
-from headway.http.params import PageLimits
+from headway.http.pages import Pages
 from headway.http.problems import status_of
 from headway.http.routes import make_router
 from headway.services import Services
@@ -20,7 +20,7 @@ PREFIX = "/api/v1"
 
 def make(services: Services, settings: Settings) -> Contract:
     """Make the contract."""
-    pages = PageLimits.from_settings(settings)
+    pages = Pages(services.paging, settings)
     groups = [
         AccountRoutes(services),
         CourseRoutes(services, pages),

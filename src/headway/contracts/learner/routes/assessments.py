@@ -1,8 +1,9 @@
 """Assessments, submissions and grades."""
 
-from headway.contracts.learner import mapping, wire
+from headway.contracts.learner import course_wire, mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.http.params import PageLimits, parse_id
+from headway.http.pages import Pages
+from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch, post
 from headway.services import Services
@@ -13,7 +14,7 @@ _ONE = "/assessments/{assessment_id:str}"
 class AssessmentRoutes:
     """Read assessments, submit work, and grade it."""
 
-    def __init__(self, services: Services, pages: PageLimits) -> None:
+    def __init__(self, services: Services, pages: Pages) -> None:
         self._assessments = services.assessments
         self._pages = pages
 
@@ -33,15 +34,20 @@ class AssessmentRoutes:
         return Response(201, wire.One(data=mapping.submission(submission, assessment)))
 
     @get(
-        f"{_ONE}/submissions", query=wire.PageQuery, responses={200: wire.Many[wire.LearnersSubmission]}, transaction=READ_LARGE
+        f"{_ONE}/submissions",
+        query=course_wire.LearnersQuery,
+        responses={200: wire.Many[wire.LearnersSubmission]},
+        transaction=READ_LARGE,
     )
-    async def list_submissions(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
+    async def list_submissions(self, request: Request[course_wire.LearnersQuery, None], tx: ReadTransaction) -> Response:
         """List each learner's newest submission: for the course's staff."""
-        page, limit = request.query.page, self._pages.limit(request.query.limit)
         assessment_id = parse_id(request.path["assessment_id"])
-        found, assessment = await self._assessments.list_submissions(tx, request.caller, assessment_id, page=page, limit=limit)
+        walk = self._pages.walk(request)
+        found, assessment = await self._assessments.list_submissions(
+            tx, request.caller, assessment_id, walk, name=request.query.q
+        )
         rows = [mapping.learners_submission(each, name, assessment) for each, name in found.submissions]
-        return Response(200, mapping.many(rows, page, limit, found.total))
+        return Response(200, mapping.many(rows, walk, found.total))
 
     @patch(
         "/submissions/{submission_id:str}", body=wire.GradeBody, responses={200: wire.One[wire.Submission]}, transaction=WRITE

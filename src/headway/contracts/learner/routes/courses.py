@@ -5,7 +5,8 @@ from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.model import StatusChange
 from headway.enrollments.service import Waiting
-from headway.http.params import PageLimits, parse_id
+from headway.http.pages import Pages
+from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, patch, post
 from headway.services import Services
@@ -16,7 +17,7 @@ _ONE = "/courses/{course_id:str}"
 class CourseRoutes:
     """Browse, read, create and change courses."""
 
-    def __init__(self, services: Services, pages: PageLimits) -> None:
+    def __init__(self, services: Services, pages: Pages) -> None:
         self._courses = services.courses
         self._limits = services.course_limits
         self._course_editing = services.course_editing
@@ -32,11 +33,9 @@ class CourseRoutes:
     )
     async def browse(self, request: Request[course_wire.CourseQuery, None], tx: ReadTransaction) -> Response:
         """Browse courses without their modules, the newest first. No token is needed."""
-        query, limit = request.query, self._pages.limit(request.query.limit)
-        search = mapping.search(query)
-        found = await self._courses.search(tx, request.optional_caller, search, page=query.page, limit=limit)
-        rows = [mapping.listing(each) for each in found.courses]
-        return Response(200, mapping.many(rows, query.page, limit, found.total))
+        walk = self._pages.walk(request)
+        found = await self._courses.search(tx, request.optional_caller, mapping.search(request.query), walk)
+        return Response(200, mapping.many([mapping.listing(each) for each in found.courses], walk, found.total))
 
     @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True, transaction=READ_LARGE)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
@@ -73,7 +72,7 @@ class CourseRoutes:
 class EnrollmentRoutes:
     """Enroll in and leave courses; list learners and change their status."""
 
-    def __init__(self, services: Services, pages: PageLimits) -> None:
+    def __init__(self, services: Services, pages: Pages) -> None:
         self._enrollments = services.enrollments
         self._learning = services.learning
         self._pages = pages
@@ -104,23 +103,18 @@ class EnrollmentRoutes:
 
     @get(
         f"{_ONE}/enrollments",
-        query=wire.EnrollmentsQuery,
+        query=course_wire.EnrollmentsQuery,
         responses={200: wire.Many[wire.CourseEnrollment]},
         transaction=READ_LARGE,
     )
-    async def list_learners(self, request: Request[wire.EnrollmentsQuery, None], tx: ReadTransaction) -> Response:
+    async def list_learners(self, request: Request[course_wire.EnrollmentsQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of a course with their progress: for its staff."""
-        query, limit = request.query, self._pages.limit(request.query.limit)
+        walk = self._pages.walk(request)
+        course_id, status = parse_id(request.path["course_id"]), mapping.statuses(request.query.status)
         found, total = await self._learning.list_enrollments(
-            tx,
-            request.caller,
-            parse_id(request.path["course_id"]),
-            status=mapping.statuses(query.status),
-            page=query.page,
-            limit=limit,
+            tx, request.caller, course_id, walk, status=status, name=request.query.q
         )
-        rows = [mapping.course_enrollment(*each) for each in found]
-        return Response(200, mapping.many(rows, query.page, limit, total))
+        return Response(200, mapping.many([mapping.course_enrollment(*each) for each in found], walk, total))
 
     @patch(
         f"{_ONE}/enrollments/{{user_id:str}}",

@@ -3,7 +3,8 @@
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Invalid
-from headway.http.params import PageLimits, parse_id
+from headway.http.pages import Pages
+from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch, post
 from headway.services import Services
@@ -12,16 +13,16 @@ from headway.services import Services
 class PeerRoutes:
     """List peers, send, list and read messages."""
 
-    def __init__(self, services: Services, pages: PageLimits) -> None:
+    def __init__(self, services: Services, pages: Pages) -> None:
         self._messaging = services.messaging
         self._pages = pages
 
     @get("/learner/peers", query=wire.PageQuery, responses={200: wire.Many[wire.Peer]}, transaction=READ_LARGE)
     async def list_peers(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of one's own courses."""
-        page, limit = request.query.page, self._pages.limit(request.query.limit)
-        peers, total = await self._messaging.list_peers(tx, request.caller.user_id, page=page, limit=limit)
-        return Response(200, mapping.many([mapping.peer(each) for each in peers], page, limit, total))
+        walk = self._pages.walk(request)
+        peers, total = await self._messaging.list_peers(tx, request.caller.user_id, walk)
+        return Response(200, mapping.many([mapping.peer(each) for each in peers], walk, total))
 
     @post(
         "/learner/messages", body=wire.MessageBody, responses={201: wire.One[wire.Message]}, idempotent=True, transaction=WRITE
@@ -35,15 +36,10 @@ class PeerRoutes:
     @get("/learner/messages", query=wire.MessagesQuery, responses={200: wire.Many[wire.Message]}, transaction=READ_LARGE)
     async def list_messages(self, request: Request[wire.MessagesQuery, None], tx: ReadTransaction) -> Response:
         """List one's messages with one person or all, the newest first."""
-        query, limit = request.query, self._pages.limit(request.query.limit)
-        messages, total = await self._messaging.list_messages(
-            tx,
-            request.caller.user_id,
-            peer_id=None if query.with_ is None else parse_id(query.with_),
-            page=query.page,
-            limit=limit,
-        )
-        return Response(200, mapping.many([mapping.message(each) for each in messages], query.page, limit, total))
+        walk = self._pages.walk(request)
+        peer_id = None if request.query.with_ is None else parse_id(request.query.with_)
+        messages, total = await self._messaging.list_messages(tx, request.caller.user_id, peer_id=peer_id, walk=walk)
+        return Response(200, mapping.many([mapping.message(each) for each in messages], walk, total))
 
     @patch("/learner/messages/{message_id:str}", body=wire.ReadBody, responses={200: wire.One[wire.Message]}, transaction=WRITE)
     async def mark_message(self, request: Request[None, wire.ReadBody], tx: WriteTransaction) -> Response:
@@ -55,9 +51,11 @@ class PeerRoutes:
     @get("/learner/conversations", query=wire.PageQuery, responses={200: wire.Conversations}, transaction=READ_LARGE)
     async def list_conversations(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List one's conversations, the newest first, with the number of unread messages."""
-        query, limit = request.query, self._pages.limit(request.query.limit)
-        found = await self._messaging.list_conversations(tx, request.caller.user_id, page=query.page, limit=limit)
-        paging = wire.UnreadPaging(page=query.page, limit=limit, total=found.total, unread=found.unread)
+        walk = self._pages.walk(request)
+        found = await self._messaging.list_conversations(tx, request.caller.user_id, walk)
+        paging = wire.UnreadPaging(
+            page=walk.page, limit=walk.limit, total=found.total, next_cursor=walk.next_cursor, unread=found.unread
+        )
         rows = [mapping.conversation(each) for each in found.conversations]
         return Response(200, wire.Conversations(data=rows, metadata=paging))
 

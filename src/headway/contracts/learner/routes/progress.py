@@ -2,7 +2,8 @@
 
 from headway.contracts.learner import mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.http.params import PageLimits, parse_id
+from headway.http.pages import Pages
+from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch
 from headway.services import Services
@@ -11,7 +12,7 @@ from headway.services import Services
 class ProgressRoutes:
     """Read and declare one's own progress, and follow the feed."""
 
-    def __init__(self, services: Services, pages: PageLimits) -> None:
+    def __init__(self, services: Services, pages: Pages) -> None:
         self._learning = services.learning
         self._subscriptions = services.subscriptions
         self._pages = pages
@@ -25,9 +26,9 @@ class ProgressRoutes:
     )
     async def read(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """Read one's progress in all one's courses, including left ones, the newest enrollment first."""
-        page, limit = request.query.page, self._pages.limit(request.query.limit)
-        found, total = await self._learning.progress(tx, request.caller.user_id, page=page, limit=limit)
-        return Response(200, mapping.many([mapping.progress(each) for each in found], page, limit, total))
+        walk = self._pages.walk(request)
+        found, total = await self._learning.progress(tx, request.caller.user_id, walk)
+        return Response(200, mapping.many([mapping.progress(each) for each in found], walk, total))
 
     @patch(
         "/learner/me/progress/{course_id:str}",

@@ -2,7 +2,8 @@
 
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.http.params import PageLimits, parse_id
+from headway.http.pages import Pages
+from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, put
 from headway.services import Services
@@ -14,17 +15,17 @@ _ONE = f"{_ALL}/{{user_id:str}}"
 class StaffRoutes:
     """List, appoint and remove the staff of a course."""
 
-    def __init__(self, services: Services, pages: PageLimits) -> None:
+    def __init__(self, services: Services, pages: Pages) -> None:
         self._staff = services.course_staff
         self._pages = pages
 
     @get(_ALL, query=wire.PageQuery, responses={200: wire.Many[course_wire.StaffMember]}, transaction=READ_LARGE)
     async def list_members(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the staff of a course, owners first: for its staff."""
-        page, limit = request.query.page, self._pages.limit(request.query.limit)
         course_id = parse_id(request.path["course_id"])
-        found, total = await self._staff.list_members(tx, request.caller, course_id, page=page, limit=limit)
-        return Response(200, mapping.many([mapping.staff_member(each) for each in found], page, limit, total))
+        walk = self._pages.walk(request)
+        found, total = await self._staff.list_members(tx, request.caller, course_id, walk)
+        return Response(200, mapping.many([mapping.staff_member(each) for each in found], walk, total))
 
     @put(_ONE, body=course_wire.StaffBody, responses={200: wire.One[course_wire.StaffMember]}, transaction=WRITE)
     async def set_role(self, request: Request[None, course_wire.StaffBody], tx: WriteTransaction) -> Response:
