@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from litestar import Litestar
+
 from databases import run_postgres
 from headway import schema
 from headway.accounts.model import User
@@ -124,7 +126,10 @@ async def measure(name: str, url: str, options: argparse.Namespace) -> list[list
     await analyze(database)
     await database.close()
     app: Any = create_app(settings)
-    async with app.app.lifespan():
+    litestar = app
+    while not isinstance(litestar, Litestar):
+        litestar = litestar.app
+    async with litestar.lifespan():
         stalls: list[float] = []
         watch = asyncio.create_task(watch_loop(stalls))
         await asyncio.sleep(2)
