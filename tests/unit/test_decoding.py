@@ -1,15 +1,21 @@
 """Reading a body: every field at fault is named at once, and nothing that can be sent makes it fail otherwise."""
 
-from typing import Literal
+import threading
+from typing import Any, Literal
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from litestar import Litestar
 
 from headway.contracts.activity_tracking.wire import BatchBody, TrackBody
 from headway.errors import Invalid
-from headway.http.decoding import Decoder, check_json, declared_fields, explain, find_text, split_list
+from headway.http.decoding import Decoder, check_json, declared_fields, decode_apart, explain, find_text, split_list
+from headway.http.request import Request, Response
+from headway.http.routes import make_router, post
+from headway.settings import Settings
 
 VALID = b'{"activity_type": "unit_view", "course_id": 1}'
 
@@ -290,3 +296,39 @@ def test_what_is_no_integer_is_refused(number: str) -> None:
         Decoder(Counted).decode(b'{"number": %s, "share": 2.0}' % number.encode())
 
     assert [each.field for each in refused.value.fields] == ["number"]
+
+
+async def test_only_large_bodies_are_decoded_in_a_thread() -> None:
+    decoded_in = [await decode_apart(lambda _: threading.current_thread(), b" " * size) for size in (50_000, 50_001)]
+
+    assert decoded_in[0] is threading.current_thread()
+    assert decoded_in[1] is not threading.current_thread()
+
+
+class Placed(msgspec.Struct):
+    """A body that knows which thread has decoded it."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        self.text = str(threading.get_ident())
+
+
+class PlacedRoutes:
+    """Returns where the body was decoded."""
+
+    @post("/placed", body=Placed, responses={200: Placed}, public=True)
+    async def place(self, request: Request[None, Placed]) -> Response:
+        """Return the body."""
+        return Response(200, request.body)
+
+
+async def test_a_route_decodes_a_large_body_outside_the_loop() -> None:
+    settings = Settings.load(secret_key="a-secret-key-that-is-only-for-tests")
+    transactions: Any = None
+    router = make_router("/", "Test", [PlacedRoutes()], transactions=transactions, settings=settings)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(Litestar([router])), base_url="http://headway.test") as client:  # type: ignore[arg-type]
+        small, large = [await client.post("/placed", json={"text": "a" * size}) for size in (1, 60_000)]
+
+    assert small.json() == {"text": str(threading.get_ident())}
+    assert large.json() != small.json()

@@ -24,7 +24,7 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from headway.db.database import ReadTransaction
-from headway.http.decoding import Decoder
+from headway.http.decoding import Decoder, decode_apart
 from headway.http.middleware import CLIENT_CLOSED_REQUEST
 from headway.http.rate_limits import RateLimits
 from headway.http.request import (
@@ -169,7 +169,7 @@ class _Endpoint:
         query = None if route.query is None else decode_query(scope["query_string"], route.query)
         body = None
         if self._decoder is not None:
-            body = self._decoder.decode(b"{}" if route.optional_body and not raw_body else raw_body)
+            body = await decode_apart(self._decoder.decode, b"{}" if route.optional_body and not raw_body else raw_body)
         made = Request(scope, self._transactions, query, body, raw_body, is_idempotent=route.idempotent)
         if route.transaction is READ_LARGE:
 

@@ -6,6 +6,7 @@ from headway.contracts.activity_tracking import mapping, wire
 from headway.contracts.activity_tracking.errors import render_error
 from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
+from headway.http.decoding import decode_apart
 from headway.http.problems import status_of
 from headway.http.request import Response
 from headway.http.routes import make_router, post
@@ -54,7 +55,7 @@ class TrackingRoutes:
     async def heartbeat(self, caller: Caller, body: bytes) -> Response:
         """Record some seconds of study; the response says in how many seconds to send the next heartbeat."""
         received_at = self._clock()
-        heartbeat = mapping.decode_heartbeat(body)
+        heartbeat = await decode_apart(mapping.decode_heartbeat, body)
         (verdict,) = await self._ingest.record(Report(caller.user_id, received_at, (heartbeat,)))
         _raise_if_refused(verdict)
         return Response(200, mapping.heartbeat_answer(received_at, self._settings.heartbeat_interval_seconds))
@@ -65,7 +66,7 @@ class TrackingRoutes:
     async def batch(self, caller: Caller, body: bytes) -> Response:
         """Record events and heartbeats, each with its own verdict; 400 only if the envelope or every item is invalid."""
         received_at = self._clock()
-        items = mapping.decode_batch(body, self._settings, self._new_id)
+        items = await decode_apart(lambda body: mapping.decode_batch(body, self._settings, self._new_id), body)
         verdicts = await self._record_valid(caller.user_id, received_at, items, len(body))
         answer = mapping.batch_answer(items, verdicts)
         return Response(200 if answer.success else 400, answer)
