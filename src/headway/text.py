@@ -33,12 +33,17 @@ def nfd(text: str) -> str:
     return _normalized("NFD", text)
 
 
+def nfkd(text: str) -> str:
+    """Return a text in Unicode Normalization Form KD: as `nfd`, and with "fi" for the one character "ﬁ"."""
+    return _normalized("NFKD", text)
+
+
 def is_nfc(text: str) -> bool:
     """Return whether a text is in Unicode Normalization Form C. It takes time in proportion to its length."""
     return text.isascii() or is_normalized("NFC", text)
 
 
-def _normalized(form: Literal["NFC", "NFD"], text: str) -> str:
+def _normalized(form: Literal["NFC", "NFD", "NFKD"], text: str) -> str:
     if text.isascii() or is_normalized(form, text):
         return text
     parts = _long_runs_of_marks().split(text)
@@ -47,8 +52,9 @@ def _normalized(form: Literal["NFC", "NFD"], text: str) -> str:
 
 @cache
 def _long_runs_of_marks() -> re.Pattern[str]:
-    marks = "".join(map(chr, filter(lambda code: combining(chr(code)), range(0x300, _AFTER_MARKS))))
-    return re.compile(f"([{marks}]{{31,}})")
+    # Some characters are no marks themselves, but decompose into nothing else, such as U+0F73 and U+FF9E.
+    marks = [each for each in map(chr, range(0x300, _AFTER_MARKS)) if combining(normalize("NFKD", each)[0])]
+    return re.compile(f"([{''.join(marks)}]{{31,}})")
 
 
 def nfc_json(value: object) -> object:

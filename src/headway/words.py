@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from headway.text import nfc, nfkd
+
 _TERM_LENGTH = 12
 """Characters of a term. A longer part of a word is found by all of its pieces of this length."""
 _SHORT = 2
@@ -33,9 +35,9 @@ def fold(text: str) -> str:
     """Return a text in lower case, without accents and in compatibility form: `Ärger` and `ARGER` become `arger`."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    decomposed = nfkd(nfkd(text).casefold())
     kept = (each for each in decomposed if not _is_accent(unicodedata.combining(each)))
-    return unicodedata.normalize("NFC", "".join(kept)).translate(_UNACCENTED)
+    return nfc("".join(kept)).translate(_UNACCENTED)
 
 
 def words(text: str) -> list[str]:
