@@ -14,6 +14,7 @@ from headway.accounts.service import Accounts
 from headway.errors import Unauthenticated
 from headway.http import signed_tokens
 from headway.http.identity_provider import IdentityProvider
+from headway.http.params import LARGEST_INTEGER
 from headway.http.signed_tokens import Seconds, read_claims
 from headway.identity import Caller
 from headway.instants import SECOND, Clock
@@ -25,7 +26,7 @@ _AGAIN_AFTER_SECONDS = 1.0
 
 _UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,15}\\Z")]
 _SessionId = Annotated[str, Meta(pattern="^[!-~]{1,100}\\Z")]
-_Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+_Count = Annotated[int, Meta(ge=0, le=LARGEST_INTEGER)]
 
 
 class _AccessPayload(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""Parsers of fields and parameters that contracts share: ids, times, page limits, date ranges and cursors."""
+"""The types of fields and parameters that contracts share, and their parsers: ids, times, date ranges, pages and searches."""
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Annotated, NamedTuple
@@ -11,7 +11,7 @@ from headway.instants import END_OF_TIME, START_OF_TIME, Instant
 
 UNKNOWN_ID = 0
 """An id that nothing has."""
-_LARGEST_ID = 2**53 - 1
+LARGEST_INTEGER = 2**53 - 1
 """The largest integer that all JSON clients represent exactly (RFC 8259, section 6)."""
 
 _YEARS = r"^(19(0[1-9]|[1-9]\d)|[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-7])-"
@@ -25,6 +25,8 @@ Timestamp = Annotated[
     ),
 ]
 """A time in a body; `parse_instant` reads it."""
+Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""A time in a response."""
 DateBound = Annotated[
     str, Meta(max_length=64, extra_json_schema={"anyOf": [{"format": "date"}, {"format": "date-time"}], "pattern": _YEARS})
 ]
@@ -44,7 +46,7 @@ def parse_instant(errors: list[FieldError], field: str, text: str | None) -> Ins
 
 def parse_id(text: str) -> int:
     """Return a positive integer of at most 2^53 - 1, or UNKNOWN_ID for any other text, so that the route returns 404."""
-    if not text.isascii() or not text.isdecimal() or len(text) > 16 or int(text) > _LARGEST_ID:
+    if not text.isascii() or not text.isdecimal() or len(text) > 16 or int(text) > LARGEST_INTEGER:
         return UNKNOWN_ID
     return int(text)
 
@@ -58,10 +60,16 @@ def require_id(field: str, text: str) -> int:
 
 
 ID_PATTERN = "^[1-9][0-9]{0,14}$"
+Id = Annotated[int, Meta(ge=1, le=LARGEST_INTEGER, description="A positive integer.")]
+"""An id in a body."""
 IdText = Annotated[str, Meta(pattern=ID_PATTERN, description="A positive integer of at most 2^53 - 1.")]
 """The type of an id in a path, for the OpenAPI document."""
+Page = Annotated[int, Meta(ge=1, le=1_000_000)]
+"""The type of the number of a page."""
 Limit = Annotated[int, Meta(ge=1, extra_json_schema={"maximum": "${max_page_size}"})]
 """The type of the number of rows of a page that a client asks for."""
+SearchText = Annotated[str, Meta(max_length=200)]
+"""The type of a text to search a list by."""
 
 
 class DateRange(NamedTuple):

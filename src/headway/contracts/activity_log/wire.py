@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.audit.model import EntryStatus, TargetType
 from headway.http.pages import Cursor
-from headway.http.params import DateBound, Limit
+from headway.http.params import DateBound, Limit, Moment
 
 Data = TypeVar("Data")
 
@@ -18,7 +18,6 @@ Name = Annotated[str, Meta(max_length=200)]
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 EntryId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
 Address = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1, "format": "email"})]
-Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 ActorRole = Literal["ADMIN", "INSTRUCTOR", "PARTICIPANT"]
 Model = Literal["User", "Course", "Lesson", "Enrollment", "Cohort", "File", "Note", "Discussion"]
 

@@ -6,11 +6,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.http.decoding import VERBATIM
-from headway.http.params import Timestamp
+from headway.http.params import LARGEST_INTEGER, Id, Timestamp
 from headway.learning.model import ActivityType
 from headway.measures import LARGEST_SHARE
 
-Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 EventId = Annotated[
     str, Meta(min_length=1, max_length=100, description="The client's id of the event. Defaults to a new UUIDv7.")
 ]
@@ -18,7 +17,7 @@ SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 ShareInPercent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
-Count = Annotated[float, Meta(ge=0, le=2**53 - 1, multiple_of=1, description="A whole number; 5.0 is one.")]
+Count = Annotated[float, Meta(ge=0, le=LARGEST_INTEGER, multiple_of=1, description="A whole number; 5.0 is one.")]
 
 
 class EngagementMetricsBody(msgspec.Struct):

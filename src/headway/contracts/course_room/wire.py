@@ -8,17 +8,15 @@ from msgspec import UNSET, Meta, UnsetType
 from headway.courses.completion import Rule
 from headway.enrollments.model import EnrollmentStatus
 from headway.http.pages import Cursor, NextCursor
-from headway.http.params import DateBound, Limit
+from headway.http.params import DateBound, Id, Limit, Moment, Page, SearchText
 from headway.learning.model import UnitStatus
 from headway.measures import LARGEST_SHARE
 
 Results = TypeVar("Results")
 
-Id = Annotated[int, Meta(ge=1, le=2**53 - 1, description="A positive integer.")]
 Percent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
 Seconds = Annotated[float, Meta(ge=0, le=2**31 - 1, description="Seconds; fractions are cut.")]
 PercentText = Annotated[str, Meta(pattern=r"^\d{1,3}\.\d\d$", description="0.00 to 100.00.")]
-Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 DisplayDate = Annotated[str, Meta(description="DD-Mon-YYYY in the display time zone.")]
 DisplayTime = Annotated[str, Meta(description="HH:MM:SS in the display time zone.")]
 
@@ -185,11 +183,11 @@ class ProgressQuery(msgspec.Struct):
 class LearnersQuery(msgspec.Struct, rename="camel"):
     """Filters and order for a list of learners; those without a date come last. `q` has parts of words of the name."""
 
-    q: Annotated[str, Meta(max_length=200)] | None = None
+    q: SearchText | None = None
     status: EnrollmentStatus | None = None
     sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
     order: Literal["asc", "desc"] = "asc"
-    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    page: Page = 1
     limit: Limit | None = None
     cursor: Cursor | None = None
 

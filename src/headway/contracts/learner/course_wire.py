@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.contracts.learner.wire import Filter, Id, LearnerFieldProblem, PageQuery
+from headway.contracts.learner.wire import Id, LearnerFieldProblem, PageQuery
 from headway.courses.completion import LARGEST_THRESHOLD, Rule
 from headway.courses.model import (
     MAX_ACCESS_DAYS,
@@ -16,7 +16,8 @@ from headway.courses.model import (
     MAX_WORD,
     CourseKind,
 )
-from headway.http.params import ID_PATTERN, Timestamp
+from headway.http import params
+from headway.http.params import ID_PATTERN, SearchText, Timestamp
 from headway.http.schemas import readable
 from headway.identity import CourseRole
 
@@ -72,8 +73,7 @@ class AssessmentBody(msgspec.Struct, rename="camel"):
 
 Modules = Annotated[list[ModuleBody], Meta(extra_json_schema={"maxItems": "${max_course_modules}"})]
 Assessments = Annotated[list[AssessmentBody], Meta(extra_json_schema={"maxItems": "${max_course_assessments}"})]
-CourseNumber = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Prerequisites = Annotated[list[Id | CourseNumber], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
+Prerequisites = Annotated[list[Id | params.Id], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
 
 
 class CourseBody(msgspec.Struct, rename="camel"):
@@ -126,17 +126,17 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
 class CourseQuery(PageQuery):
     """Filters for a list of courses: `tutor` is an id or part of a name, `q` parts of words of a title or description."""
 
-    subject: Annotated[str, Meta(max_length=100)] | None = None
-    level: Annotated[str, Meta(max_length=100)] | None = None
-    tutor: Annotated[str, Meta(max_length=200)] | None = None
+    subject: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
+    level: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
+    tutor: SearchText | None = None
     kind: CourseKind | None = None
-    q: Annotated[str, Meta(max_length=200)] | None = None
+    q: SearchText | None = None
 
 
 class LearnersQuery(PageQuery):
     """Filters for a list of learners: `q` has parts of words of the name, in any order."""
 
-    q: Filter | None = None
+    q: SearchText | None = None
 
 
 class EnrollmentsQuery(LearnersQuery):

@@ -13,7 +13,7 @@ from headway.enrollments.model import BY_STAFF, EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 from headway.http.decoding import VERBATIM
 from headway.http.pages import Cursor, NextCursor
-from headway.http.params import Limit
+from headway.http.params import Limit, Page
 from headway.http.schemas import anything, readable
 from headway.live.subscriptions import TOPIC_PATTERN
 from headway.messaging.model import MAX_LENGTH
@@ -93,14 +93,10 @@ class LearnerFailure(msgspec.Struct, kw_only=True, rename="camel"):
     request_id: str
 
 
-Filter = Annotated[str, Meta(max_length=200)]
-"""A text to filter a list by."""
-
-
 class PageQuery(msgspec.Struct):
     """The page of a list to return."""
 
-    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    page: Page = 1
     limit: Limit | None = None
     cursor: Cursor | None = None
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.http.params import Moment
 from headway.tutorials.model import LARGEST_NUMBER, MAX_ID_LENGTH, MAX_PARTS
 
 Id = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH)]
@@ -13,7 +14,6 @@ Size = Annotated[float, Meta(gt=0, le=LARGEST_NUMBER)]
 Score = Annotated[float, Meta(description="From 0 to `maxScore`.")]
 Number = int | float
 """Whole numbers are rendered without a fraction."""
-Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 UserId = Annotated[
     str,
     Meta(
