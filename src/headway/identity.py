@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from headway.text import nfc
+
 _ACCOUNT, _OUTSIDE = "id:", "ext:"
 _ID = re.compile("[1-9][0-9]{0,14}")
 
@@ -113,6 +115,11 @@ class Client(msgspec.Struct, frozen=True):
 
     address: str
     user_agent: str | None = None
+
+
+def settle_email(text: str) -> str:
+    """Return the form of an e-mail address that all its spellings have: in lower case and in NFC. A text may be no address."""
+    return nfc(nfc(text).strip().lower())
 
 
 def _stored_external(external_id: str) -> str:

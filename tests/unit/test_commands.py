@@ -12,7 +12,15 @@ from headway.cli import main
 
 LIGHT = {"click", "headway", "msgspec", "typing_extensions"}
 """What the declarations of commands need beside the standard library."""
-GROUND = {"headway", "headway.cli", "headway.errors", "headway.identity", "headway.instants", "headway.settings"}
+GROUND = {
+    "headway",
+    "headway.cli",
+    "headway.errors",
+    "headway.identity",
+    "headway.instants",
+    "headway.settings",
+    "headway.text",
+}
 
 HELP_OF_ALL = """
 import json, sys

@@ -8,7 +8,7 @@ import msgspec
 
 from headway.audit.model import Actor, Target, TargetType
 from headway.errors import Invalid
-from headway.identity import Role
+from headway.identity import Role, settle_email
 from headway.instants import DAY, SECOND, Instant
 from headway.text import nfc, nfd
 
@@ -18,6 +18,8 @@ SESSION_LIFETIME = 90 * DAY
 GRACE = 30 * SECOND
 """How long a used refresh token still returns its successor: several tabs of a browser may use it at the same time."""
 
+MAX_NAME, MAX_EMAIL, MAX_EXTERNAL_ID = 200, 254, 255
+"""In characters; interests and goals are as long as names."""
 MAX_WORDS = 50
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]{1,64}@[^@.\s\x00-\x20\x7f-\xa0]+(\.[^@.\s\x00-\x20\x7f-\xa0]+)+$"
 _ADDRESS = re.compile(EMAIL_PATTERN)
@@ -116,16 +118,16 @@ class StoredSession(msgspec.Struct, frozen=True):
         return self if generation in {used for used, _ in recent} else None
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, field: str = "name") -> None:
     """Reject a name that cannot be shown. Raises Invalid."""
-    if not name.strip() or len(name) > 200 or "\0" in name:
-        raise Invalid.field("name", "must have 1 to 200 characters")
+    if not name.strip() or len(name) > MAX_NAME or "\0" in name:
+        raise Invalid.field(field, f"must have 1 to {MAX_NAME} characters")
 
 
 def check_external_id(external_id: str) -> None:
     """Reject an external id that no token could have as its subject. Raises Invalid."""
-    if not 1 <= len(external_id) <= 255 or "\0" in external_id:
-        raise Invalid.field("external_id", "must have 1 to 255 characters")
+    if not 1 <= len(external_id) <= MAX_EXTERNAL_ID or "\0" in external_id:
+        raise Invalid.field("external_id", f"must have 1 to {MAX_EXTERNAL_ID} characters")
 
 
 def check_words(field: str, words: Sequence[str]) -> None:
@@ -133,8 +135,7 @@ def check_words(field: str, words: Sequence[str]) -> None:
     if len(words) > MAX_WORDS:
         raise Invalid.field(field, f"must not have more than {MAX_WORDS} entries")
     for i, word in enumerate(words):
-        if not word.strip() or len(word) > 200 or "\0" in word:
-            raise Invalid.field(f"{field}[{i}]", "must have 1 to 200 characters")
+        check_name(word, f"{field}[{i}]")
 
 
 def settle_account(new: NewUser) -> NewUser:
@@ -161,11 +162,6 @@ def normalize_email(email: str) -> str:
     return email
 
 
-def settle_email(email: str) -> str:
-    """Return `normalize_email` of a text, also of one that is no address."""
-    return nfc(nfc(email).strip().lower())
-
-
 def email_spellings(email: str) -> list[str]:
     """Return the forms in which the address may be stored: older ones are in the form in which they were typed.
 
@@ -177,4 +173,4 @@ def email_spellings(email: str) -> list[str]:
 
 def is_email(text: str) -> bool:
     """Return whether a text has the form of an e-mail address."""
-    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None
+    return len(text) <= MAX_EMAIL and _ADDRESS.fullmatch(text) is not None

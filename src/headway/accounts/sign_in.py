@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import msgspec
 
 from headway.accounts import store as users
-from headway.accounts.model import REFRESH_LIFETIME, NewUser, Session, User, settle_account, settle_email
+from headway.accounts.model import MAX_EMAIL, REFRESH_LIFETIME, NewUser, Session, User, settle_account
 from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Actor, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
-from headway.identity import Client, Role
+from headway.identity import Client, Role, settle_email
 from headway.ids import NewId
 from headway.instants import Clock
 from headway.limits.limiter import DatabaseRateLimiter
@@ -21,7 +21,7 @@ from headway.settings import Settings
 from headway.text import nfc
 
 _FAILURES_WINDOW_SECONDS = 15 * 60
-_LONGEST_EMAIL = 4 * 254
+_LONGEST_EMAIL = 4 * MAX_EMAIL
 """Of an address that is decomposed, with spaces around it."""
 
 
@@ -59,7 +59,7 @@ class SignIn:
         """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
         # All spellings of an address have one limit.
         email = email[:_LONGEST_EMAIL]
-        settled = settle_email(email)[:254]
+        settled = settle_email(email)[:MAX_EMAIL]
         limits = {
             f"sign-in address {settled}": self._address_failures,
             f"sign-in client {client.address}": self._client_failures,

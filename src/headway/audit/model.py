@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from headway.identity import Caller, Client, Role
+from headway.identity import Caller, Client, Role, settle_email
 from headway.instants import Instant
 from headway.text import nfc
 
@@ -207,5 +207,9 @@ def _is_caller(actor: Actor, caller: Caller) -> bool:
         actor.user_id in caller.ids.stored_names
         and actor.role in {None, caller.role.value}
         and (actor.name is None or nfc(actor.name).strip() == nfc(caller.name).strip())
-        and (actor.email is None or nfc(actor.email).strip().lower() == caller.email)
+        and (actor.email is None or _is_address_of(actor.email, caller))
     )
+
+
+def _is_address_of(text: str, caller: Caller) -> bool:
+    return caller.email is not None and settle_email(text) == settle_email(caller.email)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from headway.accounts.model import MAX_EXTERNAL_ID, MAX_NAME
 from headway.errors import Unauthenticated, Unavailable
 from headway.http import signed_tokens
 from headway.http.signed_tokens import Seconds, read_claims, read_header
@@ -53,7 +54,7 @@ class _Payload(msgspec.Struct):
     def display_name(self) -> str:
         """The name that the provider states, else the subject."""
         stated = (_storable(each).strip() for each in (self.name, self.preferred_username) if isinstance(each, str))
-        return next(filter(None, stated), self.sub)[:200]
+        return next(filter(None, stated), self.sub)[:MAX_NAME]
 
 
 class IdentityProvider:
@@ -104,8 +105,8 @@ class IdentityProvider:
         payload = signed_tokens.decode(token, key, algorithms=_ALGORITHMS, issuer=self._issuer, audience=self._audience)
         claims = read_claims(payload, _Payload)
         subject = nfc(claims.sub)
-        if not 1 <= len(subject) <= 255 or subject != _storable(subject):
-            raise Unauthenticated("The token's subject must have 1 to 255 characters.")
+        if not 1 <= len(subject) <= MAX_EXTERNAL_ID or subject != _storable(subject):
+            raise Unauthenticated(f"The token's subject must have 1 to {MAX_EXTERNAL_ID} characters.")
         if claims.nbf is not None and claims.nbf > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
         return OutsideClaims(subject, claims.display_name, int(claims.exp))

@@ -5,7 +5,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.accounts.model import EMAIL_PATTERN, MAX_WORDS
+from headway.accounts.model import EMAIL_PATTERN, MAX_EMAIL, MAX_NAME, MAX_WORDS
 from headway.accounts.passwords import LONGEST, SHORTEST
 from headway.assessments.model import MAX_FEEDBACK_LENGTH, MAX_SUBMISSION_URL_LENGTH, SUBMISSION_PATTERN
 from headway.courses.model import MAX_GRADE
@@ -20,8 +20,8 @@ from headway.messaging.model import MAX_LENGTH
 from headway.text import MAX_URL_LENGTH
 
 Data = TypeVar("Data")
-Name = Annotated[str, readable(200)]
-Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": 254, "pattern": EMAIL_PATTERN})]
+Name = Annotated[str, readable(MAX_NAME)]
+Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": MAX_EMAIL, "pattern": EMAIL_PATTERN})]
 Password = Annotated[
     str,
     VERBATIM,
