@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway import instants
-from headway.cli.session import command, database_option, load_settings, open_services, print_json
+from headway.cli.session import command, database_option, load_settings, open_services, print_json, progress_bar
 from headway.identity import CourseRole
 
 _ALL = 2**31 - 1
@@ -137,13 +137,14 @@ async def import_oulad(folder: Path, **flags: Any) -> None:
 
 async def load_oulad(folder: Path, services: "Services") -> "Summary":
     """Import a folder with a progress bar on standard error."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from headway.importers import oulad
 
-    task = oulad.OuladImport(folder, services)
-    columns = (TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task("Importing", total=task.rows)
-        return await task.run(lambda rows: progress.advance(bar, rows))
+    task, done = oulad.OuladImport(folder, services), 0
+    with progress_bar("Importing") as show:
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            show(done, task.rows)
+
+        return await task.run(advance)

@@ -112,8 +112,6 @@ def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     connection.executescript(_PRAGMAS)
-    # SQLite's own lower() changes ASCII letters only.
-    connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), deterministic=True)
     connection.row_factory = sqlite3.Row
     return connection
 

@@ -61,25 +61,25 @@ def _in_course(statuses: tuple[EnrollmentStatus, ...], *, is_after: bool, is_nam
     return page, count.where(*conditions)
 
 
+def _directed(order_by: Order, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    return [column.desc() if order_by.is_descending else column.asc() for column in columns]
+
+
 @cache
 def _sorted_page(order_by: Order, has_date: bool | None) -> Select[Any]:
     """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged."""
     key = enrollments.c[order_by.sort.value]
     conditions = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
-
-    def in_order(*columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-        return [column.desc() if order_by.is_descending else column.asc() for column in columns]
-
     parts = [
         select(enrollments.c.user_id.label("user_id"), key.label("key"))
         .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *conditions)
-        .order_by(*in_order(key, enrollments.c.user_id))
+        .order_by(*_directed(order_by, key, enrollments.c.user_id))
         .limit(bindparam("upto"))
         .subquery(f"part{number}")
         for number, status in enumerate(order_by.statuses)
     ]
     merged = union_all(*(select(part) for part in parts)).subquery("merged")
-    order = in_order(merged.c.key, merged.c.user_id)
+    order = _directed(order_by, merged.c.key, merged.c.user_id)
     return select(merged.c.user_id).order_by(*order).limit(bindparam("limit")).offset(bindparam("offset"))
 
 
@@ -87,11 +87,10 @@ def _sorted_page(order_by: Order, has_date: bool | None) -> Select[Any]:
 def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
     """Build the statement for the learners of a course in order, of all names or of some."""
     key = enrollments.c[order_by.sort.value]
-    columns = (key, enrollments.c.user_id)
     whole = (
         select(enrollments.c.user_id)
         .where(enrollments.c.course_id == bindparam("in_course"), status_among(*order_by.statuses))
-        .order_by(key.is_(None), *(column.desc() if order_by.is_descending else column.asc() for column in columns))
+        .order_by(key.is_(None), *_directed(order_by, key, enrollments.c.user_id))
     )
     return whole.join(users, users.c.id == enrollments.c.user_id).where(has_name) if is_named else whole
 

@@ -9,12 +9,12 @@ _NOT_BLANK = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
 """JavaScript and Python count other characters as white space: what either counts is named."""
 
 
-def readable(longest: int, *, shortest: int = 1) -> Meta:
+def visible_text(longest: int, *, shortest: int = 1) -> Meta:
     """Describe a text that is not blank, with a number of characters."""
     return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest, "pattern": _NOT_BLANK})
 
 
-def anything(longest: int, *, shortest: int = 0) -> Meta:
+def text(longest: int, *, shortest: int = 0) -> Meta:
     """Describe a text with a number of characters."""
     return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest})
 

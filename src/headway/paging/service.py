@@ -6,8 +6,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.ids import NewId
-from headway.instants import Clock
+from headway.ids import NewId, uuid7
+from headway.instants import Clock, system_clock
 from headway.paging import store
 from headway.paging.model import MAX_LENGTH, After, Cursors, Given, Place, Stored, unknown_cursor
 
@@ -49,23 +49,29 @@ class Moving(NamedTuple, Generic[Row]):
     key: Callable[[Row], int]
 
 
+class Walker(NamedTuple):
+    """Who walks through a list, and what a walk needs to continue."""
+
+    user_id: int = NOBODY
+    write_cursor: Callable[[Place], str] = repr
+    clock: Clock = system_clock
+    new_id: NewId = uuid7
+
+
 class Walk:
     """One page of a list, requested by number or by cursor; `next_cursor` is set when the page has been read.
 
     By number, only the first page has one: who walks by cursor begins there.
     """
 
-    def __init__(self, limit: int, page: int, place: Place | None = None, write_cursor: Callable[[Place], str] = repr) -> None:
+    def __init__(self, limit: int, page: int, place: Place | None = None, walker: Walker | None = None) -> None:
         self.limit = limit
         self.page = page if place is None else place.page
         self.next_cursor: str | None = None
-        self.user_id = NOBODY
         self.new_order: tuple[str, list[int]] | None = None
         """(id, keys) of an order to store before the response is sent."""
-        self.new_id: NewId = str
-        self.clock: Clock = int
         self._place = place
-        self._write_cursor = write_cursor
+        self._walker = walker or Walker()
 
     @property
     def slice(self) -> Slice:
@@ -86,9 +92,10 @@ class Walk:
 
         The second page fixes the order of all rows that were not on the first. Raises Invalid for a cursor that has expired.
         """
+        walker = self._walker
         match self._place:
             case Stored(order_id=order_id, offset=offset):
-                found = await store.read(tx, self.user_id, order_id, offset=offset, limit=self.limit, now=self.clock())
+                found = await store.read(tx, walker.user_id, order_id, offset=offset, limit=self.limit, now=walker.clock())
                 if found is None:
                     raise unknown_cursor()
                 keys, size = found
@@ -112,7 +119,7 @@ class Walk:
         """Store the order that the read fixed."""
         assert self.new_order is not None  # noqa: S101 - the caller has looked
         order_id, keys = self.new_order
-        await store.insert(tx, self.user_id, order_id, keys, self.clock())
+        await store.insert(tx, self._walker.user_id, order_id, keys, self._walker.clock())
 
     @property
     def _gives_cursor(self) -> bool:
@@ -123,11 +130,11 @@ class Walk:
 
     def _store(self, keys: list[int]) -> None:
         if keys:
-            self.new_order = self.new_id(), keys
+            self.new_order = self._walker.new_id(), keys
             self._continue(Stored(self.page + 1, self.new_order[0], 0))
 
     def _continue(self, place: Place) -> None:
-        self.next_cursor = self._write_cursor(place)
+        self.next_cursor = self._walker.write_cursor(place)
 
 
 class Paging:
@@ -145,6 +152,5 @@ class Paging:
         """
         name = msgspec.json.encode((user_id, bound))
         place = None if cursor is None else self._cursors.read(cursor, name)
-        walk = Walk(limit, page, place, lambda next_place: self._cursors.write(next_place, name))
-        walk.user_id, walk.clock, walk.new_id = user_id, self._clock, self._new_id
-        return walk
+        walker = Walker(user_id, lambda next_place: self._cursors.write(next_place, name), self._clock, self._new_id)
+        return Walk(limit, page, place, walker)

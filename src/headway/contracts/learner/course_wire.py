@@ -18,13 +18,13 @@ from headway.courses.model import (
 )
 from headway.http import params
 from headway.http.params import ID_PATTERN, SearchText, Timestamp
-from headway.http.schemas import readable
+from headway.http.schemas import visible_text
 from headway.identity import CourseRole
 
-Title = Annotated[str, readable(MAX_TITLE)]
-Word = Annotated[str, readable(MAX_WORD)]
+Title = Annotated[str, visible_text(MAX_TITLE)]
+Word = Annotated[str, visible_text(MAX_WORD)]
 PartId = Annotated[str, Meta(max_length=300, extra_json_schema={"pattern": ID_PATTERN})]
-Description = Annotated[str, readable(MAX_DESCRIPTION)]
+Description = Annotated[str, visible_text(MAX_DESCRIPTION)]
 Seats = Annotated[int, Meta(ge=0, le=MAX_CAPACITY)]
 Days = Annotated[int, Meta(ge=1, le=MAX_ACCESS_DAYS)]
 MaxGrade = Annotated[float, Meta(gt=0, le=MAX_GRADE)]

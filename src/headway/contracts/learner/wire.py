@@ -14,18 +14,18 @@ from headway.feed.model import LARGEST_SEQ
 from headway.http.decoding import VERBATIM
 from headway.http.pages import Cursor, NextCursor
 from headway.http.params import Limit, Page
-from headway.http.schemas import anything, readable
+from headway.http.schemas import text, visible_text
 from headway.live.subscriptions import TOPIC_PATTERN
 from headway.messaging.model import MAX_LENGTH
 from headway.text import MAX_URL_LENGTH
 
 Data = TypeVar("Data")
-Name = Annotated[str, readable(MAX_NAME)]
+Name = Annotated[str, visible_text(MAX_NAME)]
 Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": MAX_EMAIL, "pattern": EMAIL_PATTERN})]
 Password = Annotated[
     str,
     VERBATIM,
-    anything(LONGEST, shortest=SHORTEST),
+    text(LONGEST, shortest=SHORTEST),
     Meta(description="Has an upper-case letter and a special character, and is not a common password."),
 ]
 Words = Annotated[list[Name], Meta(extra_json_schema={"maxItems": MAX_WORDS})]
@@ -279,7 +279,7 @@ class GradeBody(msgspec.Struct):
     """A grade from 0 to the assessment's `maxGrade`, with optional feedback."""
 
     grade: Annotated[float, Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRADE})]
-    feedback: Annotated[str, anything(MAX_FEEDBACK_LENGTH)] | None = None
+    feedback: Annotated[str, text(MAX_FEEDBACK_LENGTH)] | None = None
 
 
 class SharedCourse(msgspec.Struct):
@@ -301,7 +301,7 @@ class MessageBody(msgspec.Struct, rename="camel"):
     """A message to send."""
 
     receiver_id: Id
-    message: Annotated[str, readable(MAX_LENGTH)]
+    message: Annotated[str, visible_text(MAX_LENGTH)]
 
 
 class MessagesQuery(PageQuery):
