@@ -152,6 +152,7 @@ async def test_topics_of_others_and_nonsense_are_refused_and_the_connection_goes
             '{"type":"subscribe","topic":"user:1","after":-1}',
             '{"type":"subscribe","topic":"user:1","after":9223372036854775808}',
             '{"type":"x"}',
+            '{"type":"auth","token":"another"}',
         ):
             await socket.send(nonsense)
             assert (await heard(socket))["code"] == "BAD_MESSAGE"

@@ -233,6 +233,8 @@ class _Connection:
                 rights.topics.discard(message.topic)
                 self._unfollow(message.topic)
                 await self._send({"type": "unsubscribed", "topic": message.topic})
+            else:
+                await self._refuse_message("this connection has a token; connect again to use another one")
 
     async def _subscribe(self, rights: Rights, request: Subscribe) -> None:
         topic = request.topic
