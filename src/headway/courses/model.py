@@ -223,13 +223,19 @@ def keeps_owner(before: Iterable[StaffMember], after: Iterable[StaffMember]) -> 
 
 
 def describe_change(before: CourseTree, after: CourseTree) -> dict[str, object]:
-    """Return the names of the changed fields, and the ids of the parts that were added and of those that were retired."""
+    """Return the changed fields, named as clients know them, and the ids of the parts that were added or retired."""
     names = [name for name in NewCourse.__struct_fields__ if getattr(before.course, name) != getattr(after.course, name)]
-    change: dict[str, object] = {"fields": sorted(names)}
+    change: dict[str, object] = {"fields": sorted(map(_public_name, names))}
     for name in ("modules", "units", "assessments"):
         old, new = ({part.id for part in getattr(tree, name) if not part.is_retired} for tree in (before, after))
         change[name] = {"added": list(map(str, sorted(new - old))), "retired": list(map(str, sorted(old - new)))}
     return change
+
+
+def _public_name(field: str) -> str:
+    """Return the name that a field has in a course's JSON: `is_published` is `published`, `starts_at` is `startsAt`."""
+    first, *others = field.removeprefix("is_").split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 class CourseSearch(msgspec.Struct, frozen=True):

@@ -240,7 +240,7 @@ async def break_log(school: School) -> None:
 
 async def test_the_log_says_which_units_were_retired(school: School) -> None:
     count = (await school.world.rows(select(func.count()).select_from(audit_entries)))[0][0]
-    change = {"modules": [], "published": False}
+    change = {"modules": [], "published": False, "startsAt": "2027-01-01T00:00:00Z", "accessDays": 5}
 
     assert (await school.ask("tutor", "PATCH", f"{PREFIX}/courses/{{course}}", change)).is_success
 
@@ -248,7 +248,7 @@ async def test_the_log_says_which_units_were_retired(school: School) -> None:
     (entry,) = listed
     ids = school.ids
     assert entry["target"] == {"type": "COURSE", "id": ids["course"], "model": "Course", "name": "Course"}
-    assert entry["metadata"]["fields"] == ["is_published"]
+    assert entry["metadata"]["fields"] == ["accessDays", "published", "startsAt"]
     assert ids["unit"] in entry["metadata"]["units"]["retired"]
     assert entry["metadata"]["modules"] == {"added": [], "retired": [ids["module"], ids["second_module"]]}
     assert (await school.world.rows(select(func.count()).select_from(audit_entries)))[0][0] == count + 1
