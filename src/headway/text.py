@@ -15,6 +15,13 @@ _AFTER_MARKS = 0x1F000
 _WITHOUT_EXPONENT = 1e21
 """Up to here JSON.stringify writes whole numbers in digits (ECMA-262, Number::toString)."""
 _HOST = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\.?")
+_UNSAFE = frozenset('\\"<>`')
+URL_CHARACTERS = r"[!#-;=?-\[\]-_a-~]"
+"""The visible ASCII characters that a URL may have, as a class of regular expressions."""
+URL_PATTERN = (
+    rf"^https://[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:[1-9][0-9]{{0,3}})?([/?#]{URL_CHARACTERS}*)?$"
+)
+"""What `split_url` accepts, as JSON Schema states it; a host may also have capitals, and the rest letters of any language."""
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 """The Unicode categories of controls, of signs that change how a text is shown, and of spaces."""
 
@@ -98,12 +105,13 @@ def split_url(url: str, *, max_length: int = MAX_URL_LENGTH) -> SplitResult:
     """Return the parts of a URL that is safe to show as a link: it leads where it seems to, and runs nothing.
 
     It is https with a host name in ASCII, without credentials, spaces, backslashes and characters that cannot be seen: browsers
-    read or show those differently. Raises ValueError with what is wrong, in words that go after the name of the field.
+    read or show those differently. Quotes and angle brackets, which no URL has (RFC 3986, appendix C), would end it in HTML.
+    Raises ValueError with what is wrong, in words that go after the name of the field.
     """
     if len(url) > max_length:
         raise ValueError(f"must have at most {max_length} characters")
-    if "\\" in url or any(category(each) in _HIDDEN for each in url):
-        raise ValueError("must not have spaces, backslashes or invisible characters")
+    if any(each in _UNSAFE or category(each) in _HIDDEN for each in url):
+        raise ValueError("must not have spaces, quotes, angle brackets, backslashes or invisible characters")
     try:
         parts = urlsplit(url)
         has_port = parts.port is None or parts.port > 0

@@ -9,7 +9,7 @@ from headway.courses.model import Assessment
 from headway.errors import Invalid
 from headway.instants import Instant
 from headway.measures import settle_score
-from headway.text import shown_url, split_url
+from headway.text import URL_CHARACTERS, shown_url, split_url
 
 MAX_SUBMISSION_URL_LENGTH = 2_048
 """Longer than other URLs: a signed one of S3 has hundreds of characters."""
@@ -19,7 +19,7 @@ _S3_HOST = re.compile(
     r"(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?"
 )
 _SUBMISSION_HOSTS = "|".join([*map(re.escape, sorted(_HOSTS)), _S3_HOST.pattern])
-SUBMISSION_PATTERN = rf"^https://({_SUBMISSION_HOSTS})(:443)?([/?#][!-\[\]-~]*)?$"
+SUBMISSION_PATTERN = rf"^https://({_SUBMISSION_HOSTS})(:443)?([/?#]{URL_CHARACTERS}*)?$"
 """What `check_submission_url` accepts, as JSON Schema states it; hosts may also have capitals, and paths any letters."""
 
 

@@ -17,7 +17,7 @@ from headway.http.params import Limit, Page
 from headway.http.schemas import text, visible_text
 from headway.live.subscriptions import TOPIC_PATTERN
 from headway.messaging.model import MAX_LENGTH
-from headway.text import MAX_URL_LENGTH
+from headway.text import MAX_URL_LENGTH, URL_PATTERN
 
 Data = TypeVar("Data")
 Name = Annotated[str, visible_text(MAX_NAME)]
@@ -37,7 +37,7 @@ CertificateUrl = Annotated[
         min_length=1,
         max_length=MAX_URL_LENGTH,
         description="An https URL.",
-        extra_json_schema={"pattern": r"^https://[a-z0-9]+(\.[a-z0-9]+)*(/[!-[\]-~]*)?$"},
+        extra_json_schema={"pattern": URL_PATTERN},
     ),
 ]
 SubmissionUrl = Annotated[
