@@ -32,6 +32,7 @@ BEYOND_SCHEMAS = (
     # Two fields, a field and what is stored, or two requests.
     *(
         "does not exist",
+        "must be a cursor of this list",
         "is not in this course",
         "is not an id",
         "is not a unit of",

@@ -79,7 +79,7 @@ def trickle(client: socket.socket) -> bytes:
     for _ in range(80):
         client.sendall(b" ")
         with suppress(TimeoutError):
-            return client.recv(65_536)
+            return client.recv(65_536) + rest(client)
     raise TimeoutError
 
 

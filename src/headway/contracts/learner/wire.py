@@ -131,7 +131,7 @@ class LoginBody(msgspec.Struct):
 class RefreshBody(msgspec.Struct, rename="camel"):
     """The refresh token of a session to continue."""
 
-    refresh_token: Annotated[str, Meta(max_length=4_000)]
+    refresh_token: Annotated[str, Meta(max_length=32_000)]
 
 
 class PasswordBody(msgspec.Struct, rename="camel"):
