@@ -1,6 +1,7 @@
 """The time within which a request is answered, whatever it waits for: a connection, a queue, a lock, or the database."""
 
 import asyncio
+import time
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
@@ -64,7 +65,7 @@ class _Watch:
         self._receive = receive
         self._send = send
         self.loop = task.get_loop()
-        self._since = self.loop.time()
+        self._since = time.monotonic()
         self._is_clients_turn = False
         self.cancelling = 0
         """How often the task had been asked to end before its time was over."""
@@ -75,7 +76,7 @@ class _Watch:
         self._is_clients_turn = True
         message: ReceiveMessage = await self._receive()
         self._is_clients_turn = False
-        self._since = self.loop.time()
+        self._since = time.monotonic()
         return message
 
     async def send(self, message: Message) -> None:
@@ -85,7 +86,7 @@ class _Watch:
 
     def end_before(self, seconds: float) -> None:
         """End the request if Headway has had that much time for it."""
-        if not self.is_over and not self._is_clients_turn and self.loop.time() - self._since >= seconds:
+        if not self.is_over and not self._is_clients_turn and time.monotonic() - self._since >= seconds:
             self.is_over = True
             self.cancelling = self._task.cancelling()
             self._task.cancel()

@@ -24,6 +24,7 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from headway.db.database import ReadTransaction
+from headway.http.connections import incoming_of
 from headway.http.decoding import Decoder, decode_apart
 from headway.http.middleware import CLIENT_CLOSED_REQUEST
 from headway.http.rate_limits import RateLimits
@@ -237,7 +238,10 @@ def _with_etag(response: Response, if_none_match: str | None) -> litestar.Respon
 
 
 async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
-    """Read a JSON body; a missing Content-Type counts as JSON. Raises HTTPException 400, 413, 415, 499."""
+    """Read a JSON body; a missing Content-Type counts as JSON.
+
+    Raises HTTPException 400, 413, 415, 499, and the error for which the protocol does not take the rest.
+    """
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower()
@@ -248,10 +252,13 @@ async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> byt
                 raise HTTPException(status_code=400, detail="The Content-Length must be a number.")
             if len(value) > _MAX_LENGTH_DIGITS or int(value) > max_body_bytes:
                 raise HTTPException(status_code=413)
+    incoming = incoming_of(scope)
     parts: list[bytes] = []
     size = 0
     while True:
         message = await receive()
+        if incoming is not None and incoming.error is not None:
+            raise incoming.error
         if message["type"] == "http.disconnect":
             raise HTTPException(status_code=CLIENT_CLOSED_REQUEST, detail="The client left before its body was complete.")
         part: bytes = message.get("body", b"")  # type: ignore[assignment]

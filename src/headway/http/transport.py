@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from headway.errors import Forbidden
 from headway.http.connections import CONNECTIONS, Connections, incoming_of
@@ -27,25 +27,15 @@ class Arrivals:
         self._connections = connections
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or answer with its error; whoever reads its body gets the error that the protocol finds then."""
+        """Serve a request, or answer with its error; one that the protocol finds later is raised to whoever reads the body."""
         fields: dict[str, Any] = scope  # type: ignore[assignment]
         if fields["type"] == "lifespan":
             fields.get("state", {})[CONNECTIONS] = self._connections
         incoming = incoming_of(scope) if fields["type"] == "http" else None
-        if incoming is None:
+        if incoming is None or incoming.error is None:
             await self.app(scope, receive, send)
-            return
-        if incoming.error is not None:
+        else:
             await self._problems.reject(scope, receive, send, incoming.error)
-            return
-
-        async def receive_checked() -> ReceiveMessage:
-            message = await receive()
-            if incoming.error is not None:
-                raise incoming.error
-            return message
-
-        await self.app(scope, receive_checked, send)
 
 
 class HttpsOnly:
