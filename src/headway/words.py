@@ -24,7 +24,7 @@ _POINTS = range(10, 36)
 """The canonical combining classes of Hebrew and Arabic vowel points, which readers of these languages do not type."""
 
 
-class Terms(NamedTuple):
+class TermRange(NamedTuple):
     """A range of terms, both ends included, that holds a term of every text that has a certain part of a word."""
 
     first: str
@@ -57,7 +57,7 @@ def index_terms(texts: Iterable[str], **exact: str) -> set[str]:
     return found | {_key(name, value) for name, value in exact.items()}
 
 
-def query_terms(text: str | None, **exact: str) -> list[Terms]:
+def query_terms(text: str | None, **exact: str) -> list[TermRange]:
     """Return ranges of terms: a text is found if it has a term in each. Every word of `text` has to be a part of a word of it.
 
     Without a word in `text`, no text has the terms.
@@ -65,8 +65,8 @@ def query_terms(text: str | None, **exact: str) -> list[Terms]:
     pieces = set() if text is None else {piece for word in words(text) for piece in _pieces(word)} or {" "}
     # What is a part of another piece adds nothing.
     needed = sorted(piece for piece in pieces if not any(piece in other and piece != other for other in pieces))
-    parts = [Terms(piece, piece if len(piece) <= _SHORT else piece + _LAST) for piece in needed]
-    return parts + [Terms(key, key) for key in sorted(_key(name, value) for name, value in exact.items())]
+    parts = [TermRange(piece, piece if len(piece) <= _SHORT else piece + _LAST) for piece in needed]
+    return parts + [TermRange(key, key) for key in sorted(_key(name, value) for name, value in exact.items())]
 
 
 def _pieces(word: str) -> set[str]:

@@ -9,7 +9,7 @@ import msgspec
 from headway.courses.completion import Completion, Rule
 from headway.identity import CourseRole, Role
 from headway.instants import Instant
-from headway.words import Terms, index_terms, query_terms
+from headway.words import TermRange, index_terms, query_terms
 
 MAX_TITLE, MAX_WORD, MAX_DESCRIPTION = 200, 100, 10_000
 """The most characters of titles, of slugs, subjects, levels and kinds, and of descriptions."""
@@ -134,7 +134,7 @@ class Assessment(msgspec.Struct, frozen=True):
     is_retired: bool
 
 
-class CourseTerms(msgspec.Struct, frozen=True):
+class EnrollmentTerms(msgspec.Struct, frozen=True):
     """The terms of enrollment of a course; the number of seats is unlimited if `capacity` is None."""
 
     title: str
@@ -248,7 +248,7 @@ class CourseSearch(msgspec.Struct, frozen=True):
     q: str | None = None
 
     @property
-    def terms(self) -> list[Terms]:
+    def terms(self) -> list[TermRange]:
         """The terms that a course must have; an empty `q` asks for none."""
         exact = {name: value for name, value in (("subject", self.subject), ("level", self.level)) if value is not None}
         return query_terms(self.q if self.q and self.q.strip() else None, **exact)

@@ -16,8 +16,8 @@ from headway.courses.model import (
     CourseKind,
     CoursePage,
     CourseStructure,
-    CourseTerms,
     CourseTree,
+    EnrollmentTerms,
     Grading,
     GradingHistory,
     Module,
@@ -77,8 +77,8 @@ _courses = (
 )
 _course = _courses.where(courses.c.id == bindparam("course_id"))
 # Not FOR UPDATE: rows that refer to the course may be written meanwhile.
-_lock_terms = (
-    select(*(courses.c[name] for name in CourseTerms.__struct_fields__))
+_lock_enrollment_terms = (
+    select(*(courses.c[name] for name in EnrollmentTerms.__struct_fields__))
     .where(courses.c.id == bindparam("course_id"))
     .with_for_update(key_share=True)
 )
@@ -205,13 +205,13 @@ async def list_texts(tx: ReadTransaction, *, after: int, limit: int) -> dict[int
     }
 
 
-async def lock_terms(tx: WriteTransaction, course_id: int) -> CourseTerms | None:
+async def lock_enrollment_terms(tx: WriteTransaction, course_id: int) -> EnrollmentTerms | None:
     """Return the terms of enrollment of a course; lock its seats and its waiting list until the transaction ends."""
-    row = await tx.first(_lock_terms, course_id=course_id)
+    row = await tx.first(_lock_enrollment_terms, course_id=course_id)
     if row is None:
         return None
-    fields = {name: row[name] for name in CourseTerms.__struct_fields__}
-    return CourseTerms(**fields | {"is_published": bool(row["is_published"])})
+    fields = {name: row[name] for name in EnrollmentTerms.__struct_fields__}
+    return EnrollmentTerms(**fields | {"is_published": bool(row["is_published"])})
 
 
 async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:

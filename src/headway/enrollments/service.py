@@ -11,7 +11,7 @@ from headway.audit.model import Action, caller_actor, enrollment_target, learner
 from headway.audit.service import AuditRecorder
 from headway.courses import prerequisites
 from headway.courses import store as catalogue
-from headway.courses.model import CourseTerms
+from headway.courses.model import EnrollmentTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
@@ -85,7 +85,7 @@ class Enrollments:
         Raises NotFound ENROLLMENT_NOT_FOUND, Conflict ENROLLMENT_CERTIFIED.
         """
         now = self._clock()
-        terms = await catalogue.lock_terms(tx, course_id)
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
         if terms is not None and await enrollments.stop_waiting(tx, course_id, [user_id]):
             return
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
@@ -112,7 +112,7 @@ class Enrollments:
         """
         check_status_change(change)
         now, status = self._clock(), change.status
-        terms = await catalogue.lock_terms(tx, course_id)
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
         # Checked under the lock: the caller may have left the staff while waiting for it.
         await require_staff(tx, caller, course_id)
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
@@ -136,7 +136,7 @@ class Enrollments:
         """Seat a learner who can use a seat again, in each course with a free one for which the learner waits."""
         now, delta = self._clock(), StatisticsDelta()
         course_ids = await enrollments.list_waited_for(tx, user_id)
-        locked = [(course_id, await catalogue.lock_terms(tx, course_id)) for course_id in course_ids]
+        locked = [(course_id, await catalogue.lock_enrollment_terms(tx, course_id)) for course_id in course_ids]
         entries: list[NewFeedEntry] = []
         for course_id, terms in locked:
             if terms is not None:
@@ -154,7 +154,7 @@ class Enrollments:
             due = await enrollments.run_out(tx, now, limit=_EXPIRED_AT_ONCE)
         for course_id in sorted({course_id for _, course_id in due}):
             async with database.write() as tx:
-                terms = await catalogue.lock_terms(tx, course_id)
+                terms = await catalogue.lock_enrollment_terms(tx, course_id)
                 locked = await enrollments.lock(tx, sorted(key for key in due if key[1] == course_id))
                 still_due = [enrollment for enrollment in locked.values() if enrollment.has_run_out(now)]
                 if terms is not None and still_due:
@@ -165,7 +165,7 @@ class Enrollments:
         self, tx: WriteTransaction, user_id: int, course_id: int, *, at: Instant | None, may_wait: bool
     ) -> Enrollment | Waiting:
         now = self._clock()
-        terms = await catalogue.lock_terms(tx, course_id)
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
         if terms is None or not terms.is_published:
             raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
         if at is None:
@@ -188,7 +188,7 @@ class Enrollments:
         self,
         tx: WriteTransaction,
         course_id: int,
-        terms: CourseTerms,
+        terms: EnrollmentTerms,
         closed: Sequence[Enrollment],
         status: EnrollmentStatus,
         now: Instant,
@@ -213,7 +213,7 @@ class Enrollments:
 
 
 async def move_up(
-    tx: WriteTransaction, course_id: int, terms: CourseTerms, free: int | None, delta: StatisticsDelta, now: Instant
+    tx: WriteTransaction, course_id: int, terms: EnrollmentTerms, free: int | None, delta: StatisticsDelta, now: Instant
 ) -> list[NewFeedEntry]:
     """Seat those who have waited longest, up to `free` of them (None is all); return the feed entries.
 
@@ -251,7 +251,7 @@ async def _seat(
     return [seated[user_id, course_id] for user_id in user_ids]
 
 
-def _check_window(terms: CourseTerms, now: Instant) -> None:
+def _check_window(terms: EnrollmentTerms, now: Instant) -> None:
     has_begun = terms.enroll_from is None or terms.enroll_from <= now
     has_ended = any(end is not None and end <= now for end in (terms.enroll_until, terms.ends_at))
     if not has_begun or has_ended:

@@ -97,7 +97,7 @@ class CourseStaff:
         self, tx: WriteTransaction, caller: Caller | None, course_id: int, *, leaving_id: int | None = None
     ) -> Target:
         """Lock a course whose staff the caller may change, and return it as the target of an audit entry."""
-        terms = await catalogue.lock_terms(tx, course_id)
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
         if caller is not None:
             # Checked under the lock: the caller may have lost the role while waiting for it.
             access = await require_known(tx, caller, course_id)

@@ -93,7 +93,7 @@ class CourseEditing:
         now = self._clock()
         await require_staff(tx, caller, course_id)
         await tx.lock_course(course_id)
-        terms = await catalogue.lock_terms(tx, course_id)
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
         # Checked again under the locks: the caller may have left the staff while waiting for them.
         await require_staff(tx, caller, course_id)
         stored = await catalogue.tree(tx, course_id)
@@ -110,7 +110,7 @@ class CourseEditing:
         after = await catalogue.structures(tx, [course_id])
         delta = StatisticsDelta()
         await _regrade(tx, before[course_id], after[course_id], delta, now)
-        terms = await catalogue.lock_terms(tx, course_id)
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
         assert terms is not None  # noqa: S101 - its staff was found above
         seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
         await enrollments.write_statistics(tx, delta)
