@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from headway.assessments import store as submissions
 from headway.assessments.model import GradedResult, Submission, SubmissionPage, check_grade, check_submission_url
-from headway.audit.model import Action, Target, TargetType, caller_actor
+from headway.audit.model import Action, Target, TargetType, caller_actor, learner_in_course
 from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import Assessment
@@ -131,25 +131,10 @@ class Assessments:
         now = newest.graded_at = self._clock()
         newest.graded_by = caller.user_id
         await submissions.set_grade(tx, newest)
-        event = GradeGiven(
-            submission_id=newest.id,
-            assessment_id=assessment.id,
-            title=assessment.title,
-            course_id=assessment.course_id,
-            learner_id=newest.user_id,
-            grade=grade,
-            max_grade=assessment.max_grade,
-            feedback=feedback,
-        )
         topics = user_topic(newest.user_id), course_topic(assessment.course_id)
-        await feed.publish(tx, new_entries(event, *topics), now)
+        await feed.publish(tx, new_entries(_grade_given(newest, grade, assessment), *topics), now)
         target = Target(TargetType.OTHER, newest.id, None, assessment.title)
-        record = {
-            "learnerId": str(newest.user_id),
-            "courseId": str(assessment.course_id),
-            "grade": grade,
-            "maxGrade": assessment.max_grade,
-        }
+        record = learner_in_course(assessment.course_id, newest.user_id) | {"grade": grade, "maxGrade": assessment.max_grade}
         actor = caller_actor(caller)
         await self._audit.record(tx, Action.GRADE_SUBMISSION, actor, target, metadata=record, client=client)
         return newest, assessment
@@ -174,3 +159,16 @@ def _assessment_not_found() -> NotFound:
 
 def _not_enrolled() -> Forbidden:
     return Forbidden("Only those enrolled in the course have its assessments.", code="NOT_ENROLLED")
+
+
+def _grade_given(graded: Submission, grade: float, assessment: Assessment) -> GradeGiven:
+    return GradeGiven(
+        submission_id=graded.id,
+        assessment_id=assessment.id,
+        title=assessment.title,
+        course_id=assessment.course_id,
+        learner_id=graded.user_id,
+        grade=grade,
+        max_grade=assessment.max_grade,
+        feedback=graded.feedback,
+    )
