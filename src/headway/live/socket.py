@@ -6,22 +6,21 @@ memory. A client that accepts no message for a while is disconnected.
 
 import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import structlog
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
-from msgspec import Meta
 
 from headway.errors import HeadwayError, Invalid, Unauthenticated, Unavailable
-from headway.feed.model import LARGEST_SEQ, FeedEntry
+from headway.feed.model import FeedEntry
 from headway.http.connections import Stage, incoming_of
 from headway.http.decoding import describe
-from headway.http.signed_tokens import MAX_TOKEN_CHARACTERS
 from headway.instants import iso
 from headway.live.hub import Follower, Hub
+from headway.live.messages import Auth, EntryMessage, Subscribe, UnreadableError, Unsubscribe, decode, encode
 from headway.live.rights import Rights, RightsWatch
 from headway.live.subscriptions import LiveReads, find_required_course, not_yours
 from headway.telemetry import Metrics
@@ -36,56 +35,6 @@ _SEND_WITHIN_SECONDS = 10.0
 _MAX_TOPICS = 50
 
 log = structlog.get_logger(__name__)
-
-
-Topic = Annotated[str, Meta(max_length=100)]
-
-
-class Auth(msgspec.Struct, tag_field="type", tag="auth"):
-    """The first message."""
-
-    token: Annotated[str, Meta(max_length=MAX_TOKEN_CHARACTERS)]
-
-
-class Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
-    """Follow a topic; with `after`, the entries after that number are sent first."""
-
-    topic: Topic
-    after: Annotated[int, Meta(ge=0, le=LARGEST_SEQ)] | None = None
-
-
-class Unsubscribe(msgspec.Struct, tag_field="type", tag="unsubscribe"):
-    """Stop following a topic."""
-
-    topic: Topic
-
-
-class EntryMessage(msgspec.Struct):
-    """An entry of a followed topic."""
-
-    type: str
-    topic: str
-    seq: int
-    at: str
-    data: msgspec.Raw
-
-
-_encode = msgspec.json.Encoder().encode
-_decoder: msgspec.json.Decoder[Auth | Subscribe | Unsubscribe] = msgspec.json.Decoder(Auth | Subscribe | Unsubscribe)
-
-
-class _UnreadableError(Exception):
-    """A client sent what is not JSON, or is nested too deeply."""
-
-
-def _decode(text: str) -> Auth | Subscribe | Unsubscribe:
-    """Decode a message. Raises _UnreadableError, and ValidationError for JSON that is no message."""
-    try:
-        return _decoder.decode(text)
-    except msgspec.ValidationError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise _UnreadableError("A message must be JSON in a text frame, and must not be nested deeply.") from error
 
 
 class Live:
@@ -123,7 +72,7 @@ class Live:
         except Unauthenticated as error:
             self._count_refusal(error.kind, error.message)
             await _close(socket, UNAUTHENTICATED, error.message)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             await _close(socket, UNREADABLE, str(error))
         except WebSocketDisconnect as error:
             if error.code in _BAD_FRAMES:
@@ -178,7 +127,7 @@ class _Connection:
         self._rights: Rights | None = None
 
     async def run(self) -> None:
-        """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError, _UnreadableError."""
+        """Serve until one side ends it. Raises Unauthenticated, WebSocketDisconnect, _TooSlowError, UnreadableError."""
         rights = self._rights = await self._authenticate()
         if (incoming := incoming_of(self._socket.scope)) is not None:
             incoming.connection.move(Stage.LIVE)
@@ -204,10 +153,10 @@ class _Connection:
     async def _authenticate(self) -> Rights:
         try:
             async with asyncio.timeout(_AUTHENTICATE_WITHIN_SECONDS):
-                first = _decode(await self._socket.receive_data("text"))
+                first = decode(await self._socket.receive_data("text"))
         except TimeoutError:
             raise Unauthenticated("No token came in time.") from None
-        except (msgspec.ValidationError, _UnreadableError):
+        except (msgspec.ValidationError, UnreadableError):
             raise Unauthenticated("The first message must authenticate.") from None
         if not isinstance(first, Auth):
             raise Unauthenticated("The first message must authenticate.")
@@ -220,11 +169,11 @@ class _Connection:
         while True:
             text = await self._socket.receive_data("text")
             try:
-                message = _decode(text)
+                message = decode(text)
             except msgspec.ValidationError as error:
                 await self._refuse_message(describe(str(error)))
                 continue
-            except _UnreadableError as error:
+            except UnreadableError as error:
                 await self._refuse_message(str(error))
                 raise
             if isinstance(message, Subscribe):
@@ -329,7 +278,7 @@ class _Connection:
     async def _put(self, message: Any) -> None:
         try:
             async with asyncio.timeout(_SEND_WITHIN_SECONDS):
-                await self._socket.send_data(_encode(message).decode())
+                await self._socket.send_data(encode(message).decode())
         except TimeoutError:
             raise _TooSlowError from None
         except RuntimeError as error:
