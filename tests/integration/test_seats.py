@@ -17,6 +17,7 @@ from headway.courses.model import CourseTree
 from headway.courses.tables import courses
 from headway.enrollments.service import Waiting
 from headway.enrollments.tables import enrollments, waiting_list
+from headway.errors import Conflict
 from headway.identity import Caller
 from headway.instants import DAY
 from headway.learning.tables import learner_activity_logs, unit_progress
@@ -170,6 +171,21 @@ async def test_a_disabled_account_is_passed_over_and_keeps_its_place(world: Worl
     await world.write(world.services.enrollments.leave, holders[1].id, course.id)
     assert await seated(world) == {waiters[0].id, waiters[1].id}
     assert await differences(world) == []
+
+
+async def test_an_operator_gives_no_seat_to_a_disabled_account(world: World) -> None:
+    course = await world.course(capacity=1)
+    learner = await world.user()
+    await world.disable(learner)
+
+    with pytest.raises(Conflict) as refused:
+        await world.write(world.services.enrollments.enroll_as_operator, learner.id, course.id)
+
+    assert refused.value.kind == "USER_DISABLED"
+    assert await seated(world) == set()
+    await enable(world, learner)
+    await world.write(world.services.enrollments.enroll_as_operator, learner.id, course.id)
+    assert await seated(world) == {learner.id}
 
 
 async def test_an_account_that_is_enabled_takes_the_seats_that_nobody_else_wanted(world: World) -> None:

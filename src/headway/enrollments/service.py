@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
 
+from headway.accounts import store as users
 from headway.audit.model import Action, caller_actor, enrollment_target, learner_in_course
 from headway.audit.service import AuditRecorder
 from headway.courses import prerequisites
@@ -65,7 +66,15 @@ class Enrollments:
         return enrollment
 
     async def enroll_as_operator(self, tx: WriteTransaction, user_id: int, course_id: int) -> Enrollment:
-        """Enroll a learner as an operator, by the same rules. Raises as `enroll`."""
+        """Enroll a learner as an operator, by the same rules.
+
+        Raises as `enroll`, and NotFound USER_NOT_FOUND; Conflict USER_DISABLED, for nobody could use the seat.
+        """
+        user = await users.find(tx, user_id)
+        if user is None:
+            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+        if user.is_disabled:
+            raise Conflict(f"User {user_id} is disabled.", code="USER_DISABLED")
         enrollment = await self.enroll(tx, user_id, course_id)
         target, learner = enrollment_target(course_id, user_id), learner_in_course(course_id, user_id)
         await self._audit.record_as_operator(tx, Action.ENROLL_LEARNER, target, metadata=learner)
