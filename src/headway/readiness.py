@@ -10,7 +10,7 @@ from headway.db.keyring import WrongKeyError
 from headway.errors import Unavailable
 
 _FRESH_SECONDS = 2.0
-"""What was found holds for this time: however often anybody asks, the database writes one small row in it."""
+"""What was found holds for this time: however often anybody asks, the database writes a few pages in it."""
 
 
 class Readiness:

@@ -11,13 +11,14 @@ import pytest
 from headway import schema
 from headway.db.database import Database
 from headway.instants import system_clock
+from headway.learning.model import ActivityType, Event, Outcome, Report
 from headway.readiness import Readiness
 from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import SECRET_KEY, PostgresServer
 from tests.processes import HeadwayProcess, open_client
-from tests.world import World
+from tests.world import NOON, World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -57,6 +58,27 @@ async def test_a_server_whose_disk_is_full_is_not_ready_loses_nothing_and_recove
     assert (reads.status_code, again) == (200, [201] * 5)
     verified = await Verify(world.database, make_checks()).run()
     assert (verified.checked["learner_activity_logs"], verified.differences) == (35, [])
+
+
+@ON_SQLITE
+async def test_a_disk_that_has_no_room_for_an_event_has_none_for_the_proof(world: World, database_url: str) -> None:
+    course = await world.course()
+    learner = await world.learner(course)
+    log = Path(f"{database_url.removeprefix('sqlite:///')}-wal")
+    unit = course.units[0]
+    event = Event("e-1", ActivityType.UNIT_COMPLETE, course.id, unit_id=unit.id, duration_seconds=60, metadata='{"a":"b"}')
+
+    async def proof() -> int:
+        before = log.stat().st_size
+        assert await Readiness(world.database, version=schema.head()).fault() is None
+        return log.stat().st_size - before
+
+    first, second = await proof(), await proof()
+    before = log.stat().st_size
+    ((verdict,),) = await world.write(world.services.tracking.record, [Report(learner.id, NOON, (event,))], NOON)
+
+    assert verdict.outcome is Outcome.ACCEPTED
+    assert min(first, second) > log.stat().st_size - before > 0
 
 
 @ON_POSTGRESQL
