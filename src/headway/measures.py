@@ -22,7 +22,7 @@ def reaches(measured: float, bound: float) -> bool:
 def settle_score(score: float, max_score: float) -> float | None:
     """Return a score from 0 to `max_score`, or None for any other; one that misses a bound by a billionth of it equals it."""
     tolerance = max_score * RELATIVE_ERROR
-    return min(max(score, 0.0), max_score) if -tolerance <= score <= max_score + tolerance else None
+    return min(max(score, 0.0), max_score) + 0.0 if -tolerance <= score <= max_score + tolerance else None
 
 
 def score_percent(score: float, max_score: float) -> float | None:

@@ -57,6 +57,10 @@ def test_only_an_error_of_fractions_is_forgiven_at_the_bounds_of_a_score(
     assert settle_score(score, max_score) == settled
 
 
+def test_a_score_of_minus_zero_is_shown_as_zero() -> None:
+    assert str(settle_score(-0.0, 10)) == "0.0"
+
+
 def test_a_share_is_cut_to_a_hundred() -> None:
     assert [cut_share(percent) for percent in (-0.0, 0.5, 100, 100.0349, 100.5)] == [0, 0.5, 100, 100, 100]
     assert str(cut_share(-0.0)) == "0.0"
