@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import msgspec
 import yaml
 
 from headway.contracts.learner import course_wire, mapping
@@ -53,7 +52,8 @@ def _as_json(name: str, text: str) -> bytes:
     else:
         return text.encode()
     try:
-        return msgspec.json.encode(yaml.load(text, _Loader))  # noqa: S506 - it makes nothing but what a SafeLoader does
+        value = yaml.load(text, _Loader)  # noqa: S506 - it makes nothing but what a SafeLoader does
+        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except yaml.YAMLError as error:
         if text.lstrip().startswith("{"):
             raise Invalid.field(f"{name}, line {not_json.lineno}", f"is not valid JSON: {not_json.msg}") from not_json
