@@ -296,10 +296,15 @@ def _is_quiz_passed(row: Row) -> bool:
 
 
 class CourseStructures:
-    """A cache of course structures, which are loaded on first use and again after the course changed."""
+    """A cache of course structures, which are loaded on first use and again after the course changed.
 
-    def __init__(self) -> None:
-        self._cache: LRUCache[int, CourseStructure] = LRUCache(maxsize=2_000)
+    It is bounded by the units in it: each takes about half a kilobyte.
+    """
+
+    def __init__(self, *, max_units: int = 50_000) -> None:
+        self._cache: LRUCache[int, CourseStructure] = LRUCache(
+            max_units, getsizeof=lambda structure: min(len(structure.units) + 10, max_units)
+        )
         # Large reads run in a thread of their own.
         self._lock = threading.Lock()
 
