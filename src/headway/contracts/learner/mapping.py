@@ -10,7 +10,7 @@ from headway import instants
 from headway.accounts.model import Account
 from headway.assessments.model import Submission
 from headway.assessments.service import OwnAssessment
-from headway.contracts.learner import course_wire, wire
+from headway.contracts.learner import account_wire, course_wire, wire
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
 from headway.courses.model import (
     Assessment,
@@ -115,16 +115,18 @@ def search(query: course_wire.CourseQuery) -> CourseSearch:
     return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
 
 
-def account(account: Account) -> wire.Account:
+def account(account: Account) -> account_wire.Account:
     """Render an account for its owner."""
     user = account.user
-    return wire.Account(str(user.id), user.name, user.email, user.role, account.interests, instants.iso(account.created_at))
+    return account_wire.Account(
+        str(user.id), user.name, user.email, user.role, account.interests, instants.iso(account.created_at)
+    )
 
 
-def profile(profile: Profile) -> wire.Profile:
+def profile(profile: Profile) -> account_wire.Profile:
     """Render a profile; study hours are cut to two decimals."""
     account, user = profile.account, profile.account.user
-    return wire.Profile(
+    return account_wire.Profile(
         id=str(user.id),
         name=user.name,
         email=user.email,

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import UNSET
 
 from headway.accounts.model import Session
-from headway.contracts.learner import mapping, wire
+from headway.contracts.learner import account_wire, mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict
 from headway.http.request import READ_LARGE, WRITE, Request, Response
@@ -24,8 +24,14 @@ class AccountRoutes:
         self._tokens = services.tokens
         self._profiles = services.profiles
 
-    @post(f"{_AUTH}/register", body=wire.RegisterBody, responses={201: wire.One[wire.Account]}, public=True, idempotent=True)
-    async def register(self, request: Request[None, wire.RegisterBody]) -> Response:
+    @post(
+        f"{_AUTH}/register",
+        body=account_wire.RegisterBody,
+        responses={201: wire.One[account_wire.Account]},
+        public=True,
+        idempotent=True,
+    )
+    async def register(self, request: Request[None, account_wire.RegisterBody]) -> Response:
         """Create a learner's account.
 
         A password has 8 to 128 characters, an upper-case letter and a special one, and is not a common one.
@@ -41,15 +47,15 @@ class AccountRoutes:
 
         return await request.transact(create)
 
-    @post(f"{_AUTH}/login", body=wire.LoginBody, responses={201: wire.SignedIn}, public=True)
-    async def login(self, request: Request[None, wire.LoginBody]) -> Response:
+    @post(f"{_AUTH}/login", body=account_wire.LoginBody, responses={201: account_wire.SignedIn}, public=True)
+    async def login(self, request: Request[None, account_wire.LoginBody]) -> Response:
         """Sign in. Returns an access token for an hour and a refresh token for seven days."""
         body = request.body
         session = await self._sign_in.sign_in(email=body.email, password=body.password, client=request.client)
         return await self._signed_in(request, session)
 
-    @post(f"{_AUTH}/refresh", body=wire.RefreshBody, responses={201: wire.SignedIn}, public=True)
-    async def refresh(self, request: Request[None, wire.RefreshBody]) -> Response:
+    @post(f"{_AUTH}/refresh", body=account_wire.RefreshBody, responses={201: account_wire.SignedIn}, public=True)
+    async def refresh(self, request: Request[None, account_wire.RefreshBody]) -> Response:
         """Continue a session. A refresh token is valid for one use; using it again later ends the session."""
         claims = self._tokens.read_refresh(request.body.refresh_token)
         session = await self._sign_in.refresh(
@@ -65,8 +71,8 @@ class AccountRoutes:
         await self._sign_in.sign_out(tx, request.caller.user_id, request.caller.session_id)
         return Response(204)
 
-    @post(f"{_AUTH}/password", body=wire.PasswordBody, responses={204: ()})
-    async def change_password(self, request: Request[None, wire.PasswordBody]) -> Response:
+    @post(f"{_AUTH}/password", body=account_wire.PasswordBody, responses={204: ()})
+    async def change_password(self, request: Request[None, account_wire.PasswordBody]) -> Response:
         """Change the password. All tokens of the account end."""
         body = request.body
         await self._sign_in.change_password(
@@ -74,7 +80,7 @@ class AccountRoutes:
         )
         return Response(204)
 
-    @get("/learner/me", responses={200: wire.One[wire.Profile]}, etag=True, transaction=READ_LARGE)
+    @get("/learner/me", responses={200: wire.One[account_wire.Profile]}, etag=True, transaction=READ_LARGE)
     async def read_profile(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read one's own profile, with study time and points.
 
@@ -84,8 +90,8 @@ class AccountRoutes:
         profile = await self._profiles.read(tx, request.caller.user_id)
         return Response(200, wire.One(data=mapping.profile(profile)))
 
-    @patch("/learner/me", body=wire.ProfileBody, responses={200: wire.One[wire.Profile]}, transaction=WRITE)
-    async def change_profile(self, request: Request[None, wire.ProfileBody], tx: WriteTransaction) -> Response:
+    @patch("/learner/me", body=account_wire.ProfileBody, responses={200: wire.One[account_wire.Profile]}, transaction=WRITE)
+    async def change_profile(self, request: Request[None, account_wire.ProfileBody], tx: WriteTransaction) -> Response:
         """Change one's own name, interests or learning goals."""
         body = request.body
         await self._accounts.change_profile(
@@ -101,7 +107,7 @@ class AccountRoutes:
     async def _signed_in(self, request: Request[Any, Any], session: Session) -> Response:
         async with request.read(single_statement=True) as tx:
             account = await self._accounts.find_account(tx, session.user.id)
-        body = wire.SignedIn(
+        body = account_wire.SignedIn(
             token=self._tokens.issue(session.user, session_id=session.id),
             refresh_token=self._tokens.issue_refresh(session),
             expires_in=self._tokens.lifetime_seconds,

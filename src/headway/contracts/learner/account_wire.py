@@ -1,0 +1,94 @@
+"""Request and response bodies of accounts and sessions."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from headway.accounts.model import EMAIL_PATTERN, MAX_EMAIL, MAX_NAME, MAX_WORDS
+from headway.accounts.passwords import LONGEST, SHORTEST
+from headway.http.decoding import VERBATIM
+from headway.http.schemas import text, visible_text
+
+Name = Annotated[str, visible_text(MAX_NAME)]
+Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": MAX_EMAIL, "pattern": EMAIL_PATTERN})]
+Password = Annotated[
+    str,
+    VERBATIM,
+    text(LONGEST, shortest=SHORTEST),
+    Meta(description="Has an upper-case letter and a special character, and is not a common password."),
+]
+Words = Annotated[list[Name], Meta(extra_json_schema={"maxItems": MAX_WORDS})]
+
+
+class RegisterBody(msgspec.Struct):
+    """A learner to register. Other fields, such as a role, are ignored."""
+
+    name: Name
+    email: Email
+    password: Password
+    interests: Words = []
+
+
+class Account(msgspec.Struct, rename="camel"):
+    """An account, as its owner sees it."""
+
+    id: str
+    name: str
+    email: str | None
+    role: str
+    interests: list[str]
+    created_at: str
+
+
+class LoginBody(msgspec.Struct):
+    """The credentials of a user."""
+
+    email: Annotated[str, VERBATIM, Meta(max_length=1_000)]
+    password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
+
+
+class RefreshBody(msgspec.Struct, rename="camel"):
+    """The refresh token of a session to continue."""
+
+    refresh_token: Annotated[str, Meta(max_length=32_000)]
+
+
+class PasswordBody(msgspec.Struct, rename="camel"):
+    """The current password and its replacement."""
+
+    current_password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
+    new_password: Password
+
+
+class SignedIn(msgspec.Struct, kw_only=True, rename="camel"):
+    """A session: an access token with its lifetime in seconds, and a refresh token that can be used once."""
+
+    status: str = "success"
+    token: str
+    refresh_token: str
+    expires_in: int
+    user: Account
+
+
+class Profile(msgspec.Struct, rename="camel"):
+    """An account with its courses, study time and points."""
+
+    id: str
+    name: str
+    email: str | None
+    role: str
+    interests: list[str]
+    learning_goals: list[str]
+    enrolled_courses: list[str]
+    total_study_hours: float
+    points: int
+    created_at: str
+
+
+class ProfileBody(msgspec.Struct, rename="camel"):
+    """Changes to a profile. Omitted fields keep their values; other fields are ignored."""
+
+    name: Name | UnsetType = UNSET
+    interests: Words | UnsetType = UNSET
+    learning_goals: Words | UnsetType = UNSET
