@@ -37,7 +37,7 @@ _NO_CONTENT = EventContent("", 0, *[None] * 10)
 class _Entry:
     """One observation on its way to a verdict."""
 
-    __slots__ = (*("content", "key", "learner", "observation", "refusal", "report", "timing", "transit", "verdict"),)
+    __slots__ = ("content", "key", "learner", "observation", "refusal", "report", "timing", "transit", "verdict")
 
     def __init__(self, report: Report, observation: Observation) -> None:
         self.observation = observation
