@@ -69,6 +69,8 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
             await _migrate_postgresql(settings, revision)
     except DBAPIError as error:
         raise Unavailable(f"The database cannot be used: {error.orig}") from error
+    except TimeoutError as error:
+        raise Unavailable("The database does not respond in time.") from error
     except OSError as error:
         raise Unavailable(f"The database does not respond: {error}") from error
 

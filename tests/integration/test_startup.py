@@ -72,6 +72,14 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, flags: list[str]
     assert line.startswith(words), line
 
 
+def test_postgresql_that_hangs_is_told_in_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADWAY_DATABASE_TIMEOUT_SECONDS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        line = fault_of("migrate", "--database", f"postgresql://u:p@127.0.0.1:{mute.getsockname()[1]}/x?sslmode=disable")
+
+    assert line == "The database does not respond in time."
+
+
 def test_postgresql_that_refuses_is_told_with_its_reason(postgres: PostgresServer) -> None:
     line = fault_of("serve", "--port", "0", "--database", postgres.url("no_such_database"))
 
