@@ -26,6 +26,16 @@ _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 """The Unicode categories of controls, of signs that change how a text is shown, and of spaces."""
 
 
+NOT_BLANK = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
+"""The pattern of a text that is not blank, for JSON Schema: JavaScript and Python count other characters as white space."""
+_MARK = re.compile(r"[^\s\x00-\x20\x7f-\xa0]")
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a text has nothing but white space and control characters."""
+    return _MARK.search(text) is None
+
+
 def nfc(text: str) -> str:
     """Return a text in Unicode Normalization Form C: what looks the same, such as a composed and a decomposed "ë", is equal.
 

@@ -1,6 +1,7 @@
 """One form of text: what looks the same is the same, in texts, in JSON, and in numbers of JSON."""
 
 import json
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +12,7 @@ from msgspec import Meta
 
 from headway.errors import Invalid
 from headway.http.decoding import VERBATIM, Decoder
-from headway.text import canonical_json, is_nfc, nfc, nfc_json, nfd
+from headway.text import NOT_BLANK, canonical_json, is_blank, is_nfc, nfc, nfc_json, nfd
 from headway.words import fold
 
 COMPOSED, DECOMPOSED = "zo\u00eb", "zoe\u0308"
@@ -143,3 +144,15 @@ def test_the_form_of_json_is_its_own_form(texts: list[str]) -> None:
     form = canonical_json(msgspec.json.decode(texts[-1]))
 
     assert canonical_json(msgspec.json.decode(form)) == form
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\r\n", "\x00", "\x19", "\x1f\x7f", "\x85\xa0\u2003\u3000"])
+def test_white_space_and_controls_alone_are_blank(text: str) -> None:
+    assert is_blank(text)
+    assert not re.search(NOT_BLANK, text)
+
+
+@pytest.mark.parametrize("text", ["a", " a ", "\n.", "\u5b57", "\U0001f600", "\x19a"])
+def test_what_can_be_seen_is_not_blank(text: str) -> None:
+    assert not is_blank(text)
+    assert re.search(NOT_BLANK, text)

@@ -10,7 +10,7 @@ from headway.audit.model import Actor, Target, TargetType
 from headway.errors import Invalid
 from headway.identity import Role, settle_email
 from headway.instants import DAY, SECOND, Instant
-from headway.text import nfc, nfd
+from headway.text import is_blank, nfc, nfd
 
 REFRESH_LIFETIME = 7 * DAY
 SESSION_LIFETIME = 90 * DAY
@@ -120,7 +120,7 @@ class StoredSession(msgspec.Struct, frozen=True):
 
 def check_name(name: str, field: str = "name") -> None:
     """Reject a name that cannot be shown. Raises Invalid."""
-    if not name.strip() or len(name) > MAX_NAME or "\0" in name:
+    if is_blank(name) or len(name) > MAX_NAME or "\0" in name:
         raise Invalid.field(field, f"must have 1 to {MAX_NAME} characters")
 
 

@@ -20,6 +20,7 @@ from headway.courses.model import (
 )
 from headway.errors import FieldError
 from headway.instants import Instant
+from headway.text import is_blank
 
 _RETIRED_FACTOR = 5
 """How many times the parts that a course may have are kept together with those that are retired."""
@@ -136,7 +137,7 @@ def _check_unit(errors: list[FieldError], path: str, unit: NewUnit) -> None:
 def _check_text(errors: list[FieldError], field: str, text: str | None, longest: int) -> None:
     if text is None:
         return
-    if not text.strip() or len(text) > longest:
+    if is_blank(text) or len(text) > longest:
         errors.append(FieldError(field, f"must have 1 to {longest} characters"))
     elif "\0" in text:
         errors.append(FieldError(field, "must not contain NUL characters"))

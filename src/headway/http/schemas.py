@@ -4,14 +4,14 @@ from typing import Any
 
 from msgspec import Meta
 
+from headway.text import NOT_BLANK
+
 _NO_NUL = r"^[^\x00]*$"
-_NOT_BLANK = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
-"""JavaScript and Python count other characters as white space: what either counts is named."""
 
 
 def visible_text(longest: int, *, shortest: int = 1) -> Meta:
     """Describe a text that is not blank, with a number of characters."""
-    return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest, "pattern": _NOT_BLANK})
+    return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest, "pattern": NOT_BLANK})
 
 
 def text(longest: int, *, shortest: int = 0) -> Meta:

@@ -6,6 +6,7 @@ import msgspec
 
 from headway.errors import Invalid
 from headway.instants import Instant
+from headway.text import is_blank
 
 MAX_LENGTH = 5_000
 
@@ -40,5 +41,5 @@ class Peer(NamedTuple):
 
 def check_message(text: str) -> None:
     """Reject an empty message, and one that is too long. Raises Invalid."""
-    if not text.strip() or len(text) > MAX_LENGTH or "\0" in text:
+    if is_blank(text) or len(text) > MAX_LENGTH or "\0" in text:
         raise Invalid.field("message", f"must have 1 to {MAX_LENGTH} characters, none of them NUL")

@@ -11,6 +11,7 @@ from headway.errors import FieldError, Invalid
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds
 from headway.instants import iso
+from headway.text import is_blank
 
 _ENTRY_ID = re.compile("[0-9a-f]{24}")
 _DATES = DateBounds("from", "to")
@@ -71,9 +72,9 @@ def activity(entry: AuditEntry) -> wire.Activity:
 
 def _faults(body: wire.ActivityBody, context: wire.ContextBody, max_bytes: int) -> list[tuple[str, str | None]]:
     """Return fields with their errors, or None where there is none, beyond those of types and lengths."""
-    faults: list[tuple[str, str | None]] = [("action", None if body.action.strip() else "is required")]
+    faults: list[tuple[str, str | None]] = [("action", "is required" if is_blank(body.action) else None)]
     if body.actor is not None:
-        faults.append(("actor.name", None if body.actor.name.strip() else "is required"))
+        faults.append(("actor.name", "is required" if is_blank(body.actor.name) else None))
         faults.append(("actor.email", None if is_email(body.actor.email) else "must be a valid e-mail address"))
     for field, part in (("actor", body.actor), ("target", body.target), ("context", context)):
         fields = () if part is None else msgspec.structs.fields(part)

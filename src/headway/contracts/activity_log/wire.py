@@ -5,19 +5,21 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.accounts.model import EMAIL_PATTERN
 from headway.audit.model import EntryStatus, TargetType
 from headway.http.pages import Cursor
 from headway.http.params import DateBound, Limit, Moment
+from headway.text import NOT_BLANK
 
 Data = TypeVar("Data")
 
 Word = Annotated[str, Meta(min_length=1, max_length=100)]
-Text = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1})]
+Text = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1, "pattern": NOT_BLANK})]
 """A required text: an empty one is reported as missing."""
 Name = Annotated[str, Meta(max_length=200)]
 Id = Annotated[str, Meta(min_length=1, max_length=255)]
 EntryId = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
-Address = Annotated[str, Meta(max_length=100, extra_json_schema={"minLength": 1, "format": "email"})]
+Address = Annotated[str, Meta(max_length=100, extra_json_schema={"pattern": EMAIL_PATTERN})]
 ActorRole = Literal["ADMIN", "INSTRUCTOR", "PARTICIPANT"]
 Model = Literal["User", "Course", "Lesson", "Enrollment", "Cohort", "File", "Note", "Discussion"]
 

@@ -81,7 +81,8 @@ class _ItemHeader(msgspec.Struct):
 
     @property
     def valid_event_id(self) -> str | None:
-        return self.event_id if isinstance(self.event_id, str) and len(self.event_id) <= 100 else None
+        event_id = self.event_id
+        return event_id if isinstance(event_id, str) and len(event_id) <= 100 and "\0" not in event_id else None
 
 
 def _check_size(item: bytes, settings: Settings) -> None:
