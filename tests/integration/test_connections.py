@@ -77,8 +77,8 @@ def alive(client: socket.socket) -> None:
     """Read one response of `/livez`, and no more; its head and its body may come apart."""
     client.settimeout(10)
     came = b""
-    while not came.endswith(b"}"):
-        came += client.recv(1)
+    while not came.endswith(b"}") and (part := client.recv(1)):
+        came += part
     assert answer(came)[0] == 200
 
 
