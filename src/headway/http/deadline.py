@@ -22,7 +22,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._interval = seconds / _LOOKS
-        self._watched: dict[asyncio.Task[object], _Watch] = {}
+        self._watched: set[_Watch] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
@@ -33,43 +33,46 @@ class Deadline:
             if scope["type"] != ScopeType.HTTP or task is None:
                 await app(scope, receive, send)
                 return
-            watch = self._watched[task] = _Watch(task, receive, send)
+            watch = _Watch(task, receive, send)
+            self._watched.add(watch)
             if self._timer is None:
-                self._timer = watch.loop.call_later(self._interval, self._look)
+                self._look_later()
             try:
                 await app(scope, watch.receive, watch.send)
             except asyncio.CancelledError as error:
                 # Cancelled by somebody else too, the task has to end.
-                if not watch.is_over or task.uncancel() > watch.cancelling:
+                if watch.cancelling is None or task.uncancel() > watch.cancelling:
                     raise
                 raise Unavailable("The database does not answer in time.", retry_after_seconds=2) from error
             finally:
-                del self._watched[task]
+                self._watched.discard(watch)
 
         return limited
 
     def _look(self) -> None:
         self._timer = None
-        for watch in self._watched.values():
+        for watch in self._watched:
             watch.end_before(self._seconds - self._interval)
-            self._timer = self._timer or watch.loop.call_later(self._interval, self._look)
+        if self._watched:
+            self._look_later()
+
+    def _look_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
 
 
 class _Watch:
     """The time of one request."""
 
-    __slots__ = ("_is_clients_turn", "_receive", "_send", "_since", "_task", "cancelling", "is_over", "loop")
+    __slots__ = ("_is_clients_turn", "_receive", "_send", "_since", "_task", "cancelling")
 
     def __init__(self, task: "asyncio.Task[object]", receive: Receive, send: Send) -> None:
         self._task = task
         self._receive = receive
         self._send = send
-        self.loop = task.get_loop()
         self._since = time.monotonic()
         self._is_clients_turn = False
-        self.cancelling = 0
-        """How often the task had been asked to end before its time was over."""
-        self.is_over = False
+        self.cancelling: int | None = None
+        """How often the task had been asked to end before its time was over; None until it is."""
 
     async def receive(self) -> ReceiveMessage:
         """Receive a message of the client, and begin to count anew."""
@@ -86,7 +89,6 @@ class _Watch:
 
     def end_before(self, seconds: float) -> None:
         """End the request if Headway has had that much time for it."""
-        if not self.is_over and not self._is_clients_turn and time.monotonic() - self._since >= seconds:
-            self.is_over = True
+        if self.cancelling is None and not self._is_clients_turn and time.monotonic() - self._since >= seconds:
             self.cancelling = self._task.cancelling()
             self._task.cancel()
