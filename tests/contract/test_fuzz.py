@@ -10,9 +10,10 @@ import httpx
 import msgspec
 import pytest
 
-from headway.http.routes import Operation, Route
+from headway.http.openapi import operations_of
+from headway.http.routes import Route
 from headway.settings import Settings
-from tests.app_server import open_server
+from tests.app_server import litestar_of, open_server
 from tests.contract.fuzz_values import DATES, NUMBERS, TEXTS, VALUES, Place, look, places, put, shown
 from tests.contract.rates import WITHOUT_RATE_LIMITS
 from tests.contract.rights.conftest import School
@@ -111,15 +112,9 @@ async def fuzz(database_url: str) -> AsyncIterator[Fuzz]:
 def routes(client: httpx.AsyncClient) -> Iterator[tuple[str, Route]]:
     """Yield every route by its method and path."""
     transport: Any = client._transport
-    litestar = transport.app
-    while not hasattr(litestar, "routes"):
-        litestar = litestar.app
-    for each in litestar.routes:
-        found = getattr(each, "route_handler_map", None)
-        for handler in [handler for handler, _ in found.values()] if found is not None else [each.route_handler]:
-            operation = handler.opt.get("operation")
-            if isinstance(operation, Operation):
-                yield f"{operation.route.method} {each.path_format}", operation.route
+    for each in litestar_of(transport.app).routes:
+        for operation in operations_of(each):
+            yield f"{operation.route.method} {each.path_format}", operation.route
 
 
 def all_places(route: Route, sample: Sample) -> list[Place]:

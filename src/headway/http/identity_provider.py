@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from headway.accounts.model import MAX_EXTERNAL_ID, MAX_NAME
 from headway.errors import Unauthenticated, Unavailable
 from headway.http import signed_tokens
-from headway.http.signed_tokens import Seconds, read_claims, read_header
+from headway.http.signed_tokens import Seconds, read_claims, read_token_header
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 from headway.text import nfc
@@ -86,7 +86,7 @@ class IdentityProvider:
     def issued(self, token: str) -> bool:
         """Return whether a token uses an algorithm of external tokens; Headway's own tokens use another."""
         try:
-            return read_header(token).alg in _ALGORITHMS
+            return read_token_header(token).alg in _ALGORITHMS
         except Unauthenticated:
             return False
 
@@ -112,7 +112,7 @@ class IdentityProvider:
         return OutsideClaims(subject, claims.display_name, int(claims.exp))
 
     async def _key_for(self, token: str) -> "jwt.PyJWK | str":
-        key_id = read_header(token).kid
+        key_id = read_token_header(token).kid
         if self._is_remote:
             age = self._age
             if age is None or age > _REFRESH_AFTER or (age > _RETRY_AFTER and key_id not in self._keys):

@@ -9,9 +9,9 @@ from headway.text import NOT_BLANK
 _NO_NUL = r"^[^\x00]*$"
 
 
-def visible_text(longest: int, *, shortest: int = 1) -> Meta:
+def visible_text(longest: int) -> Meta:
     """Describe a text that is not blank, with a number of characters."""
-    return Meta(extra_json_schema={"minLength": shortest, "maxLength": longest, "pattern": NOT_BLANK})
+    return Meta(extra_json_schema={"minLength": 1, "maxLength": longest, "pattern": NOT_BLANK})
 
 
 def text(longest: int, *, shortest: int = 0) -> Meta:

@@ -27,7 +27,7 @@ class Header(msgspec.Struct):
     kid: str | None = None
 
 
-def read_header(token: str) -> Header:
+def read_token_header(token: str) -> Header:
     """Return the header of a token. Raises Unauthenticated."""
     _check_form(token)
     try:
