@@ -11,7 +11,9 @@ from typing import Any, cast
 import httptools
 from litestar.exceptions import HTTPException
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
 from headway.errors import RateLimited
@@ -63,8 +65,15 @@ class HttpProtocol(HttpToolsProtocol):
         """Whether what comes is dropped, because no request can follow."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Join the connections of the process."""
-        super().connection_made(transport)
+        """Join the connections of the process.
+
+        uvicorn's own looks up both addresses here: each lookup lets other threads run first, which adds up where hundreds
+        connect at once and say nothing.
+        """
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.scheme = "https" if is_ssl(transport) else "http"
         self.connection = self.tls_connection or self._all.enter(self)
         self.connection.handler = self
 
@@ -117,6 +126,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._begin()
 
     def _begin(self) -> None:
+        if self.client is None:
+            self.server, self.client = get_local_addr(self.transport), get_remote_addr(self.transport)
         super().on_message_begin()
         self._in_headers = True
         self._incoming = Incoming(self.connection)

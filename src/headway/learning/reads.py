@@ -25,6 +25,9 @@ from headway.paging.service import Moving, Slice, Walk
 
 _ROWS_AT_ONCE = 2_000
 
+_FEW_UNITS = 100
+"""So many units are read and rendered on the server's loop: there no large read is before them."""
+
 
 class ProgressAccess(NamedTuple):
     """Permission to see a learner in a course. `version` changes with what there is to see; None if not enrolled."""
@@ -75,6 +78,11 @@ class ProgressReads:
         if not stored.is_user:
             raise NotFound("There is no such user.", code="USER_NOT_FOUND")
         return ProgressAccess(course_id, user_id, stored.version)
+
+    def is_short(self, course_id: int) -> bool:
+        """Return whether a learner's progress in a course is known to be a matter of a few milliseconds."""
+        units = self._structures.count_units(course_id)
+        return units is not None and units <= _FEW_UNITS
 
     async def progress(
         self, tx: ReadTransaction, access: ProgressAccess, *, is_whole: bool = False, is_explained: bool = False

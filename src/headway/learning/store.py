@@ -308,6 +308,12 @@ class CourseStructures:
         # Large reads run in a thread of their own.
         self._lock = threading.Lock()
 
+    def count_units(self, course_id: int) -> int | None:
+        """Return how many units a course has, or had a little earlier; None while its structure is not cached."""
+        with self._lock:
+            known = self._cache.get(course_id)
+        return None if known is None else len(known.units)
+
     async def get(
         self, tx: ReadTransaction, course_ids: Iterable[int], revisions: Mapping[int, int]
     ) -> dict[int, CourseStructure]:

@@ -68,10 +68,16 @@ class LearnerRoutes:
             message = "User progress retrieved successfully"
             return encode(wire.Found(message=message, results=mapping.user_progress(found, self._zone)))
 
+        async def read() -> bytes:
+            if not self._progress.is_short(course_id):
+                return await request.read_large(render)
+            async with request.read() as tx:
+                return await render(tx)
+
         if access.version is None:
-            return Response(200, msgspec.Raw(await request.read_large(render)))
+            return Response(200, msgspec.Raw(await read()))
         key = f"{course_id}.{user_id}.{access.version}.{include or ''}"
-        return Response(200, msgspec.Raw(await self._cache.get(key, lambda: request.read_large(render))))
+        return Response(200, msgspec.Raw(await self._cache.get(key, read)))
 
     @get(
         f"{_ONE}/activities",
