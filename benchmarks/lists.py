@@ -19,8 +19,8 @@ from databases import run_postgres
 from headway import schema
 from headway.accounts.tables import users
 from headway.assessments.tables import submissions
-from headway.courses.model import CourseSearch
-from headway.courses.tables import assessments, course_staff, courses
+from headway.courses.model import CourseSearch, NewCourse
+from headway.courses.tables import assessments, course_staff, course_terms, courses
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
 from headway.db.keyring import Keyring
@@ -184,6 +184,11 @@ async def fill_courses(database: Database, size: int, now: Instant) -> None:
             ],
         ),
         ((i, f"Course {i}", "Some text", "Subject", "course", 0, False, True, 1, now, now) for i in range(1, size + 1)),
+    )
+    await write(
+        database,
+        WriteRows(course_terms, ["term", "course_id"]),
+        ((term, i) for i in range(1, size + 1) for term in NewCourse(f"Course {i}", "Some text", subject="Subject").terms),
     )
     await write(
         database,
