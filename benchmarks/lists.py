@@ -188,7 +188,11 @@ async def fill_courses(database: Database, size: int, now: Instant) -> None:
     await write(
         database,
         WriteRows(course_terms, ["term", "course_id"]),
-        ((term, i) for i in range(1, size + 1) for term in NewCourse(f"Course {i}", "Some text", subject="Subject").terms),
+        (
+            (term, i)
+            for i in range(1, size + 1)
+            for term in NewCourse(f"Course {i}", description="Some text", subject="Subject").terms
+        ),
     )
     await write(
         database,

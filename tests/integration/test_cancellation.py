@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import threading
+import time
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -9,6 +11,7 @@ from sqlalchemy import func, select, text, update
 from headway.accounts import store as users
 from headway.accounts.model import User
 from headway.accounts.tables import users as users_table
+from headway.db.sqlite import in_thread
 from headway.settings import Settings
 from tests.world import World
 
@@ -69,3 +72,25 @@ async def test_what_is_to_be_done_after_a_commit_is_done_though_the_commit_is_ca
         await asyncio.gather(task, return_exceptions=True)
         stored = (await world.find_user(user.id)).name
         assert stored != str(number) or told[-1] == stored
+
+
+async def test_who_is_cancelled_again_and_again_waits_for_the_end_of_what_runs_in_a_thread() -> None:
+    has_ended = threading.Event()
+
+    def commit() -> None:
+        time.sleep(0.05)
+        has_ended.set()
+
+    task = asyncio.create_task(in_thread(commit))
+    for _ in range(3):
+        await asyncio.sleep(0.005)
+        task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert has_ended.is_set()
+
+
+async def test_a_failure_in_a_thread_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await in_thread(lambda: 1 / 0)

@@ -248,7 +248,7 @@ class SqliteDatabase(Database):
                     await self._begin()
                     yield transaction
                     is_ending = True
-                    await _in_thread(self._writer.commit)
+                    await in_thread(self._writer.commit)
                 finally:
                     if self._writer.in_transaction:
                         self._writer.rollback()
@@ -266,7 +266,7 @@ class SqliteDatabase(Database):
         else:
             return
         self._writer.execute(f"PRAGMA busy_timeout = {int(self._timeout_seconds * 1000)}")
-        await _in_thread(lambda: self._writer.execute("BEGIN IMMEDIATE"))
+        await in_thread(lambda: self._writer.execute("BEGIN IMMEDIATE"))
 
     async def close(self) -> None:
         """Close all connections; the last one folds the write-ahead log into the file."""
@@ -290,11 +290,15 @@ class _outages:  # noqa: N801 - reads as a word in a with statement
             raise Unavailable("The database file is damaged.", retry_after_seconds=60) from error
 
 
-async def _in_thread(blocking: Callable[[], object]) -> None:
-    """Run a blocking call in a thread; a cancelled caller waits for its end first."""
+async def in_thread(blocking: Callable[[], object]) -> None:
+    """Run a blocking call in a thread; a caller waits for its end, however often it is cancelled, and is cancelled then."""
     call = asyncio.ensure_future(asyncio.to_thread(blocking))
-    try:
-        await asyncio.shield(call)
-    except asyncio.CancelledError:
-        await asyncio.wait([call])
-        raise
+    cancellation: asyncio.CancelledError | None = None
+    while not call.done():
+        try:
+            await asyncio.wait([call])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    if cancellation is not None:
+        raise cancellation from call.exception()
+    call.result()
