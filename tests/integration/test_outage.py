@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
 from tests.processes import HeadwayProcess, open_client, run_headway
-from tests.world import World
+from tests.world import FakeClock, World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -34,6 +34,21 @@ def own_postgres() -> Iterator[PostgresServer]:
     folder = Path(os.environ[RUN_FOLDER]) / f"own-{uuid4().hex[:8]}"
     yield PostgresServer(folder)
     stop_postgres(folder)
+
+
+@pytest.fixture
+async def own_settings(own_postgres: PostgresServer) -> Settings:
+    settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
+    await schema.migrate(settings)
+    return settings
+
+
+@pytest.fixture
+async def own_world(own_settings: Settings, clock: FakeClock) -> AsyncIterator[World]:
+    database = schema.database(own_settings)
+    await database.open()
+    yield World(database, own_settings, clock)
+    await database.close()
 
 
 def kill(postgres: PostgresServer) -> None:
@@ -87,16 +102,11 @@ async def enrolled(world: World) -> tuple[CourseTree, User]:
 
 @pytest.mark.timeout(180)
 async def test_after_postgresql_crashed_the_same_server_process_works_again(
-    own_postgres: PostgresServer, tmp_path: Path, clock: Any
+    own_postgres: PostgresServer, own_settings: Settings, own_world: World, tmp_path: Path
 ) -> None:
-    settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
-    await schema.migrate(settings)
-    database = schema.database(settings)
-    await database.open()
-    world = World(database, settings, clock)
-    course, learner = await enrolled(world)
-    headers = world.bearer(learner)
-    with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY) as server:
+    course, learner = await enrolled(own_world)
+    headers = own_world.bearer(learner)
+    with HeadwayProcess(own_settings.database_url, tmp_path, SECRET_KEY) as server:
         track = f"{server.url}/api/courses/activity/track"
         assert httpx.post(track, json=event(course, "before"), headers=headers).status_code == 201
 
@@ -113,23 +123,16 @@ async def test_after_postgresql_crashed_the_same_server_process_works_again(
         assert again.status_code in {200, 201}
         assert httpx.post(track, json=event(course, "before"), headers=headers).json()["data"]["status"] == "duplicate"
         assert server.stop() == 0
-    verified = await Verify(database, make_checks()).run()
-    await database.close()
+    verified = await Verify(own_world.database, make_checks()).run()
     assert (verified.checked["learner_activity_logs"], verified.differences) == (2, [])
 
 
 @pytest.mark.timeout(180)
 async def test_while_postgresql_hangs_every_request_ends_within_the_timeout(
-    own_postgres: PostgresServer, tmp_path: Path, clock: Any
+    own_postgres: PostgresServer, own_settings: Settings, own_world: World, tmp_path: Path
 ) -> None:
-    settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
-    await schema.migrate(settings)
-    database = schema.database(settings)
-    await database.open()
-    world = World(database, settings, clock)
-    course, learner = await enrolled(world)
+    course, learner = await enrolled(own_world)
     unit = course.units[0].id
-    await database.close()
 
     def requests(client: httpx.AsyncClient, round_: str) -> list[Coroutine[Any, Any, httpx.Response]]:
         """Several at once of each kind, so that they wait for a connection, a queue and one another."""
@@ -148,9 +151,9 @@ async def test_while_postgresql_hangs_every_request_ends_within_the_timeout(
         ]
 
     timeout = {"HEADWAY_DATABASE_TIMEOUT_SECONDS": "3"}
-    with HeadwayProcess(settings.database_url, tmp_path, SECRET_KEY, **timeout) as server:
+    with HeadwayProcess(own_settings.database_url, tmp_path, SECRET_KEY, **timeout) as server:
         limits = httpx.Limits(max_connections=100)
-        async with open_client(server.url, headers=world.bearer(learner), timeout=9, limits=limits) as client:
+        async with open_client(server.url, headers=own_world.bearer(learner), timeout=9, limits=limits) as client:
             assert (await client.get("/api/v1/learner/me/progress")).status_code == 200
             with hanging(own_postgres):
                 # Twice: those that come later are not behind those that came first.
@@ -164,10 +167,7 @@ async def test_while_postgresql_hangs_every_request_ends_within_the_timeout(
             repeated = [await client.post("/api/courses/activity/track", json=event(course, f"e{n}")) for n in range(12)]
             assert {answer.json()["data"]["status"] for answer in repeated} == {"duplicate"}
         assert server.stop() == 0
-    database = schema.database(settings)
-    await database.open()
-    verified = await Verify(database, make_checks()).run()
-    await database.close()
+    verified = await Verify(own_world.database, make_checks()).run()
     assert (verified.checked["learner_activity_logs"], verified.differences) == (12, [])
 
 
