@@ -135,6 +135,19 @@ async def test_completions_that_were_only_declared_are_counted_when_the_schema_c
     assert await within(empty_database, count) == []
 
 
+async def test_courses_and_people_of_before_are_found_by_their_words(empty_database: Settings) -> None:
+    await schema.migrate(empty_database, "0002")
+    await within(empty_database, _insert_courses_and_a_user)
+    await schema.migrate(empty_database)
+
+    def read(connection: Connection) -> Any:
+        terms = connection.execute(text("SELECT term FROM course_terms WHERE course_id = 1")).scalars().all()
+        wordless = connection.execute(text("SELECT term FROM course_terms WHERE course_id = 2")).scalars().all()
+        return set(terms), list(wordless), connection.execute(text("SELECT folded_name FROM users")).scalar()
+
+    assert await within(empty_database, read) == ({"a", "ar", "r", "subject art"}, [], "zoe")
+
+
 async def test_ids_of_clients_come_into_the_form_in_which_they_are_looked_up(empty_database: Settings) -> None:
     composed, decomposed = "zo\u00eb", "zoe\u0308"
     await schema.migrate(empty_database, "0007")
@@ -169,6 +182,24 @@ async def test_ids_of_clients_come_into_the_form_in_which_they_are_looked_up(emp
         (2, composed, composed, 4),
         (3, "plain", "\u4e2d", 5),
     ]
+
+
+def _insert_courses_and_a_user(connection: Connection) -> None:
+    """Store a course, one whose title has no word, and a user."""
+    now = datetime(2026, 1, 1, tzinfo=UTC) if connection.dialect.name == "postgresql" else 0
+    course = text(
+        "INSERT INTO courses (id, title, subject, kind, seats_taken, is_sequential, is_published, revision, created_at,"
+        " updated_at)"
+        " VALUES (:id, :title, :subject, 'course', 0, :no, :yes, 1, :now, :now)"
+    )
+    user = text(
+        "INSERT INTO users (id, role, name, token_version, is_disabled, created_at, updated_at)"
+        " VALUES (1, 'PARTICIPANT', 'Zo\u00eb', 1, :no, :now, :now)"
+    )
+    times = {"now": now, "no": False}
+    for course_id, title, subject in ((1, "\u00c4r", "Art"), (2, "\U0001f389", None)):
+        connection.execute(course, {"id": course_id, "title": title, "subject": subject, "yes": True, **times})
+    connection.execute(user, times)
 
 
 def _insert_completions(connection: Connection) -> None:

@@ -46,7 +46,9 @@ def _fill_terms() -> None:
         for course in found:
             exact = {name: text for name in ("subject", "level") if (text := getattr(course, name)) is not None}
             new = index_terms((course.title, course.description or ""), **exact)
-            op.get_bind().execute(sa.insert(terms), [{"term": each, "course_id": course.id} for each in sorted(new)])
+            # A title such as "🎉" has no word.
+            if new:
+                op.get_bind().execute(sa.insert(terms), [{"term": each, "course_id": course.id} for each in sorted(new)])
 
 
 def _fill_names() -> None:
