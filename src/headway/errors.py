@@ -15,6 +15,7 @@
 An error has a stable `code` and a message for developers.
 """
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -24,6 +25,7 @@ MAX_SHOWN_CHARACTERS = 200
 """How much of a client's name or value an error repeats."""
 MAX_FIELD_ERRORS = 50
 """The largest number of fields that an error names."""
+_WORD = re.compile(r"_([a-z])")
 
 
 def shown(text: str) -> str:
@@ -36,6 +38,11 @@ class FieldError(msgspec.Struct, frozen=True):
 
     field: str
     message: str
+
+
+def camel_case(path: str) -> str:
+    """Return a field's path in camel case: `parts[0].max_grade` becomes `parts[0].maxGrade`."""
+    return _WORD.sub(lambda match: match[1].upper(), path)
 
 
 class HeadwayError(Exception):

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from headway.courses.completion import Completion, Rule
+from headway.errors import camel_case
 from headway.identity import CourseRole, Role
 from headway.instants import Instant
 from headway.words import TermRange, index_terms, query_terms
@@ -225,17 +226,11 @@ def keeps_owner(before: Iterable[StaffMember], after: Iterable[StaffMember]) -> 
 def describe_change(before: CourseTree, after: CourseTree) -> dict[str, object]:
     """Return the changed fields, named as clients know them, and the ids of the parts that were added or retired."""
     names = [name for name in NewCourse.__struct_fields__ if getattr(before.course, name) != getattr(after.course, name)]
-    change: dict[str, object] = {"fields": sorted(map(_public_name, names))}
+    change: dict[str, object] = {"fields": sorted(camel_case(name.removeprefix("is_")) for name in names)}
     for name in ("modules", "units", "assessments"):
         old, new = ({part.id for part in getattr(tree, name) if not part.is_retired} for tree in (before, after))
         change[name] = {"added": list(map(str, sorted(new - old))), "retired": list(map(str, sorted(old - new)))}
     return change
-
-
-def _public_name(field: str) -> str:
-    """Return the name that a field has in a course's JSON: `is_published` is `published`, `starts_at` is `startsAt`."""
-    first, *others = field.removeprefix("is_").split("_")
-    return first + "".join(map(str.capitalize, others))
 
 
 class CourseSearch(msgspec.Struct, frozen=True):

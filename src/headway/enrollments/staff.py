@@ -74,7 +74,7 @@ class CourseStaff:
         member = StaffMember(user.id, course_id, user.name, role, user.role, user.is_disabled, self._clock())
         _check_owners(members, members | {user_id: member})
         await staff_store.write_member(tx, member)
-        await self._record(tx, caller, target, _roles(user_id, before, member), client)
+        await self._record(tx, caller, course_id, target, _roles(user_id, before, member), client)
         return member
 
     async def remove(
@@ -91,7 +91,7 @@ class CourseStaff:
             raise NotFound("There is no such member of staff.", code="STAFF_NOT_FOUND")
         _check_owners(members, {each: other for each, other in members.items() if each != user_id})
         await staff_store.delete_member(tx, course_id, user_id)
-        await self._record(tx, caller, target, _roles(user_id, member, None), client)
+        await self._record(tx, caller, course_id, target, _roles(user_id, member, None), client)
 
     async def _lock(
         self, tx: WriteTransaction, caller: Caller | None, course_id: int, *, leaving_id: int | None = None
@@ -110,12 +110,17 @@ class CourseStaff:
         return course_target(course_id, terms.title)
 
     async def _record(
-        self, tx: WriteTransaction, caller: Caller | None, course: Target, roles: dict[str, object], client: Client | None
+        self,
+        tx: WriteTransaction,
+        caller: Caller | None,
+        course_id: int,
+        target: Target,
+        roles: dict[str, object],
+        client: Client | None,
     ) -> None:
-        course_id = int(course.id or 0)
         await feed.publish(tx, new_entries(CourseUpdated(course_id), course_topic(course_id)), self._clock())
         await self._revisions.grow(tx, STAFF)
-        await self._audit.record_for(tx, Action.CHANGE_COURSE_ROLE, caller, course, metadata=roles, client=client)
+        await self._audit.record_for(tx, Action.CHANGE_COURSE_ROLE, caller, target, metadata=roles, client=client)
 
 
 def _roles(user_id: int, before: StaffMember | None, after: StaffMember | None) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The interface of a contract: its routes and its rendering of errors."""
 
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -8,8 +7,6 @@ import msgspec
 from litestar import Router
 
 from headway.errors import FieldError, HeadwayError
-
-_WORD = re.compile(r"_([a-z])")
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -39,8 +36,3 @@ class Contract(NamedTuple):
     def owns(self, path: str) -> bool:
         """Return whether a path belongs to this contract."""
         return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
-
-
-def camel_case(path: str) -> str:
-    """Return a field's path in camel case: `parts[0].max_grade` becomes `parts[0].maxGrade`."""
-    return _WORD.sub(lambda match: match[1].upper(), path)

@@ -9,7 +9,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 
 import headway
-from headway.http.contract import Contract, camel_case
+from headway.errors import camel_case
+from headway.http.contract import Contract
 from headway.http.decoding import declared_fields
 from headway.http.routes import Kind, Operation
 from headway.http.schemas import without_nul

@@ -7,8 +7,7 @@ import yaml
 
 from headway.contracts.learner import course_wire, mapping
 from headway.courses.model import CourseLimits, NewCourse
-from headway.errors import FieldError, Invalid
-from headway.http.contract import camel_case
+from headway.errors import FieldError, Invalid, camel_case
 from headway.http.decoding import Decoder
 from headway.importers.text_files import read_text
 

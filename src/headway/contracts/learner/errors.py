@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from headway.contracts.learner import wire
-from headway.http.contract import Problem, camel_case
+from headway.errors import camel_case
+from headway.http.contract import Problem
 from headway.instants import Clock, iso
 
 

@@ -3,9 +3,9 @@
 from http import HTTPStatus
 
 from headway.contracts.tutorials import wire
-from headway.errors import HeadwayError
+from headway.errors import HeadwayError, camel_case
 from headway.http import problems
-from headway.http.contract import Problem, camel_case
+from headway.http.contract import Problem
 
 _REFERENCE_MESSAGES = {"score must be between 0 and max_score": "Score must be between 0 and maxScore"}
 """Messages that differ in the contract's reference."""
