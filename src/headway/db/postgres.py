@@ -193,7 +193,7 @@ class PostgresDatabase(Database):
     async def _read(self, *, single_statement: bool) -> AsyncIterator[ReadTransaction]:
         with _outages():
             if single_statement:
-                async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+                async with self._connection() as connection:
                     yield PostgresReadTransaction(self, connection)
                 return
             async with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
@@ -214,15 +214,24 @@ class PostgresDatabase(Database):
                     transaction.run_after_commit_hooks()
 
     @asynccontextmanager
-    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection of the pool."""
         async with self._pool.acquire(timeout=self._timeout_seconds) as connection:
+            try:
+                yield connection
+            except (TimeoutError, asyncio.CancelledError):
+                # A server that did not answer in time would not answer a ROLLBACK, or the pool's request to cancel, either.
+                connection.terminate()
+                raise
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        async with self._connection() as connection:
             try:
                 await connection.execute(begin)
                 yield connection
                 await connection.execute("COMMIT")
             except (TimeoutError, asyncio.CancelledError):
-                # A server that did not answer in time would not answer a ROLLBACK either.
-                connection.terminate()
                 raise
             except BaseException:
                 await _abandon(connection)
