@@ -19,7 +19,7 @@ from headway import schema
 from headway.db import postgres
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
-from headway.instants import HOUR, system_clock
+from headway.instants import HOUR, SECOND, system_clock
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.tables import learner_activity_logs
 from headway.settings import Settings
@@ -45,6 +45,8 @@ _POSTGRESQL_SCHEMA = (
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
     """,
 )
+
+_OFFSETS = select(learner_activity_logs.c.clock_offset_ms).order_by(learner_activity_logs.c.event_id)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -240,13 +242,26 @@ async def test_events_that_were_placed_before_their_offset_was_stored_can_still_
     async with open_world(settings) as world:
         course = await world.course()
         learner, now = await world.learner(course), system_clock()
-        event = Event("e", ActivityType.SEARCH, course.id, duration_seconds=60, sent_at=now - HOUR)
-        await world.write(world.services.tracking.record, [Report(learner.id, now, (event,))], now)
+        fast, slow = now + HOUR, now - HOUR
+        given: list[tuple[str, dict[str, Any]]] = [
+            ("1 sent", {"sent_at": slow}),
+            ("2 ended", {"sent_at": fast, "end_time": fast - 90 * SECOND}),
+            ("3 began", {"sent_at": slow, "start_time": slow - 90 * SECOND}),
+            ("4 ahead", {"sent_at": slow, "end_time": slow + 90 * SECOND}),
+            ("5 under way", {"sent_at": now - 20 * SECOND, "end_time": now - 30 * SECOND}),
+            ("6 a little fast", {"sent_at": now + 20 * SECOND, "end_time": now + 30 * SECOND}),
+            ("7 silent", {"end_time": now}),
+        ]
+        events = tuple(
+            Event(name, ActivityType.SEARCH, course.id, duration_seconds=60, session_id=name, **times) for name, times in given
+        )
+        await world.write(world.services.tracking.record, [Report(learner.id, now, events)], now)
+        recorded = await world.rows(_OFFSETS)
     await schema.migrate(settings, "0005")
     await schema.migrate(settings)
 
     async with open_world(settings) as world:
-        assert await world.rows(select(learner_activity_logs.c.clock_offset_ms)) == [(HOUR,)]
+        assert await world.rows(_OFFSETS) == recorded == [(HOUR,), (-HOUR,), (HOUR,), (HOUR,), (None,), (None,), (None,)]
         assert await differences(world) == []
 
 

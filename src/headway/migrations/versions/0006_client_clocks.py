@@ -27,11 +27,33 @@ def upgrade() -> None:
         "learner_activity_logs",
         sa.Column("clock_offset_ms", sa.BigInteger(), comment="added to the client's times; null for nothing"),
     )
-    # Until now every event whose client said when it was sent was corrected by all of the difference.
-    apart = "received_at - sent_at"
-    if op.get_bind().dialect.name == "postgresql":
-        apart = "CAST(EXTRACT(EPOCH FROM received_at - sent_at) * 1000 AS bigint)"
-    op.execute(f"UPDATE learner_activity_logs SET clock_offset_ms = {apart} WHERE sent_at <> received_at")
+    _store_offsets()
+
+
+def _store_offsets() -> None:
+    """Store what was added to the times of each event, which is how far it lies from where its client placed it.
+
+    An event that was shifted to the time of its receipt does not tell; it had been corrected by all of the difference.
+    """
+    claimed = "claimed_ms * INTERVAL '1 millisecond'" if _is_postgresql() else "claimed_ms"
+    added = _apart("occurred_at", f"COALESCE(end_time, start_time + {claimed}, sent_at)")
+    op.execute(
+        f"UPDATE learner_activity_logs SET clock_offset_ms = {added} WHERE sent_at IS NOT NULL AND NOT is_shifted AND {added} <> 0"
+    )
+    op.execute(
+        f"UPDATE learner_activity_logs SET clock_offset_ms = {_apart('received_at', 'sent_at')}"
+        " WHERE sent_at <> received_at AND is_shifted AND occurred_at = received_at"
+    )
+
+
+def _apart(later: str, earlier: str) -> str:
+    """Return the SQL for the milliseconds between two times."""
+    difference = f"{later} - {earlier}"
+    return f"CAST(EXTRACT(EPOCH FROM {difference}) * 1000 AS bigint)" if _is_postgresql() else f"({difference})"
+
+
+def _is_postgresql() -> bool:
+    return op.get_bind().dialect.name == "postgresql"
 
 
 def downgrade() -> None:
