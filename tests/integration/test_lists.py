@@ -7,6 +7,7 @@ import pytest
 
 from headway.courses.model import CourseSearch, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import Database
+from headway.enrollments.authorization import known_among, read_access
 from headway.identity import Caller, Role
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.store import CourseStructures
@@ -163,3 +164,32 @@ async def test_courses_are_found_by_what_is_asked_for(school: School) -> None:
     assert await found(None, tutor=str(school.tutor.user_id)) == [plain]
     assert await found(None, tutor=str(school.learners[0].user_id)) == []
     assert await found(None, tutor="instruc") == [plain]
+
+
+async def test_courses_are_known_at_once_as_each_of_them_is(world: World) -> None:
+    learner, tutor = await world.user(), await world.user(Role.INSTRUCTOR)
+    editing, enrolling = world.services.course_editing, world.services.enrollments
+
+    async def course(owner_id: int, *, is_published: bool) -> int:
+        return (await world.write(editing.create, NewCourse("Course", is_published=is_published), owner_id=owner_id)).id
+
+    other = await world.user(Role.INSTRUCTOR)
+    public, own_draft = await course(other.id, is_published=True), await course(tutor.id, is_published=False)
+    draft, joined = await course(other.id, is_published=False), await course(other.id, is_published=True)
+    await world.write(enrolling.enroll, learner.id, joined)
+    hide = NewCourse("Course", is_published=False)
+    await world.write(editing.change, Caller(other.id, Role.INSTRUCTOR), joined, lambda _stored: hide)
+    missing = joined + 1
+    all_ids = [missing, joined, draft, own_draft, public]
+
+    for caller, known in (
+        (Caller(learner.id, Role.PARTICIPANT), {public, joined}),
+        (Caller(tutor.id, Role.INSTRUCTOR), {public, own_draft}),
+        (Caller(tutor.id, Role.PARTICIPANT), {public}),
+        (Caller(0, Role.ADMIN), {public, own_draft, draft, joined}),
+    ):
+        counted = CountingDatabase(world.database)
+        async with counted.read() as tx:
+            assert await known_among(tx, caller, all_ids) == known
+            assert counted.statements == 1
+            assert {i for i in all_ids if (await read_access(tx, caller, i)).knows_course} == known

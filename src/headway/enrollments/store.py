@@ -244,8 +244,10 @@ async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:
     return int((await tx.one(_statistics_revision, course_id=course_id))["value"] or 0)
 
 
-_facts = (
+_course_ids = rows("course_ids", {"id": Id})
+_all_facts = (
     select(
+        courses.c.id.label("course_id"),
         courses.c.is_published,
         courses.c.revision.label("course_revision"),
         course_staff.c.role,
@@ -260,8 +262,9 @@ _facts = (
     .outerjoin(
         enrollments, and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id)
     )
-    .where(courses.c.id == bindparam("course_id", type_=Id))
 )
+_facts = _all_facts.where(courses.c.id == bindparam("course_id", type_=Id))
+_facts_of_some = _all_facts.join(_course_ids, courses.c.id == _course_ids.c.id)
 
 
 class StoredFacts(NamedTuple):
@@ -282,17 +285,26 @@ async def read_facts(
     row = await tx.first(_facts, caller_id=caller_id, user_id=learner_id, course_id=course_id)
     if row is None:
         return None
-    is_enrolled = row["enrollment_id"] is not None
-    facts = AccessFacts(
+    facts = _access_facts(row, caller, is_own=learner_id == caller_id)
+    version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if facts.is_enrolled else None
+    return StoredFacts(facts, row["known_user_id"] is not None, version)
+
+
+async def read_own_facts(tx: ReadTransaction, caller: Caller, course_ids: Sequence[int]) -> dict[int, AccessFacts]:
+    """Read the facts about a caller in each of these courses that exists."""
+    params = {"caller_id": caller.user_id, "user_id": caller.user_id, "course_ids": [(i,) for i in course_ids]}
+    return {row["course_id"]: _access_facts(row, caller, is_own=True) for row in await tx.all(_facts_of_some, **params)}
+
+
+def _access_facts(row: Row, caller: Caller | None, *, is_own: bool) -> AccessFacts:
+    return AccessFacts(
         is_published=bool(row["is_published"]),
         sees_all=caller is not None and caller.sees_all,
         can_teach=caller is not None and caller.role.can_teach,
         course_role=None if row["role"] is None else CourseRole(row["role"]),
-        is_own=learner_id == caller_id,
-        is_enrolled=is_enrolled,
+        is_own=is_own,
+        is_enrolled=row["enrollment_id"] is not None,
     )
-    version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if is_enrolled else None
-    return StoredFacts(facts, row["known_user_id"] is not None, version)
 
 
 _waits_in_course = waiting_list.c.course_id == bindparam("in_course")

@@ -14,7 +14,7 @@ from headway.courses.prerequisites import for_staff
 from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.authorization import read_access, require_staff
+from headway.enrollments.authorization import known_among, require_staff
 from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta
 from headway.enrollments.service import move_up
 from headway.enrollments.staff import check_can_teach
@@ -135,9 +135,8 @@ async def _check_prerequisites(
     The `stored` ones may have been the choice of somebody else. Raises Invalid.
     """
     new = sorted(set(prerequisites))
-    known = set(stored)
-    unknown = [i for i in new if i not in known and not (await read_access(tx, caller, i)).knows_course]
-    errors = [FieldError("prerequisites", f"course {i} does not exist") for i in unknown]
+    known = {*stored, *await known_among(tx, caller, new)}
+    errors = [FieldError("prerequisites", f"course {i} does not exist") for i in new if i not in known]
     if course_id is not None and await catalogue.leads_to(tx, new, course_id):
         errors.append(FieldError("prerequisites", "must not lead back to this course"))
     if errors:
