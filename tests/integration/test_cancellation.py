@@ -4,6 +4,7 @@ import asyncio
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select, text, update
@@ -74,6 +75,20 @@ async def test_what_is_to_be_done_after_a_commit_is_done_though_the_commit_is_ca
         assert stored != str(number) or told[-1] == stored
 
 
+async def test_a_write_does_not_wait_for_the_threads_that_decode_bodies(world: World) -> None:
+    user, may_end = await world.user(), threading.Event()
+    # More than the event loop has threads.
+    busy = [asyncio.create_task(asyncio.to_thread(may_end.wait, 30)) for _ in range(40)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            await write(world, user)
+    finally:
+        may_end.set()
+        await asyncio.gather(*busy)
+    assert (await world.find_user(user.id)).name == "Whole"
+
+
 async def test_who_is_cancelled_again_and_again_waits_for_the_end_of_what_runs_in_a_thread() -> None:
     has_ended = threading.Event()
 
@@ -81,16 +96,17 @@ async def test_who_is_cancelled_again_and_again_waits_for_the_end_of_what_runs_i
         time.sleep(0.05)
         has_ended.set()
 
-    task = asyncio.create_task(in_thread(commit))
-    for _ in range(3):
-        await asyncio.sleep(0.005)
-        task.cancel()
+    with ThreadPoolExecutor(1) as thread:
+        task = asyncio.create_task(in_thread(commit, thread))
+        for _ in range(3):
+            await asyncio.sleep(0.005)
+            task.cancel()
 
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert has_ended.is_set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert has_ended.is_set()
 
 
 async def test_a_failure_in_a_thread_is_raised() -> None:
-    with pytest.raises(ZeroDivisionError):
-        await in_thread(lambda: 1 / 0)
+    with ThreadPoolExecutor(1) as thread, pytest.raises(ZeroDivisionError):
+        await in_thread(lambda: 1 / 0, thread)

@@ -1,7 +1,7 @@
 """SQLite through the standard library: one file, one writer at a time, write-ahead log, every commit on the disk.
 
 Statements take microseconds and run on the event loop's thread; what can block, waiting for another process's write and
-waiting for the disk, runs in a thread. A transaction with much to do lets others run between its statements.
+waiting for the disk, runs in a thread of its own. A transaction with much to do lets others run between its statements.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -219,6 +220,8 @@ class SqliteDatabase(Database):
 
     async def open(self) -> None:
         """Open the connections."""
+        # In the threads of the event loop, a commit would wait for the bodies that they decode.
+        self._thread = ThreadPoolExecutor(1, "sqlite")
         with _outages():
             self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
             self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(self._reader_count)]
@@ -248,7 +251,7 @@ class SqliteDatabase(Database):
                     await self._begin()
                     yield transaction
                     is_ending = True
-                    await in_thread(self._writer.commit)
+                    await in_thread(self._writer.commit, self._thread)
                 finally:
                     if self._writer.in_transaction:
                         self._writer.rollback()
@@ -266,13 +269,14 @@ class SqliteDatabase(Database):
         else:
             return
         self._writer.execute(f"PRAGMA busy_timeout = {int(self._timeout_seconds * 1000)}")
-        await in_thread(lambda: self._writer.execute("BEGIN IMMEDIATE"))
+        await in_thread(lambda: self._writer.execute("BEGIN IMMEDIATE"), self._thread)
 
     async def close(self) -> None:
         """Close all connections; the last one folds the write-ahead log into the file."""
         async with self._write_lock:
             for connection in (*self._readers, self._writer):
                 connection.close()
+            self._thread.shutdown()
 
 
 class _outages:  # noqa: N801 - reads as a word in a with statement
@@ -290,9 +294,9 @@ class _outages:  # noqa: N801 - reads as a word in a with statement
             raise Unavailable("The database file is damaged.", retry_after_seconds=60) from error
 
 
-async def in_thread(blocking: Callable[[], object]) -> None:
+async def in_thread(blocking: Callable[[], object], thread: Executor) -> None:
     """Run a blocking call in a thread; a caller waits for its end, however often it is cancelled, and is cancelled then."""
-    call = asyncio.ensure_future(asyncio.to_thread(blocking))
+    call = asyncio.get_running_loop().run_in_executor(thread, blocking)
     cancellation: asyncio.CancelledError | None = None
     while not call.done():
         try:
