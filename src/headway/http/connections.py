@@ -27,7 +27,7 @@ LINGER_SECONDS = 5.0
 """How long a closed connection waits for the client to take the last response."""
 _SWEEP_EVERY_SECONDS = 0.5
 _RESERVED_DESCRIPTORS = 64
-"""For the database's files, logs, metrics and Valkey; the connections to PostgreSQL come on top."""
+"""For the database's files, logs, metrics and Valkey; connections to PostgreSQL and those of large reads come on top."""
 _FEWEST_CONNECTIONS = 16
 
 
@@ -259,4 +259,5 @@ def _descriptors() -> int:
 
 
 def _reserve(settings: Settings) -> int:
-    return _RESERVED_DESCRIPTORS + settings.postgres_pool_size
+    # A connection to SQLite has two: the file and its log.
+    return _RESERVED_DESCRIPTORS + settings.postgres_pool_size + 2 * settings.large_reads
