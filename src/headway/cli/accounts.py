@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli.session import command, database_option, load_settings, open_services, print_json
+from headway.cli.session import command, database_option, load_settings, open_services, print_json, user_option
 from headway.identity import Role
 
 if TYPE_CHECKING:
     from headway.accounts.model import User
 
+_user_argument = click.argument("user_id", metavar="ID", type=int)
 _password_option = click.option("--password-stdin", is_flag=True, help="Read a password from standard input.")
 
 
@@ -44,7 +45,7 @@ async def create_user(
 
 
 @user.command("change")
-@click.argument("user_id", metavar="ID", type=int)
+@_user_argument
 @click.option("--email", help="Address to sign in with.")
 @click.option("--name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), help="Another role ends the account's tokens.")
@@ -70,7 +71,7 @@ async def change_user(
 
 
 @user.command("disable")
-@click.argument("user_id", metavar="ID", type=int)
+@_user_argument
 @database_option
 @command
 async def disable_user(user_id: int, **flags: Any) -> None:
@@ -84,7 +85,7 @@ async def disable_user(user_id: int, **flags: Any) -> None:
 
 
 @user.command("enable")
-@click.argument("user_id", metavar="ID", type=int)
+@_user_argument
 @database_option
 @command
 async def enable_user(user_id: int, **flags: Any) -> None:
@@ -100,7 +101,7 @@ def token() -> None:
 
 
 @token.command("create")
-@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@user_option
 @click.option("--ttl-seconds", type=click.IntRange(min=1), help="Lifetime. [HEADWAY_ACCESS_TOKEN_SECONDS, 3600]")
 @database_option
 @command

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway import instants
-from headway.cli.session import command, database_option, load_settings, open_services, print_json, progress_bar
+from headway.cli.session import command, database_option, load_settings, open_services, print_json, progress_bar, user_option
 from headway.identity import CourseRole
-
-_ALL = 2**31 - 1
 
 if TYPE_CHECKING:
     from headway.importers.oulad import Summary
     from headway.services import Services
+
+_ALL = 2**31 - 1
+_course_option = click.option("--course", "course_id", metavar="ID", type=int, required=True)
 
 
 @click.group()
@@ -45,8 +46,8 @@ async def import_course(file: Path, **flags: Any) -> None:
 
 
 @course.command("enroll")
-@click.option("--course", "course_id", metavar="ID", type=int, required=True)
-@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@_course_option
+@user_option
 @database_option
 @command
 async def enroll(course_id: int, user_id: int, **flags: Any) -> None:
@@ -67,7 +68,7 @@ def staff() -> None:
 
 
 @staff.command("list")
-@click.option("--course", "course_id", metavar="ID", type=int, required=True)
+@_course_option
 @database_option
 @command
 async def list_staff(course_id: int, **flags: Any) -> None:
@@ -82,8 +83,8 @@ async def list_staff(course_id: int, **flags: Any) -> None:
 
 
 @staff.command("set")
-@click.option("--course", "course_id", metavar="ID", type=int, required=True)
-@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@_course_option
+@user_option
 @click.option("--role", type=click.Choice([role.value for role in CourseRole]), required=True)
 @database_option
 @command
@@ -100,8 +101,8 @@ async def set_staff(course_id: int, user_id: int, role: str, **flags: Any) -> No
 
 
 @staff.command("remove")
-@click.option("--course", "course_id", metavar="ID", type=int, required=True)
-@click.option("--user", "user_id", metavar="ID", type=int, required=True)
+@_course_option
+@user_option
 @database_option
 @command
 async def remove_staff(course_id: int, user_id: int, **flags: Any) -> None:

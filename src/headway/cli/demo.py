@@ -21,8 +21,8 @@ _PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
 
 
 @click.command()
-@click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
+@serve.host_option
+@serve.port_option
 @click.option(
     "--database", "database_url", default="sqlite:///headway-demo.db", show_default=True, help="A SQLite file to create."
 )

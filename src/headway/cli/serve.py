@@ -13,10 +13,13 @@ from headway.settings import Settings, SettingsError, variable
 
 _GRACE_SECONDS = 30
 
+host_option = click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
+port_option = click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
+
 
 @click.command()
-@click.option("--host", help="Address to listen on. [HEADWAY_HOST, 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on. [HEADWAY_PORT, 8000]")
+@host_option
+@port_option
 @database_option
 @click.option("--valkey", "valkey_url", help="Valkey or Redis to share cached answers and limits through. [HEADWAY_VALKEY_URL]")
 @click.option("--workers", type=int, help="Server processes; more than one needs PostgreSQL. [HEADWAY_WORKERS, 1]")

@@ -23,6 +23,7 @@ Parameters = ParamSpec("Parameters")
 database_option = click.option(
     "--database", "database_url", metavar="URL", help="sqlite:///FILE or postgresql://… [HEADWAY_DATABASE_URL]"
 )
+user_option = click.option("--user", "user_id", metavar="ID", type=int, required=True)
 
 
 def command(function: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callable[Parameters, None]:
