@@ -9,6 +9,8 @@ import msgspec
 
 from headway.text import nfc
 
+NOBODY = 0
+"""The user id of callers without an account."""
 _ACCOUNT, _OUTSIDE = "id:", "ext:"
 _ID = re.compile("[1-9][0-9]{0,14}")
 

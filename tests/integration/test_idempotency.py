@@ -21,10 +21,10 @@ from headway.enrollments.tables import enrollments, waiting_list
 from headway.feed.tables import feed
 from headway.http.middleware import RequestMiddleware
 from headway.http.request import Transactions
-from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
+from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.idempotency.tables import idempotency_keys
-from headway.identity import Role
+from headway.identity import NOBODY, Role
 from headway.messaging.tables import messages
 from headway.settings import Settings
 from tests.databases import SECRET_KEY

@@ -7,8 +7,9 @@ from msgspec import Meta
 
 from headway.errors import Invalid
 from headway.http.request import Request
+from headway.identity import NOBODY
 from headway.paging.model import MAX_LENGTH
-from headway.paging.service import NOBODY, Paging, Walk
+from headway.paging.service import Paging, Walk
 from headway.settings import Settings
 
 Cursor = Annotated[

@@ -14,9 +14,9 @@ from headway.db.large_reads import LargeReads
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import NUL, describe
 from headway.http.routing import decode_parameter
-from headway.idempotency.model import NOBODY, RequestKey, StoredResponse
+from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
-from headway.identity import Caller, Client
+from headway.identity import NOBODY, Caller, Client
 from headway.paging.service import Walk
 from headway.text import nfc
 

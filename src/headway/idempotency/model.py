@@ -2,9 +2,6 @@
 
 from typing import NamedTuple
 
-NOBODY = 0
-"""The user id of callers without an account."""
-
 
 class RequestKey(NamedTuple):
     """The Idempotency-Key of a user, and the keyed hash of the request that carries it."""

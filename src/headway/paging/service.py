@@ -6,15 +6,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.identity import NOBODY
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
 from headway.paging import store
 from headway.paging.model import MAX_LENGTH, After, Cursors, Given, Place, Stored, unknown_cursor
 
 Row = TypeVar("Row")
-
-NOBODY = 0
-"""The caller of public lists."""
 
 
 def in_order(keys: Sequence[int], found: Mapping[int, Row]) -> list[Row]:
