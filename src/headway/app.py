@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -45,7 +47,7 @@ from headway.telemetry import Metrics, configure_logging
 from headway.web.docs import docs
 
 _CONTRACTS = (activity_tracking, learner, course_room, activity_log, tutorials)
-_EXPIRE_EVERY_SECONDS = 60
+_END_WITHIN_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -97,44 +99,66 @@ def _lifespan(
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        await services.database.open()
-        await large_reads.open()
-        # What exists now lives as long as the process: the garbage collector need not look at it again and again.
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
-        metrics = services.metrics
-        lasting = (
-            hub.look(),
-            watch.watch(),
-            connections.sweep_for_ever(),
-            _expire_for_ever(services),
-            metrics.sample_for_ever(),
-            metrics.stalls.watch(),
-        )
-        tasks = [asyncio.create_task(each) for each in lasting]
-        try:
+        async with AsyncExitStack() as opened:
+            await services.database.open()
+            opened.push_async_callback(services.database.close)
+            await large_reads.open()
+            opened.push_async_callback(large_reads.close)
+            opened.push_async_callback(services.close)
+            # What exists now lives as long as the process: the garbage collector need not look at it again and again.
+            gc.freeze()
+            gc.set_threshold(20_000, 20, 50)
+            metrics = services.metrics
+            lasting = (
+                repeat("look for new entries", hub.look, _seconds(2.0)),
+                repeat("watch rights", watch.look, watch.news),
+                repeat("sweep connections", connections.sweep, _seconds(0.5)),
+                repeat("expire enrollments", partial(_expire, services), _seconds(60.0)),
+                repeat("sample metrics", metrics.sample, _seconds(1.0)),
+                metrics.stalls.watch(),
+            )
+            await opened.enter_async_context(run_beside(lasting))
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await large_reads.close()
-            await services.close()
-            await services.database.close()
 
     return lifespan
 
 
-async def _expire_for_ever(services: Services) -> None:
+@asynccontextmanager
+async def run_beside(lasting: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run coroutines as tasks, which end with the block: before what they use is closed."""
+    tasks = [asyncio.create_task(each) for each in lasting]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        # A cancellation can be lost in a library; the server stops nevertheless.
+        await asyncio.wait(tasks, timeout=_END_WITHIN_SECONDS)
+
+
+async def repeat(name: str, act: Callable[[], Awaitable[None] | None], pause: Callable[[], Awaitable[None]]) -> None:
+    """Do something for ever, with a pause after each time: a failure is logged, but for an outage of the database."""
     while True:
         try:
-            # A call expires a limited number: where there were any there may be more.
-            while await services.enrollments.expire(services.database):
-                pass
+            acting = act()
+            if inspect.isawaitable(acting):
+                await acting
         except Unavailable:
+            # The database has counted the transaction as failed, and requests log the outage.
             pass
         except Exception:
-            log.exception("Enrollments could not be expired.")
-        await asyncio.sleep(_EXPIRE_EVERY_SECONDS)
+            log.exception("A task of the server failed; it goes on.", task=name)
+        await pause()
+
+
+def _seconds(seconds: float) -> Callable[[], Awaitable[None]]:
+    return partial(asyncio.sleep, seconds)
+
+
+async def _expire(services: Services) -> None:
+    # A call expires a limited number: where there were any there may be more.
+    while await services.enrollments.expire(services.database):
+        pass
 
 
 def _cors(origins: list[str]) -> CORSConfig | None:

@@ -23,7 +23,6 @@ from headway.errors import FieldError
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable of the folder in which server processes share metrics; set it before they start."""
-_SAMPLE_EVERY_SECONDS = 1.0
 _STALL_CHECK_SECONDS = 0.05
 _STALLS_KEPT_SECONDS = 60.0
 _INDEX = re.compile(r"\[\d+\]")
@@ -171,15 +170,9 @@ class Metrics:
         return generate_latest(merged)
 
     def sample(self) -> None:
-        """Set the sampled metrics."""
+        """Set the sampled metrics: before `page`, and now and then for the pages of other processes."""
         for each in self.samplers:
             each()
-
-    async def sample_for_ever(self) -> None:
-        """Set the sampled metrics once a second, for the pages of other processes."""
-        while True:
-            self.sample()
-            await asyncio.sleep(_SAMPLE_EVERY_SECONDS)
 
 
 class LoopStalls:

@@ -4,7 +4,6 @@ Each connection is in one stage. The connections of a stage stand in the order o
 none for longest, which are closed first, are found without a search.
 """
 
-import asyncio
 import resource
 import ssl
 import time
@@ -25,7 +24,6 @@ PROGRESS_BYTES = 65_536
 """A client makes progress when it has sent or taken this much more, or the rest."""
 LINGER_SECONDS = 5.0
 """How long a closed connection waits for the client to take the last response."""
-_SWEEP_EVERY_SECONDS = 0.5
 _RESERVED_DESCRIPTORS = 64
 """For the database's files, logs, metrics and Valkey; connections to PostgreSQL and those of large reads come on top."""
 _FEWEST_CONNECTIONS = 16
@@ -182,12 +180,6 @@ class Connections:
                     self.place(connection, stage)
                 else:
                     self._end(connection, cause)
-
-    async def sweep_for_ever(self) -> None:
-        """Sweep twice a second."""
-        while True:
-            self.sweep()
-            await asyncio.sleep(_SWEEP_EVERY_SECONDS)
 
     def _make_room(self) -> bool:
         """End the connection that has waited for longest for its client; a live one only if there is no other."""

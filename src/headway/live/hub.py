@@ -3,18 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection
-from contextlib import suppress
 
-import structlog
-
-from headway.errors import Unavailable
 from headway.feed.model import FeedEntry
 from headway.live.subscriptions import LiveReads
 
 _TAIL = 256
-_LOOK_EVERY_SECONDS = 2.0
-
-log = structlog.get_logger(__name__)
 
 
 class Follower:
@@ -102,13 +95,10 @@ class Hub:
         return await self._reads.read_after(topic, seq, limit=_TAIL)
 
     async def look(self) -> None:
-        """Look for missed notifications, for ever."""
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            if self._topics:
-                with suppress(Unavailable):
-                    newest = await self._reads.read_newest(list(self._topics))
-                    self._mark_stale([topic for topic, seq in newest.items() if seq > self._newest(topic)])
+        """Look for missed notifications. Raises Unavailable."""
+        if self._topics:
+            newest = await self._reads.read_newest(list(self._topics))
+            self._mark_stale([topic for topic, seq in newest.items() if seq > self._newest(topic)])
 
     def _newest(self, topic: str) -> int:
         state = self._topics.get(topic)

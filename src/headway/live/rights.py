@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from headway.accounts.model import AccountState
 from headway.accounts.service import Accounts
@@ -20,12 +19,11 @@ from headway.instants import SECOND, Clock
 from headway.live.subscriptions import find_required_course
 
 _LOOK_EVERY_SECONDS = 1.0
-_VERIFY_EVERY_SECONDS = 15
+_VERIFY_OUTSIDE_EVERY = 15
+"""How many looks are made for one at the tokens of the identity provider."""
 _CHECKED_AT_ONCE = 1_000
 
 Item = TypeVar("Item")
-
-log = structlog.get_logger(__name__)
 
 
 class Rights:
@@ -81,6 +79,7 @@ class RightsWatch:
         self._admitted: set[Rights] = set()
         self._checking = asyncio.Lock()
         self._has_news = asyncio.Event()
+        self._looks = 0
         revisions.listen(self._has_news.set)
 
     async def admit(self, token: str, on_loss: Callable[[str], None]) -> Rights:
@@ -104,27 +103,20 @@ class RightsWatch:
         self._expire([rights])
         rights.require()
 
-    async def watch(self) -> None:
-        """Check the rights of clients to whom nothing is sent, for ever."""
-        rounds = 0
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
-                    await self._has_news.wait()
-            self._has_news.clear()
-            rounds += 1
-            try:
-                await self._look(verify_outside=rounds % _VERIFY_EVERY_SECONDS == 0)
-            except Unavailable:
-                pass
-            except Exception:
-                log.exception("The rights of live clients could not be checked.")
+    async def news(self) -> None:
+        """Return after a change by this process, or after a second."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                await self._has_news.wait()
+        self._has_news.clear()
 
-    async def _look(self, *, verify_outside: bool) -> None:
+    async def look(self) -> None:
+        """Check the rights of clients to whom nothing is sent. Raises Unavailable."""
+        self._looks += 1
         if self._admitted:
             self._expire(list(self._admitted))
             await self._check_all()
-            if verify_outside:
+            if self._looks % _VERIFY_OUTSIDE_EVERY == 0:
                 await self._verify_outside_tokens()
 
     async def _check_all(self) -> None:
