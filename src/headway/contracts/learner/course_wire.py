@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.contracts.learner.wire import Id, LearnerFieldProblem, PageQuery
+from headway.contracts.learner.wire import LearnerFieldProblem, PageQuery
 from headway.courses.completion import LARGEST_THRESHOLD, Rule
 from headway.courses.model import (
     MAX_ACCESS_DAYS,
@@ -23,7 +23,9 @@ from headway.identity import CourseRole
 
 Title = Annotated[str, visible_text(MAX_TITLE)]
 Word = Annotated[str, visible_text(MAX_WORD)]
-PartId = Annotated[str, Meta(max_length=300, extra_json_schema={"pattern": ID_PATTERN})]
+PartId = Annotated[str, Meta(max_length=15, pattern=ID_PATTERN)]
+"""A new course gives its parts ids of their own, whatever it says: so a course that was read can be created again."""
+CourseId = Annotated[str, Meta(max_length=300, extra_json_schema={"pattern": ID_PATTERN})]
 Description = Annotated[str, visible_text(MAX_DESCRIPTION)]
 Seats = Annotated[int, Meta(ge=0, le=MAX_CAPACITY)]
 Days = Annotated[int, Meta(ge=1, le=MAX_ACCESS_DAYS)]
@@ -73,7 +75,7 @@ class AssessmentBody(msgspec.Struct, rename="camel"):
 
 Modules = Annotated[list[ModuleBody], Meta(extra_json_schema={"maxItems": "${max_course_modules}"})]
 Assessments = Annotated[list[AssessmentBody], Meta(extra_json_schema={"maxItems": "${max_course_assessments}"})]
-Prerequisites = Annotated[list[Id | params.Id], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
+Prerequisites = Annotated[list[CourseId | params.Id], Meta(extra_json_schema={"maxItems": "${max_course_prerequisites}"})]
 
 
 class CourseBody(msgspec.Struct, rename="camel"):

@@ -277,7 +277,7 @@ def _course_fields(errors: list[FieldError], body: course_wire.CourseBody | cour
     fields |= {name: parse_instant(errors, name, time) for name, time in times.items()}
     fields |= {"is_sequential": body.sequential, "is_published": body.published}
     if body.prerequisites is not UNSET:
-        fields["prerequisites"] = tuple(_id("prerequisites", each) for each in body.prerequisites)
+        fields["prerequisites"] = tuple(_course_id(each) for each in body.prerequisites)
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 
@@ -304,13 +304,13 @@ def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModu
     return tuple(
         msgspec.structs.replace(
             new,
-            id=_part_id(f"modules[{m}]", body.id),
+            id=_part_id(body.id),
             units=tuple(
-                msgspec.structs.replace(new_unit, id=_part_id(f"modules[{m}].units[{u}]", unit.id))
-                for u, (new_unit, unit) in enumerate(zip(new.units, body.units, strict=True))
+                msgspec.structs.replace(new_unit, id=_part_id(unit.id))
+                for new_unit, unit in zip(new.units, body.units, strict=True)
             ),
         )
-        for m, (new, body) in enumerate(zip(_new_modules(modules), modules, strict=True))
+        for new, body in zip(_new_modules(modules), modules, strict=True)
     )
 
 
@@ -318,8 +318,8 @@ def _changed_assessments(
     errors: list[FieldError], assessments: Sequence[course_wire.AssessmentBody]
 ) -> tuple[NewAssessment, ...]:
     return tuple(
-        msgspec.structs.replace(new, id=_part_id(f"assessments[{a}]", body.id))
-        for a, (new, body) in enumerate(zip(_new_assessments(errors, assessments), assessments, strict=True))
+        msgspec.structs.replace(new, id=_part_id(body.id))
+        for new, body in zip(_new_assessments(errors, assessments), assessments, strict=True)
     )
 
 
@@ -341,8 +341,8 @@ def _stored_assessments(tree: CourseTree) -> tuple[NewAssessment, ...]:
     )
 
 
-def _part_id(path: str, text: str | None) -> int | None:
-    return None if text is None else _id(f"{path}.id", text)
+def _part_id(text: str | None) -> int | None:
+    return None if text is None else parse_id(text)
 
 
 def _unit(unit: Unit) -> course_wire.Unit:
@@ -350,10 +350,10 @@ def _unit(unit: Unit) -> course_wire.Unit:
     return course_wire.Unit(str(unit.id), unit.title, unit.slug, unit.kind, unit.is_required, completion)
 
 
-def _id(field: str, text: str | int) -> int:
+def _course_id(text: str | int) -> int:
     number = parse_id(str(text))
     if number == UNKNOWN_ID:
-        raise Invalid.field(field, f"{shown(str(text))!r} is not an id")
+        raise Invalid.field("prerequisites", f"{shown(str(text))!r} is not an id")
     return number
 
 
