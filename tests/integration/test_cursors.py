@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -18,6 +19,7 @@ from headway.paging.store import KEPT, LIFETIME
 from headway.paging.tables import list_orders
 from headway.settings import Settings
 from tests.app_server import open_server
+from tests.integration.concurrency import open_world, run_servers
 from tests.world import FakeClock, World
 
 ROWS = 9
@@ -230,6 +232,7 @@ async def test_a_cursor_of_another_list_and_one_that_was_changed_are_refused(
             ("another filter", f"{path}?status=ENROLLED&cursor={stored}", admin),
             ("another contract", f"/api/v1/courses/{school.course_id}/enrollments?cursor={stored}", admin),
             ("somebody else's", f"{path}?cursor={stored}", school.owner),
+            ("somebody else's second page", f"{path}?cursor={cursor}", school.owner),
             ("changed", f"{path}?cursor={cursor[:-1]}{'A' if cursor[-1] != 'A' else 'B'}", admin),
             ("cut", f"{path}?cursor={cursor[:-4]}", admin),
             ("extended", f"{path}?cursor={cursor}AAAA", admin),
@@ -249,6 +252,27 @@ async def test_a_cursor_of_another_list_and_one_that_was_changed_are_refused(
         larger = await client.get(f"{path}?limit=500&cursor={stored}", headers=world.bearer(admin))
         assert again.json()["results"] == larger.json()["results"][:2]
         assert larger.json()["pagination"]["nextCursor"] is None
+
+
+async def test_a_walk_goes_on_at_any_server(settings: Settings, tmp_path: Path) -> None:
+    async with open_world(settings) as world:
+        course = await world.course(())
+        learners = [await world.learner(course) for _ in range(7)]
+        headers = world.bearer(await world.find_user(course.owner_id))
+        given: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            # On SQLite there is one server, which is started anew after each page.
+            with run_servers(settings, tmp_path) as urls:
+                for url in urls:
+                    query = {"limit": "2", **({"cursor": cursor} if cursor else {})}
+                    page = httpx.get(f"{url}/user-progress/course/{course.id}/all", params=query, headers=headers).json()
+                    given += [row["userId"] for row in page["results"]]
+                    cursor = page["pagination"]["nextCursor"]
+                    if cursor is None:
+                        break
+
+        assert sorted(given) == [learner.id for learner in learners]
 
 
 async def test_stored_orders_are_few_and_expire(settings: Settings, clock: FakeClock) -> None:
