@@ -143,7 +143,7 @@ OWN_OTHERS = {
 }
 READS = {f"POST {ROOM}/bulk"}
 
-_actions: Select[Any] = select(audit_entries.c.action, audit_entries.c.actor_id).order_by(audit_entries.c.seq)
+actions: Select[Any] = select(audit_entries.c.action, audit_entries.c.actor_id).order_by(audit_entries.c.seq)
 
 
 def numbered(school: School, value: Any) -> Any:
@@ -198,12 +198,12 @@ def test_what_is_refused_to_learners_and_allowed_to_others_is_privileged() -> No
 @pytest.mark.parametrize("deed", PRIVILEGED, ids=lambda deed: deed.route)
 async def test_a_privileged_write_has_one_entry_of_who_did_it(school: School, deed: Deed) -> None:
     await prepare(school, deed)
-    before = await school.world.rows(_actions)
+    before = await school.world.rows(actions)
 
     answer = await request(school, deed.role, deed.route.partition(" ")[0], deed.path, deed.body)
 
     assert answer.is_success, answer.text
-    added = (await school.world.rows(_actions))[len(before) :]
+    added = (await school.world.rows(actions))[len(before) :]
     assert [action for action, _ in added] == [deed.action]
     if deed.action != "ANYTHING":
         assert added[0][1] == school.ids[f"{deed.role}_id"]

@@ -1,0 +1,76 @@
+"""Every write happens as a whole or not at all, whichever of its statements is the last one."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from headway.db.postgres import PostgresWriteTransaction
+from headway.db.sqlite import SqliteWriteTransaction
+from headway.errors import Unavailable
+from tests.contract.rights.conftest import School
+from tests.contract.rights.test_audited import OWN_WORK, PRIVILEGED, Deed, actions, prepare, request
+from tests.contract.rights.test_rights import stored
+
+WRITES = [*PRIVILEGED, *(Deed(route, "", path, body, "learner") for route, (path, body) in OWN_WORK.items())]
+
+
+class Interruption:
+    """Lets a write transaction get no further than a number of statements."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left: float = float("inf")
+        for kind in (SqliteWriteTransaction, PostgresWriteTransaction):
+            for name in ("all", "run", "write_rows", "insert_new"):
+                monkeypatch.setattr(kind, name, self._counted(getattr(kind, name)))
+
+    @property
+    def has_come(self) -> bool:
+        return self.left < 0
+
+    def _counted(self, statement: Callable[..., Any]) -> Callable[..., Any]:
+        async def counted(*given: Any, **named: Any) -> Any:
+            self.left -= 1
+            if self.has_come:
+                raise Unavailable("the power failed")
+            return await statement(*given, **named)
+
+        return counted
+
+
+@pytest.fixture
+def interruption(monkeypatch: pytest.MonkeyPatch) -> Interruption:
+    return Interruption(monkeypatch)
+
+
+@pytest.mark.parametrize("deed", WRITES, ids=lambda deed: f"{deed.role} {deed.route}")
+async def test_a_write_that_is_interrupted_after_any_statement_does_not_happen(
+    school: School, deed: Deed, interruption: Interruption
+) -> None:
+    school.ids["open"] = str((await school.world.course()).id)
+    # Without an unread message, reading a conversation changes nothing.
+    sender, receiver = school.people["peer"].id, school.people["learner"].id
+    await school.world.write(school.world.services.messaging.send, sender, receiver, "Hello")
+    await prepare(school, deed)
+    before = await everything(school)
+
+    for statements in range(100):
+        # Refused requests count against the limits of routes.
+        school.world.clock.advance(seconds=61)
+        interruption.left = statements
+        answer = await request(school, deed.role, deed.route.partition(" ")[0], deed.path, deed.body)
+        if answer.is_success:
+            break
+        assert (answer.status_code, interruption.has_come) == (503, True)
+        assert await everything(school) == before
+
+    # Nothing is left to be done after the response either.
+    await asyncio.sleep(0.05)
+    assert not interruption.has_come
+    assert interruption.left == 0 < statements
+    assert await everything(school) != before
+
+
+async def everything(school: School) -> tuple[object, object]:
+    return await stored(school), await school.world.rows(actions)
