@@ -71,7 +71,10 @@ class WriteTransaction(ReadTransaction):
 
     @abstractmethod
     async def write_rows(self, *writes: RowsToWrite) -> None:
-        """Write rows with several statements on different tables at once; each row has its statement's columns in order."""
+        """Write rows with several statements at once, none of which sees another's; no two may write the same row.
+
+        Each row has its statement's columns in order.
+        """
 
     @abstractmethod
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:

@@ -199,7 +199,7 @@ class Dialect:
         return known[1]
 
     def compile_together(self, statements: Sequence[RowsStatement]) -> Compiled:
-        """Return one statement that writes the sets of rows `rows0`, `rows1`, … of several statements on different tables."""
+        """Return one statement that writes the sets of rows `rows0`, `rows1`, … of several statements."""
         identity = tuple(map(id, statements))
         known = self._compiled.get(identity)
         if known is None:

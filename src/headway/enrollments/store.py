@@ -64,10 +64,11 @@ _insert = WriteRows(
     enrollments,
     ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"],
 )
-_update_progress = UpdateRows(
-    enrollments,
-    ["status", "percent", "study_ms", "metadata", "last_activity_at", "completed_at", "completed_revision", "updated_at"],
-)
+# SQLite rewrites each index that has a column which an UPDATE sets, also where the value stays.
+_PROGRESS = ["percent", "study_ms", "metadata", "last_activity_at", "updated_at"]
+_STEPS = ["status", "completed_at", "completed_revision"]
+_update_progress = UpdateRows(enrollments, _PROGRESS)
+_update_steps = UpdateRows(enrollments, [*_PROGRESS, *_STEPS])
 _update_status = UpdateRows(enrollments, ["status", "enrolled_at", "closed_at", "certificate_url", "updated_at"])
 _add_seats = (
     update(courses)
@@ -141,17 +142,18 @@ async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
         await tx.run(_add_seats, course_id=course_id, count=count)
 
 
-def progress_rows(changed: Sequence[Enrollment], now: Instant) -> RowsToWrite:
-    """Return what overwrites the progress of locked enrollments."""
-    for enrollment in changed:
-        enrollment.touch(now)
-    return _update_progress, [
-        (
-            *(e.status, e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at),
-            *(e.completed_at, e.completed_revision, e.updated_at, e.user_id, e.course_id),
-        )
-        for e in changed
-    ]
+def progress_rows(before: Sequence[Enrollment], changed: Sequence[Enrollment], now: Instant) -> list[RowsToWrite]:
+    """Return what overwrites the progress of locked enrollments, each of which was one of `before`, in the same order."""
+    progress, steps = [], []
+    for old, e in zip(before, changed, strict=True):
+        e.touch(now)
+        row = e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at, e.updated_at
+        step = e.status, e.completed_at, e.completed_revision
+        if step == (old.status, old.completed_at, old.completed_revision):
+            progress.append((*row, e.user_id, e.course_id))
+        else:
+            steps.append((*row, *step, e.user_id, e.course_id))
+    return [(_update_progress, progress), (_update_steps, steps)]
 
 
 async def most_active(tx: ReadTransaction, course_id: int) -> int:

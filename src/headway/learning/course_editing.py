@@ -200,7 +200,7 @@ async def _regrade_course(
 ) -> None:
     reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
     required_units = len(structure.required)
-    regraded = []
+    originals, regraded = [], []
     for enrollment in page:
         percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
         percent = percent_of_course(percents, required_units)
@@ -213,5 +213,6 @@ async def _regrade_course(
             enrollment.completed_at, enrollment.completed_revision = now, structure.revision
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status
         delta.replace(structure.course_id, before, enrollment)
+        originals.append(before)
         regraded.append(enrollment)
-    await tx.write_rows(enrollments.progress_rows(regraded, now))
+    await tx.write_rows(*enrollments.progress_rows(originals, regraded, now))

@@ -116,7 +116,7 @@ async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: 
     await tx.write_rows(
         activity.day_rows(writes.days),
         activity.unit_rows(writes.units, now),
-        enrollments.progress_rows(writes.enrollments, now),
+        *enrollments.progress_rows(before, writes.enrollments, now),
         enrollments.delta_rows(writes.statistics, tx.shard),
     )
     entries = [
