@@ -59,7 +59,10 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     large_reads = LargeReads(schema.database(settings, metrics, for_large_reads=True))
     services = Services(settings, database, clock, new_id, metrics, large_reads=large_reads)
     contracts = [module.make(services, settings) for module in _CONTRACTS]
-    authentication = Authentication(services.tokens, services.accounts, IdentityProvider.from_settings(settings, clock))
+    identity_provider = IdentityProvider.from_settings(settings, clock)
+    authentication = Authentication(
+        services.tokens, services.accounts, identity_provider, clock, cache_bytes=settings.token_cache_bytes
+    )
     reads = LiveReads(database, services.feed, services.subscriptions)
     hub = Hub(reads)
     watch = RightsWatch(database, clock, services.accounts, services.revisions, authentication)

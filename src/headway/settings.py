@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     progress_cache_seconds: int = 300
     analytics_cache_seconds: int = 900
     cache_megabytes: int = 16
+    learner_cache_megabytes: int = 150
 
     max_bulk_ids: int = 200
     max_course_modules: int = 200
@@ -157,6 +158,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def keys_of_data(self) -> list[str]:
         """The keys that encrypt personal data, the newest first. Without any, the secret key does."""
         return [] if self.encryption_keys is None else [key.strip() for key in self.encryption_keys.split(",")]
+
+    @property
+    def token_cache_bytes(self) -> int:
+        """The memory for verified tokens: three tenths of that for active learners, as measured with typical ones."""
+        return self.learner_cache_megabytes * 300_000
 
     @property
     def is_sqlite(self) -> bool:

@@ -45,7 +45,7 @@ async def assert_refused(asked: IdentityProvider, token: str) -> None:
 async def test_a_token_is_verified_with_the_key_of_the_set_that_it_names(both: IdentityProvider, key: SigningKey) -> None:
     claims = await both.verify(key.token())
 
-    assert claims == ("8f14e45f-ada", "Ada Lovelace", NOON // SECOND + 300)
+    assert claims[:3] == ("8f14e45f-ada", "Ada Lovelace", NOON // SECOND + 300)
 
 
 @pytest.mark.parametrize("key", [RSA, EC], ids=["RS256", "ES256"])

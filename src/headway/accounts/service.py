@@ -33,9 +33,9 @@ _MAX_REMEMBERED = 50_000
 class Accounts:
     """The accounts of this installation, and a cache of those that call.
 
-    `caller` and `outside_caller` run before a request has its transaction: they read the cache, and fill it in short reads of
-    their own. This process drops a cached account as soon as it changes it. It sees the changes of other processes within two
-    seconds, by the `revisions`.
+    `caller` and `find_or_create_outside` run before a request has its transaction: they read the cache, and fill it in short
+    reads of their own. This process drops a cached account as soon as it changes it. It sees the changes of other processes
+    within two seconds, by the `revisions`.
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class Accounts:
         self._audit = audit
         self._token_lifetime = token_lifetime
         self._known: LRUCache[int, User] = LRUCache(_MAX_REMEMBERED)
-        self._external_ids: LRUCache[str, int] = LRUCache(_MAX_REMEMBERED)
         self._ended_sessions: frozenset[str] = frozenset()
         self._known_at: Mapping[str, int] | None = None
         """The revisions of which `_known` and `_ended_sessions` are."""
@@ -194,10 +193,15 @@ class Accounts:
             raise NotFound(f"There is no user with the address {email}.", code="USER_NOT_FOUND")
         return user
 
-    async def caller(self, user_id: int, token_version: int, session_id: str | None = None) -> Caller:
-        """Return the caller of a token that Headway signed. Raises Unauthenticated if the token was revoked."""
+    async def caller(self, user_id: int, token_version: int | None, session_id: str | None = None) -> Caller:
+        """Return the caller of a verified token; without a version it is one of an outside identity provider.
+
+        Raises Unauthenticated if the token was revoked, or the account is disabled; Unavailable.
+        """
         user = await self._remembered(user_id)
-        is_current = user is not None and not user.is_disabled and user.token_version == token_version
+        if user is not None and user.is_disabled and token_version is None:
+            raise Unauthenticated("The account is disabled.")
+        is_current = user is not None and not user.is_disabled and token_version in {None, user.token_version}
         if user is None or not is_current or self.has_ended(session_id):
             raise Unauthenticated("The token has been revoked.")
         return _caller(user, session_id)
@@ -210,32 +214,19 @@ class Accounts:
         """Return whether a session was ended, as of the last `catch_up`."""
         return session_id in self._ended_sessions
 
-    async def outside_caller(self, external_id: str, *, name: str) -> Caller:
-        """Return the caller of a verified outside token; the first one creates the account, as PARTICIPANT.
-
-        Raises Unauthenticated if it is disabled.
-        """
-        user_id = self._external_ids.get(external_id)
-        user = await self._remembered(user_id) if user_id is not None else None
-        if user is None:
-            user = await self._find_or_create_outside(external_id, name)
-            self._external_ids[external_id] = user.id
-        if user.is_disabled:
-            raise Unauthenticated("The account is disabled.")
-        return _caller(user)
-
-    async def _find_or_create_outside(self, external_id: str, name: str) -> User:
-        async with self._database.read() as tx:
+    async def find_or_create_outside(self, external_id: str, *, name: str) -> int:
+        """Return the id of the account of an outside identity provider's subject; an account is created as PARTICIPANT."""
+        async with self._database.read(single_statement=True) as tx:
             user = await users.find_by_external_id(tx, external_id)
         if user is not None:
-            return user
+            return user.id
         new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
         async with self._database.write() as tx:
             # Another request may have created it meanwhile.
             user = await users.insert_user(tx, new, self._clock()) or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be created.")
-        return user
+        return user.id
 
     async def catch_up(self) -> Mapping[str, int]:
         """Forget what changed since it was cached; return the revisions up to which changes are seen. Raises Unavailable."""

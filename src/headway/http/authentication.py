@@ -1,19 +1,20 @@
 """Authentication by bearer tokens. Headway signs its own as JWT (RFC 7519) with HS256, a fixed issuer, audience and type."""
 
 import time
+from hashlib import blake2b
 from typing import Annotated, Any, NamedTuple
 
 import jwt
 import msgspec
-from cachetools import LRUCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Meta
 
 from headway.accounts.model import Session, User
 from headway.accounts.service import Accounts
+from headway.bounded_cache import BoundedCache
 from headway.errors import Unauthenticated
 from headway.http import signed_tokens
-from headway.http.identity_provider import IdentityProvider
+from headway.http.identity_provider import IdentityProvider, ProviderKey
 from headway.http.params import LARGEST_INTEGER
 from headway.http.signed_tokens import Seconds, read_claims
 from headway.identity import Caller
@@ -21,7 +22,6 @@ from headway.instants import SECOND, Clock
 
 _ALGORITHM = "HS256"
 _ISSUER = _AUDIENCE = "headway"
-_MAX_REMEMBERED = 10_000
 _AGAIN_AFTER_SECONDS = 1.0
 
 _UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,15}\\Z")]
@@ -72,14 +72,24 @@ class Credential(NamedTuple):
     """The version of the account's tokens that it belongs to; None for a token of an outside identity provider."""
 
 
+class _Verified(msgspec.Struct, frozen=True, gc=False):
+    """A token that was verified; what can end it is checked at each use."""
+
+    user_id: int
+    expires_at: int
+    token_version: int | None = None
+    session_id: str | None = None
+    provider_key: ProviderKey | None = None
+    """The key of the outside identity provider that verified it."""
+
+
 class Tokens:
-    """Signs access tokens and verifies them; a bounded cache remembers verified ones until they expire."""
+    """Signs access tokens and verifies them."""
 
     def __init__(self, secret_key: str, clock: Clock, *, lifetime_seconds: int) -> None:
         self._key = secret_key
         self._clock = clock
         self.lifetime_seconds = lifetime_seconds
-        self._verified: LRUCache[str, AccessClaims] = LRUCache(_MAX_REMEMBERED)
 
     def issue(self, user: User, *, lifetime_seconds: int | None = None, session_id: str | None = None) -> str:
         """Sign an access token for an account."""
@@ -95,14 +105,10 @@ class Tokens:
 
     def verify(self, token: str) -> AccessClaims:
         """Check signature, algorithm, issuer, audience, type and expiry. Raises Unauthenticated."""
-        claims = self._verified.get(token)
-        if claims is None:
-            claims = self._read_access(token)
-            self._verified[token] = claims
-        if claims.expires_at <= self._clock() // SECOND:
-            self._verified.pop(token, None)
+        claims = read_claims(self._decode(token, "access"), _AccessPayload)
+        if claims.exp <= self._clock() // SECOND:
             raise Unauthenticated("The token has expired.")
-        return claims
+        return AccessClaims(int(claims.sub), claims.ver, int(claims.exp), claims.sid)
 
     def read_refresh(self, token: str) -> RefreshClaims:
         """Verify a refresh token, but not whether it was used before. Raises Unauthenticated."""
@@ -110,10 +116,6 @@ class Tokens:
         if claims.exp <= self._clock() // SECOND:
             raise Unauthenticated("The token has expired.")
         return RefreshClaims(int(claims.sub), claims.sid, claims.gen)
-
-    def _read_access(self, token: str) -> AccessClaims:
-        claims = read_claims(self._decode(token, "access"), _AccessPayload)
-        return AccessClaims(int(claims.sub), claims.ver, int(claims.exp), claims.sid)
 
     def _sign(self, kind: str, user_id: int, expires_at: int, own: dict[str, Any]) -> str:
         payload = {"iss": _ISSUER, "aud": _AUDIENCE, "typ": kind, "sub": str(user_id), "exp": expires_at, **own}
@@ -127,12 +129,25 @@ class Tokens:
 
 
 class Authentication:
-    """Authenticates requests by their `Authorization: Bearer` header."""
+    """Authenticates requests by their `Authorization: Bearer` header.
 
-    def __init__(self, tokens: Tokens, accounts: Accounts, identity_provider: IdentityProvider | None) -> None:
+    Verified tokens are remembered by a digest: no other text than a verified one takes room, or is taken for it.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        accounts: Accounts,
+        identity_provider: IdentityProvider | None,
+        clock: Clock,
+        *,
+        cache_bytes: int,
+    ) -> None:
         self._tokens = tokens
         self._accounts = accounts
         self._identity_provider = identity_provider
+        self._clock = clock
+        self._verified: BoundedCache[bytes, _Verified] = BoundedCache(cache_bytes, _size)
 
     async def caller(self, scope: Scope) -> Caller:
         """Return the caller of a request. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
@@ -140,13 +155,29 @@ class Authentication:
 
     async def verify(self, token: str) -> Credential:
         """Verify a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
+        digest = blake2b(token.encode(errors="surrogatepass"), digest_size=16).digest()
+        verified = self._verified.get(digest)
+        if verified is None or not await self._is_valid(verified):
+            self._verified.discard(digest)
+            verified = await self._verify(token)
+            self._verified.put(digest, verified)
+        caller = await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
+        return Credential(caller, verified.expires_at, verified.token_version)
+
+    async def _verify(self, token: str) -> _Verified:
         if self._identity_provider is not None and self._identity_provider.issued(token):
             outside = await self._identity_provider.verify(token)
-            caller = await self._accounts.outside_caller(outside.subject, name=outside.name)
-            return Credential(caller, outside.expires_at, None)
+            user_id = await self._accounts.find_or_create_outside(outside.subject, name=outside.name)
+            return _Verified(user_id, outside.expires_at, provider_key=outside.key)
         claims = self._tokens.verify(token)
-        caller = await self._accounts.caller(claims.user_id, claims.token_version, claims.session_id)
-        return Credential(caller, claims.expires_at, claims.token_version)
+        return _Verified(claims.user_id, claims.expires_at, claims.token_version, claims.session_id)
+
+    async def _is_valid(self, verified: _Verified) -> bool:
+        """Return whether a token that was verified before would be verified again."""
+        if verified.expires_at <= self._clock() // SECOND:
+            return False
+        key = verified.provider_key
+        return key is None or (self._identity_provider is not None and await self._identity_provider.is_current(key))
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         """Put the caller in `scope["user"]`, and reject requests without one unless the route is `public`.
@@ -175,6 +206,11 @@ class Authentication:
             return message
 
         return received
+
+
+def _size(_digest: bytes, verified: _Verified) -> int:
+    # The digest, the token's struct and two of its numbers; a session's id is ASCII.
+    return 192 if verified.session_id is None else 256 + len(verified.session_id)
 
 
 def _bearer_token(scope: Scope) -> str:

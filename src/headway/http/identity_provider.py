@@ -8,7 +8,6 @@ from urllib.request import urlopen
 import jwt
 import msgspec
 import structlog
-from cachetools import LRUCache
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -30,17 +29,29 @@ _SOUND = f"a public RSA key of {_SHORTEST_RSA_BITS} bits or more, or a public EC
 _REFRESH_AFTER = 600 * SECOND
 _RETRY_AFTER = 10 * SECOND
 _MAX_DOCUMENT_BYTES = 1_000_000
-_MAX_CACHED_TOKENS = 10_000
 
 log = structlog.get_logger(__name__)
 
 
+class ProviderKey(msgspec.Struct, frozen=True, eq=False):
+    """A public key of the provider, with the id by which tokens name it."""
+
+    id: str | None
+    published: Any
+    """The key as the provider publishes it."""
+    verifier: "jwt.PyJWK | str"
+
+
+_Keys = dict[str | None, ProviderKey]
+
+
 class OutsideClaims(NamedTuple):
-    """The claims of an external token; `expires_at` is in seconds since 1970."""
+    """The claims of an external token, and the key that verified it; `expires_at` is in seconds since 1970."""
 
     subject: str
     name: str
     expires_at: int
+    key: ProviderKey
 
 
 class _Payload(msgspec.Struct):
@@ -65,10 +76,9 @@ class IdentityProvider:
         self._audience = audience
         self._source = keys
         self._clock = clock
-        self._keys: dict[str | None, jwt.PyJWK | str] = {}
+        self._keys: _Keys = {}
         self._fetched_at: Instant | None = None
         self._fetching = asyncio.Lock()
-        self._verified: LRUCache[str, OutsideClaims] = LRUCache(_MAX_CACHED_TOKENS)
 
     @classmethod
     def from_settings(cls, settings: Settings, clock: Clock) -> "IdentityProvider | None":
@@ -92,31 +102,33 @@ class IdentityProvider:
 
     async def verify(self, token: str) -> OutsideClaims:
         """Verify signature, algorithm, issuer, audience and expiry. Raises Unauthenticated, or Unavailable without keys."""
-        claims = self._verified.get(token)
-        if claims is None:
-            claims = self._decode(token, await self._key_for(token))
-            self._verified[token] = claims
+        claims = self._decode(token, await self._key_for(token))
         if claims.expires_at <= self._clock() // SECOND:
-            self._verified.pop(token, None)
             raise Unauthenticated("The token has expired.")
         return claims
 
-    def _decode(self, token: str, key: "jwt.PyJWK | str") -> OutsideClaims:
-        payload = signed_tokens.decode(token, key, algorithms=_ALGORITHMS, issuer=self._issuer, audience=self._audience)
+    async def is_current(self, key: ProviderKey) -> bool:
+        """Return whether the provider still publishes a key, as of the last 10 minutes, or of when it was last in reach."""
+        if self._is_due() and not self._fetching.locked():
+            await self._fetch()
+        return self._keys.get(key.id) is key
+
+    def _decode(self, token: str, key: ProviderKey) -> OutsideClaims:
+        payload = signed_tokens.decode(
+            token, key.verifier, algorithms=_ALGORITHMS, issuer=self._issuer, audience=self._audience
+        )
         claims = read_claims(payload, _Payload)
         subject = nfc(claims.sub)
         if not 1 <= len(subject) <= MAX_EXTERNAL_ID or subject != _storable(subject):
             raise Unauthenticated(f"The token's subject must have 1 to {MAX_EXTERNAL_ID} characters.")
         if claims.nbf is not None and claims.nbf > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
-        return OutsideClaims(subject, claims.display_name, int(claims.exp))
+        return OutsideClaims(subject, claims.display_name, int(claims.exp), key)
 
-    async def _key_for(self, token: str) -> "jwt.PyJWK | str":
+    async def _key_for(self, token: str) -> ProviderKey:
         key_id = read_token_header(token).kid
-        if self._is_remote:
-            age = self._age
-            if age is None or age > _REFRESH_AFTER or (age > _RETRY_AFTER and key_id not in self._keys):
-                await self._fetch()
+        if self._is_due() or (self._is_remote and key_id not in self._keys):
+            await self._fetch()
         if key_id in self._keys:
             return self._keys[key_id]
         if len(self._keys) == 1 and (key_id is None or None in self._keys):
@@ -128,15 +140,23 @@ class IdentityProvider:
             if self._age is not None and self._age < _RETRY_AFTER:
                 return
             try:
-                self._keys = _parse_keys(await asyncio.to_thread(_download, self._source))
+                published = _parse_keys(await asyncio.to_thread(_download, self._source))
             except (OSError, ValueError, jwt.PyJWTError) as error:
                 log.warning("The identity provider's keys cannot be fetched.", reason=str(error))
                 if not self._keys:
                     raise Unavailable("The identity provider's keys cannot be fetched.", retry_after_seconds=10) from error
             else:
-                # A key that verified some of these tokens may have been withdrawn.
-                self._verified.clear()
+                self._keys = {key_id: self._known(key) for key_id, key in published.items()}
             self._fetched_at = self._clock()
+
+    def _known(self, key: ProviderKey) -> ProviderKey:
+        """Return the key that is known already if it is the same: what it verified stays verified."""
+        known = self._keys.get(key.id)
+        return known if known is not None and known.published == key.published else key
+
+    def _is_due(self) -> bool:
+        age = self._age
+        return self._is_remote and (age is None or age > _REFRESH_AFTER)
 
     @property
     def _age(self) -> Milliseconds | None:
@@ -155,7 +175,7 @@ def _download(url: str) -> bytes:
     return document
 
 
-def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
+def _parse_keys(document: bytes) -> _Keys:
     """Parse a PEM public key or a JWKS document into keys by their id; a PEM key has the id None. Raises ValueError."""
     if document.lstrip().startswith(b"-----BEGIN"):
         try:
@@ -164,11 +184,11 @@ def _parse_keys(document: bytes) -> "dict[str | None, jwt.PyJWK | str]":
             raise ValueError(str(error)) from error
         if not _is_sound(key):
             raise ValueError(f"the key must be {_SOUND}")
-        return {None: document.decode()}
-    keys: dict[str | None, jwt.PyJWK | str] = {}
+        return {None: ProviderKey(None, document, document.decode())}
+    keys: _Keys = {}
     for entry in msgspec.json.decode(document, type=_KeySet).keys:
         try:
-            keys[entry.get("kid")] = _verification_key(entry)
+            keys[entry.get("kid")] = ProviderKey(entry.get("kid"), entry, _verification_key(entry))
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             # RFC 7517, section 5: ignore keys that cannot be used.
             log.info("Ignored an unusable key of the identity provider.", kid=entry.get("kid"), reason=str(error))
