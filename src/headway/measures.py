@@ -11,7 +11,7 @@ RELATIVE_ERROR = 1e-9
 
 def cut_share(percent: float) -> float:
     """Return a percent, at most 100. Minus zero becomes zero, so that each number has one stored form."""
-    return min(percent, 100.0) + 0.0
+    return percent + 0.0 if percent < 100.0 else 100.0
 
 
 def reaches(measured: float, bound: float) -> bool:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, select
 
-from headway.contracts.activity_tracking.mapping import decode_batch
+from headway.contracts.activity_tracking.batch import decode_batch
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewModule, NewUnit
 from headway.enrollments.tables import enrollments

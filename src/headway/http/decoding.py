@@ -85,6 +85,14 @@ class Decoder:
             raise Invalid(explain(normalized, self._kind)) from None
 
 
+def is_plain(body: bytes) -> bool:
+    """Return whether all texts of a body are in Unicode Normalization Form C and without escapes that could hide others.
+
+    Every part of a text in this form is in it too (Unicode Standard Annex #15, section 2.1). Raises ValueError without UTF-8.
+    """
+    return _ESCAPE not in body and (body.isascii() or is_nfc(body.decode()))
+
+
 def _has_integer(kind: msgspec.inspect.Type) -> bool:
     """Return whether values of a type can contain an integer."""
     if isinstance(kind, msgspec.inspect.StructType):

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
-import msgspec
+from msgspec import UNSET
 
 from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.courses.completion import EngagementMetrics
 from headway.errors import FieldError, Invalid
-from headway.http.decoding import Decoder, check_json, find_text, split_list
+from headway.http.decoding import Decoder, check_json
 from headway.http.params import parse_instant
 from headway.instants import SECOND, Instant
 from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Outcome, Verdict
@@ -18,79 +18,28 @@ from headway.text import canonical_json
 
 _track_decoder = Decoder(wire.TrackBody)
 _heartbeat_decoder = Decoder(wire.HeartbeatBody)
-_batch_heartbeat_decoder = Decoder(wire.BatchHeartbeatBody)
-_batch_decoder = Decoder(wire.BatchBody)
 _NO_METRICS = wire.EngagementMetricsBody()
 
 
 def decode_track(body: bytes, settings: Settings, new_id: Callable[[], str]) -> Event:
     """Decode the body of `track`. Raises Invalid."""
-    _check_size(body, settings)
-    return _event(_track_decoder.decode(body), new_id)
+    check_size(body, settings)
+    return to_event(_track_decoder.decode(body), new_id)
 
 
 def decode_heartbeat(body: bytes) -> Heartbeat:
     """Decode the body of `heartbeat`. Raises Invalid."""
-    return _heartbeat(_heartbeat_decoder.decode(body))
+    return to_heartbeat(_heartbeat_decoder.decode(body))
 
 
-def decode_batch(body: bytes, settings: Settings, new_id: Callable[[], str]) -> list[Observation | Verdict]:
-    """Decode the body of `batch` into an observation for each item, or the verdict that rejects it. Raises Invalid."""
-    items = _items(body)
-    if not 1 <= len(items) <= settings.max_batch_events:
-        raise Invalid.field("events", f"must have 1 to {settings.max_batch_events} items")
-    return [_decode_item(item, settings, new_id) for item in items]
-
-
-def _items(body: bytes) -> list[bytes]:
-    try:
-        return [bytes(item) for item in _batch_decoder.decode(body).events]
-    except Invalid:
-        # An item that the decoder cannot skip (nested too deeply, or with an unpaired surrogate, as in a string that was cut
-        # within an emoji) must not fail its neighbours.
-        parts = split_list(body, "events")
-        if parts is None:
-            raise
-        items, rest = parts
-        _batch_decoder.decode(rest)
-        return items
-
-
-def _decode_item(item: bytes, settings: Settings, new_id: Callable[[], str]) -> Observation | Verdict:
-    try:
-        _check_size(item, settings)
-        if (b"heartbeat" in item or b"\\u" in item) and _ItemHeader.read(item).activity_type == "heartbeat":
-            return _heartbeat(_batch_heartbeat_decoder.decode(item))
-        return _event(_track_decoder.decode(item), new_id)
-    except Invalid as error:
-        return Verdict(Outcome.REJECTED, event_id=_ItemHeader.read(item).valid_event_id, errors=error.fields)
-
-
-class _ItemHeader(msgspec.Struct):
-    """The fields of an item that are read even if the rest is invalid."""
-
-    activity_type: object = None
-    event_id: object = None
-
-    @classmethod
-    def read(cls, item: bytes) -> "_ItemHeader":
-        try:
-            return msgspec.json.decode(item, type=cls)
-        except (ValueError, RecursionError):
-            return cls(find_text(item, "activity_type"), find_text(item, "event_id"))
-
-    @property
-    def valid_event_id(self) -> str | None:
-        event_id = self.event_id
-        return event_id if isinstance(event_id, str) and len(event_id) <= 100 and "\0" not in event_id else None
-
-
-def _check_size(item: bytes, settings: Settings) -> None:
+def check_size(item: bytes, settings: Settings) -> None:
+    """Raise Invalid for an event that is larger than the settings allow."""
     if len(item) > settings.max_event_bytes:
         raise Invalid.field("body", f"must not have more than {settings.max_event_bytes} bytes")
 
 
-def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
+def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
+    """Return the event of a body. Raises Invalid."""
     errors: list[FieldError] = []
     start = parse_instant(errors, "start_time", body.start_time)
     end = parse_instant(errors, "end_time", body.end_time)
@@ -118,7 +67,8 @@ def _event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     )
 
 
-def _heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
+def to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
+    """Return the heartbeat of a body. Raises Invalid."""
     errors: list[FieldError] = []
     timestamp = parse_instant(errors, "timestamp", body.timestamp)
     sent_at = parse_instant(errors, "sent_at", body.sent_at)
@@ -146,11 +96,11 @@ def _metrics(body: wire.TrackBody) -> EngagementMetrics | None:
         watched = 100.0
     if scroll_depth is None and watched is None and interactions is None:
         return None
-    return EngagementMetrics(_cut(scroll_depth), _cut(watched), None if interactions is None else int(interactions))
-
-
-def _cut(share: float | None) -> float | None:
-    return None if share is None else cut_share(share)
+    return EngagementMetrics(
+        None if scroll_depth is None else cut_share(scroll_depth),
+        None if watched is None else cut_share(watched),
+        None if interactions is None else int(interactions),
+    )
 
 
 def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
@@ -201,23 +151,22 @@ def heartbeat_answer(received_at: Instant, next_heartbeat_seconds: int) -> wire.
 
 def batch_answer(items: Sequence[Observation | Verdict], verdicts: Sequence[Verdict]) -> wire.BatchAnswer:
     """Render the verdict of each item, in the order of the items."""
-    counts = dict.fromkeys(Outcome, 0)
-    results: list[wire.ItemResult] = []
-    for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True)):
-        counts[verdict.outcome] += 1
-        result = wire.ItemResult(index, item.event_id, verdict.outcome.value)
-        if verdict.errors:
-            result.errors = field_problems(verdict.errors)
-        results.append(result)
-    is_good = counts[Outcome.REJECTED] < len(items)
+    outcomes = [verdict.outcome for verdict in verdicts]
+    rejected = outcomes.count(Outcome.REJECTED)
+    is_good = rejected < len(items)
     return wire.BatchAnswer(
         message="Batch processed" if is_good else "Every item was rejected",
         data=wire.BatchData(
-            accepted=counts[Outcome.ACCEPTED],
-            duplicates=counts[Outcome.DUPLICATE],
-            conflicts=counts[Outcome.CONFLICT],
-            rejected=counts[Outcome.REJECTED],
-            results=results,
+            accepted=outcomes.count(Outcome.ACCEPTED),
+            duplicates=outcomes.count(Outcome.DUPLICATE),
+            conflicts=outcomes.count(Outcome.CONFLICT),
+            rejected=rejected,
+            results=[
+                wire.ItemResult(
+                    index, item.event_id, verdict.outcome, field_problems(verdict.errors) if verdict.errors else UNSET
+                )
+                for index, (item, verdict) in enumerate(zip(items, verdicts, strict=True))
+            ],
         ),
         success=is_good,
     )

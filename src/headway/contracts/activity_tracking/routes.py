@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from headway.contracts.activity_tracking import mapping, wire
+from headway.contracts.activity_tracking.batch import decode_batch
 from headway.contracts.activity_tracking.errors import render_error
 from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
@@ -66,7 +67,7 @@ class TrackingRoutes:
     async def batch(self, caller: Caller, body: bytes) -> Response:
         """Record events and heartbeats, each with its own verdict; 400 only if the envelope or every item is invalid."""
         received_at = self._clock()
-        items = await decode_apart(lambda body: mapping.decode_batch(body, self._settings, self._new_id), body)
+        items = await decode_apart(lambda body: decode_batch(body, self._settings, self._new_id), body)
         verdicts = await self._record_valid(caller.user_id, received_at, items, len(body))
         answer = mapping.batch_answer(items, verdicts)
         return Response(200 if answer.success else 400, answer)

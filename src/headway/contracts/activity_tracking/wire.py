@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.http.decoding import VERBATIM
 from headway.http.params import LARGEST_INTEGER, Id, Timestamp
-from headway.learning.model import ActivityType
+from headway.learning.model import ActivityType, Outcome
 from headway.measures import LARGEST_SHARE
 
 EventId = Annotated[
@@ -59,14 +59,36 @@ class HeartbeatBody(msgspec.Struct):
     event_id: EventId | None = None
 
 
-class BatchHeartbeatBody(HeartbeatBody, tag_field="activity_type", tag="heartbeat"):
-    """A heartbeat within a batch."""
-
-
 class BatchBody(msgspec.Struct):
     """A batch of events and heartbeats, which are decoded one by one."""
 
     events: Annotated[list[msgspec.Raw], VERBATIM]
+
+
+class BatchItemBody(msgspec.Struct):
+    """An item of a batch whose kind is not known yet: the fields of an event and of a heartbeat."""
+
+    activity_type: str
+    course_id: Id
+    is_active: bool | UnsetType = UNSET
+    module_id: Id | None = None
+    unit_id: Id | None = None
+    duration_seconds: PositiveSeconds | None = None
+    engagement_metrics: EngagementMetricsBody | None = None
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
+    timestamp: Timestamp | None = None
+    active_seconds: Seconds | None = None
+    event_id: EventId | None = None
+    session_id: SessionId | None = None
+    sent_at: Timestamp | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class PlainBatchBody(msgspec.Struct):
+    """A batch in which every item is as declared."""
+
+    events: list[BatchItemBody]
 
 
 _HEARTBEAT = {"properties": {"activity_type": {"const": "heartbeat"}}, "required": ["activity_type"]}
@@ -141,7 +163,7 @@ class ItemResult(msgspec.Struct):
 
     index: int
     event_id: str | None
-    status: str
+    status: Outcome
     errors: list[FieldProblem] | UnsetType = UNSET
 
 
