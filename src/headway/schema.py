@@ -75,11 +75,14 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
         raise Unavailable(f"The database does not respond: {error}") from error
 
 
-def database(settings: Settings, metrics: Metrics | None = None, *, for_large_reads: bool = False) -> Database:
+def database(
+    settings: Settings, metrics: Metrics | None = None, *, for_large_reads: bool = False, for_commands: bool = False
+) -> Database:
     """Return the database of the settings, which is not open yet. With metrics, its transactions are measured.
 
     The transaction that creates its first key signs the beginning of the audit log. With `for_large_reads` it is one for
-    `LargeReads`, with connections of its own and without notifications.
+    `LargeReads`, with connections of its own. These and commands read much: PostgreSQL plans their statements for that, and
+    does not notify them.
     """
     database: Database
     timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
@@ -95,7 +98,7 @@ def database(settings: Settings, metrics: Metrics | None = None, *, for_large_re
             pool_size=settings.large_reads if for_large_reads else settings.postgres_pool_size,
             timeout_seconds=timeout_seconds,
             metrics=metrics,
-            listens=not for_large_reads,
+            serves=not (for_large_reads or for_commands),
         )
     database.on_first_key = audit_store.sign_beginning
     return database

@@ -81,7 +81,7 @@ async def open_database(settings: Settings) -> AsyncIterator["Database"]:
     from headway import schema
 
     await schema.migrate(settings)
-    database = schema.database(settings)
+    database = schema.database(settings, for_commands=True)
     await database.open()
     try:
         yield database

@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Table, Text, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import Column, Select, Table, Text, and_, bindparam, delete, func, literal_column, select, tuple_, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import asyncpg as postgresql_asyncpg
@@ -20,8 +20,9 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.expression import ClauseElement, ColumnElement, Delete, FromClause, Update
+from sqlalchemy.sql.expression import ClauseElement, ColumnElement, Delete, FromClause, Join, Update
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import NamedFromClause
 from sqlalchemy.types import TypeEngine
 
 insert = postgresql_insert
@@ -69,6 +70,103 @@ def rows(name: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
     return _RowSource(name, columns).table_valued(*columns, name=name)
 
 
+class _Lookup(Join):
+    """A join that looks rows of its right side up for each row on its left; see `lookup`."""
+
+    inherit_cache = False
+    left: FromClause
+    right: NamedFromClause
+    onclause: ColumnElement[bool]
+    is_locking: bool
+
+
+@compiles(_Lookup, "postgresql")
+def _lateral(element: _Lookup, compiler: SQLCompiler, **options: Any) -> str:
+    left, table = (compiler.process(side, **options | {"asfrom": True}) for side in (element.left, element.right))
+    condition = compiler.process(element.onclause, **options | {"asfrom": False})
+    name, lock = element.right.name, " FOR UPDATE" if element.is_locking else ""
+    found = f"SELECT {name}.* FROM {table} WHERE {condition} OFFSET 0{lock}"  # noqa: S608 - compiled from our own statements
+    return f"{left} {'LEFT ' if element.isouter else ''}JOIN LATERAL ({found}) AS {name} ON true"
+
+
+@compiles(_Lookup, "sqlite")
+def _in_written_order(element: _Lookup, compiler: SQLCompiler, **options: Any) -> str:
+    left, table = (compiler.process(side, **options | {"asfrom": True}) for side in (element.left, element.right))
+    condition = compiler.process(element.onclause, **options | {"asfrom": False})
+    return f"{left} {'LEFT' if element.isouter else 'CROSS'} JOIN {table} ON {condition}"
+
+
+def lookup(
+    left: FromClause,
+    table: NamedFromClause,
+    condition: ColumnElement[bool],
+    *,
+    is_outer: bool = False,
+    is_locking: bool = False,
+) -> FromClause:
+    """Join a table whose rows are looked up, by an index, for each row of `left`: of a set of rows, or of another lookup.
+
+    Select from it as from a join. With a plain join the planner of PostgreSQL may as well go through the whole table and
+    look each of its rows up among the keys, which is cheaper while there are a few, and keep that plan when there are
+    millions. OFFSET 0 keeps it from merging the subquery with the rest; SQLite runs a CROSS JOIN in the order in which it is
+    written. With `is_outer` the columns are null where there is no such row; `is_locking` locks the rows that are found, in
+    the order of `left`.
+    """
+    join = _Lookup(left, table, condition, isouter=is_outer)
+    join.is_locking = is_locking
+    return join
+
+
+class _Each(FunctionElement[Any]):
+    """A value as PostgreSQL compares it with an indexed column; see `_is_key`."""
+
+    inherit_cache = False
+
+
+@compiles(_Each, "postgresql")
+def _any_of_one(element: _Each, compiler: SQLCompiler, **options: Any) -> str:
+    return f"ANY(ARRAY[{compiler.process(element.clauses, **options)}])"
+
+
+@compiles(_Each, "sqlite")
+def _itself(element: _Each, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+def _is_key(column: Column[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column equals a value, by which the rows of an UPDATE can only be looked up.
+
+    They cannot be in a `lookup`, and a plain equality lets PostgreSQL begin with the whole table. An equality with any
+    element of an array uses an index too, but no way of joining begins with the table.
+    """
+    return column == _Each(value)
+
+
+class _IsAmong(ColumnElement[bool]):
+    """The condition that a row to delete is one of those that a SELECT finds and locks.
+
+    PostgreSQL goes to where they are stored: by keys it may as well go through the whole table.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, table: Table, found: Callable[..., Select[Any]]) -> None:
+        key = list(table.primary_key)
+        place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
+        self.has_key = tuple_(*key).in_(found(*key))
+        self.is_in_place = place == func.any(func.array(found(place).scalar_subquery()))
+
+
+@compiles(_IsAmong, "postgresql")
+def _in_place(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.is_in_place, **options)
+
+
+@compiles(_IsAmong, "sqlite")
+def _with_key(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.has_key, **options)
+
+
 class WriteRows:
     """An INSERT of many rows. If the primary key exists, it overwrites the columns `update` and adds to the columns `add`;
     without either it does nothing.
@@ -83,7 +181,7 @@ class WriteRows:
         key = list(self.table.primary_key)
         keys = rows("keys", {column.name: column.type for column in key})
         matches = and_(*(column == keys.c[column.name] for column in key))
-        return select(*key).select_from(keys).join(self.table, matches)
+        return select(*key).select_from(lookup(keys, self.table, matches))
 
     def for_one_row(self) -> Insert:
         """Build it with a bind parameter for each column."""
@@ -105,9 +203,13 @@ class WriteRows:
 
 def delete_before(column: Column[int]) -> Delete:
     """Build a DELETE of up to 100 rows whose time is before the parameter `before`; it skips rows that are locked."""
-    key = list(column.table.primary_key)
-    old = select(*key).where(column < bindparam("before")).limit(100).with_for_update(skip_locked=True)
-    return delete(column.table).where(tuple_(*key).in_(old))
+    table = column.table
+    is_old = column < bindparam("before")
+
+    def find(*columns: ColumnElement[Any]) -> Select[Any]:
+        return select(*columns).select_from(table).where(is_old).limit(100).with_for_update(skip_locked=True)
+
+    return delete(table).where(_IsAmong(table, find))
 
 
 class UpdateRows:
@@ -129,7 +231,7 @@ class UpdateRows:
 
     def _set(self, values: Mapping[str, ColumnElement[Any]]) -> Update:
         changed = {name: values[name] for name in self.changed}
-        return update(self.table).values(changed).where(*(self.table.c[name] == values[name] for name in self.key))
+        return update(self.table).values(changed).where(*(_is_key(self.table.c[name], values[name]) for name in self.key))
 
 
 Statement = ClauseElement | WriteRows | UpdateRows

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
+from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -43,6 +45,35 @@ _SHARDS = 16
 _TOPICS_PER_PAYLOAD = 200
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
+
+
+class Planner(Enum):
+    """How PostgreSQL plans the statements of a pool's connections.
+
+    Neither compiles statements to machine code (`jit`): that takes longer than nearly all of them run.
+    """
+
+    LOOKS_UP = MappingProxyType(
+        {
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+            "max_parallel_workers_per_gather": "0",
+            "jit": "off",
+        }
+    )
+    """For short transactions, which look rows up by key.
+
+    A plan is made once for each connection, because planning takes longer than running it. So it must be as good for millions
+    of rows as for the few that there are now, for which reading the whole table would be cheaper: what reads whole tables is
+    off, also for the checks of foreign keys. Where there is no index the table is read all the same.
+    """
+    IS_FREE = MappingProxyType({"plan_cache_mode": "force_custom_plan", "jit": "off"})
+    """For what reads much: lists, statistics, commands.
+
+    Each statement is planned anew, for its parameters and the present sizes of its tables, so no plan outlives them.
+    """
 
 
 class _Connection(asyncpg.Connection):
@@ -142,7 +173,7 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
 
 
 class PostgresDatabase(Database):
-    """A pool of connections to a PostgreSQL server."""
+    """A pool of connections to a PostgreSQL server: one that serves, and listens to notifications, or one that reads much."""
 
     useful_writers = 2
 
@@ -154,17 +185,18 @@ class PostgresDatabase(Database):
         pool_size: int,
         timeout_seconds: float,
         metrics: Metrics | None = None,
-        listens: bool = True,
+        serves: bool = True,
     ) -> None:
         super().__init__(dialects.postgresql(), keyring, metrics)
         self._database_url = database_url
         self._pool_size = pool_size
         self._timeout_seconds = timeout_seconds
-        self._listens = listens
+        self._serves = serves
         self._listener_task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect."""
+        planner = Planner.LOOKS_UP if self._serves else Planner.IS_FREE
         with _outages():
             self._pool = await asyncpg.create_pool(
                 self._database_url,
@@ -175,15 +207,9 @@ class PostgresDatabase(Database):
                 max_inactive_connection_lifetime=0,
                 connection_class=_Connection,
                 init=_speak_milliseconds,
-                server_settings={
-                    "application_name": "headway",
-                    "timezone": "UTC",
-                    # Every statement looks rows up by key: planning it anew each time would cost more than running it.
-                    "plan_cache_mode": "force_generic_plan",
-                    "jit": "off",
-                },
+                server_settings={"application_name": "headway", "timezone": "UTC", **planner.value},
             )
-        if not self._listens:
+        if not self._serves:
             return
         self._listener_task = asyncio.create_task(self._listen(), name="listen")
         if self._metrics is not None:
