@@ -9,7 +9,8 @@
     ├── KeyReused          an idempotency key was used for another request
     ├── RateLimited        too many requests; try again later
     └── Unavailable        a dependency does not respond; try again later
-        └── Overloaded     too much work is queued; try again later
+        ├── Overloaded     too much work is queued; try again later
+        └── Raced          another transaction stored the same at the same time; try again
     OperatorError          a command cannot start; its message tells an operator what to change
 
 An error has a stable `code` and a message for developers.
@@ -132,3 +133,7 @@ class Overloaded(Unavailable):
     """Too much work is queued; nothing of the request was stored."""
 
     code = "OVERLOADED"
+
+
+class Raced(Unavailable):
+    """Another transaction stored the same at the same time; nothing of this one is stored."""

@@ -70,10 +70,11 @@ class WriteTransaction(ReadTransaction):
         """Run a statement and return the number of rows that it changed."""
 
     @abstractmethod
-    async def write_rows(self, *writes: RowsToWrite) -> None:
+    async def write_rows(self, *writes: RowsToWrite, new: tuple[WriteRows, RowValues] | None = None) -> None:
         """Write rows with several statements at once, none of which sees another's; no two may write the same row.
 
-        Each row has its statement's columns in order.
+        Each row has its statement's columns in order. The keys of the rows `new` do not exist, as far as the caller has seen.
+        Raises Raced if one exists by now.
         """
 
     @abstractmethod

@@ -300,14 +300,23 @@ class Dialect:
             known = self._compiled[id(statement)] = (statement, self._compile(statement))
         return known[1]
 
-    def compile_together(self, statements: Sequence[RowsStatement]) -> Compiled:
-        """Return one statement that writes the sets of rows `rows0`, `rows1`, … of several statements."""
-        identity = tuple(map(id, statements))
+    def compile_together(self, statements: Sequence[RowsStatement], *, new: WriteRows | None = None) -> Compiled:
+        """Return one statement that writes the sets of rows `rows0`, `rows1`, … of several statements.
+
+        With `new`, it first inserts the rows `new` whose keys do not exist, and returns how many those are.
+        """
+        identity = (id(new), *map(id, statements))
         known = self._compiled.get(identity)
         if known is None:
             built = [each.from_rows(f"rows{i}") for i, each in enumerate(statements)]
-            together = built[-1].add_cte(*(part.cte(f"part{i}") for i, part in enumerate(built[:-1])))
-            known = self._compiled[identity] = (tuple(statements), self._compile(together))
+            together: ClauseElement
+            if new is None:
+                together = built[-1].add_cte(*(part.cte(f"part{i}") for i, part in enumerate(built[:-1])))
+            else:
+                inserted = new.from_rows("new").returning(*new.table.primary_key).cte("inserted")
+                parts = [part.cte(f"part{i}") for i, part in enumerate(built)]
+                together = select(func.count()).select_from(inserted).add_cte(*parts)
+            known = self._compiled[identity] = ((new, *statements), self._compile(together))
         return known[1]
 
     def _compile(self, statement: Statement) -> Compiled:

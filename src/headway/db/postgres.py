@@ -14,7 +14,7 @@ from headway.db import dialects
 from headway.db.database import Database, ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import RowValues, Statement, WriteRows
 from headway.db.keyring import Keyring
-from headway.errors import Unavailable
+from headway.errors import Raced, Unavailable
 from headway.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -120,13 +120,18 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         status = await self._connection.execute(compiled.sql, *compiled.bind(params))
         return int(status.rpartition(" ")[2])
 
-    async def write_rows(self, *writes: RowsToWrite) -> None:
+    async def write_rows(self, *writes: RowsToWrite, new: tuple[WriteRows, RowValues] | None = None) -> None:
         """Write many rows of all statements in one round trip."""
         writes = tuple(write for write in writes if write[1])
-        if writes:
-            compiled = self._dialect.compile_together([statement for statement, _ in writes])
-            params = {f"rows{i}": values for i, (_, values) in enumerate(writes)}
-            await self._connection.execute(compiled.sql, *compiled.bind(params))
+        if new is None or not new[1]:
+            if writes:
+                compiled = self._dialect.compile_together([statement for statement, _ in writes])
+                await self._connection.execute(compiled.sql, *compiled.bind(_row_params(writes)))
+            return
+        compiled = self._dialect.compile_together([statement for statement, _ in writes], new=new[0])
+        params = _row_params(writes) | {"new": new[1]}
+        if await self._connection.fetchval(compiled.sql, *compiled.bind(params)) != len(new[1]):
+            raise Raced("Another server process stored the same at the same time.")
 
     async def insert_new(self, statement: WriteRows, values: RowValues) -> set[tuple[Any, ...]]:
         """Insert the rows whose key does not exist yet, waiting for concurrent inserts of the same keys."""
@@ -170,6 +175,10 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         # PostgreSQL limits a payload to 8,000 bytes.
         payloads = [" ".join(names[i : i + _TOPICS_PER_PAYLOAD]) for i in range(0, len(names), _TOPICS_PER_PAYLOAD)]
         await self._connection.execute("SELECT pg_notify($1, part) FROM unnest($2::text[]) AS part", _CHANNEL, payloads)
+
+
+def _row_params(writes: Sequence[RowsToWrite]) -> dict[str, RowValues]:
+    return {f"rows{i}": values for i, (_, values) in enumerate(writes)}
 
 
 class PostgresDatabase(Database):

@@ -151,9 +151,9 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         compiled = self._dialect.compile(statement)
         return self._connection.execute(compiled.sql, compiled.bind(params)).rowcount
 
-    async def write_rows(self, *writes: RowsToWrite) -> None:
-        """Write each set of rows with one prepared statement."""
-        for statement, values in writes:
+    async def write_rows(self, *writes: RowsToWrite, new: tuple[WriteRows, RowValues] | None = None) -> None:
+        """Write each set of rows with one prepared statement; nobody else can have written meanwhile."""
+        for statement, values in writes if new is None else (new, *writes):
             await self._take_turns()
             compiled = self._dialect.compile(statement)
             assert compiled.arrange is not None  # noqa: S101 - statements that write rows have it

@@ -26,8 +26,9 @@ from headway.feed.model import NewFeedEntry, ProgressUpdated, UnitUpdated
 from headway.instants import Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
+from headway.learning.group_store import Group, read_group
 from headway.learning.model import UnitProgress
-from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, SpansByUnit, StateKey, UnitKey
+from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
 
 
@@ -91,13 +92,24 @@ class _Gain(NamedTuple):
     completed: int = 0
 
 
-async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: Instant) -> dict[UnitKey, UnitProgress]:
+async def advance(
+    tx: WriteTransaction,
+    changes: Sequence[ProgressChange],
+    now: Instant,
+    *,
+    group: Group | None = None,
+    events: Sequence[EventRow] = (),
+) -> dict[UnitKey, UnitProgress]:
     """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and statistics.
 
-    Return the progress in all changed units. It publishes feed entries, so it must come last in a transaction. The number of
-    statements does not depend on the number of changes and steps.
+    `group` is what was read of it already, `events` are the new events that take the steps. Return the progress in all changed
+    units. It publishes feed entries, so it must come last in a transaction. The number of statements does not depend on the
+    number of changes and steps. Raises Raced if another transaction has stored one of the events meanwhile.
     """
-    units, days = await activity.read_state(tx, set().union(*(change.keys for change in changes)))
+    keys = set().union(*(change.keys for change in changes))
+    if group is None or not keys <= set(group.keys):
+        group = await read_group(tx, keys)
+    units, days = group.units, group.days
     writes = _Writes()
     before = [copy(change.enrollment) for change in changes]
     for change in changes:
@@ -118,6 +130,7 @@ async def advance(tx: WriteTransaction, changes: Sequence[ProgressChange], now: 
         activity.unit_rows(writes.units, now),
         *enrollments.progress_rows(before, writes.enrollments, now),
         enrollments.delta_rows(writes.statistics, tx.shard),
+        new=activity.new_events(events),
     )
     entries = [
         entry

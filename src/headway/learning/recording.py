@@ -4,7 +4,7 @@ Reports of concurrent requests are grouped by a collector, whose writer opens th
 this room that opens any.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -13,23 +13,25 @@ from headway.audit.service import AuditRecorder
 from headway.collector import Collector, CollectorLimits
 from headway.courses.model import CourseStructure
 from headway.db.database import Database, WriteTransaction
-from headway.enrollments import store as enrollments
 from headway.enrollments.model import Enrollment, LearnerInCourse
-from headway.errors import FieldError, Forbidden, Invalid
+from headway.errors import FieldError, Forbidden, Invalid, Raced
 from headway.instants import DAY, SECOND, Clock, Instant, Milliseconds
 from headway.learning import clocks_store
 from headway.learning import store as activity
 from headway.learning.clocks_store import ClockKey
+from headway.learning.group_store import Group, read_group
 from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
-from headway.learning.store import CourseStructures, EventKey, EventRow
-from headway.learning.study_time import StudyTimeSettings, Timing, Transit, time_event, time_heartbeat
+from headway.learning.store import COURSE_ALONE, NO_DAY, CourseStructures, EventKey, EventRow, StateKey, UnitKey
+from headway.learning.study_time import StudyTimeSettings, Timing, Transit, by_day, time_event, time_heartbeat
 from headway.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
 _ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
+_ATTEMPTS = 5
+"""How often a group is written that races with another server process which records the same events."""
 _NO_TIMING = Timing(0, 0, is_shifted=False)
 _NO_CONTENT = EventContent("", 0, *[None] * 10)
 
@@ -49,6 +51,16 @@ class _Entry:
         self.verdict = _ACCEPTED
         self.content = _NO_CONTENT
         self.key: EventKey = (report.user_id, observation.event_id or "")
+
+    @property
+    def is_event(self) -> bool:
+        """Whether the observation is stored for ever."""
+        return isinstance(self.observation, Event)
+
+    @property
+    def unit_key(self) -> UnitKey:
+        """The unit in which the observation was made, or COURSE_ALONE."""
+        return (*self.learner, self.observation.unit_id or COURSE_ALONE)
 
     @property
     def clock(self) -> ClockKey:
@@ -102,20 +114,22 @@ class Tracking:
         return [[entry.verdict for entry in of_report] for of_report in by_report]
 
     async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
-        enrolled = await enrollments.lock(tx, sorted({entry.learner for entry in entries}))
+        for entry in entries:
+            entry.timing = self._time(entry)
+        group = await read_group(tx, _state_keys(entries), {entry.key for entry in entries if entry.is_event})
+        enrolled = group.enrollments
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
         structures = await self._structures.get(tx, course_ids, revisions)
         await self._correct_clocks(tx, [entry for entry in entries if entry.learner in enrolled], now)
         for entry in entries:
-            entry.timing = self._time(entry)
             enrollment = enrolled.get(entry.learner)
             is_enrolled = enrollment is not None and self._is_enrolled(enrollment, entry, now)
             _admit(entry, structures.get(entry.observation.course_id), is_enrolled=is_enrolled)
-        await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], structures)
-        await _store(tx, [entry for entry in entries if isinstance(entry.observation, Event)])
+        await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], group, structures)
+        new = await _judge_events(tx, [entry for entry in entries if entry.is_event], group.events)
         changes = _progress_changes(entries, enrolled, structures)
         if changes:
-            reached = await advance(tx, changes, now)
+            reached = await advance(tx, changes, now, group=group, events=[_row(entry) for entry in new])
             for entry in entries:
                 if isinstance(entry.observation, Update) and entry.verdict is _ACCEPTED:
                     progress = reached[*entry.learner, entry.observation.unit_id]
@@ -133,6 +147,7 @@ class Tracking:
         for entry in deviating:
             is_session = entry.observation.session_id is not None
             entry.transit = entry.transit.corrected(known[entry.clock], self._settings, is_session=is_session)
+            entry.timing = self._time(entry)
 
     def _is_enrolled(self, enrollment: Enrollment, entry: _Entry, now: Instant) -> bool:
         """Return whether a learner is enrolled, or, for what was observed and is no command, was so at its time."""
@@ -141,19 +156,20 @@ class Tracking:
         return enrollment.was_open(entry.timing.at, now=now, patience=self._late_work)
 
     async def _check_updates(
-        self, tx: WriteTransaction, entries: Sequence[_Entry], structures: Mapping[int, CourseStructure]
+        self, tx: WriteTransaction, entries: Sequence[_Entry], group: Group, structures: Mapping[int, CourseStructure]
     ) -> None:
         """Refuse updates of locked units, and those that would make the client's metadata too large."""
         admitted = [entry for entry in entries if entry.refusal is None]
-        if not admitted:
-            return
-        known = await activity.read_units_of(tx, sorted({entry.learner for entry in admitted}))
+        new = {
+            entry.learner
+            for entry in admitted
+            if structures[entry.observation.course_id].is_sequential and entry.unit_key not in group.units
+        }
+        known = await activity.read_units_of(tx, sorted(new)) if new else {}
         for entry in admitted:
-            update = entry.observation
+            update, stored = entry.observation, group.units.get(entry.unit_key)
             assert isinstance(update, Update)  # noqa: S101 - they are chosen by that
-            units = {unit.unit_id: unit for unit in known[entry.learner]}
-            stored = units.get(update.unit_id)
-            completed = {unit.unit_id for unit in units.values() if unit.is_complete}
+            completed = {unit.unit_id for unit in known.get(entry.learner, ()) if unit.is_complete}
             if stored is None and structures[update.course_id].blocks(update.unit_id, completed):
                 entry.refuse("unit_id", "is locked until the units before it are complete", Refusal.LOCKED)
             elif update.metadata and stored is not None and stored.client_metadata is not None:
@@ -239,8 +255,16 @@ class Ingest:
 
     async def _write(self, reports: Sequence[Report]) -> list[list[Verdict]]:
         # The locks of the courses come with the beginning of the transaction: PostgreSQL has one round trip less.
-        async with self._database.write(in_courses=reported_courses(reports)) as tx:
-            return await self._tracking.record_in_locked_courses(tx, reports, self._clock())
+        courses = reported_courses(reports)
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with self._database.write(in_courses=courses) as tx:
+                    return await self._tracking.record_in_locked_courses(tx, reports, self._clock())
+            except Raced:
+                # The other transaction has ended: now its events are seen.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError
 
     def _count(self, verdicts: list[Verdict]) -> list[Verdict]:
         for verdict in verdicts:
@@ -288,28 +312,45 @@ def _deed(entry: _Entry) -> Deed | None:
     return Deed(Action.UPDATE_PROGRESS, report.actor, target, learner | {"unitId": str(update.unit_id)}, report.client)
 
 
-async def _store(tx: WriteTransaction, entries: Sequence[_Entry]) -> None:
-    """Store the events that are admitted and new, and set every event's verdict.
+def _state_keys(entries: Sequence[_Entry]) -> set[StateKey]:
+    """Return the keys of the stored state that the entries may change."""
+    keys: set[StateKey] = set()
+    for entry in entries:
+        if entry.timing.claimed:
+            keys.update((*entry.unit_key, day) for day, _ in by_day(entry.timing.span))
+        else:
+            keys.add((*entry.unit_key, NO_DAY))
+    return keys
+
+
+async def _judge_events(tx: WriteTransaction, entries: Sequence[_Entry], known: Collection[EventKey]) -> list[_Entry]:
+    """Set every event's verdict; `known` are stored already. Return those that are admitted and new.
 
     What is refused now may have been stored when it was still allowed: its repetition is a duplicate all the same.
     """
-    first: dict[EventKey, _Entry] = {}
+    contents = await activity.contents(tx, sorted(known))
+    new: list[_Entry] = []
+    refused: list[_Entry] = []
     for entry in entries:
-        if entry.refusal is None:
-            first.setdefault(entry.key, entry)
-    inserted = await activity.insert_events(tx, [_row(entry) for entry in first.values()])
-    others = {entry.key for entry in entries} - inserted
-    contents = await activity.contents(tx, sorted(others))
-    for key in inserted:
-        contents[key] = first[key].content
-    for entry in entries:
-        key, event_id = entry.key, entry.observation.event_id
-        if key in inserted and first[key] is entry:
-            continue
-        if entry.content.repeats(contents.get(key), names_module=entry.observation.module_id is not None):
-            entry.verdict = Verdict(Outcome.DUPLICATE, event_id)
-        elif entry.refusal is None:
-            entry.verdict = Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
+        if entry.key in contents:
+            entry.verdict = _repeated(entry, contents[entry.key])
+        elif entry.refusal is not None:
+            refused.append(entry)
+        else:
+            contents[entry.key] = entry.content
+            new.append(entry)
+    for entry in refused:
+        if entry.key in contents:
+            entry.verdict = _repeated(entry, contents[entry.key])
+    return new
+
+
+def _repeated(entry: _Entry, stored: EventContent) -> Verdict:
+    """Return the verdict on an event whose id is known."""
+    event_id = entry.observation.event_id
+    if entry.content.repeats(stored, names_module=entry.observation.module_id is not None):
+        return Verdict(Outcome.DUPLICATE, event_id)
+    return entry.refusal or Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
 
 
 def _row(entry: _Entry) -> EventRow:

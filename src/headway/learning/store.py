@@ -1,7 +1,7 @@
 """Events, unit progress and study days as rows, always many at a time, and the course structures that rules are applied to."""
 
 import threading
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,13 +76,6 @@ _contents = (
     .select_from(_event_keys)
     .join(learner_activity_logs, _same(learner_activity_logs, _event_keys, "user_id", "event_id"))
 )
-_state_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": Id})
-_state = (
-    select(*(_state_keys.c[name] for name in _UNIT_KEY), *UNIT_COLUMNS[3:], _state_keys.c.day, study_days.c.spans)
-    .select_from(_state_keys)
-    .outerjoin(unit_progress, _same(unit_progress, _state_keys, *_UNIT_KEY))
-    .outerjoin(study_days, _same(study_days, _state_keys, "user_id", "course_id", "day"))
-)
 _unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
 _units_by_key = select(*UNIT_COLUMNS).select_from(_unit_keys).join(unit_progress, _same(unit_progress, _unit_keys, *_UNIT_KEY))
 _learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
@@ -116,9 +109,9 @@ def event_row(key: EventKey, content: EventContent, timing: Timing, transit: Tra
     return (*key, *content, *placed)
 
 
-async def insert_events(tx: WriteTransaction, events: Sequence[EventRow]) -> set[EventKey]:
-    """Store the events whose (user_id, event_id) is not there yet, and return their keys; all keys must differ."""
-    return await tx.insert_new(_insert_events, sorted(events))
+def new_events(events: Sequence[EventRow]) -> tuple[WriteRows, Sequence[EventRow]]:
+    """Return the rows of events that are not stored yet; all keys must differ."""
+    return _insert_events, sorted(events)
 
 
 async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, EventContent]:
@@ -126,21 +119,6 @@ async def contents(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventK
     if not keys:
         return {}
     return {(row[0], row[1]): EventContent(*tuple(row)[2:]) for row in await tx.all(_contents, keys=keys)}
-
-
-async def read_state(
-    tx: ReadTransaction, keys: Collection[StateKey]
-) -> tuple[dict[UnitKey, UnitProgress], dict[DayKey, SpansByUnit]]:
-    """Read learners' progress in units, where they have any, and what they studied on days; a day without any is empty."""
-    units: dict[UnitKey, UnitProgress] = {}
-    days: dict[DayKey, SpansByUnit] = {}
-    for row in await tx.all(_state, keys=sorted(keys)):
-        user_id, course_id, unit_id, progress_id, *_, day, spans = row
-        if progress_id is not None:
-            units.setdefault((user_id, course_id, unit_id), unit_of(row))
-        if day != NO_DAY and (user_id, course_id, day) not in days:
-            days[user_id, course_id, day] = {} if spans is None else decode_spans(spans)
-    return units, days
 
 
 async def read_units(tx: ReadTransaction, keys: Sequence[UnitKey]) -> list[UnitProgress]:
