@@ -21,10 +21,9 @@ lint: $(READY)  ## format, lint, types, import rules
 check: lint  ## lint, and the unit tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -q tests/unit
 
-bench: $(READY)  ## measure against the baseline and at a million events
+bench: $(READY)  ## measure against the baseline, and as events and learners become more
 	$(BIN)/pip install --quiet -e '.[dev,bench]'
-	$(BIN)/python benchmarks/compare.py
-	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/run_all.py
 
 clean:
 	rm -rf .venv headway-demo.db*

@@ -34,8 +34,8 @@ from headway.instants import DAY, Instant, system_clock
 from headway.learning.tables import unit_progress
 from headway.settings import Settings
 from measure import open_workspace, report_progress
-from report import TARGET_HEADINGS, Target, describe_machine, format_table, format_target
-from servers import RunningServer, Server, ServerError, count_cache_hits, make_headway, run_server
+from report import TARGET_HEADINGS, Target, add_options, describe_run, format_table, format_target, publish
+from servers import CACHE_HITS, RunningServer, Server, ServerError, make_headway, read_metric, run_server
 
 PAGE = 20
 AT_ONCE = 5_000
@@ -109,10 +109,10 @@ class CourseClient:
         self.port = running.port
         self.learners = learners
         self.times_ms: dict[str, list[float]] = {}
-        self._course = server.workload.course
+        self._course = server.workload.courses[0]
         self._connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
         self._owner_token = owner_token
-        self._learner_token = server.workload.tokens[0].decode()
+        self._learner_token = server.workload.learners[0].token.decode()
         self._updates = 0
 
     def update(self) -> None:
@@ -184,12 +184,12 @@ def main() -> None:
     options = parse_options()
     with open_workspace(options.directory) as workspace:
         with run_postgres(workspace / "postgres") as postgres:
-            facts = describe_machine(workspace, postgres.version)
+            run = describe_run(workspace, postgres.version)
             on_postgres = measure("PostgreSQL", postgres.create_database, options, workspace)
         on_sqlite = measure("SQLite", lambda name: SqliteDatabase(workspace / f"{name}.db"), options, workspace)
     clients = {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
-    print(f"{facts}\n- {options.units} units, each learner in each; pages of {PAGE}; median of {options.repeats} readings\n")
-    print(f"{format_analytics(clients)}\n\n{format_lists(clients)}\n\n{format_targets(clients)}")
+    run += f" {options.units} units, each learner in each; pages of {PAGE}; median of {options.repeats} readings."
+    publish(options, [run, format_analytics(clients), format_lists(clients), format_targets(clients)])
 
 
 def parse_options() -> argparse.Namespace:
@@ -198,7 +198,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--learners", type=int, default=100_000, help="learners of the large course")
     parser.add_argument("--units", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=15)
-    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -206,7 +206,6 @@ def measure(
     name: str, make_database: Callable[[str], Database], options: argparse.Namespace, workspace: Path
 ) -> tuple[CourseClient, CourseClient]:
     """Fill a small and a large course, and read from both in turn."""
-    log_path = workspace / "headway.log"
     with contextlib.ExitStack() as running:
         pair = []
         for size, learners in (("small", options.few), ("large", options.learners)):
@@ -215,7 +214,7 @@ def measure(
             owner_token = asyncio.run(prepare(server, learners))
             server.database.settle()
             server.database.checkpoint()
-            pair.append(CourseClient(server, running.enter_context(run_server(server, log_path)), owner_token, learners))
+            pair.append(CourseClient(server, running.enter_context(run_server(server, workspace)), owner_token, learners))
         small, large = pair
         report_progress(f"{name}: {options.repeats} readings of everything")
         read_analytics(small, large, options.repeats)
@@ -225,12 +224,12 @@ def measure(
 
 def read_analytics(small: CourseClient, large: CourseClient, repeats: int) -> None:
     """Read analytics after each change, and again from the cache. Raises ServerError for unexpected cache hits."""
-    hits_before = [count_cache_hits(each.port) for each in (small, large)]
+    hits_before = [read_metric(each.port, CACHE_HITS) for each in (small, large)]
     for _, each in itertools.product(range(repeats), (small, large)):
         each.update()
         each.read_analytics(UNCACHED)
         each.read_analytics(CACHED)
-    hits = [count_cache_hits(each.port) - before for each, before in zip((small, large), hits_before, strict=True)]
+    hits = [read_metric(each.port, CACHE_HITS) - before for each, before in zip((small, large), hits_before, strict=True)]
     if hits != [repeats, repeats]:
         raise ServerError(f"of {repeats} analytics after a change and {repeats} without one, {hits} came from the cache")
 
@@ -272,7 +271,7 @@ async def fill(storage: Storage, server: Server, learners: int) -> None:
 
 
 async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now: Instant) -> None:
-    course = server.workload.course
+    course = server.workload.courses[0]
     await tx.write_rows((_write_users, [(i, "PARTICIPANT", f"Learner {i}", 1, False, now, now) for i in user_ids]))
     delta, rows = StatisticsDelta(), []
     for user_id, enrollment_id in zip(user_ids, await tx.new_ids(enrollments, len(user_ids)), strict=True):

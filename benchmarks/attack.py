@@ -26,11 +26,12 @@ import uvloop
 
 from analytics import prepare
 from databases import Database, SqliteDatabase, run_postgres
+from loads import SINGLE
 from measure import open_workspace, report_progress
 from meter import ProcessTree
-from report import TARGET_HEADINGS, Target, describe_machine, format_table, format_target
+from report import TARGET_HEADINGS, Target, add_options, describe_run, format_table, format_target, publish
 from servers import RunningServer, Server, ServerError, make_headway, run_server
-from workload import REQUEST
+from workload import POST
 
 LEARNERS = 500
 UNITS = 50
@@ -70,20 +71,20 @@ def main() -> None:
     options = parse_options()
     with open_workspace(options.directory) as workspace:
         with run_postgres(workspace / "postgres") as postgres:
-            facts = describe_machine(workspace, postgres.version)
+            run = describe_run(workspace, postgres.version)
             on_postgres = measure("PostgreSQL", postgres.create_database("attack"), options, workspace)
         on_sqlite = measure("SQLite", SqliteDatabase(workspace / "attack.db"), options, workspace)
     both = {"PostgreSQL": on_postgres, "SQLite": on_sqlite}
     load = ", ".join(f"{each:.2f}" for each in os.getloadavg())
-    print(f"{facts}\n- {options.seconds} s with and without attacks; load average at the end {load}\n")
-    print(f"{format_readings(both)}\n\n{format_targets(both)}")
+    run += f" {options.seconds} s with and without attacks; load average at the end {load}."
+    publish(options, [run, format_readings(both), format_targets(both)])
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure an honest learner while others attack.")
     parser.add_argument("--seconds", type=int, default=60, help="duration without, and with the attacks")
     parser.add_argument("--only", nargs="*", help="attacks to play instead of all; see attack_for_ever")
-    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -92,14 +93,14 @@ def measure(name: str, database: Database, options: argparse.Namespace, workspac
     seconds = options.seconds
     server = make_headway(database, learners=1, units=UNITS)
     instructor = asyncio.run(prepare(server, LEARNERS))
-    with run_server(server, workspace / "headway.log") as running:
+    with run_server(server, workspace) as running:
         asyncio.run(add_searched_courses(running.port, instructor))
         report_progress(f"{name}: {seconds} s without attacks")
         alone = uvloop.run(observe(server, running, seconds))
         report_progress(f"{name}: {seconds} s with attacks")
-        learner = server.workload.tokens[0].decode()
+        learner = server.workload.learners[0].token.decode()
         attacker = multiprocessing.get_context("spawn").Process(
-            target=attack, args=(running.port, options.only, instructor, learner, server.workload.course.id), daemon=True
+            target=attack, args=(running.port, options.only, instructor, learner, server.workload.courses[0].id), daemon=True
         )
         attacker.start()
         try:
@@ -130,9 +131,9 @@ async def observe(server: Server, running: RunningServer, seconds: float) -> Rea
 
 async def learn(server: Server, port: int, readings: Readings) -> None:
     """Post events and read the progress in turn, on a connection that is kept; a lost connection counts as a failure."""
-    events = server.workload.requests(1)
-    path = f"/user-progress/{server.workload.course.id}/2"
-    read = get(path, server.workload.tokens[0].decode())
+    events = server.workload.requests(SINGLE.routes[server.name].build)
+    path = f"/user-progress/{server.workload.courses[0].id}/2"
+    read = get(path, server.workload.learners[0].token.decode())
     while True:
         try:
             async with open_connection(port) as connection:
@@ -218,7 +219,7 @@ def get(path: str, token: str = "") -> bytes:
 
 
 def post(path: str, body: bytes, token: str = "") -> bytes:
-    return REQUEST % (path.encode(), token.encode(), len(body), body)
+    return POST % (path.encode(), token.encode(), len(body), body)
 
 
 def attack(port: int, only: list[str], instructor: str, learner: str, course_id: int) -> None:
@@ -280,7 +281,7 @@ async def repeat(act: Callable[[], Awaitable[object]]) -> None:
 
 
 def unfinished(length: int) -> bytes:
-    return REQUEST % (LOGIN.encode(), b"", length, b"")
+    return POST % (LOGIN.encode(), b"", length, b"")
 
 
 async def hold(port: int, sent: bytes) -> None:

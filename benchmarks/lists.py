@@ -10,7 +10,6 @@ import itertools
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -33,7 +32,7 @@ from headway.paging.service import Walk
 from headway.services import Services
 from headway.settings import Settings
 from measure import open_workspace, report_progress
-from report import describe_machine, format_table
+from report import add_options, describe_run, format_table, publish
 
 PAGE = 100
 TUTOR, LEARNER = 1, 2
@@ -53,7 +52,7 @@ def main() -> None:
     options = parse_options()
     rows: list[list[str]] = []
     with open_workspace(options.directory) as workspace, run_postgres(workspace / "postgres") as postgres:
-        facts = describe_machine(workspace, postgres.version)
+        run = describe_run(workspace, postgres.version)
         for size in (options.few, options.many):
             urls = {
                 "PostgreSQL": postgres.create_database(f"lists_{size}").url,
@@ -63,8 +62,8 @@ def main() -> None:
                 report_progress(f"{name}, {size:,} rows")
                 rows += asyncio.run(measure(name, url, size, options.times))
     rows.sort(key=lambda row: (row[0], row[1], int(row[2].replace(",", ""))))
-    print(f"{facts}\n- pages of {PAGE} rows, median of {options.times} readings\n")
-    print(format_table(["database", "list", "rows", "first page ms", "last page ms"], rows))
+    table = format_table(["database", "list", "rows", "first page ms", "last page ms"], rows)
+    publish(options, [f"{run} Pages of {PAGE} rows, median of {options.times} readings.", table])
 
 
 def parse_options() -> argparse.Namespace:
@@ -72,7 +71,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--few", type=int, default=1_000)
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--times", type=int, default=15)
-    parser.add_argument("--directory", type=Path, help="the directory for databases during the run")
+    add_options(parser)
     return parser.parse_args()
 
 

@@ -9,7 +9,6 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from databases import run_postgres
 from headway import schema
@@ -27,7 +26,7 @@ from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from measure import open_workspace, report_progress
-from report import describe_machine, format_table
+from report import add_options, describe_run, format_table, publish
 
 CLIENT = Client(
     "192.0.2.1", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36"
@@ -46,7 +45,7 @@ def main() -> None:
     appends: list[list[str]] = []
     reads: list[list[str]] = []
     with open_workspace(options.directory) as workspace, run_postgres(workspace / "postgres") as postgres:
-        facts = describe_machine(workspace, postgres.version)
+        run = describe_run(workspace, postgres.version)
         urls = {"SQLite": f"sqlite:///{workspace}/log.db", "PostgreSQL": postgres.create_database("log").url}
         for name, url in urls.items():
             asyncio.run(schema.migrate(settings_of(url), is_owner=True))
@@ -58,17 +57,16 @@ def main() -> None:
                     appends.append([name, str(processes), str(clients), f"{rate:,.0f}", f"{cpu_ms:.2f}"])
             report_progress(f"{name}: {options.entries:,} entries")
             reads.append([name, *asyncio.run(read(url, options.entries))])
-    print(f"{facts}\n- {options.seconds} seconds each\n")
-    print(format_table(["database", "processes", "clients each", "entries/s", "CPU of the processes per entry, ms"], appends))
-    print()
-    print(format_table(["database", "entries", "verify s", "newest page ms", "one's own page ms", "page by action ms"], reads))
+    rates = format_table(["database", "processes", "clients each", "entries/s", "CPU of the processes per entry, ms"], appends)
+    pages = ["database", "entries", "verify s", "newest page ms", "one's own page ms", "page by action ms"]
+    publish(options, [f"{run} {options.seconds:g} seconds each.", rates, format_table(pages, reads)])
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure appending to the audit log, verifying and reading it.")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--directory", type=Path, help="the directory for databases during the run")
+    add_options(parser)
     return parser.parse_args()
 
 

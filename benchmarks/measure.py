@@ -7,45 +7,42 @@ import math
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import uvloop
 
 from load import Acknowledgement, LoadResult, run_load
+from loads import Load
 from meter import watch_memory
-from servers import RunningServer, Server, run_server
-from workload import Workload
+from servers import CACHE_HITS, CACHE_READS, RunningServer, Server, ServerError, read_etags, read_metric, run_server
 
-WARMUP_SECONDS = 2.0
 # Requests are prepared before the measurement, enough for a rate that exceeds the rate of the warm-up by this factor.
 READY_FACTOR = 2.0
+READY_BYTES = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """A load that ends after `seconds`, or after `events` if set; the warm-up before it does not count."""
+class Run:
+    """A load on some connections that ends after `seconds`, or after `operations` if set.
 
-    batch_size: int
+    The warm-up before it does not count. It ends after `warmup_requests`, or after `warmup_seconds`.
+    """
+
+    load: Load
     connections: int
-    warmup_requests: int = 0
+    warmup_requests: int
+    warmup_seconds: float = math.inf
     seconds: float = math.inf
-    events: int | None = None
-
-    @property
-    def name(self) -> str:
-        return "single" if self.batch_size == 1 else f"batches of {self.batch_size}"
-
-    def make_requests(self, workload: Workload) -> Iterator[bytes]:
-        requests = None if self.events is None else math.ceil(self.events / self.batch_size)
-        return itertools.islice(workload.requests(self.batch_size), requests)
+    operations: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The results of one measurement; CPU is in milliseconds an event, latency in milliseconds a request."""
+    """The results of one measurement; CPU is in milliseconds an operation, latency in milliseconds a request."""
 
+    operations: int
     rate: float
     application_cpu_ms: float
     database_cpu_ms: float
@@ -59,63 +56,89 @@ class Sample:
         return self.application_cpu_ms + self.database_cpu_ms
 
 
-def measure_alone(server: Server, load: Load, log_path: Path) -> Sample:
-    """Measure a server that runs for this measurement only, then settle and checkpoint its database."""
-    with run_server(server, log_path) as running:
-        sample = measure(server, running, load)
+def measure_alone(server: Server, runs: Sequence[Run], workspace: Path) -> list[Sample]:
+    """Measure runs of one load on a server that runs for them only, then settle and checkpoint its database."""
+    with run_server(server, workspace, runs[0].load.environment) as running:
+        samples = [measure(server, running, run) for run in runs]
     server.database.settle()
     server.database.checkpoint()
-    return sample
+    return samples
 
 
-def measure(server: Server, running: RunningServer, load: Load) -> Sample:
+def measure(server: Server, running: RunningServer, run: Run) -> Sample:
     """Warm up a server, prepare the requests that it is expected to serve, and measure it."""
-    ready = make_ready(server, load, warm_up(server, running, load))
-    acknowledged_before = server.acknowledged
-    more = load.make_requests(server.workload) if load.events is None else iter(())
-    sample = uvloop.run(_measure(server, running, load, itertools.chain(ready, more)))
-    report_progress(f"{server.name}, {load.name}: {sample.rate:,.0f} events/s, {sample.cpu_ms:.3f} ms CPU an event")
-    late = server.acknowledged - acknowledged_before - len(ready) * load.batch_size
+    requests = server.workload.requests(run.load.routes[server.name].build)
+    if run.load.reads_first and server.name == "Headway":
+        read_etags(running.port, server.workload)
+    warmup = replace(run, seconds=run.warmup_seconds, operations=run.warmup_requests * run.load.per_request)
+    rate = send(server, running, warmup, requests).rate / run.load.per_request
+    ready = make_ready(run, requests, rate)
+    more = requests if run.operations is None else iter(())
+    with checked_cache(server, running, run.load):
+        sample = uvloop.run(_measure(server, running, run, itertools.chain(ready, more)))
+    report_progress(
+        f"{server.name} on {server.database.kind}, {run.load.name}, {run.connections} connections: "
+        f"{sample.rate:,.0f} {run.load.operation}s/s, {sample.cpu_ms:.3f} ms CPU each"
+    )
+    late = sample.operations - len(ready) * run.load.per_request
     if late > 0:
-        report_progress(f"  {late:,} of these events were prepared during the measurement, which slows the load client down")
+        report_progress(f"  {late:,} of these were prepared during the measurement, which slows the load client down")
     return sample
 
 
-def warm_up(server: Server, running: RunningServer, load: Load) -> float:
-    """Send the warm-up of a load. Return the rate in requests a second."""
-    warmup = replace(load, seconds=WARMUP_SECONDS, events=load.warmup_requests * load.batch_size)
-    return send(server, running, warmup).rate / load.batch_size
+def make_ready(run: Run, requests: Iterator[bytes], requests_per_second: float) -> list[bytes]:
+    if run.operations is not None:
+        return list(itertools.islice(requests, math.ceil(run.operations / run.load.per_request)))
+    ready, size = [], 0
+    for request in itertools.islice(requests, int(requests_per_second * run.seconds * READY_FACTOR)):
+        ready.append(request)
+        size += len(request)
+        if size > READY_BYTES:
+            break
+    return ready
 
 
-def make_ready(server: Server, load: Load, requests_per_second: float) -> list[bytes]:
-    requests = load.make_requests(server.workload)
-    if load.events is not None:
-        return list(requests)
-    return list(itertools.islice(requests, int(requests_per_second * load.seconds * READY_FACTOR)))
+@contextlib.contextmanager
+def checked_cache(server: Server, running: RunningServer, load: Load) -> Iterator[None]:
+    """Raise ServerError if Headway's cache serves more or fewer of the reads than the load is named for."""
+    if server.name != "Headway" or load.from_cache is None:
+        yield
+        return
+    before = [read_metric(running.port, pattern) for pattern in (CACHE_HITS, CACHE_READS)]
+    yield
+    after = [read_metric(running.port, pattern) for pattern in (CACHE_HITS, CACHE_READS)]
+    hits, reads = (now - then for now, then in zip(after, before, strict=True))
+    least, most = load.from_cache
+    if not least <= hits / reads <= most:
+        raise ServerError(f"{load.name}: {hits:,.0f} of {reads:,.0f} responses came from the cache")
 
 
-def send(server: Server, running: RunningServer, load: Load) -> LoadResult:
+def send(server: Server, running: RunningServer, run: Run, requests: Iterator[bytes] | None = None) -> LoadResult:
     """Send a load without measuring."""
-    return uvloop.run(_send(server, running, load, load.make_requests(server.workload)))
+    requests = requests or server.workload.requests(run.load.routes[server.name].build)
+    count = None if run.operations is None else math.ceil(run.operations / run.load.per_request)
+    return uvloop.run(_send(server, running, run, itertools.islice(requests, count)))
 
 
-async def _send(server: Server, running: RunningServer, load: Load, requests: Iterator[bytes]) -> LoadResult:
-    expected = Acknowledgement(server.workload.expected_status(load.batch_size), load.batch_size)
-    result = await run_load(running.port, requests, expected, connections=load.connections, seconds=load.seconds)
-    server.acknowledged += result.events
+async def _send(server: Server, running: RunningServer, run: Run, requests: Iterator[bytes]) -> LoadResult:
+    expected = Acknowledgement(run.load.routes[server.name].status, run.load.per_request)
+    result = await run_load(running.port, requests, expected, connections=run.connections, seconds=run.seconds)
+    if run.load.stores_events:
+        server.acknowledged += result.operations
     return result
 
 
-async def _measure(server: Server, running: RunningServer, load: Load, requests: Iterator[bytes]) -> Sample:
+async def _measure(server: Server, running: RunningServer, run: Run, requests: Iterator[bytes]) -> Sample:
     async with watch_memory(running.processes) as peak_memory:
         with garbage_collection_off():
             application_before, database_before = running.processes.cpu_seconds(), server.database.cpu_seconds()
-            result = await _send(server, running, load, requests)
+            result = await _send(server, running, run, requests)
             application_after, database_after = running.processes.cpu_seconds(), server.database.cpu_seconds()
     return Sample(
+        operations=result.operations,
         rate=result.rate,
-        application_cpu_ms=(application_after - application_before) * 1000 / result.events,
-        database_cpu_ms=(database_after - database_before) * 1000 / result.events,
+        application_cpu_ms=(application_after - application_before) * 1000 / result.operations,
+        database_cpu_ms=(database_after - database_before) * 1000 / result.operations,
         p50_ms=result.percentile_ms(50),
         p95_ms=result.percentile_ms(95),
         p99_ms=result.percentile_ms(99),

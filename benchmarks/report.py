@@ -1,9 +1,13 @@
-"""Reports: medians, ratios and their targets as Markdown tables, and a description of the machine."""
+"""Reports: medians, ratios and their targets as Markdown tables, a description of the machine, and where results stand."""
 
+import argparse
 import datetime as dt
 import platform
+import re
+import shlex
 import sqlite3
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -11,10 +15,11 @@ from statistics import median
 import psutil
 
 from measure import Sample
+from plots import Plot
 
 SAMPLE_HEADINGS = (
-    "events/s",
-    "CPU ms/event: application",
+    "per second",
+    "CPU ms each: application",
     "database",
     "sum",
     "p50 ms",
@@ -22,6 +27,8 @@ SAMPLE_HEADINGS = (
     "p99 ms",
     "peak RSS MB",
 )
+README = Path(__file__).parent / "README.md"
+PLOTS = README.parent / "plots"
 TARGET_HEADINGS = ("figure", "median", "lowest", "highest", "target", "result")
 
 Reading = Callable[[Sample], float]
@@ -77,18 +84,40 @@ def pair_ratios(numerators: Sequence[Sample], denominators: Sequence[Sample], re
     return [read(above) / read(below) for above, below in zip(numerators, denominators, strict=True)]
 
 
-def describe_machine(directory: Path, postgres_version: str) -> str:
-    facts = {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "processor": f"{read_processor_model()}, {psutil.cpu_count()} cores",
-        "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
-        "file system": find_file_system(directory),
-        "system": f"{platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
-        "PostgreSQL": postgres_version,
-        "SQLite": sqlite3.sqlite_version,
-    }
-    return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that all programs have."""
+    parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
+    parser.add_argument("--write", action="store_true", help="put the results into README.md, and draw the plots")
+
+
+def publish(options: argparse.Namespace, parts: Iterable[str], plots: Sequence[Plot] = ()) -> None:
+    """Print the results of this program. With `--write`, they and the plots also replace its earlier ones in README.md."""
+    program = Path(sys.argv[0]).name
+    shown = [f"![{plot.title}](plots/{plot.name}.svg)" for plot in plots]
+    results = "\n\n".join(part for part in parts if part)
+    print(results)
+    if options.write:
+        PLOTS.mkdir(exist_ok=True)
+        for plot in plots:
+            (PLOTS / f"{plot.name}.svg").write_text(plot.svg)
+        begin, end = f"<!-- results of {program} -->\n", f"<!-- end of {program} -->"
+        place = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        written = "\n\n".join([begin, *shown, results, end])
+        changed, count = place.subn(lambda _: re.sub("\n{3,}", "\n\n", written), README.read_text())
+        if count != 1:
+            raise SystemExit(f"README.md has {count} places for the results of {program}")
+        README.write_text(changed)
+
+
+def describe_run(directory: Path, postgres_version: str) -> str:
+    """Return one line on when and where this program ran, and how it was called."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--write" and not argument.startswith("--directory")]
+    call = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
+    versions = f"Python {platform.python_version()}, PostgreSQL {postgres_version}, SQLite {sqlite3.sqlite_version}"
+    memory = f"{psutil.virtual_memory().total / 1e9:.0f} GB"
+    machine = f"{read_processor_model()}, {psutil.cpu_count()} cores, {memory}, {find_file_system(directory)}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{dt.datetime.now(dt.UTC).date().isoformat()}, `{call}` on {machine}, {system}, {versions}."
 
 
 def read_processor_model() -> str:

@@ -1,8 +1,8 @@
-"""The servers under test: preparing, starting and stopping them, and their wire formats."""
+"""The servers under test: preparing, starting and stopping them."""
 
+import asyncio
 import contextlib
 import http.client
-import json
 import os
 import re
 import secrets
@@ -10,37 +10,28 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import jwt
 
 from databases import Database
+from headway.settings import Settings
 from meter import ProcessTree
-from workload import Course, Unit, WireFormat, Workload
+from prepare import prepare
+from workload import Course, Person, Unit, WireFormat, Workload
 
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 ANSWER_SECONDS = 60.0
-CACHE_HITS = re.compile(rb'^headway_cache_reads_total\{.*"hit".*\} (\S+)$', re.MULTILINE)
+CACHE_READS = r"headway_cache_reads_total\{.*\}"
+GROUPS = "headway_ingest_group_size_count"
+CACHE_HITS = r"headway_cache_reads_total\{.*\"hit\".*\}"
 
-BASELINE_WIRE = WireFormat(
-    track_path=b"/track",
-    track_status=201,
-    batch_path=b"/batch",
-    batch_status=201,
-    activity_types=(b"reading", b"video_watch", b"discussion", b"quiz_attempt", b"assignment"),
-    event_id_version=None,
-)
-HEADWAY_WIRE = WireFormat(
-    track_path=b"/api/courses/activity/track",
-    track_status=201,
-    batch_path=b"/api/courses/activity/batch",
-    batch_status=200,
-    activity_types=(b"unit_view", b"video_play", b"video_progress", b"link_click", b"note_create", b"unit_complete"),
-    event_id_version=4,
-)
+BASELINE_TYPES = (b"reading", b"video_watch", b"discussion", b"quiz_attempt", b"assignment")
+HEADWAY_TYPES = (b"unit_view", b"video_play", b"video_progress", b"link_click", b"note_create", b"unit_complete")
+UNITS = 20
 
 
 class ServerError(Exception):
@@ -74,52 +65,45 @@ class RunningServer:
     processes: ProcessTree
 
 
-def make_baseline(database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10) -> Server:
+def make_baseline(database: Database, *, learners: int, courses: int) -> Server:
     """Return the baseline server. It creates its tables itself and checks no course, so it needs no preparation."""
     secret = secrets.token_hex(32)
-    tokens = [jwt.encode({"sub": str(user_id)}, secret, algorithm="HS256") for user_id in range(1, learners + 1)]
-    course = Course(1, tuple(Unit(number, 1 + (number - 1) // 5) for number in range(1, units + 1)))
+    people = [
+        Person(user_id, jwt.encode({"sub": str(user_id)}, secret, algorithm="HS256").encode())
+        for user_id in range(1, learners + 1)
+    ]
+    units = tuple(Unit(number, 1 + (number - 1) // 5) for number in range(1, UNITS + 1))
     options = ("--no-access-log", "--loop", "uvloop", "--http", "httptools", "--app-dir", str(Path(__file__).parent))
     return Server(
         name="Baseline",
         command=(sys.executable, "-m", "uvicorn", "baseline_app:app", *options),
-        environment={"DATABASE_URL": database.url.replace("://", "+asyncpg://", 1), "JWT_SECRET": secret},
+        environment={
+            "DATABASE_URL": database.url.replace("://", "+asyncpg://", 1),
+            "JWT_SECRET": secret,
+            "LEARNERS": str(learners),
+        },
         ready_path="/",
         database=database,
         event_table="activity_events",
-        workload=Workload(BASELINE_WIRE, course, tokens, events_per_visit=events_per_visit),
+        workload=Workload(
+            WireFormat(BASELINE_TYPES, has_event_ids=False), [Course(number, units) for number in range(1, courses + 1)], people
+        ),
     )
 
 
-def make_headway(
-    database: Database, *, learners: int, units: int = 20, events_per_visit: int = 10, event_id_version: int = 4
-) -> Server:
-    """Migrate an empty `database`, insert a course and enrolled learners, and return a server for it."""
-    environment = {"HEADWAY_SECRET_KEY": secrets.token_hex(32)}
-    sizes = ("--learners", str(learners), "--units", str(units))
-    prepared = subprocess.run(
-        (sys.executable, "-m", "headway.bench", "--database", database.url, *sizes),
-        env=clean_environment() | environment,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    prepared_course = json.loads(prepared.stdout)
-    course = Course(
-        prepared_course["course_id"], tuple(Unit(unit["id"], unit["module_id"]) for unit in prepared_course["units"])
-    )
+def make_headway(database: Database, *, learners: int, units: int = UNITS, courses: int = 1) -> Server:
+    """Fill an empty `database` with courses and enrolled learners, and return a server for it."""
+    secret = secrets.token_hex(32)
+    settings = Settings(database_url=database.url, secret_key=secret, log_level="warning", database_timeout_seconds=600)
+    made, people = asyncio.run(prepare(settings, learners=learners, units=units, courses=courses))
     return Server(
         name="Headway",
         command=(sys.executable, "-m", "headway", "serve", "--database", database.url),
-        environment=environment,
+        environment={"HEADWAY_SECRET_KEY": secret},
         ready_path="/readyz",
         database=database,
         event_table="learner_activity_logs",
-        workload=Workload(
-            replace(HEADWAY_WIRE, event_id_version=event_id_version),
-            course,
-            prepared_course["tokens"],
-            events_per_visit=events_per_visit,
-        ),
+        workload=Workload(WireFormat(HEADWAY_TYPES, has_event_ids=True), made, people),
     )
 
 
@@ -129,13 +113,14 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def run_server(server: Server, log_path: Path) -> Iterator[RunningServer]:
-    """Run a server on a free port of the loopback interface, ready at the start of the block."""
+def run_server(server: Server, workspace: Path, environment: Mapping[str, str] | None = None) -> Iterator[RunningServer]:
+    """Run a server on a free port of the loopback interface, ready at the start of the block; `environment` is added."""
     port = find_free_port()
+    log_path = workspace / f"{server.name}.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
             (*server.command, "--host", "127.0.0.1", "--port", str(port)),
-            env=clean_environment() | server.environment,
+            env=clean_environment() | server.environment | dict(environment or {}),
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -184,9 +169,21 @@ def read_answer(port: int, path: str, token: bytes = b"") -> bytes:
     return body
 
 
-def count_cache_hits(port: int) -> float:
-    """Return the number of cache hits since Headway started."""
-    return sum(float(count) for count in CACHE_HITS.findall(read_answer(port, "/metrics")))
+def read_metric(port: int, pattern: str) -> float:
+    """Return the sum of the values of Headway's metrics whose name and labels match a pattern."""
+    values = re.findall(rf"^{pattern} (\S+)$", read_answer(port, "/metrics").decode(), re.MULTILINE)
+    return sum(map(float, values))
+
+
+def read_etags(port: int, workload: Workload) -> None:
+    """Read the progress of all learners in the first course, and keep its ETag."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)) as connection:
+        for learner in workload.learners:
+            path = f"/user-progress/{workload.courses[0].id}/{learner.user_id}"
+            connection.request("GET", path, headers={"Authorization": f"Bearer {learner.token.decode()}"})
+            response = connection.getresponse()
+            response.read()
+            learner.etag = response.headers["ETag"].encode()
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

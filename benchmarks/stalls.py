@@ -9,7 +9,6 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from litestar import Litestar
@@ -31,7 +30,7 @@ from headway.learning.tables import unit_progress
 from headway.settings import Settings
 from lists import ASSESSMENT, COURSE, LEARNER, TUTOR, analyze, fill, write
 from measure import open_workspace, report_progress
-from report import describe_machine, format_table
+from report import add_options, describe_run, format_table, publish
 
 SECRET_KEY = "x" * 32
 DEEP, WIDE = 1_000_001, 1_000_002
@@ -97,20 +96,19 @@ def main() -> None:
     options = parse_options()
     rows: list[list[str]] = []
     with open_workspace(options.directory) as workspace, run_postgres(workspace / "postgres") as postgres:
-        facts = describe_machine(workspace, postgres.version)
+        run = describe_run(workspace, postgres.version)
         urls = {"SQLite": f"sqlite:///{workspace}/stalls.db", "PostgreSQL": postgres.create_database("stalls").url}
         for name, url in urls.items():
             report_progress(name)
             rows += asyncio.run(measure(name, url, options))
-    print(f"{facts}\n")
-    print(format_table(["database", "request", "kB", "longest stall ms", "response ms"], rows))
+    publish(options, [run, format_table(["database", "request", "kB", "longest stall ms", "response ms"], rows)])
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure how long requests hold the event loop.")
     parser.add_argument("--units", type=int, default=2_000, help="of the course with many units")
     parser.add_argument("--rows", type=int, default=20_000, help="of each list")
-    parser.add_argument("--directory", type=Path, help="the directory for databases during the run")
+    add_options(parser)
     return parser.parse_args()
 
 

@@ -1,29 +1,32 @@
-"""The workload: learners who work through one course, as HTTP requests ready to write to a socket."""
+"""The workload: learners who go through one course after the other, as HTTP requests ready to write to a socket."""
 
 import datetime as dt
 import functools
 import itertools
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 EVENT_SECONDS = 30
 # Less than EVENT_SECONDS: events overlap, so that study time has overlaps to merge.
 STEP_SECONDS = 28
+EVENTS_PER_VISIT = 10
 EVENTS_PER_SITTING = 20
 BREAK_SECONDS = 300
 SITTINGS_PER_DAY = 3
 DAY_SECONDS = 24 * 3600
-# Long enough that no event of a run ends ahead of the server's clock.
-HISTORY_SECONDS = 180 * 24 * 3600
+# Long enough that nothing of a run ends ahead of the server's clock.
+HISTORY_SECONDS = 360 * DAY_SECONDS
 
 EVENT = (
     b'{%b"activity_type":"%b","course_id":%d,"module_id":%d,"unit_id":%d,"duration_seconds":%d,'
     b'"engagement_metrics":{"scroll_depth":%d,"video_watch_percentage":%d,"interaction_count":%d},'
     b'"start_time":"%b","end_time":"%b"}'
 )
-REQUEST = (
+GET = b"GET %b HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %b\r\n%b\r\n"
+POST = (
     b"POST %b HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer %b\r\n"
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
 )
@@ -31,22 +34,16 @@ REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class WireFormat:
-    """The paths of a server's ingest routes, the statuses of its acknowledgements, and its activity types.
+    """What differs between the events of servers.
 
-    The first of `activity_types` starts a visit of a unit and the last one ends it. `event_id_version` is the version of
-    the UUIDs of events: 4 is random in the index, 7 grows with time. With None, no ids are sent.
+    The first of `activity_types` starts a visit of a unit and the last one ends it.
     """
 
-    track_path: bytes
-    track_status: int
-    batch_path: bytes
-    batch_status: int
     activity_types: tuple[bytes, ...]
-    event_id_version: int | None
+    has_event_ids: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     id: int
     module_id: int
 
@@ -57,65 +54,60 @@ class Course:
     units: tuple[Unit, ...]
 
 
+class Person(NamedTuple):
+    """An account, with a token for it."""
+
+    user_id: int
+    token: bytes
+
+
 @dataclass(slots=True)
 class Learner:
+    """A learner, and how far they are: the numbers of events, heartbeats and updates they have sent so far."""
+
+    user_id: int
     token: bytes
+    peer_id: int
     first_unit: int
     started_at: int
     events: int = 0
+    heartbeats: int = 0
+    updates: int = 0
+    etag: bytes = b""
 
 
 class Workload:
-    """Learners who take turns in a shuffled order; each continues where its last request ended."""
+    """Learners who take turns in a shuffled order; each continues where their last request ended."""
 
-    def __init__(self, wire: WireFormat, course: Course, tokens: Sequence[str], *, events_per_visit: int) -> None:
+    def __init__(self, wire: WireFormat, courses: Sequence[Course], people: Sequence[Person]) -> None:
         self.wire = wire
-        self.course = course
-        self._events_per_visit = events_per_visit
+        self.courses = courses
         # Whole seconds, so that learners share most of their times, which are costly to format.
         started_at = int(time.time()) - HISTORY_SECONDS
-        self._learners = [Learner(token.encode(), index, started_at + index) for index, token in enumerate(tokens)]
+        self.learners = [
+            Learner(*person, people[index - 1].user_id, index, started_at + index % DAY_SECONDS)
+            for index, person in enumerate(people)
+        ]
         # Consecutive requests must not change neighbouring rows of the database.
-        random.Random(1).shuffle(self._learners)
-        self._turns = itertools.cycle(self._learners)
+        random.Random(1).shuffle(self.learners)
+        self.turns = itertools.cycle(self.learners)
 
-    @property
-    def learners(self) -> int:
-        return len(self._learners)
+    def requests(self, build: Callable[["Workload", Learner], bytes]) -> Iterator[bytes]:
+        """Yield requests without end, each of the learner whose turn it is."""
+        return (build(self, learner) for learner in self.turns)
 
-    @property
-    def tokens(self) -> list[bytes]:
-        """The tokens of learners, in the order in which they take turns."""
-        return [learner.token for learner in self._learners]
-
-    def requests(self, batch_size: int) -> Iterator[bytes]:
-        """Yield requests without end, each of one learner: single events if `batch_size` is 1, else batches."""
-        for learner in self._turns:
-            events = b",".join([self._event(learner) for _ in range(batch_size)])
-            if batch_size == 1:
-                yield REQUEST % (self.wire.track_path, learner.token, len(events), events)
-            else:
-                body = b'{"events":[%b]}' % events
-                yield REQUEST % (self.wire.batch_path, learner.token, len(body), body)
-
-    def expected_status(self, batch_size: int) -> int:
-        return self.wire.track_status if batch_size == 1 else self.wire.batch_status
-
-    def _event(self, learner: Learner) -> bytes:
+    def next_event(self, learner: Learner) -> bytes:
+        """Return the next event of a learner: ten in each unit of a course, then the next course."""
         number = learner.events
         learner.events += 1
-        visit, step_of_visit = divmod(number, self._events_per_visit)
-        unit = self.course.units[(learner.first_unit + visit) % len(self.course.units)]
-        sitting, step = divmod(number, EVENTS_PER_SITTING)
-        day, sitting = divmod(sitting, SITTINGS_PER_DAY)
-        within_day = sitting * (EVENTS_PER_SITTING * STEP_SECONDS + BREAK_SECONDS) + step * STEP_SECONDS
-        start = learner.started_at + day * DAY_SECONDS + within_day
-        version = self.wire.event_id_version
-        reached_percent = (step_of_visit + 1) * 100 // self._events_per_visit
+        visit, step = divmod(number, EVENTS_PER_VISIT)
+        course, unit = self._place(learner, visit)
+        start = learner.started_at + seconds_studied(number)
+        reached_percent = (step + 1) * 100 // EVENTS_PER_VISIT
         return EVENT % (
-            b'"event_id":"%b",' % make_event_id(version) if version else b"",
-            self._activity_type(step_of_visit),
-            self.course.id,
+            b'"event_id":"%b",' % make_event_id() if self.wire.has_event_ids else b"",
+            self._activity_type(step),
+            course.id,
             unit.module_id,
             unit.id,
             EVENT_SECONDS,
@@ -126,19 +118,37 @@ class Workload:
             format_time(start + EVENT_SECONDS),
         )
 
+    def _place(self, learner: Learner, visit: int) -> tuple[Course, Unit]:
+        taken, visit = divmod(visit, len(self.courses[0].units))
+        course = self.courses[taken % len(self.courses)]
+        return course, course.units[(learner.first_unit + visit) % len(course.units)]
+
     def _activity_type(self, step: int) -> bytes:
         opening, *during, ending = self.wire.activity_types
         if step == 0:
             return opening
-        return ending if step == self._events_per_visit - 1 else during[step % len(during)]
+        return ending if step == EVENTS_PER_VISIT - 1 else during[step % len(during)]
 
 
-def make_event_id(version: int) -> bytes:
-    """Return a UUID: random (version 4), as browsers generate it, or starting with the time (version 7)."""
+def get(path: bytes, token: bytes, headers: bytes = b"") -> bytes:
+    return GET % (path, token, headers)
+
+
+def post(path: bytes, token: bytes, body: bytes) -> bytes:
+    return POST % (path, token, len(body), body)
+
+
+def seconds_studied(number: int) -> int:
+    """Return when a learner's event with this number starts, in seconds after the first: three sittings of twenty a day."""
+    sitting, step = divmod(number, EVENTS_PER_SITTING)
+    day, sitting = divmod(sitting, SITTINGS_PER_DAY)
+    return day * DAY_SECONDS + sitting * (EVENTS_PER_SITTING * STEP_SECONDS + BREAK_SECONDS) + step * STEP_SECONDS
+
+
+def make_event_id() -> bytes:
+    """Return a random UUID (version 4), as browsers generate it."""
     digits = f"{random.getrandbits(128):032x}"
-    if version == 7:
-        digits = f"{time.time_ns() // 1_000_000:012x}{digits[12:]}"
-    return f"{digits[:8]}-{digits[8:12]}-{version}{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}".encode()
 
 
 @functools.lru_cache(maxsize=2**17)
