@@ -21,7 +21,7 @@ from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.integration.concurrency import Request, open_world, run_servers, send_all
 from tests.integration.course_edits import unchanged_course
-from tests.integration.test_live_clients import follow, heard, live
+from tests.integration.test_live_clients import follow, heard, heard_entry, live
 from tests.processes import run_headway
 from tests.world import World
 
@@ -237,12 +237,12 @@ async def test_who_leaves_the_staff_hears_no_more_of_the_course_on_any_server(se
                 enrolling: Sequence[Request] = [("POST", f"{path}/enroll", world.bearer(learner), None)]
                 assert [answer.status_code for answer in await send_all(urls[:1], enrolling)] == [201]
 
-                lost = await heard(here)
+                lost = await heard_entry(here)
                 assert (lost["type"], lost["code"], lost["topic"]) == ("error", "FORBIDDEN", f"course:{course.id}")
-                seen = [await heard(stays) for _ in range(2)]
+                seen = [await heard_entry(stays) for _ in range(2)]
                 assert [each["type"] for each in seen] == ["course.updated", "enrollment.updated"]
                 assert [each["seq"] for each in seen] == [newest[2] + 1, newest[2] + 2]
-                while (told := await heard(there))["type"] != "error":
+                while (told := await heard_entry(there))["type"] != "error":
                     assert told["seq"] in {newest[1] + 1, newest[1] + 2}
                 assert told["code"] == "FORBIDDEN"
                 for socket in (here, there):

@@ -26,7 +26,7 @@ from headway.settings import Settings
 from tests.counting_database import CountingDatabase
 from tests.databases import SECRET_KEY
 from tests.integration.concurrency import open_world, run_servers
-from tests.integration.test_live_clients import follow, heard, live, say
+from tests.integration.test_live_clients import follow, heard, heard_entry, live, say
 from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.unit.provider import AUDIENCE, ISSUER, ec_key, key_set
 from tests.world import FakeClock, World
@@ -221,7 +221,7 @@ async def test_a_client_that_is_disabled_by_a_command_is_shown_out_and_hears_no_
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4401
             await world.write(world.services.messaging.send, ada.id, bob.id, "Are you there?")
-            assert (await heard(other))["type"] == "message"
+            assert (await heard_entry(other))["type"] == "message"
 
 
 async def test_a_client_that_signs_out_hears_nothing_that_is_sent_afterwards(

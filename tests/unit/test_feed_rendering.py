@@ -30,10 +30,10 @@ RENDERED: list[tuple[FeedEvent, str, str]] = [
     (EnrollmentUpdated(7, "Engines", 5, "ENROLLED", NOON), "enrollment.updated", ENROLLED),
     (SeatTaken(7, "Engines", 5, "ENROLLED", NOON), "seat", ENROLLED),
     (
-        ProgressUpdated(7, 5, "IN_PROGRESS", 3333, [UnitUpdated(9, "COMPLETED", 10_000)]),
+        ProgressUpdated(NOON, "7", "5", "IN_PROGRESS", 33.33, [UnitUpdated("9", "COMPLETED", 100.0)]),
         "progress.updated",
         (
-            '{"courseId":"7","learnerId":"5","status":"IN_PROGRESS","completionPercentage":33.33,'
+            '{"version":1767268800000,"courseId":"7","learnerId":"5","status":"IN_PROGRESS","completionPercentage":33.33,'
             '"units":[{"unitId":"9","status":"COMPLETED","percent":100.0}]}'
         ),
     ),

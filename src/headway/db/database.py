@@ -22,7 +22,7 @@ RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
 Kind = TypeVar("Kind", bound="ReadTransaction")
 OnFirstKey: TypeAlias = Callable[["WriteTransaction"], Awaitable[None]]
-Listener: TypeAlias = Callable[[Collection[str] | None], None]
+Listener: TypeAlias = Callable[[str | None], None]
 
 
 class Row(Protocol):
@@ -106,8 +106,8 @@ class WriteTransaction(ReadTransaction):
         """Lock a name until the transaction ends, without waiting; return False if another open transaction holds it."""
 
     @abstractmethod
-    async def notify(self, topics: Collection[str]) -> None:
-        """Notify the listeners of all server processes after the commit that these topics have new entries."""
+    async def notify(self, payloads: Sequence[str]) -> None:
+        """Pass payloads of up to 7,999 bytes to the listeners of all server processes after the commit, in order of commits."""
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Run a hook once the transaction is committed, or may be; never if it is rolled back."""
@@ -174,8 +174,12 @@ class Database(ABC):
         return asyncio.current_task() in self._writers
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with the topics of each notification, and with None if some may have been missed."""
+        """Call `listener` with the payload of each notification, and with None if some may have been missed."""
         self._listeners.append(listener)
+
+    @abstractmethod
+    async def was_changed_unnoticed(self) -> bool:
+        """Return whether others may have committed since the last call without notifying this process. Raises Unavailable."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -190,9 +194,9 @@ class Database(ABC):
     def _timed(self, kind: str, transaction: AbstractAsyncContextManager[Kind]) -> AbstractAsyncContextManager[Kind]:
         return transaction if self._metrics is None else _timed(transaction, *self._meters[kind])
 
-    def _notify_listeners(self, topics: Collection[str] | None) -> None:
+    def _notify_listeners(self, payload: str | None) -> None:
         for listener in self._listeners:
-            listener(topics)
+            listener(payload)
 
 
 async def _do_nothing(_tx: WriteTransaction) -> None:

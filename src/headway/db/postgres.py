@@ -42,9 +42,9 @@ _OUTAGES = (
 _COURSE_LOCKS = 0x4865
 """The first key of the advisory locks on courses; it keeps them apart from other advisory locks."""
 _SHARDS = 16
-_TOPICS_PER_PAYLOAD = 200
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
+_PROBE_EVERY_SECONDS = 2.0
 
 
 class Planner(Enum):
@@ -169,11 +169,8 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         is_locked: bool = await self._connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", name)
         return is_locked
 
-    async def notify(self, topics: Collection[str]) -> None:
+    async def notify(self, payloads: Sequence[str]) -> None:
         """Notify the channel that all server processes listen on; PostgreSQL delivers it after the commit."""
-        names = sorted(topics)
-        # PostgreSQL limits a payload to 8,000 bytes.
-        payloads = [" ".join(names[i : i + _TOPICS_PER_PAYLOAD]) for i in range(0, len(names), _TOPICS_PER_PAYLOAD)]
         await self._connection.execute("SELECT pg_notify($1, part) FROM unnest($2::text[]) AS part", _CHANNEL, payloads)
 
 
@@ -285,12 +282,20 @@ class PostgresDatabase(Database):
         try:
             connection.add_termination_listener(lambda *_: lost.set())
             await connection.add_listener(
-                _CHANNEL, lambda _connection, _pid, _channel, payload: self._notify_listeners(payload.split())
+                _CHANNEL, lambda _connection, _pid, _channel, payload: self._notify_listeners(payload)
             )
             self._notify_listeners(None)
-            await lost.wait()
+            while not lost.is_set():
+                # A connection that was lost without a word shows only when something is sent on it.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), _PROBE_EVERY_SECONDS)
+                await connection.execute(f"LISTEN {_CHANNEL}", timeout=self._timeout_seconds)
         finally:
             connection.terminate()
+
+    async def was_changed_unnoticed(self) -> bool:
+        """Return False: whoever commits notifies all server processes."""
+        return False
 
     def _sample(self) -> None:
         assert self._metrics is not None  # noqa: S101 - without metrics nothing samples

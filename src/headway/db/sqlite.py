@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -191,10 +192,10 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         """Return True: nobody else writes while this transaction is open."""
         return True
 
-    async def notify(self, topics: Collection[str]) -> None:
+    async def notify(self, payloads: Sequence[str]) -> None:
         """Notify the listeners of this process after the commit; there is no other server process."""
-        changed = frozenset(topics)
-        self.after_commit(lambda: self._notify(changed))
+        for payload in payloads:
+            self.after_commit(partial(self._notify, payload))
 
 
 class SqliteDatabase(Database):
@@ -225,6 +226,7 @@ class SqliteDatabase(Database):
         with _outages():
             self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
             self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(self._reader_count)]
+        self._seen_version = self._version_of_others()
         for reader in self._readers:
             self._free_readers.put_nowait(reader)
 
@@ -257,6 +259,19 @@ class SqliteDatabase(Database):
                         self._writer.rollback()
                     elif is_ending:
                         transaction.run_after_commit_hooks()
+
+    async def was_changed_unnoticed(self) -> bool:
+        """Return whether another process has committed since the last call: the writer's view of the file tells."""
+        async with self._write_lock:
+            seen = self._seen_version
+            self._seen_version = self._version_of_others()
+        return self._seen_version != seen
+
+    def _version_of_others(self) -> int:
+        """Return a number that changes when another connection than the writer commits."""
+        with _outages():
+            version: int = self._writer.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     async def _begin(self) -> None:
         # Nearly always nobody else is writing: then there is nothing to wait for, and no thread is needed.

@@ -1,6 +1,7 @@
 """Enrollments: a learner's place in a course, its status and progress, what it adds to statistics, and access to the course."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -8,7 +9,17 @@ import msgspec
 
 from headway.courses.completion import Evidence, Percent
 from headway.errors import Invalid
-from headway.feed.model import EnrollmentUpdated, FeedEvent, NewFeedEntry, SeatTaken, course_topic, new_entries, user_topic
+from headway.feed.model import (
+    EnrollmentUpdated,
+    FeedEvent,
+    NewFeedEntry,
+    ProgressUpdated,
+    SeatTaken,
+    UnitUpdated,
+    course_topic,
+    new_entries,
+    user_topic,
+)
 from headway.identity import CourseRole
 from headway.instants import DAY, Instant, Milliseconds
 from headway.text import shown_url, split_url
@@ -239,17 +250,25 @@ def check_certificate_url(url: str) -> None:
         raise Invalid.field("certificate_url", str(error)) from error
 
 
-def enrollment_updated(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:
-    """Announce that a learner enrolled, or that the status of the enrollment changed."""
-    return learner_entries(enrollment, _event(EnrollmentUpdated, enrollment, title))
+def enrollment_updated(enrollment: Enrollment, title: str, units: Sequence[UnitUpdated] = ()) -> list[NewFeedEntry]:
+    """Announce that a learner enrolled or that the status of the enrollment changed, with the units that changed with it."""
+    entries = _learner_entries(enrollment, _event(EnrollmentUpdated, enrollment, title))
+    return entries + progress_updated(enrollment, units)
 
 
 def seat_taken(enrollment: Enrollment, title: str) -> list[NewFeedEntry]:
     """Announce that a learner moved up from the waiting list."""
-    return learner_entries(enrollment, _event(SeatTaken, enrollment, title))
+    return _learner_entries(enrollment, _event(SeatTaken, enrollment, title)) + progress_updated(enrollment)
 
 
-def learner_entries(enrollment: Enrollment, event: FeedEvent) -> list[NewFeedEntry]:
+def progress_updated(enrollment: Enrollment, units: Sequence[UnitUpdated] = ()) -> list[NewFeedEntry]:
+    """Announce the progress of a learner whose enrollment has changed and been touched, with the units that changed."""
+    course_id, learner_id = str(enrollment.course_id), str(enrollment.user_id)
+    status, percent = enrollment.status, enrollment.percent / 100
+    return _learner_entries(enrollment, ProgressUpdated(enrollment.updated_at, course_id, learner_id, status, percent, units))
+
+
+def _learner_entries(enrollment: Enrollment, event: FeedEvent) -> list[NewFeedEntry]:
     """Publish an event in the topics of the learner and of the course."""
     return new_entries(event, user_topic(enrollment.user_id), course_topic(enrollment.course_id))
 

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, func, or_, select, t
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, rows
 from headway.db.index_keys import encrypting
+from headway.feed import notices
 from headway.feed.model import PERSONAL_TYPES, FeedEntry, FeedEvent, NewFeedEntry, Position
 from headway.feed.tables import feed, feed_topics
 from headway.instants import Instant
@@ -45,13 +46,20 @@ _positions = (
 _newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_topics, feed_topics.c.topic == _topics.c.topic)
 
 
-async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant) -> None:
-    """Append entries to their topics in order, and wake their followers after the commit.
+async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant, *, missed: Collection[str] = ()) -> None:
+    """Append entries to their topics in order, and tell their followers after the commit; of events that are not stored too.
 
-    Topics stay locked until the transaction ends: publish once, and last in it but for the audit log.
+    Followers of the topics `missed` are told to read the state anew. Topics stay locked until the transaction ends: publish
+    once, and last in it but for the audit log.
     """
-    if not entries:
-        return
+    stored = [entry for entry in entries if entry.event.is_stored]
+    if stored:
+        await _append(tx, stored, now)
+    if entries or missed:
+        await tx.notify(notices.payloads(entries, now, missed=missed))
+
+
+async def _append(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant) -> None:
     counts = Counter(entry.topic for entry in entries)
     numbered = await tx.all(_take_numbers, counted=sorted(counts.items()))
     newest = {row["topic"]: row["seq"] for row in numbered}
@@ -71,7 +79,6 @@ async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: In
     for topic, seq in newest.items():
         if seq % _PRUNED_EVERY < counts[topic] and seq > KEPT:
             await tx.run(_prune, of_topic=topic, upto=seq - KEPT)
-    await tx.notify(counts.keys())
 
 
 async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: int) -> list[FeedEntry]:

@@ -35,6 +35,8 @@ class CourseProgress(NamedTuple):
     percent: Percent
     last_activity_at: Instant | None
     study_ms: Milliseconds
+    version: int
+    """It grows with each change of the enrollment."""
 
 
 class LearnerCourses:
@@ -135,6 +137,7 @@ class LearnerCourses:
                 enrollment.percent,
                 enrollment.last_activity_at,
                 enrollment.study_ms,
+                enrollment.updated_at,
             )
             for enrollment, title in found
         ]

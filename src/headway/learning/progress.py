@@ -19,10 +19,10 @@ from headway.enrollments.model import (
     StatisticsDelta,
     after_activity,
     enrollment_updated,
-    learner_entries,
+    progress_updated,
 )
 from headway.feed import store as feed
-from headway.feed.model import NewFeedEntry, ProgressUpdated, UnitUpdated
+from headway.feed.model import NewFeedEntry, UnitUpdated
 from headway.instants import Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
@@ -233,14 +233,7 @@ def _raise_course(change: ProgressChange, reached: tuple[int, int], gain: _Gain,
 
 def _progress_entries(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[NewFeedEntry]:
     """Announce what changed in an enrollment; `units` are those whose status or percent did."""
-    entries = enrollment_updated(after, title) if after.status is not before.status else []
-    if units or after.percent != before.percent:
-        event = ProgressUpdated(
-            course_id=after.course_id,
-            learner_id=after.user_id,
-            status=after.status.value,
-            percent=after.percent,
-            units=[UnitUpdated(unit.unit_id, unit.status.value, unit.percent) for unit in units],
-        )
-        entries += learner_entries(after, event)
-    return entries
+    updated = [UnitUpdated(str(unit.unit_id), unit.status, unit.percent / 100) for unit in units]
+    if after.status is not before.status:
+        return enrollment_updated(after, title, updated)
+    return progress_updated(after, updated) if updated or after.percent != before.percent else []

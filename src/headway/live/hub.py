@@ -1,17 +1,24 @@
-"""The hub: wakes the followers of a topic when it has new entries, and reads those once for all of them."""
+"""The hub: passes on what is new in a topic, and reads its new entries once for all of its followers."""
 
 import asyncio
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import NamedTuple
 
+from headway.errors import Unavailable
+from headway.feed import notices
 from headway.feed.model import FeedEntry
+from headway.feed.notices import Notice
+from headway.live.messages import gap_message, with_topic
 from headway.live.subscriptions import LiveReads
 
 _TAIL = 256
 
 
 class Follower:
-    """One live client, and which of its topics may have new entries."""
+    """One live client, and which of its topics may have news."""
 
     def __init__(self) -> None:
         self._woken: set[str] = set()
@@ -23,42 +30,99 @@ class Follower:
         self._is_woken.set()
 
     async def wait(self) -> set[str]:
-        """Wait until there may be new entries, and return their topics."""
+        """Wait until there may be news, and return their topics."""
         await self._is_woken.wait()
         self._is_woken.clear()
         woken, self._woken = self._woken, set()
         return woken
 
 
+class Messages:
+    """The newest of the messages of a topic that are not stored. They are counted; a gap counts as one that nobody can get."""
+
+    def __init__(self, topic: str) -> None:
+        self.newest = 0
+        self._topic = topic
+        self._tail: deque[str] = deque(maxlen=_TAIL)
+        self._newest_then = 0
+
+    def add(self, message: str) -> None:
+        """Add a message."""
+        self._tail.append(message)
+        self.newest += 1
+
+    def add_gap(self) -> None:
+        """Note that there may have been messages that did not arrive."""
+        self._tail.clear()
+        self.newest += 1
+
+    def after(self, position: int) -> Sequence[str]:
+        """Return the messages after a position up to the newest, or the message for a follower who has missed some."""
+        missing = self.newest - position
+        if missing > len(self._tail):
+            return (gap_message(self._topic),)
+        return list(islice(self._tail, len(self._tail) - missing, None))
+
+    def forget_old(self) -> None:
+        """Forget the messages that were there at the last call."""
+        while len(self._tail) > self.newest - self._newest_then:
+            self._tail.popleft()
+        self._newest_then = self.newest
+
+
+class Place(NamedTuple):
+    """How far a topic is: the number of its newest entry, and the position of its newest message that is not stored."""
+
+    seq: int
+    position: int
+
+
 class _Topic:
     """The followers of a topic and its newest entries, as far as this process has read them."""
 
-    def __init__(self, newest: int) -> None:
+    def __init__(self, name: str, newest: int) -> None:
+        self.name = name
         self.followers: set[Follower] = set()
         self.newest = newest
         self.tail: deque[FeedEntry] = deque(maxlen=_TAIL)
         self.is_stale = True
         self.reading = asyncio.Lock()
+        self.messages = Messages(name)
+
+    def hear(self, notice: Notice) -> None:
+        """Take in what a commit means to the topic."""
+        if notice.message is not None:
+            self.messages.add(with_topic(notice.message, self.name))
+        elif notice.is_gap:
+            self.messages.add_gap()
+        else:
+            self.is_stale = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake all followers."""
+        for follower in self.followers:
+            follower.wake(self.name)
 
 
 class Hub:
     """The topics that clients of this process follow.
 
     Notifications of the database wake it. Some are missed when a connection is lost or a command writes beside the server, so
-    every two seconds one query reads the newest numbers of all followed topics.
+    `look` reads the newest numbers of all followed topics with one query, every two seconds.
     """
 
     def __init__(self, reads: LiveReads) -> None:
         self._reads = reads
         self._topics: dict[str, _Topic] = {}
-        reads.listen(self._mark_stale)
+        reads.listen(self._hear)
 
-    async def follow(self, follower: Follower, topic: str) -> int:
-        """Wake the follower for a topic from now on; return the newest number. Raises Unavailable."""
+    async def follow(self, follower: Follower, topic: str) -> Place:
+        """Wake the follower for a topic from now on; return how far the topic is. Raises Unavailable."""
         newest = (await self._reads.read_newest([topic])).get(topic, 0)
-        state = self._topics.setdefault(topic, _Topic(newest))
+        state = self._topics.setdefault(topic, _Topic(topic, newest))
         state.followers.add(follower)
-        return newest
+        return Place(newest, state.messages.newest)
 
     def unfollow(self, follower: Follower, topic: str) -> None:
         """Stop waking the follower for a topic."""
@@ -94,20 +158,36 @@ class Hub:
             return [entry for entry in state.tail if entry.seq > seq]
         return await self._reads.read_after(topic, seq, limit=_TAIL)
 
-    async def look(self) -> None:
-        """Look for missed notifications. Raises Unavailable."""
-        if self._topics:
-            newest = await self._reads.read_newest(list(self._topics))
-            self._mark_stale([topic for topic, seq in newest.items() if seq > self._newest(topic)])
-
-    def _newest(self, topic: str) -> int:
+    def messages_after(self, topic: str, position: int) -> tuple[Sequence[str], int]:
+        """Return the messages of a topic that are not stored, as they are sent, after a position, and that of the last one."""
         state = self._topics.get(topic)
-        return state.newest if state is not None else 0
+        return ((), position) if state is None else (state.messages.after(position), state.messages.newest)
 
-    def _mark_stale(self, topics: Collection[str] | None) -> None:
-        for topic in list(self._topics) if topics is None else topics:
-            state = self._topics.get(topic)
-            if state is not None:
+    async def look(self) -> None:
+        """Look for missed notifications, and forget messages that everybody has had the time to get."""
+        if not self._topics:
+            return
+        with suppress(Unavailable):
+            newest = await self._reads.read_newest(list(self._topics))
+            for topic, seq in newest.items():
+                state = self._topics.get(topic)
+                if state is not None and seq > state.newest:
+                    state.is_stale = True
+                    state.wake()
+        with suppress(Unavailable):
+            if await self._reads.was_changed_unnoticed():
+                self._hear(None)
+        for state in self._topics.values():
+            state.messages.forget_old()
+
+    def _hear(self, payload: str | None) -> None:
+        if payload is None:
+            for state in self._topics.values():
                 state.is_stale = True
-                for follower in state.followers:
-                    follower.wake(topic)
+                state.messages.add_gap()
+                state.wake()
+            return
+        for notice in notices.read(payload):
+            for topic in notice.topics:
+                if (followed := self._topics.get(topic)) is not None:
+                    followed.hear(notice)

@@ -44,6 +44,16 @@ encode = msgspec.json.Encoder().encode
 _decoder: msgspec.json.Decoder[Auth | Subscribe | Unsubscribe] = msgspec.json.Decoder(Auth | Subscribe | Unsubscribe)
 
 
+def with_topic(message: str, topic: str) -> str:
+    """Add the topic to the JSON of a message."""
+    return f'{{"topic":"{topic}",{message[1:]}'
+
+
+def gap_message(topic: str) -> str:
+    """Return the message for a client that may have missed messages of a topic that are not stored."""
+    return encode({"type": "resync", "topic": topic, "scope": "progress"}).decode()
+
+
 class UnreadableError(Exception):
     """A client sent what is not JSON, or is nested too deeply."""
 

@@ -19,7 +19,7 @@ from headway.feed.model import FeedEntry
 from headway.http.connections import Stage, incoming_of
 from headway.http.decoding import describe
 from headway.instants import iso
-from headway.live.hub import Follower, Hub
+from headway.live.hub import Follower, Hub, Place
 from headway.live.messages import Auth, EntryMessage, Subscribe, UnreadableError, Unsubscribe, decode, encode
 from headway.live.rights import Rights, RightsWatch
 from headway.live.subscriptions import LiveReads, find_required_course, not_yours
@@ -33,6 +33,8 @@ _BAD_FRAMES = {1002, 1003, 1007, 1009}
 _AUTHENTICATE_WITHIN_SECONDS = 10.0
 _SEND_WITHIN_SECONDS = 10.0
 _MAX_TOPICS = 50
+_NOWHERE = -1
+"""The position of a client before any message: there is a gap between it and all others."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +105,16 @@ class _TooSlowError(Exception):
     """A client did not take a message in time."""
 
 
+class _Reached:
+    """How far a client is in a topic: the number of the last entry, and the position of the last message that is not stored."""
+
+    __slots__ = ("position", "seq")
+
+    def __init__(self, seq: int, position: int) -> None:
+        self.seq = seq
+        self.position = position
+
+
 class _Connection:
     """One client: its rights, and how far it is in each topic."""
 
@@ -120,7 +132,7 @@ class _Connection:
         self._watch = watch
         self._count_refusal = count_refusal
         self._follower = Follower()
-        self._reached: dict[str, int] = {}
+        self._reached: dict[str, _Reached] = {}
         self._lost: set[str] = set()
         """Topics that the client may no longer follow, and has not been told so."""
         self._sending = asyncio.Lock()
@@ -190,7 +202,7 @@ class _Connection:
         try:
             if topic not in self._reached and len(self._reached) >= _MAX_TOPICS:
                 raise Invalid.field("topic", f"is one too many: {_MAX_TOPICS} can be followed at once")
-            newest = await self._follow(rights, topic)
+            newest, position = await self._follow(rights, topic)
         except Unauthenticated:
             raise
         except HeadwayError as error:
@@ -202,21 +214,26 @@ class _Connection:
             return
         async with self._sending:
             await self._put({"type": "subscribed", "topic": topic, "seq": newest})
-            self._reached[topic] = newest if request.after is None else min(request.after, newest)
+            if request.after is not None:
+                # Whoever resumes has missed what is not stored.
+                self._reached[topic] = _Reached(min(request.after, newest), _NOWHERE)
+            else:
+                known = self._reached.get(topic)
+                self._reached[topic] = _Reached(newest, position if known is None else known.position)
         self._follower.wake(topic)
 
-    async def _follow(self, rights: Rights, topic: str) -> int:
-        """Follow a topic; return its newest number. Raises Invalid, Forbidden, Unauthenticated, Unavailable."""
+    async def _follow(self, rights: Rights, topic: str) -> Place:
+        """Follow a topic; return how far it is. Raises Invalid, Forbidden, Unauthenticated, Unavailable."""
         await self._watch.ensure(rights)
         find_required_course(rights.caller, topic)
         # From here on it is watched: the right may be lost before the check has returned.
         rights.topics.add(topic)
         self._lost.discard(topic)
         await self._reads.check(rights.caller, topic)
-        newest = await self._hub.follow(self._follower, topic)
+        place = await self._hub.follow(self._follower, topic)
         if topic not in rights.topics:
             raise not_yours()
-        return newest
+        return place
 
     def _lose(self, topic: str) -> None:
         """Stop following a topic to which the client has lost the right, and have it told so."""
@@ -242,9 +259,10 @@ class _Connection:
                     await self._refuse(topic, not_yours())
 
     async def _send_topic(self, rights: Rights, topic: str) -> None:
-        while topic in self._reached:
-            entries = await self._hub.after(topic, self._reached[topic])
+        while (reached := self._reached.get(topic)) is not None:
+            entries = await self._hub.after(topic, reached.seq)
             if not entries:
+                await self._send_messages(rights, topic, reached)
                 return
             for entry in entries:
                 # Entries are read before this, so that nothing is sent that came after the right to see it had ended.
@@ -254,13 +272,24 @@ class _Connection:
 
     async def _send_entry(self, entry: FeedEntry) -> None:
         reached = self._reached.get(entry.topic)
-        if reached is None or entry.seq <= reached:
+        if reached is None or entry.seq <= reached.seq:
             return
-        if entry.seq > reached + 1:
+        if entry.seq > reached.seq + 1:
             # The entries between have been pruned: the client has to read the state again.
             await self._put({"type": "resync", "topic": entry.topic, "seq": entry.seq - 1})
-        self._reached[entry.topic] = entry.seq
+        reached.seq = entry.seq
         await self._put(EntryMessage(entry.type, entry.topic, entry.seq, iso(entry.at), entry.data))
+
+    async def _send_messages(self, rights: Rights, topic: str, reached: "_Reached") -> None:
+        """Send what is not stored, after the entries: one who resumes reads the state when they are all there."""
+        messages, newest = self._hub.messages_after(topic, reached.position)
+        for position, message in enumerate(messages, newest - len(messages) + 1):
+            await self._watch.ensure(rights)
+            async with self._sending:
+                if self._reached.get(topic) is not reached:
+                    return
+                reached.position = position
+                await self._put_text(message)
 
     async def _refuse_message(self, message: str) -> None:
         self._count_refusal(BAD_MESSAGE, message)
@@ -276,9 +305,12 @@ class _Connection:
             await self._put(message)
 
     async def _put(self, message: Any) -> None:
+        await self._put_text(encode(message).decode())
+
+    async def _put_text(self, message: str) -> None:
         try:
             async with asyncio.timeout(_SEND_WITHIN_SECONDS):
-                await self._socket.send_data(encode(message).decode())
+                await self._socket.send_data(message)
         except TimeoutError:
             raise _TooSlowError from None
         except RuntimeError as error:

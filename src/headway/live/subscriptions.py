@@ -60,8 +60,12 @@ class LiveReads:
             return await self._feed.read_newest(tx, topics)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with the topics that have new entries, or with None if any topic may have some."""
+        """Call `listener` with the payload of each notification, and with None if some may have been missed."""
         self._database.listen(listener)
+
+    async def was_changed_unnoticed(self) -> bool:
+        """Return whether others may have changed something since the last call without a notification."""
+        return await self._database.was_changed_unnoticed()
 
 
 def find_required_course(caller: Caller, topic: str) -> int | None:

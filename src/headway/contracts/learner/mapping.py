@@ -167,6 +167,7 @@ def course_enrollment(stored: Enrollment, name: str) -> wire.CourseEnrollment:
         last_accessed=_iso(stored.last_activity_at),
         completed_at=_iso(stored.completed_at),
         certificate_url=stored.certificate_link,
+        version=stored.updated_at,
     )
 
 
@@ -188,6 +189,7 @@ def progress(progress: CourseProgress) -> wire.Progress:
         completion_percentage=progress.percent / 100,
         last_accessed=_iso(progress.last_activity_at),
         study_seconds=progress.study_ms // SECOND,
+        version=progress.version,
     )
 
 

@@ -115,7 +115,10 @@ class Waiting(msgspec.Struct, rename="camel"):
 
 
 class CourseEnrollment(Enrollment, rename="camel"):
-    """An enrollment, as the staff of the course sees it; `standing` is its exact status, such as `CERTIFIED`."""
+    """An enrollment, as the staff of the course sees it.
+
+    `standing` is its exact status, such as `CERTIFIED`; `version` grows with each change.
+    """
 
     name: str
     standing: str
@@ -124,6 +127,7 @@ class CourseEnrollment(Enrollment, rename="camel"):
     last_accessed: str | None
     completed_at: str | None
     certificate_url: str | None
+    version: int
 
 
 class StatusBody(msgspec.Struct, rename="camel"):
@@ -134,7 +138,7 @@ class StatusBody(msgspec.Struct, rename="camel"):
 
 
 class Progress(msgspec.Struct, rename="camel"):
-    """A learner's progress in a course; the percentage is cut to two decimals."""
+    """A learner's progress in a course; the percentage is cut to two decimals, and `version` grows with each change."""
 
     course_id: str
     title: str
@@ -143,6 +147,7 @@ class Progress(msgspec.Struct, rename="camel"):
     completion_percentage: float
     last_accessed: str | None
     study_seconds: int
+    version: int
 
 
 class ProgressBody(msgspec.Struct, rename="camel"):
