@@ -60,6 +60,7 @@ _lock_page = (
     .with_for_update(of=enrollments)
 )
 
+_learner_ids = select(enrollments.c.user_id).where(enrollments.c.course_id == bindparam("course_id"))
 _insert = WriteRows(
     enrollments,
     ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"],
@@ -115,6 +116,11 @@ async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[Le
 async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, limit: int) -> list[Enrollment]:
     """Lock and read enrollments in a course in the order of their learners, up to `limit`."""
     return [enrollment_of(row) for row in await tx.all(_lock_page, in_course=course_id, after_user=after_user, limit=limit)]
+
+
+async def list_learner_ids(tx: ReadTransaction, course_id: int) -> list[int]:
+    """Return the ids of all who have an enrollment in a course, whatever its status."""
+    return [row[0] for row in await tx.all(_learner_ids, course_id=course_id)]
 
 
 async def insert_enrollments(

@@ -1,6 +1,6 @@
 """Create and change courses; a change of the completion rules or of the required units regrades what learners have reached."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 
 from headway.accounts import store as users
@@ -20,7 +20,7 @@ from headway.enrollments.service import move_up
 from headway.enrollments.staff import check_can_teach
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
-from headway.feed.model import CourseUpdated, course_topic, new_entries
+from headway.feed.model import CourseUpdated, course_topic, new_entries, user_topic
 from headway.identity import Caller, Client
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
@@ -115,7 +115,8 @@ class CourseEditing:
         seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
         await enrollments.write_statistics(tx, delta)
         changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
-        await feed.publish(tx, changed + seated, now)
+        missed = await _topics_of_learners(tx, before[course_id], after[course_id])
+        await feed.publish(tx, changed + seated, now, missed=missed)
         tree = await catalogue.tree(tx, course_id)
         target, changes = course_target(course_id, tree.course.title), describe_change(stored, tree)
         await self._audit.record_for(tx, Action.CHANGE_COURSE, caller, target, metadata=changes, client=client)
@@ -148,6 +149,20 @@ async def _check_slug(tx: WriteTransaction, slug: str | None, *, course_id: int 
         raise Conflict(f"The slug {slug!r} belongs to another course.", code="SLUG_TAKEN")
 
 
+async def _topics_of_learners(tx: ReadTransaction, before: CourseStructure, after: CourseStructure) -> list[str]:
+    """Return the topics in which progress has to be read anew: none if progress does not follow from what has changed."""
+    if _terms_of_progress(before) == _terms_of_progress(after):
+        return []
+    learner_ids = await enrollments.list_learner_ids(tx, after.course_id)
+    return [course_topic(after.course_id), *map(user_topic, learner_ids)]
+
+
+def _terms_of_progress(structure: CourseStructure) -> tuple[object, ...]:
+    """Return what progress follows from: rules, order and modules of the units."""
+    places = [(unit.id, unit.module_id, unit.is_retired) for unit in structure.units.values()]
+    return structure.grading, structure.is_sequential, places
+
+
 async def _regrade(
     tx: WriteTransaction, before: CourseStructure, after: CourseStructure, delta: StatisticsDelta, now: Instant
 ) -> None:
@@ -171,9 +186,8 @@ async def _regrade(
     at_once = _UNITS_AT_ONCE // len(changed) if changed else _REQUIRED_AT_ONCE // max(1, len(after.required))
     while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=max(1, at_once)):
         last_user = page[-1].user_id
-        if changed:
-            await _regrade_units(tx, page, after, changed, delta, now)
-        await _regrade_course(tx, page, after, delta, now)
+        regraded = await _regrade_units(tx, page, after, changed, delta, now) if changed else set()
+        await _regrade_course(tx, page, after, regraded, delta, now)
 
 
 async def _regrade_units(
@@ -183,7 +197,8 @@ async def _regrade_units(
     changed: Sequence[int],
     delta: StatisticsDelta,
     now: Instant,
-) -> None:
+) -> set[int]:
+    """Regrade units of the learners of a page, and return the ids of the learners of whom one has changed."""
     keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
     regraded = []
     for progress in await activity.read_units(tx, keys):
@@ -193,11 +208,18 @@ async def _regrade_units(
             delta.replace(structure.course_id, before, progress)
             regraded.append(progress)
     await tx.write_rows(activity.unit_rows(regraded, now))
+    return {progress.user_id for progress in regraded}
 
 
 async def _regrade_course(
-    tx: WriteTransaction, page: Sequence[Enrollment], structure: CourseStructure, delta: StatisticsDelta, now: Instant
+    tx: WriteTransaction,
+    page: Sequence[Enrollment],
+    structure: CourseStructure,
+    in_units: Collection[int],
+    delta: StatisticsDelta,
+    now: Instant,
 ) -> None:
+    """Regrade the course for the learners of a page; touch also the enrollments of those who were regraded in units."""
     reached = await activity.required_progress(tx, [(each.user_id, each.course_id) for each in page])
     required_units = len(structure.required)
     originals, regraded = [], []
@@ -205,7 +227,7 @@ async def _regrade_course(
         percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
         percent = percent_of_course(percents, required_units)
         is_complete = 0 < required_units <= completed and enrollment.completed_at is None
-        if percent == enrollment.percent and not is_complete:
+        if percent == enrollment.percent and not is_complete and enrollment.user_id not in in_units:
             continue
         before = copy(enrollment)
         enrollment.percent = percent
