@@ -105,10 +105,11 @@ SPANS = '"0":[[39600000,43200000]],"$extra":[[3600000,18000000]],"$manual":[[395
 STUDY = [
     "study_days.spans",
     *(f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("percent", "study_ms")),
+    "enrollments.required_percents",
 ]
 UNEARNED = [
     *(f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("completed_at", "percent", "status")),
-    "enrollments.completed_revision",
+    *("enrollments.completed_revision", "enrollments.required_completed", "enrollments.required_percents"),
     "unit_progress.met_rule",
 ]
 OPTIONAL = {"user_id": "beginner", "unit_id": "extra"}
@@ -158,6 +159,8 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("enrollments", {"user_id": "idler"}, {"closed_at": NOON}, []),
     ("enrollments", {"user_id": "finisher"}, {"percent": 9_999}, []),
     ("enrollments", {"user_id": "idler"}, {"percent": 1}, []),
+    ("enrollments", {"user_id": "finisher"}, {"required_percents": 1}, []),
+    ("enrollments", {"user_id": "idler"}, {"required_completed": 1}, []),
     ("enrollments", {"user_id": "finisher"}, {"study_ms": 90_001}, []),
     ("enrollments", {"user_id": "finisher"}, {"metadata": "{}"}, []),
     ("enrollments", {"user_id": "finisher"}, {"last_activity_at": NOON - 1}, []),

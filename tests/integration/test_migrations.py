@@ -16,6 +16,7 @@ from sqlalchemy import Connection, pool, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from headway import schema
+from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.db import postgres
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
@@ -262,6 +263,24 @@ async def test_events_that_were_placed_before_their_offset_was_stored_can_still_
 
     async with open_world(settings) as world:
         assert await world.rows(_OFFSETS) == recorded == [(HOUR,), (-HOUR,), (HOUR,), (HOUR,), (None,), (None,), (None,)]
+        assert await differences(world) == []
+
+
+async def test_what_required_units_come_to_is_counted_from_their_progress(settings: Settings) -> None:
+    async with open_world(settings) as world:
+        course = await world.course((Completion(Rule.VIEWED), Completion(Rule.SCROLL, 50), Completion(Rule.MANUAL)))
+        learner, _, now = await world.learner(course), await world.learner(course), system_clock()
+        *_, extra = viewed = course.units
+        events = tuple(Event(str(unit.id), ActivityType.UNIT_VIEW, course.id, unit_id=unit.id) for unit in (viewed[0], extra))
+        metrics = EngagementMetrics(scroll_depth=30.0)
+        scrolled = Event("scrolled", ActivityType.UNIT_VIEW, course.id, unit_id=viewed[1].id, metrics=metrics)
+        await world.write(world.services.tracking.record, [Report(learner.id, now, (*events, scrolled))], now)
+    await schema.migrate(settings, "0009")
+    await schema.migrate(settings)
+
+    async with open_world(settings) as world:
+        sums = select(enrollments.c.required_percents, enrollments.c.required_completed).order_by(enrollments.c.user_id)
+        assert await world.rows(sums) == [(16_000, 1), (0, 0)]
         assert await differences(world) == []
 
 

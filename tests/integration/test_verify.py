@@ -82,7 +82,13 @@ async def test_whatever_is_deleted_is_named(played: Played, subtests: pytest.Sub
         ),
         (unit_progress, ["unit_progress.unit_id"]),
         (study_days, STUDY),
-        (learner_activity_logs, [f"{t}.{c}" for t in ("enrollments", "unit_progress") for c in ("metadata", "percent")]),
+        (
+            learner_activity_logs,
+            [
+                *(f"{t}.{c}" for t in ("enrollments", "unit_progress") for c in ("metadata", "percent")),
+                "enrollments.required_percents",
+            ],
+        ),
     ):
         with subtests.test(table=table.name):
             assert await played.differences_after(delete(table).where(table.c.user_id == beginner)) == sorted(named)

@@ -175,6 +175,10 @@ class Enrollment(msgspec.Struct):
     access_days: int | None
     completed_revision: int | None = None
     """The revision of the course that was completed: its required units were all complete. None before completion."""
+    required_percents: int = 0
+    """The sum of what the required units count, in hundredths of a percent."""
+    required_completed: int = 0
+    """How many required units are complete."""
     closed_at: Instant | None = None
     """When the learner left or the access expired; None while the enrollment is open."""
 

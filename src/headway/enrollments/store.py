@@ -41,7 +41,8 @@ COLUMNS = (
     *(enrollments.c[name] for name in ("user_id", "course_id", "status", "percent", "study_ms", "metadata")),
     *(enrollments.c[name] for name in ("last_activity_at", "enrolled_at", "completed_at", "certificate_url")),
     *(enrollments.c.created_at, enrollments.c.updated_at, enrollments.c.id),
-    *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision, enrollments.c.closed_at),
+    *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
+    *(enrollments.c.required_percents, enrollments.c.required_completed, enrollments.c.closed_at),
 )
 _found = (
     select(*COLUMNS)
@@ -66,7 +67,7 @@ _insert = WriteRows(
     ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"],
 )
 # SQLite rewrites each index that has a column which an UPDATE sets, also where the value stays.
-_PROGRESS = ["percent", "study_ms", "metadata", "last_activity_at", "updated_at"]
+_PROGRESS = [*("percent", "study_ms", "metadata", "required_percents", "required_completed", "last_activity_at", "updated_at")]
 _STEPS = ["status", "completed_at", "completed_revision"]
 _update_progress = UpdateRows(enrollments, _PROGRESS)
 _update_steps = UpdateRows(enrollments, [*_PROGRESS, *_STEPS])
@@ -153,7 +154,8 @@ def progress_rows(before: Sequence[Enrollment], changed: Sequence[Enrollment], n
     progress, steps = [], []
     for old, e in zip(before, changed, strict=True):
         e.touch(now)
-        row = e.percent, e.study_ms, encode_evidence(e.evidence), e.last_activity_at, e.updated_at
+        sums = e.required_percents, e.required_completed
+        row = e.percent, e.study_ms, encode_evidence(e.evidence), *sums, e.last_activity_at, e.updated_at
         step = e.status, e.completed_at, e.completed_revision
         if step == (old.status, old.completed_at, old.completed_revision):
             progress.append((*row, e.user_id, e.course_id))

@@ -224,13 +224,15 @@ async def _regrade_course(
     required_units = len(structure.required)
     originals, regraded = [], []
     for enrollment in page:
-        percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
+        sums = percents, completed = reached.get((enrollment.user_id, enrollment.course_id), (0, 0))
         percent = percent_of_course(percents, required_units)
         is_complete = 0 < required_units <= completed and enrollment.completed_at is None
-        if percent == enrollment.percent and not is_complete and enrollment.user_id not in in_units:
+        is_same = (*sums, percent) == (enrollment.required_percents, enrollment.required_completed, enrollment.percent)
+        if is_same and not is_complete and enrollment.user_id not in in_units:
             continue
         before = copy(enrollment)
         enrollment.percent = percent
+        enrollment.required_percents, enrollment.required_completed = sums
         if is_complete:
             enrollment.completed_at, enrollment.completed_revision = now, structure.revision
             enrollment.status = EnrollmentStatus.COMPLETED if enrollment.status in LIMITED else enrollment.status

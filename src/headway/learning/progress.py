@@ -5,7 +5,7 @@ Everything merges by union or maximum, so order and repetition of the same steps
 
 from collections.abc import Collection, Sequence
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -81,15 +81,6 @@ class _Writes:
         """Units whose status or percent changed, by learner."""
         self.statistics = StatisticsDelta()
         self.enrollments: list[Enrollment] = []
-        self.gains: dict[LearnerInCourse, _Gain] = {}
-        """What required units add to the sums of their course, by learner."""
-
-
-class _Gain(NamedTuple):
-    """What units add to the sum of percents and to the number of completed units in a course."""
-
-    percents: int = 0
-    completed: int = 0
 
 
 async def advance(
@@ -115,13 +106,7 @@ async def advance(
     for change in changes:
         studied = _merge_claims(change, days, writes)
         _merge_units(change, units, studied, writes, now)
-        _merge_course(change, writes)
-    if writes.gains:
-        # Read before the units are written: what they gain is added to it.
-        reached = await activity.required_progress(tx, list(writes.gains))
-        for change in changes:
-            if change.learner in writes.gains:
-                _raise_course(change, reached.get(change.learner, (0, 0)), writes.gains[change.learner], now)
+        _merge_course(change, writes, now)
     for change, earlier in zip(changes, before, strict=True):
         writes.statistics.replace(change.learner[1], earlier, change.enrollment)
     await activity.assign_ids(tx, writes.units)
@@ -192,43 +177,37 @@ def _merge_units(
             if noted:
                 progress.client_metadata = merged_metadata(progress.client_metadata, noted)
             writes.units.append(progress)
-            _raise_percent(progress, change, writes, now)
+            _raise_percent(progress, change, now)
             writes.statistics.replace(change.learner[1], earlier, progress)
             if earlier is None or (earlier.status, earlier.percent) != (progress.status, progress.percent):
                 writes.changed_units.setdefault(change.learner, []).append(progress)
 
 
-def _raise_percent(progress: UnitProgress, change: ProgressChange, writes: _Writes, now: Instant) -> None:
-    """Apply the unit's completion rule."""
+def _raise_percent(progress: UnitProgress, change: ProgressChange, now: Instant) -> None:
+    """Apply the unit's completion rule, and add what a required unit gains to the sums of the course."""
     unit = change.structure.units[progress.unit_id]
     before, was_complete = progress.counted, progress.is_complete
     progress.grade(unit.completion, now)
-    if unit.id in change.structure.required and progress.counted > before:
-        percents, completed = writes.gains.get(change.learner, _Gain())
-        newly = progress.is_complete and not was_complete
-        writes.gains[change.learner] = _Gain(percents + progress.counted - before, completed + newly)
+    if unit.id in change.structure.required:
+        change.enrollment.required_percents += progress.counted - before
+        change.enrollment.required_completed += progress.is_complete and not was_complete
 
 
-def _merge_course(change: ProgressChange, writes: _Writes) -> None:
-    enrollment = change.enrollment
+def _merge_course(change: ProgressChange, writes: _Writes, now: Instant) -> None:
+    """Raise the enrollment to what its units come to."""
+    enrollment, required = change.enrollment, len(change.structure.required)
     for evidence in change.evidence.values():
         metrics_alone = Evidence(engagement_metrics=evidence.engagement_metrics)
         enrollment.evidence = enrollment.evidence.merge(metrics_alone)
     last_at = max(change.last_at.values())
     enrollment.last_activity_at = max(last_at, enrollment.last_activity_at or last_at)
-    enrollment.status = after_activity(enrollment.status, all_required_complete=False)
-    writes.enrollments.append(enrollment)
-
-
-def _raise_course(change: ProgressChange, reached: tuple[int, int], gain: _Gain, now: Instant) -> None:
-    """Raise percent and status of the course by what its required units gained."""
-    percents, completed = reached[0] + gain.percents, reached[1] + gain.completed
-    required, enrollment = len(change.structure.required), change.enrollment
-    enrollment.percent = max(enrollment.percent, percent_of_course(percents, required))
-    enrollment.status = after_activity(enrollment.status, all_required_complete=completed >= required)
-    if completed >= required and enrollment.completed_at is None:
+    enrollment.percent = max(enrollment.percent, percent_of_course(enrollment.required_percents, required))
+    is_complete = 0 < required <= enrollment.required_completed
+    enrollment.status = after_activity(enrollment.status, all_required_complete=is_complete)
+    if is_complete and enrollment.completed_at is None:
         # Also of somebody who left: work from before is told late, and whoever enrolls again has what was earned.
         enrollment.completed_at, enrollment.completed_revision = now, change.structure.revision
+    writes.enrollments.append(enrollment)
 
 
 def _progress_entries(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[NewFeedEntry]:

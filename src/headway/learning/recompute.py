@@ -226,6 +226,8 @@ class Recomputation:
         is_settled = was_completed if status is EnrollmentStatus.CERTIFIED else status not in _OPEN
         expected = {
             "percent": percent_of_course(sum(percents), len(percents)),
+            "required_percents": sum(percents),
+            "required_completed": sum(percent == COMPLETE for percent in percents),
             "study_ms": sum(_length_of_all(spans_of.values()) for spans_of in self.days.values()),
             "status": status if is_settled else earned(has_activity=has_activity, was_completed=was_completed),
             "completed_at": _a_time(row["completed_at"]) if was_completed else None,
