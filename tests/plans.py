@@ -18,10 +18,11 @@ _RANGE = re.compile(r"^\(*(?:ROW\()?(?:\w+\.)?\"?(?P<column>\w+)\"?\)*(?:::\w+)?
 _IS_NOT_NULL = re.compile(r"^\(*\"?(?P<column>\w+)\"? IS NOT NULL")
 _SCANS = {"Index Scan": "Index Cond", "Index Only Scan": "Index Cond", "Bitmap Heap Scan": "Recheck Cond"}
 _INDEXES = """
-SELECT t.relname AS table, i.relname AS index, x.indpred IS NOT NULL AS is_partial, array_agg(a.attname ORDER BY k.n) AS columns
+SELECT t.relname AS table, i.relname AS index, x.indpred IS NOT NULL AS is_partial, x.indisunique AS is_unique,
+    array_agg(a.attname ORDER BY k.n) AS columns
 FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid,
     unnest(x.indkey) WITH ORDINALITY AS k(attnum, n) JOIN pg_attribute a ON a.attnum = k.attnum
-WHERE a.attrelid = x.indrelid AND t.relnamespace = 'public'::regnamespace GROUP BY 1, 2, 3
+WHERE a.attrelid = x.indrelid AND t.relnamespace = 'public'::regnamespace GROUP BY 1, 2, 3, 4
 """
 
 
@@ -30,13 +31,14 @@ class Index(NamedTuple):
 
     table: str
     is_partial: bool
+    is_unique: bool
     columns: list[str]
 
 
 async def read_indexes(connection: Connection) -> dict[str, Index]:
     """Return the indexes of all tables by name."""
     found = await connection.fetch(_INDEXES)
-    return {row["index"]: Index(row["table"], row["is_partial"], row["columns"]) for row in found}
+    return {row["index"]: Index(row["table"], row["is_partial"], row["is_unique"], row["columns"]) for row in found}
 
 
 async def connect(database_url: str, planner: Planner) -> Connection:
@@ -60,8 +62,11 @@ async def explain_now(connection: Connection, sql: str, values: Sequence[Any]) -
     return json.loads(await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *values))[0]["Plan"]
 
 
-def find_scans(plan: Any, indexes: dict[str, Index]) -> Iterator[str]:
-    """Find the tables of a PostgreSQL plan whose rows are not looked up by the best index for what is known of them."""
+def find_scans(plan: Any, indexes: dict[str, Index], *, chooses: bool = True) -> Iterator[str]:
+    """Find the tables of a PostgreSQL plan whose rows are not looked up by the best index for what is known of them.
+
+    Without `chooses`, any index will do that is read with some condition.
+    """
     joined: dict[str, set[str]] = {}
     nodes = list(_nodes(plan))
     for node in nodes:
@@ -76,7 +81,8 @@ def find_scans(plan: Any, indexes: dict[str, Index]) -> Iterator[str]:
             parts = [each for each in _nodes(node) if "Index Name" in each]
             given = joined.get(node["Alias"], set()) | _columns(_EQUALS, node.get("Filter", ""))
             for part in parts:
-                if fault := _fault(part, given, indexes):
+                fault = _fault(part, given, indexes) if chooses else None if "Index Cond" in part else "the whole index is read"
+                if fault is not None:
                     yield f"{table} by {part['Index Name']}: {fault}"
 
 
@@ -87,6 +93,8 @@ def _fault(scan: Any, given: set[str], indexes: dict[str, Index]) -> str | None:
     bounded = equal | _columns(_RANGE, condition) | _columns(_IS_NOT_NULL, condition)
     if index.columns[0] not in bounded:
         return "the whole index is read"
+    if index.is_unique and _run(index, equal) == len(index.columns):
+        return None
     best = max(_run(each, given | equal) for each in indexes.values() if each.table == index.table and not each.is_partial)
     if _run(index, equal) < best:
         return f"another index finds rows by more of {', '.join(sorted(given | equal))}"

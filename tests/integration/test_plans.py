@@ -1,19 +1,31 @@
-"""Rows are looked up by their keys, also while a table is so small that reading all of it would be cheaper."""
+"""Every statement of a request looks rows up by their keys, whatever the database knows of the sizes of tables."""
 
 import sqlite3
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from sqlalchemy import and_, select
 
 from headway.db import dialects
 from headway.db.database import WriteTransaction
-from headway.db.dialects import Statement, UpdateRows, WriteRows, delete_before, lookup, rows
+from headway.db.dialects import Compiled, Dialect, Statement, UpdateRows, WriteRows, delete_before, lookup, rows
 from headway.db.postgres import Planner
 from headway.learning.tables import study_days
 from headway.limits.tables import rate_limits
 from headway.settings import Settings
-from tests.plans import connect, explain_generic, find_scans, find_scans_on_sqlite, read_indexes
-from tests.world import World
+from tests.app_server import open_server
+from tests.contract.rates import WITHOUT_RATE_LIMITS
+from tests.contract.rights.conftest import School
+from tests.contract.samples import SAMPLES
+from tests.contract.test_fuzz import PASSWORD, Fuzz
+from tests.databases import SECRET_KEY, Templates
+from tests.filling import fill
+from tests.plans import Connection, connect, explain_generic, explain_now, find_scans, find_scans_on_sqlite, read_indexes
+from tests.world import FakeClock, World
 
 _keys = rows("keys", {column.name: column.type for column in study_days.primary_key})
 _is_same = and_(*(column == _keys.c[column.name] for column in study_days.primary_key))
@@ -31,6 +43,31 @@ INSERT = WriteRows(study_days, ["user_id", "course_id", "day", "spans"])
 UPDATE = UpdateRows(study_days, ["spans"])
 
 
+class Allowed(NamedTuple):
+    """A way of finding rows that is right, in statements that contain a text, and why."""
+
+    scan: str
+    text: str
+    reason: str
+    is_certain: bool = True
+    """Whether it is found so each time."""
+
+
+ALLOWED = (
+    Allowed("courses is read as a whole", "access_days IS NOT NULL", "Once a minute: which courses end access by themselves."),
+    Allowed("alembic_version by", "", "It has one row."),
+    Allowed("course_staff by", "", "A course has a few members of staff, and a user belongs to the staff of a few courses."),
+    Allowed("waiting_list by ix_waiting_list_course_id", "", "Whoever waits for a seat is counted, by the same index."),
+    Allowed("users by pk_users", "courses.slug", "There is no course, whose owner is found here, while nobody has an account."),
+    Allowed(
+        "conversations by ix_conversations_user_id", "", "Here a user has one conversation: either index finds it at once."
+    ),
+    Allowed("messages by uq_messages_user_id", "", "Here a user has one message: either index finds it at once."),
+    Allowed("submissions by ix_submissions_id", "", "No two submissions have the same id."),
+    Allowed("enrollments is read as a whole", "everybody", "The peers of a learner are counted: all.", is_certain=False),
+)
+
+
 async def _insert_day(tx: WriteTransaction) -> None:
     await tx.write_rows((INSERT, [(1, 1, 1, "{}")]))
 
@@ -40,13 +77,166 @@ async def test_rows_of_a_table_of_one_row_are_looked_up(world: World, settings: 
     await world.write(_insert_day)
     if settings.is_sqlite:
         sqlite = dialects.sqlite3().compile(STATEMENTS.get(name, UPDATE))
-        assert list(find_scans_on_sqlite(sqlite3.connect(settings.sqlite_path), sqlite.sql)) == []
+        with closing(sqlite3.connect(settings.sqlite_path)) as file:
+            assert list(find_scans_on_sqlite(file, sqlite.sql)) == []
         return
     dialect = dialects.postgresql()
     compiled = dialect.compile_together([UPDATE]) if name == "updated" else dialect.compile(STATEMENTS[name])
-    connection = await connect(settings.database_url, Planner.LOOKS_UP)
-    await connection.execute("ANALYZE")
-    plan = await explain_generic(connection, compiled.sql)
-    found = list(find_scans(plan, await read_indexes(connection)))
+    async with opened(settings.database_url, Planner.LOOKS_UP) as connection:
+        await connection.execute("ANALYZE")
+        plan = await explain_generic(connection, compiled.sql)
+        assert list(find_scans(plan, await read_indexes(connection))) == []
+
+
+@asynccontextmanager
+async def opened(database_url: str, planner: Planner) -> AsyncIterator[Connection]:
+    connection = await connect(database_url, planner)
+    yield connection
     await connection.close()
-    assert found == []
+
+
+class Recorder:
+    """Records the statements that a server runs: those of its loop, and those of large reads, with the values of one run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.lookups: dict[str, list[Any]] = {}
+        self.large: dict[str, list[Any]] = {}
+        bind, compile_ = Compiled.bind, Dialect._compile
+
+        def bind_and_record(compiled: Compiled, params: dict[str, Any]) -> list[Any]:
+            values = bind(compiled, params)
+            self._statements()[compiled.sql] = values
+            return values
+
+        def compile_and_record(dialect: Dialect, statement: Statement) -> Compiled:
+            compiled = compile_(dialect, statement)
+            self._statements().setdefault(compiled.sql, [])
+            return compiled
+
+        monkeypatch.setattr(Compiled, "bind", bind_and_record)
+        monkeypatch.setattr(Dialect, "_compile", compile_and_record)
+
+    def _statements(self) -> dict[str, list[Any]]:
+        return self.large if threading.current_thread().name == "large-reads" else self.lookups
+
+
+async def send_every_request(database_url: str) -> None:
+    """Send a request to each route of a server, most with an Idempotency-Key, and read what it shows, also a second time."""
+    unlimited: dict[str, Any] = WITHOUT_RATE_LIMITS
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **unlimited)
+    async with open_server(settings, FakeClock()) as (client, world):
+        fuzz = Fuzz(School(world, client))
+        for name, sample in SAMPLES.items():
+            if sample.is_final or "submissions" in name or not fuzz.school.ids:
+                await fuzz.prepare()
+            answer = await fuzz.send(name.partition(" ")[0], sample, (), None)
+            assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
+            await fuzz.read(sample, answer)
+        await send_what_has_no_body(fuzz.school)
+        await world.services.enrollments.expire(world.database)
+
+
+async def send_what_has_no_body(school: School) -> None:
+    capacity = {"title": "Seminar", "capacity": 1, "published": True, "modules": []}
+    made = await school.ask("tutor", "POST", "/api/v1/courses", capacity)
+    school.ids["seminar"] = made.json()["data"]["id"]
+    key = {"Idempotency-Key": "one"}
+    for role in ("learner", "peer", "stranger"):
+        for _ in range(2):
+            answer = await school.ask(role, "POST", "/api/v1/courses/{seminar}/enroll?waitlist=true", **key)
+            assert answer.status_code in {201, 202}, answer.text
+    for role in ("stranger", "learner"):
+        assert (await school.ask(role, "DELETE", "/api/v1/courses/{seminar}/enroll")).status_code == 204
+    read = await school.ask("learner", "GET", "/user-progress/{course}/{learner_id}")
+    again = await school.ask(
+        "learner", "GET", "/user-progress/{course}/{learner_id}", **{"If-None-Match": read.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    for role, path in (
+        ("learner", "/api/v1/learner/feed?topic=user:{learner_id}"),
+        ("tutor", "/user-progress/course/{course}/analytics"),
+        ("learner", "/api/v1/learner/peers"),
+        ("nobody", "/api/v1/courses"),
+        ("nobody", "/readyz"),
+    ):
+        assert (await school.ask(role, "GET", path)).status_code == 200, path
+    assert (await school.ask("stranger", "POST", "/api/v1/courses/{seminar}/enroll?waitlist=true")).status_code == 202
+    assert (await school.ask("learner", "DELETE", "/v1/tutorials/progress/intro")).status_code < 300
+    credentials = {"email": "{known_email}", "password": PASSWORD}
+    signed_in = await school.ask("nobody", "POST", "/api/v1/learner/auth/login", credentials)
+    bearer = {"Authorization": f"Bearer {signed_in.json()['token']}"}
+    assert (await school.client.post("/api/v1/learner/auth/logout", headers=bearer)).status_code == 204
+
+
+class Plans:
+    """Reads the plans of recorded statements, and notes what is wrong, and what would be if it were not allowed."""
+
+    def __init__(self, recorded: Recorder) -> None:
+        self._recorded = recorded
+        self.wrong: list[str] = []
+        self.used: set[Allowed] = set()
+
+    async def read(self, state: str, database_url: str, *, chooses: bool = True) -> None:
+        async with opened(database_url, Planner.LOOKS_UP) as connection:
+            indexes = await read_indexes(connection)
+            for sql in self._recorded.lookups:
+                self._note(state, sql, find_scans(await explain_generic(connection, sql), indexes, chooses=chooses))
+
+    async def read_large(self, state: str, database_url: str) -> None:
+        async with opened(database_url, Planner.IS_FREE) as connection:
+            indexes = await read_indexes(connection)
+            for sql, values in self._recorded.large.items():
+                scans = find_scans(await explain_now(connection, sql, values), indexes)
+                self._note(state, sql, (scan for scan in scans if scan.endswith("is read as a whole")))
+
+    def _note(self, state: str, sql: str, scans: Iterator[str]) -> None:
+        for scan in scans:
+            allowed = [each for each in ALLOWED if scan.startswith(each.scan) and each.text in sql]
+            self.used.update(allowed)
+            if not allowed:
+                self.wrong.append(f"{scan} ({state}): {' '.join(sql.split())}")
+
+
+async def test_every_statement_looks_rows_up_on_postgresql(
+    templates: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        recorded = Recorder(patch)
+        school = templates.copy("postgresql", tmp_path)
+        await send_every_request(school)
+    plans, empty = Plans(recorded), templates.copy("postgresql", tmp_path)
+
+    await plans.read("empty", empty)
+    await analyze(empty)
+    # All indexes of a table without a page cost the same.
+    await plans.read("empty and analyzed", empty, chooses=False)
+    await plans.read("small", school)
+    await analyze(school)
+    await plans.read("small and analyzed", school)
+    async with opened(school, Planner.IS_FREE) as connection:
+        await fill(connection)
+    await plans.read("grown", school)
+    await analyze(school)
+    await plans.read("large", school)
+    await plans.read_large("large", school)
+
+    assert not plans.wrong, "\n".join(plans.wrong)
+    assert [allowed for allowed in ALLOWED if allowed.is_certain and allowed not in plans.used] == []
+
+
+async def analyze(database_url: str) -> None:
+    async with opened(database_url, Planner.IS_FREE) as connection:
+        await connection.execute("ANALYZE")
+
+
+async def test_every_statement_looks_rows_up_on_sqlite(
+    templates: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        recorded = Recorder(patch)
+        school = templates.copy("sqlite", tmp_path)
+        await send_every_request(school)
+    with closing(sqlite3.connect(school.removeprefix("sqlite:///"))) as file:
+        found = [f"{scan}: {sql}" for sql in recorded.lookups for scan in find_scans_on_sqlite(file, sql)]
+    read_as_a_whole = ("SELECT courses.id, courses.access_days", "SELECT version_num FROM alembic_version")
+    assert [each for each in found if not any(text in " ".join(each.split()) for text in read_as_a_whole)] == []

@@ -9,7 +9,7 @@ from headway.accounts.model import Account, AccountState, NewUser, Session, Stor
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import Statement, UpdateRows, delete_before, insert, rows
+from headway.db.dialects import Statement, UpdateRows, delete_before, insert, lookup, rows
 from headway.db.types import Id
 from headway.identity import Role, UserIds, UserRef
 from headway.instants import Instant
@@ -25,7 +25,9 @@ _ids = select(users.c.id, users.c.external_id).where(
     or_(users.c.id == bindparam("user_id"), users.c.external_id == bindparam("external_id"))
 )
 _some = rows("ids", {"id": Id})
-_states = select(users.c.id, *(users.c[name] for name in AccountState._fields)).join(_some, users.c.id == _some.c.id)
+_states = select(users.c.id, *(users.c[name] for name in AccountState._fields)).select_from(
+    lookup(_some, users, users.c.id == _some.c.id)
+)
 _name_words = rows("name_words", {"pattern": Text()})
 has_name = not_(
     exists(select(_name_words.c.pattern).where(func.coalesce(users.c.folded_name, "").not_like(_name_words.c.pattern)))

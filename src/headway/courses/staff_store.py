@@ -3,26 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, bindparam, delete, exists, func, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, and_, bindparam, delete, exists, func, not_, or_, select
 
 from headway.accounts.tables import users
 from headway.courses.model import StaffMember
 from headway.courses.tables import course_staff
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, rows
+from headway.db.dialects import WriteRows, lookup, rows
 from headway.db.types import Id
 from headway.identity import CourseRole, Role
 from headway.paging.service import Slice, in_order
 
-_members: Select[Any] = select(
-    course_staff.c.user_id,
-    course_staff.c.course_id,
-    users.c.name,
-    course_staff.c.role,
-    users.c.role.label("account_role"),
-    users.c.is_disabled,
-    course_staff.c.since,
-).join(users, users.c.id == course_staff.c.user_id)
+_member_columns: list[ColumnElement[Any]] = [
+    *(course_staff.c.user_id, course_staff.c.course_id, users.c.name, course_staff.c.role),
+    *(users.c.role.label("account_role"), users.c.is_disabled, course_staff.c.since),
+]
+_members = select(*_member_columns).select_from(lookup(course_staff, users, users.c.id == course_staff.c.user_id))
 _EVERYBODY = 2**31 - 1
 _in_course = course_staff.c.course_id == bindparam("in_course")
 _all = _members.where(_in_course)
@@ -33,7 +29,10 @@ _count = select(func.count().label("total")).select_from(course_staff).where(_in
 INSERT_STAFF = WriteRows(course_staff, ["user_id", "course_id", "role", "since"], update=["role", "since"])
 _delete = delete(course_staff).where(_in_course, course_staff.c.user_id == bindparam("of_user"))
 _pairs = rows("pairs", {"user_id": Id, "course_id": Id})
-_among = _members.join(_pairs, and_(course_staff.c.user_id == _pairs.c.user_id, course_staff.c.course_id == _pairs.c.course_id))
+_is_pair = and_(course_staff.c.user_id == _pairs.c.user_id, course_staff.c.course_id == _pairs.c.course_id)
+_among = select(*_member_columns).select_from(
+    lookup(lookup(_pairs, course_staff, _is_pair), users, users.c.id == course_staff.c.user_id)
+)
 
 
 _owners, _owning = course_staff.alias("owners"), users.alias("owning")

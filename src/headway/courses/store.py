@@ -37,7 +37,7 @@ from headway.courses.tables import (
     units,
 )
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, rows
+from headway.db.dialects import WriteRows, lookup, rows
 from headway.paging.service import Slice
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
@@ -45,14 +45,14 @@ COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"m
 _Part = TypeVar("_Part", bound=Module | Assessment)
 
 _ids = rows("ids", {"id": BigInteger()})
-_revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).join(
-    _ids, courses.c.id == _ids.c.id
+_revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).select_from(
+    lookup(_ids, courses, courses.c.id == _ids.c.id)
 )
 _state = select(courses.c.created_at, courses.c.revision).where(courses.c.id == bindparam("course_id"))
 # The columns of parts are in the order of the fields of their structs.
 _modules = (
     select(*(modules.c[name] for name in ("id", "course_id", "title", "slug", "position", "retired_at")))
-    .join(_ids, modules.c.course_id == _ids.c.id)
+    .select_from(lookup(_ids, modules, modules.c.course_id == _ids.c.id))
     .order_by(modules.c.course_id, modules.c.position)
 )
 _units = (
@@ -60,8 +60,7 @@ _units = (
         *(units.c[name] for name in ("id", "course_id", "module_id", "title", "slug", "kind", "position")),
         *(units.c[name] for name in ("is_required", "rule", "threshold", "retired_at")),
     )
-    .join(_ids, units.c.course_id == _ids.c.id)
-    .join(modules, modules.c.id == units.c.module_id)
+    .select_from(lookup(lookup(_ids, units, units.c.course_id == _ids.c.id), modules, modules.c.id == units.c.module_id))
     .order_by(units.c.course_id, modules.c.position, units.c.position)
 )
 _assessment_names = ("id", "course_id", "title", "description", "due_at", "max_grade", "position", "retired_at")
@@ -85,20 +84,29 @@ _lock_enrollment_terms = (
 _by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
 _reached = select(_ids.c.id).cte("reached", recursive=True)
 _reached = _reached.union(
-    select(course_prerequisites.c.prerequisite_id).join(_reached, _reached.c.id == course_prerequisites.c.course_id)
+    select(course_prerequisites.c.prerequisite_id).select_from(
+        lookup(_reached, course_prerequisites, course_prerequisites.c.course_id == _reached.c.id)
+    )
 )
 _leads_to = select(_reached.c.id).where(_reached.c.id == bindparam("target"))
 _other = courses.alias("other")
-_their_units = select(units.c.id).where(units.c.course_id == _other.c.id)
-_counting = _their_units.where(units.c.is_required, units.c.retired_at.is_(None))
+# Not EXISTS: PostgreSQL may read all units once for it.
+_their_unit = select(units.c.id).where(units.c.course_id == _other.c.id).limit(1)
+_counting = _their_unit.where(units.c.is_required, units.c.retired_at.is_(None))
 _prerequisites_in_full = (
     select(
         course_prerequisites.c.course_id.label("of_course"),
         *(_other.c.id.label("course_id"), _other.c.title, _other.c.is_published, _other.c.enroll_until, _other.c.ends_at),
-        *(exists(_their_units).label("has_units"), exists(_counting).label("has_required_units")),
+        _their_unit.scalar_subquery().is_not(None).label("has_units"),
+        _counting.scalar_subquery().is_not(None).label("has_required_units"),
     )
-    .join(_ids, course_prerequisites.c.course_id == _ids.c.id)
-    .join(_other, _other.c.id == course_prerequisites.c.prerequisite_id)
+    .select_from(
+        lookup(
+            lookup(_ids, course_prerequisites, course_prerequisites.c.course_id == _ids.c.id),
+            _other,
+            _other.c.id == course_prerequisites.c.prerequisite_id,
+        )
+    )
     .order_by(course_prerequisites.c.course_id, course_prerequisites.c.prerequisite_id)
 )
 _terms = rows("terms", {"first": Text(), "last": Text()})
@@ -122,7 +130,7 @@ _decode_grading = msgspec.json.Decoder(Grading).decode
 _insert_grading = WriteRows(course_gradings, ["course_id", "revision", "units"])
 _gradings = (
     select(course_gradings.c.course_id, course_gradings.c.revision, course_gradings.c.units)
-    .join(_ids, course_gradings.c.course_id == _ids.c.id)
+    .select_from(lookup(_ids, course_gradings, course_gradings.c.course_id == _ids.c.id))
     .order_by(course_gradings.c.course_id, course_gradings.c.revision)
 )
 

@@ -142,29 +142,26 @@ def _is_key(column: Column[Any], value: ColumnElement[Any]) -> ColumnElement[boo
     return column == _Each(value)
 
 
-class _IsAmong(ColumnElement[bool]):
-    """The condition that a row to delete is one of those that a SELECT finds and locks.
-
-    PostgreSQL goes to where they are stored: by keys it may as well go through the whole table.
-    """
+class _EitherWay(ColumnElement[bool]):
+    """A condition that is written in one way for PostgreSQL and in another for SQLite."""
 
     inherit_cache = False
 
-    def __init__(self, table: Table, found: Callable[..., Select[Any]]) -> None:
-        key = list(table.primary_key)
-        place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
-        self.has_key = tuple_(*key).in_(found(*key))
-        self.is_in_place = place == func.any(func.array(found(place).scalar_subquery()))
+    def __init__(self, postgresql: ColumnElement[bool], sqlite: ColumnElement[bool]) -> None:
+        self.by_dialect = {"postgresql": postgresql, "sqlite": sqlite}
 
 
-@compiles(_IsAmong, "postgresql")
-def _in_place(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.is_in_place, **options)
+@compiles(_EitherWay)
+def _one_way(element: _EitherWay, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.by_dialect[compiler.dialect.name], **options)
 
 
-@compiles(_IsAmong, "sqlite")
-def _with_key(element: _IsAmong, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.has_key, **options)
+def is_one_of(column: ColumnElement[Any], found: Select[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the values that a SELECT finds, by which rows can only be looked up.
+
+    PostgreSQL gets them as an array, because it may join IN with the whole table.
+    """
+    return _EitherWay(column == func.any(func.array(found.scalar_subquery())), column.in_(found))
 
 
 class WriteRows:
@@ -203,13 +200,11 @@ class WriteRows:
 
 def delete_before(column: Column[int]) -> Delete:
     """Build a DELETE of up to 100 rows whose time is before the parameter `before`; it skips rows that are locked."""
-    table = column.table
-    is_old = column < bindparam("before")
-
-    def find(*columns: ColumnElement[Any]) -> Select[Any]:
-        return select(*columns).select_from(table).where(is_old).limit(100).with_for_update(skip_locked=True)
-
-    return delete(table).where(_IsAmong(table, find))
+    table, key = column.table, list(column.table.primary_key)
+    place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
+    old = select(place).select_from(table).where(column < bindparam("before")).limit(100).with_for_update(skip_locked=True)
+    has_key = tuple_(*key).in_(old.with_only_columns(*key))
+    return delete(table).where(_EitherWay(is_one_of(place, old), has_key))
 
 
 class UpdateRows:

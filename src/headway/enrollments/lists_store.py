@@ -10,7 +10,7 @@ from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
-from headway.db.dialects import rows
+from headway.db.dialects import lookup, rows
 from headway.db.types import Id
 from headway.enrollments.model import Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment, Order, Part
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
@@ -18,7 +18,8 @@ from headway.enrollments.tables import enrollments
 from headway.paging.service import Slice, in_order
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id})
-_titled = select(*COLUMNS, courses.c.title.label("title")).join(courses, courses.c.id == enrollments.c.course_id)
+_TITLED = (*COLUMNS, courses.c.title.label("title"))
+_titled = select(*_TITLED).join(courses, courses.c.id == enrollments.c.course_id)
 _by_user = (
     _titled.where(enrollments.c.user_id == bindparam("user_id"))
     .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
@@ -33,12 +34,13 @@ _order_of_user = (
 _count_by_user = (
     select(func.count().label("total")).select_from(enrollments).where(enrollments.c.user_id == bindparam("user_id"))
 )
-_titled_by_key = _titled.join(
-    _keys, and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
+_is_key = and_(enrollments.c.user_id == _keys.c.user_id, enrollments.c.course_id == _keys.c.course_id)
+_titled_by_key = select(*_TITLED).select_from(
+    lookup(lookup(_keys, enrollments, _is_key), courses, courses.c.id == enrollments.c.course_id)
 )
 
 _ids = rows("ids", {"id": Id})
-_names = select(users.c.id, users.c.name).join(_ids, users.c.id == _ids.c.id)
+_names = select(users.c.id, users.c.name).select_from(lookup(_ids, users, users.c.id == _ids.c.id))
 
 
 @cache

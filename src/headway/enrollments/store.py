@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, and_, bindparam, delete, func, or_, select, update
 
 from headway.accounts.tables import users
 from headway.courses.completion import decode_evidence, encode_evidence
 from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.db.dialects import UpdateRows, WriteRows, insert, rows
+from headway.db.dialects import UpdateRows, WriteRows, insert, is_one_of, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.model import (
     LIMITED,
@@ -44,14 +44,12 @@ COLUMNS = (
     *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
     *(enrollments.c.required_percents, enrollments.c.required_completed, enrollments.c.closed_at),
 )
-_found = (
-    select(*COLUMNS)
-    .select_from(_keys)
-    .join(enrollments, _by_key)
-    .join(courses, courses.c.id == enrollments.c.course_id)
-    .order_by(enrollments.c.user_id, enrollments.c.course_id)
+_found, _lock = (
+    select(*COLUMNS).select_from(
+        lookup(lookup(_keys, enrollments, _by_key, is_locking=is_locking), courses, courses.c.id == enrollments.c.course_id)
+    )
+    for is_locking in (False, True)
 )
-_lock = _found.with_for_update(of=enrollments)
 _lock_page = (
     select(*COLUMNS)
     .join(courses, courses.c.id == enrollments.c.course_id)
@@ -81,11 +79,10 @@ _add_seats = (
 
 _limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
 _cutoffs = rows("cutoffs", {"course_id": Id, "before": enrollments.c.enrolled_at.type})
+_is_before = and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before)
 _run_out = (
     select(enrollments.c.user_id, enrollments.c.course_id)
-    .select_from(_cutoffs)
-    .join(enrollments, and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before))
-    .where(status_among(*sorted(LIMITED)))
+    .select_from(lookup(_cutoffs, enrollments, and_(_is_before, status_among(*sorted(LIMITED)))))
     .order_by(enrollments.c.course_id, enrollments.c.user_id)
     .limit(bindparam("limit"))
 )
@@ -111,7 +108,7 @@ async def find(tx: ReadTransaction, user_id: int, course_id: int) -> Enrollment 
 
 async def lock(tx: WriteTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:
     """Lock and read these learners' enrollments, in ascending order of (user, course); those that exist."""
-    return {(row[0], row[1]): enrollment_of(row) for row in await tx.all(_lock, keys=keys)}
+    return {(row[0], row[1]): enrollment_of(row) for row in await tx.all(_lock, keys=sorted(keys))}
 
 
 async def lock_page(tx: WriteTransaction, course_id: int, *, after_user: int, limit: int) -> list[Enrollment]:
@@ -255,8 +252,15 @@ async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:
 
 
 _course_ids = rows("course_ids", {"id": Id})
-_all_facts = (
-    select(
+_is_staff = and_(course_staff.c.user_id == bindparam("caller_id", type_=Id), course_staff.c.course_id == courses.c.id)
+_is_learner = and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id)
+
+
+def _facts_in(found: FromClause) -> Select[Any]:
+    """Build the statement for the facts in courses that are found."""
+    found = lookup(found, course_staff, _is_staff, is_outer=True)
+    found = lookup(found, users, users.c.id == bindparam("user_id", type_=Id), is_outer=True)
+    return select(
         courses.c.id.label("course_id"),
         courses.c.is_published,
         courses.c.revision.label("course_revision"),
@@ -264,17 +268,11 @@ _all_facts = (
         users.c.id.label("known_user_id"),
         enrollments.c.id.label("enrollment_id"),
         enrollments.c.updated_at,
-    )
-    .outerjoin(
-        course_staff, and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("caller_id", type_=Id))
-    )
-    .outerjoin(users, users.c.id == bindparam("user_id", type_=Id))
-    .outerjoin(
-        enrollments, and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id)
-    )
-)
-_facts = _all_facts.where(courses.c.id == bindparam("course_id", type_=Id))
-_facts_of_some = _all_facts.join(_course_ids, courses.c.id == _course_ids.c.id)
+    ).select_from(lookup(found, enrollments, _is_learner, is_outer=True))
+
+
+_facts = _facts_in(courses).where(courses.c.id == bindparam("course_id", type_=Id))
+_facts_of_some = _facts_in(lookup(_course_ids, courses, courses.c.id == _course_ids.c.id))
 
 
 class StoredFacts(NamedTuple):
@@ -335,7 +333,8 @@ _waiting_position = (
 )
 _first_waiting = (
     select(waiting_list.c.user_id)
-    .join(users, and_(users.c.id == waiting_list.c.user_id, users.c.is_disabled.is_(False)))
+    .select_from(lookup(waiting_list, users, users.c.id == waiting_list.c.user_id))
+    .where(users.c.is_disabled.is_(False))
     .where(_waits_in_course)
     .order_by(waiting_list.c.number)
     .limit(bindparam("limit"))
@@ -344,9 +343,7 @@ _waited_for = (
     select(waiting_list.c.course_id).where(waiting_list.c.user_id == bindparam("of_user")).order_by(waiting_list.c.course_id)
 )
 _leaving = rows("leaving", {"user_id": Id})
-_stop_waiting = delete(waiting_list).where(
-    _waits_in_course, exists(select(_leaving.c.user_id).where(_leaving.c.user_id == waiting_list.c.user_id))
-)
+_stop_waiting = delete(waiting_list).where(_waits_in_course, is_one_of(waiting_list.c.user_id, select(_leaving.c.user_id)))
 
 
 async def join_waiting_list(tx: WriteTransaction, *, user_id: int, course_id: int, now: Instant) -> int:

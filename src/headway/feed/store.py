@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import BigInteger, Text, bindparam, delete, func, or_, select, true
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, insert, rows
+from headway.db.dialects import WriteRows, insert, lookup, rows
 from headway.db.index_keys import encrypting
 from headway.feed import notices
 from headway.feed.model import PERSONAL_TYPES, FeedEntry, FeedEvent, NewFeedEntry, Position
@@ -36,14 +36,10 @@ _after = (
     .limit(bindparam("limit"))
 )
 _topics = rows("topics", {"topic": Text()})
-_positions = (
-    select(feed_topics.c.topic, feed_topics.c.seq, func.min(feed.c.seq).label("oldest"))
-    .select_from(_topics)
-    .join(feed_topics, feed_topics.c.topic == _topics.c.topic)
-    .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
-    .group_by(feed_topics.c.topic, feed_topics.c.seq)
-)
-_newest = select(feed_topics.c.topic, feed_topics.c.seq).join(_topics, feed_topics.c.topic == _topics.c.topic)
+_found = lookup(_topics, feed_topics, feed_topics.c.topic == _topics.c.topic)
+_oldest = select(func.min(feed.c.seq)).where(feed.c.topic == feed_topics.c.topic).correlate(feed_topics).scalar_subquery()
+_positions = select(feed_topics.c.topic, feed_topics.c.seq, _oldest.label("oldest")).select_from(_found)
+_newest = select(feed_topics.c.topic, feed_topics.c.seq).select_from(_found)
 
 
 async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant, *, missed: Collection[str] = ()) -> None:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from sqlalchemy import Text, and_, select
 
 from headway.db.database import WriteTransaction
-from headway.db.dialects import WriteRows, delete_before, rows
+from headway.db.dialects import WriteRows, delete_before, lookup, rows
 from headway.db.types import Id
 from headway.instants import DAY, Instant, Milliseconds
 from headway.learning.tables import client_clocks
@@ -19,7 +19,7 @@ _MEMORY = 30 * DAY
 _insert = WriteRows(client_clocks, ["user_id", "session_id", "offset_ms", "learned_at"])
 _keys = rows("keys", {"user_id": Id, "session_id": Text()})
 _by_key = and_(client_clocks.c.user_id == _keys.c.user_id, client_clocks.c.session_id == _keys.c.session_id)
-_known = select(*list(client_clocks.c)[:3]).select_from(_keys).join(client_clocks, _by_key)
+_known = select(*list(client_clocks.c)[:3]).select_from(lookup(_keys, client_clocks, _by_key))
 _forget = delete_before(client_clocks.c.learned_at)
 
 

@@ -14,7 +14,7 @@ from headway.courses.completion import COMPLETE, Completion, Rule, decode_eviden
 from headway.courses.model import CourseStructure
 from headway.courses.tables import courses, units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
-from headway.db.dialects import WriteRows, rows
+from headway.db.dialects import WriteRows, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.model import OPEN, Enrollment, LearnerInCourse
 from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
@@ -71,15 +71,15 @@ def _same(table: FromClause, other: FromClause, *columns: str) -> ColumnElement[
 
 
 _event_keys = rows("keys", {"user_id": Id, "event_id": Text()})
-_contents = (
-    select(*(learner_activity_logs.c[name] for name in ("user_id", "event_id", *_CONTENT)))
-    .select_from(_event_keys)
-    .join(learner_activity_logs, _same(learner_activity_logs, _event_keys, "user_id", "event_id"))
+_contents = select(*(learner_activity_logs.c[name] for name in ("user_id", "event_id", *_CONTENT))).select_from(
+    lookup(_event_keys, learner_activity_logs, _same(learner_activity_logs, _event_keys, "user_id", "event_id"))
 )
 _unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
-_units_by_key = select(*UNIT_COLUMNS).select_from(_unit_keys).join(unit_progress, _same(unit_progress, _unit_keys, *_UNIT_KEY))
+_units_by_key = select(*UNIT_COLUMNS).select_from(
+    lookup(_unit_keys, unit_progress, _same(unit_progress, _unit_keys, *_UNIT_KEY))
+)
 _learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
-_learners_units = _learner_keys.join(unit_progress, _same(unit_progress, _learner_keys, "user_id", "course_id"))
+_learners_units = lookup(_learner_keys, unit_progress, _same(unit_progress, _learner_keys, "user_id", "course_id"))
 _is_complete = unit_progress.c.status == "COMPLETED"
 _units_of_learners = select(*UNIT_COLUMNS).select_from(_learners_units)
 _completed = select(unit_progress.c.unit_id).select_from(_learners_units).where(_is_complete)
@@ -90,15 +90,21 @@ _required_progress = (
         func.sum(case((_is_complete, COMPLETE), else_=unit_progress.c.percent)).label("percents"),
         func.sum(case((_is_complete, 1), else_=0)).label("completed"),
     )
-    .select_from(_learners_units)
-    .join(units, and_(units.c.id == unit_progress.c.unit_id, units.c.is_required, units.c.retired_at.is_(None)))
+    .select_from(lookup(_learners_units, units, units.c.id == unit_progress.c.unit_id))
+    .where(units.c.is_required, units.c.retired_at.is_(None))
     .group_by(unit_progress.c.user_id, unit_progress.c.course_id)
 )
 _ENROLLMENT_WIDTH = len(ENROLLMENT_COLUMNS)
 _enrollment_and_units = (
     select(*ENROLLMENT_COLUMNS, *(column.label(f"unit_{column.name}") for column in UNIT_COLUMNS))
-    .join(courses, courses.c.id == enrollments.c.course_id)
-    .outerjoin(unit_progress, _same(unit_progress, enrollments, "user_id", "course_id"))
+    .select_from(
+        lookup(
+            lookup(enrollments, courses, courses.c.id == enrollments.c.course_id),
+            unit_progress,
+            _same(unit_progress, enrollments, "user_id", "course_id"),
+            is_outer=True,
+        )
+    )
     .where(enrollments.c.user_id == bindparam("of_user"), enrollments.c.course_id == bindparam("in_course"))
 )
 
@@ -228,7 +234,7 @@ _completed_by_user = and_(unit_progress.c.user_id == bindparam("of_user"), _is_c
 _completed_units = select(func.count()).select_from(unit_progress).where(_completed_by_user)
 _completed_quizzes = (
     select(unit_progress.c.met_rule, unit_progress.c.met_threshold, unit_progress.c.metadata, units.c.rule, units.c.threshold)
-    .join(units, units.c.id == unit_progress.c.unit_id)
+    .select_from(lookup(unit_progress, units, units.c.id == unit_progress.c.unit_id))
     .where(_completed_by_user, or_(units.c.rule == Rule.QUIZ, unit_progress.c.met_rule == Rule.QUIZ))
 )
 _figures = (

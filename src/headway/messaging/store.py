@@ -24,7 +24,7 @@ from headway.accounts.tables import users
 from headway.courses.staff_store import can_teach
 from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, insert, rows
+from headway.db.dialects import WriteRows, insert, lookup, rows
 from headway.db.index_keys import encrypting
 from headway.db.types import Id
 from headway.enrollments.model import OPEN
@@ -73,18 +73,14 @@ _newest = (
 
 
 def _with_last_message(found: FromClause) -> Select[Any]:
+    is_last = and_(
+        messages.c.user_id == found.c.user_id,
+        messages.c.peer_id == found.c.peer_id,
+        messages.c.id == found.c.last_message_id,
+    )
     return (
         select(found.c.unread.label("unread"), users.c.name.label("peer_name"), *messages.c)
-        .select_from(found)
-        .join(users, users.c.id == found.c.peer_id)
-        .join(
-            messages,
-            and_(
-                messages.c.user_id == found.c.user_id,
-                messages.c.peer_id == found.c.peer_id,
-                messages.c.id == found.c.last_message_id,
-            ),
-        )
+        .select_from(lookup(lookup(found, users, users.c.id == found.c.peer_id), messages, is_last))
         .order_by(found.c.last_message_id.desc())
     )
 
@@ -92,7 +88,9 @@ def _with_last_message(found: FromClause) -> Select[Any]:
 _conversations = _with_last_message(_newest)
 _peer_ids = rows("peers", {"user_id": Id})
 _some_conversations = _with_last_message(
-    select(conversations).join(_peer_ids, conversations.c.peer_id == _peer_ids.c.user_id).where(_own).subquery("some")
+    select(conversations)
+    .select_from(lookup(_peer_ids, conversations, and_(_own, conversations.c.peer_id == _peer_ids.c.user_id)))
+    .subquery("some")
 )
 _conversation_order = select(conversations.c.peer_id).where(_own).order_by(conversations.c.last_message_id.desc())
 _totals = select(func.count().label("total"), func.coalesce(func.sum(conversations.c.unread), 0).label("unread")).where(_own)
@@ -234,7 +232,8 @@ def _peers_page(*conditions: ColumnElement[bool]) -> Select[Any]:
         .offset(bindparam("offset"))
         .subquery("some")
     )
-    return select(some.c.user_id, users.c.name).join(users, users.c.id == some.c.user_id).order_by(some.c.user_id)
+    named = lookup(some, users, users.c.id == some.c.user_id)
+    return select(some.c.user_id, users.c.name).select_from(named).order_by(some.c.user_id)
 
 
 _peers_pages = {False: _peers_page(), True: _peers_page(_theirs.c.user_id > bindparam("after"))}
@@ -253,19 +252,19 @@ _receiver: BindParameter[int] = bindparam("receiver_id", type_=Id)
 
 
 def _learns_with(learner: BindParameter[int], other: BindParameter[int]) -> ColumnElement[bool]:
-    return exists(
-        select(_mine.c.course_id)
-        .select_from(_together)
-        .where(_mine.c.user_id == learner, _theirs.c.user_id == other, _open(_mine), _open(_theirs))
-    )
+    one = select(learner.label("user_id")).subquery("one")
+    # Looked up before their status is asked: indexes by status are those of courses.
+    own = lookup(one, _mine, _mine.c.user_id == one.c.user_id)
+    both = lookup(own, _theirs, and_(_theirs.c.user_id == other, _theirs.c.course_id == _mine.c.course_id))
+    return exists(select(_mine.c.course_id).select_from(both).where(_open(_mine), _open(_theirs)))
 
 
 def _teaches(tutor: BindParameter[int], learner: BindParameter[int]) -> ColumnElement[bool]:
+    is_learner = and_(_mine.c.user_id == learner, _mine.c.course_id == _taught.c.course_id)
     return exists(
         select(_taught.c.course_id)
-        .join(_mine, and_(_mine.c.course_id == _taught.c.course_id))
-        .join(users, and_(users.c.id == _taught.c.user_id, can_teach(users)))
-        .where(_taught.c.user_id == tutor, _mine.c.user_id == learner, _open(_mine))
+        .select_from(lookup(lookup(_taught, users, users.c.id == _taught.c.user_id), _mine, is_learner))
+        .where(_taught.c.user_id == tutor, can_teach(users), _open(_mine))
     )
 
 

@@ -1,0 +1,34 @@
+"""Makes the tables of a PostgreSQL database large: each gets a great many copies of one of its rows, under other keys."""
+
+from typing import Any
+
+from sqlalchemy import Column, Table, Text, UniqueConstraint
+
+from headway import schema
+
+ROWS = 200_000
+_FEWER_ROWS = ROWS // 10
+_ALWAYS_FEW = {"audit_head", "index_keys", "revisions"}
+
+
+async def fill(connection: Any) -> None:
+    """Make all tables large that have a row: those of learners get `ROWS`, others a tenth. No statistics are made of it."""
+    # No checks of foreign keys.
+    await connection.execute("SET session_replication_role = replica")
+    for table in schema.metadata.sorted_tables:
+        if table.name not in _ALWAYS_FEW:
+            count = ROWS if "user_id" in table.c else _FEWER_ROWS
+            columns = [column for column in table.c if column.computed is None]
+            names = ", ".join(f'"{column.name}"' for column in columns)
+            values = ", ".join(_value(table, column) for column in columns)
+            copies = f"(SELECT * FROM {table.name} LIMIT 1) AS one, generate_series(1000, {count + 999}) AS copy(number)"  # noqa: S608
+            await connection.execute(f"INSERT INTO {table.name} ({names}) SELECT {values} FROM {copies}")  # noqa: S608
+
+
+def _value(table: Table, column: Column[Any]) -> str:
+    """Return the value of a copy: what makes a key unique differs, and all learners are in one course."""
+    keys = [table.primary_key, *(each for each in table.constraints if isinstance(each, UniqueConstraint))]
+    is_key = any(column.name in key.columns for key in keys)
+    if not is_key or (column.name == "course_id" and "user_id" in table.c):
+        return f'one."{column.name}"'
+    return f'one."{column.name}" {"||" if isinstance(column.type, Text) else "+"} copy.number'
