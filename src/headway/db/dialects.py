@@ -62,7 +62,8 @@ def _unnest(element: _RowSource, compiler: SQLCompiler, **options: Any) -> str:
 def _json_each(element: _RowSource, compiler: SQLCompiler, **options: Any) -> str:
     rows_as_json = compiler.process(bindparam(f"{element.parameter}__rows"), **options)
     columns = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(element.column_types))
-    return f"(SELECT {columns} FROM json_each({rows_as_json}))"  # noqa: S608 - column names
+    # The limit keeps SQLite from merging the subquery with the rest, which would read a value anew wherever it is compared.
+    return f"(SELECT {columns} FROM json_each({rows_as_json}) LIMIT -1)"  # noqa: S608 - column names
 
 
 def rows(name: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
