@@ -1,15 +1,14 @@
 """The collector groups the writes of concurrent requests into one transaction and answers each request after its commit.
 
 There is no timer. While one group commits the next one gathers, so groups grow with the load, and a single request is
-written at once. A database that gains from a second writer gets a second group as soon as that is worth a transaction: the
-server prepares one group while the database works on the other.
+written at once. Items of different partitions are never in one group, and their groups are written at the same time.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -21,9 +20,6 @@ Result = TypeVar("Result")
 
 log = structlog.get_logger(__name__)
 
-_WORTH_ANOTHER_WRITER = 16
-"""A second writer starts only when this many items wait: a transaction costs as much as several items."""
-
 
 class _Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
@@ -32,21 +28,18 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
 
 
 class CollectorLimits(NamedTuple):
-    """How much a collector holds, by weight: waiting, and in a group unless a single item is heavier; how many groups it
-    writes at the same time.
-    """
+    """How much a collector holds, by weight: waiting, and in a group unless a single item is heavier."""
 
     capacity: int
     group_weight: int
-    writers: int = 1
 
 
 class Collector(Generic[Item, Result]):
-    """A bounded queue of items with a few writers.
+    """A bounded queue of items for each partition, each with one writer.
 
     `write` writes a group, all of it or nothing, and returns a result for each item in order. `weigh` returns the weight of
-    an item. `is_in_transaction` tells whether the calling task is inside a write transaction of the database that `write`
-    writes to.
+    an item, `partition_of` its partition. `is_in_transaction` tells whether the calling task is inside a write transaction of
+    the database that `write` writes to.
     """
 
     def __init__(
@@ -57,15 +50,18 @@ class Collector(Generic[Item, Result]):
         *,
         is_in_transaction: Callable[[], bool],
         meters: CollectorMeters,
+        partition_of: Callable[[Item], int] = lambda _item: 0,
     ) -> None:
         self._write = write
         self._weigh = weigh
         self._limits = limits
         self._is_in_transaction = is_in_transaction
         self._meters = meters
-        self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._partition_of = partition_of
+        self._queues: dict[int, deque[_Waiting[Item, Result]]] = {}
+        """What waits, by partition."""
         self._weight = 0
-        self._writers: set[asyncio.Task[None]] = set()
+        self._writers: dict[int, asyncio.Task[None]] = {}
         self._is_closing = False
 
     async def submit(self, item: Item) -> Result:
@@ -79,47 +75,46 @@ class Collector(Generic[Item, Result]):
         if self._is_closing:
             raise Unavailable("The server is stopping.")
         weight = self._weigh(item)
-        if self._queue and self._weight + weight > self._limits.capacity:
+        if self._weight and self._weight + weight > self._limits.capacity:
             raise Overloaded("Too much is waiting to be written.", retry_after_seconds=1)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(item, weight, answer))
+        partition = self._partition_of(item)
+        self._queues.setdefault(partition, deque()).append(_Waiting(item, weight, answer))
         self._weight += weight
-        if not self._writers or (len(self._writers) < self._limits.writers and len(self._queue) >= _WORTH_ANOTHER_WRITER):
-            self._writers.add(asyncio.create_task(self._write_all(), name="collector"))
+        if partition not in self._writers:
+            self._writers[partition] = asyncio.create_task(self._write_all(partition), name="collector")
         return await answer
 
     async def close(self) -> None:
         """Refuse new items and write those that wait."""
         self._is_closing = True
         while self._writers:
-            await asyncio.wait(self._writers)
+            await asyncio.wait(self._writers.values())
 
-    async def _write_all(self) -> None:
-        group: list[_Waiting[Item, Result]] = []
+    async def _write_all(self, partition: int) -> None:
+        """Write what waits in a partition, until nothing does."""
+        queue, group = self._queues[partition], list[_Waiting[Item, Result]]()
         try:
-            while self._queue:
-                group = self._take()
+            while queue:
+                group = self._take(queue)
                 if not group:
                     break
                 self._meters.group_size.observe(len(group))
                 await self._settle(group)
         finally:
             # However a writer ends, no request is left waiting, and the next item starts a new writer.
-            self._writers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
-            unanswered = [waiting for waiting in group if not waiting.answer.done()]
-            if not self._writers:
-                unanswered += self._queue
-                self._queue.clear()
-                self._weight = 0
+            del self._writers[partition], self._queues[partition]
+            self._weight -= sum(waiting.weight for waiting in queue)
+            unanswered = [waiting for waiting in (*group, *queue) if not waiting.answer.done()]
             if unanswered:
                 self._fail(unanswered, Unavailable("The write was interrupted."))
 
-    def _take(self) -> list[_Waiting[Item, Result]]:
-        """Take the next group out of the queue, without the items that nobody waits for any more."""
+    def _take(self, queue: deque[_Waiting[Item, Result]]) -> list[_Waiting[Item, Result]]:
+        """Take the next group out of a queue, without the items that nobody waits for any more."""
         group: list[_Waiting[Item, Result]] = []
         weight = 0
-        while self._queue and (not group or weight + self._queue[0].weight <= self._limits.group_weight):
-            waiting = self._queue.popleft()
+        while queue and (not group or weight + queue[0].weight <= self._limits.group_weight):
+            waiting = queue.popleft()
             self._weight -= waiting.weight
             if not waiting.answer.cancelled():
                 group.append(waiting)

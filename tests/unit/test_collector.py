@@ -37,13 +37,16 @@ class Storage:
         return [f"wrote {item}" for item in items]
 
 
-def collector(storage: Storage, *, capacity: int = 1000, group_weight: int = 100, weight: int = 1, writers: int = 1) -> Number:
+def collector(
+    storage: Storage, *, capacity: int = 1000, group_weight: int = 100, weight: int = 1, partitions: int = 1
+) -> Number:
     return Collector(
         storage.write,
         lambda _item: weight,
-        CollectorLimits(capacity, group_weight, writers),
+        CollectorLimits(capacity, group_weight),
         is_in_transaction=lambda: storage.is_in_transaction,
         meters=Metrics().ingest,
+        partition_of=lambda item: item % partitions,
     )
 
 
@@ -109,28 +112,46 @@ async def test_a_group_is_no_heavier_than_it_may_be() -> None:
     assert storage.groups == [[0], [1, 2], [3, 4], [5]]
 
 
-async def test_a_second_writer_begins_a_group_beside_another_once_that_is_worth_it() -> None:
+async def test_partitions_are_written_at_the_same_time_and_never_in_one_group() -> None:
     storage = Storage()
-    made = collector(storage, writers=2)
-    tasks = await submit_behind_one(made, storage, range(1, 16))
+    made = collector(storage, partitions=2)
+    tasks = await submit_behind_one(made, storage, range(1, 8))
     await asyncio.sleep(0)
-    assert storage.groups == [[0]]
+    assert storage.groups == [[0], [1, 3, 5, 7]], "each partition has a group under way"
 
-    tasks += [asyncio.create_task(made.submit(item)) for item in (16, 17)]
-    await asyncio.sleep(0)
-    tasks += [asyncio.create_task(made.submit(item)) for item in range(18, 50)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-
-    assert storage.groups == [[0], [*range(1, 18)]], "there are no more than two"
     storage.open.set()
-    assert await outcomes(tasks) == [f"wrote {i}" for i in range(50)]
-    assert storage.groups == [[0], [*range(1, 18)], [*range(18, 50)]]
+
+    assert await outcomes(tasks) == [f"wrote {i}" for i in range(8)]
+    assert storage.groups == [[0], [1, 3, 5, 7], [2, 4, 6]]
+
+
+async def test_a_partition_whose_writer_fails_does_not_fail_another() -> None:
+    storage = Storage()
+    storage.bad = {2}
+    tasks = await submit_behind_one(collector(storage, partitions=2), storage, [1, 2, 3])
+
+    storage.open.set()
+    results = await outcomes(tasks)
+
+    assert [isinstance(result, ValueError) for result in results] == [False, False, True, False]
+
+
+async def test_the_capacity_is_that_of_all_partitions() -> None:
+    storage = Storage()
+    made = collector(storage, capacity=2, partitions=3)
+    tasks = await submit_behind_one(made, storage, [3, 6])
+
+    with pytest.raises(Overloaded):
+        await made.submit(1)
+    storage.open.set()
+
+    assert await outcomes(tasks) == ["wrote 0", "wrote 3", "wrote 6"]
+    assert await made.submit(1) == "wrote 1"
 
 
 async def test_closing_waits_for_all_writers() -> None:
     storage = Storage()
-    made = collector(storage, writers=2)
+    made = collector(storage, partitions=2)
     tasks = await submit_behind_one(made, storage, range(1, 40))
     closing = asyncio.create_task(made.close())
     await asyncio.sleep(0)

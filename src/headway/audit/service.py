@@ -134,7 +134,7 @@ class AuditLog:
             self._append,
             itemgetter(1),
             # The log is one chain: a second writer would only wait for the first.
-            CollectorLimits(_MAX_WAITING, _GROUP, writers=1),
+            CollectorLimits(_MAX_WAITING, _GROUP),
             is_in_transaction=database.is_writing,
             meters=metrics.log,
         )

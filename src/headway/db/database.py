@@ -123,8 +123,6 @@ class Database(ABC):
     """A database, opened in the event loop that uses it. With metrics, its transactions are measured."""
 
     dialect: Dialect
-    useful_writers: int
-    """How many concurrent write transactions of one process are faster than one: they wait for the database in turn."""
 
     def __init__(self, dialect: Dialect, keyring: Keyring, metrics: Metrics | None = None) -> None:
         self.dialect = dialect

@@ -201,8 +201,6 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
 class SqliteDatabase(Database):
     """A SQLite file with one connection for writing and several for reading."""
 
-    useful_writers = 1
-
     def __init__(
         self,
         path: Path,

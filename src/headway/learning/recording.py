@@ -215,9 +215,10 @@ class Ingest:
         self._collector: Collector[Report, list[Verdict]] = Collector(
             self._write,
             _weigh,
-            CollectorLimits(capacity, group_weight, database.useful_writers),
+            CollectorLimits(capacity, group_weight),
             is_in_transaction=database.is_writing,
             meters=metrics.ingest,
+            partition_of=_partition_of,
         )
         metrics.samplers.append(self._collector.sample)
         self._counters = {outcome: metrics.observations.labels(outcome.value) for outcome in Outcome}
@@ -275,6 +276,11 @@ class Ingest:
 def reported_courses(reports: Sequence[Report]) -> set[int]:
     """Return the courses in which something is reported."""
     return {observation.course_id for report in reports for observation in report.observations}
+
+
+def _partition_of(_report: Report) -> int:
+    """Return the partition of a report's learner: all learners are in one."""
+    return 0
 
 
 def _weigh(report: Report) -> int:
