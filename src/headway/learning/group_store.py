@@ -64,8 +64,6 @@ _UNIT = slice(_ENROLLMENT.stop, _ENROLLMENT.stop + len(_UNIT_COLUMNS))
 class Group(NamedTuple):
     """The stored state that a group of reports changes. The enrollments are locked."""
 
-    keys: Collection[StateKey]
-    """What was read."""
     enrollments: dict[LearnerInCourse, Enrollment]
     units: dict[UnitKey, UnitProgress]
     """Progress in units, where there is any."""
@@ -83,15 +81,15 @@ async def read_group(tx: WriteTransaction, keys: Collection[StateKey], events: C
         # Another transaction changed an enrollment while this one waited for its lock: of all else the statement sees the
         # state before that. Now that it is locked, a second look sees what is true.
         found = await tx.all(_group, **params)
-    return _sort_out(keys, found)
+    return _sort_out(found)
 
 
 def _is_outdated(row: Row) -> bool:
     return bool(row[_UPDATED_AT] != row[_BEFORE])
 
 
-def _sort_out(keys: Collection[StateKey], found: Sequence[Row]) -> Group:
-    group = Group(keys, {}, {}, {}, set())
+def _sort_out(found: Sequence[Row]) -> Group:
+    group = Group({}, {}, {}, set())
     for row in map(tuple, found):
         user_id, course_id, unit_id, day, *_, spans, _, event_id = row
         if event_id is not None:

@@ -41,7 +41,8 @@ class ProgressChange:
         self.learner: LearnerInCourse = (enrollment.user_id, enrollment.course_id)
         self.last_at: dict[int, Instant] = {}
         self.evidence: dict[int, Evidence] = {}
-        self.claims: list[tuple[Day, int, Span]] = []
+        self.claims: dict[tuple[Day, int], list[Span]] = {}
+        """The spans that are claimed, by day and unit."""
         self.started: set[int] = set()
         self.client_metadata: dict[int, dict[str, Any]] = {}
 
@@ -57,7 +58,8 @@ class ProgressChange:
             known = self.evidence.get(unit)
             self.evidence[unit] = evidence if known is None else known.merge(evidence)
         if timing.claimed:
-            self.claims += [(day, unit, span) for day, span in study_time.by_day(timing.span)]
+            for day, span in study_time.by_day(timing.span):
+                self.claims.setdefault((day, unit), []).append(span)
 
     def note(self, unit_id: int, client_metadata: dict[str, Any]) -> None:
         """Add metadata that the client stores with a unit, key by key."""
@@ -66,7 +68,7 @@ class ProgressChange:
     @property
     def keys(self) -> set[StateKey]:
         """Return the keys of the stored state that the steps change."""
-        claimed = {(unit, day) for day, unit, _ in self.claims}
+        claimed = {(unit, day) for day, unit in self.claims}
         unclaimed = self.last_at.keys() - {unit for unit, _ in claimed}
         return {(*self.learner, unit, day) for unit, day in [*claimed, *((unit, NO_DAY) for unit in unclaimed)]}
 
@@ -93,13 +95,12 @@ async def advance(
 ) -> dict[UnitKey, UnitProgress]:
     """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and statistics.
 
-    `group` is what was read of it already, `events` are the new events that take the steps. Return the progress in all changed
+    `group` is what was read of it already; `events` are the new events that take the steps. Return the progress in all changed
     units. It publishes feed entries, so it must come last in a transaction. The number of statements does not depend on the
     number of changes and steps. Raises Raced if another transaction has stored one of the events meanwhile.
     """
-    keys = set().union(*(change.keys for change in changes))
-    if group is None or not keys <= set(group.keys):
-        group = await read_group(tx, keys)
+    if group is None:
+        group = await read_group(tx, set().union(*(change.keys for change in changes)))
     units, days = group.units, group.days
     writes = _Writes()
     before = [copy(change.enrollment) for change in changes]
@@ -138,14 +139,15 @@ def merged_metadata(stored: str | None, noted: dict[str, Any]) -> str:
 def _merge_claims(change: ProgressChange, days: dict[DayKey, SpansByUnit], writes: _Writes) -> dict[int, Milliseconds]:
     """Merge claims into the stored spans and add to the study time of the course; return the gain of each unit."""
     gained: dict[int, Milliseconds] = {}
-    for day, unit, claim in change.claims:
+    for (day, unit), claims in change.claims.items():
         key = (*change.learner, day)
         spans_of = days[key]
-        change.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())
-        gain = study_time.unite(spans_of.setdefault(unit, []), claim)
-        if gain:
-            gained[unit] = gained.get(unit, 0) + gain
-            writes.days[key] = spans_of
+        for claim in study_time.union(claims) if len(claims) > 1 else claims:
+            change.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())
+            gain = study_time.unite(spans_of.setdefault(unit, []), claim)
+            if gain:
+                gained[unit] = gained.get(unit, 0) + gain
+                writes.days[key] = spans_of
     return gained
 
 
@@ -197,8 +199,9 @@ def _merge_course(change: ProgressChange, writes: _Writes, now: Instant) -> None
     """Raise the enrollment to what its units come to."""
     enrollment, required = change.enrollment, len(change.structure.required)
     for evidence in change.evidence.values():
-        metrics_alone = Evidence(engagement_metrics=evidence.engagement_metrics)
-        enrollment.evidence = enrollment.evidence.merge(metrics_alone)
+        if evidence.engagement_metrics is not None:
+            metrics_alone = Evidence(engagement_metrics=evidence.engagement_metrics)
+            enrollment.evidence = enrollment.evidence.merge(metrics_alone)
     last_at = max(change.last_at.values())
     enrollment.last_activity_at = max(last_at, enrollment.last_activity_at or last_at)
     enrollment.percent = max(enrollment.percent, percent_of_course(enrollment.required_percents, required))

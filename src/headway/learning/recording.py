@@ -4,6 +4,7 @@ Reports of concurrent requests are grouped by a collector, whose writer opens th
 this room that opens any.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
@@ -39,7 +40,7 @@ _NO_CONTENT = EventContent("", 0, *[None] * 10)
 class _Entry:
     """One observation on its way to a verdict."""
 
-    __slots__ = ("content", "key", "learner", "observation", "refusal", "report", "timing", "transit", "verdict")
+    __slots__ = ("content", "is_event", "key", "learner", "observation", "refusal", "report", "timing", "transit", "verdict")
 
     def __init__(self, report: Report, observation: Observation) -> None:
         self.observation = observation
@@ -51,11 +52,7 @@ class _Entry:
         self.verdict = _ACCEPTED
         self.content = _NO_CONTENT
         self.key: EventKey = (report.user_id, observation.event_id or "")
-
-    @property
-    def is_event(self) -> bool:
-        """Whether the observation is stored for ever."""
-        return isinstance(self.observation, Event)
+        self.is_event = isinstance(observation, Event)
 
     @property
     def unit_key(self) -> UnitKey:
@@ -116,18 +113,17 @@ class Tracking:
     async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
         for entry in entries:
             entry.timing = self._time(entry)
-        group = await read_group(tx, _state_keys(entries), {entry.key for entry in entries if entry.is_event})
-        enrolled = group.enrollments
-        revisions = {enrollment.course_id: enrollment.course_revision for enrollment in enrolled.values()}
+        event_keys = {entry.key for entry in entries if entry.is_event}
+        group = await read_group(tx, _state_keys(entries), event_keys)
+        if await self._correct_clocks(tx, [entry for entry in entries if entry.learner in group.enrollments], now):
+            # They may have been at work on other days.
+            group = await read_group(tx, _state_keys(entries), event_keys)
+        revisions = {enrollment.course_id: enrollment.course_revision for enrollment in group.enrollments.values()}
         structures = await self._structures.get(tx, course_ids, revisions)
-        await self._correct_clocks(tx, [entry for entry in entries if entry.learner in enrolled], now)
-        for entry in entries:
-            enrollment = enrolled.get(entry.learner)
-            is_enrolled = enrollment is not None and self._is_enrolled(enrollment, entry, now)
-            _admit(entry, structures.get(entry.observation.course_id), is_enrolled=is_enrolled)
+        self._admit(entries, group.enrollments, structures, now)
         await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], group, structures)
         new = await _judge_events(tx, [entry for entry in entries if entry.is_event], group.events)
-        changes = _progress_changes(entries, enrolled, structures)
+        changes = _progress_changes(entries, group.enrollments, structures)
         if changes:
             reached = await advance(tx, changes, now, group=group, events=[_row(entry) for entry in new])
             for entry in entries:
@@ -135,11 +131,14 @@ class Tracking:
                     progress = reached[*entry.learner, entry.observation.unit_id]
                     entry.verdict = Verdict(Outcome.ACCEPTED, progress=progress)
 
-    async def _correct_clocks(self, tx: WriteTransaction, entries: Sequence[_Entry], now: Instant) -> None:
-        """Correct clocks that deviate by the offsets of their sessions; a group in which none does costs no statement."""
+    async def _correct_clocks(self, tx: WriteTransaction, entries: Sequence[_Entry], now: Instant) -> bool:
+        """Correct clocks that deviate by the offsets of their sessions, and return whether there are any.
+
+        A group without any costs no statement.
+        """
         deviating = [entry for entry in entries if entry.transit.deviation]
         if not deviating:
-            return
+            return False
         offsets: dict[ClockKey, Milliseconds] = {}
         for entry in deviating:
             offsets.setdefault(entry.clock, self._settings.offset(entry.transit.deviation))
@@ -148,12 +147,22 @@ class Tracking:
             is_session = entry.observation.session_id is not None
             entry.transit = entry.transit.corrected(known[entry.clock], self._settings, is_session=is_session)
             entry.timing = self._time(entry)
+        return True
 
-    def _is_enrolled(self, enrollment: Enrollment, entry: _Entry, now: Instant) -> bool:
-        """Return whether a learner is enrolled, or, for what was observed and is no command, was so at its time."""
-        if isinstance(entry.observation, Update):
-            return enrollment.is_open(now)
-        return enrollment.was_open(entry.timing.at, now=now, patience=self._late_work)
+    def _admit(
+        self,
+        entries: Sequence[_Entry],
+        enrolled: Mapping[LearnerInCourse, Enrollment],
+        structures: Mapping[int, CourseStructure],
+        now: Instant,
+    ) -> None:
+        """Refuse what may not be recorded: a learner is enrolled, or, for what is no command, was so at its time."""
+        has_access = {learner: enrollment.is_open(now) for learner, enrollment in enrolled.items()}
+        for entry in entries:
+            is_enrolled = has_access.get(entry.learner, False)
+            if not is_enrolled and entry.learner in enrolled and not isinstance(entry.observation, Update):
+                is_enrolled = enrolled[entry.learner].was_open(entry.timing.at, now=now, patience=self._late_work)
+            _admit(entry, structures.get(entry.observation.course_id), is_enrolled=is_enrolled)
 
     async def _check_updates(
         self, tx: WriteTransaction, entries: Sequence[_Entry], group: Group, structures: Mapping[int, CourseStructure]
@@ -268,8 +277,8 @@ class Ingest:
         raise AssertionError
 
     def _count(self, verdicts: list[Verdict]) -> list[Verdict]:
-        for verdict in verdicts:
-            self._counters[verdict.outcome].inc()
+        for outcome, count in Counter([verdict.outcome for verdict in verdicts]).items():
+            self._counters[outcome].inc(count)
         return verdicts
 
 

@@ -8,7 +8,7 @@ long the history is. Days are disjoint: the study time of all days is the sum of
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import NamedTuple, TypeAlias
 
@@ -138,15 +138,16 @@ def _by_server_clock(at: Instant, claimed: Milliseconds, transit: Transit, setti
     return Timing(at, claimed, is_shifted)
 
 
-def by_day(span: Span) -> Iterator[tuple[Day, Span]]:
+def by_day(span: Span) -> list[tuple[Day, Span]]:
     """Cut a span at UTC midnights; each part is given in milliseconds of its day."""
     start, end = span
+    parts = []
     while start < end:
-        day = start // DAY
-        midnight = day * DAY
-        until = min(end, midnight + DAY)
-        yield day, (start - midnight, until - midnight)
-        start = until
+        day, begin = divmod(start, DAY)
+        length_in_day = min(end - start, DAY - begin)
+        parts.append((day, (begin, begin + length_in_day)))
+        start += length_in_day
+    return parts
 
 
 def unite(spans: list[Span], claim: Span) -> Milliseconds:
