@@ -9,11 +9,15 @@ from headway.db.dialects import Statement
 
 
 class CountingDatabase:
-    """Stands before a database for use cases that only read."""
+    """Stands before a database, and counts the statements of short reads."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.statements = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Give everything else as it is, also write transactions."""
+        return getattr(self._database, name)
 
     @asynccontextmanager
     async def read(self, *, single_statement: bool = False) -> AsyncIterator[ReadTransaction]:

@@ -76,7 +76,9 @@ class Services:
         self.audit_log = AuditLog(database, clock, new_id, self.metrics, find_user=find_user)
         self.revisions = Revisions(database, clock)
         token_lifetime = settings.access_token_seconds * SECOND
-        self.accounts = Accounts(database, clock, self.revisions, self.audit, token_lifetime=token_lifetime)
+        self.accounts = Accounts(
+            database, clock, self.revisions, self.audit, token_lifetime=token_lifetime, cache_bytes=settings.account_cache_bytes
+        )
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
         self.courses = Courses(clock)
         self.course_limits = course_limits(settings)

@@ -161,8 +161,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def token_cache_bytes(self) -> int:
-        """The memory for verified tokens: three tenths of that for active learners, as measured with typical ones."""
-        return self.learner_cache_megabytes * 300_000
+        """The memory for verified tokens: a third of that for active learners."""
+        return self.learner_cache_megabytes * 1_000_000 // 3
+
+    @property
+    def account_cache_bytes(self) -> int:
+        """The memory for accounts: two fifths of that for active learners; they take more than tokens."""
+        return self.learner_cache_megabytes * 1_000_000 * 2 // 5
 
     @property
     def is_sqlite(self) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select
 from headway.accounts.tables import sessions
 from headway.errors import Unauthenticated
 from headway.identity import Client, Role
-from headway.instants import DAY, MINUTE
+from headway.instants import DAY, HOUR, MINUTE
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.limits.tables import rate_limits
@@ -251,7 +251,7 @@ async def test_sessions_that_expired_are_swept_away_and_the_others_stay(post: Po
     await signed_in(post)
     clock.now += 6 * DAY
     newer = await signed_in(post)
-    clock.now += DAY + MINUTE
+    clock.now += DAY + HOUR + MINUTE
 
     await signed_in(post)
 

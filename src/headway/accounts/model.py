@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -39,7 +38,7 @@ class NewUser(msgspec.Struct, frozen=True):
     interests: Sequence[str] = ()
 
 
-class User(msgspec.Struct, frozen=True):
+class User(msgspec.Struct, frozen=True, gc=False):
     """An account. `external_id` is the subject of an outside identity provider."""
 
     id: int
@@ -61,12 +60,18 @@ class User(msgspec.Struct, frozen=True):
         return Target(TargetType.USER, str(self.id), TargetType.USER.model, self.name)
 
 
-class AccountState(NamedTuple):
+class AccountState(msgspec.Struct, frozen=True, gc=False):
     """What decides whether an account's tokens are valid, and what they allow."""
 
-    role: Role
-    token_version: int
-    is_disabled: bool
+    user: User
+    ended_sessions: frozenset[str]
+    """Those that ended so lately that there may be tokens of them."""
+
+    def accepts(self, token_version: int | None, session_id: str | None) -> bool:
+        """Return whether a token of this version and session is valid; one of an outside provider has neither."""
+        user = self.user
+        is_current = not user.is_disabled and (token_version is None or token_version == user.token_version)
+        return is_current and session_id not in self.ended_sessions
 
 
 class Account(msgspec.Struct, frozen=True):

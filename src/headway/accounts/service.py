@@ -1,10 +1,9 @@
 """Accounts and callers."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from sys import getsizeof
 
 import msgspec
-from cachetools import LRUCache
 
 from headway.accounts import store as users
 from headway.accounts.model import (
@@ -19,23 +18,23 @@ from headway.accounts.model import (
 )
 from headway.audit.model import Action
 from headway.audit.service import AuditRecorder
+from headway.bounded_cache import BoundedCache
 from headway.db.database import Database, ReadTransaction, WriteTransaction
-from headway.db.revisions import ACCOUNTS, SESSIONS, Revisions
+from headway.db.revisions import Revisions
 from headway.errors import Conflict, NotFound, Unauthenticated
 from headway.identity import Caller, Role
-from headway.instants import Clock, Milliseconds
+from headway.instants import Clock, Instant, Milliseconds
 from headway.text import nfc
 
 OnEnabled = Callable[[WriteTransaction, int], Awaitable[None]]
-_MAX_REMEMBERED = 50_000
 
 
 class Accounts:
     """The accounts of this installation, and a cache of those that call.
 
     `caller` and `find_or_create_outside` run before a request has its transaction: they read the cache, and fill it in short
-    reads of their own. This process drops a cached account as soon as it changes it. It sees the changes of other processes
-    within two seconds, by the `revisions`.
+    reads of their own. This process forgets an account as soon as it changes it, and within two seconds when others do, by the
+    `revisions`; it keeps the others.
     """
 
     def __init__(
@@ -46,17 +45,17 @@ class Accounts:
         audit: AuditRecorder,
         *,
         token_lifetime: Milliseconds,
+        cache_bytes: int,
     ) -> None:
         self._database = database
         self._clock = clock
         self._revisions = revisions
         self._audit = audit
         self._token_lifetime = token_lifetime
-        self._known: LRUCache[int, User] = LRUCache(_MAX_REMEMBERED)
-        self._ended_sessions: frozenset[str] = frozenset()
-        self._known_at: Mapping[str, int] | None = None
-        """The revisions of which `_known` and `_ended_sessions` are."""
-        self._catching_up = asyncio.Lock()
+        self._known: BoundedCache[int, AccountState] = BoundedCache(cache_bytes, _size)
+        self._reads: dict[int, object] = {}
+        """By account the read whose result may be remembered: the last one, unless the account changed since it began."""
+        revisions.listen(self._forget)
         self.on_enabled: OnEnabled = _do_nothing
         """Runs in the transaction that enables an account, with its id."""
 
@@ -97,7 +96,7 @@ class Accounts:
         await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
         if not is_disabled:
             await self.on_enabled(tx, user_id)
-        await self.forget(tx)
+        await self.forget(tx, user_id)
         action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
         await self._audit.record_as_operator(tx, action, user.target)
 
@@ -111,7 +110,7 @@ class Accounts:
         if name is not None:
             name = nfc(name)
             check_name(name)
-        user = await self.find(tx, user_id)
+        user = _existing(await users.lock(tx, user_id), user_id)
         owner = None if email is None else await users.find_by_email(tx, email)
         email = None if email is None else normalize_email(email)
         if owner is not None and owner.id != user_id:
@@ -124,7 +123,7 @@ class Accounts:
             token_version=user.token_version + (role not in {None, user.role}),
         )
         await users.update_account(tx, changed, self._clock())
-        await self.forget(tx)
+        await self.forget(tx, user_id)
         if changed.name != user.name:
             await self._audit.record_as_operator(tx, Action.CHANGE_NAME, changed.target)
         if changed.email != user.email:
@@ -134,15 +133,9 @@ class Accounts:
             await self._audit.record_as_operator(tx, Action.CHANGE_ROLE, changed.target, metadata=roles)
         return changed
 
-    async def forget(self, tx: WriteTransaction) -> None:
-        """Make all server processes read accounts again after a change of one in this transaction."""
-        await self._revisions.grow(tx, ACCOUNTS)
-        tx.after_commit(self._forget)
-
-    async def end_session(self, tx: WriteTransaction, session_id: str) -> None:
-        """Make all server processes reject the tokens of a session that ended in this transaction."""
-        await self._revisions.grow(tx, SESSIONS)
-        tx.after_commit(lambda: self._end_session(session_id))
+    async def forget(self, tx: WriteTransaction, user_id: int) -> None:
+        """Make all server processes read an account again that this transaction changes, or of which it ends a session."""
+        await self._revisions.record(tx, user_id)
 
     async def find_account(self, tx: ReadTransaction, user_id: int) -> Account:
         """Read an account as its owner sees it. Raises NotFound USER_NOT_FOUND."""
@@ -176,14 +169,11 @@ class Accounts:
         )
         if name not in {None, stored.user.name}:
             # Callers carry the name into the audit log.
-            await self.forget(tx)
+            await self.forget(tx, user_id)
 
     async def find(self, tx: ReadTransaction, user_id: int) -> User:
         """Read an account as it is now. Raises NotFound."""
-        user = await users.find(tx, user_id)
-        if user is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-        return user
+        return _existing(await users.find(tx, user_id), user_id)
 
     async def find_by_email(self, tx: ReadTransaction, email: str) -> User:
         """Read an account by its address. Raises Invalid, NotFound."""
@@ -198,21 +188,17 @@ class Accounts:
 
         Raises Unauthenticated if the token was revoked, or the account is disabled; Unavailable.
         """
-        user = await self._remembered(user_id)
-        if user is not None and user.is_disabled and token_version is None:
-            raise Unauthenticated("The account is disabled.")
-        is_current = user is not None and not user.is_disabled and token_version in {None, user.token_version}
-        if user is None or not is_current or self.has_ended(session_id):
-            raise Unauthenticated("The token has been revoked.")
-        return _caller(user, session_id)
+        await self._revisions.catch_up()
+        state = self._known.get(user_id) or await self._read(user_id)
+        if state is None or not state.accepts(token_version, session_id):
+            is_outside = state is not None and token_version is None
+            raise Unauthenticated("The account is disabled." if is_outside else "The token has been revoked.")
+        user = state.user
+        return Caller(user.id, user.role, user.external_id, session_id, user.name, user.email)
 
     async def read_states(self, tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, AccountState]:
         """Read the state of each of these accounts that exists, as it is now."""
-        return await users.read_states(tx, user_ids)
-
-    def has_ended(self, session_id: str | None) -> bool:
-        """Return whether a session was ended, as of the last `catch_up`."""
-        return session_id in self._ended_sessions
+        return await users.read_states(tx, user_ids, ended_since=self._ended_since())
 
     async def find_or_create_outside(self, external_id: str, *, name: str) -> int:
         """Return the id of the account of an outside identity provider's subject; an account is created as PARTICIPANT."""
@@ -228,48 +214,43 @@ class Accounts:
             raise Unauthenticated("The account could not be created.")
         return user.id
 
-    async def catch_up(self) -> Mapping[str, int]:
-        """Forget what changed since it was cached; return the revisions up to which changes are seen. Raises Unavailable."""
-        newest = await self._revisions.read()
-        if newest is not self._known_at:
-            async with self._catching_up:
-                if newest is not self._known_at:
-                    await self._forget_changed(newest, self._known_at)
-        return newest
-
-    async def _forget_changed(self, newest: Mapping[str, int], known_at: Mapping[str, int] | None) -> None:
-        if known_at is None or newest.get(ACCOUNTS) != known_at.get(ACCOUNTS):
-            self._known.clear()
-        if known_at is None or newest.get(SESSIONS) != known_at.get(SESSIONS):
+    async def _read(self, user_id: int) -> AccountState | None:
+        """Read an account, and remember it unless it changes meanwhile: what was read may be what it was before."""
+        this_read = self._reads[user_id] = object()
+        try:
             async with self._database.read(single_statement=True) as tx:
-                # Tokens of sign-ins that ended earlier have expired.
-                ended = await users.sessions_ended_since(tx, self._clock() - self._token_lifetime)
-            self._ended_sessions = ended | (self._ended_sessions if len(self._ended_sessions) < _MAX_REMEMBERED else ended)
-        self._known_at = newest
+                state = await users.read_state(tx, user_id, ended_since=self._ended_since())
+            if state is not None and self._reads.get(user_id) is this_read:
+                self._known.put(state.user.id, state)
+        finally:
+            if self._reads.get(user_id) is this_read:
+                del self._reads[user_id]
+        return state
 
-    async def _remembered(self, user_id: int) -> User | None:
-        await self.catch_up()
-        user = self._known.get(user_id)
-        if user is not None:
-            return user
-        known_at = self._known_at
-        async with self._database.read(single_statement=True) as tx:
-            user = await users.find(tx, user_id)
-        # What was read before a change must not be remembered after it.
-        if user is not None and known_at is not None and known_at is self._known_at:
-            self._known[user_id] = user
-        return user
+    def _ended_since(self) -> Instant:
+        """Return since when sessions may have ended of which there are valid tokens."""
+        return self._clock() - self._token_lifetime
 
-    def _forget(self) -> None:
-        self._known.clear()
-        self._known_at = None
-
-    def _end_session(self, session_id: str) -> None:
-        self._ended_sessions |= {session_id}
+    def _forget(self, user_ids: Collection[int] | None) -> None:
+        if user_ids is None:
+            self._known.clear()
+            self._reads.clear()
+        for user_id in user_ids or ():
+            self._known.discard(user_id)
+            self._reads.pop(user_id, None)
 
 
-def _caller(user: User, session_id: str | None = None) -> Caller:
-    return Caller(user.id, user.role, user.external_id, session_id, user.name, user.email)
+def _existing(user: User | None, user_id: int) -> User:
+    if user is None:
+        raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
+    return user
+
+
+def _size(_user_id: int, state: AccountState) -> int:
+    # The id, the two structs and the texts; all accounts without ended sessions share the empty set.
+    user, ended = state.user, state.ended_sessions
+    texts = getsizeof(user.name) + getsizeof(user.email) + getsizeof(user.external_id)
+    return 160 + texts + (getsizeof(ended) + 96 * len(ended) if ended else 0)
 
 
 async def _do_nothing(_tx: WriteTransaction, _user_id: int) -> None:

@@ -14,7 +14,7 @@ from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Client, Role, settle_email
 from headway.ids import NewId
-from headway.instants import Clock
+from headway.instants import SECOND, Clock
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
@@ -41,6 +41,7 @@ class SignIn:
         self._new_id = new_id
         self._accounts = accounts
         self._audit = audit
+        self._token_lifetime = settings.access_token_seconds * SECOND
         self._passwords = Passwords()
         self._limiter = DatabaseRateLimiter(database, clock)
         self._address_failures = RateLimit("sign-in address", settings.failed_sign_ins_per_address, _FAILURES_WINDOW_SECONDS)
@@ -107,7 +108,7 @@ class SignIn:
     async def sign_out(self, tx: WriteTransaction, user_id: int, session_id: str) -> None:
         """End a session, with all its tokens. A session that has ended stays ended."""
         if await users.end_session(tx, user_id, session_id, self._clock()):
-            await self._accounts.end_session(tx, session_id)
+            await self._accounts.forget(tx, user_id)
 
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
@@ -139,14 +140,15 @@ class SignIn:
 
     async def _store(self, tx: WriteTransaction, user_id: int, password_hash: str) -> User:
         await users.set_password(tx, user_id, password_hash, self._clock())
-        await self._accounts.forget(tx)
+        await self._accounts.forget(tx, user_id)
         return await self._accounts.find(tx, user_id)
 
     async def _begin(self, user: User, client: Client) -> Session:
         now = self._clock()
         session = Session(user, self._new_id(), 1, now + REFRESH_LIFETIME)
         async with self._database.write() as tx:
-            await users.delete_expired_sessions(tx, now)
+            # An ended session is needed for as long as there may be tokens of it.
+            await users.delete_expired_sessions(tx, now - self._token_lifetime)
             await users.insert_session(tx, session, now)
             await self._audit.record(tx, Action.LOGIN, user.actor, user.target, client=client)
         return session

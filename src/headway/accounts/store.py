@@ -1,9 +1,10 @@
 """Accounts and sign-ins as rows."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import msgspec
-from sqlalchemy import Text, bindparam, exists, func, not_, or_, select, update
+from sqlalchemy import Text, and_, bindparam, exists, func, not_, or_, select, update
 
 from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User, email_spellings
 from headway.accounts.tables import sessions, users
@@ -19,15 +20,13 @@ _decode_words = msgspec.json.Decoder(list[str]).decode
 
 _columns = [users.c[name] for name in User.__struct_fields__]
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
+_lock = _by_id.with_for_update()
 _by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
 _ids = select(users.c.id, users.c.external_id).where(
     or_(users.c.id == bindparam("user_id"), users.c.external_id == bindparam("external_id"))
 )
 _some = rows("ids", {"id": Id})
-_states = select(users.c.id, *(users.c[name] for name in AccountState._fields)).select_from(
-    lookup(_some, users, users.c.id == _some.c.id)
-)
 _name_words = rows("name_words", {"pattern": Text()})
 has_name = not_(
     exists(select(_name_words.c.pattern).where(func.coalesce(users.c.folded_name, "").not_like(_name_words.c.pattern)))
@@ -74,7 +73,13 @@ _rotate_session = (
 )
 _end_session = update(sessions).where(*_this_session, sessions.c.ended_at.is_(None)).values(ended_at=bindparam("now"))
 _delete_expired_sessions = delete_before(sessions.c.expires_at)
-_sessions_ended_since = select(sessions.c.id).where(sessions.c.ended_at > bindparam("since"))
+
+# An account has a row for each of its ended sessions, and one if there are none.
+_ended_lately = and_(sessions.c.user_id == users.c.id, sessions.c.ended_at > bindparam("since"))
+_states = select(*_columns, sessions.c.id.label("ended_session")).select_from(
+    lookup(lookup(_some, users, users.c.id == _some.c.id), sessions, _ended_lately, is_outer=True)
+)
+_NO_SESSIONS: frozenset[str] = frozenset()
 
 
 def _user(tx: ReadTransaction, row: Row | None) -> User | None:
@@ -98,10 +103,28 @@ async def find(tx: ReadTransaction, user_id: int) -> User | None:
     return _user(tx, await tx.first(_by_id, user_id=user_id))
 
 
-async def read_states(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, AccountState]:
-    """Read the state of each of these accounts that exists."""
-    found = await tx.all(_states, ids=[(user_id,) for user_id in user_ids])
-    return {row["id"]: AccountState(Role(row["role"]), row["token_version"], bool(row["is_disabled"])) for row in found}
+async def lock(tx: WriteTransaction, user_id: int) -> User | None:
+    """Lock and read an account."""
+    return _user(tx, await tx.first(_lock, user_id=user_id))
+
+
+async def read_state(tx: ReadTransaction, user_id: int, *, ended_since: Instant) -> AccountState | None:
+    """Read the state of an account, with its sessions that ended after an instant."""
+    return (await read_states(tx, [user_id], ended_since=ended_since)).get(user_id)
+
+
+async def read_states(tx: ReadTransaction, user_ids: Sequence[int], *, ended_since: Instant) -> dict[int, AccountState]:
+    """Read the state of each of these accounts that exists, with its sessions that ended after an instant."""
+    found = await tx.all(_states, ids=[(user_id,) for user_id in user_ids], since=ended_since)
+    ended = defaultdict[int, set[str]](set)
+    for row in found:
+        if row["ended_session"] is not None:
+            ended[row["id"]].add(row["ended_session"])
+    known = {user.id: user for row in found if (user := _user(tx, row)) is not None}
+    return {
+        user_id: AccountState(user, frozenset(ended[user_id]) if user_id in ended else _NO_SESSIONS)
+        for user_id, user in known.items()
+    }
 
 
 async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
@@ -251,10 +274,5 @@ async def end_session(tx: WriteTransaction, user_id: int, session_id: str, now: 
 
 
 async def delete_expired_sessions(tx: WriteTransaction, now: Instant) -> None:
-    """Delete some of the sign-ins that have expired."""
+    """Delete some of the sign-ins that had expired at an instant."""
     await tx.run(_delete_expired_sessions, before=now)
-
-
-async def sessions_ended_since(tx: ReadTransaction, since: Instant) -> frozenset[str]:
-    """Return the ids of the sign-ins that were ended after an instant."""
-    return frozenset(row["id"] for row in await tx.all(_sessions_ended_since, since=since))

@@ -1,6 +1,6 @@
 """The tables of accounts and sessions."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, text
 
 from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
@@ -26,6 +26,8 @@ users = Table(
     sqlite_autoincrement=True,
 )
 
+_HAS_ENDED = text("ended_at IS NOT NULL")
+
 sessions = Table(
     "sessions",
     metadata,
@@ -37,7 +39,7 @@ sessions = Table(
     Column("created_at", Timestamp, nullable=False),
     Column("expires_at", Timestamp, nullable=False),
     Column("ended_at", Timestamp),
-    Index(None, "ended_at"),
+    Index(None, "user_id", "ended_at", postgresql_where=_HAS_ENDED, sqlite_where=_HAS_ENDED),
     Index(None, "expires_at"),
 )
 """A session: a sign-in with its family of refresh tokens, which are signed, not stored."""

@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Table, Text
 
-from headway.db.types import metadata
+from headway.db.types import Id, metadata
 
 index_keys = Table(
     "index_keys",
@@ -18,4 +18,12 @@ revisions = Table(
     Column("name", Text, primary_key=True),
     Column("revision", BigInteger, nullable=False),
 )
-"""The revisions of what server processes cache; a transaction that changes a cached value increments its revision."""
+"""Numbers that grow by the transaction, which is locked by the one that makes them grow until it ends."""
+
+account_changes = Table(
+    "account_changes",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("user_id", Id, nullable=False),
+)
+"""The latest changes of accounts, numbered by the revision `accounts` in the order in which they were committed."""

@@ -10,7 +10,7 @@ from headway.courses import staff_store
 from headway.courses import store as catalogue
 from headway.courses.model import StaffMember, keeps_owner
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.db.revisions import STAFF, Revisions
+from headway.db.revisions import Revisions
 from headway.enrollments.authorization import course_not_found, not_staff, require_known, require_staff
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.feed import store as feed
@@ -74,7 +74,7 @@ class CourseStaff:
         member = StaffMember(user.id, course_id, user.name, role, user.role, user.is_disabled, self._clock())
         _check_owners(members, members | {user_id: member})
         await staff_store.write_member(tx, member)
-        await self._record(tx, caller, course_id, target, _roles(user_id, before, member), client)
+        await self._record(tx, caller, member, target, _roles(user_id, before, member), client)
         return member
 
     async def remove(
@@ -91,7 +91,7 @@ class CourseStaff:
             raise NotFound("There is no such member of staff.", code="STAFF_NOT_FOUND")
         _check_owners(members, {each: other for each, other in members.items() if each != user_id})
         await staff_store.delete_member(tx, course_id, user_id)
-        await self._record(tx, caller, course_id, target, _roles(user_id, member, None), client)
+        await self._record(tx, caller, member, target, _roles(user_id, member, None), client)
 
     async def _lock(
         self, tx: WriteTransaction, caller: Caller | None, course_id: int, *, leaving_id: int | None = None
@@ -113,13 +113,13 @@ class CourseStaff:
         self,
         tx: WriteTransaction,
         caller: Caller | None,
-        course_id: int,
+        member: StaffMember,
         target: Target,
         roles: dict[str, object],
         client: Client | None,
     ) -> None:
-        await feed.publish(tx, new_entries(CourseUpdated(course_id), course_topic(course_id)), self._clock())
-        await self._revisions.grow(tx, STAFF)
+        await feed.publish(tx, new_entries(CourseUpdated(member.course_id), course_topic(member.course_id)), self._clock())
+        await self._revisions.record(tx, member.user_id)
         await self._audit.record_for(tx, Action.CHANGE_COURSE_ROLE, caller, target, metadata=roles, client=client)
 
 

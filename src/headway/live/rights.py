@@ -1,7 +1,7 @@
-"""The rights of connected clients: when accounts, sessions or staff change, those of all clients are checked again, by set."""
+"""The rights of connected clients: when accounts, sessions or staff change, those of the same accounts are checked again."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import msgspec
 from headway.accounts.model import AccountState
 from headway.accounts.service import Accounts
 from headway.db.database import Database
-from headway.db.revisions import ACCOUNTS, STAFF, Revisions
+from headway.db.revisions import Revisions
 from headway.enrollments.authorization import staff_among
 from headway.errors import Unauthenticated, Unavailable
 from headway.http.authentication import Authentication, Credential
@@ -29,11 +29,9 @@ Item = TypeVar("Item")
 class Rights:
     """What one connected client may do. `topics` are those that it follows or is about to follow."""
 
-    def __init__(self, credential: Credential, token: str, known_at: Mapping[str, int], on_loss: Callable[[str], None]) -> None:
+    def __init__(self, credential: Credential, token: str, on_loss: Callable[[str], None]) -> None:
         self.credential = credential
         self.token = token
-        self.known_at = known_at
-        """The revisions as of which the rights are known."""
         self.topics: set[str] = set()
         self.has_ended = asyncio.Event()
         self.end = Unauthenticated("The token has been revoked.")
@@ -64,8 +62,8 @@ class Rights:
 class RightsWatch:
     """The rights of all clients of this process.
 
-    What changes here is seen before the next message is sent, what other processes change within two seconds. A change costs a
-    number of statements that follows from how many clients there are, a thousand in each, and none for a client alone.
+    What changes here is seen before the next message is sent, what other processes change within two seconds. The rights of the
+    accounts that changed are checked by set, of a thousand clients with each statement.
     """
 
     def __init__(
@@ -77,29 +75,36 @@ class RightsWatch:
         self._revisions = revisions
         self._authentication = authentication
         self._admitted: set[Rights] = set()
+        self._stale: dict[Rights, int] = {}
+        """Rights to check, each with the number of the last change that may concern them."""
+        self._changes = 0
         self._checking = asyncio.Lock()
         self._has_news = asyncio.Event()
         self._looks = 0
-        revisions.listen(self._has_news.set)
+        revisions.listen(self._expect_change)
 
     async def admit(self, token: str, on_loss: Callable[[str], None]) -> Rights:
         """Return the rights of a token, and keep them current until they are released.
 
         `on_loss` is called with each topic that the client may no longer follow. Raises Unauthenticated, Unavailable.
         """
-        known_at = await self._revisions.read()
-        rights = Rights(await self._authentication.verify(token), token, known_at, on_loss)
+        seen = self._changes
+        rights = Rights(await self._authentication.verify(token), token, on_loss)
         self._admitted.add(rights)
+        if self._changes != seen:
+            self._stale[rights] = self._changes
         return rights
 
     def release(self, rights: Rights) -> None:
         """Forget a client that has left."""
         self._admitted.discard(rights)
+        self._stale.pop(rights, None)
 
     async def ensure(self, rights: Rights) -> None:
         """Return once the rights are as current as those of a request that comes now. Raises Unauthenticated, Unavailable."""
-        if await self._revisions.read() is not rights.known_at:
-            await self._check_all()
+        await self._revisions.catch_up()
+        if rights in self._stale:
+            await self._check_stale()
         self._expire([rights])
         rights.require()
 
@@ -115,20 +120,26 @@ class RightsWatch:
         self._looks += 1
         if self._admitted:
             self._expire(list(self._admitted))
-            await self._check_all()
+            await self._revisions.catch_up()
+            await self._check_stale()
             if self._looks % _VERIFY_OUTSIDE_EVERY == 0:
                 await self._verify_outside_tokens()
 
-    async def _check_all(self) -> None:
+    def _expect_change(self, user_ids: Collection[int] | None) -> None:
+        self._changes += 1
+        concerned = [each for each in self._admitted if user_ids is None or each.caller.user_id in user_ids]
+        self._stale |= dict.fromkeys(concerned, self._changes)
+        self._has_news.set()
+
+    async def _check_stale(self) -> None:
         async with self._checking:
-            newest = await self._accounts.catch_up()
-            stale = [rights for rights in self._admitted if rights.known_at is not newest]
-            await self._check_accounts([each for each in stale if _differ(newest, each.known_at, ACCOUNTS)])
-            await self._check_staff([each for each in stale if _differ(newest, each.known_at, ACCOUNTS, STAFF)])
-            for rights in stale:
-                if self._accounts.has_ended(rights.caller.session_id):
-                    rights.revoke(Unauthenticated("The session has ended."))
-                rights.known_at = newest
+            stale = dict(self._stale)
+            await self._check_accounts(list(stale))
+            await self._check_staff(list(stale))
+            for rights, change in stale.items():
+                # Of a later change nothing may have been read.
+                if self._stale.get(rights) == change:
+                    del self._stale[rights]
 
     async def _check_accounts(self, stale: Sequence[Rights]) -> None:
         for some in _parts(stale):
@@ -170,17 +181,12 @@ class RightsWatch:
                 rights.revoke(Unauthenticated("The token has expired."))
 
 
-def _differ(newest: Mapping[str, int], known_at: Mapping[str, int], *names: str) -> bool:
-    return any(newest.get(name) != known_at.get(name) for name in names)
-
-
 def _apply(rights: Rights, state: AccountState | None) -> None:
     """End the rights of a token that is not valid any more, or give its caller the account's present role."""
-    version = rights.credential.token_version
-    if state is None or state.is_disabled or version not in {None, state.token_version}:
+    if state is None or not state.accepts(rights.credential.token_version, rights.caller.session_id):
         rights.revoke(Unauthenticated("The token has been revoked."))
     else:
-        caller = msgspec.structs.replace(rights.caller, role=state.role)
+        caller = msgspec.structs.replace(rights.caller, role=state.user.role)
         rights.credential = rights.credential._replace(caller=caller)
 
 

@@ -12,7 +12,7 @@ from tests.contract.rights.conftest import ROLES, School
 from tests.contract.server import described_routes
 
 PREFIX = "/api/v1"
-BOOKKEEPING = {"rate_limits", "revisions", "sessions", "idempotency_keys", "audit_entries", "audit_head"}
+BOOKKEEPING = {"rate_limits", "revisions", "account_changes", "sessions", "idempotency_keys", "audit_entries", "audit_head"}
 
 
 class Access(NamedTuple):
