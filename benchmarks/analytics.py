@@ -199,7 +199,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--units", type=int, default=50)
     parser.add_argument("--repeats", type=int, default=15)
     add_options(parser)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.learners, options.repeats = 2_000, 3
+    return options
 
 
 def measure(

@@ -85,7 +85,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60, help="duration without, and with the attacks")
     parser.add_argument("--only", nargs="*", help="attacks to play instead of all; see attack_for_ever")
     add_options(parser)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds = 5
+    return options
 
 
 def measure(name: str, database: Database, options: argparse.Namespace, workspace: Path) -> tuple[Readings, Readings]:

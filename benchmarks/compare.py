@@ -79,6 +79,7 @@ def main() -> None:
     with open_workspace(options.directory) as workspace, run_postgres(workspace / "postgres") as postgres:
         run = describe_run(workspace, postgres.version)
         baseline = make_baseline(postgres.create_database("baseline"), learners=options.learners, courses=COURSES)
+        baseline.workload.scatter()
         servers = {
             BASELINE: Pair(baseline, baseline),
             ON_POSTGRES: make_pair(postgres.create_database, options.learners, workspace),
@@ -107,12 +108,11 @@ def main() -> None:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare Headway with the baseline.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.5, help="length of each measurement")
     parser.add_argument("--warmup", type=float, default=1.0, help="longest warm-up before a measurement, in seconds")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--learners", type=int, default=1000)
     parser.add_argument("--loads", nargs="+", choices=[load.name for load in LOADS], help="only these; default is all")
-    parser.add_argument("--quick", action="store_true", help="one round of short measurements, to see that everything works")
     add_options(parser)
     options = parser.parse_args()
     if options.quick:
@@ -123,6 +123,7 @@ def parse_options() -> argparse.Namespace:
 
 def make_pair(make_database: Callable[[str], Database], learners: int, workspace: Path) -> Pair:
     beginners = make_headway(make_database("headway"), learners=learners, courses=COURSES)
+    beginners.workload.scatter()
     advanced = make_headway(make_database("headway_advanced"), learners=learners)
     report_progress(f"{advanced.database.kind}: {learners * UNITS:,} first updates")
     with run_server(advanced, workspace) as running:
@@ -216,10 +217,12 @@ def draw(samples: Samples) -> Iterator[plots.Plot]:
             spread = middle(found, lambda it: it.p50_ms), middle(found, lambda it: it.p99_ms)
             latencies[load.name][f"{connections} connections"] = spread
     at = f"{USUAL_CONNECTIONS} connections"
-    yield plots.draw_rows("rate", f"Rate, {at}", "operations a second (each event of a batch is one)", rates)
-    yield plots.draw_rows("cpu", f"CPU of an operation, {at}", "ms of server and database", costs)
+    servers = [str(series) for series in (ON_POSTGRES, ON_SQLITE, BASELINE)]
+    yield plots.draw_rows("rate", f"Rate, {at}", "operations a second (each event of a batch is one)", servers, rates)
+    yield plots.draw_rows("cpu", f"CPU of an operation, {at}", "ms of server and database", servers, costs)
     title = "Latency of Headway on PostgreSQL, p50 to p99"
-    yield plots.draw_rows("latency", title, "ms a request, with all connections busy", latencies)
+    connected = [f"{connections} connections" for connections in sorted({connections for _, _, connections in samples})]
+    yield plots.draw_rows("latency", title, "ms a request, with all connections busy", connected, latencies)
 
 
 if __name__ == "__main__":

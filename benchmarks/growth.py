@@ -84,9 +84,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--postgres-events", type=int, nargs="+", default=on_postgres, help="events stored at first")
     parser.add_argument("--sqlite-events", type=int, nargs="+", default=on_sqlite, help="likewise")
     parser.add_argument("--learners", type=int, nargs="+", default=[10**3, 10**4, 10**5], help="with ten events each")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--measured", type=int, default=20_000, help="single events of a measurement")
-    parser.add_argument("--quick", action="store_true", help="one round of small sizes, to see that everything works")
     parser.add_argument("--verify", action="store_true", help="run `headway verify` on each filled database")
     add_options(parser)
     options = parser.parse_args()
@@ -136,6 +135,7 @@ def make_filled(database: Database, size: Size, options: argparse.Namespace, wor
     if per_learner > sent:
         history.repeat(database, per_learner // sent)
         server.acknowledged *= per_learner // sent
+    server.workload.scatter()
     if options.verify:
         verify(server)
     report_progress(f"{database.kind}: {size.learners:,} learners, {server.require_all_stored():,} events stored")

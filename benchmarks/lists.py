@@ -72,7 +72,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--many", type=int, default=100_000)
     parser.add_argument("--times", type=int, default=15)
     add_options(parser)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.many, options.times = 2_000, 2
+    return options
 
 
 async def measure(name: str, url: str, size: int, times: int) -> list[list[str]]:

@@ -67,7 +67,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--entries", type=int, default=100_000)
     add_options(parser)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.seconds, options.entries = 0.5, 1_000
+    return options
 
 
 def settings_of(url: str) -> Settings:

@@ -50,9 +50,12 @@ class Axis(NamedTuple):
         return [self.low + (self.high - self.low) * step / 5 for step in range(6)]
 
 
-def draw_rows(name: str, title: str, label: str, rows: Mapping[str, Mapping[str, tuple[float, ...]]]) -> Plot:
-    """Draw values by row and series on a logarithmic axis: a bar to the only value, or a line from the first to the last."""
-    series = list(dict.fromkeys(name for values in rows.values() for name in values))
+Rows = Mapping[str, Mapping[str, tuple[float, ...]]]
+"""The values of series, by row and by series."""
+
+
+def draw_rows(name: str, title: str, label: str, series: Sequence[str], rows: Rows) -> Plot:
+    """Draw rows on a logarithmic axis: a bar to the only value of a series, or a line from its first value to its last."""
     height = TOP + sum(len(values) * ROW + GAP for values in rows.values()) + BOTTOM
     low, high = decades(value for values in rows.values() for each in values.values() for value in each)
     axis = Axis(label, low, high, LEFT, WIDTH - RIGHT)
@@ -60,9 +63,10 @@ def draw_rows(name: str, title: str, label: str, rows: Mapping[str, Mapping[str,
     y = TOP
     for row, values in rows.items():
         parts.append(text(LEFT - 8, y + len(values) * ROW / 2 + 4, row, "end"))
-        for each, value in values.items():
-            parts += mark(axis, y, value, f"s{series.index(each)}")
-            y += ROW
+        for index, each in enumerate(series):
+            if each in values:
+                parts += mark(axis, y, values[each], f"s{index}")
+                y += ROW
         y += GAP
     return Plot(name, title, document(height, parts))
 
@@ -140,9 +144,9 @@ def decades(values: Iterable[float]) -> tuple[float, float]:
 
 
 def rounded_up(value: float) -> float:
-    """Return the next number of the form 1, 2 or 5 times a power of ten."""
+    """Return the next number of the form 1, 2, 2.5 or 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= value)
 
 
 def document(height: float, parts: Sequence[str]) -> str:

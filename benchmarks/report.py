@@ -87,6 +87,7 @@ def pair_ratios(numerators: Sequence[Sample], denominators: Sequence[Sample], re
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that all programs have."""
     parser.add_argument("--directory", type=Path, help="the directory for databases and logs during the run")
+    parser.add_argument("--quick", action="store_true", help="short and small, to see that everything works")
     parser.add_argument("--write", action="store_true", help="put the results into README.md, and draw the plots")
 
 

@@ -1,4 +1,4 @@
-"""Runs the benchmarks one after the other; see README.md. Options that this program does not know go to each of them."""
+"""Runs the benchmarks one after the other; see README.md. Options that it does not know go to each: those that all have."""
 
 import argparse
 import subprocess

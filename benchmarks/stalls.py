@@ -109,7 +109,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--units", type=int, default=2_000, help="of the course with many units")
     parser.add_argument("--rows", type=int, default=20_000, help="of each list")
     add_options(parser)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.units, options.rows = 100, 1_000
+    return options
 
 
 async def measure(name: str, url: str, options: argparse.Namespace) -> list[list[str]]:

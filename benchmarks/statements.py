@@ -77,7 +77,6 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Show what Headway asks of PostgreSQL.")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each load")
     parser.add_argument("--learners", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="short loads, to see that everything works")
     add_options(parser)
     options = parser.parse_args()
     if options.quick:

@@ -92,6 +92,11 @@ class Workload:
         random.Random(1).shuffle(self.learners)
         self.turns = itertools.cycle(self.learners)
 
+    def scatter(self) -> None:
+        """Let learners skip some events, so that they are not all at the same step of a visit."""
+        for index, learner in enumerate(self.learners):
+            learner.events += index % EVENTS_PER_VISIT
+
     def requests(self, build: Callable[["Workload", Learner], bytes]) -> Iterator[bytes]:
         """Yield requests without end, each of the learner whose turn it is."""
         return (build(self, learner) for learner in self.turns)
