@@ -167,6 +167,8 @@ def list_targets(samples: dict[str, Samples], options: argparse.Namespace) -> It
     for kind, found in samples.items():
         for what, line in options.growth[kind]._asdict().items():
             first, last = line[0], line[-1]
+            if first == last:
+                continue
             ends = f"{getattr(last, what):,} / {getattr(first, what):,} {what}"
             for load in (SINGLE, BATCHES):
                 ratios = pair_ratios(found[last, load], found[first, load], lambda sample: sample.cpu_ms)
