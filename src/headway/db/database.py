@@ -176,8 +176,8 @@ class Database(ABC):
         self._listeners.append(listener)
 
     @abstractmethod
-    async def was_changed_unnoticed(self) -> bool:
-        """Return whether others may have committed since the last call without notifying this process. Raises Unavailable."""
+    async def look_for_others(self) -> None:
+        """Call the listeners with None if others have committed without notifying this process. Raises Unavailable."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -317,9 +317,8 @@ class PostgresDatabase(Database):
         finally:
             connection.terminate()
 
-    async def was_changed_unnoticed(self) -> bool:
-        """Return False: whoever commits notifies all server processes."""
-        return False
+    async def look_for_others(self) -> None:
+        """Do nothing: whoever commits notifies all server processes."""
 
     def _sample(self) -> None:
         assert self._metrics is not None  # noqa: S101 - without metrics nothing samples

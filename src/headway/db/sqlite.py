@@ -223,8 +223,8 @@ class SqliteDatabase(Database):
         self._thread = ThreadPoolExecutor(1, "sqlite")
         with _outages():
             self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
+            self._seen_version = self._writer.execute("PRAGMA data_version").fetchone()[0]
             self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(self._reader_count)]
-        self._seen_version = self._version_of_others()
         for reader in self._readers:
             self._free_readers.put_nowait(reader)
 
@@ -249,6 +249,8 @@ class SqliteDatabase(Database):
                 is_ending = False
                 try:
                     await self._begin()
+                    # Before this transaction is told: whoever hears of it must have read what others changed.
+                    self._notice_others()
                     yield transaction
                     is_ending = True
                     await in_thread(self._writer.commit, self._thread)
@@ -258,18 +260,18 @@ class SqliteDatabase(Database):
                     elif is_ending:
                         transaction.run_after_commit_hooks()
 
-    async def was_changed_unnoticed(self) -> bool:
-        """Return whether another process has committed since the last call: the writer's view of the file tells."""
+    async def look_for_others(self) -> None:
+        """Call the listeners with None if another process has committed."""
         async with self._write_lock:
-            seen = self._seen_version
-            self._seen_version = self._version_of_others()
-        return self._seen_version != seen
+            with _outages():
+                self._notice_others()
 
-    def _version_of_others(self) -> int:
-        """Return a number that changes when another connection than the writer commits."""
-        with _outages():
-            version: int = self._writer.execute("PRAGMA data_version").fetchone()[0]
-        return version
+    def _notice_others(self) -> None:
+        # This number changes when another connection than the writer commits.
+        version = self._writer.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._seen_version:
+            self._seen_version = version
+            self._notify_listeners(None)
 
     async def _begin(self) -> None:
         # Nearly always nobody else is writing: then there is nothing to wait for, and no thread is needed.

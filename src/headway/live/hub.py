@@ -175,8 +175,7 @@ class Hub:
                     state.is_stale = True
                     state.wake()
         with suppress(Unavailable):
-            if await self._reads.was_changed_unnoticed():
-                self._hear(None)
+            await self._reads.look_for_others()
         for state in self._topics.values():
             state.messages.forget_old()
 

@@ -63,9 +63,9 @@ class LiveReads:
         """Call `listener` with the payload of each notification, and with None if some may have been missed."""
         self._database.listen(listener)
 
-    async def was_changed_unnoticed(self) -> bool:
-        """Return whether others may have changed something since the last call without a notification."""
-        return await self._database.was_changed_unnoticed()
+    async def look_for_others(self) -> None:
+        """Call the listeners with None if others have changed something without a notification."""
+        await self._database.look_for_others()
 
 
 def find_required_course(caller: Caller, topic: str) -> int | None:
