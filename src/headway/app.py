@@ -33,6 +33,7 @@ from headway.http.openapi import document, field_names
 from headway.http.operations import operations
 from headway.http.problems import Problems
 from headway.http.routing import Routing
+from headway.http.serving import Serving
 from headway.http.transport import Arrivals, HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.instants import Clock, system_clock
@@ -69,6 +70,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     live = Live(hub, reads, watch, metrics, origins=settings.origins)
     problems = Problems(contracts, metrics)
     connections = Connections(settings, metrics)
+    deadline = Deadline(settings.database_timeout_seconds)
     litestar = Litestar(
         route_handlers=[
             *(contract.router for contract in contracts),
@@ -77,7 +79,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             live.route(),
             *docs(),
         ],
-        middleware=[Deadline(settings.database_timeout_seconds).middleware, authentication.middleware],
+        middleware=[deadline.middleware, authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
         lifespan=[_lifespan(services, large_reads, hub, watch, connections)],
@@ -85,7 +87,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         logging_config=None,
     )
     metrics.fields = field_names(litestar.routes)
-    routing = Routing(litestar)
+    routing = Routing(litestar, Serving(deadline, authentication, problems))
     app = Arrivals(HttpsOnly(routing, problems) if settings.require_https else routing, problems, connections)
     return RequestMiddleware(app, metrics=metrics, new_id=new_id, access_log=settings.access_log)
 

@@ -45,7 +45,7 @@ async def server(settings: Settings, clock: FakeClock) -> AsyncIterator[tuple[ht
 LOGIN = "/api/v1/learner/auth/login"
 ASKED: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/api/courses/activity/track", {}, 401, "/api/courses/activity/track"),
-    ("GET", "/api/courses/activity/track", {}, 401, "/api/courses/activity/track"),
+    ("GET", "/api/courses/activity/track", {}, 405, "/api/courses/activity/track"),
     ("POST", "/api/courses/activity/nothing", {}, 404, "unmatched"),
     ("GET", "/user-progress/1/2", {}, 401, "/user-progress/{course_id}/{user_id}"),
     ("DELETE", "/user-progress/1/2", {}, 405, "/user-progress/{course_id}/{user_id}"),

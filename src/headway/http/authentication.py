@@ -179,18 +179,22 @@ class Authentication:
         key = verified.provider_key
         return key is None or (self._identity_provider is not None and await self._identity_provider.is_current(key))
 
-    def middleware(self, app: ASGIApp) -> ASGIApp:
-        """Put the caller in `scope["user"]`, and reject requests without one unless the route is `public`.
+    async def admit(self, scope: Scope, receive: Receive, *, is_public: bool) -> Receive:
+        """Put the caller in `scope["user"]`, of a public route only if there is a token. Return what to receive the body with.
 
-        With the option `optional_caller`, a public route gets the caller of a request that has a token.
+        Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read.
         """
+        if is_public and not any(name == b"authorization" for name, _ in scope["headers"]):
+            return receive
+        scope["user"] = await self.caller(scope)
+        return self._authenticate_again(scope, receive)
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """Reject requests without a caller unless the route is `public`."""
 
         async def authenticated(scope: Scope, receive: Receive, send: Send) -> None:
-            opt = scope["route_handler"].opt
-            has_caller = opt.get("optional_caller") and any(name == b"authorization" for name, _ in scope["headers"])
-            if has_caller or not opt.get("public"):
-                scope["user"] = await self.caller(scope)
-                receive = self._authenticate_again(scope, receive)
+            if not scope["route_handler"].opt.get("public"):
+                receive = await self.admit(scope, receive, is_public=False)
             await app(scope, receive, send)
 
         return authenticated

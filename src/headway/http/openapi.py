@@ -5,8 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from litestar.handlers import BaseRouteHandler
-from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
+from litestar.routes import BaseRoute, HTTPRoute
 
 import headway
 from headway.errors import camel_case
@@ -94,10 +93,7 @@ def field_names(routes: Iterable[BaseRoute]) -> frozenset[str]:
 
 def operations_of(route: BaseRoute) -> list[Operation]:
     """Return the declared operations of a route, one for each method."""
-    if isinstance(route, HTTPRoute):
-        handlers: list[BaseRouteHandler] = [handler for handler, _ in route.route_handler_map.values()]
-    else:
-        handlers = [route.route_handler] if isinstance(route, ASGIRoute) else []
+    handlers = [handler for handler, _ in route.route_handler_map.values()] if isinstance(route, HTTPRoute) else []
     return [handler.opt["operation"] for handler in handlers if "operation" in handler.opt]
 
 

@@ -25,7 +25,7 @@ from headway.errors import (
 )
 from headway.http.contract import Contract, Problem
 from headway.http.middleware import CLIENT_CLOSED_REQUEST
-from headway.http.routing import allow
+from headway.http.paths import allow
 from headway.telemetry import Metrics, request_id
 
 _log = structlog.get_logger(__name__)

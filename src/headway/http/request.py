@@ -13,7 +13,7 @@ from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.large_reads import LargeReads
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import NUL, describe
-from headway.http.routing import decode_parameter
+from headway.http.paths import decode_parameter
 from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.service import Idempotency
 from headway.identity import NOBODY, Caller, Client

@@ -5,8 +5,7 @@
         async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
             "Read a course. The docstring describes the route in the OpenAPI document."
 
-Litestar routes the requests. A `raw` route is served as plain ASGI: Litestar's request and response objects were measured to
-cost a quarter of the processor time of recording one event.
+Litestar knows the routes and finds the one of a request; `http/serving.py` serves it.
 """
 
 import asyncio
@@ -18,10 +17,8 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import litestar
 import msgspec
-from litestar import asgi
 from litestar.exceptions import HTTPException
-from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
-from litestar.types import Receive, Scope, Send
+from litestar.types import Receive, Scope
 
 from headway.db.database import ReadTransaction
 from headway.http.connections import incoming_of
@@ -50,6 +47,10 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 _MAX_LENGTH_DIGITS = 15
 _LARGE_BYTES = 200_000
 """A response that is known to be larger is rendered in a thread."""
+_WITHOUT_CONTENT = {204, 304}
+"""Statuses of responses that have no content, not even an empty one."""
+ENDPOINT = "endpoint"
+"""The option of a Litestar handler that holds its endpoint, if Headway serves it."""
 _METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
@@ -93,6 +94,14 @@ patch = functools.partial(Route, "PATCH")
 delete = functools.partial(Route, "DELETE")
 
 
+class Rendered(NamedTuple):
+    """A response as it is sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    content: bytes
+
+
 class Operation(NamedTuple):
     """A route for the OpenAPI document, kept in the `operation` option of its Litestar handler."""
 
@@ -120,14 +129,14 @@ def make_router(
     for group in groups:
         path_schemas = {name: msgspec.json.schema(kind) for name, kind in getattr(group, "path_types", {}).items()}
         for route, handler in _declared(group):
-            endpoint = _RawEndpoint if route.raw else _Endpoint
-            operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
-            opt = {"operation": operation, "public": route.public, "optional_caller": route.public}
-            made = endpoint(route, handler, transactions, settings.max_body_bytes)
+            endpoint = Endpoint(route, handler, transactions, settings.max_body_bytes)
             if route.rate_limit is not None:
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing
-                made.check = functools.partial(rate_limits.take, route.rate_limit(settings))
-            handlers.append(made.make_handler(opt))
+                endpoint.check = functools.partial(rate_limits.take, route.rate_limit(settings))
+            operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
+            # The status is the response's own; this one keeps Litestar from expecting a function that returns none.
+            declare = _METHODS[route.method](route.path, status_code=200, opt={"operation": operation, ENDPOINT: endpoint})
+            handlers.append(declare(_never_called))
     return litestar.Router(prefix, route_handlers=handlers)
 
 
@@ -137,13 +146,18 @@ def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Re
             yield route, getattr(group, name)
 
 
-class _Endpoint:
-    """A route and its handler, served by Litestar."""
+async def _never_called() -> bytes:
+    """Stand in for an endpoint among Litestar's handlers."""
+    raise NotImplementedError
+
+
+class Endpoint:
+    """A route and its handler."""
 
     def __init__(
         self, route: Route, handler: Callable[..., Awaitable[Response]], transactions: Transactions, max_body_bytes: int
     ) -> None:
-        self._route = route
+        self.route = route
         self._handler = handler
         self._transactions = transactions
         self._max_body_bytes = max_body_bytes
@@ -151,22 +165,18 @@ class _Endpoint:
         self.check: Callable[[Scope], Awaitable[None]] | None = None
         """Runs before the query and the body are read, so that rejected requests count against a limit too."""
 
-    def __deepcopy__(self, _memo: object) -> "_Endpoint":
+    def __deepcopy__(self, _memo: object) -> "Endpoint":
         # Litestar copies its handlers; the services behind them are not to be copied.
         return self
 
-    def make_handler(self, opt: dict[str, Any]) -> HTTPRouteHandler | ASGIRouteHandler:
-        """Make the Litestar handler."""
-        # The status is the response's own; this one keeps Litestar from expecting a function that returns none.
-        made: HTTPRouteHandler = _METHODS[self._route.method](self._route.path, status_code=200, opt=opt)(self.serve)
-        return made
-
-    async def serve(self, request: litestar.Request[Any, Any, Any]) -> litestar.Response[bytes]:
+    async def respond(self, scope: Scope, receive: Receive) -> Rendered:
         """Read the request, run the handler in its transaction, and render the response."""
-        route, scope = self._route, request.scope
+        route = self.route
         if self.check is not None:
             await self.check(scope)
-        raw_body = b"" if self._decoder is None else await _read_body(scope, request.receive, self._max_body_bytes)
+        if route.raw:
+            return _render(await self._handler(scope["user"], await _read_body(scope, receive, self._max_body_bytes)))
+        raw_body = b"" if self._decoder is None else await _read_body(scope, receive, self._max_body_bytes)
         query = None if route.query is None else decode_query(scope["query_string"], route.query)
         body = None
         if self._decoder is not None:
@@ -174,7 +184,7 @@ class _Endpoint:
         made = Request(scope, self._transactions, query, body, raw_body, is_idempotent=route.idempotent)
         if route.transaction is READ_LARGE:
 
-            async def read_and_render(tx: ReadTransaction) -> litestar.Response[bytes]:
+            async def read_and_render(tx: ReadTransaction) -> Rendered:
                 return self._render(await self._handler(made, tx), scope)
 
             rendered = await self._transactions.read_large(scope, read_and_render)
@@ -186,55 +196,37 @@ class _Endpoint:
         return self._render(response, scope)
 
     async def _run(self, request: Request[Any, Any]) -> Response:
-        if self._route.transaction is WRITE:
+        if self.route.transaction is WRITE:
             return await request.transact(lambda tx: self._handler(request, tx))
-        if self._route.transaction is READ:
+        if self.route.transaction is READ:
             async with self._transactions.read() as tx:
                 return await self._handler(request, tx)
         return await self._handler(request)
 
-    def _render(self, response: Response, scope: Scope) -> litestar.Response[bytes]:
-        return _with_etag(response, read_header(scope, b"if-none-match")) if self._route.etag else _render(response)
+    def _render(self, response: Response, scope: Scope) -> Rendered:
+        return _with_etag(response, read_header(scope, b"if-none-match")) if self.route.etag else _render(response)
 
 
-class _RawEndpoint(_Endpoint):
-    """A POST of a JSON body, served as plain ASGI. It rejects other methods (405), media types (415) and large bodies (413)."""
-
-    def make_handler(self, opt: dict[str, Any]) -> HTTPRouteHandler | ASGIRouteHandler:
-        """Make the Litestar handler."""
-        return asgi(self._route.path, opt=opt, copy_scope=False)(self.serve_raw)
-
-    async def serve_raw(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the handler with the caller and the bytes of the body."""
-        fields: dict[str, object] = scope  # type: ignore[assignment]
-        if fields["method"] != self._route.method:
-            raise HTTPException(status_code=405, headers={"Allow": self._route.method})
-        body = await _read_body(scope, receive, self._max_body_bytes)
-        response = await self._handler(scope["user"], body)
+def _render(response: Response) -> Rendered:
+    headers = [(b"idempotency-replayed", b"true")] if response.is_replayed else []
+    content = b""
+    if response.body is not None:
         content = encode(response.body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
-        await send({"type": "http.response.body", "body": content, "more_body": False})
+        headers.append((b"content-type", b"application/json"))
+    if response.status not in _WITHOUT_CONTENT:
+        headers.append((b"content-length", b"%d" % len(content)))
+    return Rendered(response.status, headers, content)
 
 
-def _render(response: Response) -> litestar.Response[bytes]:
-    headers = {"Idempotency-Replayed": "true"} if response.is_replayed else {}
-    if response.body is None:
-        return litestar.Response(b"", status_code=response.status, headers=headers)
-    content = encode(response.body)
-    return litestar.Response(content, status_code=response.status, media_type="application/json", headers=headers)
-
-
-def _with_etag(response: Response, if_none_match: str | None) -> litestar.Response[bytes]:
+def _with_etag(response: Response, if_none_match: str | None) -> Rendered:
     """Render a response with its ETag, or 304 (RFC 9110, section 13.1.2)."""
     rendered = _render(response)
     etag = f'"{hashlib.sha256(rendered.content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    headers = [(b"etag", etag.encode()), (b"cache-control", b"private, no-cache")]
     known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
     if etag in known or "*" in known:
-        return litestar.Response(b"", status_code=304, headers=headers)
-    rendered.headers.update(headers)
-    return rendered
+        return Rendered(304, headers, b"")
+    return rendered._replace(headers=rendered.headers + headers)
 
 
 async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:

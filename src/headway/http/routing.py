@@ -1,45 +1,29 @@
-"""What a request asks for: paths are decoded after they are routed, HEAD is GET without a body, OPTIONS names the methods."""
+"""What a request asks for, and who serves it. HEAD is GET without a body, OPTIONS names the methods."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
-from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
+from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 
-_LONGEST_PART = 1_000
-"""In characters. An id has 255, each of which takes three where it is a slash."""
-
-
-def allow(methods: Iterable[str]) -> str:
-    """Return the value of an Allow header: HEAD goes with GET, and OPTIONS with everything."""
-    names = {*methods, "OPTIONS"}
-    return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))
-
-
-def routable(raw_path: bytes) -> str:
-    """Decode a path, but keep the slashes and percent signs within its parts encoded: `/a%2Fb/%41` is `/a%2Fb/A`.
-
-    What is not UTF-8 becomes U+FFFD, which is part of no id. Parts are cut where they are too long for any id, because the
-    router remembers paths.
-    """
-    parts = raw_path.decode("latin-1").split("/")
-    return "/".join(unquote(part).replace("%", "%25").replace("/", "%2F")[:_LONGEST_PART] for part in parts)
-
-
-def decode_parameter(value: str) -> str:
-    """Decode a parameter of a path that was routed. No database can store a NUL character; it becomes U+FFFD too."""
-    return value.replace("%2F", "/").replace("%25", "%").replace("\0", "\ufffd")
+from headway.http.middleware import RESPONSE_HEADERS
+from headway.http.paths import LONGEST_PART, allow, routable
+from headway.http.request import read_header
+from headway.http.routes import ENDPOINT, Endpoint
+from headway.http.serving import Serving
 
 
 class Routing:
-    """Middleware directly around the router."""
+    """Middleware around the router, which serves Headway's endpoints; Litestar serves the other routes."""
 
-    def __init__(self, litestar: Litestar) -> None:
+    def __init__(self, litestar: Litestar, serving: Serving) -> None:
         self.app: ASGIApp = litestar
+        self._serve = serving.serve
         self._route = litestar.asgi_router.handle_routing
         self._cors = litestar.cors_config
         self._methods: dict[str, set[str]] = {}
@@ -50,7 +34,7 @@ class Routing:
         """Serve a request."""
         fields: dict[str, Any] = scope  # type: ignore[assignment]
         raw_path: bytes = fields.get("raw_path", b"")
-        if b"%" in raw_path or len(raw_path) > _LONGEST_PART:
+        if b"%" in raw_path or len(raw_path) > LONGEST_PART:
             fields["path"] = routable(raw_path)
         method = fields.get("method")
         if method == "HEAD":
@@ -59,7 +43,30 @@ class Routing:
             fields["path_template"] = template
             await self._serve_options(scope, receive, send, allow(self._methods[template]))
         else:
+            await self._dispatch(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request with the endpoint of its route; let Litestar serve what has none, also with an error."""
+        fields: dict[str, Any] = scope  # type: ignore[assignment]
+        found = self._find(fields)
+        if found is None:
             await self.app(scope, receive, send)
+            return
+        endpoint, fields["path"], fields["path_params"], fields["path_template"] = found
+        if self._cors is not None and (origin := read_header(scope, b"origin")) is not None:
+            fields[RESPONSE_HEADERS] += _cors_headers(self._cors, origin)
+        await self._serve(endpoint, scope, receive, send)
+
+    def _find(self, scope: dict[str, Any]) -> tuple[Endpoint, str, dict[str, Any], str] | None:
+        """Return the endpoint of a request, its path, its path's parameters and the template of its path."""
+        if scope["type"] != ScopeType.HTTP:
+            return None
+        try:
+            _, handler, path, parameters, template = self._route(path=normalize_path(scope["path"]), method=scope["method"])
+        except HTTPException:
+            return None
+        endpoint = handler.opt.get(ENDPOINT)
+        return None if endpoint is None else (endpoint, path, parameters, template)
 
     async def _serve_head(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the headers that GET would (RFC 9110, section 9.3.2)."""
@@ -73,7 +80,7 @@ class Routing:
         fields: dict[str, Any] = scope  # type: ignore[assignment]
         as_get: Any = {**scope, "method": "GET"}
         try:
-            await self.app(as_get, receive, send_without_body)
+            await self._dispatch(as_get, receive, send_without_body)
         finally:
             if "path_template" in as_get:
                 fields["path_template"] = as_get["path_template"]
@@ -110,9 +117,13 @@ class Routing:
 
 
 def _methods_of(route: BaseRoute) -> set[str]:
-    if isinstance(route, HTTPRoute):
-        return set(route.methods)
-    if isinstance(route, ASGIRoute):
-        return {route.route_handler.opt["operation"].route.method}
-    # The handshake of a WebSocket.
-    return {"GET"}
+    # The handshake of a WebSocket is a GET.
+    return set(route.methods) if isinstance(route, HTTPRoute) else {"GET"}
+
+
+def _cors_headers(cors: CORSConfig, origin: str) -> list[tuple[bytes, bytes]]:
+    """Return the headers by which a browser lets a page of an origin read a response, as Litestar does for its own routes."""
+    headers = [(name.lower(), value) for name, value in cors.simple_headers.items()]
+    if not cors.is_allow_all_origins and cors.is_origin_allowed(origin):
+        headers += [("access-control-allow-origin", origin), ("vary", "Origin")]
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.http.routing import allow, decode_parameter, routable
+from headway.http.paths import allow, decode_parameter, routable
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=255))

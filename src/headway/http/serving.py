@@ -1,0 +1,31 @@
+"""Serving of endpoints: within their time, with their caller, and with errors in the envelope of their contract."""
+
+from litestar.types import Receive, Scope, Send
+
+from headway.http.authentication import Authentication
+from headway.http.deadline import Deadline
+from headway.http.problems import Problems
+from headway.http.routes import Endpoint
+
+
+class Serving:
+    """Runs the endpoints that Litestar finds, without its request and response objects and its middleware: they were measured
+    to cost a third of the processor time of a request.
+    """
+
+    def __init__(self, deadline: Deadline, authentication: Authentication, problems: Problems) -> None:
+        self._deadline = deadline
+        self._authentication = authentication
+        self._problems = problems
+
+    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request. The response is sent when the request's work and time are over: then only the client counts."""
+        try:
+            with self._deadline.watch(receive) as watch:
+                receive = await self._authentication.admit(scope, watch.receive, is_public=endpoint.route.public)
+                status, headers, content = await endpoint.respond(scope, receive)
+        except Exception as error:  # noqa: BLE001 - it becomes a response, and is logged
+            await self._problems.reject(scope, receive, send, error)
+        else:
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content, "more_body": False})
