@@ -105,7 +105,6 @@ def _run_uvicorn(settings: Settings) -> None:
         "proxy_headers": settings.trusted_proxies is not None,
         "forwarded_allow_ips": settings.trusted_proxies or "",
         "timeout_graceful_shutdown": _GRACE_SECONDS,
-        "timeout_keep_alive": settings.keep_alive_seconds,
         "lifespan": "on",
         # A worker that is busy, or starts on a busy machine, is not replaced.
         "timeout_worker_healthcheck": _GRACE_SECONDS,

@@ -8,7 +8,7 @@ import resource
 import ssl
 import time
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ _RESERVED_DESCRIPTORS = 64
 _FEWEST_CONNECTIONS = 16
 
 
-class Stage(Enum):
+class Stage(StrEnum):
     """What a connection waits for."""
 
     OPENING = "opening"
@@ -46,10 +46,11 @@ class Stage(Enum):
     """The end, after which nothing is read."""
 
 
-class Cause(Enum):
+class Cause(StrEnum):
     """Why the server ended a connection."""
 
     OPENING_TIME = "opening_time"
+    IDLE_TIME = "idle_time"
     TRANSFER_TIME = "transfer_time"
     CLOSING_TIME = "closing_time"
     CONNECTIONS = "connections"
@@ -125,6 +126,7 @@ class Connections:
         self._seconds = {
             Stage.CLOSING: (LINGER_SECONDS, Cause.CLOSING_TIME),
             Stage.OPENING: (settings.header_timeout_seconds, Cause.OPENING_TIME),
+            Stage.IDLE: (settings.keep_alive_seconds, Cause.IDLE_TIME),
             Stage.TRANSFER: (settings.transfer_timeout_seconds, Cause.TRANSFER_TIME),
         }
         metrics.samplers.append(self._sample)

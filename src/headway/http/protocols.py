@@ -27,6 +27,7 @@ from headway.http.connections import (
     Incoming,
     Stage,
 )
+from headway.http.cycle import Cycle
 from headway.http.tls_handshake import TlsHandshake
 
 _MAX_PIPELINED = 16
@@ -48,8 +49,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        # Headway logs requests itself, without their query strings.
-        self.access_log = False
         self._all: Connections = self.app_state[CONNECTIONS]
         self._limits = self._all.settings
         self._max_message_bytes = 2 * self._limits.max_body_bytes + self._limits.max_header_bytes
@@ -87,7 +86,6 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, headers only up to their limit."""
-        self._unset_keepalive_if_required()
         while data and not self._is_deaf:
             part, data = data, b""
             if self._in_headers:
@@ -136,16 +134,27 @@ class HttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header field, or drop one that follows the body."""
         if self._in_headers:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
             if len(self.headers) > self._limits.max_header_fields:
                 raise _headers_too_large(self.headers)
 
     def on_headers_complete(self) -> None:
-        """Start to serve the request."""
-        previous = self.cycle
-        super().on_headers_complete()
-        if self.cycle is not previous:
-            self._unanswered.append((self.cycle, self._incoming))
+        """Start to serve the request, or put it behind those that are not answered."""
+        self.scope["method"] = self._method()
+        if (version := self.parser.get_http_version()) != "1.1":
+            self.scope["http_version"] = version
+        if not (self.parser.should_upgrade() and self._should_upgrade()):
+            url = httptools.parse_url(self.url)
+            path = url.path.decode("ascii")
+            self.scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+            self.scope["raw_path"] = url.path
+            self.scope["query_string"] = url.query or b""
+            if self._is_busy:
+                self.flow.pause_reading()
+            self._serve(keep_alive=version != "1.0" and self.parser.should_keep_alive())
         self._in_headers = False
         self._header_bytes = 0
         self._settle()
@@ -166,10 +175,14 @@ class HttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or wait for it."""
+        """Go on with the next request, or wait for it: `Connections` ends those that wait for too long."""
         _, incoming = self._unanswered.popleft()
         self.connection.release(incoming.held_bytes)
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
         self._settle()
 
     def pause_writing(self) -> None:
@@ -202,7 +215,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def give_up(self, cause: Cause) -> None:
         """Refuse a request that is not complete, where there is time and room for it; otherwise end the connection."""
-        if self.flow.write_paused or cause not in _ANSWERED or not (self._header_bytes or self._is_waiting):
+        if cause is Cause.IDLE_TIME:
+            self.transport.close()
+        elif self.flow.write_paused or cause not in _ANSWERED or not (self._header_bytes or self._is_waiting):
             self.transport.abort()
         elif cause is Cause.MEMORY:
             self._refuse(RateLimited("Too many requests are incomplete.", retry_after_seconds=1))
@@ -244,13 +259,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._begin()
         self._incoming.error = error
         self.scope |= {"method": self._method(), "query_string": b"", **_path(self.url)}  # type: ignore[typeddict-item]
-        previous = self.cycle
-        self.cycle = self._make_cycle()
-        self._unanswered.append((self.cycle, self._incoming))
-        if previous is None or previous.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
-            self.pipeline.appendleft((self.cycle, self.app))
+        self._serve(keep_alive=False)
+        self.cycle.more_body = False
         self._end_after(self.cycle)
 
     def _refuse_body(self, error: Exception) -> None:
@@ -264,22 +274,27 @@ class HttpProtocol(HttpToolsProtocol):
         elif self.cycle.response_complete:
             self.linger()
 
-    def _make_cycle(self) -> RequestResponseCycle:
-        cycle = RequestResponseCycle(
+    def _serve(self, *, keep_alive: bool) -> None:
+        """Serve the request when those before it are answered."""
+        is_busy = self._is_busy
+        self.cycle = Cycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
-            access_log=self.access_log,
+            access_log=False,
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
-        cycle.more_body = False
-        return cycle
+        self._unanswered.append((self.cycle, self._incoming))
+        if is_busy:
+            self.pipeline.appendleft((self.cycle, self.app))
+        else:
+            self._start_asgi_task(self.cycle, self.app)
 
     def _method(self) -> str:
         return self.parser.get_method().decode("ascii") if self.url else "GET"

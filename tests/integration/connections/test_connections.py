@@ -31,9 +31,11 @@ class TestConnectionsThatSendNothing:
         client.sendall(head("GET", "/livez"))
         alive(client)
         began = time.monotonic()
+        before = metric(server, 'headway_connections_ended_total{cause="idle_time"}')
 
         assert rest(client) == b""
         assert time.monotonic() - began > 1
+        assert metric(server, 'headway_connections_ended_total{cause="idle_time"}') > before
 
 
 class TestNumberOfConnections:
