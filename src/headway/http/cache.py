@@ -4,11 +4,11 @@ A changed state has another key, so entries are never invalidated and no respons
 """
 
 from collections.abc import Awaitable, Callable
+from sys import getsizeof
 from time import monotonic
 from typing import Any, NamedTuple, TypeAlias
 
-from cachetools import TLRUCache
-
+from headway.bounded_cache import BoundedCache
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.valkey import TIMEOUT_SECONDS, Breaker, namespace
@@ -16,33 +16,37 @@ from headway.valkey import TIMEOUT_SECONDS, Breaker, namespace
 
 class _Entry(NamedTuple):
     value: bytes
-    seconds: int
-    size: int
+    expires_at: float
+    """On the monotonic clock."""
 
 
 class MemoryStore:
-    """A store in the memory of this process, which evicts the least recently used responses."""
+    """A store in the memory of this process; the responses go that were used the longest ago."""
 
     def __init__(self, *, max_bytes: int) -> None:
-        self._entries: TLRUCache[str, _Entry] = TLRUCache(
-            max_bytes, ttu=lambda _key, entry, now: now + entry.seconds, timer=monotonic, getsizeof=lambda entry: entry.size
-        )
+        self._entries: BoundedCache[str, _Entry] = BoundedCache(max_bytes, _size)
 
     async def get(self, key: str) -> bytes | None:
         """Return the value of a key that has not expired, or None."""
         entry = self._entries.get(key)
-        return None if entry is None else entry.value
+        if entry is None:
+            return None
+        if entry.expires_at <= monotonic():
+            self._entries.discard(key)
+            return None
+        return entry.value
 
     async def set(self, key: str, value: bytes, *, seconds: int) -> None:
         """Store a value, unless it is larger than the cache."""
-        # The overhead of an entry is about 200 bytes.
-        entry = _Entry(value, seconds, len(key) + len(value) + 200)
-        if entry.size <= self._entries.maxsize:
-            self._entries[key] = entry
+        self._entries.put(key, _Entry(value, monotonic() + seconds))
 
     async def close(self) -> None:
         """Remove everything."""
         self._entries.clear()
+
+
+def _size(key: str, entry: _Entry) -> int:
+    return getsizeof(key) + getsizeof(entry) + getsizeof(entry.value) + getsizeof(entry.expires_at)
 
 
 class ValkeyStore:

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from cachetools import LRUCache
 from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, or_, select
 
+from headway.bounded_cache import BoundedCache
 from headway.courses import store as catalogue
 from headway.courses.completion import COMPLETE, Completion, Rule, decode_evidence, encode_evidence
 from headway.courses.model import CourseStructure
@@ -279,6 +279,9 @@ def _is_quiz_passed(row: Row) -> bool:
     return is_quiz_passed(met, _completion(row["rule"], row["threshold"]), decode_evidence(row["metadata"]))
 
 
+_UNIT_BYTES = 500
+
+
 class CourseStructures:
     """A cache of course structures, which are loaded on first use and again after the course changed.
 
@@ -286,8 +289,8 @@ class CourseStructures:
     """
 
     def __init__(self, *, max_units: int = 50_000) -> None:
-        self._cache: LRUCache[int, CourseStructure] = LRUCache(
-            max_units, getsizeof=lambda structure: min(len(structure.units) + 10, max_units)
+        self._cache: BoundedCache[int, CourseStructure] = BoundedCache(
+            max_units * _UNIT_BYTES, lambda _course_id, structure: (len(structure.units) + 10) * _UNIT_BYTES
         )
         # Large reads run in a thread of their own.
         self._lock = threading.Lock()
@@ -314,6 +317,7 @@ class CourseStructures:
         if missing:
             loaded = await catalogue.structures(tx, missing)
             with self._lock:
-                self._cache.update(loaded)
+                for course_id, structure in loaded.items():
+                    self._cache.put(course_id, structure)
             structures |= loaded
         return structures
