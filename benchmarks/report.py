@@ -46,7 +46,7 @@ class Target:
 
     def __str__(self) -> str:
         bounds = [("at least", self.at_least), ("at most", self.at_most)]
-        return ", ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None)
+        return ", ".join(f"{word} {bound:.3g}" for word, bound in bounds if bound is not None)
 
 
 def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
