@@ -25,8 +25,8 @@ from headway.cli import main
 
 HEADWAY = Path(sys.executable).parent / "headway"
 
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.processes", "headway.app", "headway.schema", "pytest"])
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.processes", "headway.app", "headway.schema", "pytest"])
 
 
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -56,7 +56,7 @@ class HeadwayCommand:
         *,
         descriptors: int | None = None,
     ) -> None:
-        self._process = _forks.Process(target=_run, args=(arguments, environment, output, errors, descriptors))
+        self._process = FORKS.Process(target=_run, args=(arguments, environment, output, errors, descriptors))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid

@@ -1,6 +1,7 @@
 """Everything that contracts, live clients, commands and importers use, made once for a database and its settings."""
 
 from functools import partial
+from pathlib import Path
 
 from headway.accounts.naming import find_user
 from headway.accounts.service import Accounts
@@ -125,6 +126,12 @@ def course_limits(settings: Settings) -> CourseLimits:
     )
 
 
-def make_checks(progress: Progress = lambda _checked, _all: None, clock: Clock = system_clock) -> list[Check]:
-    """Return the checks of all rooms for `Verify`; `progress` is called as events are checked."""
-    return [partial(check_seats, clock), check_terms, check_unread, check_topics, ProgressCheck(progress)]
+def make_checks(
+    progress: Progress = lambda _checked, _all: None, clock: Clock = system_clock, *, archives_folder: Path | None = None
+) -> list[Check]:
+    """Return the checks of all rooms for `Verify`; `progress` is called as events are checked.
+
+    Archives are in `archives_folder`, or else where they were written.
+    """
+    progress_check = ProgressCheck(progress, archives_folder=archives_folder)
+    return [partial(check_seats, clock), check_terms, check_unread, check_topics, progress_check]

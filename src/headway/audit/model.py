@@ -63,6 +63,7 @@ class Action(StrEnum):
     IMPORT_DATA = "IMPORT_DATA"
     CHANGE_TUTORIAL = "CHANGE_TUTORIAL"
     ROTATE_KEYS = "ROTATE_KEYS"
+    ARCHIVE_EVENTS = "ARCHIVE_EVENTS"
 
 
 class Actor(msgspec.Struct, frozen=True):

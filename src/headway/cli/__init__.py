@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, maintenance, serve
+from headway.cli import accounts, audit, courses, demo, events, maintenance, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,5 +20,6 @@ main.add_command(courses.course)
 main.add_command(courses.import_)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)
+main.add_command(events.events)
 main.add_command(audit.audit)
 main.add_command(audit.keys)

@@ -1,5 +1,6 @@
 """`headway migrate` and `headway verify`."""
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,9 +25,15 @@ async def migrate(revision: str, **flags: Any) -> None:
 
 @click.command()
 @click.option("--explain", type=int, nargs=2, metavar="USER COURSE", help="Explain a learner's progress instead, by ids.")
+@click.option(
+    "--archives",
+    "archives_folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where the files of archived events are, if not where they were written.",
+)
 @database_option
 @command
-async def verify(explain: tuple[int, int] | None, **flags: Any) -> None:
+async def verify(explain: tuple[int, int] | None, archives_folder: Path | None, **flags: Any) -> None:
     """Compare derived data with the events it follows from.
 
     Recomputes progress, study time, statistics, seats, unread counts and feed numbers from the stored rows.
@@ -45,8 +52,8 @@ async def verify(explain: tuple[int, int] | None, **flags: Any) -> None:
                 print_json(why(await explain_progress(tx, *explain)))
             return
         with progress_bar("Events") as advance:
-            found = await Verify(database, make_checks(advance)).run()
-            events = found.checked["learner_activity_logs"]
+            found = await Verify(database, make_checks(advance, archives_folder=archives_folder)).run()
+            events = found.checked["learner_activity_logs"] + found.checked["archived_ids"]
             advance(events, events)
     print_json(found)
     if found.differences:

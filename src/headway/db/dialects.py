@@ -30,6 +30,9 @@ insert = postgresql_insert
 
 RowValues = Sequence[tuple[Any, ...]]
 
+_ARRAY_FORMS = {"TEXT": "text", "BYTEA": "bytes"}
+"""How values of a type are written in an array, if not as in JSON."""
+
 
 class _RowSource(FunctionElement[Any]):
     """A set of rows as a parameter; see `rows`."""
@@ -47,7 +50,7 @@ def _unnest(element: _RowSource, compiler: SQLCompiler, **options: Any) -> str:
     arrays, columns = [], []
     for i, (name, kind) in enumerate(element.column_types.items()):
         type_name = compiler.dialect.type_compiler_instance.process(kind).partition(" COLLATE ")[0]
-        form = "text" if type_name == "TEXT" else "json"
+        form = _ARRAY_FORMS.get(type_name, "json")
         array = compiler.process(bindparam(f"{element.parameter}__{form}_{i}", type_=Text()), **options)
         is_moment = type_name.startswith("TIMESTAMP")
         arrays.append(f"{array}::{'BIGINT' if is_moment else type_name}[]")
@@ -271,6 +274,8 @@ def _array(values: Sequence[Any], form: str) -> str:
     """Write values as the text of a PostgreSQL array; it has the numbers and booleans of JSON."""
     if form == "json":
         return "{" + msgspec.json.encode(values).decode()[1:-1] + "}"
+    if form == "bytes":
+        return "{" + ",".join(f'"\\\\x{value.hex()}"' for value in values) + "}"
     return "{" + ",".join("NULL" if text is None else _quoted(text) for text in values) + "}"
 
 

@@ -56,7 +56,7 @@ def create_secret(path: Path, content: bytes) -> None:
             os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def make_private(path: Path) -> None:
@@ -83,7 +83,8 @@ def withdraw_rights_of_others(path: Path) -> None:
             log.warning("Others may use this file.", file=str(path), mode=f"{mode:03o}", reason=str(error))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in a folder are on the disk. Raises OSError."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

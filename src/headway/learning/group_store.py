@@ -3,18 +3,20 @@
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Text, and_, null, select, union_all
+from sqlalchemy import Text, and_, literal, null, select, union_all
 from sqlalchemy.sql.expression import ColumnElement, FromClause
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from headway.courses.tables import courses
-from headway.db.database import Row, WriteTransaction
+from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import lookup, rows
 from headway.db.types import Id
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
 from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
+from headway.learning.archive_store import find_archived
+from headway.learning.archived_ids import KnownContent
 from headway.learning.model import UnitProgress
 from headway.learning.store import (
     NO_DAY,
@@ -24,10 +26,11 @@ from headway.learning.store import (
     SpansByUnit,
     StateKey,
     UnitKey,
+    contents,
     decode_spans,
     unit_of,
 )
-from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.tables import archived_ids, learner_activity_logs, study_days, unit_progress
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": study_days.c.day.type})
 _event_keys = rows("event_keys", {"user_id": Id, "event_id": Text()})
@@ -51,9 +54,15 @@ _ENROLLMENT_COLUMNS = [_of[column.table].c[column.name] for column in ENROLLMENT
 _UNIT_COLUMNS = [_unit.c[column.name] for column in UNIT_COLUMNS[3:]]
 _columns = [*_keys.c, *_ENROLLMENT_COLUMNS, *_UNIT_COLUMNS, _day.c.spans, _before.c.updated_at]
 _found_events = lookup(_event_keys, _event, _by_key(_event, _event_keys))
+_AN_ARCHIVED_EVENT = ""
+"""Stands for the id of an event of a learner who has archived ones: no id is empty."""
+_archived_id = select(archived_ids.c.user_id).where(archived_ids.c.user_id == _event_keys.c.user_id).limit(1).scalar_subquery()
 _group = union_all(
     select(*_columns, null()).select_from(_state),
     select(_event_keys.c.user_id, *(null() for _ in _columns[1:]), _event.c.event_id).select_from(_found_events),
+    select(_event_keys.c.user_id, *(null() for _ in _columns[1:]), literal(_AN_ARCHIVED_EVENT, Text()))
+    .select_from(_event_keys)
+    .where(_archived_id.is_not(None)),
 )
 _ENROLLMENT = slice(4, 4 + len(_ENROLLMENT_COLUMNS))
 _UPDATED_AT = 4 + [column.name for column in _ENROLLMENT_COLUMNS].index("updated_at")
@@ -70,7 +79,9 @@ class Group(NamedTuple):
     days: dict[DayKey, SpansByUnit]
     """What was studied on days; a day without any is empty."""
     events: set[EventKey]
-    """The events that are stored already."""
+    """The events that are in the table already."""
+    have_archived: set[int]
+    """The learners of whom any events were archived, among those with events."""
 
 
 async def read_group(tx: WriteTransaction, keys: Collection[StateKey], events: Collection[EventKey] = ()) -> Group:
@@ -84,14 +95,30 @@ async def read_group(tx: WriteTransaction, keys: Collection[StateKey], events: C
     return _sort_out(found)
 
 
+async def read_contents(tx: ReadTransaction, group: Group, events: Collection[EventKey]) -> dict[EventKey, KnownContent]:
+    """Read what is known of these events of a group: contents of those in the table, and entries of archived ones.
+
+    If all are new, and of learners who have no archived events, that costs no statement.
+    """
+    known: dict[EventKey, KnownContent] = {**await contents(tx, sorted(group.events))}
+    # An event that was in the table when the group was read may have been archived since.
+    others = [key for key in events if key not in known and (key[0] in group.have_archived or key in group.events)]
+    if others:
+        known.update(await find_archived(tx, others))
+    return known
+
+
 def _is_outdated(row: Row) -> bool:
     return bool(row[_UPDATED_AT] != row[_BEFORE])
 
 
 def _sort_out(found: Sequence[Row]) -> Group:
-    group = Group({}, {}, {}, set())
+    group = Group({}, {}, {}, set(), set())
     for row in map(tuple, found):
         user_id, course_id, unit_id, day, *_, spans, _, event_id = row
+        if event_id == _AN_ARCHIVED_EVENT:
+            group.have_archived.add(user_id)
+            continue
         if event_id is not None:
             group.events.add((user_id, event_id))
             continue

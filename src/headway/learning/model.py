@@ -187,10 +187,11 @@ class EventContent(NamedTuple):
             return False
         if not names_module:
             stored = stored._replace(module_id=self.module_id)
-        return self == stored or self == _in_canonical_form(stored)
+        return self == stored or self == in_canonical_form(stored)
 
 
-def _in_canonical_form(content: EventContent) -> EventContent:
+def in_canonical_form(content: EventContent) -> EventContent:
+    """Return a content with its texts in the form in which they are compared."""
     return content._replace(
         session_id=None if content.session_id is None else nfc(content.session_id),
         metadata=None if content.metadata is None else canonical_json(msgspec.json.decode(content.metadata)),

@@ -5,7 +5,7 @@ this room that opens any.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import structlog
 
@@ -17,10 +17,11 @@ from headway.db.database import Database, WriteTransaction
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.errors import FieldError, Forbidden, Invalid, Raced
 from headway.instants import DAY, SECOND, Clock, Instant, Milliseconds
-from headway.learning import clocks_store
+from headway.learning import archived_ids, clocks_store
 from headway.learning import store as activity
+from headway.learning.archived_ids import KnownContent
 from headway.learning.clocks_store import ClockKey
-from headway.learning.group_store import Group, read_group
+from headway.learning.group_store import Group, read_contents, read_group
 from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
 from headway.learning.store import COURSE_ALONE, NO_DAY, CourseStructures, EventKey, EventRow, StateKey, UnitKey
@@ -122,7 +123,7 @@ class Tracking:
         structures = await self._structures.get(tx, course_ids, revisions)
         self._admit(entries, group.enrollments, structures, now)
         await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], group, structures)
-        new = await _judge_events(tx, [entry for entry in entries if entry.is_event], group.events)
+        new = await _judge_events(tx, [entry for entry in entries if entry.is_event], group)
         changes = _progress_changes(entries, group.enrollments, structures)
         if changes:
             reached = await advance(tx, changes, now, group=group, events=[_row(entry) for entry in new])
@@ -338,12 +339,12 @@ def _state_keys(entries: Sequence[_Entry]) -> set[StateKey]:
     return keys
 
 
-async def _judge_events(tx: WriteTransaction, entries: Sequence[_Entry], known: Collection[EventKey]) -> list[_Entry]:
-    """Set every event's verdict; `known` are stored already. Return those that are admitted and new.
+async def _judge_events(tx: WriteTransaction, entries: Sequence[_Entry], group: Group) -> list[_Entry]:
+    """Set every event's verdict. Return those that are admitted and new.
 
     What is refused now may have been stored when it was still allowed: its repetition is a duplicate all the same.
     """
-    contents = await activity.contents(tx, sorted(known))
+    contents = await read_contents(tx, group, {entry.key for entry in entries})
     new: list[_Entry] = []
     refused: list[_Entry] = []
     for entry in entries:
@@ -360,10 +361,10 @@ async def _judge_events(tx: WriteTransaction, entries: Sequence[_Entry], known: 
     return new
 
 
-def _repeated(entry: _Entry, stored: EventContent) -> Verdict:
+def _repeated(entry: _Entry, known: KnownContent) -> Verdict:
     """Return the verdict on an event whose id is known."""
     event_id = entry.observation.event_id
-    if entry.content.repeats(stored, names_module=entry.observation.module_id is not None):
+    if archived_ids.repeats(entry.content, known, names_module=entry.observation.module_id is not None):
         return Verdict(Outcome.DUPLICATE, event_id)
     return entry.refusal or Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
 

@@ -50,7 +50,8 @@ _CONTENT = EventContent._fields
 _PLACED = ["sent_at", "received_at", "occurred_at", "claimed_ms", "is_shifted", "clock_offset_ms"]
 
 _UNIT_KEY = ("user_id", "course_id", "unit_id")
-_insert_events = WriteRows(learner_activity_logs, ["user_id", "event_id", *_CONTENT, *_PLACED])
+EVENT_COLUMNS = ("user_id", "event_id", *_CONTENT, *_PLACED)
+_insert_events = WriteRows(learner_activity_logs, EVENT_COLUMNS)
 UNIT_COLUMNS = [
     unit_progress.c[name]
     for name in (
@@ -113,6 +114,11 @@ def event_row(key: EventKey, content: EventContent, timing: Timing, transit: Tra
     """Return an event as a row: its content, and how it was placed in time."""
     placed = (transit.sent_at, transit.received_at, timing.at, timing.claimed, timing.is_shifted, transit.offset or None)
     return (*key, *content, *placed)
+
+
+def content_of(row: EventRow) -> EventContent:
+    """Return the content of an event as stored."""
+    return EventContent(*row[2 : 2 + len(_CONTENT)])
 
 
 def new_events(events: Sequence[EventRow]) -> tuple[WriteRows, Sequence[EventRow]]:

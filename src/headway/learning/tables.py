@@ -1,6 +1,6 @@
 """The tables of events, study days and unit progress."""
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Table, Text
 
 from headway.courses.completion import COMPLETE
 from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata
@@ -77,7 +77,35 @@ learner_activity_logs = Table(
     Column("clock_offset_ms", BigInteger, comment="added to the client's times; null for nothing"),
     sqlite_with_rowid=False,
 )
-"""All events, for ever. The primary key is the only index: a second one costs more than half of the ingest rate."""
+"""All events but those that are archived. The primary key is the only index: a second one costs more than half of the ingest
+rate."""
+
+archives = Table(
+    "archives",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("file", Text, nullable=False, comment="its path when it was written"),
+    Column("events", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False, comment="of the file"),
+    Column("rows_sha256", Text, nullable=False, comment="of the rows as they were stored"),
+    Column("first_user_id", Id, nullable=False),
+    Column("last_user_id", Id, nullable=False),
+    Column("received_from", Timestamp, nullable=False, comment="of its first event"),
+    Column("received_until", Timestamp, nullable=False, comment="of its last event"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("removed_at", Timestamp, comment="when the last of its events had left learner_activity_logs"),
+)
+"""The Parquet files of archived events. While `removed_at` is null, an event may be in the file and in the table."""
+
+archived_ids = Table(
+    "archived_ids",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("first", BigInteger, primary_key=True, autoincrement=False, comment="hash of the smallest id of the chunk"),
+    Column("entries", LargeBinary, nullable=False, comment="hashes of ids and contents, 20 bytes for each event, in order"),
+)
+"""What is kept of archived events, in chunks: enough to tell a repetition from a conflict."""
 
 client_clocks = Table(
     "client_clocks",

@@ -2,11 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from headway.courses import store as catalogue
 from headway.db.database import ReadTransaction, Row
 from headway.enrollments.model import LearnerInCourse
 from headway.learning import verify_store
+from headway.learning.archive_store import read_archives
+from headway.learning.archive_verify import ArchivedEvents, KeptIds, by_name
 from headway.learning.recompute import Course, Recomputation
 from headway.learning.verify_store import Learners
 from headway.verify import Difference, Findings
@@ -22,27 +25,52 @@ class ProgressCheck:
     """
 
     def __init__(
-        self, progress: Progress = lambda _checked, _all: None, *, enrollments_at_once: int = 100, events_at_once: int = 5_000
+        self,
+        progress: Progress = lambda _checked, _all: None,
+        *,
+        archives_folder: Path | None = None,
+        enrollments_at_once: int = 100,
+        events_at_once: int = 5_000,
     ) -> None:
         self._progress = progress
+        self._archives_folder = archives_folder
         self._enrollments_at_once = enrollments_at_once
         self._events_at_once = events_at_once
 
     async def __call__(self, tx: ReadTransaction, findings: Findings, /) -> None:
         """Compare all progress and all statistics with what they follow from."""
-        all_events = await verify_store.count_events(tx)
+        archives = await read_archives(tx)
+        with ArchivedEvents(archives, self._archives_folder) as archived:
+            if archived.open(findings):
+                await self._check(tx, archived, findings)
+
+    async def _check(self, tx: ReadTransaction, archived: ArchivedEvents, findings: Findings) -> None:
+        all_events = await verify_store.count_events(tx) + archived.count
         expected_statistics: Counter[tuple[int, str]] = Counter()
         async for learners in verify_store.all_learners(tx, enrollments_at_once=self._enrollments_at_once):
             recomputations = await _recomputations(tx, learners, findings)
+            kept_ids = await KeptIds.read(tx, learners) if archived.count else KeptIds({})
             async for page in verify_store.all_events(tx, learners, page_size=self._events_at_once):
                 for row in page:
                     findings.add(recomputations[_key(row)].add_event(row))
+                findings.add(kept_ids.differences_of(page))
                 findings.checked["learner_activity_logs"] += len(page)
-                self._progress(findings.checked["learner_activity_logs"], all_events)
+                self._progress(_checked_events(findings), all_events)
+            async for rows in archived.of(tx, learners):
+                for row in map(by_name, rows):
+                    findings.add(recomputations[_key(row)].add_event(row))
+                kept_ids.add_archived(rows)
+                findings.checked["archived_ids"] += len(rows)
+                self._progress(_checked_events(findings), all_events)
+            findings.add(kept_ids.differences())
             for recomputation in recomputations.values():
                 findings.add(recomputation.differences())
                 expected_statistics.update(recomputation.statistics())
         findings.add(_compare_statistics(await verify_store.read_statistics(tx), expected_statistics))
+
+
+def _checked_events(findings: Findings) -> int:
+    return findings.checked["learner_activity_logs"] + findings.checked["archived_ids"]
 
 
 class _Recomputations(dict[LearnerInCourse, Recomputation]):
