@@ -12,7 +12,8 @@ from headway.http.params import DateBounds, parse_instant
 from headway.instants import DAY, END_OF_TIME, FORM, RANGE, START_OF_TIME, SteadyClock, iso, parse, to_datetime
 from tests.world import NOON, FakeClock
 
-HALF_A_DAY = timedelta(hours=12)
+OFFSETS = st.integers(-720, 720).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+"""RFC 3339 has offsets of whole minutes. Of Python's own, 3.11 misreads those below a second."""
 ZONES = sorted(available_timezones())
 
 
@@ -68,7 +69,7 @@ def test_a_time_outside_the_range_in_utc_is_refused(text: str) -> None:
         parse(text)
 
 
-@given(st.datetimes(timezones=st.just(UTC) | st.none() | st.builds(timezone, st.timedeltas(-HALF_A_DAY, HALF_A_DAY))))
+@given(st.datetimes(timezones=st.just(UTC) | st.none() | OFFSETS))
 def test_whatever_is_read_is_rendered_as_it_was_meant(moment: datetime) -> None:
     in_utc = moment.replace(tzinfo=moment.tzinfo or UTC) - to_datetime(0)
     if not timedelta(milliseconds=START_OF_TIME) <= in_utc < timedelta(milliseconds=END_OF_TIME):
