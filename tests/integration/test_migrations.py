@@ -21,7 +21,7 @@ from headway.db import postgres
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
 from headway.instants import HOUR, SECOND, system_clock
-from headway.learning.model import ActivityType, Event, Report
+from headway.learning.model import ActivityType, Event, Outcome, Report
 from headway.learning.tables import learner_activity_logs
 from headway.settings import Settings
 from tests.databases import SECRET_KEY, PostgresServer
@@ -47,6 +47,7 @@ _POSTGRESQL_SCHEMA = (
     """,
 )
 
+_EVENTS = select(learner_activity_logs).order_by(learner_activity_logs.c.user_id, learner_activity_logs.c.event_id)
 _OFFSETS = select(learner_activity_logs.c.clock_offset_ms).order_by(learner_activity_logs.c.event_id)
 
 
@@ -281,6 +282,30 @@ async def test_what_required_units_come_to_is_counted_from_their_progress(settin
     async with open_world(settings) as world:
         sums = select(enrollments.c.required_percents, enrollments.c.required_completed).order_by(enrollments.c.user_id)
         assert await world.rows(sums) == [(16_000, 1), (0, 0)]
+        assert await differences(world) == []
+
+
+async def test_events_survive_that_their_table_is_rebuilt_and_are_still_stored_once(settings: Settings) -> None:
+    async with open_world(settings) as world:
+        course = await world.course()
+        learner, other = await world.learner(course), await world.learner(course)
+        now = system_clock()
+        events = tuple(
+            Event(name, ActivityType.SEARCH, course.id, duration_seconds=60, end_time=now - i * HOUR, metadata='{"q":"a"}')
+            for i, name in enumerate(("c", "a", "b"))
+        )
+        reports = [Report(learner.id, now, events), Report(other.id, now, events[:1])]
+        await world.write(world.services.tracking.record, reports, now)
+        recorded = await world.rows(_EVENTS)
+    for version in ("0013", "0014", "0013", "head"):
+        await schema.migrate(settings, version)
+
+    async with open_world(settings) as world:
+        assert await world.rows(_EVENTS) == recorded
+        again = await world.write(world.services.tracking.record, reports, now)
+        assert {verdict.outcome for verdicts in again for verdict in verdicts} == {Outcome.DUPLICATE}
+        assert await world.rows(_EVENTS) == recorded
+        assert len(recorded) == 4
         assert await differences(world) == []
 
 

@@ -75,10 +75,13 @@ learner_activity_logs = Table(
     Column("claimed_ms", Integer, nullable=False, comment="study time claimed up to occurred_at"),
     Column("is_shifted", Boolean, nullable=False, comment="ended ahead of the server's clock"),
     Column("clock_offset_ms", BigInteger, comment="added to the client's times; null for nothing"),
-    sqlite_with_rowid=False,
 )
 """All events but those that are archived. The primary key is the only index: a second one costs more than half of the ingest
-rate."""
+rate.
+
+Both databases append the rows and keep the key in an index beside them: clustered by ids that are random, as SQLite does
+without rowids, each row would change a page of its own.
+"""
 
 archives = Table(
     "archives",
