@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from headway.courses.tables import course_staff, courses, modules, units
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
 from headway.db.keyring import Keyring
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.model import EnrollmentStatus, band_statistic, percent_band
 from headway.enrollments.tables import course_statistics, enrollments
 from headway.http.authentication import Tokens
 from headway.identity import Role
@@ -220,12 +221,15 @@ async def fill_course(database: Database, course_id: int, unit_count: int, *, le
     people = range(LEARNER, LEARNER + learners)
     status = EnrollmentStatus.IN_PROGRESS.value
     # One more, who has begun nothing.
-    values = ((i, course_id, first + i, status, 5000 + i, 60_000, "{}", *[now] * 4) for i in [*people, LEARNER + 600])
+    enrolled = [*people, LEARNER + 600]
+    values = ((i, course_id, first + i, status, 5000 + i, 60_000, "{}", *[now] * 4) for i in enrolled)
     await write(database, WriteRows(enrollments, fields), values)
+    bands = Counter(band_statistic(EnrollmentStatus.IN_PROGRESS, percent_band(5000 + i)) for i in enrolled)
+    counts = {f"status:{status}": len(enrolled), **bands}
     await write(
         database,
         WriteRows(course_statistics, ["course_id", "name", "shard", "value"]),
-        iter([(course_id, f"status:{status}", 0, learners + 1)]),
+        ((course_id, name, 0, count) for name, count in counts.items()),
     )
     await fill_progress(database, course_id, people, range(first, first + unit_count), now)
 

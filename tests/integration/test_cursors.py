@@ -12,6 +12,8 @@ from sqlalchemy import Update, bindparam, delete, func, select, update
 
 from headway.accounts.model import User
 from headway.courses.model import NewAssessment, NewCourse
+from headway.enrollments import store as enrollments_store
+from headway.enrollments.model import StatisticsDelta
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, CourseRole, Role
 from headway.messaging.tables import conversations
@@ -69,8 +71,12 @@ class School(NamedTuple):
 
     async def change(self, statement: Update, user_id: int, value: Any, course_id: int | None = None) -> None:
         in_course = self.course_id if course_id is None else course_id
+        key, delta = (user_id, in_course), StatisticsDelta()
         async with self.world.database.write() as tx:
+            before = (await enrollments_store.lock(tx, [key]))[key]
             await tx.run(statement, of_user=user_id, in_course=in_course, to=value)
+            delta.replace(in_course, before, (await enrollments_store.lock(tx, [key]))[key])
+            await enrollments_store.write_statistics(tx, delta)
 
 
 def not_given_once(pages: list[list[Any]], key: str, stayed: set[str]) -> set[str]:

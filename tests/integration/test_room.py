@@ -15,7 +15,8 @@ from headway.accounts.model import User
 from headway.courses.completion import Completion, EngagementMetrics, Rule, decode_evidence
 from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction
-from headway.enrollments.model import EnrollmentStatus, Order, Sort, StatusChange
+from headway.enrollments.lists import Order, Sort
+from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND

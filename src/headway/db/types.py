@@ -8,7 +8,7 @@ integers. JSON is text that only Headway writes.
 from collections.abc import Callable
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, Integer, MetaData, Sequence, Table, Text, true
+from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, Index, Integer, MetaData, Sequence, Table, Text, true
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
@@ -32,6 +32,9 @@ CodePointText: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postg
 ENCRYPTED_ROWS = "encrypted_rows"
 """In a column's `info`: a function from its table to the condition of the rows that are encrypted."""
 
+ONLY_ON = "only_on"
+"""In an index's `info`: the one database that has it."""
+
 UPDATED_IN_PLACE = {"fillfactor": 80}
 """Leave room in the pages of rows that almost every event rewrites, so that PostgreSQL can update them in place (HOT)."""
 
@@ -46,6 +49,13 @@ def encrypted_column(
 ) -> Column[str]:
     """Describe a column of encrypted text, which key rotation encrypts anew: in all rows, or in those that `rows` selects."""
     return Column(name, Text, nullable=nullable, comment=comment, info={ENCRYPTED_ROWS: rows or (lambda _table: true())})
+
+
+def only_on(dialect: str, index: Index) -> Index:
+    """Return an index that one of the two databases has alone."""
+    index.info[ONLY_ON] = dialect
+    index.ddl_if(dialect=dialect)
+    return index
 
 
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:

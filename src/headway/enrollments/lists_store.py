@@ -12,7 +12,8 @@ from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
 from headway.db.dialects import lookup, rows
 from headway.db.types import Id
-from headway.enrollments.model import Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment, Order, Part
+from headway.enrollments.lists import Order, Part
+from headway.enrollments.model import BANDS, Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
 from headway.enrollments.tables import enrollments
 from headway.paging.service import Slice, in_order
@@ -68,10 +69,20 @@ def _directed(order_by: Order, *columns: ColumnElement[Any]) -> list[ColumnEleme
 
 
 @cache
-def _sorted_page(order_by: Order, has_date: bool | None) -> Select[Any]:
-    """Build the statement for a page of learners: of each status no more than may be on it, from the index, then merged."""
-    key = enrollments.c[order_by.sort.value]
-    conditions = {None: (), True: (key.is_not(None),), False: (key.is_(None),)}[has_date]
+def _sorted_page(order_by: Order, *, has_date: bool | None, is_banded: bool, is_tied: bool) -> Select[Any]:
+    """Build the statement for a page of learners: of each status no more than may be on it, then merged.
+
+    They come from an index in order. But PostgreSQL sorts those who are in some bands (`is_banded`), unless they are all at
+    the same percent (`is_tied`).
+    """
+    key, band = enrollments.c[order_by.sort.value], enrollments.c.percent_band
+    conditions: list[ColumnElement[bool]] = []
+    if has_date is not None:
+        conditions.append(key.is_not(None) if has_date else key.is_(None))
+    if is_banded:
+        for column, bounds in ((band, ("first_band", "last_band")), (key, ("lowest", "highest"))):
+            first, last = (bindparam(name, type_=column.type) for name in bounds)
+            conditions.append(column == first if is_tied else column.between(first, last))
     parts = [
         select(enrollments.c.user_id.label("user_id"), key.label("key"))
         .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *conditions)
@@ -131,8 +142,8 @@ async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> lis
 
 async def list_sorted(
     tx: ReadTransaction, course_id: int, order_by: Order, part: Part, *, limit: int, offset: int
-) -> list[Enrollment]:
-    """Read some of a part of a course's enrollments in order, from that end of it to which they are nearer."""
+) -> list[int]:
+    """Return some of the learners of a part of a course's enrollments in order, from the end of it to which they are nearer."""
     limit = min(limit, part.size - offset)
     if limit <= 0:
         return []
@@ -140,11 +151,14 @@ async def list_sorted(
     is_backwards = after < offset
     if is_backwards:
         order_by, offset = order_by._replace(is_descending=not order_by.is_descending), after
-    page = _sorted_page(order_by, part.has_date)
-    found = await tx.all(page, in_course=course_id, upto=limit + offset, limit=limit, offset=offset)
-    keys = [(row["user_id"], course_id) for row in (reversed(found) if is_backwards else found)]
-    enrolled = await find_many(tx, keys)
-    return [enrolled[key] for key in keys]
+    bounds: dict[str, int] = {}
+    if part.bands is not None:
+        first, last = part.bands
+        bounds = {"first_band": first, "last_band": last, "lowest": BANDS[first].start, "highest": BANDS[last].stop - 1}
+    is_tied = bool(bounds) and bounds["lowest"] == bounds["highest"]
+    page = _sorted_page(order_by, has_date=part.has_date, is_banded=bool(bounds), is_tied=is_tied)
+    found = await tx.all(page, in_course=course_id, upto=limit + offset, limit=limit, offset=offset, **bounds)
+    return [row["user_id"] for row in (reversed(found) if is_backwards else found)]
 
 
 async def order_in_course(tx: ReadTransaction, course_id: int, order_by: Order, name: str | None = None) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from headway.courses.completion import Evidence, Percent
+from headway.courses.completion import COMPLETE, Evidence, Percent
 from headway.errors import Invalid
 from headway.feed.model import (
     EnrollmentUpdated,
@@ -84,6 +84,14 @@ def earned(*, has_activity: bool, was_completed: bool) -> EnrollmentStatus:
 
 FINISHED = frozenset({EnrollmentStatus.COMPLETED, EnrollmentStatus.CERTIFIED})
 PERCENT, COMPLETION_TIME = "percent", "completion-ms"
+BAND_WIDTH: Percent = 2_000
+"""Of the bands between 0 and 100 percent. An index has bands in place of percents, because it is rewritten when one changes."""
+BANDS = [
+    range(1),
+    *(range(max(start, 1), start + BAND_WIDTH) for start in range(0, COMPLETE, BAND_WIDTH)),
+    range(COMPLETE, COMPLETE + 1),
+]
+"""The percents of each band."""
 REVISION = "revision"
 """The name of the number that grows with every change of the others."""
 
@@ -98,6 +106,16 @@ def completed_statistic(status: EnrollmentStatus) -> str:
     return f"completed:{status.value}"
 
 
+def percent_band(percent: Percent) -> int:
+    """Return the band of a percent, as the database computes it."""
+    return 1 + percent // BAND_WIDTH if percent else 0
+
+
+def band_statistic(status: EnrollmentStatus, band: int) -> str:
+    """Return the name of the number of enrollments with a status and a percent in a band."""
+    return f"band:{status.value}:{band}"
+
+
 def enrollment_statistics(
     status: EnrollmentStatus,
     percent: Percent,
@@ -106,7 +124,7 @@ def enrollment_statistics(
     last_activity_at: Instant | None,
 ) -> tuple[Statistic, ...]:
     """Return what an enrollment adds to the statistics of its course."""
-    added: list[Statistic] = [(status_statistic(status), 1)]
+    added: list[Statistic] = [(status_statistic(status), 1), (band_statistic(status, percent_band(percent)), 1)]
     if percent:
         added.append((PERCENT, percent))
     if last_activity_at is not None:
@@ -289,29 +307,6 @@ class NamedEnrollment(NamedTuple):
 
     enrollment: Enrollment
     learner_name: str
-
-
-class Sort(StrEnum):
-    """The sort keys of a list of enrollments; each has an index."""
-
-    PERCENT = "percent"
-    ENROLLED_AT = "enrolled_at"
-    COMPLETED_AT = "completed_at"
-
-
-class Order(NamedTuple):
-    """Enrollments of which statuses, and in which order; where what they are sorted by is equal, in that of their learners."""
-
-    statuses: tuple[EnrollmentStatus, ...]
-    sort: Sort
-    is_descending: bool
-
-
-class Part(NamedTuple):
-    """A part of a list, and how many enrollments it has: with a date to be sorted by, without one, or None for all."""
-
-    has_date: bool | None
-    size: int
 
 
 class AccessFacts(msgspec.Struct, frozen=True):

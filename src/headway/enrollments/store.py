@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, Text, and_, bindparam, delete, func, or_, select, update
 
 from headway.accounts.tables import users
 from headway.courses.completion import decode_evidence, encode_evidence
@@ -13,6 +13,7 @@ from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransact
 from headway.db.dialects import UpdateRows, WriteRows, insert, is_one_of, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.model import (
+    BANDS,
     LIMITED,
     OPEN,
     REVISION,
@@ -21,6 +22,7 @@ from headway.enrollments.model import (
     EnrollmentStatus,
     LearnerInCourse,
     StatisticsDelta,
+    band_statistic,
     completed_statistic,
     status_statistic,
 )
@@ -217,8 +219,13 @@ _statistics = (
     .where(course_statistics.c.course_id == bindparam("course_id"))
     .group_by(course_statistics.c.name)
 )
-_status_names = [name(status) for status in EnrollmentStatus for name in (status_statistic, completed_statistic)]
-_status_counts = _statistics.where(or_(*(course_statistics.c.name == name for name in _status_names)))
+_names = rows("names", {"name": Text()})
+_is_named = and_(course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == _names.c.name)
+_some_statistics = (
+    select(course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
+    .select_from(lookup(_names, course_statistics, _is_named))
+    .group_by(course_statistics.c.name)
+)
 _statistics_revision = select(func.sum(course_statistics.c.value).label("value")).where(
     course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == REVISION
 )
@@ -241,9 +248,21 @@ async def read_statistics(tx: ReadTransaction, course_id: int) -> dict[str, int]
 
 async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Sequence[EnrollmentStatus]) -> tuple[int, int]:
     """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
-    found = {row["name"]: int(row["value"]) for row in await tx.all(_status_counts, course_id=course_id)}
-    enrolled = sum(found.get(status_statistic(status), 0) for status in statuses)
-    return enrolled, sum(found.get(completed_statistic(status), 0) for status in statuses)
+    names = [[name(status) for status in statuses] for name in (status_statistic, completed_statistic)]
+    enrolled, completed = await _sums(tx, course_id, names)
+    return enrolled, completed
+
+
+async def count_by_band(tx: ReadTransaction, course_id: int, statuses: Sequence[EnrollmentStatus]) -> list[int]:
+    """Count the enrollments of a course that have one of these statuses, by the band of their percents."""
+    return await _sums(tx, course_id, [[band_statistic(status, band) for status in statuses] for band in range(len(BANDS))])
+
+
+async def _sums(tx: ReadTransaction, course_id: int, names: Sequence[Sequence[str]]) -> list[int]:
+    """Add up some statistics of a course, those of each list of names."""
+    found = await tx.all(_some_statistics, course_id=course_id, names=[(name,) for some in names for name in some])
+    values = {row["name"]: int(row["value"]) for row in found}
+    return [sum(values.get(name, 0) for name in some) for some in names]
 
 
 async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:

@@ -1,10 +1,10 @@
 """The tables of enrollments, the waiting list and course statistics."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, ForeignKey, Index, Integer, Table, Text, text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata, one_of
-from headway.enrollments.model import EnrollmentStatus
+from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata, one_of, only_on
+from headway.enrollments.model import BAND_WIDTH, EnrollmentStatus
 
 # True of all rows: PostgreSQL uses such an index only for statements that name a status. For those with a key it may cost as
 # little as the key, while a table is small.
@@ -14,7 +14,8 @@ enrollments = Table(
     "enrollments",
     metadata,
     Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
-    Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
+    # No foreign key: checking it would lock the row of the course.
+    Column("course_id", Id, primary_key=True),
     Column(
         "id",
         Id,
@@ -24,6 +25,10 @@ enrollments = Table(
     ),
     Column("status", Text, nullable=False),
     Column("percent", Integer, nullable=False),
+    # In place of `percent` in an index of PostgreSQL, which updates a row in place (HOT) where the band stays.
+    Column(
+        "percent_band", Integer, Computed(f"CASE WHEN percent = 0 THEN 0 ELSE 1 + percent / {BAND_WIDTH} END", persisted=True)
+    ),
     Column("study_ms", BigInteger, nullable=False),
     Column("metadata", Text, nullable=False),
     Column("last_activity_at", Timestamp),
@@ -45,7 +50,16 @@ enrollments = Table(
     one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     Index("ix_enrollments_course_id", "course_id", "user_id"),
-    Index("ix_enrollments_course_percent", "course_id", "status", "percent", "user_id", postgresql_where=_NAMES_STATUS),
+    only_on(
+        "postgresql",
+        Index(
+            "ix_enrollments_course_percent_band",
+            *("course_id", "status", "percent_band", "user_id"),
+            postgresql_where=_NAMES_STATUS,
+        ),
+    ),
+    # SQLite rewrites an index too when a column changes from which a band is computed, so there the band would save nothing.
+    only_on("sqlite", Index("ix_enrollments_course_percent", "course_id", "status", "percent", "user_id")),
     Index("ix_enrollments_course_enrolled_at", "course_id", "status", "enrolled_at", "user_id", postgresql_where=_NAMES_STATUS),
     Index(
         "ix_enrollments_course_completed_at", "course_id", "status", "completed_at", "user_id", postgresql_where=_NAMES_STATUS
@@ -53,7 +67,7 @@ enrollments = Table(
     sqlite_with_rowid=False,
     postgresql_with=UPDATED_IN_PLACE,
 )
-"""The enrollments with their course progress: percent in hundredths, study time, engagement in metadata."""
+"""The enrollments with their course progress: percent in hundredths and its band, study time, engagement in metadata."""
 
 waiting_list = Table(
     "waiting_list",

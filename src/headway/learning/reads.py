@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from headway.accounts import store as users
 from headway.courses import store as catalogue
@@ -12,7 +12,8 @@ from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import course_not_found, require_known, require_staff
-from headway.enrollments.model import Enrollment, NamedEnrollment, Order, Part, Sort, decide
+from headway.enrollments.lists import Order, Part, Sort, parts_by_date, parts_by_percent
+from headway.enrollments.model import Enrollment, NamedEnrollment, decide
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock
@@ -24,6 +25,9 @@ from headway.learning.store import CourseStructures
 from headway.paging.service import Moving, Slice, Walk
 
 _ROWS_AT_ONCE = 2_000
+
+_Parts: TypeAlias = Callable[[range], Sequence[Part]]
+"""How a list is divided into parts, to read the rows of a range of it."""
 
 _FEW_UNITS = 100
 """So many units are read and rendered on the server's loop: there no large read is before them."""
@@ -112,8 +116,8 @@ class ProgressReads:
         await require_staff(tx, caller, course_id)
         some = partial(enrollment_lists.find_in_course, tx, course_id, order)
         if name is None:
-            total, completed = await enrollments.count_by_status(tx, course_id, order.statuses)
-            page = partial(_list_part, tx, course_id, order, total, completed)
+            total, parts = await _count(tx, course_id, order)
+            page = partial(_list_parts, tx, course_id, order, parts)
             ordered = partial(enrollment_lists.order_in_course, tx, course_id, order)
         else:
             # Of those with a name no numbers are stored: they are looked for, and cut into pages here.
@@ -198,20 +202,26 @@ def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dic
     }
 
 
-async def _list_part(
-    tx: ReadTransaction, course_id: int, order: Order, total: int, completed: int, part: Slice
-) -> list[NamedEnrollment]:
-    """Read some of the `total` learners of a course, of whom `completed` have a date of completion."""
-    found: list[Enrollment] = []
-    first = part.offset
-    # Those without a date come after those with one, whatever the order.
-    by_date = order.sort is Sort.COMPLETED_AT
-    for each in [Part(True, completed), Part(False, total - completed)] if by_date else [Part(None, total)]:
-        found += await enrollment_lists.list_sorted(
-            tx, course_id, order, each, limit=part.limit - len(found), offset=max(first, 0)
+async def _count(tx: ReadTransaction, course_id: int, order: Order) -> tuple[int, _Parts]:
+    """Count the learners of a list, and return how it is divided into parts for some of its rows."""
+    if order.sort is Sort.PERCENT:
+        counts = await enrollments.count_by_band(tx, course_id, order.statuses)
+        return sum(counts), partial(parts_by_percent, counts, order)
+    total, completed = await enrollments.count_by_status(tx, course_id, order.statuses)
+    parts = parts_by_date(total, completed) if order.sort is Sort.COMPLETED_AT else [Part(total)]
+    return total, lambda _rows: parts
+
+
+async def _list_parts(tx: ReadTransaction, course_id: int, order: Order, parts: _Parts, rows: Slice) -> list[NamedEnrollment]:
+    """Read some of the learners of a course, whose parts come one after the other."""
+    learner_ids: list[int] = []
+    first = rows.offset
+    for part in parts(range(first, first + rows.limit)):
+        learner_ids += await enrollment_lists.list_sorted(
+            tx, course_id, order, part, limit=rows.limit - len(learner_ids), offset=max(first, 0)
         )
-        first -= each.size
-    return await enrollment_lists.add_names(tx, found)
+        first -= part.size
+    return await enrollment_lists.find_in_course(tx, course_id, order, learner_ids)
 
 
 async def _cut_part(

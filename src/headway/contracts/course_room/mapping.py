@@ -9,7 +9,8 @@ from msgspec import UNSET
 
 from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
-from headway.enrollments.model import Enrollment, EnrollmentStatus, Order, Sort
+from headway.enrollments.lists import Order, Sort
+from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.errors import Invalid
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds, DateRange
