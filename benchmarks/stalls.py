@@ -18,12 +18,12 @@ from databases import run_postgres
 from headway import schema
 from headway.accounts.model import User
 from headway.app import create_app
-from headway.courses.tables import course_staff, courses, modules, units
+from headway.courses.tables import course_staff, course_statistics, courses, modules, units
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
 from headway.db.keyring import Keyring
 from headway.enrollments.model import EnrollmentStatus, band_statistic, percent_band
-from headway.enrollments.tables import course_statistics, enrollments
+from headway.enrollments.tables import enrollments
 from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import Instant, system_clock

@@ -10,11 +10,12 @@ from sqlalchemy import Integer, select, text
 
 from headway.courses.completion import COMPLETE
 from headway.courses.model import CourseTree
+from headway.courses.tables import course_statistics
 from headway.db.dialects import rows
 from headway.enrollments import store
 from headway.enrollments.lists import Order, Sort
 from headway.enrollments.model import BAND_WIDTH, BANDS, EnrollmentStatus, StatisticsDelta, percent_band
-from headway.enrollments.tables import course_statistics, enrollments
+from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.learning.reads import ProgressReads
 from headway.learning.store import CourseStructures

@@ -17,6 +17,10 @@ MAX_TITLE, MAX_WORD, MAX_DESCRIPTION = 200, 100, 10_000
 MAX_CAPACITY, MAX_ACCESS_DAYS, MAX_GRADE = 2**31 - 1, 36_500, 1_000_000
 
 
+SEATS = "seats"
+"""The name of the course statistic that counts the enrollments that hold a seat."""
+
+
 class CourseKind(StrEnum):
     """A course that runs, or a bookable live session."""
 
@@ -138,10 +142,12 @@ class Assessment(msgspec.Struct, frozen=True):
 class EnrollmentTerms(msgspec.Struct, frozen=True):
     """The terms of enrollment of a course; the number of seats is unlimited if `capacity` is None."""
 
+    id: int
     title: str
     is_published: bool
     capacity: int | None
     seats_taken: int
+    """Of the limited seats; 0 without a limit."""
     enroll_from: Instant | None
     enroll_until: Instant | None
     ends_at: Instant | None

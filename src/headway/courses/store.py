@@ -7,11 +7,12 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, exists, func, or_, select
 
 from headway.accounts.tables import users
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import (
+    SEATS,
     Assessment,
     CourseKind,
     CoursePage,
@@ -31,6 +32,7 @@ from headway.courses.tables import (
     course_gradings,
     course_prerequisites,
     course_staff,
+    course_statistics,
     course_terms,
     courses,
     modules,
@@ -68,19 +70,28 @@ _all_assessments = select(*(assessments.c[name] for name in _assessment_names))
 _assessments = _all_assessments.where(assessments.c.course_id == bindparam("course_id")).order_by(assessments.c.position)
 _assessment_by_id = _all_assessments.where(assessments.c.id == bindparam("assessment_id"))
 _staff = course_staff.alias("staff")
+_counted_seats = (
+    select(func.coalesce(func.sum(course_statistics.c.value), 0))
+    .where(course_statistics.c.course_id == courses.c.id, course_statistics.c.name == SEATS)
+    .scalar_subquery()
+)
 _courses = (
-    select(courses, users.c.id.label("owner_id"), users.c.name.label("owner_name"))
+    select(
+        *(column for column in courses.c if column is not courses.c.seats_taken),
+        case((courses.c.capacity.is_(None), _counted_seats), else_=courses.c.seats_taken).label("seats_taken"),
+        users.c.id.label("owner_id"),
+        users.c.name.label("owner_name"),
+    )
     .join(course_staff, course_staff.c.course_id == courses.c.id)
     .join(users, users.c.id == course_staff.c.user_id)
     .where(is_tutor)
 )
 _course = _courses.where(courses.c.id == bindparam("course_id"))
-# Not FOR UPDATE: rows that refer to the course may be written meanwhile.
-_lock_enrollment_terms = (
-    select(*(courses.c[name] for name in EnrollmentTerms.__struct_fields__))
-    .where(courses.c.id == bindparam("course_id"))
-    .with_for_update(key_share=True)
+_enrollment_terms = select(*(courses.c[name] for name in EnrollmentTerms.__struct_fields__)).where(
+    courses.c.id == bindparam("course_id")
 )
+# Not FOR UPDATE: rows that refer to the course may be written meanwhile.
+_lock_enrollment_terms = _enrollment_terms.with_for_update(key_share=True)
 _by_slug = select(courses.c.id).where(courses.c.slug == bindparam("slug"))
 _reached = select(_ids.c.id).cte("reached", recursive=True)
 _reached = _reached.union(
@@ -213,9 +224,22 @@ async def list_texts(tx: ReadTransaction, *, after: int, limit: int) -> dict[int
     }
 
 
+async def hold_enrollment_terms(tx: WriteTransaction, course_id: int) -> EnrollmentTerms | None:
+    """Return the terms of enrollment of a course, which stay as they are until the transaction ends.
+
+    It locks the seats and the waiting list of a course whose seats are limited. In others, learners come and go side by side.
+    """
+    await tx.share_course_locks([course_id])
+    terms = _terms_of(await tx.first(_enrollment_terms, course_id=course_id))
+    return terms if terms is None or terms.capacity is None else await lock_enrollment_terms(tx, course_id)
+
+
 async def lock_enrollment_terms(tx: WriteTransaction, course_id: int) -> EnrollmentTerms | None:
-    """Return the terms of enrollment of a course; lock its seats and its waiting list until the transaction ends."""
-    row = await tx.first(_lock_enrollment_terms, course_id=course_id)
+    """Return the terms of enrollment of a course; lock its row until the transaction ends."""
+    return _terms_of(await tx.first(_lock_enrollment_terms, course_id=course_id))
+
+
+def _terms_of(row: Row | None) -> EnrollmentTerms | None:
     if row is None:
         return None
     fields = {name: row[name] for name in EnrollmentTerms.__struct_fields__}
@@ -238,8 +262,16 @@ def _tree(row: Row, prerequisites: list[Prerequisite]) -> CourseTree:
     fields |= {"kind": CourseKind(row["kind"])}
     fields |= {name: bool(row[name]) for name in ("is_sequential", "is_published")}
     course = NewCourse(**fields, prerequisites=tuple(each.course_id for each in prerequisites))
-    own = {name: row[name] for name in ("id", "seats_taken", "owner_id", "owner_name")}
-    return CourseTree(**own, course=course, modules=[], units=[], assessments=[], prerequisites=prerequisites)
+    own = {name: row[name] for name in ("id", "owner_id", "owner_name")}
+    return CourseTree(
+        **own,
+        seats_taken=int(row["seats_taken"]),
+        course=course,
+        modules=[],
+        units=[],
+        assessments=[],
+        prerequisites=prerequisites,
+    )
 
 
 async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The tables of the catalogue."""
+"""The tables of the catalogue, and of course statistics."""
 
 from sqlalchemy import (
     BigInteger,
@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from headway.courses.completion import Rule
 from headway.courses.model import CourseKind
-from headway.db.types import CodePointText, Id, Timestamp, metadata, one_of
+from headway.db.types import UPDATED_IN_PLACE, CodePointText, Id, Timestamp, metadata, one_of
 from headway.identity import CourseRole
 
 courses = Table(
@@ -31,6 +31,7 @@ courses = Table(
     Column("level", Text),
     Column("kind", Text, nullable=False),
     Column("capacity", Integer),
+    # 0 without a capacity, so that whoever enrolls does not write it: course statistics count those seats.
     Column("seats_taken", Integer, nullable=False),
     Column("starts_at", Timestamp),
     Column("ends_at", Timestamp),
@@ -130,3 +131,15 @@ assessments = Table(
     Index(None, "course_id"),
     sqlite_autoincrement=True,
 )
+
+course_statistics = Table(
+    "course_statistics",
+    metadata,
+    Column("course_id", Id, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("shard", Integer, primary_key=True, comment="so that writers rarely wait for each other; the sum counts"),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+    postgresql_with=UPDATED_IN_PLACE,
+)
+"""The course statistics: counts that are updated in the transactions that change them."""

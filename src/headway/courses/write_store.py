@@ -32,7 +32,8 @@ _update_course = (
     update(courses)
     .where(courses.c.id == bindparam("course_id"))
     .values(
-        {name: bindparam(name) for name in COURSE_FIELDS} | {"revision": courses.c.revision + 1, "updated_at": bindparam("now")}
+        {name: bindparam(name) for name in [*COURSE_FIELDS, "seats_taken"]}
+        | {"revision": courses.c.revision + 1, "updated_at": bindparam("now")}
     )
 )
 _clear_module_slugs = update(modules).where(modules.c.course_id == bindparam("course_id")).values(slug=None)
@@ -81,7 +82,10 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
 async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCourse, *, now: Instant) -> None:
     """Replace a stored course: parts with an id are updated, parts without one added, the stored others retired."""
     course_id = stored.id
-    await tx.run(_update_course, course_id=course_id, **{name: getattr(course, name) for name in COURSE_FIELDS}, now=now)
+    fields = {name: getattr(course, name) for name in COURSE_FIELDS}
+    # Without a capacity nobody counts them in the row of the course.
+    seats_taken = 0 if course.capacity is None else stored.seats_taken
+    await tx.run(_update_course, course_id=course_id, **fields, seats_taken=seats_taken, now=now)
     # Slugs may be swapped between parts.
     await tx.run(_clear_module_slugs, course_id=course_id)
     await tx.run(_clear_unit_slugs, course_id=course_id)

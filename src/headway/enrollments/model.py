@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.courses.model import SEATS
 from headway.errors import Invalid
 from headway.feed.model import (
     EnrollmentUpdated,
@@ -125,6 +126,8 @@ def enrollment_statistics(
 ) -> tuple[Statistic, ...]:
     """Return what an enrollment adds to the statistics of its course."""
     added: list[Statistic] = [(status_statistic(status), 1), (band_statistic(status, percent_band(percent)), 1)]
+    if status in OPEN:
+        added.append((SEATS, 1))
     if percent:
         added.append((PERCENT, percent))
     if last_activity_at is not None:

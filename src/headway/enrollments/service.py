@@ -1,6 +1,7 @@
 """Enrolling, waiting and leaving.
 
-Every transaction here locks the course first, then enrollments, so seats and waiting lists change in the order of arrival.
+Every transaction here first holds the terms of the course, which locks its seats and its waiting list if the seats are limited,
+or locks its row in any case, and then locks enrollments: so limited seats and waiting lists change in the order of arrival.
 """
 
 from collections.abc import Sequence
@@ -94,7 +95,7 @@ class Enrollments:
         Raises NotFound ENROLLMENT_NOT_FOUND, Conflict ENROLLMENT_CERTIFIED.
         """
         now = self._clock()
-        terms = await catalogue.lock_enrollment_terms(tx, course_id)
+        terms = await catalogue.hold_enrollment_terms(tx, course_id)
         if terms is not None and await enrollments.stop_waiting(tx, course_id, [user_id]):
             return
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
@@ -103,7 +104,7 @@ class Enrollments:
             raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
         if found.status is EnrollmentStatus.CERTIFIED:
             raise Conflict("A certified enrollment cannot be dropped.", code="ENROLLMENT_CERTIFIED")
-        await self._close(tx, course_id, terms, [found], EnrollmentStatus.DROPPED, now)
+        await self._close(tx, terms, [found], EnrollmentStatus.DROPPED, now)
 
     async def set_status(
         self,
@@ -122,7 +123,7 @@ class Enrollments:
         check_status_change(change)
         now, status = self._clock(), change.status
         terms = await catalogue.lock_enrollment_terms(tx, course_id)
-        # Checked under the lock: the caller may have left the staff while waiting for it.
+        # Checked under the lock of the course's row: the caller may have left the staff while waiting for it.
         await require_staff(tx, caller, course_id)
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
         if terms is None or found is None:
@@ -134,7 +135,7 @@ class Enrollments:
         if change.certificate_url is not None:
             found.certificate_url = change.certificate_url
         if status is not before or change.certificate_url is not None:
-            await self._close(tx, course_id, terms, [found], status, now)
+            await self._close(tx, terms, [found], status, now)
             statuses = {"from": before.value, "to": status.value, "certificateUrl": change.certificate_url}
             target, learner = enrollment_target(course_id, user_id), learner_in_course(course_id, user_id)
             actor = caller_actor(caller)
@@ -145,11 +146,11 @@ class Enrollments:
         """Seat a learner who can use a seat again, in each course with a free one for which the learner waits."""
         now, delta = self._clock(), StatisticsDelta()
         course_ids = await enrollments.list_waited_for(tx, user_id)
-        locked = [(course_id, await catalogue.lock_enrollment_terms(tx, course_id)) for course_id in course_ids]
+        locked = [await catalogue.hold_enrollment_terms(tx, course_id) for course_id in course_ids]
         entries: list[NewFeedEntry] = []
-        for course_id, terms in locked:
+        for terms in locked:
             if terms is not None:
-                entries += await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+                entries += await move_up(tx, terms, terms.free_seats, delta, now)
         await enrollments.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
 
@@ -163,18 +164,18 @@ class Enrollments:
             due = await enrollments.run_out(tx, now, limit=_EXPIRED_AT_ONCE)
         for course_id in sorted({course_id for _, course_id in due}):
             async with database.write() as tx:
-                terms = await catalogue.lock_enrollment_terms(tx, course_id)
+                terms = await catalogue.hold_enrollment_terms(tx, course_id)
                 locked = await enrollments.lock(tx, sorted(key for key in due if key[1] == course_id))
                 still_due = [enrollment for enrollment in locked.values() if enrollment.has_run_out(now)]
                 if terms is not None and still_due:
-                    await self._close(tx, course_id, terms, still_due, EnrollmentStatus.EXPIRED, now)
+                    await self._close(tx, terms, still_due, EnrollmentStatus.EXPIRED, now)
         return len(due)
 
     async def _enroll(
         self, tx: WriteTransaction, user_id: int, course_id: int, *, at: Instant | None, may_wait: bool
     ) -> Enrollment | Waiting:
         now = self._clock()
-        terms = await catalogue.lock_enrollment_terms(tx, course_id)
+        terms = await catalogue.hold_enrollment_terms(tx, course_id)
         if terms is None or not terms.is_published:
             raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
         if at is None:
@@ -188,7 +189,10 @@ class Enrollments:
                 user_id, course_id, await enrollments.join_waiting_list(tx, user_id=user_id, course_id=course_id, now=now)
             )
         delta = StatisticsDelta()
-        (enrollment,) = await _seat(tx, course_id, [user_id], delta, enrolled_at=now if at is None else at, now=now)
+        seated = await _seat(tx, terms, [user_id], delta, enrolled_at=now if at is None else at, now=now)
+        if not seated:
+            raise _enrolled_already()
+        (enrollment,) = seated
         await enrollments.write_statistics(tx, delta)
         await feed.publish(tx, enrollment_updated(enrollment, terms.title), now)
         return enrollment
@@ -196,7 +200,6 @@ class Enrollments:
     async def _close(
         self,
         tx: WriteTransaction,
-        course_id: int,
         terms: EnrollmentTerms,
         closed: Sequence[Enrollment],
         status: EnrollmentStatus,
@@ -211,37 +214,48 @@ class Enrollments:
                 enrollment.status = status
             else:
                 enrollment.close(status, now)
-            delta.replace(course_id, before, enrollment)
+            delta.replace(terms.id, before, enrollment)
         await enrollments.set_status(tx, closed, now)
-        await enrollments.add_seats(tx, course_id, -freed)
+        if terms.capacity is not None:
+            await enrollments.add_seats(tx, terms.id, -freed)
         entries = [entry for enrollment in closed for entry in enrollment_updated(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
-        entries += await move_up(tx, course_id, terms, free, delta, now)
+        entries += await move_up(tx, terms, free, delta, now)
         await enrollments.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
 
 
 async def move_up(
-    tx: WriteTransaction, course_id: int, terms: EnrollmentTerms, free: int | None, delta: StatisticsDelta, now: Instant
+    tx: WriteTransaction, terms: EnrollmentTerms, free: int | None, delta: StatisticsDelta, now: Instant
 ) -> list[NewFeedEntry]:
     """Seat those who have waited longest, up to `free` of them (None is all); return the feed entries.
 
-    Disabled accounts are passed over. Nobody is seated in a course that is over or not published. The course must be locked.
+    Disabled accounts are passed over. Nobody is seated in a course that is over or not published. Its terms must be held.
     """
     is_over = terms.ends_at is not None and terms.ends_at <= now
     if is_over or not terms.is_published or (free is not None and free <= 0):
         return []
-    waiting = await enrollments.list_waiting(tx, course_id, _EVERYBODY if free is None else free)
+    waiting = await enrollments.list_waiting(tx, terms.id, _EVERYBODY if free is None else free)
     if not waiting:
         return []
-    seated = await _seat(tx, course_id, waiting, delta, enrolled_at=now, now=now)
+    seated = await _seat(tx, terms, waiting, delta, enrolled_at=now, now=now)
     return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
 
 
 async def _seat(
-    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], delta: StatisticsDelta, *, enrolled_at: Instant, now: Instant
+    tx: WriteTransaction,
+    terms: EnrollmentTerms,
+    user_ids: Sequence[int],
+    delta: StatisticsDelta,
+    *,
+    enrolled_at: Instant,
+    now: Instant,
 ) -> list[Enrollment]:
-    """Enroll learners, or let them resume; the course must be locked and have the seats."""
+    """Enroll learners, or let them resume; the terms of the course must be held, and it must have the seats.
+
+    Somebody who enrolls twice at the same time, where seats are unlimited, gets one of them: the other is left out here.
+    """
+    course_id = terms.id
     keys = sorted((user_id, course_id) for user_id in user_ids)
     known = await enrollments.lock(tx, keys)
     before = {key: copy(enrollment) for key, enrollment in known.items()}
@@ -250,14 +264,15 @@ async def _seat(
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
         enrollment.enrolled_at, enrollment.closed_at = enrolled_at, None
     await enrollments.set_status(tx, list(known.values()), now)
-    new = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
-    await enrollments.insert_enrollments(tx, course_id, new, enrolled_at=enrolled_at, now=now)
-    await enrollments.add_seats(tx, course_id, len(keys))
+    others = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
+    new = await enrollments.insert_enrollments(tx, course_id, others, enrolled_at=enrolled_at, now=now)
+    if terms.capacity is not None:
+        await enrollments.add_seats(tx, course_id, len(keys))
     await enrollments.stop_waiting(tx, course_id, user_ids)
-    seated = await enrollments.lock(tx, keys)
+    seated = await enrollments.lock(tx, sorted(known.keys() | new))
     for key, enrollment in seated.items():
         delta.replace(course_id, before.get(key), enrollment)
-    return [seated[user_id, course_id] for user_id in user_ids]
+    return [seated[user_id, course_id] for user_id in user_ids if (user_id, course_id) in seated]
 
 
 def _check_window(terms: EnrollmentTerms, now: Instant) -> None:
@@ -281,17 +296,28 @@ async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: in
 
 def _check_not_enrolled(found: Enrollment | None, now: Instant) -> None:
     if found is not None and found.status is not EnrollmentStatus.DROPPED:
-        reason = "is already enrolled in" if found.is_open(now) else "no longer has access to"
-        raise Conflict(f"Learner {reason} this course.", code="LEARNER_ENROLLMENT_DENIED")
+        raise _enrolled_already() if found.is_open(now) else _denied("no longer has access to this course")
+
+
+def _enrolled_already() -> Conflict:
+    return _denied("is already enrolled in this course")
+
+
+def _denied(reason: str) -> Conflict:
+    return Conflict(f"Learner {reason}.", code="LEARNER_ENROLLMENT_DENIED")
 
 
 async def check_seats(clock: Clock, tx: ReadTransaction, findings: Findings) -> None:
-    """Compare each course's seats taken with its open enrollments and its capacity; nobody waits beside a free seat."""
+    """Compare limited seats with open enrollments and the capacity; nobody waits beside a free seat.
+
+    Unlimited seats are among the course statistics.
+    """
     for row in await enrollments.read_seats(tx):
         findings.checked["courses"] += 1
         key: dict[str, int | str] = {"id": row["id"]}
-        if row["seats_taken"] != row["holders"]:
-            findings.add([Difference("courses", key, "seats_taken", row["seats_taken"], row["holders"])])
+        expected_seats = 0 if row["capacity"] is None else row["holders"]
+        if row["seats_taken"] != expected_seats:
+            findings.add([Difference("courses", key, "seats_taken", row["seats_taken"], expected_seats)])
         if row["capacity"] is not None and row["holders"] > row["capacity"]:
             expected = f"at least {row['holders']}, the learners who hold a seat"
             findings.add([Difference("courses", key, "capacity", row["capacity"], expected)])

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, FromClause, Integer, Select, Text, and_, b
 
 from headway.accounts.tables import users
 from headway.courses.completion import decode_evidence, encode_evidence
-from headway.courses.tables import course_staff, courses
+from headway.courses.tables import course_staff, course_statistics, courses
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, insert, is_one_of, lookup, rows
 from headway.db.types import Id
@@ -26,7 +26,7 @@ from headway.enrollments.model import (
     completed_statistic,
     status_statistic,
 )
-from headway.enrollments.tables import course_statistics, enrollments, waiting_list
+from headway.enrollments.tables import enrollments, waiting_list
 from headway.identity import Caller, CourseRole
 from headway.instants import DAY, Instant
 
@@ -125,11 +125,12 @@ async def list_learner_ids(tx: ReadTransaction, course_id: int) -> list[int]:
 
 async def insert_enrollments(
     tx: WriteTransaction, course_id: int, user_ids: Sequence[int], *, enrolled_at: Instant, now: Instant
-) -> None:
-    """Enroll learners who have no enrollment in the course yet."""
+) -> set[LearnerInCourse]:
+    """Enroll learners in a course, and return those who had no enrollment in it yet."""
     ids = await tx.new_ids(enrollments, len(user_ids))
     fixed = (EnrollmentStatus.ENROLLED.value, 0, 0, "{}", enrolled_at, now, now)
-    await tx.write_rows((_insert, [(*key, *fixed) for key in zip(user_ids, repeat(course_id), ids, strict=False)]))
+    new = await tx.insert_new(_insert, [(*key, *fixed) for key in zip(user_ids, repeat(course_id), ids, strict=False)])
+    return {(user_id, course_id) for user_id, course_id in new}
 
 
 async def set_status(tx: WriteTransaction, changed: Sequence[Enrollment], now: Instant) -> None:
@@ -143,7 +144,7 @@ async def set_status(tx: WriteTransaction, changed: Sequence[Enrollment], now: I
 
 
 async def add_seats(tx: WriteTransaction, course_id: int, count: int) -> None:
-    """Count seats as taken, or with a negative number as free again; the course must be locked."""
+    """Count seats as taken, or with a negative number as free again, in a course with a capacity that is locked."""
     if count:
         await tx.run(_add_seats, course_id=course_id, count=count)
 

@@ -1,4 +1,4 @@
-"""The tables of enrollments, the waiting list and course statistics."""
+"""The tables of enrollments and the waiting list."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, ForeignKey, Index, Integer, Table, Text, text
 
@@ -78,16 +78,4 @@ waiting_list = Table(
     Column("joined_at", Timestamp, nullable=False),
     Index("ix_waiting_list_course_id", "course_id", "number"),
 )
-"""The learners who wait for a seat. A transaction that changes the list locks the row of the course."""
-
-course_statistics = Table(
-    "course_statistics",
-    metadata,
-    Column("course_id", Id, primary_key=True),
-    Column("name", Text, primary_key=True),
-    Column("shard", Integer, primary_key=True, comment="so that writers rarely wait for each other; the sum counts"),
-    Column("value", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-    postgresql_with=UPDATED_IN_PLACE,
-)
-"""The course statistics: counts that are updated in the transactions that change them."""
+"""The learners who wait for a seat. Who joins the list, or moves up from it to a limited seat, locks the row of the course."""

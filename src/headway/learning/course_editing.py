@@ -112,7 +112,7 @@ class CourseEditing:
         await _regrade(tx, before[course_id], after[course_id], delta, now)
         terms = await catalogue.lock_enrollment_terms(tx, course_id)
         assert terms is not None  # noqa: S101 - its staff was found above
-        seated = await move_up(tx, course_id, terms, terms.free_seats, delta, now)
+        seated = await move_up(tx, terms, terms.free_seats, delta, now)
         await enrollments.write_statistics(tx, delta)
         changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
         missed = await _topics_of_learners(tx, before[course_id], after[course_id])

@@ -6,11 +6,12 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Table, Text, and_, bindparam, func, select, tuple_
 
 from headway.accounts.tables import users
+from headway.courses.tables import course_statistics
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import rows
 from headway.db.types import Id
 from headway.enrollments.model import REVISION
-from headway.enrollments.tables import course_statistics, enrollments
+from headway.enrollments.tables import enrollments
 from headway.learning.store import EventKey
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 
