@@ -35,8 +35,11 @@ ENCRYPTED_ROWS = "encrypted_rows"
 ONLY_ON = "only_on"
 """In an index's `info`: the one database that has it."""
 
-UPDATED_IN_PLACE = {"fillfactor": 80}
-"""Leave room in the pages of rows that almost every event rewrites, so that PostgreSQL can update them in place (HOT)."""
+UPDATED_IN_PLACE, UPDATED_TOGETHER = {"fillfactor": 80}, {"fillfactor": 60}
+"""Leave room in the pages of rows that almost every event rewrites, so that PostgreSQL can update them in place (HOT).
+
+A transaction that updates most rows of a page needs room for all their new versions: there is more where it does so often.
+"""
 
 
 def id_sequence(table: str) -> Sequence:

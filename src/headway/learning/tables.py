@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Table, Text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata
+from headway.db.types import UPDATED_IN_PLACE, UPDATED_TOGETHER, Id, Timestamp, id_sequence, metadata
 
 unit_progress = Table(
     "unit_progress",
@@ -33,7 +33,8 @@ unit_progress = Table(
     CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     sqlite_with_rowid=False,
-    postgresql_with=UPDATED_IN_PLACE,
+    # A group of reports makes rows of many learners side by side, and they study on side by side.
+    postgresql_with=UPDATED_TOGETHER,
 )
 """The unit progress of learners. There is no row before the first activity."""
 
