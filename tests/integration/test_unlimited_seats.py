@@ -8,9 +8,12 @@ import httpx
 import pytest
 from sqlalchemy import func, or_, select, text
 
+from headway.courses import store as catalogue
 from headway.courses.model import CourseSearch, CourseTree
 from headway.courses.tables import course_statistics, courses
-from headway.enrollments.service import Waiting
+from headway.enrollments import store
+from headway.enrollments.model import StatisticsDelta
+from headway.enrollments.service import Waiting, move_up
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.errors import Conflict
 from headway.identity import Caller, Role
@@ -141,6 +144,22 @@ async def test_two_transactions_that_enroll_a_learner_leave_one_enrollment(world
 
     assert refused.value.kind == "LEARNER_ENROLLMENT_DENIED"
     assert await differences(world) == []
+
+
+async def test_who_has_a_seat_by_now_is_not_seated_again(world: World) -> None:
+    """So it is where somebody enrolls between the look at the enrollment and the seat, and where both find no row."""
+    course, learner = await world.course(), await world.user()
+    async with world.database.write() as tx:
+        await store.join_waiting_list(tx, user_id=learner.id, course_id=course.id, now=world.clock.now)
+        await store.insert_enrollments(tx, course.id, [learner.id], enrolled_at=1, now=world.clock.now)
+        terms, delta = await catalogue.hold_enrollment_terms(tx, course.id), StatisticsDelta()
+        assert terms is not None
+        assert await move_up(tx, terms, None, delta, world.clock.now) == []
+        assert await store.insert_enrollments(tx, course.id, [learner.id], enrolled_at=2, now=world.clock.now) == set()
+
+    assert delta.changes() == []
+    assert await world.rows(select(enrollments.c.enrolled_at)) == [(1,)]
+    assert await world.rows(_waiting) == [(0,)]
 
 
 async def test_a_capacity_that_is_set_while_learners_enroll_is_kept(settings: Settings, tmp_path: Path) -> None:

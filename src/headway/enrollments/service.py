@@ -253,23 +253,24 @@ async def _seat(
 ) -> list[Enrollment]:
     """Enroll learners, or let them resume; the terms of the course must be held, and it must have the seats.
 
-    Somebody who enrolls twice at the same time, where seats are unlimited, gets one of them: the other is left out here.
+    Where seats are unlimited, somebody may enroll twice at the same time: who has a seat by now is left out here.
     """
     course_id = terms.id
     keys = sorted((user_id, course_id) for user_id in user_ids)
     known = await enrollments.lock(tx, keys)
-    before = {key: copy(enrollment) for key, enrollment in known.items()}
-    for enrollment in known.values():
+    before = {key: copy(enrollment) for key, enrollment in known.items() if enrollment.status not in OPEN}
+    for key in before:
+        enrollment = known[key]
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
         enrollment.enrolled_at, enrollment.closed_at = enrolled_at, None
-    await enrollments.set_status(tx, list(known.values()), now)
+    await enrollments.set_status(tx, [known[key] for key in before], now)
     others = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
     new = await enrollments.insert_enrollments(tx, course_id, others, enrolled_at=enrolled_at, now=now)
+    seated = await enrollments.lock(tx, sorted(before.keys() | new))
     if terms.capacity is not None:
-        await enrollments.add_seats(tx, course_id, len(keys))
+        await enrollments.add_seats(tx, course_id, len(seated))
     await enrollments.stop_waiting(tx, course_id, user_ids)
-    seated = await enrollments.lock(tx, sorted(known.keys() | new))
     for key, enrollment in seated.items():
         delta.replace(course_id, before.get(key), enrollment)
     return [seated[user_id, course_id] for user_id in user_ids if (user_id, course_id) in seated]
