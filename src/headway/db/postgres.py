@@ -43,7 +43,7 @@ _OUTAGES = (
 _COURSE_LOCKS = 0x4865
 """The first key of the advisory locks on courses; it keeps them apart from other advisory locks."""
 _SHARDS = 16
-_IDS_AT_ONCE = 100
+_IDS_AT_ONCE = 1_000
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
 _PROBE_EVERY_SECONDS = 2.0
