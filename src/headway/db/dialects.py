@@ -146,7 +146,7 @@ def _is_key(column: Column[Any], value: ColumnElement[Any]) -> ColumnElement[boo
     return column == _Each(value)
 
 
-class _EitherWay(ColumnElement[bool]):
+class EitherWay(ColumnElement[bool]):
     """A condition that is written in one way for PostgreSQL and in another for SQLite."""
 
     inherit_cache = False
@@ -155,8 +155,8 @@ class _EitherWay(ColumnElement[bool]):
         self.by_dialect = {"postgresql": postgresql, "sqlite": sqlite}
 
 
-@compiles(_EitherWay)
-def _one_way(element: _EitherWay, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(EitherWay)
+def _one_way(element: EitherWay, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.by_dialect[compiler.dialect.name], **options)
 
 
@@ -165,7 +165,7 @@ def is_one_of(column: ColumnElement[Any], found: Select[Any]) -> ColumnElement[b
 
     PostgreSQL gets them as an array, because it may join IN with the whole table.
     """
-    return _EitherWay(column == func.any(func.array(found.scalar_subquery())), column.in_(found))
+    return EitherWay(column == func.any(func.array(found.scalar_subquery())), column.in_(found))
 
 
 class WriteRows:
@@ -208,7 +208,7 @@ def delete_before(column: Column[int]) -> Delete:
     place: ColumnElement[Any] = literal_column(f"{table.name}.ctid")
     old = select(place).select_from(table).where(column < bindparam("before")).limit(100).with_for_update(skip_locked=True)
     has_key = tuple_(*key).in_(old.with_only_columns(*key))
-    return delete(table).where(_EitherWay(is_one_of(place, old), has_key))
+    return delete(table).where(EitherWay(is_one_of(place, old), has_key))
 
 
 class UpdateRows:

@@ -10,7 +10,7 @@ from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
-from headway.db.dialects import lookup, rows
+from headway.db.dialects import EitherWay, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.lists import Order, Part
 from headway.enrollments.model import BANDS, Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment
@@ -73,27 +73,33 @@ def _sorted_page(order_by: Order, *, has_date: bool | None, is_banded: bool, is_
     """Build the statement for a page of learners: of each status no more than may be on it, then merged.
 
     They come from an index in order. But PostgreSQL sorts those who are in some bands (`is_banded`), unless they are all at
-    the same percent (`is_tied`).
+    the same percent (`is_tied`): then nothing but the index is read.
     """
-    key, band = enrollments.c[order_by.sort.value], enrollments.c.percent_band
+    key, user_id = enrollments.c[order_by.sort.value], enrollments.c.user_id
     conditions: list[ColumnElement[bool]] = []
     if has_date is not None:
         conditions.append(key.is_not(None) if has_date else key.is_(None))
     if is_banded:
-        for column, bounds in ((band, ("first_band", "last_band")), (key, ("lowest", "highest"))):
-            first, last = (bindparam(name, type_=column.type) for name in bounds)
-            conditions.append(column == first if is_tied else column.between(first, last))
+        in_bands = _between(enrollments.c.percent_band, "first_band", "last_band", is_tied=is_tied)
+        conditions.append(EitherWay(in_bands, _between(key, "lowest", "highest", is_tied=is_tied)))
+    keys = [] if is_tied else [key.label("key")]
     parts = [
-        select(enrollments.c.user_id.label("user_id"), key.label("key"))
+        select(user_id.label("user_id"), *keys)
         .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.status == status.value, *conditions)
-        .order_by(*_directed(order_by, key, enrollments.c.user_id))
+        .order_by(*_directed(order_by, *([] if is_tied else [key]), user_id))
         .limit(bindparam("upto"))
         .subquery(f"part{number}")
         for number, status in enumerate(order_by.statuses)
     ]
     merged = union_all(*(select(part) for part in parts)).subquery("merged")
-    order = _directed(order_by, merged.c.key, merged.c.user_id)
+    order = _directed(order_by, *([] if is_tied else [merged.c.key]), merged.c.user_id)
     return select(merged.c.user_id).order_by(*order).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+def _between(column: ColumnElement[int], first: str, last: str, *, is_tied: bool) -> ColumnElement[bool]:
+    """Return the condition that a column lies between two parameters, or if they are tied, that it equals the first one."""
+    least, most = (bindparam(name, type_=column.type) for name in (first, last))
+    return column == least if is_tied else column.between(least, most)
 
 
 @cache
