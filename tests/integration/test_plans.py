@@ -65,6 +65,12 @@ ALLOWED = (
     Allowed("messages by uq_messages_user_id", "", "Here a user has one message: either index finds it at once."),
     Allowed("submissions by ix_submissions_id", "", "No two submissions have the same id."),
     Allowed("enrollments is read as a whole", "everybody", "The peers of a learner are counted: all.", is_certain=False),
+    Allowed(
+        "enrollments by pk_enrollments",
+        "SELECT enrollments.user_id FROM enrollments WHERE enrollments.course_id",
+        "All learners of a course are listed, which here has nearly all that there are.",
+        is_certain=False,
+    ),
 )
 
 

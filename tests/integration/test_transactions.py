@@ -12,9 +12,13 @@ from sqlalchemy import select, update
 from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
 from headway.db.database import WriteTransaction
+from headway.http.authentication import Authentication
+from headway.http.deadline import Deadline
 from headway.http.problems import Problems
 from headway.http.request import WRITE, Request, Response
 from headway.http.routes import make_router, post
+from headway.http.routing import Routing
+from headway.http.serving import Serving
 from headway.identity import Caller
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.recording import Ingest
@@ -130,14 +134,17 @@ class ForgetfulRoutes:
 async def test_a_route_that_forgets_to_pass_its_transaction_fails_at_once_and_the_server_writes_on(
     world: World, settings: Settings, path: str
 ) -> None:
-    await world.user()
+    learner = await world.user()
     routes = ForgetfulRoutes(world)
     router = make_router("/forgetful", "Test", [routes], transactions=world.services.transactions, settings=settings)
     problems = Problems([], Metrics())
-    app: Any = Litestar([router], exception_handlers={Exception: problems.respond}, openapi_config=None)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client, asyncio.timeout(5):
-        failed = [await client.post(path, headers={"Idempotency-Key": "key"}) for _ in range(2)]
+    authentication = Authentication(world.tokens, world.services.accounts, None, world.clock, cache_bytes=1_000)
+    app: Any = Routing(Litestar([router], openapi_config=None), Serving(Deadline(5), authentication, problems))
+    headers = {"Idempotency-Key": "key", **world.bearer(learner)}
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers)
+    async with client, asyncio.timeout(5):
+        failed = [await client.post(path) for _ in range(2)]
         assert await names(world) == {"PARTICIPANT 1"}
-        passed = await client.post("/forgetful/pass", headers={"Idempotency-Key": "key"})
+        passed = await client.post("/forgetful/pass")
     assert [(each.status_code, each.json()["code"]) for each in failed] == [(500, "INTERNAL_ERROR")] * 2
     assert (passed.status_code, await names(world)) == (204, {"Passed on"})

