@@ -37,6 +37,10 @@ async def living(clients: list[Client]) -> AsyncIterator[None]:
             task.cancel()
 
 
+def count_cuts(clients: list[Client]) -> int:
+    return sum(client.heard["cuts"] for client in clients)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_stale_client_comes_to_know_what_a_fresh_read_shows(settings: Settings, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
@@ -51,7 +55,10 @@ async def test_a_stale_client_comes_to_know_what_a_fresh_read_shows(settings: Se
                 async with asyncio.TaskGroup() as drivers:
                     for _ in range(2):
                         drivers.create_task(changes.make(3))
-                cuts = sum(client.heard["cuts"] for client in clients)
+                async with asyncio.timeout(60):
+                    # On a quick machine the changes are made before the clients have been cut off often enough.
+                    while count_cuts(clients) <= len(clients) or not all(changes.done[name] for name in changes.kinds):
+                        await changes.make(1)
                 for client in clients:
                     client.is_cut = False
                 await changes.make(1)
@@ -72,7 +79,5 @@ async def test_a_stale_client_comes_to_know_what_a_fresh_read_shows(settings: Se
             await servers.close()
 
     # Nothing of this was idle.
-    assert cuts > len(clients)
-    assert [name for name in changes.kinds if not changes.done[name]] == []
     assert all(client.heard["progress.updated"] for client in clients[:4])
     assert all(client.heard["resync"] > before for client, before in zip(clients, resyncs, strict=True))
