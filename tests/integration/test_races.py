@@ -12,6 +12,7 @@ from headway.db.database import Database
 from headway.instants import SECOND
 from headway.learning.model import ActivityType, Event, Outcome, Report
 from headway.settings import Settings
+from headway.telemetry import Metrics
 from tests.integration.concurrency import differences
 from tests.world import NOON, FakeClock, World
 
@@ -19,9 +20,15 @@ pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=Tr
 
 
 @pytest.fixture
-async def other(settings: Settings, clock: FakeClock) -> AsyncIterator[World]:
+def metrics() -> Metrics:
+    """The metrics of the other server process."""
+    return Metrics()
+
+
+@pytest.fixture
+async def other(settings: Settings, clock: FakeClock, metrics: Metrics) -> AsyncIterator[World]:
     """Another server process of the same database."""
-    database = schema.database(settings)
+    database = schema.database(settings, metrics)
     await database.open()
     yield World(database, settings, clock)
     await database.close()
@@ -62,7 +69,9 @@ async def test_what_another_process_commits_while_a_group_waits_for_its_lock_is_
     assert await differences(world) == []
 
 
-async def test_an_event_that_another_process_stores_at_the_same_time_is_stored_once(world: World, other: World) -> None:
+async def test_an_event_that_another_process_stores_at_the_same_time_is_stored_once(
+    world: World, other: World, metrics: Metrics
+) -> None:
     first, second = await world.course(), await world.course()
     learner = await world.learner(first)
     await world.write(world.services.enrollments.enroll, learner.id, second.id)
@@ -78,3 +87,4 @@ async def test_an_event_that_another_process_stores_at_the_same_time_is_stored_o
 
     assert [verdict.outcome for verdict in verdicts] == [Outcome.ACCEPTED, Outcome.CONFLICT]
     assert await differences(world) == []
+    assert b'headway_transactions_failed_total{kind="write"} 0.0' in metrics.page(), "the database was never unavailable"

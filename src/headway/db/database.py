@@ -15,7 +15,7 @@ from sqlalchemy import Table
 
 from headway.db.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
 from headway.db.keyring import Keyring
-from headway.errors import Unavailable
+from headway.errors import Raced, Unavailable
 from headway.telemetry import Metrics
 
 RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
@@ -207,6 +207,8 @@ async def _timed(transaction: AbstractAsyncContextManager[Kind], seconds: Histog
     try:
         async with transaction as tx:
             yield tx
+    except Raced:
+        raise
     except Unavailable:
         failed.inc()
         raise

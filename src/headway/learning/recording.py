@@ -6,6 +6,7 @@ this room that opens any.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -32,8 +33,8 @@ log = structlog.get_logger(__name__)
 
 _ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
-_ATTEMPTS = 5
-"""How often a group is written that races with another server process which records the same events."""
+_REPETITIONS = 4
+"""How often a group is written again that races with another server process which records the same events."""
 _NO_TIMING = Timing(0, 0, is_shifted=False)
 _NO_CONTENT = EventContent("", 0, *[None] * 10)
 
@@ -265,17 +266,16 @@ class Ingest:
         await self._collector.close()
 
     async def _write(self, reports: Sequence[Report]) -> list[list[Verdict]]:
+        for _ in range(_REPETITIONS):
+            # The other transaction has ended: the next attempt sees its events.
+            with suppress(Raced):
+                return await self._attempt(reports)
+        return await self._attempt(reports)
+
+    async def _attempt(self, reports: Sequence[Report]) -> list[list[Verdict]]:
         # The locks of the courses come with the beginning of the transaction: PostgreSQL has one round trip less.
-        courses = reported_courses(reports)
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with self._database.write(in_courses=courses) as tx:
-                    return await self._tracking.record_in_locked_courses(tx, reports, self._clock())
-            except Raced:
-                # The other transaction has ended: now its events are seen.
-                if attempt == _ATTEMPTS - 1:
-                    raise
-        raise AssertionError
+        async with self._database.write(in_courses=reported_courses(reports)) as tx:
+            return await self._tracking.record_in_locked_courses(tx, reports, self._clock())
 
     def _count(self, verdicts: list[Verdict]) -> list[Verdict]:
         for outcome, count in Counter([verdict.outcome for verdict in verdicts]).items():
