@@ -12,7 +12,18 @@ from sqlalchemy import and_, select
 
 from headway.db import dialects
 from headway.db.database import WriteTransaction
-from headway.db.dialects import Compiled, Dialect, Statement, UpdateRows, WriteRows, delete_before, lookup, rows
+from headway.db.dialects import (
+    Compiled,
+    DeleteRows,
+    Dialect,
+    RowsStatement,
+    Statement,
+    UpdateRows,
+    WriteRows,
+    delete_before,
+    lookup,
+    rows,
+)
 from headway.db.postgres import Planner
 from headway.learning.tables import study_days
 from headway.limits.tables import rate_limits
@@ -37,10 +48,10 @@ STATEMENTS: dict[str, Statement] = {
     "for update": select(study_days.c.spans).select_from(_found).with_for_update(of=study_days),
     "locking": select(study_days.c.spans).select_from(lookup(_keys, study_days, _is_same, is_locking=True)),
     "outer": select(_keys.c.user_id, study_days.c.spans).select_from(_known_or_not),
-    "deleted": delete_before(rate_limits.c.expires_at),
+    "deleted by time": delete_before(rate_limits.c.expires_at),
 }
 INSERT = WriteRows(study_days, ["user_id", "course_id", "day", "spans"])
-UPDATE = UpdateRows(study_days, ["spans"])
+WRITES: dict[str, RowsStatement] = {"updated": UpdateRows(study_days, ["spans"]), "deleted by keys": DeleteRows(study_days)}
 
 
 class Allowed(NamedTuple):
@@ -78,16 +89,16 @@ async def _insert_day(tx: WriteTransaction) -> None:
     await tx.write_rows((INSERT, [(1, 1, 1, "{}")]))
 
 
-@pytest.mark.parametrize("name", [*STATEMENTS, "updated"])
+@pytest.mark.parametrize("name", [*STATEMENTS, *WRITES])
 async def test_rows_of_a_table_of_one_row_are_looked_up(world: World, settings: Settings, name: str) -> None:
     await world.write(_insert_day)
     if settings.is_sqlite:
-        sqlite = dialects.sqlite3().compile(STATEMENTS.get(name, UPDATE))
+        sqlite = dialects.sqlite3().compile(WRITES[name] if name in WRITES else STATEMENTS[name])
         with closing(sqlite3.connect(settings.sqlite_path)) as file:
             assert list(find_scans_on_sqlite(file, sqlite.sql)) == []
         return
     dialect = dialects.postgresql()
-    compiled = dialect.compile_together([UPDATE]) if name == "updated" else dialect.compile(STATEMENTS[name])
+    compiled = dialect.compile_together([WRITES[name]]) if name in WRITES else dialect.compile(STATEMENTS[name])
     async with opened(settings.database_url, Planner.LOOKS_UP) as connection:
         await connection.execute("ANALYZE")
         plan = await explain_generic(connection, compiled.sql)

@@ -138,7 +138,7 @@ def _itself(element: _Each, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def _is_key(column: Column[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Return the condition that a column equals a value, by which the rows of an UPDATE can only be looked up.
+    """Return the condition that a column equals a value, by which the rows of an UPDATE or DELETE can only be looked up.
 
     They cannot be in a `lookup`, and a plain equality lets PostgreSQL begin with the whole table. An equality with any
     element of an array uses an index too, but no way of joining begins with the table.
@@ -233,8 +233,28 @@ class UpdateRows:
         return update(self.table).values(changed).where(*(_is_key(self.table.c[name], values[name]) for name in self.key))
 
 
-Statement = ClauseElement | WriteRows | UpdateRows
-RowsStatement = WriteRows | UpdateRows
+class DeleteRows:
+    """A DELETE of many rows by their primary key."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.columns = tuple(column.name for column in table.primary_key)
+
+    def for_one_row(self) -> Delete:
+        """Build it with a bind parameter for each column."""
+        return self._with_key({name: bindparam(name, type_=self.table.c[name].type) for name in self.columns})
+
+    def from_rows(self, name: str) -> Delete:
+        """Build it from the set of rows `name`."""
+        source = rows(name, {column: self.table.c[column].type for column in self.columns})
+        return self._with_key({column: source.c[column] for column in self.columns})
+
+    def _with_key(self, values: Mapping[str, ColumnElement[Any]]) -> Delete:
+        return delete(self.table).where(*(_is_key(self.table.c[name], values[name]) for name in self.columns))
+
+
+RowsStatement = WriteRows | UpdateRows | DeleteRows
+Statement = ClauseElement | RowsStatement
 
 
 class _Slot(NamedTuple):
@@ -321,8 +341,8 @@ class Dialect:
         return known[1]
 
     def _compile(self, statement: Statement) -> Compiled:
-        columns = statement.columns if isinstance(statement, WriteRows | UpdateRows) else ()
-        if isinstance(statement, WriteRows | UpdateRows):
+        columns = statement.columns if isinstance(statement, RowsStatement) else ()
+        if isinstance(statement, RowsStatement):
             statement = statement.for_one_row()
         compiled = statement.compile(dialect=self._dialect)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker: Core statements compile to this

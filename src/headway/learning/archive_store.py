@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Text, and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Text, and_, bindparam, insert, select, tuple_, update
 
 from headway.db.database import Database, ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, rows
+from headway.db.dialects import DeleteRows, WriteRows, rows
 from headway.db.types import Id
 from headway.instants import Instant
 from headway.learning import archived_ids
@@ -45,7 +45,7 @@ _old_events = (
 _keys = rows("keys", {"user_id": Id, "event_id": Text()})
 _same_key = and_(events.c.user_id == _keys.c.user_id, events.c.event_id == _keys.c.event_id)
 _stored = select(*_columns).select_from(_keys).join(events, _same_key)
-_remove = delete(events).where(_key.in_(select(_keys.c.user_id, _keys.c.event_id)))
+_remove = DeleteRows(events)
 
 _hashes = rows("keys", {"user_id": Id, "event_id": Text(), "id_hash": ids.c.first.type})
 _chunks = select(
@@ -157,8 +157,7 @@ async def move_to_archive(tx: WriteTransaction, moved: Mapping[EventKey, bytes])
     for key, entry in moved.items():
         new[key[0], chunks.get(key, b"")].append(entry)
     merged = [(user_id, *part) for (user_id, chunk), entries in new.items() for part in archived_ids.merge(chunk, entries)]
-    await tx.write_rows((_write_chunks, merged))
-    await tx.run(_remove, keys=sorted(moved))
+    await tx.write_rows((_write_chunks, merged), (_remove, sorted(moved)))
 
 
 async def chunks_of(tx: ReadTransaction, learners: Learners) -> dict[int, list[Chunk]]:
