@@ -114,6 +114,15 @@ async def test_ids_of_nobody_s_events_are_named(played: Played) -> None:
     assert await named(played.world, new) == [("archived_ids", "entries")]
 
 
+async def test_ids_that_are_kept_of_no_archive_are_named(played: Played) -> None:
+    """Such an id would make a new event a conflict."""
+    others = archived_ids.c.user_id != played.ids["leaver"]
+
+    found = await named(played.world, delete(archives), delete(archived_ids).where(others))
+
+    assert ("archived_ids", "entries") in found
+
+
 async def test_an_event_that_is_in_an_archive_and_in_the_table_is_named(played: Played, tmp_path: Path) -> None:
     world = played.world
     ((user_id, event_id),) = await find_one(world, played)

@@ -49,7 +49,7 @@ class ProgressCheck:
         expected_statistics: Counter[tuple[int, str]] = Counter()
         async for learners in verify_store.all_learners(tx, enrollments_at_once=self._enrollments_at_once):
             recomputations = await _recomputations(tx, learners, findings)
-            kept_ids = await KeptIds.read(tx, learners) if archived.count else KeptIds({})
+            kept_ids = await KeptIds.read(tx, learners)
             async for page in verify_store.all_events(tx, learners, page_size=self._events_at_once):
                 for row in page:
                     findings.add(recomputations[_key(row)].add_event(row))
