@@ -146,6 +146,7 @@ def new_draft(file: Path) -> Iterator[ArchiveWriter]:
                 yield writer
             opened.flush()
             os.fsync(opened.fileno())
+        sync_folder(draft.parent)
         _read_back(draft, writer)
     except BaseException:
         draft.unlink(missing_ok=True)
