@@ -168,6 +168,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("enrollments", {"user_id": "finisher"}, {"completed_at": None}, []),
     ("enrollments", {"user_id": "leaver"}, {"completed_at": NOON}, []),
     ("enrollments", {"user_id": "leaver"}, {"completed_at": NOON, "completed_revision": 1}, []),
+    ("enrollments", {"user_id": "idler"}, {"course_id": 999}, ["courses.seats_taken", "enrollments.course_id"]),
     ("enrollments", {"user_id": "idler"}, {"completed_revision": 1}, []),
     ("enrollments", {"user_id": "finisher"}, {"completed_revision": None}, []),
     ("enrollments", {"user_id": "finisher"}, {"completed_revision": 2}, []),
