@@ -1,7 +1,8 @@
-"""Two server processes that record at the same time: what one statement read before the other committed is read again."""
+"""Two server processes that write at the same time: what one statement read before the other committed is read again."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,22 @@ async def test_an_event_that_another_process_stores_at_the_same_time_is_stored_o
     assert [verdict.outcome for verdict in verdicts] == [Outcome.ACCEPTED, Outcome.CONFLICT]
     assert await differences(world) == []
     assert b'headway_transactions_failed_total{kind="write"} 0.0' in metrics.page(), "the database was never unavailable"
+
+
+@pytest.mark.parametrize("is_renamed_first", [True, False])
+async def test_a_name_and_interests_that_change_at_the_same_time_are_both_kept(
+    world: World, other: World, *, is_renamed_first: bool
+) -> None:
+    user = await world.user()
+    rename: Any = (world.services.accounts.change, {"name": "Countess"})
+    describe: Any = (world.services.accounts.change_profile, {"interests": ["numbers"]})
+    (first, given), (second, given_then) = (rename, describe) if is_renamed_first else (describe, rename)
+    async with world.database.write() as tx:
+        await first(tx, user.id, **given)
+        task = asyncio.create_task(other.write(second, user.id, **given_then))
+        await until_it_waits(world.database)
+    await task
+
+    async with world.database.read() as tx:
+        account = await world.services.accounts.find_account(tx, user.id)
+    assert (account.user.name, account.interests) == ("Countess", ["numbers"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from sys import getsizeof
+from typing import TypeVar
 
 import msgspec
 
@@ -26,6 +27,7 @@ from headway.identity import Caller, Role
 from headway.instants import Clock, Instant, Milliseconds
 from headway.text import nfc
 
+Found = TypeVar("Found", User, Account)
 OnEnabled = Callable[[WriteTransaction, int], Awaitable[None]]
 
 
@@ -110,7 +112,7 @@ class Accounts:
         if name is not None:
             name = nfc(name)
             check_name(name)
-        user = _existing(await users.lock(tx, user_id), user_id)
+        user = _existing(await users.lock_account(tx, user_id), user_id).user
         owner = None if email is None else await users.find_by_email(tx, email)
         email = None if email is None else normalize_email(email)
         if owner is not None and owner.id != user_id:
@@ -139,10 +141,7 @@ class Accounts:
 
     async def find_account(self, tx: ReadTransaction, user_id: int) -> Account:
         """Read an account as its owner sees it. Raises NotFound USER_NOT_FOUND."""
-        account = await users.find_account(tx, user_id)
-        if account is None:
-            raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-        return account
+        return _existing(await users.find_account(tx, user_id), user_id)
 
     async def change_profile(
         self,
@@ -158,7 +157,7 @@ class Accounts:
             check_name(name)
         check_words("interests", interests or ())
         check_words("learning_goals", learning_goals or ())
-        stored = await self.find_account(tx, user_id)
+        stored = _existing(await users.lock_account(tx, user_id), user_id)
         await users.update_profile(
             tx,
             user_id,
@@ -240,10 +239,10 @@ class Accounts:
             self._reads.pop(user_id, None)
 
 
-def _existing(user: User | None, user_id: int) -> User:
-    if user is None:
+def _existing(found: Found | None, user_id: int) -> Found:
+    if found is None:
         raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
-    return user
+    return found
 
 
 def _size(_user_id: int, state: AccountState) -> int:

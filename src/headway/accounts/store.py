@@ -20,7 +20,6 @@ _decode_words = msgspec.json.Decoder(list[str]).decode
 
 _columns = [users.c[name] for name in User.__struct_fields__]
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
-_lock = _by_id.with_for_update()
 _by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
 _ids = select(users.c.id, users.c.external_id).where(
@@ -59,6 +58,8 @@ _password_hash = select(users.c.password_hash).where(users.c.id == bindparam("us
 _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at).where(
     users.c.id == bindparam("user_id")
 )
+# Not FOR UPDATE: rows that refer to the account may be written meanwhile.
+_lock_account = _account.with_for_update(key_share=True)
 _update_account = UpdateRows(users, ["role", "name", "folded_name", "email", "email_hash", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "folded_name", "interests", "learning_goals", "updated_at"])
 
@@ -101,11 +102,6 @@ def name_words(text: str) -> list[tuple[str]]:
 async def find(tx: ReadTransaction, user_id: int) -> User | None:
     """Look an account up by its id."""
     return _user(tx, await tx.first(_by_id, user_id=user_id))
-
-
-async def lock(tx: WriteTransaction, user_id: int) -> User | None:
-    """Lock and read an account."""
-    return _user(tx, await tx.first(_lock, user_id=user_id))
 
 
 async def read_state(tx: ReadTransaction, user_id: int, *, ended_since: Instant) -> AccountState | None:
@@ -205,7 +201,15 @@ async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Ins
 
 async def find_account(tx: ReadTransaction, user_id: int) -> Account | None:
     """Read an account as its owner sees it."""
-    row = await tx.first(_account, user_id=user_id)
+    return _as_account(tx, await tx.first(_account, user_id=user_id))
+
+
+async def lock_account(tx: WriteTransaction, user_id: int) -> Account | None:
+    """Lock and read an account, before what it was is written back with a change."""
+    return _as_account(tx, await tx.first(_lock_account, user_id=user_id))
+
+
+def _as_account(tx: ReadTransaction, row: Row | None) -> Account | None:
     user = _user(tx, row)
     if row is None or user is None:
         return None
