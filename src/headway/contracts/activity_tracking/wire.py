@@ -65,24 +65,13 @@ class BatchBody(msgspec.Struct):
     events: Annotated[list[msgspec.Raw], VERBATIM]
 
 
-class BatchItemBody(msgspec.Struct):
-    """An item of a batch whose kind is not known yet: the fields of an event and of a heartbeat."""
+class BatchItemBody(TrackBody):
+    """An item of a batch whose kind is not known yet: an event, or with the fields of a heartbeat too."""
 
-    activity_type: str
-    course_id: Id
+    activity_type: str  # type: ignore[assignment]
     is_active: bool | UnsetType = UNSET
-    module_id: Id | None = None
-    unit_id: Id | None = None
-    duration_seconds: PositiveSeconds | None = None
-    engagement_metrics: EngagementMetricsBody | None = None
-    start_time: Timestamp | None = None
-    end_time: Timestamp | None = None
     timestamp: Timestamp | None = None
     active_seconds: Seconds | None = None
-    event_id: EventId | None = None
-    session_id: SessionId | None = None
-    sent_at: Timestamp | None = None
-    metadata: dict[str, Any] | None = None
 
 
 class PlainBatchBody(msgspec.Struct):
