@@ -190,18 +190,23 @@ class SlowReads(CountingDatabase):
             await gate.wait()
 
 
+async def slow_read(process: Process, user: User) -> tuple[asyncio.Task[Caller | None], asyncio.Event]:
+    """Return a read of a caller that has read the account, and the gate for which it waits then."""
+    gate = process.database.gate = asyncio.Event()
+    reading = asyncio.create_task(process.caller(user))
+    while process.database.gate is not None:
+        await asyncio.sleep(0)
+    return reading, gate
+
+
 @pytest.mark.parametrize("is_here", [True, False], ids=["here", "elsewhere"])
 async def test_what_was_read_before_a_change_is_not_remembered_after_it(
     world: World, settings: Settings, *, is_here: bool
 ) -> None:
-    database: Any = SlowReads(world.database)
-    process = Process(settings, world, database)
+    process = Process(settings, world, SlowReads(world.database))
     user, bystander = await world.user(), await world.user()
     await process.caller(bystander)
-    gate = database.gate = asyncio.Event()
-    reading = asyncio.create_task(process.caller(user))
-    while database.gate is not None:
-        await asyncio.sleep(0)
+    reading, gate = await slow_read(process, user)
 
     changed_by = process.services if is_here else world.services
     async with changed_by.database.write() as tx:
@@ -217,14 +222,10 @@ async def test_what_was_read_before_a_change_is_not_remembered_after_it(
 
 
 async def test_what_was_read_while_another_account_changed_is_remembered(world: World, settings: Settings) -> None:
-    database: Any = SlowReads(world.database)
-    process = Process(settings, world, database)
+    process = Process(settings, world, SlowReads(world.database))
     user, other = await world.user(), await world.user()
     await process.caller(other)
-    gate = database.gate = asyncio.Event()
-    reading = asyncio.create_task(process.caller(user))
-    while database.gate is not None:
-        await asyncio.sleep(0)
+    reading, gate = await slow_read(process, user)
 
     await world.write(process.services.accounts.change, other.id, name="Countess")
     gate.set()
