@@ -136,7 +136,7 @@ def make_router(
             operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
             # The status is the response's own; this one keeps Litestar from expecting a function that returns none.
             declare = _METHODS[route.method](route.path, status_code=200, opt={"operation": operation, ENDPOINT: endpoint})
-            handlers.append(declare(_never_called))
+            handlers.append(declare(_served_elsewhere))
     return litestar.Router(prefix, route_handlers=handlers)
 
 
@@ -146,9 +146,9 @@ def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Re
             yield route, getattr(group, name)
 
 
-async def _never_called() -> bytes:
-    """Stand in for an endpoint among Litestar's handlers."""
-    raise NotImplementedError
+async def _served_elsewhere() -> bytes:
+    """Stand for an endpoint among Litestar's routes. Raises AssertionError: `Routing` serves endpoints itself."""
+    raise AssertionError("An endpoint was left to Litestar.")
 
 
 class Endpoint:
