@@ -42,6 +42,16 @@ async def test_no_token_is_needed_to_ask_how_the_server_is_and_what_it_offers(cl
     assert answer.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize("host", [b"learn.example/", b"learn example", b"\xff"])
+@pytest.mark.parametrize("path", ["/livez", "/docs", "/nothing", "/api/v1/courses", "/api/courses/activity/track"])
+async def test_a_first_host_that_is_none_is_refused_on_every_path(client: httpx.AsyncClient, path: str, host: bytes) -> None:
+    refused = await client.get(path, headers=[(b"Host", host)])
+    served = await client.get(path, headers=[(b"Host", b"learn.example"), (b"Host", host)])
+
+    assert (refused.status_code, "nvalid host" in refused.text) == (400, True)
+    assert served.status_code in {200, 404, 405}
+
+
 class TestPrivateMetrics:
     """The operator has set that metrics are not for everybody."""
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from litestar import Litestar
+from litestar._asgi.utils import is_valid_host
 from litestar.config.cors import CORSConfig
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
@@ -59,7 +60,7 @@ class Routing:
 
     def _find(self, scope: dict[str, Any]) -> tuple[Endpoint, str, dict[str, Any], str] | None:
         """Return the endpoint of a request, its path, its path's parameters and the template of its path."""
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != ScopeType.HTTP or not _has_valid_host(scope):
             return None
         try:
             _, handler, path, parameters, template = self._route(path=normalize_path(scope["path"]), method=scope["method"])
@@ -114,6 +115,14 @@ class Routing:
         except HTTPException:
             return path
         return template
+
+
+def _has_valid_host(scope: dict[str, Any]) -> bool:
+    """Return whether Litestar takes the Host of a request: it looks at the first, and refuses what is none (RFC 9112, 3.2)."""
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return is_valid_host(value)
+    return True
 
 
 def _methods_of(route: BaseRoute) -> set[str]:
