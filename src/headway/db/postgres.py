@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import Table
@@ -86,6 +86,14 @@ class Planner(Enum):
 class _Connection(asyncpg.Connection):
     """A connection that returns to the pool without a reset: every transaction ends where it began."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.spare_ids: defaultdict[str, deque[int]] = defaultdict(deque)
+        """Numbers that were taken from the sequences of tables and are not used yet.
+
+        They end with the connection: a server that crashed, or the one that takes its place, may give them out again.
+        """
+
     async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's signature
         """Do nothing."""
 
@@ -127,9 +135,9 @@ Transaction = TypeVar("Transaction", bound=PostgresReadTransaction)
 class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
     """A transaction at READ COMMITTED: rows are locked before they are read to be changed."""
 
-    def __init__(self, database: "PostgresDatabase", connection: Connection) -> None:
+    def __init__(self, database: Database, connection: Connection) -> None:
         super().__init__(database, connection)
-        self._spare_ids = database.spare_ids
+        self._spare_ids = cast("_Connection", connection).spare_ids
 
     async def run(self, statement: Statement, **params: Any) -> int:
         """Run a statement and return the number of rows that it changed."""
@@ -160,7 +168,7 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         return {tuple(row) for row in found}
 
     async def new_ids(self, table: Table, count: int) -> list[int]:
-        """Take the numbers from the table's sequence, many at a time: what this process does not use by its end is lost."""
+        """Take the numbers from the table's sequence, many at a time: what this connection does not use by its end is lost."""
         spare = self._spare_ids[table.name]
         if len(spare) < count:
             take = f"SELECT nextval('ids_of_{table.name}') FROM generate_series(1, $1)"  # noqa: S608 - a name of ours
@@ -215,8 +223,6 @@ class PostgresDatabase(Database):
         self._timeout_seconds = timeout_seconds
         self._serves = serves
         self._listener_task: asyncio.Task[None] | None = None
-        self.spare_ids: defaultdict[str, deque[int]] = defaultdict(deque)
-        """Numbers that were taken from the sequences of tables and are not used yet."""
 
     async def open(self) -> None:
         """Connect."""
@@ -278,9 +284,7 @@ class PostgresDatabase(Database):
                 raise
 
     @asynccontextmanager
-    async def _transaction(
-        self, begin: str, kind: Callable[["PostgresDatabase", Connection], Transaction]
-    ) -> AsyncIterator[Transaction]:
+    async def _transaction(self, begin: str, kind: Callable[[Database, Connection], Transaction]) -> AsyncIterator[Transaction]:
         async with self._connection() as connection:
             try:
                 await connection.execute(begin)
