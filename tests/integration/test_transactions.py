@@ -1,9 +1,10 @@
-"""A task that would wait for its own write transaction is refused at once."""
+"""What a transaction wrote is there when it has ended, and a task that would wait for its own is refused at once."""
 
 import asyncio
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
@@ -44,6 +45,21 @@ async def test_a_second_write_transaction_of_a_task_is_refused_and_the_first_goe
                 await rename(second, "Second")
         await rename(tx, "First")
     assert await names(world) == {"First"}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_what_postgresql_rolled_back_because_a_statement_failed_does_not_seem_committed(world: World) -> None:
+    await world.user()
+
+    async def rename_twice(tx: WriteTransaction) -> None:
+        await rename(tx, "Lost")
+        with suppress(asyncpg.PostgresError):
+            await rename(tx, "a NUL, which PostgreSQL does not store: \0")
+
+    with pytest.raises(RuntimeError, match="rolled back"):
+        await world.write(rename_twice)
+
+    assert await names(world) == {"PARTICIPANT 1"}
 
 
 async def test_a_task_may_write_again_after_its_transaction_ended_in_any_way(world: World) -> None:

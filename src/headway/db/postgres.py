@@ -44,6 +44,8 @@ _COURSE_LOCKS = 0x4865
 """The first key of the advisory locks on courses; it keeps them apart from other advisory locks."""
 _SHARDS = 16
 _IDS_AT_ONCE = 1_000
+_SESSION = {"application_name": "headway", "timezone": "UTC", "standard_conforming_strings": "on"}
+"""Settings of every connection, whatever those of the server, the database or the user are."""
 _CHANNEL = "headway_feed"
 _LISTEN_AGAIN_SECONDS = 1.0
 _PROBE_EVERY_SECONDS = 2.0
@@ -116,12 +118,17 @@ async def _speak_milliseconds(connection: Connection) -> None:
 class PostgresReadTransaction(ReadTransaction):
     """A snapshot of the database."""
 
-    end = "COMMIT"
-    """The statements that end the transaction."""
-
     def __init__(self, database: Database, connection: Connection) -> None:
         super().__init__(database)
         self._connection = connection
+
+    async def commit(self) -> None:
+        """Commit. Raises RuntimeError where a statement had failed: PostgreSQL then rolls back without an error."""
+        if await self._connection.execute(self._ending()) != "COMMIT":
+            raise RuntimeError("The transaction was rolled back: one of its statements had failed.")
+
+    def _ending(self) -> str:
+        return "COMMIT"
 
     async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
         """Run a statement and return all its rows."""
@@ -138,6 +145,7 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
     def __init__(self, database: Database, connection: Connection) -> None:
         super().__init__(database, connection)
         self._spare_ids = cast("_Connection", connection).spare_ids
+        self._payloads: list[str] = []
 
     async def run(self, statement: Statement, **params: Any) -> int:
         """Run a statement and return the number of rows that it changed."""
@@ -196,8 +204,11 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
 
     async def notify(self, payloads: Sequence[str]) -> None:
         """Notify the channel that all server processes listen on, in the round trip of the commit."""
-        quoted = (payload.replace("'", "''") for payload in payloads)
-        self.end = ";".join([*(f"NOTIFY {_CHANNEL}, '{payload}'" for payload in quoted), self.end])
+        self._payloads += payloads
+
+    def _ending(self) -> str:
+        quoted = (payload.replace("'", "''") for payload in self._payloads)
+        return ";".join([*(f"NOTIFY {_CHANNEL}, '{payload}'" for payload in quoted), "COMMIT"])
 
 
 def _row_params(writes: Sequence[RowsToWrite]) -> dict[str, RowValues]:
@@ -239,7 +250,7 @@ class PostgresDatabase(Database):
                 max_inactive_connection_lifetime=0,
                 connection_class=_Connection,
                 init=_speak_milliseconds,
-                server_settings={"application_name": "headway", "timezone": "UTC", **planner.value},
+                server_settings={**_SESSION, **planner.value},
             )
         if not self._serves:
             return
@@ -290,7 +301,7 @@ class PostgresDatabase(Database):
                 await connection.execute(begin)
                 transaction = kind(self, connection)
                 yield transaction
-                await connection.execute(transaction.end)
+                await transaction.commit()
             except (TimeoutError, asyncio.CancelledError):
                 raise
             except BaseException:
