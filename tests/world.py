@@ -57,6 +57,7 @@ class World:
         self.database = database
         self.clock = clock
         self.services = Services(settings, database, clock)
+        self.settings = settings
         self.tokens = Tokens(settings.secret_key, clock, lifetime_seconds=3600)
         self._made = 0
 

@@ -11,6 +11,8 @@ from headway.accounts.model import User
 from headway.courses.model import CourseKind, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.errors import Conflict, NotFound
 from headway.identity import Caller, Role
+from headway.instants import DAY, system_clock
+from headway.services import Services
 from tests.integration.live_state import Servers
 from tests.world import EVERY_RULE, World
 
@@ -19,11 +21,12 @@ MANY_UNITS = 150
 
 
 class Room(NamedTuple):
-    """Three courses of one tutor: one with all rules, one with a single seat, one with a very long module."""
+    """Courses of one tutor: one with all rules, one with a single seat, one with a very long module, one for a day."""
 
     main: CourseTree
     session: CourseTree
     long: CourseTree
+    brief: CourseTree
     learners: list[User]
     tutor: User
     colleague: User
@@ -31,8 +34,8 @@ class Room(NamedTuple):
     tokens: dict[int, str]
 
     @property
-    def courses(self) -> tuple[CourseTree, CourseTree, CourseTree]:
-        return self.main, self.session, self.long
+    def courses(self) -> tuple[CourseTree, ...]:
+        return self.main, self.session, self.long, self.brief
 
 
 async def make_room(world: World) -> Room:
@@ -45,8 +48,9 @@ async def make_room(world: World) -> Room:
         NewCourse("Main", modules=(first, extra), assessments=(NewAssessment("Essay"),)),
         NewCourse("Session", kind=CourseKind.SESSION, capacity=1),
         NewCourse("Long", modules=(many,)),
+        NewCourse("Brief", access_days=1, modules=(NewModule("Only", units=(NewUnit("Only"),)),)),
     )
-    main, session, long_ = [
+    main, session, long_, brief = [
         await world.write(world.services.course_editing.create, course, owner_id=tutor.id) for course in new
     ]
     for learner in learners:
@@ -54,7 +58,7 @@ async def make_room(world: World) -> Room:
             await world.write(world.services.enrollments.enroll, learner.id, tree.id)
     everybody = [tutor, colleague, service, *learners]
     tokens = {user.id: world.tokens.issue(user) for user in everybody}
-    return Room(main, session, long_, learners, tutor, colleague, service, tokens)
+    return Room(main, session, long_, brief, learners, tutor, colleague, service, tokens)
 
 
 Change = Callable[[], Awaitable[bool]]
@@ -75,6 +79,7 @@ class Changes:
                 self.come_or_go,
                 self.take_or_free_the_seat,
                 self.set_status,
+                self.expire,
                 self.edit_course,
             ),
             *(self.submit, self.grade, self.write, self.read_message, self.read_conversation),
@@ -91,9 +96,9 @@ class Changes:
             for kind in self._chance.sample(each, len(each)):
                 self.done[kind.__name__] += await kind()
 
-    async def reopen(self, learner: User) -> None:
-        """Let a learner be enrolled in the main course, whatever has happened."""
-        path = f"/api/v1/courses/{self._room.main.id}"
+    async def reopen(self, learner: User, course: CourseTree | None = None) -> None:
+        """Let a learner be enrolled in a course, by default the main one, whatever has happened."""
+        path = f"/api/v1/courses/{(course or self._room.main).id}"
         await self._send(self._room.tutor, "PATCH", f"{path}/enrollments/{learner.id}", {"status": "DROPPED"})
         await self._send(learner, "POST", f"{path}/enroll")
 
@@ -147,6 +152,12 @@ class Changes:
         )
         await self.reopen(learner)
         return done
+
+    async def expire(self) -> bool:
+        """Let days of access run out, as the servers do by themselves."""
+        await self.reopen(self._learner(), self._room.brief)
+        later = Services(self._world.settings, self._world.database, lambda: system_clock() + 2 * DAY)
+        return await later.enrollments.expire(self._world.database) > 0
 
     async def edit_course(self) -> bool:
         """Change a rule and what is required in the first module, add a unit, and retire one that was added."""
