@@ -1,0 +1,62 @@
+"""The browser of the tests behaves as a learner's does."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, Playwright
+
+from tests.browser.chromium import CACHE, start_chromium
+from tests.browser.conftest import OpenDesktop
+
+STATE = "[document.visibilityState, document.hasFocus()]"
+VISIBLE_AND_FOCUSED = ["visible", True]
+
+
+async def wait_for(page: Page, state: list[object]) -> None:
+    await page.wait_for_function(f"wanted => JSON.stringify({STATE}) === JSON.stringify(wanted)", arg=state, polling=20)
+
+
+async def test_each_test_has_storage_of_its_own(context: BrowserContext, desktop: BrowserContext) -> None:
+    for each in (context, desktop):
+        assert await each.cookies() == []
+        assert await each.storage_state() == {"cookies": [], "origins": []}
+        await each.add_cookies([{"name": "left", "value": "1", "url": "http://headway.test"}])
+
+
+async def test_pages_of_a_context_do_not_disturb_each_other(context: BrowserContext) -> None:
+    pages = [await context.new_page(), await context.new_page()]
+
+    assert [await page.evaluate(STATE) for page in pages] == [VISIBLE_AND_FOCUSED] * 2
+
+
+async def test_a_tab_of_a_desktop_hides_the_one_before(desktop: BrowserContext, chromium_path: Path) -> None:
+    if chromium_path.is_relative_to(CACHE):
+        pytest.skip("This Chromium has no tabs: it is the headless shell.")
+    first = await desktop.new_page()
+    await first.bring_to_front()
+    await wait_for(first, VISIBLE_AND_FOCUSED)
+
+    second = await desktop.new_page()
+    await second.bring_to_front()
+
+    await wait_for(second, VISIBLE_AND_FOCUSED)
+    await wait_for(first, ["hidden", False])
+
+
+async def test_media_play_without_a_click_unless_told_otherwise(desktop: BrowserContext, open_desktop: OpenDesktop) -> None:
+    assert await state_of_audio(desktop) == "running"
+    assert await state_of_audio(await open_desktop()) == "suspended"
+
+
+async def state_of_audio(context: BrowserContext) -> str:
+    """Return whether a page may play by itself. It finds out in a script of its own: what tests evaluate counts as a click."""
+    page = await context.new_page()
+    await page.goto("data:text/html,<script>document.title = new AudioContext().state</script>")
+    return await page.title()
+
+
+async def test_a_chromium_that_does_not_start_is_told_at_once(playwright: Playwright) -> None:
+    with pytest.raises(RuntimeError, match="ended with 1"):
+        async with asyncio.timeout(10), start_chromium(playwright, Path("/bin/false")):
+            pass
