@@ -1,0 +1,100 @@
+/**
+ * Builds the tracker: the files that Headway serves, which are committed, and the package's `dist`. With `--check` the served
+ * files are not written, but compared with those that are committed. Fails if they differ, or are larger than they may be.
+ *
+ * Served are `headway.js` for a script tag, `headway.mjs` for `import`, and `headway-video.js`, an ES module that both load on
+ * demand. `import("./video.ts")` becomes the import of that file, or of `video.js` in the package.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+
+process.chdir(import.meta.dirname);
+const SERVED = "../src/headway/web/static/sdk";
+const INTEGRITY = "integrity.json";
+/** Bytes that a browser loads, compressed with gzip. */
+const MAX_BYTES = { "headway.js": 6 * 1024, "headway.mjs": 6 * 1024, "headway-video.js": 2.5 * 1024 };
+
+const SHARED = { bundle: true, format: "esm", target: "es2022", sourcemap: "linked", legalComments: "none" };
+/** A module that exports nothing is a script once its names are its own; esbuild's own form of this has 390 bytes for `import()`. */
+const AS_SCRIPT = { banner: { js: '"use strict";(()=>{' }, footer: { js: "})();" } };
+
+/** Keeps `./video.ts` out of a file that loads it on demand. */
+const VIDEO_ON_DEMAND = {
+  name: "video on demand",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/video\.ts$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: "./headway-video.js", external: true } : undefined,
+    );
+  },
+};
+
+/** Returns the served files by name, among them their integrity. */
+async function servedFiles() {
+  const files = {
+    ...(await bundle("src/global.ts", "headway.js", AS_SCRIPT)),
+    ...(await bundle("src/index.ts", "headway.mjs")),
+    ...(await bundle("src/video.ts", "headway-video.js")),
+  };
+  const integrity = Object.fromEntries(loaded(files).map((name) => [name, integrityOf(name, files[name])]));
+  return { ...files, [INTEGRITY]: Buffer.from(JSON.stringify(integrity, null, 2) + "\n") };
+}
+
+async function bundle(entry, name, options = {}) {
+  if (!existsSync(entry)) return {};
+  const { outputFiles } = await build({
+    ...SHARED, entryPoints: [entry], outfile: join(SERVED, name), minify: true, plugins: [VIDEO_ON_DEMAND], write: false, ...options,
+  });
+  return Object.fromEntries(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
+}
+
+/** Returns the names of the files that a page loads. */
+function loaded(files) {
+  return Object.keys(MAX_BYTES).filter((name) => name in files);
+}
+
+/** Returns what a page that pins a file puts into `src` and `integrity`. */
+function integrityOf(name, bytes) {
+  const digest = createHash("sha384").update(bytes).digest();
+  const [, stem, ending] = /^(.*)(\.\w+)$/.exec(name);
+  return { hashed: `${stem}-${digest.toString("hex").slice(0, 16)}${ending}`, integrity: `sha384-${digest.toString("base64")}` };
+}
+
+/** Writes the modules of the package, which are for bundlers: readable, and with what they share in a module of its own. */
+async function writePackage() {
+  rmSync("dist", { recursive: true, force: true });
+  const entryPoints = ["src/index.ts", "src/video.ts"].filter(existsSync);
+  await build({ ...SHARED, entryPoints, outdir: "dist", splitting: true });
+}
+
+/** Says how large the files are, and returns those that are larger than they may be. */
+function tooLarge(files) {
+  return loaded(files).filter((name) => {
+    const size = gzipSync(files[name], { level: 9 }).length;
+    console.log(`${name}: ${size} bytes of at most ${MAX_BYTES[name]} (gzip)`);
+    return size > MAX_BYTES[name];
+  });
+}
+
+/** Returns the names of committed files that differ from what the sources make. */
+function stale(files) {
+  const committed = Object.fromEntries(readdirSync(SERVED).map((name) => [name, readFileSync(join(SERVED, name))]));
+  const names = new Set([...Object.keys(files), ...Object.keys(committed)]);
+  return [...names].filter((name) => !(name in files && committed[name]?.equals(files[name])));
+}
+
+const files = await servedFiles();
+const faults = tooLarge(files).map((name) => `${name} is too large.`);
+if (parseArgs({ options: { check: { type: "boolean" } } }).values.check) {
+  faults.push(...stale(files).map((name) => `${name} is stale: run \`make sdk\`.`));
+} else {
+  rmSync(SERVED, { recursive: true, force: true });
+  mkdirSync(SERVED, { recursive: true });
+  Object.entries(files).forEach(([name, bytes]) => writeFileSync(join(SERVED, name), bytes));
+}
+await writePackage();
+faults.forEach((fault) => console.error(fault));
+process.exitCode = faults.length ? 1 : 0;
