@@ -10,8 +10,9 @@ export interface Report {
   module_id?: number;
   unit_id?: number;
   session_id?: string;
-  /** When active study began and ended: a beat has both, any other report neither. */
+  /** When active study began: only a beat has it. */
   start?: number;
+  /** When active study ended, or when something was done that takes no time. */
   end?: number;
   engagement_metrics?: EngagementMetrics;
   metadata?: Record<string, unknown>;

@@ -1,0 +1,359 @@
+/** A tracker: joins active time, scroll depth and what a page reports, and hands all of it to the sender. */
+
+import { createActivity } from "./activity.ts";
+import { createClock } from "./clock.ts";
+import type { Clock } from "./clock.ts";
+import { newId } from "./ids.ts";
+import { checkOptions } from "./options.ts";
+import type { Credentials, Options } from "./options.ts";
+import type { Contribution, Contributor, Host, Refusal, Report } from "./report.ts";
+import { createScroll } from "./scroll.ts";
+import type { ActivityType } from "./wire.ts";
+
+/** The part for videos, once it is loaded. */
+export interface VideoModule {
+  /** Report what is played of a video until the returned function is called. */
+  trackVideo(host: Host, target: unknown): () => void;
+}
+
+export type LoadVideo = () => Promise<VideoModule>;
+
+/** Something went wrong that the page may want to know; `dropped` are the reports that are lost because of it. */
+export interface Problem {
+  message: string;
+  dropped?: Report[];
+  cause?: unknown;
+}
+
+/** How far the learner is in the course, as `GET /api/v1/learner/me/progress` says. */
+export interface Progress {
+  courseId: string;
+  title: string;
+  status: "active" | "completed" | "dropped";
+  completedModules: string[];
+  completionPercentage: number;
+  lastAccessed: string | null;
+  studySeconds: number;
+  version: number;
+}
+
+export interface Listeners {
+  /** Something failed, or reports were dropped. Without a listener it is written to the console. */
+  error: Problem;
+  /** The server refused a report. Without a listener it is written to the console. */
+  rejected: Refusal;
+  /** The learner's progress in the course has changed. It is read only while somebody listens. */
+  progress: Progress;
+}
+
+export interface Tracker {
+  /**
+   * Say that the page now shows another unit, or none. What was done until now belongs to the former one; the scroll depth begins anew.
+   * Without `element` its depth is that of the document. Call it once the unit's content is there.
+   */
+  setUnit(unit?: number, more?: { module?: number | undefined; element?: Element | undefined }): void;
+  /** Report something that the learner did, in the present unit. It takes no time: beats do. */
+  track(type: ActivityType, fields?: Omit<Contribution, "activity_type">): void;
+  /**
+   * Report what is played of a `<video>`, `<audio>`, or a player of YouTube or Vimeo, for the present or another unit, until the returned
+   * function is called.
+   */
+  trackVideo(target: unknown, unit?: number): () => void;
+  /** Report what is still open and send everything. The promise is fulfilled once the attempt is over, whatever it gave. */
+  flush(): Promise<void>;
+  /** Go on as somebody else. What the former user did is sent with the former token, if it can be, and then forgotten. */
+  identify(who: Credentials): Promise<void>;
+  /** Call a function on each event of a kind, until the returned function is called. */
+  on<Name extends keyof Listeners>(name: Name, listener: (detail: Listeners[Name]) => void): () => void;
+  /** End for good: send what is left, and remove every listener and timer. `forget` drops what has not been sent. */
+  stop(how?: { forget?: boolean }): Promise<void>;
+}
+
+export interface Sender {
+  add(report: Report): void;
+  flush(): Promise<void>;
+  /** The page may go: send what a request that outlives it can take. */
+  leave(): void;
+  identify(who: Credentials): Promise<void>;
+  stop(how: { forget: boolean }): Promise<void>;
+}
+
+export interface SenderOptions extends Credentials {
+  endpoint: string;
+  flushSeconds: number;
+  clock: Clock;
+  fetch: typeof fetch;
+  indexedDB: IDBFactory | undefined;
+  locks: LockManager | undefined;
+  emit(name: "error" | "rejected" | "sent" | "debug", detail: unknown): void;
+}
+
+/** What a tracker needs of its surroundings. */
+export interface Environment {
+  window: Window & typeof globalThis;
+  createSender(options: SenderOptions): Sender;
+  loadVideo: LoadVideo;
+}
+
+/** Where something was done. */
+type Place = Pick<Report, "course_id"> & Partial<Pick<Report, "module_id" | "unit_id">>;
+
+const TICK = 1000;
+/** Progress is read at most once in so many milliseconds. */
+const PROGRESS_PAUSE = 3000;
+
+/** Begin to track. Throw a TypeError for a wrong option. */
+export function createTracker(options: Options, { window, createSender, loadVideo }: Environment): Tracker {
+  checkOptions(options);
+  const { document, performance } = window;
+  const endpoint = new URL(options.endpoint, window.location.href).href.replace(/\/$/, "");
+  const clock = createClock(window.Date.now, () => performance.now());
+  const scroll = createScroll(window.IntersectionObserver);
+  const isDebugged = /[?&]headway_debug\b/.test(window.location.search);
+  const end = new AbortController();
+  const { signal } = end;
+  const listeners: { [Name in keyof Listeners]?: Set<(detail: never) => void> } = {};
+  const parts = new Map<Contributor, Place | undefined>([[scroll, undefined]]);
+
+  let place: Place | undefined;
+  let element: Element;
+  let session = newId(clock.now());
+  let who: Credentials = options;
+  let token: string | undefined;
+  let sender: Sender | undefined; // once the learner agrees
+  let isAsking = false;
+  let isGone = false; // in the back/forward cache, or frozen
+  let timer: number | undefined;
+  let progressTimer: number | undefined;
+  let progressRead = -Infinity;
+  let version: number | undefined;
+
+  const log = (what: string, ...details: unknown[]) => isDebugged && console.log(`headway ${what}`, ...details);
+
+  function emit<Name extends keyof Listeners>(name: Name, detail: Listeners[Name]): void {
+    const called = listeners[name];
+    if (called?.size) called.forEach((listener) => queueMicrotask(() => listener(detail as never)));
+    else if (name !== "progress") console.warn(`headway: ${name}`, detail);
+  }
+
+  function add(type: ActivityType | undefined, fields: Partial<Report>, where = place!): void {
+    if (!sender) return;
+    const activity_type = type ?? (where.unit_id ? "unit_view" : where.module_id ? "module_view" : "course_view");
+    const now = clock.now();
+    const report = { event_id: newId(now), session_id: session, ...where, end: now, ...fields, activity_type };
+    log(activity_type, report);
+    sender.add(report);
+  }
+
+  /** Report the time of a beat, if it has any, together with what is new. */
+  function close(start: number, end: number): void {
+    if (!sender) return;
+    let beat: Partial<Report> | undefined = start < end ? { start, end } : undefined;
+    for (const [part, where = place!] of parts) {
+      const news = part.contribute();
+      if (!news) continue;
+      if (where.unit_id !== place!.unit_id || (beat?.activity_type && news.activity_type)) add(news.activity_type, news, where);
+      else beat = { ...beat, ...news, engagement_metrics: { ...beat?.engagement_metrics, ...news.engagement_metrics } };
+    }
+    if (beat) add(beat.activity_type, beat);
+  }
+
+  const activity = createActivity(
+    (options.beatSeconds ?? 15) * 1000,
+    (options.idleSeconds ?? 60) * 1000,
+    close,
+    (state) => log(state),
+  );
+
+  /** Look at the page: count the time until now, and see what goes on. */
+  function step(isCut?: boolean): void {
+    const isGap = clock.check();
+    const isOn = !isGone && !signal.aborted;
+    const goesOn = activity.step(
+      clock.now(),
+      {
+        visible: isOn && document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering,
+        focused: document.hasFocus(), // also while a frame in the page has the focus
+        playing: isOn && [...parts.keys()].some((part) => part.isPlaying?.()),
+      },
+      isGap,
+      isCut,
+    );
+    if (!goesOn) {
+      window.clearInterval(timer);
+      timer = undefined;
+    } else timer ??= window.setInterval(tick, TICK);
+  }
+
+  function tick(): void {
+    step();
+    ask();
+    scroll.measure(true);
+  }
+
+  /** Ask whether the learner agrees, and begin once they do. */
+  function ask(): void {
+    if (sender || isAsking || signal.aborted) return;
+    if (!options.consent) return begin();
+    isAsking = true;
+    Promise.resolve()
+      .then(options.consent)
+      .then(
+        (agrees) => agrees === true && !signal.aborted && begin(),
+        (cause: unknown) => emit("error", { message: "consent failed", cause }),
+      )
+      .finally(() => (isAsking = false));
+  }
+
+  function begin(): void {
+    step(true); // time until now does not count
+    sender = createSender({
+      endpoint,
+      flushSeconds: options.flushSeconds ?? 5,
+      clock,
+      fetch: window.fetch.bind(window),
+      indexedDB: window.indexedDB,
+      locks: window.navigator.locks,
+      emit: hear,
+      ...credentials(),
+    });
+  }
+
+  /** Return the credentials for the sender, and note the token that it uses. */
+  function credentials(): Credentials {
+    const { getToken, user } = who;
+    token = who.token;
+    return { token, user, getToken: getToken && (async () => (token = await getToken())) } as Credentials;
+  }
+
+  function hear(name: "error" | "rejected" | "sent" | "debug", detail: unknown): void {
+    log(name, detail);
+    if (name === "sent") readProgressSoon();
+    else if (name !== "debug") emit(name, detail as never);
+  }
+
+  function readProgressSoon(): void {
+    if (!listeners.progress?.size || signal.aborted) return;
+    progressTimer ??= window.setTimeout(readProgress, progressRead + PROGRESS_PAUSE - clock.now());
+  }
+
+  async function readProgress(): Promise<void> {
+    progressTimer = undefined;
+    progressRead = clock.now();
+    try {
+      const asked = token;
+      const answer = await window.fetch(`${endpoint}/api/v1/learner/me/progress`, { headers: { Authorization: `Bearer ${asked}` }, signal });
+      const { data } = (await answer.json()) as { data: Progress[] };
+      const progress = data.find(({ courseId }) => courseId === `${options.course}`);
+      if (progress && progress.version !== version && asked === token) {
+        version = progress.version;
+        emit("progress", progress);
+      }
+    } catch (cause) {
+      log("progress was not read", cause);
+    }
+  }
+
+  function listen(names: string, listener: (event: Event) => void): void {
+    for (const name of names.split(" ")) window.addEventListener(name, listener, { passive: true, capture: true, signal });
+  }
+
+  function use(): void {
+    if (activity.use(clock.now())) step();
+  }
+
+  const tracker: Tracker = {
+    setUnit(unit, { module, element: next = document.documentElement } = {}) {
+      checkOptions({ ...options, unit, module, element: next });
+      const isSame = place && place.unit_id === unit && place.module_id === module;
+      if (isSame && next === element) return;
+      if (!isSame) {
+        if (place) step(true);
+        place = { course_id: options.course, module_id: module, unit_id: unit } as Place;
+        log("unit", place);
+      }
+      element = next;
+      scroll.observe(next, isSame);
+    },
+    track(type, fields) {
+      add(type, { ...fields });
+    },
+    trackVideo(target, unit) {
+      const where = unit ? { course_id: options.course, unit_id: unit } : place!;
+      const host: Host = {
+        attach(part) {
+          parts.set(part, where);
+          return () => {
+            step(true);
+            parts.delete(part);
+          };
+        },
+        beat: () => step(true),
+        track: (type, fields) => add(type, { ...fields }, where),
+      };
+      let isOver = false;
+      let detach = () => {};
+      const finish = () => {
+        isOver = true;
+        detach();
+        detach = () => {};
+      };
+      signal.addEventListener("abort", finish);
+      (options.video ?? loadVideo)().then(
+        (video) => {
+          if (!isOver && !signal.aborted) detach = video.trackVideo(host, target);
+        },
+        (cause: unknown) => emit("error", { message: "the part for videos was not loaded", cause }),
+      );
+      return finish;
+    },
+    async flush() {
+      step(true);
+      await sender?.flush();
+    },
+    async identify(next) {
+      checkOptions({ ...options, token: undefined, getToken: undefined, ...next });
+      step(true);
+      who = next;
+      session = newId(clock.now());
+      version = undefined;
+      await sender?.identify(credentials());
+    },
+    on(name, listener) {
+      const called = (listeners[name] ??= new Set());
+      called.add(listener);
+      return () => called.delete(listener);
+    },
+    async stop({ forget = false } = {}) {
+      if (signal.aborted) return;
+      step(true);
+      end.abort();
+      step();
+      scroll.stop();
+      window.clearTimeout(progressTimer);
+      const last = sender;
+      sender = undefined;
+      await last?.stop({ forget });
+    },
+  };
+
+  /** See what the browser does with the page: hide, blur, freeze, keep for the back button, and the reverse. */
+  function observe({ type }: Event): void {
+    isGone = /hide|freeze/.test(type) || (isGone && !/show|resume/.test(type));
+    const isHidden = isGone || document.visibilityState === "hidden";
+    step(isHidden);
+    if (isHidden) sender?.leave();
+  }
+
+  tracker.setUnit(options.unit, options);
+  listen("pointerdown pointermove keydown wheel touchstart touchmove", use);
+  listen("scroll", ({ target }) => {
+    if (!(target as Node).contains?.(element)) return; // a carousel
+    use();
+    scroll.measure();
+  });
+  listen("focus blur visibilitychange prerenderingchange pagehide pageshow freeze resume", observe);
+  step();
+  ask();
+  return tracker;
+}
