@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { failure, makeToken, World } from "./world.ts";
+
+let world: World;
+beforeEach(() => {
+  world = new World();
+});
+afterEach(() => {
+  world.time.restore();
+});
+
+const lost = () => Promise.reject(new TypeError("Failed to fetch"));
+
+/** A sender that knows the server's time. */
+const open = async () => {
+  const sender = world.open();
+  sender.add(world.beat());
+  await world.finish(sender.flush());
+  return sender;
+};
+
+test("leave sends what waits in the same task, in a request that outlives the page", async () => {
+  const sender = await open();
+  sender.add(world.beat());
+  sender.leave();
+  assert.equal(world.batches.length, 2);
+  assert.equal(world.batches[1]!.keepalive, true);
+  sender.leave();
+  assert.equal(world.batches.length, 2);
+  await world.time.advance(10_000);
+  assert.equal(world.batches.length, 2);
+  assert.equal(world.server.stored.size, 2);
+});
+
+test("what leave could not send is sent later if the page lives on", async () => {
+  const sender = await open();
+  world.reply = () => failure(500);
+  sender.add(world.beat());
+  sender.leave();
+  await world.time.settle();
+  world.reply = () => undefined;
+  await world.time.advance(10_000);
+  assert.equal(world.server.stored.size, 2);
+});
+
+test("the requests of a page that leaves have 64 KiB at most, with what is in flight", async () => {
+  const sender = await open();
+  const pending: (() => void)[] = [];
+  world.reply = (request) => new Promise((resolve) => pending.push(() => resolve(world.server.answer(request))));
+  for (let count = 0; count < 10; count++) sender.add(world.beat({ metadata: { text: "x".repeat(10_000) } }));
+  await world.time.advance(100);
+  assert.deepEqual(world.batches.slice(1).map(({ body }) => body.events.length), [4]);
+  sender.leave();
+  assert.deepEqual(world.batches.slice(1).map(({ body, keepalive }) => [body.events.length, keepalive]), [[4, true], [2, true]]);
+  for (const answer of pending) answer();
+  world.reply = () => undefined;
+  await world.time.advance(10_000);
+  assert.equal(world.server.stored.size, 11);
+});
+
+test("a request that is refused is halved until one is taken", async () => {
+  const sender = await open();
+  world.reply = ({ body }) => (body.events.length > 2 ? lost() : undefined);
+  for (let count = 0; count < 9; count++) sender.add(world.beat());
+  sender.leave();
+  await world.time.settle();
+  assert.deepEqual(world.batches.slice(1).map(({ body }) => body.events.length), [9, 4, 2]);
+  world.reply = () => undefined;
+  await world.time.advance(10_000);
+  assert.equal(world.server.stored.size, 10);
+});
+
+test("a page that leaves before it knows the server's time leaves its reports to the next visit", async () => {
+  const sender = world.open();
+  sender.add(world.beat());
+  sender.leave();
+  assert.equal(world.requests.length, 0);
+  world.time.restore();
+  const next = new World();
+  next.indexedDB = world.indexedDB;
+  next.open();
+  await next.time.advance(10_000);
+  assert.equal(next.server.stored.size, 1);
+  next.time.restore();
+});
+
+test("a page that leaves without a token sends nothing", async () => {
+  const sender = world.open({ user: "anna" });
+  sender.add(world.beat());
+  sender.leave();
+  await world.time.settle();
+  assert.equal(world.requests.length, 0);
+});
+
+test("what was sent as a page left is the same when another page sends it", async () => {
+  const sender = await open();
+  world.reply = (request) => {
+    if (request.path === "batch") world.server.answer(request);
+    return request.path === "batch" ? new Promise(() => {}) : undefined;
+  };
+  sender.add(world.beat());
+  sender.leave();
+  const other = world.open({ token: makeToken("5") });
+  world.skew += 700;
+  await world.time.settle();
+  world.reply = () => undefined;
+  await world.finish(other.flush());
+  assert.equal(world.server.stored.size, 2);
+  assert.equal(world.server.conflicts, 0);
+});
