@@ -46,6 +46,7 @@ from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
 from headway.web.docs import docs
+from headway.web.tracker import tracker
 
 _CONTRACTS = (activity_tracking, learner, course_room, activity_log, tutorials)
 _END_WITHIN_SECONDS = 5.0
@@ -78,6 +79,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             *operations(Readiness(database, version=schema.head()).fault, metrics, metrics_are_public=settings.metrics_public),
             live.route(),
             *docs(),
+            tracker(),
         ],
         middleware=[deadline.middleware, authentication.middleware],
         cors_config=_cors(settings.origins),

@@ -209,6 +209,21 @@ def read_header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
+def is_known(scope: Scope, etag: str) -> bool:
+    """Return whether the client has what an ETag names, so that 304 is the answer (RFC 9110, section 13.1.2)."""
+    known = {each.strip().removeprefix("W/") for each in (read_header(scope, b"if-none-match") or "").split(",")}
+    return etag.removeprefix("W/") in known or "*" in known
+
+
+def accepts_gzip(scope: Scope) -> bool:
+    """Return whether a response may be compressed with gzip (RFC 9110, section 12.5.3)."""
+    weights: dict[str, bool] = {}
+    for each in (read_header(scope, b"accept-encoding") or "").lower().split(","):
+        name, _, weight = each.replace(" ", "").partition(";q=")
+        weights[name] = weight.strip("0.") != "" or weight == ""
+    return weights.get("gzip", weights.get("*", False))
+
+
 def read_idempotency_key(scope: Scope) -> str | None:
     """Return the Idempotency-Key. Raises Invalid."""
     key = read_header(scope, b"idempotency-key")

@@ -35,7 +35,7 @@ from headway.http.request import (
     Transactions,
     decode_query,
     encode,
-    read_header,
+    is_known,
 )
 from headway.limits.model import RateLimit
 from headway.settings import Settings
@@ -204,7 +204,7 @@ class Endpoint:
         return await self._handler(request)
 
     def _render(self, response: Response, scope: Scope) -> Rendered:
-        return _with_etag(response, read_header(scope, b"if-none-match")) if self.route.etag else _render(response)
+        return _with_etag(response, scope) if self.route.etag else _render(response)
 
 
 def _render(response: Response) -> Rendered:
@@ -218,13 +218,12 @@ def _render(response: Response) -> Rendered:
     return Rendered(response.status, headers, content)
 
 
-def _with_etag(response: Response, if_none_match: str | None) -> Rendered:
-    """Render a response with its ETag, or 304 (RFC 9110, section 13.1.2)."""
+def _with_etag(response: Response, scope: Scope) -> Rendered:
+    """Render a response with its ETag, or 304 if the client has it."""
     rendered = _render(response)
     etag = f'"{hashlib.sha256(rendered.content).hexdigest()[:32]}"'
     headers = [(b"etag", etag.encode()), (b"cache-control", b"private, no-cache")]
-    known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
-    if etag in known or "*" in known:
+    if is_known(scope, etag):
         return Rendered(304, headers, b"")
     return rendered._replace(headers=rendered.headers + headers)
 
