@@ -46,6 +46,7 @@ from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
 from headway.web.docs import docs
+from headway.web.reader import reader
 from headway.web.tracker import tracker
 
 _CONTRACTS = (activity_tracking, learner, course_room, activity_log, tutorials)
@@ -80,6 +81,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             live.route(),
             *docs(),
             tracker(),
+            *([reader(services)] if settings.demo else []),
         ],
         middleware=[deadline.middleware, authentication.middleware],
         cors_config=_cors(settings.origins),

@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     access_log: bool = False
     metrics_public: bool = True
+    demo: bool = False
     tls_certificate: str | None = None
     tls_key: str | None = None
     require_https: bool = False

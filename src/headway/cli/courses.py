@@ -10,6 +10,8 @@ from headway.cli.session import command, database_option, load_settings, open_se
 from headway.identity import CourseRole
 
 if TYPE_CHECKING:
+    from headway.courses.model import CourseTree
+    from headway.db.database import WriteTransaction
     from headway.importers.oulad import Summary
     from headway.services import Services
 
@@ -34,15 +36,19 @@ async def import_course(file: Path, **flags: Any) -> None:
     Prints the course as stored, with all ids.
     """
     from headway.contracts.learner import mapping
-    from headway.importers import course_file
-    from headway.services import course_limits
 
-    settings = load_settings(**flags)
-    new_course, owner = course_file.read(file, course_limits(settings))
-    async with open_services(settings) as services, services.database.write() as tx:
-        owner_id = (await services.accounts.find_by_email(tx, owner)).id
-        created = await services.course_editing.create(tx, new_course, owner_id=owner_id)
+    async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
+        created = await load_course(file, services, tx)
     print_json(mapping.course(created))
+
+
+async def load_course(file: Path, services: "Services", tx: "WriteTransaction") -> "CourseTree":
+    """Create the course of a file, for the owner that it names. Raises Invalid, or NotFound for the owner."""
+    from headway.importers import course_file
+
+    new_course, owner = course_file.read(file, services.course_limits)
+    owner_id = (await services.accounts.find_by_email(tx, owner)).id
+    return await services.course_editing.create(tx, new_course, owner_id=owner_id)
 
 
 @course.command("enroll")

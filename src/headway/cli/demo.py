@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headway.cli import serve
-from headway.cli.courses import load_oulad
+from headway.cli.courses import load_course, load_oulad
 from headway.cli.session import errors_in_one_line, load_settings, open_database
 from headway.settings import Settings, SettingsError
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _COURSE = 1
 _TOKEN_SECONDS = 86_400
-_LEARNER_EMAIL = "learner@demo.example"
-_PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
 
 
 @click.command()
@@ -29,14 +27,14 @@ _PASSWORD = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
 def demo(**flags: Any) -> None:
     """Load a real course run and serve it.
 
-    Creates a new SQLite file and prints how to sign in.
+    Creates a new SQLite file and prints how to sign in, and the address of a page that shows the browser tracker at work.
 
     The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
     """
     import asyncio
 
     with errors_in_one_line():
-        settings = load_settings(**flags)
+        settings = load_settings(demo=True, **flags)
         if not settings.is_sqlite:
             raise SettingsError("The demo creates its own SQLite file: --database sqlite:///FILE")
         serve.check_address(settings)
@@ -63,6 +61,7 @@ async def _prepare(settings: Settings) -> None:
     from headway.importers import oulad
     from headway.instants import system_clock
     from headway.services import Services
+    from headway.web import reader
 
     async with open_database(settings) as database:
         services = Services(settings, database)
@@ -71,22 +70,27 @@ async def _prepare(settings: Settings) -> None:
             learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
             instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
         assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
-        password_hash = await services.sign_in.hash_new(_PASSWORD)
+        password_hash = await services.sign_in.hash_new(reader.PASSWORD)
         async with database.write() as tx:
-            await services.accounts.change(tx, learner.id, email=_LEARNER_EMAIL)
+            await services.accounts.change(tx, learner.id, email=reader.LEARNER_EMAIL)
             for user in (learner, instructor):
                 await services.sign_in.set_password(tx, user.id, password_hash)
+            shown = await load_course(reader.COURSE_FILE, services, tx)
+            await services.enrollments.enroll_as_operator(tx, learner.id, shown.id)
             learner, instructor = [await services.accounts.find(tx, user.id) for user in (learner, instructor)]
     tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS)
     _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
 
 
 def _introduce(settings: Settings, tokens: "Tokens", learner: "User", instructor: "User", what: str) -> None:
+    from headway.web.reader import PASSWORD
+
     address = f"http://{settings.host}:{settings.port}"
     click.echo(f"\n{what} of a real course run are loaded. To sign in, and tokens for a day:\n")
     for role, user in (("learner", learner), ("instructor", instructor)):
-        click.echo(f"{role} {user.id} ({user.name}): {user.email}, password {_PASSWORD}\n{tokens.issue(user)}\n")
+        click.echo(f"{role} {user.id} ({user.name}): {user.email}, password {PASSWORD}\n{tokens.issue(user)}\n")
     click.echo(
+        f"See the tracker at work: {address}/demo/reader\n\n"
         f"Try it:\n\ncurl -s {address}/api/courses/activity/track -H 'Content-Type: application/json' \\\n"
         f"  -H 'Authorization: Bearer {tokens.issue(learner)}' \\\n"
         f'  -d \'{{"activity_type": "unit_view", "course_id": {_COURSE}, "unit_id": 1, "duration_seconds": 60}}\'\n\n'
