@@ -38,30 +38,23 @@ export interface Options extends Credentials {
   video?: LoadVideo;
 }
 
-/** What each option must be; the first word is its type. */
-const EXPECTED: Record<string, string> = {
-  endpoint: "string",
-  token: "string",
-  getToken: "function",
-  user: "string",
-  course: "number that is whole and above 0",
-  module: "number that is whole and above 0",
-  unit: "number that is whole and above 0",
-  element: "object",
-  consent: "function",
-  beatSeconds: "number above 0",
-  idleSeconds: "number above 0",
-  flushSeconds: "number above 0",
-  video: "function",
-} satisfies Record<keyof Options, string>;
+/** The options by the types that they must have. */
+const TYPES = {
+  string: "endpoint token user",
+  function: "getToken consent video",
+  number: "course module unit beatSeconds idleSeconds flushSeconds",
+  object: "element",
+};
 
 /** Throw a TypeError that names the first option that is wrong, missing or unknown. */
 export function checkOptions(options: { [Name in keyof Options]?: unknown }): void {
   for (const [name, value] of Object.entries<any>({ endpoint: undefined, course: undefined, ...options })) {
-    const expected = EXPECTED[name];
-    if (!expected) throw new TypeError(`headway: there is no option "${name}"`);
-    if (value === undefined && name !== "endpoint" && name !== "course") continue;
-    if (!value || !expected.startsWith(typeof value) || value < 0 || (/whole/.test(expected) && value % 1 !== 0)) throw new TypeError(`headway: option "${name}" must be a ${expected}, not ${value}`);
+    const [type] = Object.entries(TYPES).find(([, names]) => names.split(" ").includes(name)) ?? [];
+    if (!type) throw new TypeError(`headway: there is no option "${name}"`);
+    if (value === undefined && !/endpoint|course/.test(name)) continue;
+    // All but seconds are ids.
+    const isWrong = typeof value !== type || !value || value < 0 || (type === "number" && !/Sec/.test(name) && value % 1 !== 0);
+    if (isWrong) throw new TypeError(`headway: option "${name}" must be a right ${type}, not "${value}"`);
   }
   if (!options.token && !options.getToken) throw new TypeError('headway: option "token" or "getToken" is missing');
 }

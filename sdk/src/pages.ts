@@ -4,7 +4,7 @@ import type { Options } from "./options.ts";
 import type { Tracker } from "./tracker.ts";
 import type { ActivityType } from "./wire.ts";
 
-/** How often to look at most, in milliseconds. A unit has to be the most visible one twice, so scrolling past does not open it. */
+/** How long nothing has to move before the page is looked at: scrolling past a unit does not open it. Milliseconds. */
 const PAUSE = 500;
 const UNIT = "[data-headway-unit]:not(script)";
 
@@ -35,43 +35,38 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   if (!script) return;
   const options = readOptions(script, window.fetch.bind(window));
   const tracker = init(options);
-  const { stop } = tracker;
-  const end = new AbortController();
-  const videos = new WeakSet<Element>();
+  const { signal } = tracker;
+  const videos = new Set<Element>();
   let shown: HTMLElement | undefined;
   let unit: string | undefined;
-  let next: HTMLElement | undefined;
   let timer: number | undefined;
 
-  /** Return the element that takes most of the viewport; of equals the inner one. */
-  function mostVisible(): HTMLElement | undefined {
+  /** Show the unit that takes most of the viewport's height, of equals the inner one. Where none is visible the last one stays. */
+  function look(): void {
     let most = 1;
-    let found: HTMLElement | undefined;
+    let best: HTMLElement | undefined;
     for (const element of document.querySelectorAll<HTMLElement>(UNIT)) {
       const { top, bottom, left, right } = element.getBoundingClientRect();
       const height = Math.min(bottom, window.innerHeight) - Math.max(top, 0);
-      const width = Math.min(right, window.innerWidth) - Math.max(left, 0);
-      if (height > 0 && width > 0 && height * width >= most) {
-        most = height * width;
-        found = element;
+      if (height >= most && right > 0 && left < window.innerWidth) {
+        most = height;
+        best = element;
       }
     }
-    return found;
+    if (!best && isThere()) return;
+    shown = best;
+    unit = best?.dataset.headwayUnit;
+    if (best) tracker.setUnit(Number(unit), { element: best });
+    else tracker.setUnit(options.unit, options);
   }
 
-  const isThere = () => shown?.isConnected && shown.dataset.headwayUnit === unit;
+  function isThere(): boolean | undefined {
+    return shown?.isConnected && shown.dataset.headwayUnit === unit;
+  }
 
-  function look(): void {
-    timer = undefined;
-    const best = mostVisible();
-    if (isThere() && best !== shown && best !== next) lookSoon();
-    else if (best || !isThere()) {
-      shown = best;
-      unit = best?.dataset.headwayUnit;
-      if (best) tracker.setUnit(Number(unit), { element: best });
-      else tracker.setUnit(options.unit, options);
-    }
-    next = best;
+  /** See to what an app has changed. */
+  function follow(): void {
+    if (!isThere()) look();
     for (const video of document.querySelectorAll("[data-headway-video]")) {
       if (videos.has(video)) continue;
       videos.add(video);
@@ -79,29 +74,19 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
     }
   }
 
-  function lookSoon(): void {
-    timer ??= window.setTimeout(look, PAUSE);
-  }
-
-  function click({ target }: Event): void {
-    const element = (target as Element).closest?.<Declared>("[data-headway-track]");
+  function react({ type, target }: Event): void {
+    window.clearTimeout(timer);
+    timer = window.setTimeout(look, PAUSE);
+    const element = type === "click" && (target as Element).closest?.<Declared>("[data-headway-track]");
     if (!element) return;
     const { id, href: url, dataset } = element;
     tracker.track(dataset.headwayTrack as ActivityType, { metadata: { ...(id && { id }), ...(url && { url }) } });
   }
 
-  const mutations = new window.MutationObserver(() => (isThere() ? lookSoon() : look()));
-  mutations.observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-headway-unit", "data-headway-video"] });
-  for (const [name, listener] of Object.entries({ click, scroll: lookSoon, resize: lookSoon })) {
-    window.addEventListener(name, listener, { passive: true, capture: true, signal: end.signal });
-  }
-  look();
-
-  tracker.stop = (how) => {
-    end.abort();
-    mutations.disconnect();
-    window.clearTimeout(timer);
-    return stop(how);
-  };
+  const changes = new window.MutationObserver(follow);
+  changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit", "data-headway-video"] });
+  signal.addEventListener("abort", () => changes.disconnect());
+  for (const type of ["click", "keyup", "scroll", "resize"]) window.addEventListener(type, react, { passive: true, capture: true, signal });
+  follow();
   return tracker;
 }

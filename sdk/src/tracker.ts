@@ -2,18 +2,18 @@
 
 import { createActivity } from "./activity.ts";
 import { createClock } from "./clock.ts";
-import type { Clock } from "./clock.ts";
 import { newId } from "./ids.ts";
 import { checkOptions } from "./options.ts";
 import type { Credentials, Options } from "./options.ts";
 import type { Contribution, Contributor, Host, Refusal, Report } from "./report.ts";
 import { createScroll } from "./scroll.ts";
+import type { Sender, SenderOptions, Told } from "./sender.ts";
 import type { ActivityType } from "./wire.ts";
 
 /** The part for videos, once it is loaded. */
 export interface VideoModule {
   /** Report what is played of a video until the returned function is called. */
-  trackVideo(host: Host, target: unknown): () => void;
+  trackVideo(host: Host, target: any): () => void;
 }
 
 export type LoadVideo = () => Promise<VideoModule>;
@@ -47,6 +47,8 @@ export interface Listeners {
 }
 
 export interface Tracker {
+  /** Aborted once the tracker has stopped. */
+  readonly signal: AbortSignal;
   /**
    * Say that the page now shows another unit, or none. What was done until now belongs to the former one; the scroll depth begins anew.
    * Without `element` its depth is that of the document. Call it once the unit's content is there.
@@ -67,25 +69,6 @@ export interface Tracker {
   on<Name extends keyof Listeners>(name: Name, listener: (detail: Listeners[Name]) => void): () => void;
   /** End for good: send what is left, and remove every listener and timer. `forget` drops what has not been sent. */
   stop(how?: { forget?: boolean }): Promise<void>;
-}
-
-export interface Sender {
-  add(report: Report): void;
-  flush(): Promise<void>;
-  /** The page may go: send what a request that outlives it can take. */
-  leave(): void;
-  identify(who: Credentials): Promise<void>;
-  stop(how: { forget: boolean }): Promise<void>;
-}
-
-export interface SenderOptions extends Credentials {
-  endpoint: string;
-  flushSeconds: number;
-  clock: Clock;
-  fetch: typeof fetch;
-  indexedDB: IDBFactory | undefined;
-  locks: LockManager | undefined;
-  emit(name: "error" | "rejected" | "sent" | "debug", detail: unknown): void;
 }
 
 /** What a tracker needs of its surroundings. */
@@ -200,7 +183,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       .then(options.consent)
       .then(
         (agrees) => agrees === true && !signal.aborted && begin(),
-        (cause: unknown) => emit("error", { message: "consent failed", cause }),
+        (cause: unknown) => emit("error", { message: "consent", cause }),
       )
       .finally(() => (isAsking = false));
   }
@@ -226,7 +209,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
     return { token, user, getToken: getToken && (async () => (token = await getToken())) } as Credentials;
   }
 
-  function hear(name: "error" | "rejected" | "sent" | "debug", detail: unknown): void {
+  function hear<Name extends keyof Told>(name: Name, detail: Told[Name]): void {
     log(name, detail);
     if (name === "sent") readProgressSoon();
     else if (name !== "debug") emit(name, detail as never);
@@ -263,6 +246,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
   }
 
   const tracker: Tracker = {
+    signal,
     setUnit(unit, { module, element: next = document.documentElement } = {}) {
       checkOptions({ ...options, unit, module, element: next });
       const isSame = place && place.unit_id === unit && place.module_id === module;
@@ -292,19 +276,13 @@ export function createTracker(options: Options, { window, createSender, loadVide
         track: (type, fields) => add(type, { ...fields }, where),
       };
       let isOver = false;
-      let detach = () => {};
+      const loaded = (options.video ?? loadVideo)().then((video) => (isOver || signal.aborted ? () => {} : video.trackVideo(host, target)));
+      loaded.catch((cause: unknown) => emit("error", { message: "video", cause }));
       const finish = () => {
+        if (!isOver) void loaded.then((end) => end());
         isOver = true;
-        detach();
-        detach = () => {};
       };
       signal.addEventListener("abort", finish);
-      (options.video ?? loadVideo)().then(
-        (video) => {
-          if (!isOver && !signal.aborted) detach = video.trackVideo(host, target);
-        },
-        (cause: unknown) => emit("error", { message: "the part for videos was not loaded", cause }),
-      );
       return finish;
     },
     async flush() {

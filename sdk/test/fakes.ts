@@ -1,6 +1,6 @@
 /** A page without a browser: its time stands still until `advance`, and what the learner does is fired by hand. */
 
-import type { Sender, SenderOptions } from "../src/tracker.ts";
+import type { Sender, SenderOptions } from "../src/sender.ts";
 import type { Report } from "../src/report.ts";
 
 type Timer = { at: number; every: number | undefined; run: () => void };

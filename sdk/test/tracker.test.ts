@@ -378,7 +378,7 @@ test("errors and refusals are told to whoever listens, and to the console otherw
   const told: unknown[] = [];
   const remove = tracker.on("error", (detail) => told.push(detail));
   sender.options.emit("error", { message: "lost" });
-  sender.options.emit("rejected", { status: "conflict" });
+  sender.options.emit("rejected", { report: {} as Report, status: "conflict", errors: [] });
   sender.options.emit("debug", "nothing");
   await settle();
   remove();
