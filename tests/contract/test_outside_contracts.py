@@ -24,7 +24,7 @@ async def test_an_unknown_path_is_told_as_a_problem(client: httpx.AsyncClient, p
     }
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs", "/sdk/integrity.json"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs", "/sdk/headway.js"])
 async def test_a_method_that_is_not_allowed_is_told_as_a_problem(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.delete(path)
 
@@ -34,7 +34,7 @@ async def test_a_method_that_is_not_allowed_is_told_as_a_problem(client: httpx.A
     assert (answer.json()["code"], answer.json()["status"]) == ("METHOD_NOT_ALLOWED", 405)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs", "/sdk/integrity.json"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics", "/openapi.json", "/docs", "/sdk/headway.js"])
 async def test_no_token_is_needed_to_ask_how_the_server_is_and_what_it_offers(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
 
