@@ -1,6 +1,7 @@
 /** The panel: shows what the server knows, what was sent, and what waits. It decides nothing. */
 
 const SVG = "http://www.w3.org/2000/svg";
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 const ROWS = 40; // of reports that are shown
 const find = (id) => document.getElementById(id);
 
@@ -94,7 +95,7 @@ function row({ event, status, errors }, order) {
   verdict.dataset.verdict = status;
   if (errors?.length) verdict.title = errors.map(({ field, message }) => `${field} ${message}`).join("; ");
   const part = order.indexOf(event.unit_id);
-  made.append(cell(when.toLocaleTimeString()), cell(describe(event, part)), verdict);
+  made.append(cell(when.toLocaleTimeString([], TIME)), cell(describe(event, part)), verdict);
   return made;
 }
 

@@ -1,7 +1,4 @@
-/**
- * The demo's reader: joins the session, the requests, what the server knows, and the panel. The tracker stands in the page itself, and
- * asks two functions of this page: whether it may begin, and for a token.
- */
+/** The demo's reader: joins the session, the requests, what the server knows, and the panel. The tracker stands in the page itself. */
 
 import { followProgress } from "./live.js";
 import { makePanel } from "./panel.js";
@@ -25,8 +22,15 @@ const wire = watchRequests({
 });
 const session = openSession({ onEnd: () => end("Your session has ended. Sign in to go on.") });
 
-globalThis.isSignedIn = () => session.user !== undefined;
-globalThis.giveToken = () => session.trackerToken();
+/** Start the tracker, or go on with it after somebody signed in again. */
+async function track() {
+  const own = { getToken: () => session.trackerToken() };
+  if (globalThis.Headway) return void Headway.tracker.identify(own);
+  const tag = find("tracker").content.firstElementChild.cloneNode();
+  tag.dataset.headwayToken = await session.token();
+  tag.addEventListener("load", () => Headway.tracker.identify(own)); // the same learner, with tokens for longer than an hour
+  document.head.append(tag);
+}
 
 function begin() {
   const { user } = session;
@@ -40,6 +44,7 @@ function begin() {
     onKnown: panel.showProgress,
     onState: (isLive) => panel.showState(isLive ? "live" : "lost", isLive ? "Live" : "Connecting"),
   });
+  track().catch(() => panel.tell("The tracker could not start."));
 }
 
 function end(words) {
