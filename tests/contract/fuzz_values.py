@@ -75,6 +75,10 @@ def places(kind: Any, place: Place = ()) -> Iterator[Place]:
     elif isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
         yield (*place, 0)
         yield from places(info.item_type, (*place, 0))
+    elif isinstance(info, msgspec.inspect.TupleType):
+        for index, item in enumerate(info.item_types):
+            yield (*place, index)
+            yield from places(item, (*place, index))
 
 
 def shown(place: Place) -> str:

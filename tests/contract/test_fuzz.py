@@ -132,7 +132,7 @@ def assert_named(answer: httpx.Response, place: Place) -> None:
         # The verdict of an item names the item's fields.
         place = place[2:]
     # A list may be named as a whole for what is wrong with an item.
-    path = shown(place).lower().removesuffix("[0]")
+    path = re.sub(r"\[\d\]$", "", shown(place).lower())
     named = re.findall(r"[\w.\[\]]+", answer.text.lower())
     is_whole = any(fault in answer.text for fault in ("is not valid JSON", "nested too deeply", "bytes", "after the start"))
     assert is_whole or not path or any(each.startswith(path) for each in named), f"not named: {answer.text[:200]}"

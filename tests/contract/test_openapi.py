@@ -40,7 +40,7 @@ BEYOND_SCHEMAS = (
         "cannot be read",
         "goes with the status",
     ),
-    *("must not be before", "must be after", "must be between 0 and", "is used twice", "must not lead back"),
+    *("must not be before", "must be after", "must end after", "must be between 0 and", "is used twice", "must not lead back"),
     *(
         "does not apply to the rule",
         "is required for the rule",

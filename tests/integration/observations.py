@@ -67,6 +67,10 @@ shares = st.sampled_from([-0.0, 0, 12.34, 40, 79.99, 80, 94.99, 95, 100])
 metrics = st.fixed_dictionaries(
     {}, optional={"scroll_depth": shares, "video_watch_percentage": shares, "interaction_count": st.integers(0, 9)}
 )
+segments = st.tuples(st.integers(0, 110), st.integers(1, 60)).map(lambda drawn: [drawn[0], sum(drawn)])
+videos = st.fixed_dictionaries(
+    {"video_segments": st.lists(segments, max_size=4)}, optional={"video_duration_seconds": st.sampled_from([80, 100, 100])}
+)
 
 
 @st.composite
@@ -81,7 +85,7 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
         "end_time": end,
         "duration_seconds": draw(st.none() | durations),
         "sent_at": draw(skews),
-        "engagement_metrics": draw(st.none() | metrics),
+        "engagement_metrics": draw(st.none() | metrics | st.builds(lambda told, video: told | video, metrics, videos)),
     }
     return given | {name: value for name, value in optional.items() if value is not None}
 
@@ -149,8 +153,18 @@ def percent_by_rule(completion: Completion, sent: Sequence[Sample], seconds: int
     reached: list[Any] = {
         Rule.TIME: [seconds],
         Rule.SCROLL: [each.get("scroll_depth", 0) for each in told],
-        Rule.VIDEO: [each.get("video_watch_percentage", 0) for each in told],
+        Rule.VIDEO: [each.get("video_watch_percentage", 0) for each in told] + [percent_of_segments(told)],
         Rule.QUIZ: [each.fields["metadata"]["score"] * 100 / 8 for each in sent if "metadata" in each.fields],
     }[completion.rule]
     best = max((Fraction(str(value)) for value in reached), default=Fraction(0))
     return min(10_000, int(best * 10_000 / Fraction(str(completion.threshold))))
+
+
+def percent_of_segments(told: Sequence[dict[str, Any]]) -> Fraction:
+    """Compute how much of a video was played: in steps of an eightieth and of a hundredth of it, which 400 parts have both."""
+    parts: set[int] = set()
+    for each in told:
+        duration = each.get("video_duration_seconds")
+        for start, end in each.get("video_segments", ()) if duration else ():
+            parts.update(range(start * 400 // duration, min(end * 400 // duration, 400)))
+    return Fraction(len(parts), 4)

@@ -75,12 +75,13 @@ async def play(world: World) -> Played:
         return Event(name, kind, course.id, unit_id=None if unit is None else ids[unit], **given)
 
     watched = EngagementMetrics(video_watch_percentage=97.5, interaction_count=3)
+    film: dict[str, Any] = {"video_segments": "[[0,30],[20,59]]", "video_duration_seconds": 60.0}
     finishing: tuple[Observation, ...] = (
         event("manual", ActivityType.UNIT_COMPLETE, "manual", duration_seconds=90),
         event("viewed", ActivityType.UNIT_VIEW, "viewed"),
         event("time", ActivityType.NOTE_CREATE, "time", start_time=NOON - 60 * SECOND, end_time=NOON),
         event("scroll", ActivityType.UNIT_VIEW, "scroll", metrics=EngagementMetrics(scroll_depth=85.5)),
-        event("video", ActivityType.VIDEO_PROGRESS, "video", metrics=watched, duration_seconds=45, sent_at=NOON - HOUR),
+        event("video", ActivityType.VIDEO_PROGRESS, "video", metrics=watched, duration_seconds=45, sent_at=NOON - HOUR, **film),
         event("quiz", ActivityType.QUIZ_SUBMIT, "quiz", metadata='{"max_score":20,"score":12}', quiz_score_percent=60.0),
     )
     beginning: tuple[Observation, ...] = (
@@ -112,6 +113,11 @@ UNEARNED = [
     *("enrollments.completed_revision", "enrollments.required_completed", "enrollments.required_percents"),
     "unit_progress.met_rule",
 ]
+FILM = {**FINISHED, "unit_id": "video"}
+FILMED = (
+    '{"engagement_metrics":{"video_watch_percentage":98.33,"interaction_count":3},'
+    '"video":{"parts":[[0,9833]],"duration_seconds":60.0}}'
+)
 OPTIONAL = {"user_id": "beginner", "unit_id": "extra"}
 FAKED = {"status": "COMPLETED", "percent": 10_000, "completed_at": NOON}
 DECLARED = '{"is_declared_complete":true,"declared_percent":10000'
@@ -123,6 +129,9 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("unit_progress", FINISHED, {"study_ms": 90_001}, []),
     ("unit_progress", FINISHED, {"metadata": "{}"}, []),
     ("unit_progress", FINISHED, {"metadata": "spoilt"}, []),
+    ("unit_progress", FILM, {"metadata": FILMED.replace("9833", "9834")}, []),
+    ("unit_progress", FILM, {"metadata": FILMED.replace("[0,9833]", "[0,5000],[5000,9833]")}, []),
+    ("unit_progress", FILM, {"metadata": FILMED.replace("60.0", "61.0")}, []),
     ("unit_progress", FINISHED, {"last_activity_at": NOON - 1}, []),
     ("unit_progress", FINISHED, {"completed_at": None}, []),
     ("unit_progress", {**FINISHED, "user_id": "beginner"}, {"completed_at": NOON}, []),
@@ -193,6 +202,11 @@ EVENT_CHANGES: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("finisher", "scroll", {"scroll_depth": 90.0}, ["enrollments.metadata", "unit_progress.metadata"]),
     ("finisher", "video", {"video_watch_percentage": 99.0}, ["enrollments.metadata", "unit_progress.metadata"]),
     ("finisher", "video", {"interaction_count": 2}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "video", {"video_segments": "[[0,30],[31,59]]"}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "video", {"video_segments": "[[0,30],[30,59]]", "video_duration_seconds": 60.001}, ["unit_progress.metadata"]),
+    ("finisher", "video", {"video_segments": "spoilt"}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "video", {"video_segments": None}, ["enrollments.metadata", "unit_progress.metadata"]),
+    ("finisher", "video", {"video_duration_seconds": None}, ["enrollments.metadata", "unit_progress.metadata"]),
     ("finisher", "quiz", {"metadata": '{"max_score":20,"score":13}'}, ["unit_progress.metadata"]),
     ("finisher", "video", {"sent_at": NOON - HOUR - 1}, ["occurred_at"]),
     ("finisher", "video", {"clock_offset_ms": None}, ["occurred_at"]),

@@ -56,7 +56,10 @@ def events_of(played: Played, learner: str, rows: list[tuple[Any, ...]]) -> list
 
 def as_sent(row: dict[str, Any]) -> Event:
     metrics = EngagementMetrics(row["scroll_depth"], row["video_watch_percentage"], row["interaction_count"])
-    names = ("event_id", "course_id", "unit_id", "duration_seconds", "start_time", "end_time", "session_id", "metadata")
+    names = (
+        *("event_id", "course_id", "unit_id", "duration_seconds", "start_time", "end_time", "session_id", "metadata"),
+        *("video_segments", "video_duration_seconds"),
+    )
     return Event(
         activity_type=ActivityType(row["activity_type"]),
         metrics=None if metrics == EngagementMetrics() else metrics,

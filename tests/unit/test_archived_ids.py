@@ -10,6 +10,7 @@ from headway.learning.archived_ids import ENTRY_BYTES, Chunk, entry_of, find, id
 from headway.learning.model import EventContent
 
 CONTENT = EventContent("unit_view", 5, 7, 9, 30.0, 50.5, None, 3, 1_000, 2_000, "session", '{"a":1,"b":"é"}')
+WATCHED = CONTENT._replace(video_segments="[[0,12.5]]", video_duration_seconds=60.0)
 OTHERS: dict[str, Any] = {
     "activity_type": "link_click",
     "course_id": 6,
@@ -22,6 +23,8 @@ OTHERS: dict[str, Any] = {
     "end_time": None,
     "session_id": "other",
     "metadata": '{"a":2,"b":"é"}',
+    "video_segments": "[[0,12]]",
+    "video_duration_seconds": 60.5,
 }
 event_ids = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), unique=True, max_size=500)
 
@@ -34,6 +37,12 @@ def test_content_that_differs_in_any_field_is_none() -> None:
     assert {*OTHERS, "module_id"} == set(EventContent._fields)
     for name, value in OTHERS.items():
         assert not repeats(CONTENT._replace(**{name: value}), entry_of("e", CONTENT), names_module=True), name
+        assert not repeats(WATCHED._replace(**{name: value}), entry_of("e", WATCHED), names_module=True), name
+    assert not repeats(CONTENT, entry_of("e", WATCHED), names_module=True)
+
+
+def test_an_event_without_a_video_has_the_entry_that_was_kept_before_events_had_videos() -> None:
+    assert entry_of("e", CONTENT).hex() == "10d8a524b02f1d4f66a343acafa6674d10220a3a"
 
 
 def test_a_module_counts_only_if_the_client_named_it() -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from headway.courses.video import Playback
 from headway.instants import SECOND, Instant, Milliseconds
 from headway.measures import reaches
 
@@ -49,7 +50,7 @@ class Declaration(msgspec.Struct, frozen=True):
 
 
 class EngagementMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The largest value seen of each metric that clients report."""
+    """The largest value seen of each metric; the share of a video is at least that of the segments that were played."""
 
     scroll_depth: float | None = None
     video_watch_percentage: float | None = None
@@ -57,7 +58,7 @@ class EngagementMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of a learner's work in a unit, each part merged by maximum, so in any order and any number of times.
+    """What is known of a learner's work in a unit, each part merged by maximum or union, in any order and any number of times.
 
     It is what progress metadata holds on the wire and in storage; an empty one is `{}`.
     """
@@ -74,6 +75,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """How long a client says that the learner took; no study time, for nobody measured it."""
     declaration: Declaration | None = None
     """Of several declarations the one that reaches furthest, and of equal ones the earliest."""
+    video: Playback | None = None
 
     @property
     def declared(self) -> Percent | None:
@@ -81,11 +83,13 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
         return COMPLETE if self.is_declared_complete else self.declared_percent
 
     def merge(self, other: "Evidence") -> "Evidence":
-        """Keep the larger of each part."""
+        """Keep the larger of each part, and the union of what was played."""
         if other == self:
             return self
+        video = self.video.merge(other.video) if self.video and other.video else self.video or other.video
+        metrics = _merge_metrics(self.engagement_metrics, other.engagement_metrics)
         return Evidence(
-            engagement_metrics=_merge_metrics(self.engagement_metrics, other.engagement_metrics),
+            engagement_metrics=metrics if video is None else count_played(metrics, video),
             quiz_score_percent=_larger(self.quiz_score_percent, other.quiz_score_percent),
             is_viewed=self.is_viewed or other.is_viewed,
             is_marked_complete=self.is_marked_complete or other.is_marked_complete,
@@ -93,6 +97,7 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
             declared_percent=_larger(self.declared_percent, other.declared_percent),
             reported_seconds=_larger(self.reported_seconds, other.reported_seconds),
             declaration=_furthest(self, other) if self.declaration or other.declaration else None,
+            video=video,
         )
 
 
@@ -107,6 +112,12 @@ decode_evidence = msgspec.json.Decoder(Evidence).decode
 def encode_evidence(evidence: Evidence) -> str:
     """Return evidence as JSON: the text of a `metadata` column."""
     return _encode(evidence).decode()
+
+
+def count_played(metrics: EngagementMetrics | None, video: Playback) -> EngagementMetrics:
+    """Return metrics whose share of the video is the reported one, or that of what was played if it is larger."""
+    by_segments = EngagementMetrics(video_watch_percentage=video.watched / 100)
+    return _merge_metrics(metrics, by_segments) or by_segments
 
 
 def percent_of_unit(completion: Completion, evidence: Evidence, studied: Milliseconds) -> Percent:

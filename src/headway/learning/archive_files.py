@@ -21,8 +21,8 @@ from headway.learning.archive_store import Archive
 from headway.learning.store import EVENT_COLUMNS, EventRow
 
 _TYPES = {
-    "text": ("event_id", "activity_type", "session_id", "metadata"),
-    "double": ("duration_seconds", "scroll_depth", "video_watch_percentage"),
+    "text": ("event_id", "activity_type", "session_id", "metadata", "video_segments"),
+    "double": ("duration_seconds", "scroll_depth", "video_watch_percentage", "video_duration_seconds"),
     "instant": ("start_time", "end_time", "sent_at", "received_at", "occurred_at"),
     "boolean": ("is_shifted",),
 }

@@ -20,6 +20,7 @@ _ID_BYTES, _CONTENT_BYTES, _MODULE_BYTES = 8, 8, 4
 _CHUNK_ENTRIES = 64
 """A chunk stays in PostgreSQL's page of its row: from 2 kB on it would be stored elsewhere."""
 _POSITIVE = 2**63 - 1
+_FIRST_FIELDS = EventContent._fields.index("metadata") + 1
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -81,9 +82,16 @@ def _content_hash(content: EventContent) -> bytes:
     """Hash a content but for its module. Numbers that are equal have the same hash, whatever their type."""
     canonical = in_canonical_form(content)._replace(module_id=None)
     measured = (canonical.duration_seconds, canonical.scroll_depth, canonical.video_watch_percentage)
-    numbers = [None if number is None else float(number) + 0.0 for number in measured]
     others = canonical._replace(duration_seconds=None, scroll_depth=None, video_watch_percentage=None)
-    return blake2b(_encode((others, numbers)), digest_size=_CONTENT_BYTES).digest()
+    hashed: tuple[object, ...] = (others[:_FIRST_FIELDS], [_number(each) for each in measured])
+    if canonical.video_segments is not None or canonical.video_duration_seconds is not None:
+        # These fields came later: an event without them has the hash that was kept of it before.
+        hashed = (*hashed, canonical.video_segments, _number(canonical.video_duration_seconds))
+    return blake2b(_encode(hashed), digest_size=_CONTENT_BYTES).digest()
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value) + 0.0
 
 
 def _module_hash(module_id: int | None) -> bytes:

@@ -18,9 +18,11 @@ from headway.courses.completion import (
     Evidence,
     Percent,
     Rule,
+    count_played,
     percent_by_rule,
 )
 from headway.courses.model import CourseStructure
+from headway.courses.video import played
 from headway.enrollments.model import Statistic
 from headway.errors import FieldError
 from headway.identity import Client
@@ -176,6 +178,8 @@ class EventContent(NamedTuple):
     end_time: Instant | None
     session_id: str | None
     metadata: str | None
+    video_segments: str | None = None
+    video_duration_seconds: float | None = None
 
     def repeats(self, stored: "EventContent | None", *, names_module: bool) -> bool:
         """Return whether this is the content of a stored event.
@@ -199,7 +203,9 @@ def in_canonical_form(content: EventContent) -> EventContent:
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One thing a learner did. Times are as the client gave them; `metadata` is canonical JSON text of an object."""
+    """One thing a learner did. Times are as the client gave them; `metadata` is canonical JSON text of an object, and
+    `video_segments` of pairs of seconds.
+    """
 
     event_id: str
     activity_type: ActivityType
@@ -215,15 +221,22 @@ class Event(msgspec.Struct, frozen=True):
     metadata: str | None = None
     quiz_score_percent: float | None = None
     """The score in `metadata` of a `quiz_submit` that has one."""
+    video_segments: str | None = None
+    video_duration_seconds: float | None = None
 
     @property
     def evidence(self) -> Evidence:
         """What this event says about its unit."""
+        video = None
+        # What is played in a course without a unit is kept nowhere.
+        if self.video_segments is not None and self.unit_id is not None:
+            video = played(self.video_segments, self.video_duration_seconds)
         return Evidence(
-            engagement_metrics=self.metrics,
+            engagement_metrics=self.metrics if video is None else count_played(self.metrics, video),
             quiz_score_percent=self.quiz_score_percent,
             is_viewed=self.activity_type is ActivityType.UNIT_VIEW,
             is_marked_complete=self.activity_type is ActivityType.UNIT_COMPLETE,
+            video=video,
         )
 
     def content(self, module_id: int | None) -> EventContent:
@@ -242,6 +255,8 @@ class Event(msgspec.Struct, frozen=True):
             self.end_time,
             self.session_id,
             self.metadata,
+            self.video_segments,
+            self.video_duration_seconds,
         )
 
 

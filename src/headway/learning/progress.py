@@ -3,7 +3,7 @@
 Everything merges by union or maximum, so order and repetition of the same steps do not matter.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -107,7 +107,7 @@ async def advance(
     for change in changes:
         studied = _merge_claims(change, days, writes)
         _merge_units(change, units, studied, writes, now)
-        _merge_course(change, writes, now)
+        _merge_course(change, units, writes, now)
     for change, earlier in zip(changes, before, strict=True):
         writes.statistics.replace(change.learner[1], earlier, change.enrollment)
     await activity.assign_ids(tx, writes.units)
@@ -195,12 +195,14 @@ def _raise_percent(progress: UnitProgress, change: ProgressChange, now: Instant)
         change.enrollment.required_completed += progress.is_complete and not was_complete
 
 
-def _merge_course(change: ProgressChange, writes: _Writes, now: Instant) -> None:
+def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress], writes: _Writes, now: Instant) -> None:
     """Raise the enrollment to what its units come to."""
     enrollment, required = change.enrollment, len(change.structure.required)
-    for evidence in change.evidence.values():
+    for unit_id, evidence in change.evidence.items():
         if evidence.engagement_metrics is not None:
-            metrics_alone = Evidence(engagement_metrics=evidence.engagement_metrics)
+            # The share of a video is that of all that was played of it.
+            whole = evidence if evidence.video is None else units[*change.learner, unit_id].evidence
+            metrics_alone = Evidence(engagement_metrics=whole.engagement_metrics)
             enrollment.evidence = enrollment.evidence.merge(metrics_alone)
     last_at = max(change.last_at.values())
     enrollment.last_activity_at = max(last_at, enrollment.last_activity_at or last_at)

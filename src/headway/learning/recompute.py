@@ -16,12 +16,14 @@ from headway.courses.completion import (
     Evidence,
     Percent,
     Rule,
+    count_played,
     decode_evidence,
     percent_by_rule,
     percent_of_course,
     percent_of_unit,
 )
 from headway.courses.model import CourseStructure, GradingHistory
+from headway.courses.video import Playback, played
 from headway.db.database import Row
 from headway.enrollments.model import OPEN, EnrollmentStatus, Statistic, earned, enrollment_statistics
 from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
@@ -322,14 +324,25 @@ def _mistimed(row: Row) -> Iterator[tuple[str, Any]]:
 
 def _evidence_of(row: Row) -> Evidence:
     """Return the evidence that an event leaves."""
-    activity = row["activity_type"]
-    metrics = EngagementMetrics(row["scroll_depth"], row["video_watch_percentage"], row["interaction_count"])
+    activity, video = row["activity_type"], _played(row)
+    told = EngagementMetrics(row["scroll_depth"], row["video_watch_percentage"], row["interaction_count"])
+    metrics = None if told == EngagementMetrics() else told
     return Evidence(
-        engagement_metrics=None if metrics == EngagementMetrics() else metrics,
+        engagement_metrics=metrics if video is None else count_played(metrics, video),
         quiz_score_percent=_quiz_score(row["metadata"]) if activity == ActivityType.QUIZ_SUBMIT else None,
         is_viewed=activity == ActivityType.UNIT_VIEW,
         is_marked_complete=activity == ActivityType.UNIT_COMPLETE,
+        video=video,
     )
+
+
+def _played(row: Row) -> Playback | None:
+    if row["unit_id"] is None:
+        return None
+    try:
+        return played(row["video_segments"], row["video_duration_seconds"])
+    except msgspec.DecodeError:
+        return None
 
 
 def _timing_of(row: Row, longest_claim: Milliseconds) -> Timing:

@@ -70,6 +70,8 @@ learner_activity_logs = Table(
     Column("end_time", Timestamp),
     Column("session_id", Text),
     Column("metadata", Text),
+    Column("video_segments", Text, comment="JSON: [[start, end], ...] in seconds of the video"),
+    Column("video_duration_seconds", Double),
     Column("sent_at", Timestamp),
     Column("received_at", Timestamp, nullable=False),
     Column("occurred_at", Timestamp, nullable=False, comment="by the server's clock"),

@@ -38,7 +38,13 @@ async def test_an_event_is_stored_with_all_that_it_says(client: httpx.AsyncClien
             "course_id": names["course"],
             "unit_id": names["unit"],
             "duration_seconds": 299.5,
-            "engagement_metrics": {"scroll_depth": 85, "video_watch_percentage": 90.25, "interaction_count": 5},
+            "engagement_metrics": {
+                "scroll_depth": 85,
+                "video_watch_percentage": 90.25,
+                "interaction_count": 5,
+                "video_segments": [[30.25, 60], [-0.0, 12.0]],
+                "video_duration_seconds": 60,
+            },
             "start_time": "2024-01-20T14:00:00.001Z",
             "end_time": "2024-01-20T19:35:00.002+05:30",
             "session_id": "NULL",
@@ -69,6 +75,8 @@ async def test_an_event_is_stored_with_all_that_it_says(client: httpx.AsyncClien
             "claimed_ms": 299_500,
             "is_shifted": False,
             "clock_offset_ms": None,
+            "video_segments": "[[30.25,60],[0,12]]",
+            "video_duration_seconds": 60.0,
         }
     ]
 

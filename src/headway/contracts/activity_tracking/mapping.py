@@ -7,6 +7,7 @@ from msgspec import UNSET
 from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.courses.completion import EngagementMetrics
+from headway.courses.video import Segment, encode_segments
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, check_json
 from headway.http.params import parse_instant
@@ -48,6 +49,8 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     sent_at = parse_instant(errors, "sent_at", body.sent_at)
     metadata = _metadata(errors, body)
     quiz_score = _quiz_score(errors, body)
+    told = body.engagement_metrics or _NO_METRICS
+    video_segments = None if told.video_segments is None else _video_segments(errors, told.video_segments)
     if errors:
         raise Invalid(errors)
     return Event(
@@ -57,13 +60,15 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
         module_id=body.module_id,
         unit_id=body.unit_id,
         duration_seconds=body.duration_seconds,
-        metrics=_metrics(body),
+        metrics=_metrics(body.activity_type, told),
         start_time=start,
         end_time=end,
         session_id=body.session_id,
         sent_at=sent_at,
         metadata=metadata,
         quiz_score_percent=quiz_score,
+        video_segments=video_segments,
+        video_duration_seconds=told.video_duration_seconds,
     )
 
 
@@ -88,11 +93,10 @@ def to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
     )
 
 
-def _metrics(body: wire.TrackBody) -> EngagementMetrics | None:
+def _metrics(activity_type: ActivityType, told: wire.EngagementMetricsBody) -> EngagementMetrics | None:
     """Return the metrics; whoever completed a video and does not say how much of it was watched has watched it."""
-    told = body.engagement_metrics or _NO_METRICS
     scroll_depth, watched, interactions = told.scroll_depth, told.video_watch_percentage, told.interaction_count
-    if watched is None and body.activity_type is ActivityType.VIDEO_COMPLETE:
+    if watched is None and activity_type is ActivityType.VIDEO_COMPLETE and told.video_segments is None:
         watched = 100.0
     if scroll_depth is None and watched is None and interactions is None:
         return None
@@ -101,6 +105,16 @@ def _metrics(body: wire.TrackBody) -> EngagementMetrics | None:
         None if watched is None else cut_share(watched),
         None if interactions is None else int(interactions),
     )
+
+
+def _video_segments(errors: list[FieldError], segments: Sequence[Segment]) -> str | None:
+    """Return segments as they are stored, None for none."""
+    errors += [
+        FieldError(f"engagement_metrics.video_segments[{index}]", "must end after it begins")
+        for index, (start, end) in enumerate(segments)
+        if end <= start
+    ]
+    return encode_segments(segments) if segments else None
 
 
 def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:

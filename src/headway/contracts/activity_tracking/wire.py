@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.courses.video import LONGEST_VIDEO_SECONDS
 from headway.http.decoding import VERBATIM
 from headway.http.params import LARGEST_INTEGER, Id, Timestamp
 from headway.learning.model import ActivityType, Outcome
@@ -17,6 +18,12 @@ SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 ShareInPercent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
+VideoPosition = Annotated[float, Meta(ge=0, le=LONGEST_VIDEO_SECONDS)]
+VideoSegments = Annotated[
+    list[tuple[VideoPosition, VideoPosition]],
+    Meta(max_length=200, description="What was played: `[from, to]` in seconds of the video, each `to` after its `from`."),
+]
+VideoDuration = Annotated[float, Meta(gt=0, le=LONGEST_VIDEO_SECONDS, description="The length of the whole video in seconds.")]
 Count = Annotated[float, Meta(ge=0, le=LARGEST_INTEGER, multiple_of=1, description="A whole number; 5.0 is one.")]
 
 
@@ -26,6 +33,8 @@ class EngagementMetricsBody(msgspec.Struct):
     scroll_depth: ShareInPercent | None = None
     video_watch_percentage: ShareInPercent | None = None
     interaction_count: Count | None = None
+    video_segments: VideoSegments | None = None
+    video_duration_seconds: VideoDuration | None = None
 
 
 class TrackBody(msgspec.Struct):
