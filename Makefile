@@ -24,7 +24,8 @@ lint: $(READY)  ## format, lint, types, import rules
 check: lint  ## lint, and the unit tests
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest -q tests/unit
 
-sdk: $(SDK_READY)  ## build the browser tracker
+sdk: $(SDK_READY)  ## generate the tracker's types from the OpenAPI document, and build its files
+	$(BIN)/python sdk/wire.py
 	$(NPM) run build
 
 sdk-test: $(SDK_READY)  ## types, tests and sizes of the tracker; its built files; its package

@@ -8,7 +8,7 @@ import type { Credentials, Options } from "./options.ts";
 import type { Contribution, Contributor, Host, Refusal, Report } from "./report.ts";
 import { createScroll } from "./scroll.ts";
 import type { Sender, SenderOptions, Told } from "./sender.ts";
-import type { ActivityType } from "./wire.ts";
+import type { ActivityType, CourseProgress } from "./wire.ts";
 
 /** The part for videos, once it is loaded. */
 export interface VideoModule {
@@ -25,16 +25,9 @@ export interface Problem {
   cause?: unknown;
 }
 
-/** How far the learner is in the course, as `GET /api/v1/learner/me/progress` says. */
-export interface Progress {
-  courseId: string;
-  title: string;
+/** How far the learner is in the course. */
+export interface Progress extends CourseProgress {
   status: "active" | "completed" | "dropped";
-  completedModules: string[];
-  completionPercentage: number;
-  lastAccessed: string | null;
-  studySeconds: number;
-  version: number;
 }
 
 export interface Listeners {
