@@ -20,6 +20,8 @@ export interface Entry {
   offset?: number | undefined;
   /** What is sent, made once by the first attempt: the server refuses other content under the same id. */
   text?: string;
+  /** Whether it is stored without an offset: another page may make another text, so it is not sent before this page's is stored. */
+  isLoose?: boolean;
 }
 
 export interface Queue {
@@ -36,8 +38,8 @@ export interface Queue {
 
 export interface QueueOptions {
   indexedDB: IDBFactory | undefined;
+  /** How many reports there is room for, of 1 kB on average. */
   maxReports: number;
-  maxBytes: number;
   /** Whether no page but this one can have sent an entry that has an offset. */
   isOwn(entry: Entry): boolean;
   /** Told of reports that there was no room for. */
@@ -60,19 +62,19 @@ export const limit = <T>(promise: Promise<T>, seconds: number): Promise<T> => {
   ]).finally(() => clearTimeout(timer));
 };
 
-export function openQueue({ indexedDB, maxReports, maxBytes, isOwn, drop }: QueueOptions): Queue {
+export function openQueue({ indexedDB, maxReports, isOwn, drop }: QueueOptions): Queue {
   // What the database does not know yet.
   const changed = new Map<string, Entry>();
   const removed = new Set<string>();
   let known: Entry[] = [];
   let opening: Promise<IDBDatabase> | undefined;
   let database: IDBDatabase | undefined;
-  let wasOpen = false;
+  let saves = 0;
   let turn = Promise.resolve();
 
   const close = () => {
     database!.close();
-    database = opening = undefined;
+    opening = undefined;
   };
   const open = () =>
     new Promise<IDBDatabase>((resolve, reject) => {
@@ -80,7 +82,6 @@ export function openQueue({ indexedDB, maxReports, maxBytes, isOwn, drop }: Queu
       request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
       request.onerror = reject;
       request.onsuccess = () => {
-        wasOpen = true;
         database = request.result;
         database.onversionchange = close;
         resolve(database);
@@ -94,15 +95,34 @@ export function openQueue({ indexedDB, maxReports, maxBytes, isOwn, drop }: Queu
   /** Ask that what has changed is stored; return what to do once it is. */
   const write = (store: IDBObjectStore) => {
     // What nobody could send later, as it is not known whose it is, is not stored.
-    const puts = [...changed.values()].filter((entry) => entry.sub || entry.user);
+    const puts = [...changed.values()]
+      .filter((entry) => entry.sub || entry.user)
+      .map((entry) => ({ entry, text: entry.text, isLoose: entry.offset === undefined }));
     const removals = [...removed];
-    for (const entry of puts) store.put(entry);
+    for (const { entry } of puts) store.put(entry);
     for (const id of removals) store.delete(id);
     store.transaction.commit();
     return () => {
-      for (const entry of puts) if (changed.get(entry.id) === entry) changed.delete(entry.id);
+      for (const { entry, text, isLoose } of puts) {
+        entry.isLoose = isLoose;
+        if (changed.get(entry.id) === entry && entry.text === text) changed.delete(entry.id);
+      }
       for (const id of removals) removed.delete(id);
     };
+  };
+
+  /** Know what is stored, with what this page has not stored yet. */
+  const merge = (stored: Entry[]) => {
+    const all = new Map(stored.map((entry) => [entry.id, entry]));
+    for (const entry of stored) entry.isLoose = entry.offset === undefined;
+    for (const entry of changed.values()) {
+      const same = all.get(entry.id);
+      // Another page has made a text, or has sent what was stored.
+      if (same ? same.text : entry.isLoose) changed.delete(entry.id);
+      else all.set(entry.id, entry);
+    }
+    for (const id of removed) all.delete(id);
+    known = [...all.values()];
   };
 
   const queue: Queue = {
@@ -119,42 +139,47 @@ export function openQueue({ indexedDB, maxReports, maxBytes, isOwn, drop }: Queu
     sync: (edit) =>
       (turn = turn.then(async () => {
         let isSeen = false;
-        let settle: (() => void) | undefined;
-        const see = (stored: Entry[]) => {
+        const see = (stored?: Entry[]) => {
           isSeen = true;
-          const all = new Map(stored.map((entry) => [entry.id, entry]));
-          // Another page may have made the text of what this one has not stored for sure.
-          for (const entry of changed.values()) if (!all.get(entry.id)?.text) all.set(entry.id, entry);
-          for (const id of removed) all.delete(id);
-          known = [...all.values()];
+          if (stored) merge(stored);
           edit?.(known);
-          trim(queue, maxReports, maxBytes, isOwn, drop);
+          trim(queue, maxReports, drop, (entry) => {
+            const isAlone = entry.offset === undefined || isOwn(entry);
+            return isAlone && (!!stored || (changed.has(entry.id) && !entry.isLoose));
+          });
         };
         try {
-          const store = begin(await limit((opening ??= open()), STORE_SECONDS));
-          await limit(
-            new Promise<void>((resolve, reject) => {
-              const request = store.getAll();
-              request.onsuccess = () => {
-                if (isSeen) return;
-                see(request.result);
-                settle = write(store);
-              };
-              store.transaction.oncomplete = () => resolve();
-              store.transaction.onabort = reject;
-            }),
-            STORE_SECONDS,
-          );
-          settle?.();
+          const from = await limit((opening ??= open()), STORE_SECONDS);
+          while (!isSeen)
+            await limit(
+              new Promise<void>((resolve, reject) => {
+                const count = saves;
+                const store = begin(from);
+                const { transaction } = store;
+                const request = store.getAll();
+                request.onsuccess = () => {
+                  // What was saved meanwhile is stored after this transaction, and would undo it.
+                  if (isSeen || saves > count) return;
+                  see(request.result);
+                  const settle = write(store);
+                  transaction.oncomplete = () => resolve(settle());
+                };
+                transaction.oncomplete = () => resolve();
+                transaction.onabort = reject;
+              }),
+              STORE_SECONDS,
+            );
         } catch {
           if (database) close();
-          if (!wasOpen) removed.clear();
-          if (!isSeen) see(known);
+          else removed.clear();
+          if (!isSeen) see();
         }
       })),
     save() {
       try {
-        write(begin(database!));
+        const store = begin(database!);
+        saves++;
+        store.transaction.oncomplete = write(store);
       } catch {
         // It stays in memory, and is stored by the next sync.
       }
@@ -164,11 +189,16 @@ export function openQueue({ indexedDB, maxReports, maxBytes, isOwn, drop }: Queu
 }
 
 /** Join beats, then drop the oldest beats, then the oldest of the others, until there is room for the rest. */
-function trim(queue: Queue, maxReports: number, maxBytes: number, isOwn: QueueOptions["isOwn"], drop: QueueOptions["drop"]): void {
+function trim(
+  queue: Queue,
+  maxReports: number,
+  drop: QueueOptions["drop"],
+  canJoin: (entry: Entry) => boolean,
+): void {
   const entries = queue.list();
   let count = entries.length;
   let bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-  const isOver = () => count > maxReports || bytes > maxBytes;
+  const isOver = () => count > maxReports || bytes > maxReports * 1000;
   if (!isOver()) return;
   const take = (entry: Entry) => {
     queue.remove(entry);
@@ -178,9 +208,10 @@ function trim(queue: Queue, maxReports: number, maxBytes: number, isOwn: QueueOp
 
   const last = new Map<string, Entry>();
   for (const entry of entries) {
-    const { report, offset, text } = entry;
-    if (isOver() && report.start && !text && (offset === undefined || isOwn(entry))) {
-      const state = JSON.stringify({ ...entry, ...report, id: 0, report: 0, bytes: 0, event_id: 0, start: 0, end: 0, engagement_metrics: 0 });
+    const { report, text } = entry;
+    if (isOver() && report.start && !text && canJoin(entry)) {
+      const { page, sub, offset } = entry;
+      const state = JSON.stringify([page, sub, offset, { ...report, event_id: 0, start: 0, end: 0, engagement_metrics: 0 }]);
       const before = last.get(state);
       const joined = before && join(before.report, report);
       if (joined) {
@@ -205,10 +236,9 @@ function trim(queue: Queue, maxReports: number, maxBytes: number, isOwn: QueueOp
 /** Return one beat for two of the same state that adjoin; undefined if they do not, or if it would be too long. */
 function join(a: Report, b: Report): Report | undefined {
   if (a.end !== b.start || b.end! - a.start! > LONGEST_BEAT) return;
+  const metrics = { ...a.engagement_metrics, ...b.engagement_metrics };
   const segments = [a, b].flatMap((report) => report.engagement_metrics?.video_segments ?? []);
   if (segments.length > MAX_SEGMENTS) return;
-  const metrics: Record<string, unknown> = { ...a.engagement_metrics };
-  for (const [name, value] of Object.entries(b.engagement_metrics ?? {})) metrics[name] = Math.max(value as number, (metrics[name] as number) ?? 0);
-  if (segments[0]) metrics["video_segments"] = segments;
+  if (segments[0]) metrics.video_segments = segments;
   return { ...a, end: b.end!, engagement_metrics: metrics };
 }

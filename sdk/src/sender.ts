@@ -34,9 +34,10 @@ export interface SenderOptions extends Identity {
   fetch: typeof globalThis.fetch;
   indexedDB: IDBFactory | undefined;
   locks: Pick<LockManager, "request"> | undefined;
+  /** Told of what happens; it must not throw. */
   emit<Name extends keyof Told>(name: Name, detail: Told[Name]): void;
+  /** How many reports may wait, of 1 kB on average. */
   maxReports?: number;
-  maxBytes?: number;
 }
 
 export interface Sender {
@@ -56,134 +57,150 @@ const BATCH_REPORTS = 20;
 const BATCH_BYTES = 48_000;
 const MAX_BATCH_REPORTS = 500;
 const MAX_REPORT_BYTES = 40_000;
+/** What the browser lets requests have that outlive the page, a little below 64 KiB. */
 const KEEPALIVE_BYTES = 64_000;
 const REQUEST_SECONDS = 30;
 const LONGEST_BACK_OFF_SECONDS = 60;
 const LONGEST_RETRY_AFTER_SECONDS = 3600;
 const MAX_BUSY = 6;
-const PATH = "/api/courses/activity/";
 
 interface Who extends Identity {
+  /** A number that no other page, and no other learner in this one, has. */
   page: number;
   sub?: string | undefined;
+  asking?: Promise<void> | undefined;
 }
 
-interface Answer {
-  status: number;
-  headers: Headers;
-  /** The body, if it is JSON. */
-  body: any;
-}
+type Body = { success?: boolean; errors?: Refusal["errors"]; data?: { received_at?: string; results?: Partial<Refusal>[] } } | undefined;
 
-/** Why sending stops. `after`: seconds that the server asks to wait, Infinity if waiting alone changes nothing. */
+/** Why sending stops. */
 interface Halt {
   why: string;
+  /** Seconds that the server wants to pass first, Infinity if waiting alone changes nothing. */
   after?: number;
 }
 
-export function createSender(options: SenderOptions): Sender {
-  const { endpoint, flushSeconds, clock, fetch, locks } = options;
-  const flying = new Set<string>();
-  let flyingBytes = 0;
+export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, locks, emit, maxReports = 1000, ...first }: SenderOptions): Sender {
+  /** The bytes of what is under way, by id. */
+  const flying = new Map<string, number>();
   let offset: number | undefined;
-  let anchor = clock.anchor;
-  let maxReports = MAX_BATCH_REPORTS;
+  let anchor: number | undefined;
+  let batchReports = MAX_BATCH_REPORTS;
   let failures = 0;
   let busy = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** 1 while backing off, 2 while the server wants no request. */
   let held = 0;
   let running: Promise<void> | undefined;
+  let saving: Promise<void> | undefined;
   let isStopped = false;
 
-  const emit: SenderOptions["emit"] = (name, detail) => queueMicrotask(() => options.emit(name, detail));
-  const drop = (message: string) => (dropped: Report[]) => emit("error", { message, dropped });
+  const drop = (message: string, dropped: Report[]) => dropped[0] && emit("error", { message, dropped });
   const getOffset = () => {
-    if (clock.anchor !== anchor) {
-      anchor = clock.anchor;
-      offset = undefined;
-    }
+    if (clock.anchor !== anchor) offset = undefined;
+    anchor = clock.anchor;
     return offset;
   };
 
-  // Identity
   const become = ({ token, getToken, user }: Identity): Who => ({ token, getToken, user, sub: subject(token), page: Math.random() });
-  let me = become(options);
+  let me = become(first);
   const isOf = (entry: Entry, who: Who) =>
-    entry.endpoint === endpoint &&
-    (entry.sub && who.sub ? entry.sub === who.sub : entry.page === who.page || (!!who.user && entry.user === who.user));
-  const askToken = async (who: Who) => {
-    try {
-      who.token = await limit(Promise.resolve(who.getToken!()), REQUEST_SECONDS);
-    } catch (error) {
-      throw { why: `getToken: ${error}` } satisfies Halt;
-    }
-    who.sub = subject(who.token) ?? who.sub;
-    for (const entry of queue.list()) if (!entry.sub && isOf(entry, who)) tag(entry, who);
-  };
-  const tag = (entry: Entry, who: Who) => {
-    if (entry.sub !== (entry.sub ??= who.sub)) queue.put(entry);
-  };
+    entry.sub && who.sub ? entry.sub === who.sub : entry.page === who.page || (who.user && entry.user === who.user);
+  /** What may be sent, of whoever it is. */
+  const waiting = (entries = queue.list()) => entries.filter((entry) => entry.endpoint === endpoint && !flying.has(entry.id));
+  /** Return what is somebody's, and note that it is. */
+  const claim = (who: Who, entries: Entry[]) =>
+    waiting(entries).filter((entry) => {
+      if (!isOf(entry, who)) return false;
+      if (!entry.sub && who.sub) {
+        entry.sub = who.sub;
+        queue.put(entry);
+      }
+      return true;
+    });
+  /** Choose what is sent next, and make its text. */
+  const choose = (who: Who, entries: Entry[], maxBytes: number): Entry[] =>
+    claim(who, entries)
+      .filter((entry) => (entry.offset ?? offset) !== undefined && (maxBytes -= entry.bytes + 1) > 0)
+      .slice(0, batchReports)
+      .map((entry) => {
+        entry.offset ??= offset!;
+        entry.text ??= render(entry.report, entry.offset);
+        queue.put(entry);
+        return entry;
+      });
+  const askToken = (who: Who): Promise<void> =>
+    (who.asking ??= limit((async () => who.getToken!())(), REQUEST_SECONDS)
+      .then(
+        (token) => {
+          who.token = token;
+          who.sub = subject(token) ?? who.sub;
+          return queue.sync((entries) => claim(who, entries));
+        },
+        (error) => {
+          throw { why: `getToken: ${error}` } satisfies Halt;
+        },
+      )
+      .finally(() => {
+        who.asking = undefined;
+      }));
 
   const queue = openQueue({
-    indexedDB: options.indexedDB,
-    maxReports: options.maxReports ?? 1000,
-    maxBytes: options.maxBytes ?? 1e6,
+    indexedDB,
+    maxReports,
     isOwn: (entry) => entry.page === me.page,
-    drop: drop("queue full"),
+    drop: (reports) => drop("queue full", reports),
   });
-  const waiting = () => queue.list().filter((entry) => isOf(entry, me) && !flying.has(entry.id));
 
-  // Requests
-  const post = async (who: Who, path: string, body: string): Promise<Answer> => {
-    const bytes = measure(body);
-    const abort = new AbortController();
-    const timeout = setTimeout(() => abort.abort(), REQUEST_SECONDS * 1000);
-    const keepalive = flyingBytes + bytes <= KEEPALIVE_BYTES;
-    flyingBytes += bytes;
-    const { token } = who;
-    try {
-      const response = await fetch(endpoint + PATH + path, {
-        method: "POST",
-        headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-        body,
-        keepalive,
-        signal: abort.signal,
-      });
-      const { status, headers } = response;
-      if (status === 401 && who.getToken && who.token === token) who.token = undefined;
-      return { status, headers, body: await response.json().catch(() => undefined) };
-    } finally {
-      clearTimeout(timeout);
-      flyingBytes -= bytes;
+  /** Send a request; a token that is refused is replaced once, unless the new one is somebody else's. */
+  const post = async (who: Who, path: string, body: string, isRetry?: boolean): Promise<[Response, Body]> => {
+    const { token, sub } = who;
+    const response = await fetch(`${endpoint}/api/courses/activity/${path}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+      body,
+      keepalive: true,
+      signal: AbortSignal.timeout(REQUEST_SECONDS * 1000),
+    });
+    if (response.status === 401 && who.getToken && !isRetry) {
+      if (who.token === token) {
+        who.token = undefined;
+        await askToken(who);
+      }
+      if (who.sub === sub) return post(who, path, body, true);
     }
+    return [response, await response.json().catch(() => {})];
+  };
+  const halt = ({ status, headers }: Response, body: Body): never => {
+    const after = headers.get("Retry-After") ?? "";
+    const seconds = +after || (Date.parse(after) - clock.now() - (offset ?? 0)) / 1000 || 0;
+    // The caller as such is refused, not what was sent.
+    const isRefused = (status === 401 && !me.getToken) || (status === 403 && body);
+    throw { why: `HTTP ${status}`, after: isRefused ? Infinity : Math.min(Math.max(seconds, 0), LONGEST_RETRY_AFTER_SECONDS) } satisfies Halt;
   };
 
-  /** Send entries with the token of `who`, and act on the verdicts. Return whether any has one. */
+  /** Send entries, and act on the verdicts. Return true; throw if there are none. */
   const send = async (who: Who, entries: Entry[]): Promise<boolean> => {
-    for (const { id } of entries) flying.add(id);
+    for (const { id, bytes } of entries) flying.set(id, bytes);
     try {
-      const answer = await post(who, "batch", `{"events":[${entries.map((entry) => entry.text)}]}`);
-      const { status, body } = answer;
-      const results = body?.data?.results;
-      const settled: Entry[] = [];
-      const accepted: Report[] = [];
-      const settle = (entry: Entry, verdict: string, errors: Refusal["errors"] = []) => {
-        const { report } = entry;
-        if (/^(accepted|duplicate)$/.test(verdict)) accepted.push(report);
-        else if (/^(conflict|rejected)$/.test(verdict)) emit("rejected", { report, status: verdict as Refusal["status"], errors });
-        else return;
-        settled.push(entry);
-      };
-      if (/200|400/.test(`${status}`) && results?.length === entries.length)
-        entries.forEach((entry, index) => settle(entry, results[index].status, results[index].errors));
-      else if (status === 413 || (status === 400 && body?.success === false)) {
-        maxReports = entries.length >> 1;
-        if (maxReports) return true;
-        settle(entries[0]!, "rejected", body?.errors);
+      const [response, body] = await post(who, "batch", `{"events":[${entries.map(({ text }) => text)}]}`);
+      const { status } = response;
+      let results = body?.data?.results;
+      if (results?.length !== entries.length) {
+        if (status !== 413 && !(status === 400 && body?.success === false)) halt(response, body);
+        batchReports = entries.length >> 1;
+        if (batchReports) return true;
+        results = [{ status: "rejected", errors: body?.errors ?? [] }];
       }
-      if (!settled[0]) throw halt(answer);
-      maxReports = Math.min(MAX_BATCH_REPORTS, (maxReports || 1) * 2);
+      const accepted: Report[] = [];
+      const settled = entries.filter(({ report }, index) => {
+        const { status, errors = [] } = results[index]!;
+        if (/accepted|duplicate/.test(status!)) return accepted.push(report);
+        if (/conflict|rejected/.test(status!)) return emit("rejected", { report, status: status!, errors }), true;
+        return false;
+      });
+      if (!settled[0]) halt(response, body);
+      batchReports = Math.min(MAX_BATCH_REPORTS, batchReports * 2 + 1);
       await queue.sync(() => settled.forEach(queue.remove));
       if (accepted[0]) emit("sent", accepted);
       return true;
@@ -192,160 +209,110 @@ export function createSender(options: SenderOptions): Sender {
     }
   };
 
-  /** Choose what is sent next of what waits, and make its text. */
-  const choose = (who: Who, maxBytes: number, entries: Entry[]): Entry[] => {
-    const chosen: Entry[] = [];
-    let bytes = 0;
-    for (const entry of entries) {
-      if (!isOf(entry, who) || flying.has(entry.id)) continue;
-      bytes += entry.bytes + 1;
-      if (chosen[0] && (bytes > maxBytes || chosen.length >= maxReports)) break;
-      entry.offset ??= offset!;
-      entry.text ??= render(entry.report, entry.offset);
-      tag(entry, who);
-      queue.put(entry);
-      chosen.push(entry);
-    }
-    return chosen;
+  /** Drop what others than the present learner did. */
+  const purge = (entries: Entry[]) => {
+    const foreign = waiting(entries).filter((entry) => !isOf(entry, me));
+    foreign.forEach(queue.remove);
+    drop("another learner", foreign.map(({ report }) => report));
   };
-
   const sendBatch = async (who: Who): Promise<boolean> => {
     let chosen: Entry[] = [];
     await queue.sync((entries) => {
-      purge(who, entries);
-      chosen = choose(who, BATCH_BYTES, entries);
+      // What the former learner did is sent after somebody else has come: nothing is foreign then.
+      if (who === me) purge(entries);
+      chosen = choose(who, entries, BATCH_BYTES);
     });
+    chosen = chosen.filter((entry) => !entry.isLoose);
     return !!chosen[0] && send(who, chosen);
-  };
-  const purge = (who: Who, entries: Entry[]) => {
-    // What the former learner did is sent after somebody else has come: nothing is foreign then.
-    if (who !== me) return;
-    const foreign = entries.filter((entry) => entry.endpoint === endpoint && !isOf(entry, who));
-    foreign.forEach(queue.remove);
-    if (foreign[0]) drop("another learner")(foreign.map((entry) => entry.report));
-  };
-
-  /** Send a batch while no other tab does. One that keeps the lock for longer than a batch takes is frozen. */
-  const sendAlone = async (who: Who): Promise<boolean> => {
-    let isBusy = false;
-    let sending: Promise<boolean> | undefined;
-    await locks!
-      .request("headway", { ifAvailable: true }, async (lock) => {
-        isBusy = !lock && ++busy < MAX_BUSY;
-        if (!isBusy) await (sending = sendBatch(who));
-      })
-      .catch(() => {});
-    if (isBusy) return false;
-    busy = 0;
-    return sending ?? sendBatch(who);
   };
 
   /** Ask an inactive heartbeat, which claims nothing, for the server's time. */
-  const learn = async (who: Who, course_id: number) => {
-    const learned = await learnOffset(async () => {
-      const answer = await post(who, "heartbeat", JSON.stringify({ course_id, is_active: false }));
-      const { status, headers, body } = answer;
+  const learn = async (who: Who, course_id: number): Promise<void> => {
+    offset = await learnOffset(async () => {
+      const [response, body] = await post(who, "heartbeat", JSON.stringify({ course_id, is_active: false }));
       // A course that refuses the learner now may take what was done before.
-      const refused = /40[034]/.test(`${status}`) && body?.success === false && headers.get("Date");
-      const received = Date.parse(body?.data?.received_at ?? refused);
-      if (!received) throw halt(answer);
-      return received;
+      const refused = /40[034]/.test(`${response.status}`) && response.headers.get("Date");
+      return Date.parse(body?.data?.received_at ?? (refused || "")) || halt(response, body);
     }, clock.now);
-    if (learned === undefined) throw { why: "clock" } satisfies Halt;
-    offset = learned;
-    getOffset();
   };
 
-  const halt = ({ status, headers, body }: Answer): Halt => {
-    const after = headers.get("Retry-After") ?? "";
-    const seconds = +after || (Date.parse(after) - (Date.parse(headers.get("Date") ?? "") || clock.now() + (offset ?? 0))) / 1000 || 0;
-    // The caller as such is refused, not what was sent.
-    const isRefused = (status === 401 && !me.getToken) || (status === 403 && body?.success === false);
-    return { why: `HTTP ${status}`, after: isRefused ? Infinity : Math.min(Math.max(seconds, 0), LONGEST_RETRY_AFTER_SECONDS) };
-  };
-
-  let isRenewed = false;
-  /** Do what comes next; return whether more is to be done. */
-  const step = async (who: Who, isUrgent: boolean): Promise<boolean> => {
-    await queue.sync();
-    const entries = queue.list().filter((entry) => entry.endpoint === endpoint && !flying.has(entry.id));
-    const mine = entries.find((entry) => isOf(entry, who));
+  /** Do what comes next; return whether more may be to do. */
+  const step = async (who: Who, isUrgent?: boolean): Promise<boolean> => {
+    const entries = waiting();
     if (!entries[0]) return false;
-    if (!who.token) {
-      if (!who.getToken) throw { why: "no token", after: Infinity } satisfies Halt;
-      isRenewed = true;
-      await askToken(who);
-    } else if (mine && getOffset() === undefined) await learn(who, mine.report.course_id);
-    else {
-      const isMore = await (locks && !isUrgent ? sendAlone : sendBatch)(who);
-      isRenewed = false;
-      return isMore;
+    if (!who.token) await askToken(who);
+    const mine = entries.find((entry) => isOf(entry, who));
+    if (mine && getOffset() === undefined) {
+      await learn(who, mine.report.course_id);
+      return true;
     }
-    return true;
+    let sending: Promise<boolean> | false | undefined;
+    if (!isUrgent)
+      await locks
+        ?.request("headway", { ifAvailable: true }, (lock) => {
+          if (lock) busy = 0;
+          // A page that keeps the lock for longer than a batch takes is frozen.
+          return (sending = (lock || ++busy > MAX_BUSY) && sendBatch(who));
+        })
+        .catch(() => {});
+    return sending ?? sendBatch(who);
   };
 
-  const run = (who: Who, isUrgent = false): Promise<void> =>
+  const run = (who = me, isUrgent?: boolean): Promise<void> =>
     (running ??= (async () => {
       let seconds = flushSeconds;
-      isRenewed = false;
       try {
-        while (
-          await step(who, isUrgent).catch((error) => {
-            // A token that was refused is replaced once.
-            if (who.token || !who.getToken || isRenewed) throw error;
-            return true;
-          })
-        );
+        await loaded;
+        while (await step(who, isUrgent));
         failures = held = 0;
       } catch (error) {
-        const { why = `${error}`, after = 0 } = error as Partial<Halt>;
+        const { why = error, after = 0 } = error as Halt;
         seconds = after + Math.random() * Math.min(LONGEST_BACK_OFF_SECONDS, 2 ** failures++);
         held = after ? 2 : 1;
-        if (after === Infinity || !who.token) emit("error", { message: why });
-        else emit("debug", `${why}: again in ${seconds} s`);
+        if (after === Infinity || !who.token) emit("error", { message: `${why}` });
+        else emit("debug", `${why}, again in ${seconds} s`);
       }
       running = undefined;
       arm(seconds);
     })());
-  /** Send what waits, if anything does, in some seconds; those that are over the limits of timers never come. */
+  /** Send what waits, if anything does, in some seconds. */
   const arm = (seconds: number) => {
     clearTimeout(timer);
-    timer = undefined;
-    if (!isStopped && seconds < Infinity && waiting()[0]) timer = setTimeout(wake, seconds * 1000);
+    timer = !isStopped && seconds < Infinity && waiting()[0] ? setTimeout(wake, seconds * 1000) : undefined;
   };
   const wake = () => {
     timer = undefined;
-    void run(me);
+    void run();
   };
   const wakeOnline = () => {
     if (held < 2) wake();
   };
-
-  let saving: Promise<void> | undefined;
   const flush = async () => {
     await running;
     await run(me, true);
   };
   /** Send without waiting for anything; what is refused, as other requests of the page fill its allowance, is halved. */
   const beam = async (who: Who, entries: Entry[]): Promise<void> => {
-    try {
-      if (entries[0]) await send(who, entries);
-    } catch (error) {
-      if (error instanceof TypeError) await beam(who, entries.slice(0, entries.length >> 1));
-    }
+    if (entries[0])
+      await send(who, entries).catch((error) => {
+        if (error instanceof TypeError) return beam(who, entries.slice(0, entries.length >> 1));
+      });
   };
 
-  globalThis.addEventListener?.("online", wakeOnline);
+  addEventListener("online", wakeOnline);
   // Whose the reports are decides whether they can be stored: a short visit has no time to ask later.
-  if (me.getToken && !me.token && !me.user) void askToken(me).catch(() => {});
-  timer = setTimeout(wake, flushSeconds * 1000);
+  if (!me.token && !me.user) askToken(me).catch(() => {});
+  // What earlier visits left.
+  const loaded = queue.sync().then(() => {
+    if (!timer) arm(flushSeconds);
+  });
 
   return {
     add(report) {
       if (isStopped) return;
       const copy: Report = JSON.parse(JSON.stringify(report));
       const bytes = measure(render(copy, 0));
-      if (bytes > MAX_REPORT_BYTES) return drop("too large")([report]);
+      if (bytes > MAX_REPORT_BYTES) return void drop("too large", [report]);
       const { page, user, sub } = me;
       queue.put({ id: copy.event_id, report: copy, bytes, endpoint, page, user, sub, offset: getOffset() });
       saving ??= queue.sync(() => {
@@ -357,12 +324,13 @@ export function createSender(options: SenderOptions): Sender {
     },
     flush,
     leave() {
-      if (isStopped) return;
       // Another page may have joined what it did not send, or may make the text of what has no offset.
-      const own = queue.list().filter((entry) => entry.page === me.page && entry.offset !== undefined);
-      const chosen = me.token && held < 2 ? choose(me, KEEPALIVE_BYTES - flyingBytes, own) : [];
+      const own = queue.list().filter((entry) => entry.page === me.page && entry.offset !== undefined && !entry.isLoose);
+      let bytes = KEEPALIVE_BYTES;
+      for (const each of flying.values()) bytes -= each;
+      const chosen = me.token && held < 2 ? choose(me, own, bytes) : [];
       queue.save();
-      void beam(me, chosen).finally(() => held || timer || arm(flushSeconds));
+      void beam(me, chosen).then(() => held || timer || arm(flushSeconds));
     },
     async identify(who) {
       const former = me;
@@ -373,14 +341,14 @@ export function createSender(options: SenderOptions): Sender {
         former.getToken = undefined;
         await run(former, true);
       }
-      if (me.sub || me.user) await queue.sync((entries) => purge(me, entries));
+      if (me.sub || me.user) await queue.sync(purge);
       failures = held = 0;
       wake();
     },
     async stop({ forget }) {
       isStopped = true;
-      globalThis.removeEventListener?.("online", wakeOnline);
-      if (forget) await queue.sync((entries) => entries.filter((entry) => entry.endpoint === endpoint).forEach(queue.remove));
+      removeEventListener("online", wakeOnline);
+      if (forget) await queue.sync((entries) => waiting(entries).forEach(queue.remove));
       else await flush();
       clearTimeout(timer);
     },

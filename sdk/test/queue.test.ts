@@ -8,7 +8,9 @@ let world: World;
 beforeEach(() => {
   world = new World();
 });
+const { transaction } = FakeDatabase.prototype;
 afterEach(() => {
+  FakeDatabase.prototype.transaction = transaction;
   world.time.restore();
 });
 
@@ -49,13 +51,12 @@ for (const [name, make] of Object.entries(factories))
 test("a database that fails later does not stop reports, and stores again once it can", async () => {
   const sender = world.open();
   add(sender, 1);
-  await world.time.settle();
-  const { transaction } = IDBDatabasePrototype();
-  IDBDatabasePrototype().transaction = () => deny("Connection to Indexed Database server lost");
+  await world.finish(sender.flush());
+  FakeDatabase.prototype.transaction = () => deny("Connection to Indexed Database server lost");
   add(sender, 1);
   await world.time.advance(10_000);
   assert.equal(world.server.stored.size, 2);
-  IDBDatabasePrototype().transaction = transaction;
+  FakeDatabase.prototype.transaction = transaction;
   world.reply = () => lost();
   add(sender, 1);
   await world.time.advance(100);
@@ -65,6 +66,20 @@ test("a database that fails later does not stop reports, and stores again once i
   await world.finish(next.flush());
   assert.equal(world.server.stored.size, 3);
   assert.equal(world.batches.flatMap(({ body }) => body.events).length, 3);
+});
+
+test("a report whose text cannot be stored waits where another page may make another text", async () => {
+  const sender = world.open();
+  add(sender, 1);
+  await world.time.settle();
+  FakeDatabase.prototype.transaction = () => deny("Connection to Indexed Database server lost");
+  await world.time.advance(10_000);
+  sender.leave();
+  await world.time.settle();
+  assert.equal(world.batches.length, 0);
+  FakeDatabase.prototype.transaction = transaction;
+  await world.time.advance(10_000);
+  assert.equal(world.server.stored.size, 1);
 });
 
 test("another version of the database closes the connection", async () => {
@@ -231,7 +246,7 @@ test("beats that were sent once are never joined", async () => {
 });
 
 test("the queue has 1 MB at most", async () => {
-  const sender = world.open(undefined, { maxBytes: 10_000 });
+  const sender = world.open(undefined, { maxReports: 10 });
   world.reply = () => lost();
   add(sender, 8, { unit_id: 3, metadata: { text: "x".repeat(2_000) }, engagement_metrics: { scroll_depth: 1 } });
   for (let unit_id = 0; unit_id < 6; unit_id++) add(sender, 1, { unit_id, metadata: { text: "y".repeat(2_000) } });
@@ -242,7 +257,3 @@ test("the queue has 1 MB at most", async () => {
   assert.ok(bytes <= 10_000, `${bytes}`);
   assert.ok(dropped().length > 0);
 });
-
-function IDBDatabasePrototype(): IDBDatabase {
-  return FakeDatabase.prototype;
-}

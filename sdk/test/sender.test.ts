@@ -122,8 +122,7 @@ test("attempts back off to a minute, and none is left when all is sent", async (
 
 for (const [name, headers, seconds] of [
   ["seconds", { "Retry-After": "120" }, 120],
-  ["a date", { "Retry-After": "Thu, 01 Jan 2026 01:10:00 GMT", Date: "Thu, 01 Jan 2026 01:08:00 GMT" }, 120],
-  ["a date, without the server's", { "Retry-After": "Thu, 01 Jan 2026 01:02:05 GMT" }, 120],
+  ["a date of the server's clock", { "Retry-After": "Thu, 01 Jan 2026 01:02:05 GMT" }, 120],
   ["too long a time", { "Retry-After": "1e9" }, 3600],
   ["a date that is past", { "Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT" }, 0],
   ["nonsense", { "Retry-After": "soon" }, 0],
@@ -204,7 +203,7 @@ test("tokens that are refused again and again are asked for with back-off", asyn
   sender.add(world.beat());
   await world.time.advance(600_000);
   assert.ok(serial > 10 && serial < 30, `${serial}`);
-  assert.equal(world.told.error[0]!.message, "HTTP 401");
+  assert.match(world.told.debug[0]!, /^HTTP 401, again/);
   world.reply = () => undefined;
   await world.time.advance(60_000);
   assert.equal(world.server.stored.size, 1);
