@@ -12,6 +12,7 @@ export function mirror(): Mirror {
 /** Another video is loaded. */
 export function empty(media: Mirror, look: Look): void {
   media.paused = true;
+  media.seeking = false;
   media.currentTime = 0;
   look("emptied");
 }

@@ -39,8 +39,8 @@ const MOST_SEGMENTS = 200;
 interface Jump {
   from: number;
   to: number | undefined; // while it lasts
-  /** Where what was played before began. */
-  start: number;
+  /** What was played before. */
+  run: Segment;
   isInPlay: boolean;
 }
 
@@ -53,7 +53,7 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
   let fresh: Segment[] = []; // played since the last contribution
   let length = 0; // of the video, 0 while it is not known or has none
   let last = hundredths(media.currentTime);
-  let start = last; // of what is played without a jump
+  let run: Segment = [last, last]; // what is played without a jump
   let rate = media.playbackRate;
   let seenAt = performance.now();
   let movedAt = 0; // or 0 before anything is played
@@ -76,8 +76,10 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
   }
 
   function add(from: number, to: number): void {
-    if (length && to >= length - END) to = length;
-    if (from < to && !isAgain) fresh = unite(fresh, from, to);
+    const isEnd = length && to >= length - END;
+    if (from >= to || (isEnd && from >= length)) return;
+    run[1] = to = isEnd ? length : to;
+    if (!isAgain) fresh = unite(fresh, from, to);
   }
 
   /** Take in what was played since the last call. Nothing is reported. */
@@ -85,16 +87,14 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
     const now = performance.now();
     const position = hundredths(media.currentTime);
     const ahead = position - last;
-    const most = wasPaused ? 0 : Math.round(((now - seenAt) / 10) * Math.max(rate, media.playbackRate));
+    const most = wasAdvancing ? Math.round(((now - seenAt) / 10) * Math.max(rate, media.playbackRate)) : 0;
     if (media.duration > 0) length = media.duration <= LONGEST ? hundredths(media.duration) : 0;
     if (hasJumped || media.seeking || ahead > most + LEAD || ahead < -NEAR) {
-      if (wasAdvancing) {
-        const end = history().find(([from, to]) => from <= last && last < to)?.[1] ?? last;
-        add(last, (last = Math.min(end, last + most)));
-      }
+      const end = history().find(([from, to]) => from <= last && last < to)?.[1] ?? last;
+      add(last, (last = Math.min(end, last + most)));
       clearTimeout(timer);
-      if (movedAt) jump = { from: last, start, isInPlay: isReported, ...jump, to: undefined };
-      start = position;
+      if (movedAt) jump = { from: last, run, isInPlay: isReported, ...jump, to: undefined };
+      run = [position, position];
     } else if (!wasPaused) {
       add(last, position);
       if (ahead) {
@@ -144,20 +144,18 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
     if (Math.abs(to - from) >= NEAR) tell("video_seek", to, { from: from / 100, to: to / 100 });
   }
 
-  /** Report that the video was played to its end, with what was played of it: alone the event would mean all. */
-  function tellEnd(from: number): boolean {
-    const isEnd = from < length;
-    if (isEnd) tell("video_complete", length, {}, metrics([[from, length]]));
+  /** Report that the video was played to its end, with what was played up to it: alone the event would mean all. */
+  function tellEnd([from, to]: Segment): boolean {
+    const isEnd = from < to && to === length;
+    if (isEnd) tell("video_complete", to, {}, metrics([[from, to]]));
     return isEnd;
   }
 
   /** A jump is over. A loop jumps from the end to the start in play: a pass that began at the start has shown all. */
-  function land({ from, start, isInPlay }: Jump): void {
+  function land({ from, run, isInPlay }: Jump): void {
     if (length && from >= length - NEAR && last < NEAR) {
       jump = undefined;
-      if (!isInPlay) return;
-      if (!isAgain) tellEnd(start);
-      isAgain ||= start < NEAR;
+      if (isInPlay && !isAgain) isAgain = tellEnd(run) && run[0] < LEAD / 2;
     } else {
       jump!.to = last;
       isAgain = false;
@@ -178,13 +176,14 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
     isReported = plays;
     tellJump();
     if (plays) tell("video_play", last);
-    else if (last < length - END || !tellEnd(start)) tell("video_pause", last);
+    else if (!tellEnd(run)) tell("video_pause", last);
   }
 
   /** Another video is loaded: what was played belongs to the former one. */
   function reset(): void {
     tellJump();
-    last = start = hundredths(media.currentTime);
+    last = hundredths(media.currentTime);
+    run = [last, last];
     wasPaused = true;
     isOn = isReported = isAgain = wasAdvancing = false;
     drain();
@@ -197,7 +196,7 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
   if (isNew) {
     for (const [from, to] of history()) {
       add(from, to);
-      if (from <= last && last <= to) start = from;
+      if (from <= last && last <= to) run[0] = from;
     }
   }
   const detach = host.attach({ isPlaying: () => (sample(), (isOn = isPlaying())), contribute });

@@ -39,7 +39,7 @@ export function vimeo(target: VimeoPlayer | HTMLIFrameElement, look: Look, signa
     if (name === "play" || name === "playing") media.paused = false;
     if (name === "pause" || name === "ended") media.paused = true;
     if (name === "bufferstart") media.readyState = 2;
-    if (name === "bufferend" || seconds > media.currentTime) media.readyState = 4;
+    if (name === "bufferend" || (name === "timeupdate" && !media.seeking && seconds > media.currentTime)) media.readyState = 4;
     // Data are `{seconds, duration, percent}`, `{playbackRate}` or `{muted, volume}`: but for the first the words of a media element.
     Object.assign(media, { currentTime: seconds }, question ? { [question]: value } : value);
     if (/^seek/.test(name)) {

@@ -18,13 +18,13 @@ mock.method(performance, "now", () => now);
 mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
 globalThis.window = new EventTarget() as never;
 
-/** Let time pass for players, timers and promises. */
+/** Let time pass for players and timers, once promises are kept. */
 export async function pass(ms: number, ...players: Engine[]): Promise<void> {
+  await new Promise(setImmediate);
   for (let left = ms; left > 0; left -= STEP) {
     now += STEP;
     for (const player of players) player.step(STEP);
     mock.timers.tick(STEP);
-    await Promise.resolve();
   }
 }
 
@@ -90,9 +90,10 @@ export class Engine {
   /** Milliseconds between two `timeupdate`, and that a seek takes. */
   every = 250;
   seekTakes = 50;
-  /** What was played of the present source, and of former ones by their duration. */
+  /** What was played of the present source, and from where to where it jumped; the same of former sources by their duration. */
   played: Piece[] = [];
-  shelf = new Map<number, Piece[]>();
+  jumps: Piece[] = [];
+  shelf = new Map<number, { played: Piece[]; jumps: Piece[] }>();
   duration: number;
   listener: (event: string) => void = () => {};
   #queue: string[] = [];
@@ -116,7 +117,7 @@ export class Engine {
     if (this.ended) this.seek(0);
     this.paused = this.ended = false;
     this.emit("play");
-    if (this.advancing) this.emit("playing");
+    this.emit(this.advancing ? "playing" : "waiting");
   }
 
   pause(): void {
@@ -126,7 +127,9 @@ export class Engine {
   }
 
   seek(to: number): void {
+    const from = this.position;
     this.position = Math.max(0, Math.min(to, this.duration));
+    this.jumps.push([from, this.position]);
     this.ended = false;
     this.seeking = true;
     this.#seekLeft = this.seekTakes;
@@ -149,8 +152,9 @@ export class Engine {
   }
 
   load(duration: number): void {
-    this.shelf.set(this.duration, this.played);
+    this.shelf.set(this.duration, { played: this.played, jumps: [...this.jumps, [this.position, 0]] });
     this.played = [];
+    this.jumps = [];
     this.position = 0;
     this.seeking = this.ended = false;
     this.paused = true;
@@ -255,7 +259,7 @@ export function asYouTube(engine: Engine, isReady = true) {
   const call = (name: string) => listeners[name]?.forEach((listener) => listener());
   engine.listener = (event) => {
     const next = stateAfter(event, engine);
-    if (next !== undefined || event === "timeupdate") told = { position: engine.position, at: now };
+    if (next !== undefined || event === "timeupdate" || event === "ratechange") told = { position: engine.position, at: now };
     if (event === "ratechange") call("onPlaybackRateChange");
     if (next === undefined || next === state) return;
     state = next;

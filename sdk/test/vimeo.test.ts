@@ -73,6 +73,19 @@ test("the end completes it, and another video is another", async () => {
   assertSegments(host.segments(20), [[0, 3]]);
 });
 
+test("a position beyond the duration is the end", async () => {
+  const { host, engine, listeners, end, wait } = track(new Engine(10));
+  engine.play();
+  await wait(9.9);
+  for (const seconds of [10.02, 10.05]) {
+    listeners.timeupdate!.forEach((listener) => listener({ seconds, duration: 10, percent: 1 }));
+    host.beat();
+  }
+  end();
+  assert.equal(host.beats.flatMap((beat) => beat?.engagement_metrics?.video_segments ?? []).length, 1);
+  assertSegments(host.segments(10), [[0, 10]]);
+});
+
 test("a loop, of which no event tells, completes once", async () => {
   const { host, engine, wait } = track(new Engine(5));
   engine.loop = true;
@@ -84,6 +97,7 @@ test("a loop, of which no event tells, completes once", async () => {
 
 test("mute is known from the change of volume", async () => {
   const { host, engine, listeners, wait } = track();
+  await wait(1);
   listeners.volumechange!.forEach((listener) => listener({ volume: 0, muted: true }));
   engine.play();
   await wait(1);
