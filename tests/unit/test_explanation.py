@@ -1,5 +1,6 @@
 """What explains progress: what is missing, in exact amounts, and how the percent of a course is computed."""
 
+import msgspec
 import pytest
 
 from headway.courses.completion import (
@@ -13,8 +14,9 @@ from headway.courses.completion import (
     percent_by_rule,
 )
 from headway.courses.model import CourseStructure, Unit
+from headway.courses.video import encode_segments
 from headway.learning.explanation import calculation, explain
-from headway.learning.model import UnitProgress, UnitStatus
+from headway.learning.model import ActivityType, Event, UnitProgress, UnitStatus
 
 
 def unit(unit_id: int, completion: Completion, *, is_required: bool = True, is_retired: bool = False) -> Unit:
@@ -40,6 +42,11 @@ def watched(share: float) -> Evidence:
     return Evidence(EngagementMetrics(video_watch_percentage=share))
 
 
+def played(start: float, end: float) -> Evidence:
+    event = Event("e", ActivityType.VIDEO_PROGRESS, 1, unit_id=1, video_segments=encode_segments([(start, end)]))
+    return msgspec.structs.replace(event, video_duration_seconds=60.0).evidence
+
+
 @pytest.mark.parametrize(
     ("completion", "evidence", "study_ms", "missing"),
     [
@@ -58,6 +65,8 @@ def watched(share: float) -> Evidence:
             0,
             "4.5 more percent of the video",
         ),
+        (Completion(Rule.VIDEO, 95), played(0, 30), 0, "45 more percent of the video (27 more seconds)"),
+        (Completion(Rule.VIDEO, 95), played(0, 56.994), 0, "0.01 more percent of the video (1 more second)"),
         (Completion(Rule.QUIZ, 50), Evidence(quiz_score_percent=37.5), 0, "12.5 more percent of the quiz score"),
     ],
 )

@@ -152,12 +152,13 @@ def missing_for(completion: Completion, evidence: Evidence, studied: Millisecond
         case Rule.VIEWED:
             return "viewing the unit"
         case Rule.TIME:
-            seconds = max(math.ceil((threshold * SECOND - studied) / SECOND), 1)
-            return f"{seconds} more {'second' if seconds == 1 else 'seconds'} of study"
+            return f"{_more_seconds((threshold * SECOND - studied) / SECOND)} of study"
         case Rule.SCROLL:
             return f"{_difference(threshold, metrics.scroll_depth)} more percent of scroll depth"
         case Rule.VIDEO:
-            return f"{_difference(threshold, metrics.video_watch_percentage)} more percent of the video"
+            percent = _difference(threshold, metrics.video_watch_percentage)
+            how_long = f" ({_more_seconds(evidence.video.duration_seconds * float(percent) / 100)})" if evidence.video else ""
+            return f"{percent} more percent of the video{how_long}"
         case Rule.QUIZ:
             return f"{_difference(threshold, evidence.quiz_score_percent)} more percent of the quiz score"
 
@@ -174,6 +175,11 @@ def _share(reached: float | None, threshold: float | None) -> Percent:
         return COMPLETE
     # Cut, but do not let the last bit of a binary fraction cost a hundredth.
     return min(math.floor(reached * COMPLETE / threshold + 1e-6), COMPLETE - 1)
+
+
+def _more_seconds(seconds: float) -> str:
+    whole = max(math.ceil(seconds), 1)
+    return f"{whole} more {'second' if whole == 1 else 'seconds'}"
 
 
 def _difference(threshold: float, reached: float | None) -> str:

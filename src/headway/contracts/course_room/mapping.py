@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
+from headway.courses.video import Playback
 from headway.enrollments.lists import Order, Sort
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.errors import Invalid
@@ -110,7 +111,24 @@ def _evidence(evidence: Evidence, study_ms: Milliseconds) -> wire.ContentEvidenc
         is_viewed=evidence.is_viewed,
         is_marked_complete=evidence.is_marked_complete,
         declared=_declared(evidence),
+        video=None if evidence.video is None else _played_video(evidence.video),
     )
+
+
+def _played_video(video: Playback) -> wire.PlayedVideo:
+    return wire.PlayedVideo(**_video(video), segments=video.segments(wire.MOST_SEGMENTS))
+
+
+def _video(video: Playback) -> dict[str, float]:
+    """Render what was played of a video, but for its segments."""
+    watched, reached = video.watched, video.reached
+    return {
+        "watched": watched / 100,
+        "reached": reached / 100,
+        "watched_seconds": video.seconds(watched),
+        "reached_seconds": video.seconds(reached),
+        "duration_seconds": video.duration_seconds,
+    }
 
 
 def _declared(evidence: Evidence) -> wire.Declared | None:
@@ -230,6 +248,7 @@ def _content_row(unit: UnitProgress, zone: tzinfo) -> wire.ContentRow:
         activity_duration=unit.duration_seconds,
         progress_percent=percent_text(unit.percent),
         metadata=_metadata(unit.evidence, unit.client_metadata),
+        video=UNSET if unit.evidence.video is None else wire.Video(**_video(unit.evidence.video)),
         user_course_content_progress_created_at=iso(unit.created_at),
         user_course_content_progress_updated_at=iso(unit.updated_at),
     )
@@ -246,6 +265,7 @@ def _untouched_row(user_id: int, course_id: int, unit_id: int, status: UnitStatu
         activity_duration=0,
         progress_percent=percent_text(0),
         metadata={},
+        video=UNSET,
         user_course_content_progress_created_at=None,
         user_course_content_progress_updated_at=None,
     )

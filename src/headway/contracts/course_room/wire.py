@@ -13,9 +13,11 @@ from headway.learning.model import UnitStatus
 from headway.measures import LARGEST_SHARE
 
 Results = TypeVar("Results")
+MOST_SEGMENTS = 200
 
 Percent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
 Seconds = Annotated[float, Meta(ge=0, le=2**31 - 1, description="Seconds; fractions are cut.")]
+Share = Annotated[float, Meta(ge=0, le=100)]
 PercentText = Annotated[str, Meta(pattern=r"^\d{1,3}\.\d\d$", description="0.00 to 100.00.")]
 DisplayDate = Annotated[str, Meta(description="DD-Mon-YYYY in the display time zone.")]
 DisplayTime = Annotated[str, Meta(description="HH:MM:SS in the display time zone.")]
@@ -78,6 +80,22 @@ class EnrollmentRow(msgspec.Struct, rename="camel", kw_only=True):
     enrollment_updated_at: Moment = msgspec.field(name="enrollment_updated_at")
 
 
+class Video(msgspec.Struct, rename="camel", kw_only=True):
+    """What a learner has played of a content's video, in percent and in seconds of it: in all, and the furthest place."""
+
+    watched: Share
+    reached: Share
+    watched_seconds: float
+    reached_seconds: float
+    duration_seconds: float
+
+
+class PlayedVideo(Video, kw_only=True):
+    """What a learner has played of a content's video, with its segments `[from, to]` in seconds; of many, the 200 longest."""
+
+    segments: Annotated[list[tuple[float, float]], Meta(max_length=MOST_SEGMENTS)]
+
+
 class ContentRow(msgspec.Struct, rename="camel", kw_only=True):
     """A learner's progress in a content. Before the first activity, `progressId` and the times are null."""
 
@@ -93,6 +111,7 @@ class ContentRow(msgspec.Struct, rename="camel", kw_only=True):
     activity_duration: int
     progress_percent: PercentText
     metadata: dict[str, Any]
+    video: Annotated[Video | UnsetType, Meta(description="Present once segments of a video were played.")] = UNSET
     user_course_content_progress_created_at: Moment | None = msgspec.field(name="user_course_content_progress_created_at")
     user_course_content_progress_updated_at: Moment | None = msgspec.field(name="user_course_content_progress_updated_at")
 
@@ -123,6 +142,7 @@ class ContentEvidence(msgspec.Struct, rename="camel"):
     is_viewed: bool
     is_marked_complete: bool
     declared: Declared | None
+    video: Annotated[PlayedVideo | None, Meta(description="What was played in segments; null before.")]
 
 
 class WhyContent(msgspec.Struct, rename="camel"):
