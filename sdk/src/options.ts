@@ -38,23 +38,16 @@ export interface Options extends Credentials {
   video?: LoadVideo;
 }
 
-/** The options by the types that they must have. */
-const TYPES = {
-  string: "endpoint token user",
-  function: "getToken consent video",
-  number: "course module unit beatSeconds idleSeconds flushSeconds",
-  object: "element",
-};
+const TYPES =
+  " endpoint:string course:number module:number unit:number token:string getToken:function user:string element:object" +
+  " consent:function beatSeconds:number idleSeconds:number flushSeconds:number video:function ";
 
 /** Throw a TypeError that names the first option that is wrong, missing or unknown. */
 export function checkOptions(options: { [Name in keyof Options]?: unknown }): void {
   for (const [name, value] of Object.entries<any>({ endpoint: undefined, course: undefined, ...options })) {
-    const [type] = Object.entries(TYPES).find(([, names]) => names.split(" ").includes(name)) ?? [];
-    if (!type) throw new TypeError(`headway: there is no option "${name}"`);
-    if (value === undefined && !/endpoint|course/.test(name)) continue;
-    // All but seconds are ids.
-    const isWrong = typeof value !== type || !value || value < 0 || (type === "number" && !/Sec/.test(name) && value % 1 !== 0);
-    if (isWrong) throw new TypeError(`headway: option "${name}" must be a right ${type}, not "${value}"`);
+    const isFraction = !/Sec/.test(name) && value % 1;
+    const isRight = value === undefined ? !/endpoint|course/.test(name) : TYPES.includes(` ${name}:${typeof value} `) && value && !(value < 0) && !isFraction;
+    if (!isRight) throw new TypeError(`headway: wrong option "${name}": ${value}`);
   }
   if (!options.token && !options.getToken) throw new TypeError('headway: option "token" or "getToken" is missing');
 }

@@ -14,9 +14,9 @@ type Declared = HTMLElement & Partial<HTMLAnchorElement>;
 export function readOptions({ dataset }: HTMLElement, request: typeof fetch): Options {
   const options: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(dataset)) {
-    const name = key.charAt(7).toLowerCase() + key.slice(8);
+    const name = key.replace(/^headway./, (start) => start[7]!.toLowerCase());
     if (name === "tokenUrl") options.getToken = () => readToken(request, value!);
-    else if (key.startsWith("headway")) options[name] = name !== "user" && Number(value) ? Number(value) : value;
+    else if (name !== key) options[name] = (name !== "user" && Number(value)) || value;
   }
   return options as unknown as Options;
 }
@@ -70,7 +70,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
     for (const video of document.querySelectorAll("[data-headway-video]")) {
       if (videos.has(video)) continue;
       videos.add(video);
-      tracker.trackVideo(video, Number(video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit) || undefined);
+      tracker.trackVideo(video, Number(video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit));
     }
   }
 
@@ -80,7 +80,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
     const element = type === "click" && (target as Element).closest?.<Declared>("[data-headway-track]");
     if (!element) return;
     const { id, href: url, dataset } = element;
-    tracker.track(dataset.headwayTrack as ActivityType, { metadata: { ...(id && { id }), ...(url && { url }) } });
+    tracker.track(dataset.headwayTrack as ActivityType, { metadata: { id: id || undefined, url } });
   }
 
   const changes = new window.MutationObserver(follow);

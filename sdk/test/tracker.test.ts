@@ -141,7 +141,7 @@ test("a prerendered page counts from its activation", async () => {
   assert.deepEqual(beats(), [[5, 20, 23]]);
 });
 
-test("another unit begins where the former one ends, and the same one goes on", async () => {
+test("another unit, or element, begins where the former one ends, and the same one goes on", async () => {
   const { tracker, page, beats, sender } = start();
   await page.advance(3250);
   tracker.setUnit(6, { module: 2 });
@@ -152,7 +152,7 @@ test("another unit begins where the former one ends, and the same one goes on", 
   tracker.setUnit(undefined);
   await page.advance(1000);
   page.hide();
-  assert.deepEqual(beats(), [[5, 0, 3.25], [6, 3.25, 7.25], [undefined, 7.25, 8.25]]);
+  assert.deepEqual(beats(), [[5, 0, 3.25], [6, 3.25, 5.25], [6, 5.25, 7.25], [undefined, 7.25, 8.25]]);
   assert.equal(sender.reports[1]!.module_id, 2);
   assert.throws(() => tracker.setUnit("6" as unknown as number), /"unit"/);
 });
