@@ -4,7 +4,7 @@ import type { Options } from "./options.ts";
 import { declare } from "./pages.ts";
 import { createSender } from "./sender.ts";
 import { createTracker } from "./tracker.ts";
-import type { Tracker, VideoModule } from "./tracker.ts";
+import type { LoadVideo, Tracker } from "./tracker.ts";
 
 interface Headway {
   /** Begin to track the page. */
@@ -22,7 +22,7 @@ declare global {
 const folder = (document.currentScript as HTMLScriptElement | null)?.src ?? "";
 
 function init(options: Options): Tracker {
-  const loadVideo = () => import(new URL("headway-video.js", folder).href) as Promise<VideoModule>;
+  const loadVideo: LoadVideo = () => import(new URL("headway-video.js", folder).href);
   return createTracker(options, { window, createSender, loadVideo });
 }
 

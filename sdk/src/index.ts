@@ -7,7 +7,8 @@ import type { Tracker } from "./tracker.ts";
 
 export type { Credentials, Options } from "./options.ts";
 export type { Contribution, Contributor, Host, Refusal, Report } from "./report.ts";
-export type { Listeners, LoadVideo, Problem, Progress, Tracker, VideoModule } from "./tracker.ts";
+export type { Listeners, LoadVideo, Problem, Progress, Tracker } from "./tracker.ts";
+export type { VideoTarget } from "./video.ts";
 export type { ActivityType, EngagementMetrics } from "./wire.ts";
 
 /**

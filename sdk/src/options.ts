@@ -45,8 +45,8 @@ const TYPES =
 /** Throw a TypeError that names the first option that is wrong, missing or unknown. */
 export function checkOptions(options: { [Name in keyof Options]?: unknown }): void {
   for (const [name, value] of Object.entries<any>({ endpoint: undefined, course: undefined, ...options })) {
-    const isFraction = !/Sec/.test(name) && value % 1;
-    const isRight = value === undefined ? !/endpoint|course/.test(name) : TYPES.includes(` ${name}:${typeof value} `) && value && !(value < 0) && !isFraction;
+    const isRight =
+      value === undefined ? !/endpoint|course/.test(name) : TYPES.includes(` ${name}:${typeof value} `) && value && !(value < 0);
     if (!isRight) throw new TypeError(`headway: wrong option "${name}": ${value}`);
   }
   if (!options.token && !options.getToken) throw new TypeError('headway: option "token" or "getToken" is missing');

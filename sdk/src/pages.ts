@@ -38,7 +38,6 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   const { signal } = tracker;
   const videos = new Set<Element>();
   let shown: HTMLElement | undefined;
-  let unit: string | undefined;
   let timer: number | undefined;
 
   /** Show the unit that takes most of the viewport's height, of equals the inner one. Where none is visible the last one stays. */
@@ -53,21 +52,20 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
         best = element;
       }
     }
-    if (!best && isThere()) return;
-    shown = best;
-    unit = best?.dataset.headwayUnit;
-    if (best) tracker.setUnit(Number(unit), { element: best });
-    else tracker.setUnit(options.unit, options);
+    if (best || !shown?.isConnected) show(best);
   }
 
-  function isThere(): boolean | undefined {
-    return shown?.isConnected && shown.dataset.headwayUnit === unit;
+  function show(element: HTMLElement | undefined): void {
+    shown = element;
+    if (element) tracker.setUnit(Number(element.dataset.headwayUnit), { element });
+    else tracker.setUnit(options.unit, options);
   }
 
   /** See to what an app has changed. */
   function follow(): void {
-    if (!isThere()) look();
-    for (const video of document.querySelectorAll("[data-headway-video]")) {
+    if (shown?.isConnected) show(shown);
+    else look();
+    for (const video of document.querySelectorAll<HTMLMediaElement>("[data-headway-video]")) {
       if (videos.has(video)) continue;
       videos.add(video);
       tracker.trackVideo(video, Number(video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit));
@@ -84,7 +82,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   }
 
   const changes = new window.MutationObserver(follow);
-  changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit", "data-headway-video"] });
+  changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit"] });
   signal.addEventListener("abort", () => changes.disconnect());
   for (const type of ["click", "keyup", "scroll", "resize"]) window.addEventListener(type, react, { passive: true, capture: true, signal });
   follow();

@@ -49,10 +49,13 @@ export interface Sender {
   leave(): void;
   /** Go on with a new token; if it is somebody else's, first send what the former learner did, and drop what cannot be sent. */
   identify(who: Identity): Promise<void>;
+  /** Return what the server answers to a GET of the learner's own. */
+  read(path: string): Promise<any>;
   /** Send what waits, and end; `forget` deletes it instead. */
   stop(how: { forget: boolean }): Promise<void>;
 }
 
+const PATH = "/api/courses/activity/";
 const BATCH_REPORTS = 20;
 const BATCH_BYTES = 48_000;
 const MAX_BATCH_REPORTS = 500;
@@ -153,12 +156,12 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   });
 
   /** Send a request; a token that is refused is replaced once, unless the new one is somebody else's. */
-  const post = async (who: Who, path: string, body: string, isRetry?: boolean): Promise<[Response, Body]> => {
+  const request = async (who: Who, path: string, body?: string, isRetry?: boolean): Promise<[Response, Body]> => {
     const { token, sub } = who;
-    const response = await fetch(`${endpoint}/api/courses/activity/${path}`, {
-      method: "POST",
+    const response = await fetch(endpoint + path, {
+      method: body ? "POST" : "GET",
       headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      body,
+      body: body ?? null,
       keepalive: true,
       signal: AbortSignal.timeout(REQUEST_SECONDS * 1000),
     });
@@ -167,7 +170,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
         who.token = undefined;
         await askToken(who);
       }
-      if (who.sub === sub) return post(who, path, body, true);
+      if (who.sub === sub) return request(who, path, body, true);
     }
     return [response, await response.json().catch(() => {})];
   };
@@ -183,7 +186,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   const send = async (who: Who, entries: Entry[]): Promise<boolean> => {
     for (const { id, bytes } of entries) flying.set(id, bytes);
     try {
-      const [response, body] = await post(who, "batch", `{"events":[${entries.map(({ text }) => text)}]}`);
+      const [response, body] = await request(who, PATH + "batch", `{"events":[${entries.map(({ text }) => text)}]}`);
       const { status } = response;
       let results = body?.data?.results;
       if (results?.length !== entries.length) {
@@ -229,7 +232,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   /** Ask an inactive heartbeat, which claims nothing, for the server's time. */
   const learn = async (who: Who, course_id: number): Promise<void> => {
     offset = await learnOffset(async () => {
-      const [response, body] = await post(who, "heartbeat", JSON.stringify({ course_id, is_active: false }));
+      const [response, body] = await request(who, PATH + "heartbeat", JSON.stringify({ course_id, is_active: false }));
       // A course that refuses the learner now may take what was done before.
       const refused = /40[034]/.test(`${response.status}`) && response.headers.get("Date");
       return Date.parse(body?.data?.received_at ?? (refused || "")) || halt(response, body);
@@ -332,6 +335,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       queue.save();
       void beam(me, chosen).then(() => held || timer || arm(flushSeconds));
     },
+    read: async (path) => (await request(me, path))[1],
     async identify(who) {
       const former = me;
       me = become(who);

@@ -8,15 +8,10 @@ import type { Credentials, Options } from "./options.ts";
 import type { Contribution, Contributor, Host, Refusal, Report } from "./report.ts";
 import { createScroll } from "./scroll.ts";
 import type { Sender, SenderOptions, Told } from "./sender.ts";
+import type { VideoTarget } from "./video.ts";
 import type { ActivityType, CourseProgress } from "./wire.ts";
 
-/** The part for videos, once it is loaded. */
-export interface VideoModule {
-  /** Report what is played of a video until the returned function is called. */
-  trackVideo(host: Host, target: any): () => void;
-}
-
-export type LoadVideo = () => Promise<VideoModule>;
+export type LoadVideo = () => Promise<{ trackVideo(host: Host, target: VideoTarget): () => void }>;
 
 /** Something went wrong that the page may want to know; `dropped` are the reports that are lost because of it. */
 export interface Problem {
@@ -53,7 +48,7 @@ export interface Tracker {
    * Report what is played of a `<video>`, `<audio>`, or a player of YouTube or Vimeo, for the present or another unit, until the returned
    * function is called.
    */
-  trackVideo(target: unknown, unit?: number): () => void;
+  trackVideo(target: VideoTarget, unit?: number): () => void;
   /** Report what is still open and send everything. The promise is fulfilled once the attempt is over, whatever it gave. */
   flush(): Promise<void>;
   /** Go on as somebody else. What the former user did is sent with the former token, if it can be, and then forgotten. */
@@ -75,8 +70,8 @@ export interface Environment {
 type Place = Pick<Report, "course_id"> & Partial<Pick<Report, "module_id" | "unit_id">>;
 
 const TICK = 1000;
-/** Progress is read at most once in so many milliseconds. */
-const PROGRESS_PAUSE = 3000;
+/** Progress is read so long after something was accepted, with all that is accepted meanwhile. Milliseconds. */
+const PROGRESS_PAUSE = 2000;
 
 /** Begin to track. Throw a TypeError for a wrong option. */
 export function createTracker(options: Options, { window, createSender, loadVideo }: Environment): Tracker {
@@ -95,13 +90,11 @@ export function createTracker(options: Options, { window, createSender, loadVide
   let element: Element;
   let session = newId(clock.now());
   let who: Credentials = options;
-  let token: string | undefined;
   let sender: Sender | undefined; // once the learner agrees
   let isAsking = false;
   let isGone = false; // in the back/forward cache, or frozen
   let timer: number | undefined;
   let progressTimer: number | undefined;
-  let progressRead = -Infinity;
   let version: number | undefined;
 
   const log = (what: string, ...details: unknown[]) => isDebugged && console.log(`headway ${what}`, ...details);
@@ -114,7 +107,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
     else if (name === "error" || name === "rejected") console.warn(`headway: ${name}`, detail);
   }
 
-  function add(type: ActivityType | undefined, fields: Partial<Report>, where = place!): void {
+  function add(type?: ActivityType, fields?: Partial<Report>, where = place!): void {
     if (!sender) return;
     const activity_type = type ?? (where.unit_id ? "unit_view" : where.module_id ? "module_view" : "course_view");
     const now = clock.now();
@@ -157,10 +150,8 @@ export function createTracker(options: Options, { window, createSender, loadVide
       isGap,
       isCut,
     );
-    if (!goesOn) {
-      window.clearInterval(timer);
-      timer = undefined;
-    } else timer ??= window.setInterval(tick, TICK);
+    if (goesOn) timer ??= window.setInterval(tick, TICK);
+    else timer = window.clearInterval(timer) as undefined;
   }
 
   function tick(): void {
@@ -185,43 +176,34 @@ export function createTracker(options: Options, { window, createSender, loadVide
     if (signal.aborted) return;
     step(true); // time until now does not count
     sender = createSender({
-      endpoint,
       flushSeconds: options.flushSeconds ?? 5,
       clock,
       fetch: window.fetch.bind(window),
       indexedDB: window.indexedDB,
       locks: window.navigator.locks,
       emit,
-      ...credentials(),
+      ...who,
+      endpoint,
     });
-  }
-
-  /** Return the credentials for the sender, and note the token that it uses. */
-  function credentials(): Credentials {
-    const { getToken, user } = who;
-    token = who.token;
-    return { token, user, getToken: getToken && (async () => (token = await getToken())) } as Credentials;
   }
 
   function readProgressSoon(): void {
     if (!listeners.progress?.size || signal.aborted) return;
-    progressTimer ??= window.setTimeout(readProgress, progressRead + PROGRESS_PAUSE - clock.now());
+    progressTimer ??= window.setTimeout(readProgress, PROGRESS_PAUSE);
   }
 
   async function readProgress(): Promise<void> {
     progressTimer = undefined;
-    progressRead = clock.now();
+    const asked = session;
     try {
-      const asked = token;
-      const answer = await window.fetch(`${endpoint}/api/v1/learner/me/progress`, { headers: { Authorization: `Bearer ${asked}` }, signal });
-      const { data } = (await answer.json()) as { data: Progress[] };
+      const { data } = (await sender!.read("/api/v1/learner/me/progress")) as { data: Progress[] };
       const progress = data.find(({ courseId }) => courseId === `${options.course}`);
-      if (progress && progress.version !== version && asked === token) {
+      if (progress && progress.version !== version && asked === session) {
         version = progress.version;
         emit("progress", progress);
       }
     } catch (cause) {
-      log("progress was not read", cause);
+      log("progress", cause);
     }
   }
 
@@ -236,8 +218,8 @@ export function createTracker(options: Options, { window, createSender, loadVide
   const tracker: Tracker = {
     signal,
     setUnit(unit, { module, element: next = document.documentElement } = {}) {
-      checkOptions({ ...options, unit, module, element: next });
       if (place?.unit_id === unit && place?.module_id === module && next === element) return;
+      checkOptions({ ...options, unit, module, element: next });
       if (place) step(true);
       place = { course_id: options.course, module_id: module, unit_id: unit } as Place;
       element = next;
@@ -245,7 +227,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       log("unit", place);
     },
     track(type, fields) {
-      add(type, { ...fields });
+      add(type, fields);
     },
     trackVideo(target, unit) {
       const where = unit ? { course_id: options.course, unit_id: unit } : place!;
@@ -258,15 +240,12 @@ export function createTracker(options: Options, { window, createSender, loadVide
           };
         },
         beat: () => step(true),
-        track: (type, fields) => add(type, { ...fields }, where),
+        track: (type, fields) => add(type, fields, where),
       };
-      let isOver = false;
-      const loaded = (options.video ?? loadVideo)().then((video) => (isOver || signal.aborted ? () => {} : video.trackVideo(host, target)));
-      loaded.catch((cause: unknown) => emit("error", { message: "video", cause }));
-      const finish = () => {
-        if (!isOver) void loaded.then((end) => end());
-        isOver = true;
-      };
+      const loaded = (options.video ?? loadVideo)()
+        .then((video) => video.trackVideo(host, target))
+        .catch((cause: unknown) => emit("error", { message: "video", cause }));
+      const finish = () => void loaded.then((end) => end?.());
       signal.addEventListener("abort", finish);
       return finish;
     },
@@ -275,12 +254,11 @@ export function createTracker(options: Options, { window, createSender, loadVide
       await sender?.flush();
     },
     async identify(next) {
-      checkOptions({ ...options, token: undefined, getToken: undefined, ...next });
+      checkOptions({ ...options, ...next });
       step(true);
       who = next;
       session = newId(clock.now());
-      version = undefined;
-      await sender?.identify(credentials());
+      await sender?.identify(next);
     },
     on(name, listener) {
       const called = (listeners[name] ??= new Set());

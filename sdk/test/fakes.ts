@@ -142,7 +142,7 @@ export function createPage(search = "") {
 /** Let everything run that waits for nothing but promises. */
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-export function createElement(fields: Record<string, unknown> = {}) {
+export function createElement(fields: Record<string, unknown> = {}): any {
   const element: Record<string, any> = {
     nodeType: 1,
     scrollTop: 0,
@@ -164,17 +164,21 @@ export function createElement(fields: Record<string, unknown> = {}) {
 export function createFakeSender() {
   const reports: Report[] = [];
   const calls: unknown[] = [];
+  const reads: string[] = [];
   let options: SenderOptions | undefined;
   const sender: Sender = {
     add: (report) => void reports.push(report),
     flush: async () => void calls.push("flush"),
     leave: () => void calls.push("leave"),
     identify: async (who) => void calls.push(["identify", who]),
+    read: async (path) => (reads.push(path), fake.answer()),
     stop: async (how) => void calls.push(["stop", how]),
   };
-  return {
+  const fake = {
     reports,
     calls,
+    reads,
+    answer: (): unknown => ({}),
     get options() {
       return options!;
     },
@@ -184,4 +188,5 @@ export function createFakeSender() {
       return sender;
     },
   };
+  return fake;
 }
