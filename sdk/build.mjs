@@ -54,7 +54,7 @@ async function bundle(entry, name, options = {}) {
   });
   const [map, bundled] = outputFiles.map(({ text }) => text);
   const minified = await minify(bundled, {
-    ecma: 2022, compress: { passes: 3 }, module: name !== SCRIPT,
+    ecma: 2022, compress: { passes: 3, hoist_funs: true }, module: name !== SCRIPT,
     sourceMap: { content: map, filename: name, includeSources: true, url: `${name}.map` },
   });
   return { [name]: Buffer.from(minified.code + "\n"), [`${name}.map`]: Buffer.from(minified.map) };

@@ -7,7 +7,7 @@ function enter(script?: unknown) {
   const { window, document, page } = createPage();
   Object.assign(document, { currentScript: { src: "https://headway.example/sdk/headway.js" }, querySelector: () => script ?? null });
   Object.assign(window, { indexedDB: undefined });
-  Object.assign(globalThis, { window, document });
+  Object.assign(globalThis, { window, document, addEventListener() {}, removeEventListener() {} });
   return { window, page };
 }
 

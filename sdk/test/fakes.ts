@@ -109,8 +109,8 @@ export function createPage(search = "") {
     Date: { now: () => start + page.monotonic + page.wrong },
     setTimeout: later,
     setInterval: (run: () => void, ms: number) => later(run, ms, true),
-    clearTimeout: (id: number) => timers.delete(id),
-    clearInterval: (id: number) => timers.delete(id),
+    clearTimeout: (id: number) => void timers.delete(id),
+    clearInterval: (id: number) => void timers.delete(id),
     addEventListener(type: string, listener: EventListener, options: AddEventListenerOptions) {
       page.listeners++;
       options.signal?.addEventListener("abort", () => page.listeners--);
