@@ -13,6 +13,7 @@ demo: $(READY)  ## load a real course run and serve it
 	$(BIN)/headway demo --port $(PORT)
 
 test: lint sdk-test  ## run every test
+	-$(BIN)/python -W ignore -m tests.browser.chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses auto --maxprocesses 4
 
 lint: $(READY)  ## format, lint, types, import rules

