@@ -11,6 +11,7 @@ import headway
 
 SDK = Path(__file__).parents[2] / "sdk"
 PACKAGE = json.loads((SDK / "package.json").read_text())
+MAX_MODULE_LINES = 400
 LOCK = json.loads((SDK / "package-lock.json").read_text())
 
 
@@ -83,3 +84,10 @@ def test_packages_are_named_by_their_hashes_alone() -> None:
 def test_versions_of_tools_are_exact() -> None:
     assert [name for name, version in PACKAGE["devDependencies"].items() if not version[0].isdigit()] == []
     assert "dependencies" not in PACKAGE
+
+
+def test_a_module_has_at_most_400_lines() -> None:
+    lines = {path.name: path.read_text().count("\n") for path in (SDK / "src").iterdir()}
+
+    assert len(lines) > 10
+    assert [name for name, count in lines.items() if count > MAX_MODULE_LINES] == []
