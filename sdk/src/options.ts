@@ -44,12 +44,11 @@ const TYPES =
 
 /** Throw a TypeError that names the first option that is wrong, missing or unknown. */
 export function checkOptions(options: { [Name in keyof Options]?: unknown }): void {
-  for (const [name, value] of Object.entries<any>({ endpoint: undefined, course: undefined, ...options })) {
+  for (const [name, value] of Object.entries<any>({ endpoint: undefined, course: undefined, token: undefined, ...options })) {
     const isRight =
       value === undefined
-        ? !/endpoint|course/.test(name)
+        ? (name === "token" ? options.getToken : !/endpoint|course/.test(name))
         : TYPES.includes(` ${name}:${typeof value} `) && value && !(value < 0) && (!(value % 1) || /Sec/.test(name));
     if (!isRight) throw new TypeError(`headway: wrong option "${name}": ${value}`);
   }
-  if (!options.token && !options.getToken) throw new TypeError('headway: option "token" or "getToken" is missing');
 }

@@ -78,13 +78,15 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
     const element = type === "click" && (target as Element).closest?.<Declared>("[data-headway-track]");
     if (!element) return;
     const { id, href: url, dataset } = element;
-    tracker.track(dataset.headwayTrack as ActivityType, { metadata: { id: id || undefined, url } });
+    tracker.track(dataset.headwayTrack as ActivityType, { metadata: { id, url } });
   }
 
   const changes = new window.MutationObserver(follow);
   changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit"] });
   signal.addEventListener("abort", () => changes.disconnect());
-  for (const type of ["click", "keyup", "scroll", "resize"]) window.addEventListener(type, react, { passive: true, capture: true, signal });
+  for (const type of ["click", "keyup", "scroll", "resize", "popstate"]) {
+    window.addEventListener(type, react, { passive: true, capture: true, signal });
+  }
   follow();
   return tracker;
 }

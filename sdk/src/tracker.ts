@@ -84,7 +84,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
   const end = new AbortController();
   const { signal } = end;
   const listeners: { [name: string]: Set<(detail: never) => void> } = {};
-  const parts = new Map<Contributor, Place | undefined>([[scroll, undefined]]);
+  const parts = new Map<Contributor, Place | undefined>().set(scroll, undefined);
 
   let place: Place | undefined;
   let element: Element;
@@ -133,7 +133,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
     (options.beatSeconds ?? 15) * 1000,
     (options.idleSeconds ?? 60) * 1000,
     close,
-    (state) => log(state),
+    log,
   );
 
   /** Look at the page: count the time until now, and see what goes on. */
@@ -144,7 +144,8 @@ export function createTracker(options: Options, { window, createSender, loadVide
       clock.now(),
       {
         visible: isOn && document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering,
-        focused: document.hasFocus(), // also while a frame in the page has the focus
+        // A frame in the page has its focus, too. Within a frame of another page nothing tells whether that page has it.
+        focused: document.hasFocus() || window.parent !== window,
         playing: isOn && [...parts.keys()].some((part) => part.isPlaying?.()),
       },
       isGap,

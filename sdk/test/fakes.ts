@@ -99,6 +99,7 @@ export function createPage(search = "") {
     return ids;
   };
   const window = {
+    parent: undefined as unknown,
     document,
     innerWidth: 1000,
     innerHeight: 500,
@@ -136,6 +137,7 @@ export function createPage(search = "") {
       }
     },
   };
+  window.parent = window;
   return { ...{ page, document, documentElement, events }, window: window as unknown as Window & typeof globalThis };
 }
 

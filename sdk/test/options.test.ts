@@ -29,7 +29,7 @@ const WRONG: [Record<string, unknown>, RegExp][] = [
   [{ flushSeconds: "5" }, /wrong option "flushSeconds"/],
   [{ video: 1 }, /wrong option "video"/],
   [{ idleSecond: 5 }, /wrong option "idleSecond": 5/],
-  [{ token: undefined }, /"token" or "getToken" is missing/],
+  [{ token: undefined }, /wrong option "token": undefined/],
 ];
 
 for (const [options, message] of WRONG) {

@@ -70,7 +70,7 @@ test("another unit is shown once the page rests", async () => {
   const [one, two] = [unit("5", 0, 500), unit("6", 500, 1000)];
   const { page, shown } = start({}, [one, two]);
   [one.rect.top, one.rect.bottom, two.rect.top, two.rect.bottom] = [-400, 100, 100, 600];
-  for (const type of ["scroll", "keyup", "resize"]) {
+  for (const type of ["scroll", "keyup", "resize", "popstate", "click"]) {
     page.fire(type);
     await page.advance(400);
     assert.equal(shown(), 5);
@@ -124,7 +124,7 @@ test("a click on what is declared is tracked, with its address", () => {
   page.fire("click", createElement({ closest: (selector: string) => (selector === "[data-headway-track]" ? link : null) }));
   page.fire("click", createElement());
   page.fire("click", {}); // a text node, or the document
-  const metadata = { id: undefined, url: "https://school.example/a.pdf" };
+  const metadata = { id: "", url: "https://school.example/a.pdf" };
   assert.deepEqual(calls.slice(1), [["track", "resource_download", { metadata }]]);
   const button = { id: "ask", dataset: { headwayTrack: "discussion_post" } };
   page.fire("click", createElement({ closest: () => button }));

@@ -99,6 +99,15 @@ test("the time without the focus does not count", async () => {
   assert.deepEqual(beats(), [[5, 0, 3], [5, 33, 35]]);
 });
 
+test("within a frame of another page, which may have the focus, only use tells", async () => {
+  const made = createPage();
+  Object.assign(made.window, { parent: {} });
+  made.page.focused = false;
+  const { page, beats } = start({ beatSeconds: 1000, idleSeconds: 10 }, made);
+  await page.advance(30_000);
+  assert.deepEqual(beats(), [[5, 0, 10]]);
+});
+
 test("a device that sleeps, and a tab that is frozen without a word, lose the gap", async () => {
   const { page, beats } = start({ beatSeconds: 1000 });
   await page.advance(5000);
