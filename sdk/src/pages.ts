@@ -34,8 +34,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   const script = document.querySelector<HTMLElement>("script[data-headway-endpoint]");
   if (!script) return;
   const options = readOptions(script, window.fetch.bind(window));
-  const tracker = init(options);
-  const { signal } = tracker;
+  let tracker!: Tracker;
   const videos = new Set<Element>();
   let shown: HTMLElement | undefined;
   let timer: number | undefined;
@@ -57,8 +56,10 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
 
   function show(element: HTMLElement | undefined): void {
     shown = element;
-    if (element) tracker.setUnit(Number(element.dataset.headwayUnit), { element });
-    else tracker.setUnit(options.unit, options);
+    const place = element ? { unit: Number(element.dataset.headwayUnit), module: undefined, element } : options;
+    // What is there from the start gets the first moment, too.
+    if (tracker) tracker.setUnit(place.unit, place);
+    else tracker = init({ ...options, ...place } as Options);
   }
 
   /** See to what an app has changed. */
@@ -81,12 +82,13 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
     tracker.track(dataset.headwayTrack as ActivityType, { metadata: { id, url } });
   }
 
+  follow();
+  const { signal } = tracker;
   const changes = new window.MutationObserver(follow);
   changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit"] });
   signal.addEventListener("abort", () => changes.disconnect());
   for (const type of ["click", "keyup", "scroll", "resize", "popstate"]) {
     window.addEventListener(type, react, { passive: true, capture: true, signal });
   }
-  follow();
   return tracker;
 }
