@@ -4,20 +4,19 @@ const SLOW_MILLISECONDS = 2000;
 const TRIES = 3;
 
 /**
- * Return the milliseconds to add to the page's clock to have the server's, or undefined if no answer told.
+ * Return the milliseconds to add to the page's clock to have the server's.
  *
- * `ask` returns the instant at which the server answered, or NaN. It lies somewhere within the round trip, so a slow one says
+ * `ask` returns the instant at which the server answered. It lies somewhere within the round trip, so a slow one says
  * little: after one the server is asked again, and the quickest of three counts.
  */
-export async function learnOffset(ask: () => Promise<number>, now: () => number): Promise<number | undefined> {
+export async function learnOffset(ask: () => Promise<number>, now: () => number): Promise<number> {
   let quickest = Infinity;
-  let offset: number | undefined;
-  for (let tries = 0; tries < TRIES && quickest > SLOW_MILLISECONDS; tries++) {
+  let offset = 0;
+  for (let tries = TRIES; tries-- && quickest > SLOW_MILLISECONDS; ) {
     const before = now();
     const received = await ask();
     const trip = now() - before;
-    // The clock was set while the answer was under way if it went back.
-    if (received && trip >= 0 && trip < quickest) {
+    if (trip < quickest) {
       quickest = trip;
       offset = Math.round(received - before - trip / 2);
     }

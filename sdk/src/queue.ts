@@ -5,7 +5,7 @@ import type { Report } from "./report.ts";
 
 /** A report that waits. */
 export interface Entry {
-  /** The key: the id of the report. */
+  /** The id of the report. */
   id: string;
   report: Report;
   /** Bytes of its text. */
@@ -24,27 +24,18 @@ export interface Entry {
   isLoose?: boolean;
 }
 
-export interface Queue {
-  /** Return what waits, the oldest first, as far as is known without asking the database. */
-  list(): Entry[];
-  /** Keep an entry, or what was changed in one. */
-  put(entry: Entry): void;
-  remove(entry: Entry): void;
+/** A tuple, because minifying shortens no names of properties. */
+export type Queue = [
+  /** Return what waits, as far as is known without asking the database. */
+  list: () => Entry[],
+  /** Add an entry, or keep what was changed in one outside of `sync`. */
+  put: (entry: Entry) => void,
+  remove: (entry: Entry) => void,
   /** Read what waits, let `edit` change it, and store the result, all in one transaction. Never rejects. */
-  sync(edit?: (entries: Entry[]) => void): Promise<void>;
+  sync: (edit?: (entries: Entry[]) => unknown) => Promise<void>,
   /** Begin to store what was put, without a look at the rest: a page that goes has no time. */
-  save(): void;
-}
-
-export interface QueueOptions {
-  indexedDB: IDBFactory | undefined;
-  /** How many reports there is room for, of 1 kB on average. */
-  maxReports: number;
-  /** Whether no page but this one can have sent an entry that has an offset. */
-  isOwn(entry: Entry): boolean;
-  /** Told of reports that there was no room for. */
-  drop(reports: Report[]): void;
-}
+  save: () => void,
+];
 
 const STORE = "reports";
 const STORE_SECONDS = 2;
@@ -52,25 +43,40 @@ const LONGEST_BEAT = 3_600_000;
 const MAX_SEGMENTS = 200;
 
 /** Reject if a promise takes longer: nothing that hangs may keep reports from being sent. */
-export const limit = <T>(promise: Promise<T>, seconds: number): Promise<T> => {
-  let timer: ReturnType<typeof setTimeout>;
-  return Promise.race([
-    promise,
-    new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(Error("timeout")), seconds * 1000);
-    }),
-  ]).finally(() => clearTimeout(timer));
-};
+export const limit = <T>(promise: Promise<T>, seconds: number): Promise<T> =>
+  Promise.race([promise, new Promise<never>((_, reject) => setTimeout(reject, seconds * 1000, "timeout"))]);
 
-export function openQueue({ indexedDB, maxReports, isOwn, drop }: QueueOptions): Queue {
-  // What the database does not know yet.
-  const changed = new Map<string, Entry>();
+/**
+ * Open the queue. It has room for `maxReports` of 1 kB on average; `drop` is told of those that there is no room for. `isOwn` says
+ * whether no page but this one can have sent an entry that has an offset.
+ */
+export function openQueue(
+  indexedDB: IDBFactory | undefined,
+  maxReports: number,
+  isOwn: (entry: Entry) => boolean,
+  drop: (message: string, reports: Report[]) => void,
+): Queue {
+  /** What waits, by id. */
+  let known = new Map<string, Entry>();
+  /** What may not be stored yet. */
+  const fresh = new Map<string, Entry>();
+  /** What may still be stored. */
   const removed = new Set<string>();
-  let known: Entry[] = [];
   let opening: Promise<IDBDatabase> | undefined;
   let database: IDBDatabase | undefined;
-  let saves = 0;
+  let isSaved = false;
   let turn = Promise.resolve();
+
+  const list = () => [...known.values()];
+  const put = (entry: Entry) => {
+    known.set(entry.id, entry);
+    fresh.set(entry.id, entry);
+  };
+  const remove = ({ id }: Entry) => {
+    known.delete(id);
+    fresh.delete(id);
+    removed.add(id);
+  };
 
   const close = () => {
     database!.close();
@@ -79,166 +85,126 @@ export function openQueue({ indexedDB, maxReports, isOwn, drop }: QueueOptions):
   const open = () =>
     new Promise<IDBDatabase>((resolve, reject) => {
       const request = indexedDB!.open("headway", 1);
-      request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
+      request.onupgradeneeded = () => request.result.createObjectStore(STORE, { autoIncrement: true });
       request.onerror = reject;
       request.onsuccess = () => {
         database = request.result;
         database.onversionchange = close;
         resolve(database);
       };
-    }).catch((error) => {
-      opening = undefined;
-      throw error;
     });
-
   const begin = (from: IDBDatabase) => from.transaction(STORE, "readwrite").objectStore(STORE);
-  /** Ask that what has changed is stored; return what to do once it is. */
-  const write = (store: IDBObjectStore) => {
+  /** Ask that entries are stored as one record; return what to do once they are. */
+  const write = (store: IDBObjectStore, entries: Iterable<Entry>) => {
     // What nobody could send later, as it is not known whose it is, is not stored.
-    const puts = [...changed.values()]
-      .filter((entry) => entry.sub || entry.user)
-      .map((entry) => ({ entry, text: entry.text, isLoose: entry.offset === undefined }));
-    const removals = [...removed];
-    for (const { entry } of puts) store.put(entry);
-    for (const id of removals) store.delete(id);
+    const stored = [...entries].filter((entry) => entry.sub || entry.user);
+    store.put(stored);
     store.transaction.commit();
     return () => {
-      for (const { entry, text, isLoose } of puts) {
-        entry.isLoose = isLoose;
-        if (changed.get(entry.id) === entry && entry.text === text) changed.delete(entry.id);
+      for (const entry of stored) {
+        fresh.delete(entry.id);
+        entry.isLoose = entry.offset === undefined;
       }
-      for (const id of removals) removed.delete(id);
     };
   };
 
-  /** Know what is stored, with what this page has not stored yet. */
-  const merge = (stored: Entry[]) => {
-    const all = new Map(stored.map((entry) => [entry.id, entry]));
-    for (const entry of stored) entry.isLoose = entry.offset === undefined;
-    for (const entry of changed.values()) {
-      const same = all.get(entry.id);
-      // Another page has made a text, or has sent what was stored.
-      if (same ? same.text : entry.isLoose) changed.delete(entry.id);
-      else all.set(entry.id, entry);
-    }
-    for (const id of removed) all.delete(id);
-    known = [...all.values()];
-  };
+  /** Join beats, then drop the oldest beats, then the oldest of the others, until there is room for the rest. */
+  const trim = (isStored: boolean) => {
+    let bytes = 0;
+    for (const entry of known.values()) bytes += entry.bytes;
+    const isOver = () => known.size > maxReports || bytes > maxReports * 1000;
+    const take = (entry: Entry) => {
+      remove(entry);
+      bytes -= entry.bytes;
+    };
 
-  const queue: Queue = {
-    list: () => known,
-    put(entry) {
-      if (!known.includes(entry)) known.push(entry);
-      changed.set(entry.id, entry);
-    },
-    remove({ id }) {
-      changed.delete(id);
-      removed.add(id);
-      known = known.filter((entry) => entry.id !== id);
-    },
-    sync: (edit) =>
-      (turn = turn.then(async () => {
-        let isSeen = false;
-        const see = (stored?: Entry[]) => {
-          isSeen = true;
-          if (stored) merge(stored);
-          edit?.(known);
-          trim(queue, maxReports, drop, (entry) => {
-            const isAlone = entry.offset === undefined || isOwn(entry);
-            return isAlone && (!!stored || (changed.has(entry.id) && !entry.isLoose));
-          });
-        };
-        try {
-          const from = await limit((opening ??= open()), STORE_SECONDS);
-          while (!isSeen)
-            await limit(
-              new Promise<void>((resolve, reject) => {
-                const count = saves;
-                const store = begin(from);
-                const { transaction } = store;
-                const request = store.getAll();
-                request.onsuccess = () => {
-                  // What was saved meanwhile is stored after this transaction, and would undo it.
-                  if (isSeen || saves > count) return;
-                  see(request.result);
-                  const settle = write(store);
-                  transaction.oncomplete = () => resolve(settle());
-                };
-                transaction.oncomplete = () => resolve();
-                transaction.onabort = reject;
-              }),
-              STORE_SECONDS,
-            );
-        } catch {
-          if (database) close();
-          else removed.clear();
-          if (!isSeen) see();
-        }
-      })),
-    save() {
-      try {
-        const store = begin(database!);
-        saves++;
-        store.transaction.oncomplete = write(store);
-      } catch {
-        // It stays in memory, and is stored by the next sync.
+    const last = new Map<string, Entry>();
+    for (const entry of known.values()) {
+      const { id, report, text, page, sub, offset } = entry;
+      // What another page may send, or may be sending, stays as it is.
+      const isFree = !text && (offset === undefined || isOwn(entry)) && (isStored || fresh.has(id));
+      if (isOver() && report.start && isFree) {
+        const state = JSON.stringify([page, sub, offset, { ...report, event_id: 0, start: 0, end: 0, engagement_metrics: 0 }]);
+        const before = last.get(state);
+        const joined = before && join(before.report, report);
+        if (joined) {
+          take(entry);
+          bytes -= before.bytes;
+          bytes += before.bytes = measure(render((before.report = joined), 0));
+        } else last.set(state, entry);
       }
-    },
-  };
-  return queue;
-}
-
-/** Join beats, then drop the oldest beats, then the oldest of the others, until there is room for the rest. */
-function trim(
-  queue: Queue,
-  maxReports: number,
-  drop: QueueOptions["drop"],
-  canJoin: (entry: Entry) => boolean,
-): void {
-  const entries = queue.list();
-  let count = entries.length;
-  let bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-  const isOver = () => count > maxReports || bytes > maxReports * 1000;
-  if (!isOver()) return;
-  const take = (entry: Entry) => {
-    queue.remove(entry);
-    count--;
-    bytes -= entry.bytes;
-  };
-
-  const last = new Map<string, Entry>();
-  for (const entry of entries) {
-    const { report, text } = entry;
-    if (isOver() && report.start && !text && canJoin(entry)) {
-      const { page, sub, offset } = entry;
-      const state = JSON.stringify([page, sub, offset, { ...report, event_id: 0, start: 0, end: 0, engagement_metrics: 0 }]);
-      const before = last.get(state);
-      const joined = before && join(before.report, report);
-      if (joined) {
-        take(entry);
-        bytes -= before.bytes;
-        bytes += before.bytes = measure(render((before.report = joined), 0));
-        queue.put(before);
-      } else last.set(state, entry);
     }
-  }
 
-  const dropped: Report[] = [];
-  for (const isBeat of [true, false])
-    for (const entry of queue.list())
-      if (isOver() && !!entry.report.start === isBeat) {
+    const dropped: Report[] = [];
+    for (const entry of list().sort((a, b) => +!a.report.start - +!b.report.start))
+      if (isOver()) {
         take(entry);
         dropped.push(entry.report);
       }
-  if (dropped[0]) drop(dropped);
+    drop("queue full", dropped);
+  };
+
+  const sync: Queue[3] = (edit) =>
+    (turn = turn.then(async () => {
+      let isSeen = false;
+      const see = (stored?: Entry[]) => {
+        isSeen = true;
+        if (stored) {
+          known = new Map(stored.map((entry) => [entry.id, entry]));
+          for (const entry of stored) entry.isLoose = entry.offset === undefined;
+          // Another page may have made a text meanwhile.
+          for (const entry of fresh.values()) if (!known.get(entry.id)?.text) known.set(entry.id, entry);
+          for (const id of removed) known.delete(id);
+        }
+        edit?.(list());
+        trim(!!stored);
+      };
+      const attempt = async () => {
+        const from = await (opening ??= open());
+        while (!isSeen)
+          await new Promise<void>((resolve, reject) => {
+            isSaved = false;
+            const store = begin(from);
+            const { transaction } = store;
+            transaction.onabort = reject;
+            transaction.oncomplete = () => resolve();
+            const request = store.getAll();
+            request.onsuccess = () => {
+              // What was saved meanwhile is stored after this transaction, and would undo it.
+              if (isSeen || isSaved) return;
+              see(request.result.flat());
+              store.clear();
+              const settle = write(store, known.values());
+              transaction.oncomplete = () => {
+                removed.clear();
+                resolve(settle());
+              };
+            };
+          });
+      };
+      await limit(attempt(), STORE_SECONDS).catch(() => {
+        if (database) close();
+        else removed.clear();
+        if (!isSeen) see();
+      });
+    }));
+  const save = () => {
+    try {
+      const store = begin(database!);
+      isSaved = true;
+      store.transaction.oncomplete = write(store, fresh.values());
+    } catch {
+      // It stays in memory, and is stored by the next sync.
+    }
+  };
+  return [list, put, remove, sync, save];
 }
 
 /** Return one beat for two of the same state that adjoin; undefined if they do not, or if it would be too long. */
 function join(a: Report, b: Report): Report | undefined {
-  if (a.end !== b.start || b.end! - a.start! > LONGEST_BEAT) return;
-  const metrics = { ...a.engagement_metrics, ...b.engagement_metrics };
   const segments = [a, b].flatMap((report) => report.engagement_metrics?.video_segments ?? []);
-  if (segments.length > MAX_SEGMENTS) return;
+  if (a.end !== b.start || b.end! - a.start! > LONGEST_BEAT || segments.length > MAX_SEGMENTS) return;
+  const metrics = { ...a.engagement_metrics, ...b.engagement_metrics };
   if (segments[0]) metrics.video_segments = segments;
   return { ...a, end: b.end!, engagement_metrics: metrics };
 }

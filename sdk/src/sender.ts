@@ -58,28 +58,26 @@ export interface Sender {
 const PATH = "/api/courses/activity/";
 const BATCH_REPORTS = 20;
 const BATCH_BYTES = 48_000;
-const MAX_BATCH_REPORTS = 500;
 const MAX_REPORT_BYTES = 40_000;
 /** What the browser lets requests have that outlive the page, a little below 64 KiB. */
 const KEEPALIVE_BYTES = 64_000;
 const REQUEST_SECONDS = 30;
 const LONGEST_BACK_OFF_SECONDS = 60;
-const LONGEST_RETRY_AFTER_SECONDS = 3600;
-const MAX_BUSY = 6;
+/** Longer than a page lives, and than timers can wait. */
+const NEVER_SECONDS = 1e6;
 
 interface Who extends Identity {
   /** A number that no other page, and no other learner in this one, has. */
   page: number;
   sub?: string | undefined;
-  asking?: Promise<void> | undefined;
 }
 
-type Body = { success?: boolean; errors?: Refusal["errors"]; data?: { received_at?: string; results?: Partial<Refusal>[] } } | undefined;
+type Body = { success?: boolean; errors?: Refusal["errors"]; data?: { received_at?: string; results?: { status: Refusal["status"]; errors?: Refusal["errors"] | undefined }[] } } | undefined;
 
 /** Why sending stops. */
 interface Halt {
   why: string;
-  /** Seconds that the server wants to pass first, Infinity if waiting alone changes nothing. */
+  /** Seconds that the server wants to pass first, or NEVER_SECONDS if waiting alone changes nothing. */
   after?: number;
 }
 
@@ -88,123 +86,91 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   const flying = new Map<string, number>();
   let offset: number | undefined;
   let anchor: number | undefined;
-  let batchReports = MAX_BATCH_REPORTS;
+  let batchReports = Infinity;
   let failures = 0;
-  let busy = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** 1 while backing off, 2 while the server wants no request. */
-  let held = 0;
   let running: Promise<void> | undefined;
   let saving: Promise<void> | undefined;
   let isStopped = false;
 
   const drop = (message: string, dropped: Report[]) => dropped[0] && emit("error", { message, dropped });
-  const getOffset = () => {
-    if (clock.anchor !== anchor) offset = undefined;
-    anchor = clock.anchor;
-    return offset;
-  };
+  const getOffset = () => (clock.anchor === anchor ? offset : undefined);
 
-  const become = ({ token, getToken, user }: Identity): Who => ({ token, getToken, user, sub: subject(token), page: Math.random() });
+  const become = (who: Identity): Who => ({ ...who, sub: subject(who.token), page: Math.random() });
   let me = become(first);
-  const isOf = (entry: Entry, who: Who) =>
+  const isOf = (entry: Entry | Who, who: Who) =>
     entry.sub && who.sub ? entry.sub === who.sub : entry.page === who.page || (who.user && entry.user === who.user);
   /** What may be sent, of whoever it is. */
-  const waiting = (entries = queue.list()) => entries.filter((entry) => entry.endpoint === endpoint && !flying.has(entry.id));
+  const waiting = (entries = list()) => entries.filter((entry) => entry.endpoint === endpoint && !flying.has(entry.id));
   /** Return what is somebody's, and note that it is. */
   const claim = (who: Who, entries: Entry[]) =>
-    waiting(entries).filter((entry) => {
-      if (!isOf(entry, who)) return false;
-      if (!entry.sub && who.sub) {
-        entry.sub = who.sub;
-        queue.put(entry);
-      }
-      return true;
-    });
+    waiting(entries).filter((entry) => isOf(entry, who) && (((entry.sub ??= who.sub), true)));
   /** Choose what is sent next, and make its text. */
   const choose = (who: Who, entries: Entry[], maxBytes: number): Entry[] =>
     claim(who, entries)
-      .filter((entry) => (entry.offset ?? offset) !== undefined && (maxBytes -= entry.bytes + 1) > 0)
+      .filter((entry) => (entry.offset ?? getOffset()) !== undefined && (maxBytes -= entry.bytes + 1) > 0)
       .slice(0, batchReports)
       .map((entry) => {
-        entry.offset ??= offset!;
-        entry.text ??= render(entry.report, entry.offset);
-        queue.put(entry);
+        entry.text ??= render(entry.report, (entry.offset ??= getOffset()!));
         return entry;
       });
-  const askToken = (who: Who): Promise<void> =>
-    (who.asking ??= limit((async () => who.getToken!())(), REQUEST_SECONDS)
-      .then(
-        (token) => {
-          who.token = token;
-          who.sub = subject(token) ?? who.sub;
-          return queue.sync((entries) => claim(who, entries));
-        },
-        (error) => {
-          throw { why: `getToken: ${error}` } satisfies Halt;
-        },
-      )
-      .finally(() => {
-        who.asking = undefined;
-      }));
+  const askToken = async (who: Who) => {
+    who.token = await limit(Promise.resolve().then(who.getToken) as Promise<string>, REQUEST_SECONDS);
+    if (!who.token) throw "no token";
+    who.sub = subject(who.token) ?? who.sub;
+    await sync((entries) => claim(who, entries));
+  };
 
-  const queue = openQueue({
-    indexedDB,
-    maxReports,
-    isOwn: (entry) => entry.page === me.page,
-    drop: (reports) => drop("queue full", reports),
-  });
+  const isOwn = (entry: Entry) => entry.page === me.page;
+  const [list, put, remove, sync, save] = openQueue(indexedDB, maxReports, isOwn, drop);
 
   /** Send a request; a token that is refused is replaced once, unless the new one is somebody else's. */
   const request = async (who: Who, path: string, body?: string, isRetry?: boolean): Promise<[Response, Body]> => {
-    const { token, sub } = who;
+    const { sub } = who;
     const response = await fetch(endpoint + path, {
       method: body ? "POST" : "GET",
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      body: body ?? null,
+      headers: { Authorization: `Bearer ${who.token}`, "Content-Type": "application/json" },
+      body: body!,
       keepalive: true,
       signal: AbortSignal.timeout(REQUEST_SECONDS * 1000),
     });
     if (response.status === 401 && who.getToken && !isRetry) {
-      if (who.token === token) {
-        who.token = undefined;
-        await askToken(who);
-      }
+      who.token = undefined;
+      await askToken(who);
       if (who.sub === sub) return request(who, path, body, true);
     }
     return [response, await response.json().catch(() => {})];
   };
   const halt = ({ status, headers }: Response, body: Body): never => {
-    const after = headers.get("Retry-After") ?? "";
-    const seconds = +after || (Date.parse(after) - clock.now() - (offset ?? 0)) / 1000 || 0;
+    const after = headers.get("Retry-After")!;
+    const seconds = +after || (Date.parse(after) - clock.now() - getOffset()!) / 1000 || 0;
     // The caller as such is refused, not what was sent.
     const isRefused = (status === 401 && !me.getToken) || (status === 403 && body);
-    throw { why: `HTTP ${status}`, after: isRefused ? Infinity : Math.min(Math.max(seconds, 0), LONGEST_RETRY_AFTER_SECONDS) } satisfies Halt;
+    throw { why: `HTTP ${status}`, after: isRefused ? NEVER_SECONDS : Math.max(seconds, 0) } satisfies Halt;
   };
 
-  /** Send entries, and act on the verdicts. Return true; throw if there are none. */
+  /** Send entries, and act on the verdicts. Return whether there were any; throw without verdicts. */
   const send = async (who: Who, entries: Entry[]): Promise<boolean> => {
+    if (!entries[0]) return false;
     for (const { id, bytes } of entries) flying.set(id, bytes);
     try {
       const [response, body] = await request(who, PATH + "batch", `{"events":[${entries.map(({ text }) => text)}]}`);
       const { status } = response;
       let results = body?.data?.results;
       if (results?.length !== entries.length) {
-        if (status !== 413 && !(status === 400 && body?.success === false)) halt(response, body);
+        if (status !== 413 && (status !== 400 || !body?.errors)) halt(response, body);
         batchReports = entries.length >> 1;
         if (batchReports) return true;
-        results = [{ status: "rejected", errors: body?.errors ?? [] }];
+        results = [{ status: "rejected", errors: body?.errors }];
       }
+      batchReports = batchReports * 2 + 1;
       const accepted: Report[] = [];
-      const settled = entries.filter(({ report }, index) => {
+      entries.forEach(({ report }, index) => {
         const { status, errors = [] } = results[index]!;
-        if (/accepted|duplicate/.test(status!)) return accepted.push(report);
-        if (/conflict|rejected/.test(status!)) return emit("rejected", { report, status: status!, errors }), true;
-        return false;
+        if (/accepted|duplicate/.test(status)) accepted.push(report);
+        else emit("rejected", { report, status, errors });
       });
-      if (!settled[0]) halt(response, body);
-      batchReports = Math.min(MAX_BATCH_REPORTS, batchReports * 2 + 1);
-      await queue.sync(() => settled.forEach(queue.remove));
+      await sync(() => entries.forEach(remove));
       if (accepted[0]) emit("sent", accepted);
       return true;
     } finally {
@@ -212,31 +178,30 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
     }
   };
 
-  /** Drop what others than the present learner did. */
-  const purge = (entries: Entry[]) => {
-    const foreign = waiting(entries).filter((entry) => !isOf(entry, me));
-    foreign.forEach(queue.remove);
+  /** Drop what others than the present learner did, once it is known who that is. */
+  const purge = (entries: Entry[]): void => {
+    const foreign = waiting(entries).filter((entry) => (me.sub || me.user) && !isOf(entry, me));
+    foreign.forEach(remove);
     drop("another learner", foreign.map(({ report }) => report));
   };
   const sendBatch = async (who: Who): Promise<boolean> => {
     let chosen: Entry[] = [];
-    await queue.sync((entries) => {
-      // What the former learner did is sent after somebody else has come: nothing is foreign then.
-      if (who === me) purge(entries);
+    await sync((entries) => {
       chosen = choose(who, entries, BATCH_BYTES);
     });
-    chosen = chosen.filter((entry) => !entry.isLoose);
-    return !!chosen[0] && send(who, chosen);
+    return send(who, chosen.filter((entry) => !entry.isLoose));
   };
 
   /** Ask an inactive heartbeat, which claims nothing, for the server's time. */
   const learn = async (who: Who, course_id: number): Promise<void> => {
+    const asked = clock.anchor;
     offset = await learnOffset(async () => {
       const [response, body] = await request(who, PATH + "heartbeat", JSON.stringify({ course_id, is_active: false }));
       // A course that refuses the learner now may take what was done before.
-      const refused = /40[034]/.test(`${response.status}`) && response.headers.get("Date");
-      return Date.parse(body?.data?.received_at ?? (refused || "")) || halt(response, body);
+      const isRefused = /40[034]/.test(`${response.status}`);
+      return Date.parse((isRefused ? response.headers.get("Date") : body?.data?.received_at)!) || halt(response, body);
     }, clock.now);
+    anchor = asked;
   };
 
   /** Do what comes next; return whether more may be to do. */
@@ -251,29 +216,27 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
     }
     let sending: Promise<boolean> | false | undefined;
     if (!isUrgent)
+      // One in ten goes on without the lock: a page that is frozen may keep it.
       await locks
-        ?.request("headway", { ifAvailable: true }, (lock) => {
-          if (lock) busy = 0;
-          // A page that keeps the lock for longer than a batch takes is frozen.
-          return (sending = (lock || ++busy > MAX_BUSY) && sendBatch(who));
-        })
+        ?.request("headway", { ifAvailable: true }, (lock) => (sending = (lock || Math.random() < 0.1) && sendBatch(who)))
         .catch(() => {});
     return sending ?? sendBatch(who);
   };
 
-  const run = (who = me, isUrgent?: boolean): Promise<void> =>
+  const run = (who: Who, isUrgent?: boolean): Promise<void> =>
     (running ??= (async () => {
       let seconds = flushSeconds;
       try {
-        await loaded;
+        // What the former learner did is sent after somebody else has come: it is not foreign yet.
+        await sync((entries) => who === me && purge(entries));
         while (await step(who, isUrgent));
-        failures = held = 0;
+        failures = 0;
       } catch (error) {
-        const { why = error, after = 0 } = error as Halt;
+        // A page may throw anything.
+        const { why = error, after = 0 } = Object(error) as { why?: unknown; after?: number };
         seconds = after + Math.random() * Math.min(LONGEST_BACK_OFF_SECONDS, 2 ** failures++);
-        held = after ? 2 : 1;
-        if (after === Infinity || !who.token) emit("error", { message: `${why}` });
-        else emit("debug", `${why}, again in ${seconds} s`);
+        if (after >= NEVER_SECONDS || !who.token) emit("error", { message: `${why}` });
+        else emit("debug", `${why}: again in ${seconds} s`);
       }
       running = undefined;
       arm(seconds);
@@ -281,34 +244,23 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   /** Send what waits, if anything does, in some seconds. */
   const arm = (seconds: number) => {
     clearTimeout(timer);
-    timer = !isStopped && seconds < Infinity && waiting()[0] ? setTimeout(wake, seconds * 1000) : undefined;
+    timer = !isStopped && seconds < NEVER_SECONDS && waiting()[0] ? setTimeout(wake, seconds * 1000) : undefined;
   };
-  const wake = () => {
-    timer = undefined;
-    void run();
-  };
-  const wakeOnline = () => {
-    if (held < 2) wake();
-  };
-  const flush = async () => {
+  const wake = () => void run(me);
+  /** Send at once, whatever other tabs do. */
+  const hurry = async (who: Who) => {
     await running;
-    await run(me, true);
+    await run(who, true);
   };
   /** Send without waiting for anything; what is refused, as other requests of the page fill its allowance, is halved. */
-  const beam = async (who: Who, entries: Entry[]): Promise<void> => {
-    if (entries[0])
-      await send(who, entries).catch((error) => {
-        if (error instanceof TypeError) return beam(who, entries.slice(0, entries.length >> 1));
-      });
-  };
+  const beam = (who: Who, entries: Entry[]): Promise<unknown> =>
+    send(who, entries).catch((error) => error instanceof TypeError && beam(who, entries.slice(0, entries.length >> 1)));
 
-  addEventListener("online", wakeOnline);
+  addEventListener("online", wake);
   // Whose the reports are decides whether they can be stored: a short visit has no time to ask later.
   if (!me.token && !me.user) askToken(me).catch(() => {});
   // What earlier visits left.
-  const loaded = queue.sync().then(() => {
-    if (!timer) arm(flushSeconds);
-  });
+  timer = setTimeout(wake, flushSeconds * 1000);
 
   return {
     add(report) {
@@ -317,44 +269,42 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       const bytes = measure(render(copy, 0));
       if (bytes > MAX_REPORT_BYTES) return void drop("too large", [report]);
       const { page, user, sub } = me;
-      queue.put({ id: copy.event_id, report: copy, bytes, endpoint, page, user, sub, offset: getOffset() });
-      saving ??= queue.sync(() => {
+      put({ id: copy.event_id, report: copy, bytes, endpoint, page, user, sub, offset: getOffset() });
+      saving ??= sync(() => {
         saving = undefined;
       });
       const entries = waiting();
       const isFull = entries.length >= BATCH_REPORTS || entries.reduce((sum, entry) => sum + entry.bytes, 0) >= BATCH_BYTES;
-      if (!held && (isFull || !timer)) arm(isFull ? 0 : flushSeconds);
+      if (!failures && (isFull || !timer)) arm(isFull ? 0 : flushSeconds);
     },
-    flush,
+    flush: () => hurry(me),
     leave() {
       // Another page may have joined what it did not send, or may make the text of what has no offset.
-      const own = queue.list().filter((entry) => entry.page === me.page && entry.offset !== undefined && !entry.isLoose);
-      let bytes = KEEPALIVE_BYTES;
-      for (const each of flying.values()) bytes -= each;
-      const chosen = me.token && held < 2 ? choose(me, own, bytes) : [];
-      queue.save();
-      void beam(me, chosen).then(() => held || timer || arm(flushSeconds));
+      const own = list().filter((entry) => isOwn(entry) && entry.offset !== undefined && !entry.isLoose);
+      const bytes = [...flying.values()].reduce((left, each) => left - each, KEEPALIVE_BYTES);
+      const chosen = me.token ? choose(me, own, bytes) : [];
+      chosen.forEach(put);
+      save();
+      void beam(me, chosen).then(() => failures || timer || arm(flushSeconds));
     },
     read: async (path) => (await request(me, path))[1],
     async identify(who) {
       const former = me;
       me = become(who);
-      if (me.sub ? me.sub === former.sub : me.user && me.user === former.user) me.page = former.page;
+      if (isOf(me, former)) me.page = former.page;
       else {
-        await running;
         former.getToken = undefined;
-        await run(former, true);
+        await hurry(former);
       }
-      if (me.sub || me.user) await queue.sync(purge);
-      failures = held = 0;
+      failures = 0;
       wake();
     },
     async stop({ forget }) {
       isStopped = true;
-      removeEventListener("online", wakeOnline);
-      if (forget) await queue.sync((entries) => waiting(entries).forEach(queue.remove));
-      else await flush();
-      clearTimeout(timer);
+      removeEventListener("online", wake);
+      if (forget) await sync((entries) => entries.forEach(remove));
+      else await hurry(me);
+      arm(0);
     },
   };
 }

@@ -53,6 +53,7 @@ interface Page {
   isDone?: boolean;
   /** Whose the page is, once that is known. */
   learner: string | undefined;
+  identity: object;
   storage: (typeof STORAGES)[number];
   open: Set<IDBTransaction>;
   jump: number;
@@ -67,7 +68,7 @@ interface Made {
 }
 
 /** A transaction that never begins. */
-const HUNG = { objectStore: () => ({ getAll: () => ({}), put() {}, delete() {}, transaction: { commit() {} } }) };
+const HUNG = { objectStore: () => ({ getAll: () => ({}), put() {}, clear() {}, transaction: { commit() {} } }) };
 
 /** Return the serials of reports, also of those that were joined. */
 const serials = (report: Pick<Report, "engagement_metrics" | "metadata">): number[] =>
@@ -93,7 +94,8 @@ class Universe {
     this.scheduler = scheduler;
     this.time.install();
     const { setTimeout } = globalThis;
-    globalThis.setTimeout = ((call: () => void, milliseconds: number) => setTimeout(this.bind(call), milliseconds)) as never;
+    globalThis.setTimeout = ((call: (...details: unknown[]) => void, milliseconds: number, ...details: unknown[]) =>
+      setTimeout(this.bind(call), milliseconds, ...details)) as never;
     let random = 0;
     Math.random = () => (random = (random + 0.381966) % 1);
   }
@@ -141,9 +143,10 @@ class Universe {
   identify(page: Page, learner: string, how: string) {
     const token = how.startsWith("token") ? makeToken(learner, this.tokens++) : undefined;
     page.learner = token && learner;
+    const identity = (page.identity = {});
     const getToken = async () => {
       if (this.next().startsWith("lost")) throw Error("offline");
-      page.learner ??= learner;
+      if (page.identity === identity) page.learner ??= learner;
       return makeToken(learner, this.tokens++);
     };
     return { token, user: how.startsWith("user") ? `user ${learner}` : undefined, getToken: how.includes("getToken") ? getToken : undefined };
@@ -267,7 +270,7 @@ class Universe {
   /** The reports in the database, read beside it. */
   records(): Report[] {
     const stores = (this.factory as any)._databases.get("headway")?.rawObjectStores;
-    return stores?.size ? [...stores.get("reports").records.values()].map((record: any) => record.value.report) : [];
+    return stores?.size ? [...stores.get("reports").records.values()].flatMap((record: any) => record.value.map((entry: any) => entry.report)) : [];
   }
 
   /** Let everything go well from now on, for as long as it takes; then let the last page send what others left. */

@@ -16,10 +16,10 @@ export class Time {
 
   install(): void {
     Object.assign(globalThis, {
-      setTimeout: (call: () => void, milliseconds = 0) => {
+      setTimeout: (call: (...details: unknown[]) => void, milliseconds = 0, ...details: unknown[]) => {
         // As in browsers: what does not fit into 31 bits is at once.
         const wait = milliseconds >= 2 ** 31 || !(milliseconds > 0) ? 0 : milliseconds;
-        this.#timers.set(++this.#id, { at: this.now + wait, call });
+        this.#timers.set(++this.#id, { at: this.now + wait, call: () => call(...details) });
         return this.#id;
       },
       clearTimeout: (id: number) => this.#timers.delete(id),

@@ -68,7 +68,7 @@ class TestOrigins:
         assert answers[0].headers["Access-Control-Allow-Origin"] == OURS
         assert "Origin" in answers[0].headers["Vary"]
         exposed = {name.strip() for name in answers[0].headers["Access-Control-Expose-Headers"].split(",")}
-        assert exposed >= {"ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"}
+        assert exposed >= {"Date", "ETag", "Idempotency-Replayed", "Retry-After", "X-Request-Id"}
         assert "Access-Control-Allow-Origin" not in answers[1].headers
 
     async def test_so_may_be_one_that_has_to_wait(self, server: Server) -> None:
