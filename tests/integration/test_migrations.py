@@ -20,6 +20,7 @@ from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.db import postgres
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
+from headway.errors import OperatorError
 from headway.instants import HOUR, SECOND, system_clock
 from headway.learning.model import ActivityType, Event, Outcome, Report
 from headway.learning.tables import learner_activity_logs
@@ -332,6 +333,22 @@ async def test_several_processes_that_migrate_at_once_do_it_once(empty_database:
     assert [process.returncode for process in started] == [0] * 4, ended
     versions = await within(empty_database, lambda connection: connection.execute(text("SELECT * FROM alembic_version")).all())
     assert versions == [(schema.head(),)]
+
+
+async def test_what_was_played_of_videos_is_not_forgotten_by_a_downgrade(settings: Settings) -> None:
+    async with open_world(settings) as world:
+        course = await world.course((Completion(Rule.VIDEO, 90),))
+        learner, now = await world.learner(course), system_clock()
+        told: dict[str, Any] = {"video_segments": "[[0,60]]", "video_duration_seconds": 60.0}
+        film = Event("e", ActivityType.VIDEO_PROGRESS, course.id, unit_id=course.units[0].id, **told)
+        await world.write(world.services.tracking.record, [Report(learner.id, now, (film,))], now)
+        recorded = await world.rows(_EVENTS)
+        for is_archived in (False, True):
+            if is_archived:
+                await within(settings, lambda connection: connection.execute(text("DELETE FROM learner_activity_logs")))
+            with pytest.raises(OperatorError, match="Segments of videos have been reported"):
+                await schema.migrate(settings, "0017")
+            assert await world.rows(_EVENTS) == ([] if is_archived else recorded)
 
 
 async def test_a_version_that_is_not_known_is_refused_in_one_line(settings: Settings) -> None:
