@@ -9,6 +9,7 @@ from sqlalchemy import and_, true, update
 from headway.courses.completion import EngagementMetrics
 from headway.courses.model import CourseTree
 from headway.courses.tables import courses
+from headway.courses.video import played
 from headway.db.database import Database
 from headway.db.dialects import Statement
 from headway.enrollments.tables import enrollments
@@ -65,6 +66,11 @@ def _filled(value: Any, known: dict[str, str]) -> Any:
     return value
 
 
+def played_film(segments: str, duration: float) -> dict[str, Any]:
+    """Return the fields of an event that tells what was played of a video."""
+    return {"video_segments": segments, "video_duration_seconds": duration, "playback": played(segments, duration)}
+
+
 async def play(world: World) -> Played:
     course = await world.course(capacity=10)
     ids = {name: (await world.learner(course)).id for name in ("finisher", "beginner", "leaver", "idler")}
@@ -75,7 +81,7 @@ async def play(world: World) -> Played:
         return Event(name, kind, course.id, unit_id=None if unit is None else ids[unit], **given)
 
     watched = EngagementMetrics(video_watch_percentage=97.5, interaction_count=3)
-    film: dict[str, Any] = {"video_segments": "[[0,30],[20,59]]", "video_duration_seconds": 60.0}
+    film = played_film("[[0,30],[20,59]]", 60.0)
     finishing: tuple[Observation, ...] = (
         event("manual", ActivityType.UNIT_COMPLETE, "manual", duration_seconds=90),
         event("viewed", ActivityType.UNIT_VIEW, "viewed"),

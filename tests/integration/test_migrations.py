@@ -27,6 +27,7 @@ from headway.learning.tables import learner_activity_logs
 from headway.settings import Settings
 from tests.databases import SECRET_KEY, PostgresServer
 from tests.integration.concurrency import differences, open_world
+from tests.integration.tampering import played_film
 from tests.processes import HEADWAY, run_headway
 
 _SQLITE_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
@@ -339,8 +340,7 @@ async def test_what_was_played_of_videos_is_not_forgotten_by_a_downgrade(setting
     async with open_world(settings) as world:
         course = await world.course((Completion(Rule.VIDEO, 90),))
         learner, now = await world.learner(course), system_clock()
-        told: dict[str, Any] = {"video_segments": "[[0,60]]", "video_duration_seconds": 60.0}
-        film = Event("e", ActivityType.VIDEO_PROGRESS, course.id, unit_id=course.units[0].id, **told)
+        film = Event("e", ActivityType.VIDEO_PROGRESS, course.id, unit_id=course.units[0].id, **played_film("[[0,60]]", 60.0))
         await world.write(world.services.tracking.record, [Report(learner.id, now, (film,))], now)
         recorded = await world.rows(_EVENTS)
         for is_archived in (False, True):

@@ -1,6 +1,5 @@
 """What explains progress: what is missing, in exact amounts, and how the percent of a course is computed."""
 
-import msgspec
 import pytest
 
 from headway.courses.completion import (
@@ -14,9 +13,9 @@ from headway.courses.completion import (
     percent_by_rule,
 )
 from headway.courses.model import CourseStructure, Unit
-from headway.courses.video import encode_segments
+from headway.courses.video import encode_segments, played
 from headway.learning.explanation import calculation, explain
-from headway.learning.model import ActivityType, Event, UnitProgress, UnitStatus
+from headway.learning.model import UnitProgress, UnitStatus
 
 
 def unit(unit_id: int, completion: Completion, *, is_required: bool = True, is_retired: bool = False) -> Unit:
@@ -42,9 +41,8 @@ def watched(share: float) -> Evidence:
     return Evidence(EngagementMetrics(video_watch_percentage=share))
 
 
-def played(start: float, end: float) -> Evidence:
-    event = Event("e", ActivityType.VIDEO_PROGRESS, 1, unit_id=1, video_segments=encode_segments([(start, end)]))
-    return msgspec.structs.replace(event, video_duration_seconds=60.0).evidence
+def watched_from(start: float, end: float) -> Evidence:
+    return NO_EVIDENCE.merge(Evidence(video=played(encode_segments([(start, end)]), 60.0)))
 
 
 @pytest.mark.parametrize(
@@ -65,8 +63,8 @@ def played(start: float, end: float) -> Evidence:
             0,
             "4.5 more percent of the video",
         ),
-        (Completion(Rule.VIDEO, 95), played(0, 30), 0, "45 more percent of the video (27 more seconds)"),
-        (Completion(Rule.VIDEO, 95), played(0, 56.994), 0, "0.01 more percent of the video (1 more second)"),
+        (Completion(Rule.VIDEO, 95), watched_from(0, 30), 0, "45 more percent of the video (27 more seconds)"),
+        (Completion(Rule.VIDEO, 95), watched_from(0, 56.994), 0, "0.01 more percent of the video (1 more second)"),
         (Completion(Rule.QUIZ, 50), Evidence(quiz_score_percent=37.5), 0, "12.5 more percent of the quiz score"),
     ],
 )

@@ -21,7 +21,7 @@ PARTS = 10_000
 """As many as there are percents: the number of parts that were played is the share that was watched."""
 LONGEST_VIDEO_SECONDS = 86_400
 _MOST_RUNS = 64
-_RUN = re.compile("1+")
+_EDGE = re.compile("1")
 
 Run: TypeAlias = tuple[int, int]
 """The first part of those that were played without a gap, and the one after the last."""
@@ -103,4 +103,7 @@ def _bits(parts: tuple[Run, ...] | str) -> int:
 
 
 def _runs(bits: int) -> list[Run]:
-    return [match.span() for match in _RUN.finditer(f"{bits:b}"[::-1])]
+    # A run begins and ends where a bit differs from the one below it. In the text the highest bit comes first.
+    changes = f"{bits ^ (bits << 1):b}"
+    edges = [len(changes) - match.end() for match in _EDGE.finditer(changes)]
+    return list(zip(edges[::-2], edges[-2::-2], strict=True))

@@ -22,7 +22,7 @@ from headway.courses.completion import (
     percent_by_rule,
 )
 from headway.courses.model import CourseStructure
-from headway.courses.video import played
+from headway.courses.video import Playback
 from headway.enrollments.model import Statistic
 from headway.errors import FieldError
 from headway.identity import Client
@@ -223,20 +223,18 @@ class Event(msgspec.Struct, frozen=True):
     """The score in `metadata` of a `quiz_submit` that has one."""
     video_segments: str | None = None
     video_duration_seconds: float | None = None
+    playback: Playback | None = None
+    """What `video_segments` are of the video of the unit, if there is a unit: without one it is kept nowhere."""
 
     @property
     def evidence(self) -> Evidence:
         """What this event says about its unit."""
-        video = None
-        # What is played in a course without a unit is kept nowhere.
-        if self.video_segments is not None and self.unit_id is not None:
-            video = played(self.video_segments, self.video_duration_seconds)
         return Evidence(
-            engagement_metrics=self.metrics if video is None else count_played(self.metrics, video),
+            engagement_metrics=self.metrics if self.playback is None else count_played(self.metrics, self.playback),
             quiz_score_percent=self.quiz_score_percent,
             is_viewed=self.activity_type is ActivityType.UNIT_VIEW,
             is_marked_complete=self.activity_type is ActivityType.UNIT_COMPLETE,
-            video=video,
+            video=self.playback,
         )
 
     def content(self, module_id: int | None) -> EventContent:

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.courses.completion import EngagementMetrics
-from headway.courses.video import Segment, encode_segments
+from headway.courses.video import Segment, encode_segments, played
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, check_json
 from headway.http.params import parse_instant
@@ -69,6 +69,7 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
         quiz_score_percent=quiz_score,
         video_segments=video_segments,
         video_duration_seconds=told.video_duration_seconds,
+        playback=None if body.unit_id is None else played(video_segments, told.video_duration_seconds),
     )
 
 
