@@ -259,6 +259,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       step(true);
       who = next;
       session = newId(clock.now());
+      scroll.observe(element);
       await sender?.identify(next);
     },
     on(name, listener) {

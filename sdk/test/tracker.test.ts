@@ -355,6 +355,20 @@ test("somebody else gets a session of their own, and the beat of the former one 
   await assert.rejects(tracker.identify({ token: "" }), /wrong option "token"/);
 });
 
+test("somebody else has a scroll depth of their own", async () => {
+  const { tracker, page, document, sender } = start();
+  const see = () =>
+    page.observers[0]!.tell([{ target: document.documentElement, isIntersecting: true, boundingClientRect: { height: 2000 }, intersectionRect: {} }]);
+  see();
+  await tracker.identify({ token: "t2" });
+  await tracker.flush();
+  await page.advance(1000);
+  assert.equal(page.observers[0]!.observed.size, 1); // measured anew
+  see();
+  await tracker.flush();
+  assert.deepEqual(sender.reports.map((each) => each.engagement_metrics?.scroll_depth), [25, 25]);
+});
+
 test("a stop ends the beat, sends it, and leaves no timer, listener or observer", async () => {
   const { tracker, page, sender, beats } = start();
   tracker.on("progress", () => {});
