@@ -202,6 +202,7 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
   const detach = host.attach({ isPlaying: () => (sample(), (isOn = isPlaying())), contribute });
   look("");
   return () => {
+    if (end.signal.aborted) return;
     end.abort();
     tellJump();
     drain();

@@ -13,24 +13,25 @@ export type VideoTarget = HTMLMediaElement | HTMLIFrameElement | YouTubePlayer |
 
 const EVENTS = "play playing pause waiting seeking seeked timeupdate ratechange ended emptied".split(" ");
 
-/** Elements that were tracked. What they played before belongs to whom it was reported for. */
-const tracked = new WeakSet<object>();
+/** How to end what was tracked. */
+const tracked = new WeakMap<object, () => void>();
 
 /**
- * Report what is played of a video until the returned function is called. What a media element has played before it is tracked for the
- * first time is reported, too.
+ * Report what is played of a video until the returned function is called, or the same video is tracked anew. What a media element has
+ * played before it is tracked for the first time is reported, too; later that belongs to whom it was reported for.
  *
  * Throw a TypeError if the target is no player that is known.
  */
 export function trackVideo(host: Host, target: VideoTarget): () => void {
-  const isNew = !tracked.has(target);
-  const end = follow(host, (look, signal) => open(target, look, signal), isNew);
-  tracked.add(target);
+  const endFormer = tracked.get(target);
+  endFormer?.();
+  const end = follow(host, (look, signal) => open(target, look, signal), !endFormer);
+  tracked.set(target, end);
   return end;
 }
 
 function open(target: VideoTarget, look: Look, signal: AbortSignal): Media {
-  if ("played" in target) {
+  if (isMedia(target)) {
     for (const name of EVENTS) target.addEventListener(name, () => look(name), { signal });
     return target;
   }
@@ -40,6 +41,11 @@ function open(target: VideoTarget, look: Look, signal: AbortSignal): Media {
   if (/^https:\/\/www\.youtube(-nocookie)?\.com\//.test(src)) return youtube(playerOf(id) ?? target, look, signal);
   if (/^https:\/\/player\.vimeo\.com\//.test(src)) return vimeo(target, look, signal);
   throw new TypeError("trackVideo takes a media element, or a player of YouTube or Vimeo");
+}
+
+/** Say whether a target is a media element, or a custom element that acts as one. In other players positions are functions. */
+function isMedia(target: VideoTarget): target is HTMLMediaElement {
+  return typeof (target as HTMLMediaElement).currentTime === "number";
 }
 
 /** Return the player that the page has made of a frame of YouTube, which answers to one at a time. */

@@ -276,6 +276,31 @@ test("nothing is heard after the end", async () => {
   assert.equal(host.told.length, told);
 });
 
+test("ending it twice reports nothing of what was played between", async () => {
+  const { host, engine, end, wait } = track();
+  engine.play();
+  await wait(2);
+  end();
+  await wait(5);
+  end();
+  assertSegments(host.segments(60), [[0, 2]]);
+});
+
+test("a video that is tracked anew is no longer tracked as before", async () => {
+  const { host, engine, element, wait } = track();
+  engine.play();
+  await wait(2);
+  const second = new FakeHost();
+  trackVideo(second, element);
+  await wait(2);
+  engine.pause();
+  await wait(1);
+  assertSegments(host.segments(60), [[0, 2]]);
+  second.beat();
+  assertSegments(second.segments(60), [[2, 4]]);
+  assert.deepEqual(host.types, ["video_play"]);
+});
+
 test("timeupdate once a minute, as in a hidden tab, loses nothing", async () => {
   const { host, engine, end, wait } = track(new Engine(600));
   engine.every = 60_000;
@@ -303,6 +328,8 @@ test("two videos of a unit report by themselves", async () => {
 test("what is no player is refused", () => {
   const host = new FakeHost();
   assert.throws(() => trackVideo(host, {} as never), /trackVideo takes/);
+  const videoJs = { currentTime: () => 0, played: () => {}, src: () => "" };
+  assert.throws(() => trackVideo(host, videoJs as never), TypeError);
   assert.throws(() => trackVideo(host, { src: "https://example.org/embed" } as never), TypeError);
   assert.equal(host.part, undefined);
 });
