@@ -1,6 +1,7 @@
 /**
- * Builds the tracker: the files that Headway serves, which are committed, and the package's `dist`. With `--check` the served
- * files are not written, but compared with those that are committed; it fails if they differ, or are larger than they may be.
+ * Builds the tracker: the files that Headway serves, which are committed, and the package's `dist`; and writes the script's hash into
+ * the guide. With `--check` nothing is written but `dist`, and what is committed is compared; it fails if something differs, or is
+ * larger than it may be.
  *
  * Served are `headway.js` for a script tag, `headway.mjs` for `import`, and `headway-video.js`, an ES module that both load on
  * demand: `import("./video.ts")` becomes the import of that file, or of `video.js` in the package. esbuild joins the modules, and
@@ -18,6 +19,8 @@ process.chdir(import.meta.dirname);
 const SERVED = "../src/headway/web/static/sdk";
 const SCRIPT = "headway.js";
 const INTEGRITY = "integrity.json";
+/** Shows how a page pins the script. */
+const GUIDE = "../docs/tracker.md";
 /** Bytes that a browser loads, compressed with gzip. */
 const MAX_BYTES = { [SCRIPT]: 6 * 1024, "headway.mjs": 6 * 1024, "headway-video.js": 2.5 * 1024 };
 const LOADED = Object.keys(MAX_BYTES);
@@ -67,6 +70,12 @@ function integrityOf(name, bytes) {
   return { hashed: `${stem}-${digest.toString("hex").slice(0, 16)}${ending}`, integrity: `sha384-${digest.toString("base64")}` };
 }
 
+/** Returns the guide with the present name and hash of the script. */
+function guide({ [INTEGRITY]: described }) {
+  const { hashed, integrity } = JSON.parse(described)[SCRIPT];
+  return readFileSync(GUIDE, "utf8").replace(/headway-\w{16}\.js" integrity="[^"]*"/, `${hashed}" integrity="${integrity}"`);
+}
+
 /** Writes the modules of the package, which are for bundlers: readable, and with what they share in a module of its own. */
 async function writePackage() {
   rmSync("dist", { recursive: true, force: true });
@@ -82,11 +91,12 @@ function tooLarge(files) {
   });
 }
 
-/** Returns the names of committed files that differ from what the sources make. */
+/** Returns the names of committed files, the guide among them, that differ from what the sources make. */
 function stale(files) {
   const committed = Object.fromEntries(readdirSync(SERVED).map((name) => [name, readFileSync(join(SERVED, name))]));
   const names = new Set([...Object.keys(files), ...Object.keys(committed)]);
-  return [...names].filter((name) => !(name in files && committed[name]?.equals(files[name])));
+  const differing = [...names].filter((name) => !(name in files && committed[name]?.equals(files[name])));
+  return guide(files) === readFileSync(GUIDE, "utf8") ? differing : [...differing, GUIDE];
 }
 
 const files = await servedFiles();
@@ -98,6 +108,7 @@ if (isCheck) {
   rmSync(SERVED, { recursive: true, force: true });
   mkdirSync(SERVED, { recursive: true });
   Object.entries(files).forEach(([name, bytes]) => writeFileSync(join(SERVED, name), bytes));
+  writeFileSync(GUIDE, guide(files));
 }
 await writePackage();
 faults.forEach((fault) => console.error(fault));
