@@ -42,13 +42,13 @@ export function makePanel() {
   }
 
   function showVideo(item, { video }) {
-    fact(item, "watched", percent(video?.watchedPercent));
-    fact(item, "reached", percent(video?.reachedPercent));
+    fact(item, "watched", percent(video?.watched));
+    fact(item, "reached", percent(video?.reached));
     const strip = item.querySelector(".strip");
     const whole = video?.durationSeconds;
     const parts = whole ? (video.segments ?? []) : [];
     strip.querySelector("g").replaceChildren(...parts.map(([from, to]) => rect((from / whole) * 100, ((to - from) / whole) * 100)));
-    strip.querySelector(".reached").setAttribute("x", whole ? Math.min(99.4, video.reachedPercent) : -1);
+    strip.querySelector(".reached").setAttribute("x", whole ? Math.min(99.4, video.reached) : -1);
     const said = parts.map(([from, to]) => `${clock(from)} to ${clock(to)}`).join(", ");
     strip.setAttribute("aria-label", said ? `Watched: ${said}` : "Nothing watched yet");
   }

@@ -5,7 +5,6 @@ import { makePanel } from "./panel.js";
 import { openSession } from "./session.js";
 import { countWaiting, watchRequests } from "./wire.js";
 
-const CUT_SECONDS = 20;
 const find = (id) => document.getElementById(id);
 const course = Number(document.body.dataset.course);
 
@@ -24,10 +23,11 @@ const session = openSession({ onEnd: () => end("Your session has ended. Sign in 
 
 /** Start the tracker, or go on with it after somebody signed in again. */
 async function track() {
-  const own = { getToken: () => session.trackerToken() };
+  const getToken = () => session.trackerToken();
+  const own = { token: await getToken(), getToken };
   if (globalThis.Headway) return void Headway.tracker.identify(own);
   const tag = find("tracker").content.firstElementChild.cloneNode();
-  tag.dataset.headwayToken = await session.token();
+  tag.dataset.headwayToken = own.token;
   tag.addEventListener("load", () => Headway.tracker.identify(own)); // the same learner, with tokens for longer than an hour
   document.head.append(tag);
 }
@@ -82,11 +82,11 @@ find("sign-out").addEventListener("click", async () => {
 });
 
 find("cut").addEventListener("click", () => {
-  let left = CUT_SECONDS;
+  let left = Number(find("cut").dataset.seconds);
   find("cut").disabled = find("again").disabled = true;
   wire.cut(true);
   live.pause(true);
-  panel.tell(`The network of this page is cut for ${CUT_SECONDS} seconds.`);
+  panel.tell(`The network of this page is cut for ${left} seconds.`);
   const show = () => panel.showState("cut", `Offline for ${left} s`);
   const timer = setInterval(() => {
     left -= 1;

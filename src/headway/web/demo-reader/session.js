@@ -20,7 +20,9 @@ export function openSession({ onEnd }) {
   }
 
   async function renew() {
-    const answer = await post("refresh", { refreshToken: current.refreshToken });
+    const renewed = current;
+    const answer = await post("refresh", { refreshToken: renewed.refreshToken });
+    if (current !== renewed) throw new Error("Somebody signed out meanwhile.");
     if (answer.status === 401) {
       forget();
       onEnd();
