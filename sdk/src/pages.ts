@@ -35,7 +35,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   if (!script) return;
   const options = readOptions(script, window.fetch.bind(window));
   let tracker!: Tracker;
-  const videos = new Set<Element>();
+  const videos = new Map<Element, () => void>();
   let shown: HTMLElement | undefined;
   let timer: number | undefined;
 
@@ -67,9 +67,12 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
     if (shown?.isConnected) show(shown);
     else look();
     for (const video of document.querySelectorAll<HTMLMediaElement>("[data-headway-video]")) {
-      if (videos.has(video)) continue;
-      videos.add(video);
-      tracker.trackVideo(video, Number(video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit));
+      if (!videos.has(video)) videos.set(video, tracker.trackVideo(video, +video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit!));
+    }
+    for (const [video, end] of videos) {
+      if (video.isConnected) continue;
+      videos.delete(video);
+      end();
     }
   }
 
@@ -87,7 +90,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   const changes = new window.MutationObserver(follow);
   changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit"] });
   signal.addEventListener("abort", () => changes.disconnect());
-  for (const type of ["click", "keyup", "scroll", "resize", "popstate"]) {
+  for (const type of "click keyup scroll resize popstate".split(" ")) {
     window.addEventListener(type, react, { passive: true, capture: true, signal });
   }
   return tracker;

@@ -246,7 +246,10 @@ export function createTracker(options: Options, { window, createSender, loadVide
       const loaded = (options.video ?? loadVideo)()
         .then((video) => video.trackVideo(host, target))
         .catch((cause: unknown) => emit("error", { message: "video", cause }));
-      const finish = () => void loaded.then((end) => end?.());
+      const finish = () => {
+        signal.removeEventListener("abort", finish);
+        void loaded.then((end) => end?.());
+      };
       signal.addEventListener("abort", finish);
       return finish;
     },

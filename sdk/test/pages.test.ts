@@ -20,7 +20,10 @@ function start(dataset: Record<string, string> = {}, units: Element[] = []) {
     signal: end.signal,
     setUnit: (unit: number, { element }: { element?: unknown } = {}) => calls.push(["setUnit", unit, element]),
     track: (...given: unknown[]) => calls.push(["track", ...given]),
-    trackVideo: (...given: unknown[]) => calls.push(["trackVideo", ...given]),
+    trackVideo(...given: unknown[]) {
+      calls.push(["trackVideo", ...given]);
+      return () => calls.push(["end", ...given]);
+    },
   } as unknown as Tracker;
   let options: Options | undefined;
   const declared = declare(window, (given) => {
@@ -143,6 +146,22 @@ test("each declared video is tracked once, for its own unit", () => {
   mutate();
   const videos = calls.filter(([name]) => name === "trackVideo");
   assert.deepEqual(videos.map(([, video, id]) => [elements.videos.indexOf(video as Element), id]), [[0, 6], [1, NaN]]);
+});
+
+test("a declared video that leaves the page is no longer tracked, until it comes back", () => {
+  const video = createElement();
+  const { calls, elements, mutate } = start();
+  elements.videos = [video];
+  mutate();
+  mutate();
+  video.isConnected = false;
+  elements.videos = [];
+  mutate();
+  mutate();
+  video.isConnected = true;
+  elements.videos = [video];
+  mutate();
+  assert.deepEqual(calls.map(([name]) => name).filter((name) => name !== "setUnit"), ["trackVideo", "end", "trackVideo"]);
 });
 
 test("a tracker that has stopped leaves nothing behind", () => {
