@@ -1,13 +1,15 @@
 """Conversion between wire structs and models: pure functions. Decoding raises Invalid naming every invalid field."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.courses.completion import EngagementMetrics
-from headway.courses.video import Segment, encode_segments, played
+from headway.courses.video import encode_segments, played
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import Decoder, check_json
 from headway.http.params import parse_instant
@@ -50,10 +52,11 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     metadata = _metadata(errors, body)
     quiz_score = _quiz_score(errors, body)
     told = body.engagement_metrics or _NO_METRICS
-    video_segments = None if told.video_segments is None else _video_segments(errors, told.video_segments)
+    has_video = told.video_segments is not None or told.video_duration_seconds is not None
+    video = _video(errors, told, body.unit_id) if has_video else None
     if errors:
         raise Invalid(errors)
-    return Event(
+    event = Event(
         event_id=body.event_id if body.event_id is not None else new_id(),
         activity_type=body.activity_type,
         course_id=body.course_id,
@@ -67,10 +70,9 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
         sent_at=sent_at,
         metadata=metadata,
         quiz_score_percent=quiz_score,
-        video_segments=video_segments,
-        video_duration_seconds=told.video_duration_seconds,
-        playback=None if body.unit_id is None else played(video_segments, told.video_duration_seconds),
     )
+    # Most events have no video: they do not pay for its fields.
+    return event if video is None else msgspec.structs.replace(event, **video)
 
 
 def to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
@@ -108,14 +110,16 @@ def _metrics(activity_type: ActivityType, told: wire.EngagementMetricsBody) -> E
     )
 
 
-def _video_segments(errors: list[FieldError], segments: Sequence[Segment]) -> str | None:
-    """Return segments as they are stored, None for none."""
+def _video(errors: list[FieldError], told: wire.EngagementMetricsBody, unit_id: int | None) -> dict[str, Any]:
+    """Return the fields of an event that say what was played of a video."""
     errors += [
         FieldError(f"engagement_metrics.video_segments[{index}]", "must end after it begins")
-        for index, (start, end) in enumerate(segments)
+        for index, (start, end) in enumerate(told.video_segments or ())
         if end <= start
     ]
-    return encode_segments(segments) if segments else None
+    segments, duration = encode_segments(told.video_segments) if told.video_segments else None, told.video_duration_seconds
+    playback = None if unit_id is None else played(segments, duration)
+    return {"video_segments": segments, "video_duration_seconds": duration, "playback": playback}
 
 
 def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
