@@ -16,7 +16,8 @@ export interface YouTubePlayer {
   getDuration(): number;
   getPlaybackRate(): number;
   getPlayerState(): number;
-  getVideoData?(): { isLive?: boolean };
+  /** The API's types do not name its `isLive`. */
+  getVideoData?(): object;
   isMuted(): boolean;
 }
 

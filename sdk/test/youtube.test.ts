@@ -105,7 +105,8 @@ test("the end completes it, and another video is another", async () => {
 
 test("a live stream has no share", async () => {
   const { host, engine, player, wait } = track(new Engine(3600));
-  player.getVideoData = () => ({ isLive: true });
+  const data: { title: string } = Object.assign({ title: "Now" }, { isLive: true });
+  player.getVideoData = () => data; // the usual types do not name `isLive`
   engine.play();
   await wait(3);
   assert.deepEqual(host.part!.contribute(), { activity_type: "video_progress" });
