@@ -78,6 +78,17 @@ async def test_what_is_read_is_what_the_server_knows(reader: Reader) -> None:
     await expect(reader.page.locator("#calculation")).to_have_text(re.compile(r" / 2 = "))
 
 
+async def test_the_part_in_view_is_read_and_its_end_completes_it(reader: Reader) -> None:
+    await reader.sign_in()
+    await reader.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    await reader.read()
+
+    second = reader.page.locator(".unit-state").nth(1)
+    await expect(second).to_have_attribute("data-is-now", "", timeout=WAIT_MS)
+    await expect(second.locator(".missing")).to_have_text("Complete.", timeout=WAIT_MS)
+    await expect(reader.page.locator("#told")).to_have_text("When the network goes is complete.")
+
+
 async def test_watched_and_reached_are_told_apart(reader: Reader) -> None:
     await reader.sign_in()
     await reader.page.evaluate(f"{VIDEO}.scrollIntoView({{block: 'center'}})")
@@ -108,7 +119,8 @@ async def test_reports_wait_while_the_network_is_cut_and_arrive_afterwards(reade
 
     await reader.is_live()
     await reader.verdict("accepted", at_least=before + 1)
-    await expect(reader.page.get_by_role("status")).to_have_text("The network is back.")
+    await expect(reader.page.locator("#waiting")).to_have_text(re.compile("^0 wait"), timeout=WAIT_MS)
+    await expect(reader.page.locator("#told")).to_have_text("The network is back.")
 
 
 async def test_a_batch_that_is_sent_again_changes_nothing(reader: Reader) -> None:

@@ -5,7 +5,7 @@
 
 const BATCH = "/api/courses/activity/batch";
 
-/** Watch all requests that are made from now on. `onVerdicts(events, results)` is called with each batch that was answered. */
+/** Watch all requests that are made from now on. `onVerdicts` gets the reports of each batch that was answered. */
 export function watchRequests({ onVerdicts }) {
   const send = globalThis.fetch;
   let last; // the arguments of the last batch that was answered
@@ -25,17 +25,12 @@ export function watchRequests({ onVerdicts }) {
     const { events } = JSON.parse(request[1].body);
     const { data } = await answer.json();
     if (!data?.results) return;
-    // What vouches for no time is how the tracker asks for the server's time.
-    const stored = events.map((event, index) => ({ event, ...data.results[index] })).filter(({ event }) => event.activity_type !== "heartbeat");
-    if (stored.length) last = request;
-    onVerdicts(stored);
+    last = request;
+    onVerdicts(events.map((event, index) => ({ event, ...data.results[index] })));
   }
 
   globalThis.fetch = watched;
   return {
-    get isCut() {
-      return isCut;
-    },
     get hasBatch() {
       return last !== undefined;
     },
@@ -52,23 +47,22 @@ export function watchRequests({ onVerdicts }) {
   };
 }
 
-/** Return how many reports wait in this browser, or undefined where it keeps none. */
+/** Return how many reports wait in the tracker's database, or undefined where the browser has none. */
 export async function countWaiting() {
+  // Opening a database would create it.
   if (!(await indexedDB.databases?.())?.some(({ name }) => name === "headway")) return undefined;
-  const database = await new Promise((resolve, reject) => {
-    const opening = indexedDB.open("headway");
-    opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => reject(opening.error);
-  });
+  const database = await done(indexedDB.open("headway"));
   try {
     const [store] = database.objectStoreNames;
-    if (!store) return undefined;
-    return await new Promise((resolve, reject) => {
-      const counting = database.transaction(store).objectStore(store).count();
-      counting.onsuccess = () => resolve(counting.result);
-      counting.onerror = () => reject(counting.error);
-    });
+    return (await done(database.transaction(store).objectStore(store).getAll())).flat().length;
   } finally {
     database.close();
   }
+}
+
+function done(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
 }
