@@ -6,20 +6,14 @@ const TRIES = 3;
 /**
  * Return the milliseconds to add to the page's clock to have the server's.
  *
- * `ask` returns the instant at which the server answered. It lies somewhere within the round trip, so a slow one says
- * little: after one the server is asked again, and the quickest of three counts.
+ * `ask` returns the instant at which the server answered. It lies somewhere within the round trip, so a slow one says little: after
+ * one the server is asked again, three times at most.
  */
 export async function learnOffset(ask: () => Promise<number>, now: () => number): Promise<number> {
-  let quickest = Infinity;
-  let offset = 0;
-  for (let tries = TRIES; tries-- && quickest > SLOW_MILLISECONDS; ) {
+  for (let tries = 1; ; tries++) {
     const before = now();
     const received = await ask();
     const trip = now() - before;
-    if (trip < quickest) {
-      quickest = trip;
-      offset = Math.round(received - before - trip / 2);
-    }
+    if (trip < SLOW_MILLISECONDS || tries === TRIES) return Math.round(received - before - trip / 2);
   }
-  return offset;
 }

@@ -108,15 +108,19 @@ export function openQueue(
     };
   };
 
+  /** Know what is stored, with what this page has not stored yet. */
+  const merge = (stored: Entry[]) => {
+    known = new Map(stored.map((entry) => [entry.id, entry]));
+    // Another page may have made a text meanwhile.
+    for (const entry of fresh.values()) if (!known.get(entry.id)?.text) known.set(entry.id, entry);
+    for (const id of removed) known.delete(id);
+  };
+
   /** Join beats, then drop the oldest beats, then the oldest of the others, until there is room for the rest. */
   const trim = (isStored: boolean) => {
     let bytes = 0;
     for (const entry of known.values()) bytes += entry.bytes;
     const isOver = () => known.size > maxReports || bytes > maxReports * 1000;
-    const take = (entry: Entry) => {
-      remove(entry);
-      bytes -= entry.bytes;
-    };
 
     const last = new Map<string, Entry>();
     for (const entry of known.values()) {
@@ -128,9 +132,16 @@ export function openQueue(
         const before = last.get(state);
         const joined = before && join(before.report, report);
         if (joined) {
-          take(entry);
-          bytes -= before.bytes;
-          bytes += before.bytes = measure(render((before.report = joined), 0));
+          // A copy: nothing is joined if this cannot be stored.
+          const both = { ...before, report: joined, bytes: measure(render(joined, 0)) };
+          bytes += both.bytes - before.bytes - entry.bytes;
+          known.delete(id);
+          known.set(both.id, both);
+          if (!isStored) {
+            fresh.delete(id);
+            fresh.set(both.id, both);
+          }
+          last.set(state, both);
         } else last.set(state, entry);
       }
     }
@@ -138,7 +149,8 @@ export function openQueue(
     const dropped: Report[] = [];
     for (const entry of list().sort((a, b) => +!a.report.start - +!b.report.start))
       if (isOver()) {
-        take(entry);
+        remove(entry);
+        bytes -= entry.bytes;
         dropped.push(entry.report);
       }
     drop("queue full", dropped);
@@ -147,45 +159,42 @@ export function openQueue(
   const sync: Queue[3] = (edit) =>
     (turn = turn.then(async () => {
       let isSeen = false;
-      const see = (stored?: Entry[]) => {
+      let stored: Entry[] | undefined;
+      const see = () => {
         isSeen = true;
-        if (stored) {
-          known = new Map(stored.map((entry) => [entry.id, entry]));
-          for (const entry of stored) entry.isLoose = entry.offset === undefined;
-          // Another page may have made a text meanwhile.
-          for (const entry of fresh.values()) if (!known.get(entry.id)?.text) known.set(entry.id, entry);
-          for (const id of removed) known.delete(id);
-        }
+        if (stored) merge(stored);
         edit?.(list());
         trim(!!stored);
       };
-      const attempt = async () => {
-        const from = await (opening ??= open());
-        while (!isSeen)
-          await new Promise<void>((resolve, reject) => {
-            isSaved = false;
-            const store = begin(from);
-            const { transaction } = store;
-            transaction.onabort = reject;
-            transaction.oncomplete = () => resolve();
-            const request = store.getAll();
-            request.onsuccess = () => {
-              // What was saved meanwhile is stored after this transaction, and would undo it.
-              if (isSeen || isSaved) return;
-              see(request.result.flat());
-              store.clear();
-              const settle = write(store, known.values());
-              transaction.oncomplete = () => {
-                removed.clear();
-                resolve(settle());
-              };
+      const attempt = (from: IDBDatabase): Promise<void> =>
+        new Promise((resolve, reject) => {
+          isSaved = false;
+          const store = begin(from);
+          const { transaction } = store;
+          transaction.onabort = reject;
+          const request = store.getAll();
+          request.onsuccess = () => {
+            // What was saved meanwhile is stored after this transaction, and would undo it.
+            if (isSaved) return resolve(attempt(from));
+            if (isSeen) return;
+            stored = request.result.flat() as Entry[];
+            for (const entry of stored) entry.isLoose = entry.offset === undefined;
+            see();
+            store.clear();
+            const settle = write(store, known.values());
+            transaction.oncomplete = () => {
+              removed.clear();
+              // What was joined.
+              for (const id of fresh.keys()) if (!known.has(id)) fresh.delete(id);
+              resolve(settle());
             };
-          });
-      };
-      await limit(attempt(), STORE_SECONDS).catch(() => {
+          };
+        });
+      await limit((opening ??= open()).then(attempt), STORE_SECONDS).catch(() => {
         if (database) close();
         else removed.clear();
         if (!isSeen) see();
+        else if (stored) merge(stored);
       });
     }));
   const save = () => {

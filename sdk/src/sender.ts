@@ -82,8 +82,8 @@ interface Halt {
 }
 
 export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, locks, emit, maxReports = 1000, ...first }: SenderOptions): Sender {
-  /** The bytes of what is under way, by id. */
-  const flying = new Map<string, number>();
+  /** The ids of what is under way. */
+  const flying = new Set<string>();
   let offset: number | undefined;
   let anchor: number | undefined;
   let batchReports = Infinity;
@@ -151,8 +151,10 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
 
   /** Send entries, and act on the verdicts. Return whether there were any; throw without verdicts. */
   const send = async (who: Who, entries: Entry[]): Promise<boolean> => {
+    // The token may have become another learner's since they were chosen.
+    entries = entries.filter((entry) => isOf(entry, who) && !entry.isLoose);
     if (!entries[0]) return false;
-    for (const { id, bytes } of entries) flying.set(id, bytes);
+    for (const { id } of entries) flying.add(id);
     try {
       const [response, body] = await request(who, PATH + "batch", `{"events":[${entries.map(({ text }) => text)}]}`);
       const { status } = response;
@@ -189,7 +191,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
     await sync((entries) => {
       chosen = choose(who, entries, BATCH_BYTES);
     });
-    return send(who, chosen.filter((entry) => !entry.isLoose));
+    return send(who, chosen);
   };
 
   /** Ask an inactive heartbeat, which claims nothing, for the server's time. */
@@ -204,16 +206,11 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
     anchor = asked;
   };
 
-  /** Do what comes next; return whether more may be to do. */
+  /** Send a batch of somebody's; return whether there was any. */
   const step = async (who: Who, isUrgent?: boolean): Promise<boolean> => {
-    const entries = waiting();
-    if (!entries[0]) return false;
-    if (!who.token) await askToken(who);
-    const mine = entries.find((entry) => isOf(entry, who));
-    if (mine && getOffset() === undefined) {
-      await learn(who, mine.report.course_id);
-      return true;
-    }
+    const mine = waiting().find((entry) => isOf(entry, who));
+    if (!mine) return false;
+    if (getOffset() === undefined) await learn(who, mine.report.course_id);
     let sending: Promise<boolean> | false | undefined;
     if (!isUrgent)
       // One in ten goes on without the lock: a page that is frozen may keep it.
@@ -229,6 +226,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       try {
         // What the former learner did is sent after somebody else has come: it is not foreign yet.
         await sync((entries) => who === me && purge(entries));
+        if (waiting()[0] && !who.token) await askToken(who);
         while (await step(who, isUrgent));
         failures = 0;
       } catch (error) {
@@ -273,16 +271,14 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       saving ??= sync(() => {
         saving = undefined;
       });
-      const entries = waiting();
-      const isFull = entries.length >= BATCH_REPORTS || entries.reduce((sum, entry) => sum + entry.bytes, 0) >= BATCH_BYTES;
+      const isFull = waiting().length >= BATCH_REPORTS;
       if (!failures && (isFull || !timer)) arm(isFull ? 0 : flushSeconds);
     },
     flush: () => hurry(me),
     leave() {
       // Another page may have joined what it did not send, or may make the text of what has no offset.
       const own = list().filter((entry) => isOwn(entry) && entry.offset !== undefined && !entry.isLoose);
-      const bytes = [...flying.values()].reduce((left, each) => left - each, KEEPALIVE_BYTES);
-      const chosen = me.token ? choose(me, own, bytes) : [];
+      const chosen = me.token ? choose(me, own, flying.size ? KEEPALIVE_BYTES - BATCH_BYTES : KEEPALIVE_BYTES) : [];
       chosen.forEach(put);
       save();
       void beam(me, chosen).then(() => failures || timer || arm(flushSeconds));

@@ -27,12 +27,13 @@ test("the server's answer lies in the middle of the round trip", async () => {
   assert.equal(await learnOffset(ask, now), 1_000_000);
 });
 
-test("after a slow round trip the server is asked again, three times at most, and the quickest counts", async () => {
+test("after a slow round trip the server is asked again, three times at most", async () => {
   const quick = trips([9_000, 0], [100, 100], [0, 0]);
   assert.equal(await learnOffset(quick.ask, quick.now), 1_000_000);
   assert.equal(quick.count(), 2);
-  const slow = trips([9_000, 0], [3_000, 0], [0, 5_000]);
+  const slow = trips([9_000, 0], [0, 5_000], [3_000, 0]);
   assert.equal(await learnOffset(slow.ask, slow.now), 1_001_500);
+  assert.equal(slow.count(), 3);
 });
 
 for (const [name, skew] of [["years behind", 1e11], ["years ahead", -1e11], ["right", 0]] as const)
@@ -107,7 +108,7 @@ test("a clock that is set while the server is asked is compared again", async ()
     return undefined;
   };
   sender.add(world.beat());
-  await world.time.advance(6_000);
+  await world.time.advance(12_000);
   assert.deepEqual(world.requests.map(({ path }) => path), ["heartbeat", "heartbeat", "batch"]);
 });
 

@@ -37,7 +37,7 @@ test("twenty reports are sent at once, in one batch", async () => {
 test("a batch has at most 48 kB", async () => {
   const sender = world.open();
   for (let count = 0; count < 4; count++) sender.add(world.beat({ metadata: { text: "é".repeat(9_000) } }));
-  await world.time.advance(10);
+  await world.time.advance(5_000);
   assert.deepEqual(world.batches.map(({ body }) => body.events.length), [2, 2]);
 });
 
@@ -330,4 +330,25 @@ test("stop sends what waits; forget deletes it", async () => {
   world.open();
   await world.time.advance(60_000);
   assert.equal(world.server.stored.size, 1);
+});
+
+test("a token that changes while a batch is made does not take the former learner's reports along", async () => {
+  for (let tasks = 0; tasks < 30; tasks++) {
+    world.time.restore();
+    world = new World();
+    const sender = world.open({ token: makeToken("5"), getToken: () => makeToken("6") });
+    sender.add(world.beat());
+    await world.finish(sender.flush());
+    let refuse = () => {};
+    world.reply = ({ token }, index) =>
+      index === 2 ? new Promise((resolve) => (refuse = () => resolve(failure(401)))) : token === makeToken("5") ? failure(401) : undefined;
+    sender.add(world.beat());
+    sender.leave();
+    sender.add(world.beat());
+    void sender.flush();
+    await world.time.settle(tasks);
+    refuse();
+    await world.time.advance(60_000);
+    assert.deepEqual(world.texts, ["5 e-0000"], `after ${tasks} tasks`);
+  }
 });
