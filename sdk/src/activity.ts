@@ -6,15 +6,11 @@
  * back to the page. What nobody watched is dropped: after a gap the time counts up to the last tick before it.
  */
 
-/** What the learner does. The first two count. */
-export type State = "active" | "playing" | "idle" | "blurred" | "hidden";
+/** Why a learner cannot use the page. */
+export type Away = "hidden" | "blurred" | undefined;
 
-export interface Signals {
-  visible: boolean;
-  focused: boolean;
-  /** Media play, wherever the page is. */
-  playing: boolean;
-}
+/** What the learner does. The first two count. */
+export type State = "active" | "playing" | "idle" | NonNullable<Away>;
 
 /** A longer time between two ticks is a gap: the device slept, or the tab was frozen. Milliseconds. */
 const GAP = 10_000;
@@ -25,10 +21,10 @@ export interface Activity {
   /** Note that the page was used. Return whether that is news: whether `step` is to be called. */
   use(now: number): boolean;
   /**
-   * Count the time since the last call, of which `isGap` says that nobody watched, and look at what is now; `isCut` ends the open beat.
-   * Return whether to call again within a second.
+   * Count the time since the last call, of which `isGap` says that nobody watched, and look at what is now: whether the learner is away,
+   * and whether media play, wherever the page is. `isCut` ends the open beat. Return whether to call again within a second.
    */
-  step(now: number, signals: Signals, isGap?: boolean, isCut?: boolean): boolean;
+  step(now: number, away: Away, isPlaying: boolean, isGap?: boolean, isCut?: boolean): boolean;
 }
 
 /**
@@ -42,7 +38,7 @@ export function createActivity(
   onState: (state: State) => void,
 ): Activity {
   let state: State = "hidden";
-  let wasVisible = false;
+  let wasHidden = true;
   let start = 0; // of the open beat
   let seen = 0; // the last step
   let used = 0;
@@ -52,23 +48,24 @@ export function createActivity(
       used = now;
       return state !== "active" && state !== "playing";
     },
-    step(now, { visible, focused, playing }, isGap, isCut) {
+    step(now, away, isPlaying, isGap, isCut) {
       let end = now;
-      if (isGap || now - seen > (wasVisible ? GAP : HIDDEN_GAP)) end = seen;
+      if (isGap || now - seen > (wasHidden ? HIDDEN_GAP : GAP)) end = seen;
       else if (state === "playing") used = now;
       if (state === "active") end = Math.min(end, used + idle);
       else if (state !== "playing") end = start = now;
 
-      if (visible && focused && (state === "hidden" || state === "blurred")) used = now;
-      const next = playing ? "playing" : !visible ? "hidden" : !focused ? "blurred" : now < used + idle ? "active" : "idle";
+      if (!away && (state === "hidden" || state === "blurred")) used = now;
+      const isUsed = now < used + idle;
+      const next = isPlaying ? "playing" : (away ?? (isUsed ? "active" : "idle"));
       if (isCut || next !== state || end < now || now - start >= beat) {
         onBeat(start, Math.max(start, end));
         start = now;
       }
       seen = now;
-      wasVisible = visible;
+      wasHidden = away === "hidden";
       if (next !== state) onState((state = next));
-      return playing || (visible && now < used + idle);
+      return isPlaying || (!wasHidden && isUsed);
     },
   };
 }

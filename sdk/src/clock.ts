@@ -5,8 +5,8 @@ export interface Clock {
   now(): number;
   /** What `now` adds to the monotonic time. A new one means that how far the server's clock is away is to be learned anew. */
   anchor: number;
-  /** Return whether the device slept, or its clock was set, since the last call. */
-  check(): boolean;
+  /** Return whether the device slept, or its clock was set, since the last call. `end` is called before this changes the anchor. */
+  check(end: () => void): boolean;
 }
 
 /** How far device and monotonic clock may drift apart between two checks, in milliseconds. */
@@ -23,11 +23,13 @@ export function createClock(wall: () => number, monotonic: () => number): Clock 
   const clock = {
     anchor: base,
     now: () => Math.round(clock.anchor + monotonic()),
-    check() {
+    check(end: () => void) {
       const drift = wall() - monotonic() - base;
       base += drift;
-      if (drift > DRIFT) clock.anchor += drift;
-      return Math.abs(drift) > DRIFT;
+      if (Math.abs(drift) < DRIFT) return false;
+      end();
+      if (drift > 0) clock.anchor += drift;
+      return true;
     },
   };
   return clock;

@@ -52,7 +52,7 @@ export interface Sender {
   /** Return what the server answers to a GET of the learner's own. */
   read(path: string): Promise<any>;
   /** Send what waits, and end; `forget` deletes it instead. */
-  stop(how: { forget: boolean }): Promise<void>;
+  stop(how?: { forget?: boolean }): Promise<void>;
 }
 
 const PATH = "/api/courses/activity/";
@@ -295,10 +295,10 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       failures = 0;
       wake();
     },
-    async stop({ forget }) {
+    async stop(how) {
       isStopped = true;
       removeEventListener("online", wake);
-      if (forget) await sync((entries) => entries.forEach(remove));
+      if (how?.forget) await sync((entries) => entries.forEach(remove));
       else await hurry(me);
       arm(0);
     },

@@ -97,14 +97,14 @@ export function createTracker(options: Options, { window, createSender, loadVide
   let progressTimer: number | undefined;
   let version: number | undefined;
 
-  const log = (what: string, ...details: unknown[]) => isDebugged && console.log(`headway ${what}`, ...details);
+  const log = (what: string, ...details: unknown[]) => isDebugged && console.log("headway", what, ...details);
 
   function emit<Name extends keyof (Listeners & Told)>(name: Name, detail: (Listeners & Told)[Name]): void {
     const called = listeners[name];
     log(name, detail);
     if (name === "sent") readProgressSoon();
     if (called?.size) called.forEach((listener) => queueMicrotask(() => listener(detail as never)));
-    else if (name === "error" || name === "rejected") console.warn(`headway: ${name}`, detail);
+    else if (/error|rejected/.test(name)) console.warn("headway", name, detail);
   }
 
   function add(type?: ActivityType, fields?: Partial<Report>, where = place!): void {
@@ -136,22 +136,18 @@ export function createTracker(options: Options, { window, createSender, loadVide
     log,
   );
 
-  /** Look at the page: count the time until now, and see what goes on. */
+  /** Count the time until now, and see what goes on in the page. Return whether to look again within a second. */
+  function look(isGap: boolean, isCut?: boolean): boolean {
+    const isOff = isGone || signal.aborted;
+    const isHidden = isOff || document.visibilityState === "hidden" || (document as { prerendering?: boolean }).prerendering;
+    // A frame in the page has its focus, too. Within a frame of another page nothing tells whether that page has it.
+    const away = isHidden ? "hidden" : document.hasFocus() || window.parent !== window ? undefined : "blurred";
+    const isPlaying = !isOff && [...parts.keys()].some((part) => part.isPlaying?.());
+    return activity.step(clock.now(), away, isPlaying, isGap, isCut);
+  }
+
   function step(isCut?: boolean): void {
-    const isGap = clock.check();
-    const isOn = !isGone && !signal.aborted;
-    const goesOn = activity.step(
-      clock.now(),
-      {
-        visible: isOn && document.visibilityState === "visible" && !(document as { prerendering?: boolean }).prerendering,
-        // A frame in the page has its focus, too. Within a frame of another page nothing tells whether that page has it.
-        focused: document.hasFocus() || window.parent !== window,
-        playing: isOn && [...parts.keys()].some((part) => part.isPlaying?.()),
-      },
-      isGap,
-      isCut,
-    );
-    if (goesOn) timer ??= window.setInterval(tick, TICK);
+    if (look(clock.check(() => look(true)), isCut)) timer ??= window.setInterval(tick, TICK);
     else timer = window.clearInterval(timer) as undefined;
   }
 
@@ -225,7 +221,6 @@ export function createTracker(options: Options, { window, createSender, loadVide
       place = { course_id: options.course, module_id: module, unit_id: unit } as Place;
       element = next;
       scroll.observe(next);
-      log("unit", place);
     },
     track(type, fields) {
       add(type, fields);
@@ -270,7 +265,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       called.add(listener);
       return () => called.delete(listener);
     },
-    async stop({ forget = false } = {}) {
+    async stop(how) {
       if (signal.aborted) return;
       step(true);
       end.abort();
@@ -279,7 +274,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       window.clearTimeout(progressTimer);
       const last = sender;
       sender = undefined;
-      await last?.stop({ forget });
+      await last?.stop(how);
     },
   };
 

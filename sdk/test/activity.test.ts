@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { createActivity } from "../src/activity.ts";
-import type { Signals } from "../src/activity.ts";
+import type { Away } from "../src/activity.ts";
 
-const AWAY: Signals = { visible: false, focused: false, playing: false };
-const HERE: Signals = { visible: true, focused: true, playing: false };
-const BEHIND: Signals = { visible: true, focused: false, playing: false };
+type Signals = [away: Away, isPlaying: boolean];
+
+const AWAY: Signals = ["hidden", false];
+const HERE: Signals = [undefined, false];
+const BEHIND: Signals = ["blurred", false];
+const playing = ([away]: Signals): Signals => [away, true];
 
 /** Times are seconds here. */
 function makeActivity(beat = 15, idle = 60) {
@@ -18,7 +21,7 @@ function makeActivity(beat = 15, idle = 60) {
     (start, end) => end > start && beats.push([start / 1000, end / 1000]),
     (state) => states.push(state),
   );
-  const step = (second: number, signals: Signals, isGap = false, isCut = false) => machine.step(second * 1000, signals, isGap, isCut);
+  const step = (second: number, signals: Signals, isGap = false, isCut = false) => machine.step(second * 1000, ...signals, isGap, isCut);
   const run = (from: number, to: number, signals: Signals) => {
     for (let second = from; second <= to; second++) step(second, signals);
   };
@@ -66,11 +69,10 @@ test("a hidden page and one without the focus do not count, and coming back is a
 
 test("media that play count wherever the page is, and are a use", () => {
   const { beats, run, step } = makeActivity(1000);
-  const playing = { ...AWAY, playing: true };
   run(0, 10, HERE);
-  step(10, { ...HERE, playing: true });
-  step(10, playing);
-  for (const second of [70, 130, 190]) step(second, playing);
+  step(10, playing(HERE));
+  step(10, playing(AWAY));
+  for (const second of [70, 130, 190]) step(second, playing(AWAY));
   run(190, 260, HERE);
   assert.deepEqual(beats, [[0, 10], [10, 190], [190, 250]]);
 });
@@ -78,7 +80,7 @@ test("media that play count wherever the page is, and are a use", () => {
 test("a start or a stop of media ends the beat", () => {
   const { beats, run, step } = makeActivity(1000);
   run(0, 5, HERE);
-  run(5, 9, { ...HERE, playing: true });
+  run(5, 9, playing(HERE));
   step(9, HERE);
   step(11, AWAY);
   assert.deepEqual(beats, [[0, 5], [5, 9], [9, 11]]);
@@ -101,7 +103,7 @@ test("a gap that the clock saw is dropped, however short, and the page goes on",
 });
 
 test("media in a hidden page may be silent for a minute, in a visible one not", () => {
-  for (const [signals, expected] of [[{ ...AWAY, playing: true }, [[0, 61]]], [{ ...HERE, playing: true }, []]] as const) {
+  for (const [signals, expected] of [[playing(AWAY), [[0, 61]]], [playing(HERE), []]] as const) {
     const { beats, step } = makeActivity(1000);
     step(0, signals);
     step(61, signals);
@@ -123,7 +125,7 @@ test("ticks are wanted while something may count only", () => {
   assert.equal(step(0, HERE), true);
   assert.equal(step(1, BEHIND), true); // the focus may return to a frame, of which nothing tells
   assert.equal(step(2, AWAY), false);
-  assert.equal(step(3, { ...AWAY, playing: true }), true);
+  assert.equal(step(3, playing(AWAY)), true);
   assert.equal(step(4, BEHIND), true);
   assert.equal(step(200, BEHIND), false);
   use(201);
@@ -131,7 +133,8 @@ test("ticks are wanted while something may count only", () => {
 });
 
 test("whatever happens, what counts is what the definition says", () => {
-  const signals = fc.record({ visible: fc.boolean(), focused: fc.boolean(), playing: fc.integer({ max: 3 }).map((n) => n === 0) });
+  const away = fc.constantFrom<Away>(undefined, undefined, "hidden", "blurred");
+  const signals = fc.tuple(away, fc.integer({ max: 3 }).map((n) => n === 0));
   const moment = fc.record({ signals: fc.option(signals, { nil: undefined }), isUse: fc.boolean(), pause: fc.integer({ min: 1, max: 90 }) });
   const property = fc.property(fc.array(moment, { maxLength: 60 }), fc.integer({ min: 2, max: 20 }), (moments, idle) => {
     const { beats, step, use } = makeActivity(5, idle);
@@ -140,17 +143,18 @@ test("whatever happens, what counts is what the definition says", () => {
     let known: Signals = AWAY;
     let expected = 0;
     for (const { signals, isUse, pause } of moments) {
-      const { visible, focused } = known;
+      const [wasAway] = known;
       known = signals ?? known;
-      if (known.visible && known.focused && !(visible && focused)) used = now;
+      const [away, isPlaying] = known;
+      if (wasAway && !away) used = now;
       if (isUse) {
         used = now;
         use(now);
       }
       step(now, known);
       for (const until = now + pause; now < until; ) {
-        const counts = known.playing || (known.visible && known.focused && now < used + idle);
-        if (known.playing) used = now + 1;
+        const counts = isPlaying || (!away && now < used + idle);
+        if (isPlaying) used = now + 1;
         if (counts) expected += 1;
         now += 1;
         step(now, known);

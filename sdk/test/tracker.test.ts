@@ -123,6 +123,23 @@ test("a device that sleeps, and a tab that is frozen without a word, lose the ga
   assert.deepEqual(beats(), [[5, 0, 5], [5, 3606, 3608], [5, 10810, 10811]]);
 });
 
+test("the beat that a leap of the clock ends is added while the clock has its former anchor", async () => {
+  const { page, sender } = start({ beatSeconds: 1000 });
+  const { clock } = sender.options;
+  const anchors: (number | undefined)[] = [];
+  const push = sender.reports.push.bind(sender.reports);
+  sender.reports.push = (report) => (anchors.push(clock.anchor), push(report));
+  const { anchor } = clock;
+  await page.advance(5000);
+  page.wrong += 3_600_000;
+  page.fire("keydown");
+  await page.advance(3000);
+  page.fire("keydown");
+  await page.advance(1000);
+  page.hide();
+  assert.deepEqual(anchors, [anchor, anchor! + 3_600_000]);
+});
+
 test("a page in the back/forward cache does not count and goes on after it, a frozen one likewise", async () => {
   for (const [gone, back] of [["pagehide", "pageshow"], ["freeze", "resume"]] as const) {
     const { page, beats, sender } = start();
@@ -379,7 +396,7 @@ test("a stop ends the beat, sends it, and leaves no timer, listener or observer"
   await tracker.stop();
   await tracker.stop();
   assert.deepEqual(beats(), [[5, 0, 4]]);
-  assert.deepEqual(sender.calls, [["stop", { forget: false }]]);
+  assert.deepEqual(sender.calls, [["stop", undefined]]);
   assert.deepEqual([page.timers.size, page.listeners, page.observers[0]!.observed.size], [0, 0, 0]);
   tracker.track("note_create");
   page.fire("keydown");
@@ -411,7 +428,7 @@ test("errors and refusals are told to whoever listens, and to the console otherw
   sender.options.emit("error", { message: "lost again" });
   await settle();
   assert.deepEqual(told, [{ message: "lost" }]);
-  assert.deepEqual(warn.mock.calls.map(({ arguments: [what] }) => what), ["headway: rejected", "headway: error"]);
+  assert.deepEqual(warn.mock.calls.map(({ arguments: [, what] }) => what), ["rejected", "error"]);
 });
 
 const course = (version: number, courseId = "1") => ({ courseId, version, completionPercentage: version });
@@ -460,8 +477,8 @@ test("`?headway_debug` writes states and reports to the console", async (t) => {
   const { page } = start({}, createPage("?page=2&headway_debug"));
   await page.advance(2000);
   page.hide();
-  const lines = written.mock.calls.map(({ arguments: [what] }) => what);
-  for (const what of ["headway active", "headway hidden", "headway unit_view"]) assert.ok(lines.includes(what), what);
+  const lines = written.mock.calls.map(({ arguments: [, what] }) => what);
+  for (const what of ["active", "hidden", "unit_view"]) assert.ok(lines.includes(what), what);
   written.mock.resetCalls();
   start();
   assert.equal(written.mock.callCount(), 0);
