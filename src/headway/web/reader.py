@@ -37,7 +37,10 @@ _RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def reader(services: Services) -> Router:
-    """Return the routes of the page and its assets. Without the demo's course the page is not found."""
+    """Return the routes of the page and its assets. Without the demo's course the page is not found.
+
+    The page opens a read transaction of its own: it belongs to no contract, whose routes would.
+    """
     page = Template((FOLDER / "reader.html").read_text())
     assets = {path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in FOLDER.iterdir() if path.suffix in _TYPES}
 
