@@ -38,8 +38,7 @@ START_SECONDS = 20.0
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PACKAGE = "@sparticuz/chromium"
 _PACKAGE_VERSION = "153.0.0"
-_INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
-_INSTALL_SECONDS = 600
+_INSTALL_SECONDS = 300
 CACHE = Path(sys.prefix) / "share" / f"chromium-{_PACKAGE_VERSION}"
 # Its libraries come with the package on this platform only.
 _EXTRACT = f"""
@@ -72,7 +71,7 @@ def find_chromium() -> Path:
 def _install_package() -> None:
     try:
         for command in (
-            [*_INSTALL, "--prefix", str(CACHE), f"{_PACKAGE}@{_PACKAGE_VERSION}"],
+            ["npm", "install", "--prefix", str(CACHE), "--no-audit", "--no-fund", f"{_PACKAGE}@{_PACKAGE_VERSION}"],
             ["node", "--input-type=module", "--eval", _EXTRACT],
         ):
             environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(CACHE)}
@@ -88,15 +87,11 @@ def _install_package() -> None:
 
 
 @asynccontextmanager
-async def start_chromium(playwright: Playwright, path: Path, *flags: str) -> AsyncIterator[Browser]:
-    """Start a Chromium with a profile of its own, and stop it at the end.
-
-    In its first context a page has the focus and is visible only while it is in front; contexts made later are Playwright's
-    usual ones, whose pages believe that they always are.
-    """
+async def run_chromium(path: Path, *flags: str, page: str = "about:blank") -> AsyncIterator[str]:
+    """Start a Chromium with a profile of its own on a page, and stop it at the end. Yield the URL that it takes commands at."""
     with TemporaryDirectory(prefix="headway-chromium-", ignore_cleanup_errors=True) as profile:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        command = [str(path), *FLAGS, *root, *flags, "--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+        command = [str(path), *FLAGS, *root, *flags, "--remote-debugging-port=0", f"--user-data-dir={profile}", page]
         environment = (
             {**os.environ, "LD_LIBRARY_PATH": str(path.parent / "al2023" / "lib")} if path.is_relative_to(CACHE) else None
         )
@@ -105,15 +100,26 @@ async def start_chromium(playwright: Playwright, path: Path, *flags: str) -> Asy
         )
         try:
             port = await asyncio.wait_for(_port(process, Path(profile) / "DevToolsActivePort"), START_SECONDS)
-            browser = await playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}", no_defaults=True)
-            try:
-                yield browser
-            finally:
-                await browser.close()
+            yield f"http://127.0.0.1:{port}"
         finally:
             if process.returncode is None:
                 os.killpg(process.pid, 9)
             await process.wait()
+
+
+@asynccontextmanager
+async def start_chromium(playwright: Playwright, path: Path, *flags: str) -> AsyncIterator[Browser]:
+    """Start a Chromium under Playwright's command.
+
+    In its first context a page has the focus and is visible only while it is in front; contexts made later are Playwright's
+    usual ones, whose pages believe that they always are.
+    """
+    async with run_chromium(path, *flags) as url:
+        browser = await playwright.chromium.connect_over_cdp(url, no_defaults=True)
+        try:
+            yield browser
+        finally:
+            await browser.close()
 
 
 async def _port(process: asyncio.subprocess.Process, file: Path) -> int:
@@ -124,11 +130,3 @@ async def _port(process: asyncio.subprocess.Process, file: Path) -> int:
             return int(lines[0])
         await asyncio.sleep(0.01)
     raise RuntimeError(f"Chromium ended with {process.returncode}")
-
-
-if __name__ == "__main__":
-    # Before the tests, whose time is limited.
-    try:
-        print(f"Tests use {find_chromium()}.")  # noqa: T201 - a command
-    except NoChromiumError as missing:
-        sys.exit(f"Tests in a browser will be skipped. {missing}")

@@ -12,7 +12,18 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 
-from tests.browser.chromium import AUTOPLAY, NoChromiumError, find_chromium, start_chromium
+from headway import schema
+from headway.instants import system_clock
+from headway.services import make_checks
+from headway.settings import Settings
+from headway.verify import Verify
+from tests.browser.chromium import AUTOPLAY, CACHE, NoChromiumError, find_chromium, start_chromium
+from tests.browser.gate import Gate
+from tests.browser.school import School
+from tests.browser.visit import Visit
+from tests.databases import SECRET_KEY, Templates
+from tests.processes import HeadwayProcess
+from tests.world import FakeClock, World
 
 OpenDesktop: TypeAlias = Callable[..., Awaitable[BrowserContext]]
 
@@ -30,6 +41,13 @@ def chromium_path() -> Path:
         return find_chromium()
     except NoChromiumError as error:
         pytest.skip(f"NOT TESTED IN A BROWSER: {error}")
+
+
+@pytest.fixture
+def tabs(chromium_path: Path) -> None:
+    """Skip the test where the tabs of a window do not hide each other."""
+    if chromium_path.is_relative_to(CACHE):
+        pytest.skip("This Chromium has no tabs: it is the headless shell.")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -69,3 +87,37 @@ async def open_desktop(playwright: Playwright, chromium_path: Path) -> AsyncIter
 async def desktop(open_desktop: OpenDesktop) -> BrowserContext:
     """A Chromium of the test's own, in which media play without a click."""
     return await open_desktop(AUTOPLAY)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def school(
+    request: pytest.FixtureRequest, templates: Templates, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[School]:
+    """A server with a course that the tests of the process share; it is on SQLite unless a test names another database."""
+    folder = tmp_path_factory.mktemp("school")
+    settings = Settings(database_url=templates.copy(getattr(request, "param", "sqlite"), folder), secret_key=SECRET_KEY)
+    database = schema.database(settings)
+    await database.open()
+    clock = FakeClock()
+    clock.now = system_clock()
+    world = World(database, settings, clock)
+    server = HeadwayProcess(settings.database_url, folder, SECRET_KEY, HEADWAY_ALLOWED_ORIGINS="*")
+    with server:
+        yield School(server, world, await world.course())
+        differences = (await Verify(database, make_checks()).run()).differences
+    await database.close()
+    assert differences == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gate(school: School) -> AsyncIterator[Gate]:
+    made = Gate(school.server.url)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(desktop: BrowserContext, school: School, gate: Gate) -> Visit:
+    """A tab of a new learner in a browser of their own, which is not on a page yet."""
+    return Visit(await desktop.new_page(), school, gate, await school.learner())

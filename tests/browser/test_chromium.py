@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, Playwright
 
-from tests.browser.chromium import CACHE, start_chromium
+from tests.browser.chromium import start_chromium
 from tests.browser.conftest import OpenDesktop
 
 STATE = "[document.visibilityState, document.hasFocus()]"
@@ -30,9 +30,8 @@ async def test_pages_of_a_context_do_not_disturb_each_other(context: BrowserCont
     assert [await page.evaluate(STATE) for page in pages] == [VISIBLE_AND_FOCUSED] * 2
 
 
-async def test_a_tab_of_a_desktop_hides_the_one_before(desktop: BrowserContext, chromium_path: Path) -> None:
-    if chromium_path.is_relative_to(CACHE):
-        pytest.skip("This Chromium has no tabs: it is the headless shell.")
+@pytest.mark.usefixtures("tabs")
+async def test_a_tab_of_a_desktop_hides_the_one_before(desktop: BrowserContext) -> None:
     first = await desktop.new_page()
     await first.bring_to_front()
     await wait_for(first, VISIBLE_AND_FOCUSED)
