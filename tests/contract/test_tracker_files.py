@@ -52,11 +52,23 @@ async def test_the_integrity_is_that_of_the_served_file(client: httpx.AsyncClien
 
 @pytest.mark.parametrize("name", LOADED)
 async def test_a_file_leads_to_its_source_map(client: httpx.AsyncClient, name: str) -> None:
-    last = (await client.get(f"/sdk/{INTEGRITY[name]['hashed']}")).text.rstrip().rpartition("\n")[2]
+    for each in (name, INTEGRITY[name]["hashed"]):
+        answer = await client.get(f"/sdk/{each}")
+        source_map = (await client.get(str(answer.url.join(answer.headers["SourceMap"])))).json()
+        assert source_map["file"] == name
+        assert len(source_map["sources"]) == len(source_map["sourcesContent"]) > 0
 
-    assert last == f"//# sourceMappingURL={name}.map"
-    source_map = (await client.get(f"/sdk/{name}.map")).json()
-    assert len(source_map["sources"]) == len(source_map["sourcesContent"]) > 0
+
+@pytest.mark.parametrize("name", OTHERS)
+async def test_another_file_has_no_source_map(client: httpx.AsyncClient, name: str) -> None:
+    assert "SourceMap" not in (await client.get(f"/sdk/{name}")).headers
+
+
+@pytest.mark.parametrize(("name", "kibibytes"), [("headway.js", 6), ("headway.mjs", 6), ("headway-video.js", 2.5)])
+async def test_a_file_is_small_as_it_is_sent(client: httpx.AsyncClient, name: str, kibibytes: float) -> None:
+    answer = await client.get(f"/sdk/{name}", headers={"Accept-Encoding": "gzip"})
+
+    assert int(answer.headers["Content-Length"]) <= kibibytes * 1024
 
 
 @pytest.mark.parametrize("tags", ["{etag}", 'W/"other", {etag}', "*"])

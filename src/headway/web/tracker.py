@@ -34,6 +34,7 @@ class _File:
     """A file in memory; it is compressed when the first client wants it so."""
 
     def __init__(self, path: Path) -> None:
+        self.name = path.name
         self.content = path.read_bytes()
         self.media_type = _MEDIA_TYPES[path.suffix]
         self.etag = f'W/"{hashlib.sha256(self.content).hexdigest()[:32]}"'
@@ -63,6 +64,8 @@ def tracker() -> HTTPRouteHandler:
             "Cross-Origin-Resource-Policy": "cross-origin",
             "ETag": found.etag,
         }
+        if f"{found.name}.map" in files:
+            headers["SourceMap"] = f"{found.name}.map"
         if is_known(request.scope, found.etag):
             return Response(b"", status_code=304, headers=headers)
         if not accepts_gzip(request.scope):
