@@ -1,4 +1,4 @@
-/** Packs `@headway/tracker` and uses it as another project does: its types under `tsc --strict`, its modules without a browser. */
+/** Builds and packs `@headway/tracker`, and uses it as another project does: its types under `tsc --strict`, its modules without a browser. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -27,7 +27,10 @@ try {
 }
 
 function install() {
-  const [{ filename }] = JSON.parse(run("npm", "pack", SDK, "--json", "--pack-destination", project));
+  // Its `prepack` builds and checks what is packed, so that no package is without its files.
+  const said = run("npm", "pack", SDK, "--pack-destination", project).trimEnd().split("\n");
+  const filename = said.pop();
+  console.log(said.join("\n"));
   mkdirSync(join(project, PACKAGE), { recursive: true });
   run("tar", "-xzf", filename, "-C", PACKAGE, "--strip-components=1");
   copyFileSync(join(HERE, "consumer.ts"), join(project, "consumer.ts"));
