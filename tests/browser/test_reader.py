@@ -143,7 +143,21 @@ async def test_the_session_goes_on_in_a_reloaded_page_and_with_new_tokens(reader
     await reader.page.get_by_role("button", name="Sign out").click()
     await expect(reader.page.get_by_label("E-mail address")).to_be_visible(timeout=WAIT_MS)
     await expect(reader.page.get_by_label("E-mail address")).to_have_value(LEARNER_EMAIL)
-    assert await reader.page.evaluate("sessionStorage.length") == 0
+    assert await reader.page.evaluate("localStorage.length") == 0
+
+
+async def test_a_second_tab_reads_in_the_same_session_until_one_signs_out(reader: Reader) -> None:
+    await reader.sign_in()
+    async with reader.page.expect_popup() as opened:
+        await reader.page.get_by_role("link", name="Open a second tab").click()
+    second = Reader(await opened.value)
+    await second.is_live()
+    await second.read()
+    await second.verdict("accepted")
+
+    await second.page.get_by_role("button", name="Sign out").click()
+    await expect(reader.page.get_by_label("E-mail address")).to_be_visible(timeout=WAIT_MS)
+    assert second.faults == []
 
 
 async def test_a_wrong_password_is_told_beside_the_form(reader: Reader) -> None:
@@ -165,3 +179,9 @@ async def test_the_page_fits_and_the_panel_is_at_hand(reader: Reader, width: int
     if width < 1000:
         await reader.page.locator("#panel summary").press("Enter")
     await expect(reader.page.get_by_role("heading", name="What the server knows")).to_be_visible()
+
+    await reader.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    panel, bar = [await reader.page.locator(place).bounding_box() for place in ("#panel", ".bar")]
+    assert panel
+    assert bar
+    assert panel["y"] >= bar["height"]

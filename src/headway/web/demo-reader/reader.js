@@ -19,7 +19,10 @@ const wire = watchRequests({
     live?.read();
   },
 });
-const session = openSession({ onEnd: () => end("Your session has ended. Sign in to go on.") });
+const session = openSession({
+  onEnd: () => end("Your session has ended. Sign in to go on."),
+  onOther: () => location.reload(),
+});
 
 /** Start the tracker, or go on with it after somebody signed in again. */
 async function track() {

@@ -1,28 +1,37 @@
-/** Who reads: signing in, and a token that is valid when it is needed. Tokens are kept for this tab alone. */
+/** Who reads: signing in, and a token that is valid when it is needed. The tabs of the demo share one session. */
 
 const KEPT = "headway-demo-session";
 const EARLY = 30_000; // a token is renewed so many milliseconds before it expires
 
-/** Open the session of this tab. `onEnd` is called when it is over although nobody signed out. */
-export function openSession({ onEnd }) {
-  let current = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+/** Open the session. `onEnd` is called when it is over although nobody signed out, `onOther` when another tab signed somebody in or out. */
+export function openSession({ onEnd, onOther }) {
+  const stored = () => JSON.parse(localStorage.getItem(KEPT) ?? "null");
+  let current = stored();
   let renewing;
   let given; // the token that the tracker was given last
 
   function keep({ token, refreshToken, expiresIn, user }) {
     current = { token, refreshToken, user, expires: Date.now() + expiresIn * 1000 };
-    sessionStorage.setItem(KEPT, JSON.stringify(current));
+    localStorage.setItem(KEPT, JSON.stringify(current));
   }
 
   function forget() {
     current = null;
-    sessionStorage.removeItem(KEPT);
+    localStorage.removeItem(KEPT);
   }
 
+  addEventListener("storage", ({ key }) => {
+    if (key !== KEPT) return;
+    const former = current?.user.id;
+    current = stored();
+    if (current?.user.id !== former) onOther();
+  });
+
+  /** Renew the token. Where another tab does so at the same moment, the server gives both the same one. */
   async function renew() {
     const renewed = current;
     const answer = await post("refresh", { refreshToken: renewed.refreshToken });
-    if (current !== renewed) throw new Error("Somebody signed out meanwhile.");
+    if (current?.user.id !== renewed.user.id) throw new Error("Somebody signed out meanwhile.");
     if (answer.status === 401) {
       forget();
       onEnd();
