@@ -127,8 +127,9 @@ export function openQueue(
       const { id, report, text, page, sub, offset } = entry;
       // What another page may send, or may be sending, stays as it is.
       const isFree = !text && (offset === undefined || isOwn(entry)) && (isStored || fresh.has(id));
-      if (isOver() && report.start && isFree) {
-        const state = JSON.stringify([page, sub, offset, { ...report, event_id: 0, start: 0, end: 0, engagement_metrics: 0 }]);
+      const { event_id, start, end, engagement_metrics, ...rest } = report;
+      if (isOver() && start && isFree) {
+        const state = JSON.stringify([page, sub, offset, rest]);
         const before = last.get(state);
         const joined = before && join(before.report, report);
         if (joined) {
@@ -167,11 +168,10 @@ export function openQueue(
         trim(!!stored);
       };
       const attempt = (from: IDBDatabase): Promise<void> =>
-        new Promise((resolve, reject) => {
+        new Promise((resolve) => {
           isSaved = false;
           const store = begin(from);
           const { transaction } = store;
-          transaction.onabort = reject;
           const request = store.getAll();
           request.onsuccess = () => {
             // What was saved meanwhile is stored after this transaction, and would undo it.

@@ -51,7 +51,7 @@ export interface Sender {
   identify(who: Identity): Promise<void>;
   /** Return what the server answers to a GET of the learner's own. */
   read(path: string): Promise<any>;
-  /** Send what waits, and end; `forget` deletes it instead. */
+  /** Send what waits, and end; `forget` deletes it instead. Nothing may be added after. */
   stop(how?: { forget?: boolean }): Promise<void>;
 }
 
@@ -108,10 +108,10 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   /** Choose what is sent next, and make its text. */
   const choose = (who: Who, entries: Entry[], maxBytes: number): Entry[] =>
     claim(who, entries)
-      .filter((entry) => (entry.offset ?? getOffset()) !== undefined && (maxBytes -= entry.bytes + 1) > 0)
+      .filter((entry) => (entry.offset ??= getOffset()) !== undefined && (maxBytes -= entry.bytes + 1) > 0)
       .slice(0, batchReports)
       .map((entry) => {
-        entry.text ??= render(entry.report, (entry.offset ??= getOffset()!));
+        entry.text ??= render(entry.report, entry.offset!);
         return entry;
       });
   const askToken = async (who: Who) => {
@@ -262,7 +262,6 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
 
   return {
     add(report) {
-      if (isStopped) return;
       const copy: Report = JSON.parse(JSON.stringify(report));
       const bytes = measure(render(copy, 0));
       if (bytes > MAX_REPORT_BYTES) return void drop("too large", [report]);
@@ -278,7 +277,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
     leave() {
       // Another page may have joined what it did not send, or may make the text of what has no offset.
       const own = list().filter((entry) => isOwn(entry) && entry.offset !== undefined && !entry.isLoose);
-      const chosen = me.token ? choose(me, own, flying.size ? KEEPALIVE_BYTES - BATCH_BYTES : KEEPALIVE_BYTES) : [];
+      const chosen = choose(me, own, flying.size ? KEEPALIVE_BYTES - BATCH_BYTES : KEEPALIVE_BYTES);
       chosen.forEach(put);
       save();
       void beam(me, chosen).then(() => failures || timer || arm(flushSeconds));
