@@ -207,11 +207,12 @@ class Plans:
                 self._note(state, sql, (scan for scan in scans if scan.endswith("is read as a whole")))
 
     def _note(self, state: str, sql: str, scans: Iterator[str]) -> None:
+        text = " ".join(sql.split())
         for scan in scans:
-            allowed = [each for each in ALLOWED if scan.startswith(each.scan) and each.text in sql]
+            allowed = [each for each in ALLOWED if scan.startswith(each.scan) and each.text in text]
             self.used.update(allowed)
             if not allowed:
-                self.wrong.append(f"{scan} ({state}): {' '.join(sql.split())}")
+                self.wrong.append(f"{scan} ({state}): {text}")
 
 
 async def test_every_statement_looks_rows_up_on_postgresql(
