@@ -5,8 +5,10 @@ off, and tells every page that it has the focus. A tracker is tested with a brow
 """
 
 import asyncio
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -35,6 +37,7 @@ AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
 """Media play without a click."""
 START_SECONDS = 20.0
 
+_PR_SET_PDEATHSIG = 1
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _PACKAGE = "@sparticuz/chromium"
 _PACKAGE_VERSION = "153.0.0"
@@ -96,7 +99,12 @@ async def run_chromium(path: Path, *flags: str, page: str = "about:blank") -> As
             {**os.environ, "LD_LIBRARY_PATH": str(path.parent / "al2023" / "lib")} if path.is_relative_to(CACHE) else None
         )
         process = await asyncio.create_subprocess_exec(
-            *command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            *command,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
         try:
             port = await asyncio.wait_for(_port(process, Path(profile) / "DevToolsActivePort"), START_SECONDS)
@@ -120,6 +128,12 @@ async def start_chromium(playwright: Playwright, path: Path, *flags: str) -> Asy
             yield browser
         finally:
             await browser.close()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when the tests are killed, which leaves them no time to do it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def _port(process: asyncio.subprocess.Process, file: Path) -> int:

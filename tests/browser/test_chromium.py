@@ -1,8 +1,11 @@
 """The browser of the tests behaves as a learner's does."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.async_api import BrowserContext, Page, Playwright
 
@@ -59,3 +62,40 @@ async def test_a_chromium_that_does_not_start_is_told_at_once(playwright: Playwr
     with pytest.raises(RuntimeError, match="ended with 1"):
         async with asyncio.timeout(10), start_chromium(playwright, Path("/bin/false")):
             pass
+
+
+KILLED = """
+import asyncio, os
+from playwright.async_api import async_playwright
+from tests.browser.chromium import find_chromium, start_chromium
+
+async def main():
+    async with async_playwright() as playwright, start_chromium(playwright, find_chromium()) as browser:
+        process = await (await browser.new_browser_cdp_session()).send("SystemInfo.getProcessInfo")
+        print(next(each["id"] for each in process["processInfo"] if each["type"] == "browser"), flush=True)
+        os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems do not end the children of a killed process.")
+@pytest.mark.usefixtures("chromium_path")
+async def test_a_chromium_does_not_outlive_tests_that_are_killed() -> None:
+    root = Path(__file__).parents[2]
+    killed = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "ignore", "-c", KILLED, cwd=root, stdout=subprocess.PIPE
+    )
+    output, _ = await killed.communicate()
+
+    assert killed.returncode == -9
+    async with asyncio.timeout(10):
+        while is_running(int(output)):
+            await asyncio.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
