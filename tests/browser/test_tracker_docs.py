@@ -148,7 +148,7 @@ def is_beat_in(unit_id: int) -> Callable[[Event], bool]:
     return lambda event: event.is_beat and event.unit_id == unit_id
 
 
-async def read(page: Page, *, seconds: float = 2.5) -> None:
+async def read(page: Page, *, seconds: float = 1.5) -> None:
     for turn in range(int(seconds * 4)):
         await page.mouse.move(100 + turn, 100)
         await page.wait_for_timeout(250)
@@ -172,7 +172,7 @@ async def test_a_policy_without_unsafe_sources_is_enough(page: Page, school: Sch
 
 
 async def test_the_module_is_started_by_a_script(page: Page, school: School) -> None:
-    code = school.example("module") + "await new Promise((resolve) => setTimeout(resolve, 1500));\nawait tracker.flush();\n"
+    code = school.example("module") + "await new Promise((resolve) => setTimeout(resolve, 1000));\nawait tracker.flush();\n"
     await page.goto(school.put("/module", document(module(code))))
     await read(page)
 
@@ -184,7 +184,7 @@ async def test_elements_declare_units_videos_and_clicks(page: Page, school: Scho
     await page.goto(school.put("/attributes", document(tag, school.example("attributes"))))
     await page.get_by_role("link", name="The sheet").click(modifiers=["Alt"])  # reported, and not followed
     await page.locator("video").evaluate("video => video.play()")
-    await page.wait_for_timeout(2500)
+    await page.wait_for_timeout(1500)
     await page.locator("video").evaluate("video => video.pause()")
 
     address = f"{school.url}/sheet.pdf"

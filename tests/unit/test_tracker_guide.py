@@ -1,5 +1,6 @@
 """docs/tracker.md names what the tracker has: its options, calls, events and limits."""
 
+import json
 import re
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def members(module: str, *interfaces: str) -> set[str]:
 def constant(module: str, name: str) -> float:
     (value,) = re.findall(rf"\b{name} = ([\d_.e]+)", (SOURCES / f"{module}.ts").read_text())
     return float(value.replace("_", ""))
+
+
+def test_the_pinned_script_is_the_one_that_is_served() -> None:
+    script = json.loads((ROOT / "src/headway/web/static/sdk/integrity.json").read_text())["headway.js"]
+
+    assert f'/sdk/{script["hashed"]}" integrity="{script["integrity"]}"' in GUIDE
 
 
 def test_every_option_is_in_the_guide() -> None:
