@@ -110,11 +110,12 @@ def publish(options: argparse.Namespace, parts: Iterable[str], plots: Sequence[P
         README.write_text(changed)
 
 
-def describe_run(directory: Path, postgres_version: str) -> str:
+def describe_run(directory: Path, postgres_version: str | None) -> str:
     """Return one line on when and where this program ran, and how it was called."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--write" and not argument.startswith("--directory")]
     call = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *arguments])
-    versions = f"Python {platform.python_version()}, PostgreSQL {postgres_version}, SQLite {sqlite3.sqlite_version}"
+    postgres = "" if postgres_version is None else f"PostgreSQL {postgres_version}, "
+    versions = f"Python {platform.python_version()}, {postgres}SQLite {sqlite3.sqlite_version}"
     memory = f"{psutil.virtual_memory().total / 1e9:.0f} GB"
     machine = f"{read_processor_model()}, {psutil.cpu_count()} cores, {memory}, {find_file_system(directory)}"
     system = f"{platform.system()} {platform.release()}"

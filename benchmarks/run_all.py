@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PROGRAMS = ("compare", "growth", "statements")
-OTHERS = ("lists", "analytics", "stalls", "attack", "log")
+OTHERS = ("lists", "analytics", "stalls", "attack", "log", "tracker")
 
 
 def main() -> None:

@@ -12,18 +12,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Playwright, async_playwright
 
-from headway import schema
-from headway.instants import system_clock
-from headway.services import make_checks
-from headway.settings import Settings
-from headway.verify import Verify
 from tests.browser.chromium import AUTOPLAY, CACHE, NoChromiumError, find_chromium, start_chromium
 from tests.browser.gate import Gate
-from tests.browser.school import School
+from tests.browser.school import School, open_school
 from tests.browser.visit import Visit
-from tests.databases import SECRET_KEY, Templates
-from tests.processes import HeadwayProcess
-from tests.world import FakeClock, World
+from tests.databases import Templates
 
 OpenDesktop: TypeAlias = Callable[..., Awaitable[BrowserContext]]
 
@@ -45,9 +38,9 @@ def chromium_path() -> Path:
 
 @pytest.fixture
 def tabs(chromium_path: Path) -> None:
-    """Skip the test where the tabs of a window do not hide each other."""
+    """Skip the test where the tabs of a window do not hide each other, and the back button has no cache."""
     if chromium_path.is_relative_to(CACHE):
-        pytest.skip("This Chromium has no tabs: it is the headless shell.")
+        pytest.skip("This Chromium has neither tabs nor a back/forward cache: it is the headless shell.")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -95,18 +88,8 @@ async def school(
 ) -> AsyncIterator[School]:
     """A server with a course that the tests of the process share; it is on SQLite unless a test names another database."""
     folder = tmp_path_factory.mktemp("school")
-    settings = Settings(database_url=templates.copy(getattr(request, "param", "sqlite"), folder), secret_key=SECRET_KEY)
-    database = schema.database(settings)
-    await database.open()
-    clock = FakeClock()
-    clock.now = system_clock()
-    world = World(database, settings, clock)
-    server = HeadwayProcess(settings.database_url, folder, SECRET_KEY, HEADWAY_ALLOWED_ORIGINS="*")
-    with server:
-        yield School(server, world, await world.course())
-        differences = (await Verify(database, make_checks()).run()).differences
-    await database.close()
-    assert differences == []
+    async with open_school(templates.copy(getattr(request, "param", "sqlite"), folder), folder) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture(loop_scope="session")

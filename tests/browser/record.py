@@ -16,28 +16,30 @@ class State:
 
 @dataclass(frozen=True)
 class Record:
-    """Instants are seconds since 1970 by the clock of the machine, also where a test gives the page another one."""
+    """Instants are seconds since 1970 by the clock of the machine, also where a test gives the page another one.
 
-    loaded: float
+    `begin` is when the tracker's script had been loaded.
+    """
+
+    begin: float
     now: float
     states: tuple[State, ...]
     uses: tuple[float, ...]
     faults: tuple[str, ...]
     played: tuple[tuple[Interval, ...], ...]
 
-    def active(self, idle_seconds: float, *, since: float | None = None) -> list[Interval]:
+    def active(self, idle_seconds: float) -> list[Interval]:
         """Return when the learner was active: media played, or the page had the focus and was used in the last seconds.
 
         Playing is use of the page, and so is coming to it.
         """
-        begin = self.loaded if since is None else since
         ends = [*(state.at for state in self.states[1:]), self.now]
-        changes = pairwise((State(begin, is_attended=False, is_playing=False), *self.states))
+        changes = pairwise((State(self.begin, is_attended=False, is_playing=False), *self.states))
         came = [new.at for old, new in changes if old.is_playing or (new.is_attended and not old.is_attended)]
-        uses = union((at, at + idle_seconds) for at in (begin, *self.uses, *came))
+        uses = union((at, at + idle_seconds) for at in (self.begin, *self.uses, *came))
         found: list[Interval] = []
         for state, end in zip(self.states, ends, strict=True):
-            span = (max(state.at, begin), end)
+            span = (max(state.at, self.begin), end)
             if state.is_playing:
                 found.append(span)
             elif state.is_attended:
@@ -50,7 +52,7 @@ class Record:
 def to_record(given: dict[str, Any]) -> Record:
     """Read what `readRecord()` returns."""
     return Record(
-        loaded=given["loaded"],
+        begin=given["begin"],
         now=given["now"],
         states=tuple(State(each["at"], each["isAttended"], each["isPlaying"]) for each in given["states"]),
         uses=tuple(given["uses"]),

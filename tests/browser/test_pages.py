@@ -1,5 +1,6 @@
 """Pages that declare what they show, and applications that change it without a new page."""
 
+from tests.browser.intervals import length
 from tests.browser.school import becomes
 from tests.browser.visit import Visit, assert_stored
 
@@ -42,9 +43,9 @@ async def test_a_single_page_application_is_followed(visit: Visit) -> None:
 
     stored = await assert_stored(visit, await visit.end())
     of_first, of_second = stored.spans(first), stored.spans(second)
-    assert abs(min(start for start, _ in of_second) - gone) < 0.3
-    assert abs(max(end for _, end in of_second) - back) < 0.3
-    assert not [span for span in of_first if gone + 0.3 < span[0] < back - 0.3]
+    assert abs(length(of_second) - (back - gone)) < 0.4
+    begin, end = min(start for start, _ in of_second), max(end for _, end in of_second)
+    assert not [span for span in of_first if span[0] < end and span[1] > begin]
 
 
 async def test_a_page_may_ask_for_progress(visit: Visit) -> None:

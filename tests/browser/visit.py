@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -94,6 +94,17 @@ class Visit:
 
         await becomes(is_true)
 
+    async def leave(self, go: Callable[[], Awaitable[object]]) -> tuple[Record, float]:
+        """Leave the page by a call. Return its record of before, and for how many seconds more it may have been there."""
+        record, begin = await self.record(), time.monotonic()
+        await go()
+        return record, time.monotonic() - begin
+
+    async def close(self) -> None:
+        """Close the tab as a learner does."""
+        async with self.page.expect_event("close"):
+            await self.page.close(run_before_unload=True)
+
     async def hide(self) -> None:
         """Open another tab in front, and wait until this one knows."""
         other = await self.page.context.new_page()
@@ -125,7 +136,12 @@ class Visit:
         await self.flushed()
         record = await self.record()
         await self.page.evaluate("tracker.stop()")
-        assert await self.pending() == 0
+
+        async def is_empty() -> bool:
+            """Other tabs may be about to send what they added."""
+            return await self.pending() == 0
+
+        await becomes(is_empty)
         return record
 
     async def stored(self) -> Stored:

@@ -5,7 +5,9 @@
   const { timeOrigin } = performance;
   const read = performance.now.bind(performance);
   const seconds = () => (timeOrigin + read()) / 1000;
-  const record = { states: [], uses: [], faults: [], loaded: seconds() };
+  const record = { states: [], uses: [], faults: [] };
+  // A tracker cannot see what comes before its script.
+  const begin = () => performance.getEntriesByType("resource").find(({ name }) => name.includes("/sdk/headway.js")).responseEnd;
   const media = () => [...document.querySelectorAll("video")];
   const isPlaying = (video) => !video.paused && !video.ended && !video.seeking && video.readyState > 2;
 
@@ -26,6 +28,7 @@
 
   window.readRecord = () => ({
     ...record,
+    begin: (timeOrigin + begin()) / 1000,
     now: seconds(),
     played: media().map((video) => Array.from({ length: video.played.length }, (_, i) => [video.played.start(i), video.played.end(i)])),
   });
