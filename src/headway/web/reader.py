@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from litestar import Request, Response, Router, get, route
+from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
 
 from headway.http.request import is_known
@@ -33,7 +33,7 @@ _CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_RANGE: Final = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def reader(services: Services) -> Router:
@@ -57,7 +57,7 @@ def reader(services: Services) -> Router:
         headers = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
         return Response(text, media_type="text/html", headers=headers)
 
-    @route([f"/{name}" for name in assets], http_method=["GET", "HEAD"], opt={"public": True}, include_in_schema=False)
+    @get([f"/{name}" for name in assets], opt={"public": True}, include_in_schema=False)
     async def asset(request: Request[Any, Any, Any]) -> Response[bytes]:
         content, media_type = assets[request.url.path.rpartition("/")[2]]
         return _respond(content, media_type, request)
