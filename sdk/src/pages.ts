@@ -23,7 +23,7 @@ export function readOptions({ dataset }: HTMLElement, request: typeof fetch): Op
 
 /** Ask the page's own server for a token. It knows the learner by its cookie. */
 async function readToken(request: typeof fetch, url: string): Promise<string> {
-  const answer = await request(url, { credentials: "same-origin" });
+  const answer = await request(url);
   if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
   return ((await answer.json()) as { token: string }).token;
 }
@@ -35,7 +35,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   if (!script) return;
   const options = readOptions(script, window.fetch.bind(window));
   let tracker!: Tracker;
-  const videos = new Map<Element, () => void>();
+  let videos = new Map<Element, [unit: string | undefined, end: () => void]>();
   let shown: HTMLElement | undefined;
   let timer: number | undefined;
 
@@ -64,16 +64,19 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
 
   /** See to what an app has changed. */
   function follow(): void {
+    shown = shown?.dataset.headwayUnit ? shown : undefined;
     if (shown?.isConnected) show(shown);
     else look();
+    const former = videos;
+    videos = new Map();
     for (const video of document.querySelectorAll<HTMLMediaElement>("[data-headway-video]")) {
-      if (!videos.has(video)) videos.set(video, tracker.trackVideo(video, +video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit!));
+      const unit = video.closest<HTMLElement>(UNIT)?.dataset.headwayUnit;
+      let known = former.get(video);
+      if (known && known[0] === unit) former.delete(video);
+      else known = [unit, tracker.trackVideo(video, +unit!)];
+      videos.set(video, known);
     }
-    for (const [video, end] of videos) {
-      if (video.isConnected) continue;
-      videos.delete(video);
-      end();
-    }
+    former.forEach(([, end]) => end());
   }
 
   function react({ type, target }: Event): void {
@@ -88,7 +91,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
   follow();
   const { signal } = tracker;
   const changes = new window.MutationObserver(follow);
-  changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit"] });
+  changes.observe(document, { childList: true, subtree: true, attributeFilter: ["data-headway-unit", "data-headway-video"] });
   signal.addEventListener("abort", () => changes.disconnect());
   for (const type of "click keyup scroll resize popstate".split(" ")) {
     window.addEventListener(type, react, { passive: true, capture: true, signal });

@@ -56,7 +56,8 @@ test("a token is asked of the page's own server, with its cookie", async () => {
   const { getToken } = readOptions(script as unknown as HTMLElement, window.fetch);
   page.answer = () => ({ token: "fresh" });
   assert.equal(await getToken!(), "fresh");
-  assert.deepEqual(page.requests, [{ url: "/token", init: { credentials: "same-origin" } }]);
+  // By default a request has the cookies of the page's own origin, and no others.
+  assert.deepEqual(page.requests, [{ url: "/token", init: undefined }]);
   page.answer = () => new Response("", { status: 403 });
   await assert.rejects(async () => getToken!(), /\/token: 403/);
 });
@@ -109,6 +110,15 @@ test("an app that replaces the unit's element, or its attribute, shows the other
   assert.equal(shown(), 7);
 });
 
+test("an element that an app makes one of no unit is no longer shown", () => {
+  const one = unit("5", 0, 500);
+  const { elements, mutate, shown } = start({ headwayUnit: "9" }, [one]);
+  delete one.dataset.headwayUnit;
+  elements.units = [];
+  mutate();
+  assert.equal(shown(), 9);
+});
+
 test("a page from which the units are gone shows the script's unit", () => {
   const one = unit("5", 0, 500);
   const { elements, mutate, shown } = start({ headwayUnit: "9" }, [one]);
@@ -146,6 +156,19 @@ test("each declared video is tracked once, for its own unit", () => {
   mutate();
   const videos = calls.filter(([name]) => name === "trackVideo");
   assert.deepEqual(videos.map(([, video, id]) => [elements.videos.indexOf(video as Element), id]), [[0, 6], [1, NaN]]);
+});
+
+test("a declared video is tracked anew once the element around it is another unit", () => {
+  const around = unit("5", 0, 500);
+  const video = createElement({ closest: () => around });
+  const { calls, elements, mutate } = start({}, [around]);
+  elements.videos = [video];
+  mutate();
+  around.dataset.headwayUnit = "6";
+  mutate();
+  mutate();
+  const told = calls.filter(([name]) => name === "trackVideo" || name === "end").map(([name, , id]) => [name, id]);
+  assert.deepEqual(told, [["trackVideo", 5], ["trackVideo", 6], ["end", 5]]);
 });
 
 test("a declared video that leaves the page is no longer tracked, until it comes back", () => {
