@@ -35,7 +35,7 @@ FLAGS = (
 )
 AUTOPLAY = "--autoplay-policy=no-user-gesture-required"
 """Media play without a click."""
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 _PR_SET_PDEATHSIG = 1
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
