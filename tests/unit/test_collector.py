@@ -62,7 +62,7 @@ async def submit_behind_one(made: Number, storage: Storage, items: Sequence[int]
 
 
 async def outcomes(tasks: Sequence[asyncio.Task[str]]) -> list[str | BaseException]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         return await asyncio.gather(*tasks, return_exceptions=True)
 
 
