@@ -28,8 +28,8 @@ export interface Activity {
 }
 
 /**
- * Make the state machine. All times are milliseconds of one clock. `onBeat` is called where a beat ends, with equal times where the
- * time before did not count; `onState` after each change.
+ * Make the state machine. All times are milliseconds of one clock. `onBeat` is called where a beat ends, with an end that is not after
+ * the start where the time before did not count; `onState` after each change.
  */
 export function createActivity(
   beat: number,
@@ -59,7 +59,7 @@ export function createActivity(
       const isUsed = now < used + idle;
       const next = isPlaying ? "playing" : (away ?? (isUsed ? "active" : "idle"));
       if (isCut || next !== state || end < now || now - start >= beat) {
-        onBeat(start, Math.max(start, end));
+        onBeat(start, end);
         start = now;
       }
       seen = now;

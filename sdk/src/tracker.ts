@@ -76,9 +76,9 @@ const PROGRESS_PAUSE = 2000;
 /** Begin to track. Throw a TypeError for a wrong option. */
 export function createTracker(options: Options, { window, createSender, loadVideo }: Environment): Tracker {
   checkOptions(options);
-  const { document, performance } = window;
+  const { document } = window;
   const endpoint = new URL(options.endpoint, window.location.href).href.replace(/\/$/, "");
-  const clock = createClock(window.Date.now, () => performance.now());
+  const clock = createClock(window.Date.now, () => window.performance.now());
   const scroll = createScroll(window.IntersectionObserver);
   const isDebugged = /[?&]headway_debug\b/.test(window.location.search);
   const end = new AbortController();
@@ -194,7 +194,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
     const asked = session;
     try {
       const { data } = (await sender!.read("/api/v1/learner/me/progress")) as { data: Progress[] };
-      const progress = data.find(({ courseId }) => courseId === `${options.course}`);
+      const progress = data.find(({ courseId }) => Number(courseId) === options.course);
       if (progress && progress.version !== version && asked === session) {
         version = progress.version;
         emit("progress", progress);
