@@ -95,9 +95,9 @@ export function openQueue(
     });
   const begin = (from: IDBDatabase) => from.transaction(STORE, "readwrite").objectStore(STORE);
   /** Ask that entries are stored as one record; return what to do once they are. */
-  const write = (store: IDBObjectStore, entries: Iterable<Entry>) => {
+  const write = (store: IDBObjectStore, entries: Entry[]) => {
     // What nobody could send later, as it is not known whose it is, is not stored.
-    const stored = [...entries].filter((entry) => entry.sub || entry.user);
+    const stored = entries.filter((entry) => entry.sub || entry.user);
     store.put(stored);
     store.transaction.commit();
     return () => {
@@ -181,7 +181,7 @@ export function openQueue(
             for (const entry of stored) entry.isLoose = entry.offset === undefined;
             see();
             store.clear();
-            const settle = write(store, known.values());
+            const settle = write(store, list());
             transaction.oncomplete = () => {
               removed.clear();
               // What was joined.
@@ -201,7 +201,8 @@ export function openQueue(
     try {
       const store = begin(database!);
       isSaved = true;
-      store.transaction.oncomplete = write(store, fresh.values());
+      // As it is known: one that was joined a moment ago must not come back.
+      store.transaction.oncomplete = write(store, list().filter(({ id }) => fresh.has(id)));
     } catch {
       // It stays in memory, and is stored by the next sync.
     }

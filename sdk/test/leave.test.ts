@@ -109,3 +109,25 @@ test("what was sent as a page left is the same when another page sends it", asyn
   assert.equal(world.server.stored.size, 2);
   assert.equal(world.server.conflicts, 0);
 });
+
+test("what a page saves as it goes does not undo what is stored at the same time", async () => {
+  for (let tasks = 0; tasks < 20; tasks++) {
+    world.time.restore();
+    world = new World();
+    const sender = world.open(undefined, { maxReports: 4 });
+    const made = Array.from({ length: 6 }, (_, serial) => world.beat({ engagement_metrics: { video_segments: [[serial, serial + 1]] } }));
+    delete made[0]!.start; // only beats are joined
+    delete made[1]!.start;
+    const add = (...serials: number[]) => serials.forEach((serial) => sender.add(made[serial]!));
+    add(0, 1, 2);
+    await world.time.settle();
+    add(3, 4);
+    await world.time.settle(tasks);
+    sender.leave();
+    await world.time.settle(1);
+    add(5);
+    await world.finish(sender.flush());
+    const played = [...world.server.stored.values()].flatMap((event) => event.engagement_metrics.video_segments.map(([from]: number[]) => from));
+    assert.deepEqual(played.sort(), [0, 1, 2, 3, 4, 5], `after ${tasks} tasks`);
+  }
+});

@@ -104,6 +104,7 @@ export class Server {
   }
 
   answer(request: Request): Response {
+    if (request.token === "undefined") return failure(401);
     if (request.path === "heartbeat") return json(200, { success: true, data: { received_at: new Date(this.clock()).toISOString() } });
     const results = request.body.events.map((event: any, index: number) => ({ index, ...this.#record(request.token, event) }));
     const isRefused = results.every((result: any) => result.status === "rejected");
