@@ -68,6 +68,15 @@ async def cut_before(_call: Call, _pass_on: PassOn) -> None:
     """Cut the connection before Headway has the request."""
 
 
+def cut_those_with(authorization: str) -> Fault:
+    """Cut the connection before Headway has a request with a token, also one that the browser repeats by itself."""
+
+    async def fault(call: Call, pass_on: PassOn) -> Answer | None:
+        return None if call.headers.get("authorization") == authorization else await _pass(call, pass_on)
+
+    return fault
+
+
 async def cut_after(call: Call, pass_on: PassOn) -> None:
     """Cut the connection when Headway has done what the request asks, and has answered."""
     await pass_on(call)
