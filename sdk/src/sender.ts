@@ -28,6 +28,8 @@ export interface Told {
 export interface SenderOptions extends Identity {
   /** The origin of the server, with a prefix if it has one. */
   endpoint: string;
+  /** The course of the page: it is asked for the server's time. */
+  course: number;
   flushSeconds: number;
   /** The page's clock. Its `anchor` is another one after the clock was set: what was learned of it is void. */
   clock: { now(): number; readonly anchor?: number };
@@ -81,7 +83,7 @@ interface Halt {
   after?: number;
 }
 
-export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, locks, emit, maxReports = 1000, ...first }: SenderOptions): Sender {
+export function createSender({ endpoint, course, flushSeconds, clock, fetch, indexedDB, locks, emit, maxReports = 1000, ...first }: SenderOptions): Sender {
   /** The ids of what is under way. */
   const flying = new Set<string>();
   let offset: number | undefined;
@@ -195,10 +197,10 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
   };
 
   /** Ask an inactive heartbeat, which claims nothing, for the server's time. */
-  const learn = async (who: Who, course_id: number): Promise<void> => {
+  const learn = async (who: Who): Promise<void> => {
     const asked = clock.anchor;
     offset = await learnOffset(async () => {
-      const [response, body] = await request(who, PATH + "heartbeat", JSON.stringify({ course_id, is_active: false }));
+      const [response, body] = await request(who, PATH + "heartbeat", JSON.stringify({ course_id: course, is_active: false }));
       // A course that refuses the learner now may take what was done before.
       const isRefused = /40[034]/.test(`${response.status}`);
       return Date.parse((isRefused ? response.headers.get("Date") : body?.data?.received_at)!) || halt(response, body);
@@ -208,9 +210,9 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
 
   /** Send a batch of somebody's; return whether there was any. */
   const step = async (who: Who, isUrgent?: boolean): Promise<boolean> => {
-    const mine = waiting().find((entry) => isOf(entry, who));
-    if (!mine) return false;
-    if (getOffset() === undefined) await learn(who, mine.report.course_id);
+    // Also before anything waits: a page that is soon left has no time to ask.
+    if (getOffset() === undefined) await learn(who);
+    if (!waiting().some((entry) => isOf(entry, who))) return false;
     let sending: Promise<boolean> | false | undefined;
     if (!isUrgent)
       // One in ten goes on without the lock: a page that is frozen may keep it.
@@ -226,7 +228,7 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       try {
         // What the former learner did is sent after somebody else has come: it is not foreign yet.
         await sync((entries) => who === me && purge(entries));
-        if (waiting()[0] && !who.token) await askToken(who);
+        if (!who.token) await askToken(who);
         while (await step(who, isUrgent));
         failures = 0;
       } catch (error) {
@@ -239,10 +241,10 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
       running = undefined;
       arm(seconds);
     })());
-  /** Send what waits, if anything does, in some seconds. */
+  /** Send what waits, if anything does, or ask for the time again, in some seconds. */
   const arm = (seconds: number) => {
     clearTimeout(timer);
-    timer = !isStopped && seconds < NEVER_SECONDS && waiting()[0] ? setTimeout(wake, seconds * 1000) : undefined;
+    timer = !isStopped && seconds < NEVER_SECONDS && (waiting()[0] || getOffset() === undefined) ? setTimeout(wake, seconds * 1000) : undefined;
   };
   const wake = () => void run(me);
   /** Send at once, whatever other tabs do. */
@@ -255,10 +257,8 @@ export function createSender({ endpoint, flushSeconds, clock, fetch, indexedDB, 
     send(who, entries).catch((error) => error instanceof TypeError && beam(who, entries.slice(0, entries.length >> 1)));
 
   addEventListener("online", wake);
-  // Whose the reports are decides whether they can be stored: a short visit has no time to ask later.
-  if (!me.token && !me.user) askToken(me).catch(() => {});
-  // What earlier visits left.
-  timer = setTimeout(wake, flushSeconds * 1000);
+  // Learn whose the reports are, which decides whether they can be stored, and the server's time; and send what earlier visits left.
+  timer = setTimeout(wake);
 
   return {
     add(report) {

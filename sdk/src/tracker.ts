@@ -173,6 +173,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
     if (signal.aborted) return;
     step(true); // time until now does not count
     sender = createSender({
+      course: options.course,
       flushSeconds: options.flushSeconds ?? 5,
       clock,
       fetch: window.fetch.bind(window),

@@ -71,6 +71,16 @@ test("a request that is refused is halved until one is taken", async () => {
   assert.equal(world.server.stored.size, 10);
 });
 
+test("a page that is left before its first batch sends what it has", async () => {
+  const sender = world.open();
+  await world.time.advance(100);
+  sender.add(world.beat());
+  sender.leave();
+  await world.time.settle();
+  assert.deepEqual(world.batches.map(({ keepalive }) => keepalive), [true]);
+  assert.equal(world.server.stored.size, 1);
+});
+
 test("a page that leaves before it knows the server's time leaves its reports to the next visit", async () => {
   const sender = world.open();
   sender.add(world.beat());

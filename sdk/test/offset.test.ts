@@ -61,13 +61,21 @@ test("nothing is sent until the server's time is known", async () => {
 
 test("a course that refuses the learner still tells the server's time", async () => {
   const sender = world.open();
-  const Date = new globalThis.Date(world.epoch + world.skew + 5_000).toUTCString();
+  const Date = new globalThis.Date(world.epoch + world.skew).toUTCString();
   world.reply = ({ path }) => (path === "heartbeat" ? failure(403, { Date }) : undefined);
   const report = world.beat();
   sender.add(report);
   await world.time.advance(5_000);
   const [event] = world.server.stored.values();
   assert.equal(globalThis.Date.parse(event.start_time), report.start! + world.skew);
+});
+
+test("the server is asked for its time as the page opens, and again while it does not tell", async () => {
+  world.reply = (_request, index) => (index < 2 ? Promise.reject(new TypeError("Failed to fetch")) : undefined);
+  world.open();
+  await world.time.advance(120_000);
+  assert.deepEqual(world.requests.map(({ path }) => path), ["heartbeat", "heartbeat", "heartbeat"]);
+  assert.equal(world.time.timers, 0);
 });
 
 test("the offset is learned once for a page", async () => {

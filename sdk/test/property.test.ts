@@ -123,6 +123,7 @@ class Universe {
     page.sender = this.current.run(page, () =>
       createSender({
         endpoint: "https://headway.example",
+        course: 1,
         ...this.identify(page, learner, how),
         flushSeconds: 5,
         clock,

@@ -197,6 +197,7 @@ export class World {
     const { indexedDB, locks, clock, fetch } = this;
     return createSender({
       endpoint: "https://headway.example",
+      course: 1,
       ...who,
       flushSeconds: 5,
       clock,
