@@ -22,7 +22,7 @@ declare global {
 const folder = (document.currentScript as HTMLScriptElement | null)?.src ?? "";
 
 function init(options: Options): Tracker {
-  const loadVideo: LoadVideo = () => import(new URL("headway-video.js", folder).href);
+  const loadVideo: LoadVideo = async () => import(new URL("headway-video.js", folder).href);
   return createTracker(options, { window, createSender, loadVideo });
 }
 
