@@ -114,14 +114,17 @@ async def test_the_last_day_is_not_archived(played: Played, tmp_path: Path) -> N
 
 
 async def test_a_version_that_does_not_know_archives_is_not_gone_back_to(
-    played: Played, settings: Settings, tmp_path: Path
+    world: World, settings: Settings, tmp_path: Path
 ) -> None:
-    await archive(played.world, tmp_path)
+    course = await world.course()
+    learner = await world.learner(course)
+    await record(world, learner.id, Event("old", ActivityType.SEARCH, course.id, start_time=NOON - 1_000, end_time=NOON))
+    await archive(world, tmp_path)
 
     with pytest.raises(OperatorError, match="Events have been archived"):
         await schema.migrate(settings, "0012")
 
-    assert (await verify(played.world)).differences == []
+    assert (await verify(world)).differences == []
 
 
 async def test_the_command_counts_and_archives(played: Played, settings: Settings, tmp_path: Path) -> None:
