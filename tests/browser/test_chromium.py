@@ -42,8 +42,8 @@ async def test_a_tab_of_a_desktop_hides_the_one_before(desktop: BrowserContext) 
     second = await desktop.new_page()
     await second.bring_to_front()
 
-    await wait_for(second, VISIBLE_AND_FOCUSED)
     await wait_for(first, ["hidden", False])
+    assert [await page.evaluate(STATE) for page in (first, second)] == [["hidden", False], VISIBLE_AND_FOCUSED]
 
 
 async def test_media_play_without_a_click_unless_told_otherwise(desktop: BrowserContext, open_desktop: OpenDesktop) -> None:

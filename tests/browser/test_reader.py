@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
+from sqlalchemy import select
 
+from headway.learning.tables import learner_activity_logs
 from headway.web.reader import LEARNER_EMAIL, PASSWORD
 from tests.browser.demo import TOKEN_SECONDS, Demo, open_demo
 from tests.databases import Templates
@@ -15,6 +17,7 @@ WAIT_MS = 20_000
 STATE = "[document.querySelector('#state').dataset.state, document.querySelectorAll('td[data-verdict]').length]"
 TAG = "document.querySelector('#tracker').content.firstElementChild"
 QUICK = f"Object.assign({TAG}.dataset, {{headwayBeatSeconds: 1, headwayFlushSeconds: 0.3}})"
+EVENTS = select(learner_activity_logs)
 VIDEO = "document.querySelector('video')"
 
 
@@ -127,12 +130,15 @@ async def test_reports_wait_while_the_network_is_cut_and_arrive_afterwards(reade
     await expect(reader.page.locator("#told")).to_have_text("The network is back.")
 
 
-async def test_a_batch_that_is_sent_again_changes_nothing(reader: Reader) -> None:
+async def test_a_batch_that_is_sent_again_changes_nothing(reader: Reader, demo: Demo) -> None:
     await reader.sign_in()
     await reader.verdict("accepted")
+    stored = set(await demo.world.rows(EVENTS))
     await reader.page.get_by_role("button", name="Send the last batch again").click()
 
     await reader.verdict("duplicate")
+    assert stored
+    assert stored <= set(await demo.world.rows(EVENTS))
 
 
 async def test_the_session_goes_on_in_a_reloaded_page_and_with_new_tokens(reader: Reader) -> None:

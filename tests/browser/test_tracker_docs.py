@@ -77,12 +77,14 @@ class School:
         rows = await self._demo.world.rows(statement)
         return [Event(row[0], row[1], row[2] is not None, json.loads(row[3] or "{}"), row[4]) for row in rows]
 
-    async def has(self, wanted: Callable[[Event], bool]) -> None:
-        """Wait until an event is stored."""
+    async def has(self, wanted: Callable[[Event], bool]) -> bool:
+        """Return whether an event comes to be stored."""
         give_up = time.monotonic() + WAIT_SECONDS
         while not any(wanted(event) for event in await self.events()):
-            assert time.monotonic() < give_up, await self.events()
+            if time.monotonic() > give_up:
+                return False
             await asyncio.sleep(0.1)
+        return True
 
 
 @contextmanager
@@ -158,7 +160,7 @@ async def test_a_tag_alone_records_study(page: Page, school: School) -> None:
     await page.goto(school.put("/tag", document(school.example("tag", SHORT))))
     await read(page)
 
-    await school.has(is_beat_in(school.film_unit))
+    assert await school.has(is_beat_in(school.film_unit))
 
 
 async def test_a_policy_without_unsafe_sources_is_enough(page: Page, school: School) -> None:
@@ -168,7 +170,7 @@ async def test_a_policy_without_unsafe_sources_is_enough(page: Page, school: Sch
     await page.goto(school.put("/policy", document(meta.replace(policy, policy_allows), school.example("tag", SHORT))))
     await read(page)
 
-    await school.has(is_beat_in(school.film_unit))
+    assert await school.has(is_beat_in(school.film_unit))
 
 
 async def test_the_module_is_started_by_a_script(page: Page, school: School) -> None:
@@ -176,7 +178,7 @@ async def test_the_module_is_started_by_a_script(page: Page, school: School) -> 
     await page.goto(school.put("/module", document(module(code))))
     await read(page)
 
-    await school.has(is_beat_in(school.film_unit))
+    assert await school.has(is_beat_in(school.film_unit))
 
 
 async def test_elements_declare_units_videos_and_clicks(page: Page, school: School) -> None:
@@ -188,8 +190,8 @@ async def test_elements_declare_units_videos_and_clicks(page: Page, school: Scho
     await page.locator("video").evaluate("video => video.pause()")
 
     address = f"{school.url}/sheet.pdf"
-    await school.has(lambda event: event.type == "resource_download" and event.metadata.get("url") == address)
-    await school.has(
+    assert await school.has(lambda event: event.type == "resource_download" and event.metadata.get("url") == address)
+    assert await school.has(
         lambda event: event.type == "video_progress" and event.unit_id == school.network_unit and bool(event.segments)
     )
 
@@ -197,8 +199,8 @@ async def test_elements_declare_units_videos_and_clicks(page: Page, school: Scho
 async def test_the_calls_of_the_api_do_what_they_say(page: Page, school: School) -> None:
     await page.goto(school.put("/api", document(module(school.example("module") + school.example("api")))))
 
-    await school.has(lambda event: event.type == "quiz_submit" and event.metadata == {"score": 8, "max_score": 10})
-    await school.has(lambda event: event.type == "unit_complete" and event.unit_id == school.film_unit)
+    assert await school.has(lambda event: event.type == "quiz_submit" and event.metadata == {"score": 8, "max_score": 10})
+    assert await school.has(lambda event: event.type == "unit_complete" and event.unit_id == school.film_unit)
     await page.wait_for_function("document.title.endsWith(' %')")
 
 
