@@ -44,7 +44,8 @@ interface Jump {
   isInPlay: boolean;
 }
 
-const hundredths = (seconds: number): number => Math.round(seconds * 100);
+/** Return seconds as hundredths, 0 for what is no position, whatever a frame says. */
+const hundredths = (seconds: number): number => (seconds > 0 && seconds < 1e9 ? Math.round(seconds * 100) : 0);
 
 /** Report what is played by a player until the returned function is called. `isNew`: what it played before is the learner's, too. */
 export function follow(host: Host, open: Open, isNew?: boolean): () => void {
@@ -87,7 +88,7 @@ export function follow(host: Host, open: Open, isNew?: boolean): () => void {
     const now = performance.now();
     const position = hundredths(media.currentTime);
     const ahead = position - last;
-    const most = wasAdvancing ? Math.round(((now - seenAt) / 10) * Math.max(rate, media.playbackRate)) : 0;
+    const most = wasAdvancing ? Math.round(((now - seenAt) / 10) * Math.max(rate, media.playbackRate)) || 0 : 0;
     if (media.duration > 0) length = media.duration <= LONGEST ? hundredths(media.duration) : 0;
     if (hasJumped || media.seeking || ahead > most + LEAD || ahead < -NEAR) {
       const end = history().find(([from, to]) => from <= last && last < to)?.[1] ?? last;

@@ -105,8 +105,11 @@ export function createSender({ endpoint, course, flushSeconds, clock, fetch, ind
   /** What may be sent, of whoever it is. */
   const waiting = (entries = list()) => entries.filter((entry) => entry.endpoint === endpoint && !flying.has(entry.id));
   /** Return what is somebody's, and note that it is. */
-  const claim = (who: Who, entries: Entry[]) =>
-    waiting(entries).filter((entry) => isOf(entry, who) && (((entry.sub ??= who.sub), true)));
+  const claim = (who: Who, entries: Entry[]): Entry[] => {
+    const own = waiting(entries).filter((entry) => isOf(entry, who));
+    for (const entry of own) entry.sub ??= who.sub;
+    return own;
+  };
   /** Choose what is sent next, and make its text. */
   const choose = (who: Who, entries: Entry[], maxBytes: number): Entry[] =>
     claim(who, entries)
@@ -277,7 +280,7 @@ export function createSender({ endpoint, course, flushSeconds, clock, fetch, ind
     leave() {
       // Another page may have joined what it did not send, or may make the text of what has no offset.
       const own = list().filter((entry) => isOwn(entry) && entry.offset !== undefined && !entry.isLoose);
-      const chosen = choose(me, own, flying.size ? KEEPALIVE_BYTES - BATCH_BYTES : KEEPALIVE_BYTES);
+      const chosen = me.token ? choose(me, own, flying.size ? KEEPALIVE_BYTES - BATCH_BYTES : KEEPALIVE_BYTES) : [];
       chosen.forEach(put);
       save();
       void beam(me, chosen).then(() => failures || timer || arm(flushSeconds));
@@ -287,7 +290,7 @@ export function createSender({ endpoint, course, flushSeconds, clock, fetch, ind
       const former = me;
       me = become(who);
       if (isOf(me, former)) me.page = former.page;
-      else {
+      else if (former.token) {
         former.getToken = undefined;
         await hurry(former);
       }

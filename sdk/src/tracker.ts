@@ -88,6 +88,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
 
   let place: Place | undefined;
   let element: Element;
+  let viewed: Place | undefined; // the last place of a beat
   let session = newId(clock.now());
   let who: Credentials = options;
   let sender: Sender | undefined; // once the learner agrees
@@ -126,7 +127,11 @@ export function createTracker(options: Options, { window, createSender, loadVide
       if (where.unit_id !== place!.unit_id || (beat?.activity_type && news.activity_type)) add(news.activity_type, news, where);
       else beat = { ...beat, ...news, engagement_metrics: { ...beat?.engagement_metrics, ...news.engagement_metrics } };
     }
-    if (beat) add(beat.activity_type, beat);
+    if (!beat) return;
+    // A unit whose video starts by itself is viewed, too.
+    if (beat.activity_type && viewed !== place) add();
+    viewed = place;
+    add(beat.activity_type, beat);
   }
 
   const activity = createActivity(
@@ -258,6 +263,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
       step(true);
       who = next;
       session = newId(clock.now());
+      viewed = undefined;
       scroll.observe(element);
       await sender?.identify(next);
     },

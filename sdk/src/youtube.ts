@@ -8,10 +8,11 @@
 import { empty, hear, mirror } from "./frame.ts";
 import type { Look, Media } from "./player.ts";
 
-/** What is used of a `YT.Player`. Before it is ready it has only the first two. */
+/** What is used of a `YT.Player`. Before it is ready it has only the first three. */
 export interface YouTubePlayer {
   getIframe(): HTMLIFrameElement;
   addEventListener(name: string, listener: () => void): void;
+  removeEventListener(name: string, listener: () => void): void;
   getCurrentTime(): number;
   getDuration(): number;
   getPlaybackRate(): number;
@@ -87,8 +88,12 @@ export function youtube(target: YouTubePlayer | HTMLIFrameElement, look: Look, s
     };
     hear(target, hearInfo, () => greet(target), signal);
   } else {
-    for (const name of ["onReady", "onStateChange", "onPlaybackRateChange"]) target.addEventListener(name, () => ask(target));
-    queueMicrotask(() => ask(target));
+    const listener = () => ask(target);
+    for (const name of ["onReady", "onStateChange", "onPlaybackRateChange"]) {
+      target.addEventListener(name, listener);
+      signal.addEventListener("abort", () => target.removeEventListener(name, listener));
+    }
+    queueMicrotask(listener);
   }
   return media;
 }

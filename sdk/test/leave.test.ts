@@ -103,6 +103,20 @@ test("a page that leaves without a token sends nothing", async () => {
   assert.equal(world.requests.length, 0);
 });
 
+test("a page whose token was refused sends nothing as it goes", async () => {
+  const tokens = [makeToken("5"), new Promise<string>(() => {})];
+  const sender = world.open({ getToken: () => tokens.shift()! });
+  await world.time.advance(10);
+  world.reply = () => failure(401);
+  sender.add(world.beat());
+  await world.time.advance(6_000);
+  const asked = world.requests.length;
+  sender.add(world.beat());
+  sender.leave();
+  await world.time.settle();
+  assert.equal(world.requests.length, asked);
+});
+
 test("what was sent as a page left is the same when another page sends it", async () => {
   const sender = await open();
   world.reply = (request) => {

@@ -275,13 +275,15 @@ export function asYouTube(engine: Engine, isReady = true) {
   const player = {
     getIframe: () => new FakeFrame("https://www.youtube.com/embed/x"),
     addEventListener: (name: string, listener: () => void) => void (listeners[name] ??= []).push(listener),
+    removeEventListener: (name: string, listener: () => void) => void (listeners[name] = listeners[name]!.filter((each) => each !== listener)),
     ...(isReady && functions),
   };
   const becomeReady = () => {
     Object.assign(player, functions);
     call("onReady");
   };
-  return { player: player as unknown as YouTubePlayer, becomeReady };
+  const countListeners = () => Object.values(listeners).flat().length;
+  return { player: player as unknown as YouTubePlayer, becomeReady, countListeners };
 }
 
 const VIMEO: Record<string, string> = { waiting: "bufferstart", ratechange: "playbackratechange", emptied: "loaded" };

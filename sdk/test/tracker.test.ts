@@ -248,8 +248,26 @@ test("what was played without a beat is a report without a start", async () => {
   page.hide();
   video.news.push(segment(0, 3));
   await tracker.flush();
-  assert.deepEqual(bare(sender.reports[0]!), { ...segment(0, 3), course_id: 1, unit_id: 5 });
-  assert.equal(sender.reports[0]!.start, undefined);
+  const played = sender.reports.at(-1)!;
+  assert.deepEqual(bare(played), { ...segment(0, 3), course_id: 1, unit_id: 5 });
+  assert.equal(played.start, undefined);
+});
+
+test("a unit in which a video starts by itself is viewed, once by each learner", async () => {
+  const { video, load } = makeVideo();
+  const { tracker, page, sender } = start({ beatSeconds: 1000 }, createPage(), load);
+  tracker.trackVideo(VIDEO);
+  await settle();
+  const play = async () => {
+    video.news.push(segment(0, 3));
+    await page.advance(3000);
+    await tracker.flush();
+    return sender.reports.splice(0).map((each) => [each.activity_type, each.start !== undefined]);
+  };
+  assert.deepEqual(await play(), [["unit_view", false], ["video_progress", true]]);
+  assert.deepEqual(await play(), [["video_progress", true]]);
+  await tracker.identify({ token: "another" });
+  assert.deepEqual(await play(), [["unit_view", false], ["video_progress", true]]);
 });
 
 test("a video belongs to its unit, whatever unit the page shows", async () => {
@@ -277,7 +295,8 @@ test("of two videos that play, each one's segments have their own report", async
   two.video.news.push(segment(7, 9));
   await page.advance(3000);
   await tracker.flush();
-  const segments = sender.reports.map((each) => [each.start !== undefined, each.engagement_metrics?.video_segments]);
+  const played = sender.reports.filter((each) => each.engagement_metrics);
+  const segments = played.map((each) => [each.start !== undefined, each.engagement_metrics!.video_segments]);
   assert.deepEqual(segments.sort(), [[false, [[7, 9]]], [true, [[0, 3]]]]);
 });
 
@@ -291,7 +310,7 @@ test("a video ends with its function, or with the tracker, and leaves what it kn
   await settle();
   await tracker.stop();
   assert.equal(video.ends, 1);
-  assert.deepEqual(sender.reports.map((each) => each.activity_type), ["video_progress"]);
+  assert.deepEqual(sender.reports.map((each) => each.activity_type), ["unit_view", "video_progress"]);
 });
 
 test("a video that ends before its part is loaded ends once it is", async () => {

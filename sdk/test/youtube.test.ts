@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import type { Contribution } from "../src/report.ts";
 import { trackVideo } from "../src/video.ts";
 import { Engine, FakeFrame, FakeHost, asYouTube, assertSegments, pass } from "./players.ts";
 
@@ -182,3 +183,33 @@ test("where the page has made an object of the frame, that is asked", async () =
   assert.deepEqual(frame.received, []);
   assertSegments(host.segments(60), [[0, 2]]);
 });
+
+test("at the end no listener stays at the player", () => {
+  const { end, countListeners } = track();
+  assert.equal(countListeners(), 3);
+  end();
+  assert.equal(countListeners(), 0);
+});
+
+for (const odd of ["x", NaN, null, -5, Infinity, {}, 1e300])
+  test(`a frame that tells ${String(odd)} for a number spoils no report`, async () => {
+    const { host, frame, end } = trackFrame();
+    const say = (info: unknown) => frame.say({ event: "infoDelivery", info });
+    say({ duration: 60, currentTime: 1, playerState: 1 });
+    await pass(500);
+    for (const name of ["currentTime", "duration", "playbackRate", "currentTime"]) {
+      say({ [name]: odd });
+      await pass(250);
+    }
+    say({ duration: 60, currentTime: 2, playbackRate: 1 });
+    await pass(250);
+    say({ currentTime: 2.25, playerState: 2 });
+    end();
+    // As it is sent.
+    const told = JSON.parse(JSON.stringify([...host.beats.filter(Boolean), ...host.told])) as Contribution[];
+    const metrics = told.flatMap(({ engagement_metrics }) => engagement_metrics ?? []);
+    assert.ok(metrics.length);
+    for (const { video_segments, video_duration_seconds } of metrics)
+      for (const number of [...video_segments!.flat(), video_duration_seconds])
+        assert.ok(typeof number === "number" && number >= 0 && number <= 86_400, `${number}`);
+  });
