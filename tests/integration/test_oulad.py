@@ -1,6 +1,8 @@
 """Importing OULAD: all of it, once, whatever happened before."""
 
+import csv
 import shutil
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,10 @@ from sqlalchemy import Table, func, select
 from headway import schema
 from headway.assessments.tables import submissions
 from headway.audit.tables import audit_entries
-from headway.courses.tables import courses
+from headway.courses.tables import assessments, courses, units
 from headway.db.database import Database
 from headway.enrollments.tables import enrollments
-from headway.errors import Invalid, Unavailable
+from headway.errors import Conflict, Invalid, Unavailable
 from headway.importers import oulad
 from headway.instants import DAY, HOUR
 from headway.learning.tables import learner_activity_logs
@@ -30,8 +32,8 @@ ON_ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 """For rules that are applied before anything is stored."""
 
 
-def task(world: World, folder: Path = DATA) -> oulad.OuladImport:
-    return oulad.OuladImport(folder, world.services)
+def task(world: World, folder: Path = DATA, *, ends: int | None = None) -> oulad.OuladImport:
+    return oulad.OuladImport(folder, world.services, ends=ends)
 
 
 async def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:
@@ -119,6 +121,74 @@ async def test_who_unregistered_has_left_and_holds_no_seat(world: World) -> None
     assert by_status["DROPPED"] == 60
     ((course_id,),) = await world.rows(select(courses.c.id))
     assert (await world.read(world.services.courses.find, course_id)).seats_taken == 383 - 60
+
+
+@ON_ONE_DATABASE
+async def test_what_is_required_was_opened_by_a_third_of_the_learners(world: World) -> None:
+    with (DATA / "studentVle.csv").open() as file:
+        opened = {(row["id_site"], row["id_student"]) for row in csv.DictReader(file)}
+    readers = Counter(site for site, _ in opened)
+
+    await task(world).run(lambda _: None)
+
+    stored = await world.rows(select(units.c.slug, units.c.is_required, units.c.kind))
+    read = {"oucontent", "resource", "subpage", "url", "page"}
+    assert {slug for slug, is_required, _ in stored if is_required} == {
+        slug for slug, _, kind in stored if kind in read and 3 * readers[slug] >= 383
+    }
+    assert sum(is_required for _, is_required, _ in stored) == 15
+
+
+async def test_a_run_that_ends_today_comes_in_as_far_as_it_has_happened(world: World, database: Database) -> None:
+    today, logs = world.clock.now // DAY, learner_activity_logs
+
+    first = await task(world, ends=today).run(lambda _: None)
+
+    assert first.events + first.results + first.left_out == 13905 + 940
+    ((last,),) = await world.rows(select(func.max(logs.c.end_time)))
+    assert world.clock.now - HOUR < last <= world.clock.now
+    ((begins, due),) = await world.rows(
+        select(courses.c.starts_at, func.min(assessments.c.due_at)).join(assessments).group_by(courses.c.id)
+    )
+    assert (begins // DAY, due // DAY) == (today - 2, today - 2 + 20)
+    assert await differences(database) == []
+
+
+@ON_ONE_DATABASE
+async def test_a_repetition_brings_what_has_happened_since(world: World, database: Database) -> None:
+    today = world.clock.now // DAY
+    first = await task(world, ends=today).run(lambda _: None)
+    world.clock.advance(seconds=30 * 86_400)
+
+    second = await task(world, ends=today).run(lambda _: None)
+
+    assert first.left_out - second.left_out == second.new_events + second.new_results
+    assert second.events == 13905
+    late = [results for day, results in _days_of_results().items() if day <= 32]
+    assert second.results == sum(late) > 300
+    assert await differences(database) == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "then", "option"), [(0, 1, "--ends 2026-01-01"), (0, None, "--ends 2026-01-01"), (None, 0, "without --ends")]
+)
+@ON_ONE_DATABASE
+async def test_a_run_that_is_stored_keeps_its_dates(world: World, stored: int | None, then: int | None, option: str) -> None:
+    today = world.clock.now // DAY
+    days = {None: None, 0: today, 1: today + 1}
+    await task(world, ends=days[stored]).run(lambda _: None)
+    before = await everything(world)
+
+    with pytest.raises(Conflict, match="repeat the import") as refused:
+        await task(world, ends=days[then]).run(lambda _: None)
+
+    assert option in str(refused.value)
+    assert await everything(world) == before
+
+
+def _days_of_results() -> Counter[int]:
+    with (DATA / "studentAssessment.csv").open() as file:
+        return Counter(int(row["date_submitted"]) for row in csv.DictReader(file))
 
 
 @pytest.fixture

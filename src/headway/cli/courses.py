@@ -1,5 +1,6 @@
 """`headway course` and `headway import`: courses and learners that come as files."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,25 @@ if TYPE_CHECKING:
     from headway.courses.model import CourseTree
     from headway.db.database import WriteTransaction
     from headway.importers.oulad import Summary
+    from headway.instants import Day
     from headway.services import Services
 
 _ALL = 2**31 - 1
 _course_option = click.option("--course", "course_id", metavar="ID", type=int, required=True)
+
+
+class _DayType(click.ParamType[int]):
+    """A day, as a date or as `today`, in UTC."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Day":
+        if value == "today":
+            return instants.system_clock() // instants.DAY
+        try:
+            return instants.from_datetime(datetime.strptime(value, "%Y-%m-%d")) // instants.DAY
+        except ValueError:
+            self.fail(f"{value!r} is neither today nor a date such as 2026-01-31", param, ctx)
 
 
 @click.group()
@@ -128,24 +144,32 @@ def import_() -> None:
 
 @import_.command("oulad")
 @click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--ends",
+    metavar="DATE|today",
+    type=_DayType(),
+    help="Shift all dates of a run by whole days, so that its last interaction falls on this day (UTC).",
+)
 @database_option
 @command
-async def import_oulad(folder: Path, **flags: Any) -> None:
+async def import_oulad(folder: Path, ends: "Day | None", **flags: Any) -> None:
     """Import course runs of the Open University.
 
     Reads the CSV files of the Open University Learning Analytics Dataset in DIR.
 
-    Safe to repeat: existing rows stay unchanged. Prints how many rows there are and how many of them are new.
+    Safe to repeat with the same --ends: existing rows stay unchanged. What lies in the future is left out.
+
+    Prints how many rows there are, and how many of them are new.
     """
     async with open_services(load_settings(**flags)) as services:
-        print_json(await load_oulad(folder, services))
+        print_json(await load_oulad(folder, services, ends=ends))
 
 
-async def load_oulad(folder: Path, services: "Services") -> "Summary":
+async def load_oulad(folder: Path, services: "Services", *, ends: "Day | None" = None) -> "Summary":
     """Import a folder with a progress bar on standard error."""
     from headway.importers import oulad
 
-    task, done = oulad.OuladImport(folder, services), 0
+    task, done = oulad.OuladImport(folder, services, ends=ends), 0
     with progress_bar("Importing") as show:
 
         def advance(rows: int) -> None:
