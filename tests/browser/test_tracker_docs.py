@@ -17,7 +17,7 @@ from playwright.async_api import BrowserContext, Page
 from sqlalchemy import select
 
 from headway.learning.tables import learner_activity_logs
-from headway.web.reader import FOLDER
+from headway.web.demo_content import FOLDER
 from tests.browser.demo import Demo, open_demo
 from tests.databases import Templates
 

@@ -1,13 +1,19 @@
-"""The files of `/demo/reader`: what can be read from them without a server."""
+"""The files of `/demo/reader` and of the course around it: what can be read from them without a server."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from headway.web.reader import FOLDER
+from headway.courses.completion import Rule
+from headway.importers import course_file
+from headway.services import course_limits
+from headway.settings import Settings
+from headway.web import demo_content
+from headway.web.demo_content import FOLDER
+from headway.web.reader import COURSE_FILE
 
-SOURCES = sorted(path for path in FOLDER.iterdir() if path.suffix in {".css", ".html", ".js", ".svg"})
+SOURCES = sorted(path for path in FOLDER.rglob("*") if path.suffix in {".css", ".html", ".js", ".svg"})
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 
@@ -26,3 +32,31 @@ def test_the_film_is_small_and_captioned_to_its_end() -> None:
     assert captions.startswith("WEBVTT\n")
     assert times == sorted(times)
     assert 60 <= times[-1] <= 90
+
+
+def test_every_unit_of_the_course_has_a_text_or_a_quiz_as_its_rule_says() -> None:
+    course, _ = course_file.read(COURSE_FILE, course_limits(Settings()))
+    units = {unit.slug or "": unit for module in course.modules for unit in module.units}
+
+    assert len(units) == 6
+    for slug, unit in units.items():
+        assert (demo_content.quiz_of(slug) is not None) == (unit.completion.rule is Rule.QUIZ)
+        assert (demo_content.text_of(slug) is not None) == (unit.completion.rule is not Rule.QUIZ)
+        assert ("<video" in (demo_content.text_of(slug) or "")) == (unit.completion.rule is Rule.VIDEO)
+    assert {path.stem for path in (FOLDER / "units").iterdir()} == set(units)
+
+
+def test_a_quiz_scores_the_share_of_right_answers() -> None:
+    quiz = demo_content.quiz_of("six-questions")
+    assert quiz is not None
+    right = tuple(question.right for question in quiz.questions)
+
+    assert all(0 <= question.right < len(question.answers) for question in quiz.questions)
+    assert quiz.score(right) == 100
+    assert quiz.score((*right[:3], None, None, None)) == 50
+    assert quiz.score(tuple(each + 1 for each in right)) == 0
+
+
+def test_a_name_that_is_no_unit_has_no_content() -> None:
+    assert demo_content.text_of("../reader") is None
+    assert demo_content.quiz_of("nothing") is None

@@ -1,20 +1,17 @@
 """`headway demo`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from headway.cli import serve
-from headway.cli.courses import load_course, load_oulad
-from headway.cli.session import errors_in_one_line, load_settings, open_database
+from headway.cli.session import errors_in_one_line, load_settings, open_services, progress_bar
 from headway.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
-    from headway.accounts.model import User
     from headway.http.authentication import Tokens
+    from headway.importers.demo import DemoPeople
 
-_COURSE = 1
 _TOKEN_SECONDS = 86_400
 
 
@@ -27,9 +24,10 @@ _TOKEN_SECONDS = 86_400
 def demo(**flags: Any) -> None:
     """Load a real course run and serve it.
 
-    Creates a new SQLite file and prints how to sign in, and the address of a page that shows the browser tracker at work.
+    Creates a new SQLite file, and prints the address and who may sign in.
 
-    The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0).
+    The learners are those of the Open University's course AAA in 2013, anonymised (OULAD, CC BY 4.0); the dates are shifted so
+    that the run ends today.
     """
     import asyncio
 
@@ -54,45 +52,40 @@ def _remove_old(settings: Settings) -> None:
 
 
 async def _prepare(settings: Settings) -> None:
-    from headway.accounts import store as users
     from headway.db.keyring import signing_key
-    from headway.enrollments import store as enrollments
     from headway.http.authentication import Tokens
-    from headway.importers import oulad
+    from headway.importers.demo import DemoImport
     from headway.instants import system_clock
-    from headway.services import Services
-    from headway.web import reader
 
-    async with open_database(settings) as database:
-        services = Services(settings, database)
-        summary = await load_oulad(Path(oulad.__file__).parent / "data" / "oulad-aaa-2013j", services)
-        async with database.read() as tx:
-            learner = await users.find(tx, await enrollments.most_active(tx, _COURSE))
-            instructor = await users.find_by_email(tx, oulad.OWNER_EMAIL)
-        assert learner is not None and instructor is not None  # noqa: S101, PT018 - both were just imported
-        password_hash = await services.sign_in.hash_new(reader.PASSWORD)
-        async with database.write() as tx:
-            await services.accounts.change(tx, learner.id, email=reader.LEARNER_EMAIL)
-            for user in (learner, instructor):
-                await services.sign_in.set_password(tx, user.id, password_hash)
-            shown = await load_course(reader.COURSE_FILE, services, tx)
-            await services.enrollments.enroll_as_operator(tx, learner.id, shown.id)
-            learner, instructor = [await services.accounts.find(tx, user.id) for user in (learner, instructor)]
-    tokens = Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS)
-    _introduce(settings, tokens, learner, instructor, f"{summary.learners} learners and {summary.events} events")
+    async with open_services(settings) as services:
+        task, done = DemoImport(services), 0
+        with progress_bar("Importing") as show:
+
+            def advance(rows: int) -> None:
+                nonlocal done
+                done += rows
+                show(done, task.rows)
+
+            people = await task.run(advance)
+    _introduce(settings, people, Tokens(signing_key(settings), system_clock, lifetime_seconds=_TOKEN_SECONDS))
 
 
-def _introduce(settings: Settings, tokens: "Tokens", learner: "User", instructor: "User", what: str) -> None:
+def _introduce(settings: Settings, people: "DemoPeople", tokens: "Tokens") -> None:
     from headway.web.reader import PASSWORD
 
     address = f"http://{settings.host}:{settings.port}"
-    click.echo(f"\n{what} of a real course run are loaded. To sign in, and tokens for a day:\n")
-    for role, user in (("learner", learner), ("instructor", instructor)):
-        click.echo(f"{role} {user.id} ({user.name}): {user.email}, password {PASSWORD}\n{tokens.issue(user)}\n")
+    who = (("instructor", people.instructor), ("learner", people.learner), ("operator", people.admin))
+    accounts = "".join(f"  {role:12}{user.email}\n" for role, user in who)
+    course, run = people.course, people.run
     click.echo(
-        f"See the tracker at work: {address}/demo/reader\n\n"
-        f"Try it:\n\ncurl -s {address}/api/courses/activity/track -H 'Content-Type: application/json' \\\n"
-        f"  -H 'Authorization: Bearer {tokens.issue(learner)}' \\\n"
-        f'  -d \'{{"activity_type": "unit_view", "course_id": {_COURSE}, "unit_id": 1, "duration_seconds": 60}}\'\n\n'
+        f"\nOpen {address}/app\n\n"
+        f"Sign in with the password {PASSWORD} as\n{accounts}\n"
+        f"A real course run is loaded: {run.learners} learners and {run.events:,} events, with dates that end today.\n"
+        f"The tracker at work: {address}/demo/reader\n\n"
+        "Record an event with the learner's token:\n\n"
+        f"curl -s {address}/api/courses/activity/track -H 'Content-Type: application/json' \\\n"
+        f"  -H 'Authorization: Bearer {tokens.issue(people.learner)}' \\\n"
+        f'  -d \'{{"activity_type": "unit_view", "course_id": {course.id}, "unit_id": {course.units[0].id}, '
+        '"duration_seconds": 60}\'\n\n'
         f"The interface: {address}/docs\n"
     )

@@ -92,7 +92,7 @@ _most_active = (
     select(enrollments.c.user_id)
     .where(enrollments.c.course_id == bindparam("course_id"), status_among(*sorted(OPEN)))
     .order_by(enrollments.c.study_ms.desc(), enrollments.c.user_id)
-    .limit(1)
+    .limit(bindparam("limit"))
 )
 
 
@@ -164,9 +164,9 @@ def progress_rows(before: Sequence[Enrollment], changed: Sequence[Enrollment], n
     return [(_update_progress, progress), (_update_steps, steps)]
 
 
-async def most_active(tx: ReadTransaction, course_id: int) -> int:
-    """Return the learner with the most study time of those with access to a course; there must be one."""
-    return int((await tx.one(_most_active, course_id=course_id))["user_id"])
+async def most_active(tx: ReadTransaction, course_id: int, *, limit: int) -> list[int]:
+    """Return the learners with the most study time of those with access to a course, the most active one first."""
+    return [row["user_id"] for row in await tx.all(_most_active, course_id=course_id, limit=limit)]
 
 
 async def run_out(tx: ReadTransaction, now: Instant, *, limit: int) -> list[LearnerInCourse]:

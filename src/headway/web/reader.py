@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from pathlib import Path
 from string import Template
 from typing import Any, Final
 
@@ -11,13 +10,15 @@ from litestar.exceptions import NotFoundException
 
 from headway.http.request import is_known
 from headway.services import Services
+from headway.web import demo_content
+from headway.web.demo_content import FOLDER
 
-FOLDER: Final = Path(__file__).parent / "demo-reader"
 COURSE_FILE: Final = FOLDER / "course.yaml"
 COURSE_SLUG: Final = "how-headway-works"
 LEARNER_EMAIL: Final = "learner@demo.example"
+ADMIN_EMAIL: Final = "admin@demo.example"
 PASSWORD: Final = "Try-Headway-1"  # noqa: S105 - of a demo that anybody may start
-"""The password of the demo's learner and of its instructor; the page shows it."""
+"""The password of those who may sign in to the demo; the page shows it."""
 
 _UNITS: Final = {"film_unit_id": "an-hour-of-study", "network_unit_id": "when-the-network-goes"}
 """The units of the page, by their slugs."""
@@ -42,6 +43,7 @@ def reader(services: Services) -> Router:
     The page opens a read transaction of its own: it belongs to no contract, whose routes would.
     """
     page = Template((FOLDER / "reader.html").read_text())
+    texts = {name.removesuffix("_id"): demo_content.text_of(slug) or "" for name, slug in _UNITS.items()}
     assets = {path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in FOLDER.iterdir() if path.suffix in _TYPES}
 
     @get("/reader", opt={"public": True}, include_in_schema=False)
@@ -52,7 +54,7 @@ def reader(services: Services) -> Router:
         if course is None or not slugs.keys() >= set(_UNITS.values()):
             raise NotFoundException
         ids = {name: slugs[slug] for name, slug in _UNITS.items()}
-        text = page.substitute(ids, course_id=course.id, email=LEARNER_EMAIL, password=PASSWORD)
+        text = page.substitute(texts, **ids, course_id=course.id, email=LEARNER_EMAIL, password=PASSWORD)
         # Not `no-store`, with which browsers keep a page out of the back/forward cache.
         headers = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
         return Response(text, media_type="text/html", headers=headers)

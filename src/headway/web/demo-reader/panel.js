@@ -63,7 +63,7 @@ export function makePanel() {
     /** Show a read of the course room, with `include=why`. */
     showProgress({ enrollments, why }) {
       if (!enrollments) return void (find("calculation").textContent = "This account is not enrolled in the course. Sign in as the learner of the demo.");
-      why.contents.filter(({ isRetired }) => !isRetired).forEach(showUnit);
+      why.contents.filter(({ courseContentId: id }) => document.querySelector(`[data-headway-unit="${id}"]`)).forEach(showUnit);
       find("course-percent").value = why.progressPercent;
       find("course-text").textContent = percent(why.progressPercent);
       find("calculation").textContent = why.calculation;
