@@ -16,6 +16,7 @@ from headway.courses import store as catalogue
 from headway.courses.model import EnrollmentTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
+from headway.enrollments import waiting_store as waiting
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import (
     OPEN,
@@ -96,7 +97,7 @@ class Enrollments:
         """
         now = self._clock()
         terms = await catalogue.hold_enrollment_terms(tx, course_id)
-        if terms is not None and await enrollments.stop_waiting(tx, course_id, [user_id]):
+        if terms is not None and await waiting.stop_waiting(tx, course_id, [user_id]):
             return
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
         # Whoever could leave after the access ran out could enroll again and have it anew.
@@ -145,7 +146,7 @@ class Enrollments:
     async def seat_waiting(self, tx: WriteTransaction, user_id: int) -> None:
         """Seat a learner who can use a seat again, in each course with a free one for which the learner waits."""
         now, delta = self._clock(), StatisticsDelta()
-        course_ids = await enrollments.list_waited_for(tx, user_id)
+        course_ids = await waiting.list_waited_for(tx, user_id)
         locked = [await catalogue.hold_enrollment_terms(tx, course_id) for course_id in course_ids]
         entries: list[NewFeedEntry] = []
         for terms in locked:
@@ -186,7 +187,7 @@ class Enrollments:
             if not may_wait:
                 raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
             return Waiting(
-                user_id, course_id, await enrollments.join_waiting_list(tx, user_id=user_id, course_id=course_id, now=now)
+                user_id, course_id, await waiting.join_waiting_list(tx, user_id=user_id, course_id=course_id, now=now)
             )
         delta = StatisticsDelta()
         seated = await _seat(tx, terms, [user_id], delta, enrolled_at=now if at is None else at, now=now)
@@ -235,10 +236,10 @@ async def move_up(
     is_over = terms.ends_at is not None and terms.ends_at <= now
     if is_over or not terms.is_published or (free is not None and free <= 0):
         return []
-    waiting = await enrollments.list_waiting(tx, terms.id, _EVERYBODY if free is None else free)
-    if not waiting:
+    next_ones = await waiting.list_waiting(tx, terms.id, _EVERYBODY if free is None else free)
+    if not next_ones:
         return []
-    seated = await _seat(tx, terms, waiting, delta, enrolled_at=now, now=now)
+    seated = await _seat(tx, terms, next_ones, delta, enrolled_at=now, now=now)
     return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
 
 
@@ -270,7 +271,7 @@ async def _seat(
     seated = await enrollments.lock(tx, sorted(before.keys() | new))
     if terms.capacity is not None:
         await enrollments.add_seats(tx, course_id, len(seated))
-    await enrollments.stop_waiting(tx, course_id, user_ids)
+    await waiting.stop_waiting(tx, course_id, user_ids)
     for key, enrollment in seated.items():
         delta.replace(course_id, before.get(key), enrollment)
     return [seated[user_id, course_id] for user_id in user_ids if (user_id, course_id) in seated]
