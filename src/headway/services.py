@@ -15,6 +15,7 @@ from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.db.large_reads import LargeReads
 from headway.db.revisions import Revisions
+from headway.enrollments.offers import Offers
 from headway.enrollments.service import Enrollments, check_seats
 from headway.enrollments.staff import CourseStaff
 from headway.feed.service import Feed
@@ -28,11 +29,13 @@ from headway.ids import NewId, uuid7
 from headway.instants import DAY, SECOND, Clock, system_clock
 from headway.learning.course_editing import CourseEditing
 from headway.learning.learner_courses import LearnerCourses
+from headway.learning.marking import Marking
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Ingest, Tracking
 from headway.learning.store import CourseStructures
 from headway.learning.study_time import StudyTimeSettings
+from headway.learning.study_times import StudyTimes
 from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging, check_unread
@@ -59,11 +62,6 @@ class Services:
     ) -> None:
         secret_key = signing_key(settings)
         structures = CourseStructures()
-        study_time = StudyTimeSettings(
-            heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
-            longest_claim=settings.max_claim_seconds * SECOND,
-            longest_travel=settings.max_travel_seconds * SECOND,
-        )
         self.database = database
         self.clock = clock
         self.new_id = new_id
@@ -85,11 +83,12 @@ class Services:
         self.course_limits = course_limits(settings)
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
         self.enrollments = Enrollments(clock, self.audit)
+        self.offers = Offers(clock)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
         late_work = settings.late_work_days * DAY
         self.tracking = Tracking(
-            structures, study_time, self.audit, late_work=late_work, max_metadata_bytes=settings.max_event_bytes
+            structures, _study_time(settings), self.audit, late_work=late_work, max_metadata_bytes=settings.max_event_bytes
         )
         self.ingest = Ingest(
             self.tracking,
@@ -101,6 +100,8 @@ class Services:
         )
         self.learning = LearnerCourses(clock, structures)
         self.progress = ProgressReads(clock, structures)
+        self.marking = Marking(clock, new_id, structures, self.ingest)
+        self.study_times = StudyTimes(clock)
         self.profiles = Profiles(count_passed_quizzes)
         self.assessments = Assessments(clock, new_id, self.audit)
         self.messaging = Messaging(clock, new_id)
@@ -114,6 +115,14 @@ class Services:
         await self.audit_log.close()
         await self.cache_store.close()
         await self.rate_limits.close()
+
+
+def _study_time(settings: Settings) -> StudyTimeSettings:
+    return StudyTimeSettings(
+        heartbeat_interval=settings.heartbeat_interval_seconds * SECOND,
+        longest_claim=settings.max_claim_seconds * SECOND,
+        longest_travel=settings.max_travel_seconds * SECOND,
+    )
 
 
 def course_limits(settings: Settings) -> CourseLimits:

@@ -1,6 +1,7 @@
 """Submissions and grades, and the rules of both."""
 
 import re
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -44,6 +45,42 @@ class Submission(msgspec.Struct):
     def is_late(self, assessment: Assessment) -> bool:
         """Return whether it came after the due date."""
         return assessment.due_at is not None and self.submitted_at > assessment.due_at
+
+
+class AssessmentState(StrEnum):
+    """How far a learner is with an assessment."""
+
+    TO_HAND_IN = "to hand in"
+    LATE = "late"
+    """Nothing is handed in, and the due date has passed; work is still accepted."""
+    HANDED_IN = "handed in"
+    GRADED = "graded"
+
+
+class OwnAssessment(NamedTuple):
+    """An assessment as a learner sees it: with all that the learner handed in, the newest first."""
+
+    assessment: Assessment
+    submissions: list[Submission]
+
+    @property
+    def submission(self) -> Submission | None:
+        """The newest one, which counts."""
+        return self.submissions[0] if self.submissions else None
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether work is graded, so that no other can be handed in."""
+        return any(each.graded_at is not None for each in self.submissions)
+
+    def state(self, now: Instant) -> AssessmentState:
+        """Return how far the learner is."""
+        if self.is_graded:
+            return AssessmentState.GRADED
+        if self.submissions:
+            return AssessmentState.HANDED_IN
+        due_at = self.assessment.due_at
+        return AssessmentState.LATE if due_at is not None and due_at < now else AssessmentState.TO_HAND_IN
 
 
 def check_submission_url(url: str) -> str | None:

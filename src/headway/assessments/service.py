@@ -1,10 +1,16 @@
 """Assessments: submissions of learners, and their grades."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from headway.assessments import store as submissions
-from headway.assessments.model import GradedResult, Submission, SubmissionPage, check_grade, check_submission_url
+from headway.assessments.model import (
+    GradedResult,
+    OwnAssessment,
+    Submission,
+    SubmissionPage,
+    check_grade,
+    check_submission_url,
+)
 from headway.audit.model import Action, Target, TargetType, caller_actor, learner_in_course
 from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
@@ -20,14 +26,6 @@ from headway.identity import Caller, Client
 from headway.ids import NewId
 from headway.instants import Clock
 from headway.paging.service import Walk
-
-
-class OwnAssessment(NamedTuple):
-    """An assessment as a learner sees it: with the newest of the learner's own submissions, and how many there are."""
-
-    assessment: Assessment
-    submission: Submission | None
-    versions: int
 
 
 class Assessments:
@@ -53,7 +51,18 @@ class Assessments:
             enrollment = await enrollments.find(tx, caller.user_id, assessment.course_id)
             if enrollment is None or not enrollment.is_open(now):
                 raise _not_enrolled()
-        return OwnAssessment(assessment, own[0] if own else None, len(own))
+        return OwnAssessment(assessment, own)
+
+    async def list_own(self, tx: ReadTransaction, user_id: int, course_id: int | None = None) -> list[OwnAssessment]:
+        """List the assessments of a course, or of all courses, to which a learner has access, with what was handed in.
+
+        Those of a course are in its order. A retired one is listed where work was handed in for it.
+        """
+        now = self._clock()
+        found = await submissions.list_own(tx, user_id, course_id)
+        keys = sorted({(user_id, each.assessment.course_id) for each in found})
+        enrolled = await enrollments.find_many(tx, keys)
+        return [each for each in found if enrolled[user_id, each.assessment.course_id].is_open(now)]
 
     async def submit(
         self, tx: WriteTransaction, caller: Caller, assessment_id: int, submission_url: str

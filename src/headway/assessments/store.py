@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, func, or_, select
 
 from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
-from headway.assessments.model import GradedResult, Submission, SubmissionPage
+from headway.assessments.model import GradedResult, OwnAssessment, Submission, SubmissionPage
 from headway.assessments.tables import submissions
+from headway.courses.model import Assessment
+from headway.courses.tables import assessments
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows, WriteRows
+from headway.db.dialects import UpdateRows, WriteRows, lookup
 from headway.db.index_keys import encrypting
+from headway.enrollments.tables import enrollments
 from headway.paging.service import Slice
 
 _insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
@@ -25,6 +28,28 @@ _versions = (
     .where(_of_assessment, submissions.c.user_id == bindparam("user_id"))
     .order_by(submissions.c.submitted_at.desc(), submissions.c.id.desc())
 )
+_ASSESSMENT_FIELDS = [name for name in Assessment.__struct_fields__ if name != "is_retired"]
+_own = and_(submissions.c.assessment_id == assessments.c.id, submissions.c.user_id == enrollments.c.user_id)
+_all_own = (
+    select(
+        *(assessments.c[name].label(f"task_{name}") for name in _ASSESSMENT_FIELDS),
+        assessments.c.retired_at.is_not(None).label("task_is_retired"),
+        *_columns,
+    )
+    .select_from(
+        lookup(
+            lookup(enrollments, assessments, assessments.c.course_id == enrollments.c.course_id),
+            submissions,
+            _own,
+            is_outer=True,
+        )
+    )
+    .where(enrollments.c.user_id == bindparam("user_id"))
+    .where(or_(assessments.c.retired_at.is_(None), submissions.c.id.is_not(None)))
+    .order_by(assessments.c.course_id, assessments.c.position, assessments.c.id)
+    .order_by(submissions.c.submitted_at.desc(), submissions.c.id.desc())
+)
+_own_in_course = _all_own.where(enrollments.c.course_id == bindparam("course_id"))
 _later = submissions.alias("later")
 _is_newest = ~(
     select(_later.c.id)
@@ -81,6 +106,30 @@ async def find(tx: ReadTransaction, submission_id: str) -> Submission | None:
 async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> list[Submission]:
     """Read all that a learner handed in for an assessment, the newest first."""
     return [_submission(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
+
+
+async def list_own(tx: ReadTransaction, user_id: int, course_id: int | None) -> list[OwnAssessment]:
+    """Read the assessments of a learner's courses, or of one, with what the learner handed in; retired ones only with that.
+
+    They are in the order of courses, and of a course's assessments.
+    """
+    if course_id is None:
+        found = await tx.all(_all_own, user_id=user_id)
+    else:
+        found = await tx.all(_own_in_course, user_id=user_id, course_id=course_id)
+    own: dict[int, OwnAssessment] = {}
+    for row in found:
+        assessment_id = row["task_id"]
+        if assessment_id not in own:
+            own[assessment_id] = OwnAssessment(_assessment(row), [])
+        if row["id"] is not None:
+            own[assessment_id].submissions.append(_submission(tx, row))
+    return list(own.values())
+
+
+def _assessment(row: Row) -> Assessment:
+    fields = {name: row[f"task_{name}"] for name in _ASSESSMENT_FIELDS}
+    return Assessment(**fields, is_retired=bool(row["task_is_retired"]))
 
 
 async def list_newest(tx: ReadTransaction, assessment_id: int, part: Slice, name: str | None) -> SubmissionPage:

@@ -139,6 +139,14 @@ class Assessment(msgspec.Struct, frozen=True):
     is_retired: bool
 
 
+class Schedule(NamedTuple):
+    """What kind of course it is, and when it runs."""
+
+    kind: CourseKind
+    starts_at: Instant | None
+    ends_at: Instant | None
+
+
 class EnrollmentTerms(msgspec.Struct, frozen=True):
     """The terms of enrollment of a course; the number of seats is unlimited if `capacity` is None."""
 
@@ -260,6 +268,13 @@ class CoursePage(msgspec.Struct, frozen=True):
 
     courses: list[CourseTree]
     total: int
+
+
+class Facets(NamedTuple):
+    """The subjects and levels of the courses that anybody can find, each in order."""
+
+    subjects: list[str]
+    levels: list[str]
 
 
 class CourseStructure(msgspec.Struct, frozen=True):

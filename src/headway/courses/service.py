@@ -2,7 +2,7 @@
 
 from headway.courses import prerequisites
 from headway.courses import store as courses
-from headway.courses.model import CoursePage, CourseSearch, CourseTree
+from headway.courses.model import CoursePage, CourseSearch, CourseTree, Facets
 from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.identity import Caller
@@ -36,6 +36,10 @@ class Courses:
         found = await courses.list_courses(tx, filters, walk.slice)
         page, now = walk.cut(found.courses, lambda course: course.id), self._clock()
         return CoursePage([prerequisites.for_learners(course, now) for course in page], found.total)
+
+    async def facets(self, tx: ReadTransaction) -> Facets:
+        """Return the subjects and levels of published courses, to choose from in a search."""
+        return await courses.facets(tx)
 
     async def find(self, tx: ReadTransaction, course_id: int) -> CourseTree:
         """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""

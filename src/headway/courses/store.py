@@ -19,11 +19,13 @@ from headway.courses.model import (
     CourseStructure,
     CourseTree,
     EnrollmentTerms,
+    Facets,
     Grading,
     GradingHistory,
     Module,
     NewCourse,
     Prerequisite,
+    Schedule,
     Unit,
 )
 from headway.courses.staff_store import is_tutor
@@ -50,6 +52,13 @@ _ids = rows("ids", {"id": BigInteger()})
 _revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).select_from(
     lookup(_ids, courses, courses.c.id == _ids.c.id)
 )
+_schedules = select(courses.c.id, courses.c.kind, courses.c.starts_at, courses.c.ends_at).select_from(
+    lookup(_ids, courses, courses.c.id == _ids.c.id)
+)
+_facets = {
+    column.name: select(column).where(courses.c.is_published.is_(True), column.is_not(None)).distinct().order_by(column)
+    for column in (courses.c.subject, courses.c.level)
+}
 _state = select(courses.c.created_at, courses.c.revision).where(courses.c.id == bindparam("course_id"))
 # The columns of parts are in the order of the fields of their structs.
 _modules = (
@@ -283,6 +292,18 @@ async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:
 async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, int]:
     """Return the revision of each of these courses that exists."""
     return {row["id"]: row["revision"] for row in await tx.all(_revisions, ids=[(i,) for i in course_ids])}
+
+
+async def schedules(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Schedule]:
+    """Return the kind of each of these courses that exists, and when it runs."""
+    found = await tx.all(_schedules, ids=[(i,) for i in course_ids])
+    return {row["id"]: Schedule(CourseKind(row["kind"]), row["starts_at"], row["ends_at"]) for row in found}
+
+
+async def facets(tx: ReadTransaction) -> Facets:
+    """Return the subjects and levels of published courses."""
+    subjects, levels = [[row[0] for row in await tx.all(_facets[name])] for name in ("subject", "level")]
+    return Facets(subjects, levels)
 
 
 async def state(tx: ReadTransaction, course_id: int) -> str:

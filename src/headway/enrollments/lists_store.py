@@ -13,7 +13,7 @@ from headway.db.database import ReadTransaction
 from headway.db.dialects import EitherWay, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.lists import Order, Part
-from headway.enrollments.model import BANDS, Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment
+from headway.enrollments.model import BANDS, FINISHED, Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
 from headway.enrollments.tables import enrollments
 from headway.paging.service import Slice, in_order
@@ -26,6 +26,9 @@ _by_user = (
     .order_by(enrollments.c.enrolled_at.desc(), enrollments.c.course_id.desc())
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
+)
+_finished = _titled.where(enrollments.c.user_id == bindparam("user_id"), status_among(*sorted(FINISHED))).order_by(
+    enrollments.c.completed_at.desc(), enrollments.c.course_id.desc()
 )
 _order_of_user = (
     select(enrollments.c.course_id)
@@ -139,6 +142,11 @@ async def find_of_user(tx: ReadTransaction, user_id: int, course_ids: Sequence[i
     """Read a learner's enrollments in these courses with their titles, in the order of the courses."""
     found = await list_keys(tx, [(user_id, course_id) for course_id in course_ids])
     return in_order(course_ids, {each[0].course_id: each for each in found})
+
+
+async def list_finished(tx: ReadTransaction, user_id: int) -> list[tuple[Enrollment, str]]:
+    """Read a learner's completed and certified enrollments with the courses' titles, the newest completion first."""
+    return [(enrollment_of(row), row["title"]) for row in await tx.all(_finished, user_id=user_id)]
 
 
 async def list_keys(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> list[tuple[Enrollment, str]]:

@@ -18,6 +18,7 @@ from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
+from headway.learning.paths import CoursePath, find_path
 from headway.learning.progress import ProgressChange, advance
 from headway.learning.store import CourseStructures
 from headway.learning.study_time import Timing
@@ -57,14 +58,27 @@ class LearnerCourses:
 
     async def progress(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
-        source = Moving(
-            page=partial(enrollment_lists.list_of_user, tx, user_id),
-            order=partial(enrollment_lists.order_of_user, tx, user_id),
-            some=partial(enrollment_lists.find_of_user, tx, user_id),
-            key=lambda each: each[0].course_id,
-        )
-        found = await walk.read(tx, source)
+        found = await walk.read(tx, _enrollments_of(tx, user_id))
         return await self._progress(tx, user_id, found), await enrollment_lists.count_of_user(tx, user_id)
+
+    async def paths(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[CoursePath], int]:
+        """List a learner's courses with the next step in each, in the order of `progress`, and how many there are."""
+        found = await walk.read(tx, _enrollments_of(tx, user_id))
+        revisions = {enrollment.course_id: enrollment.course_revision for enrollment, _ in found}
+        structures = await self._structures.get(tx, revisions, revisions)
+        schedules = await courses.schedules(tx, list(revisions))
+        units = await activity.read_units_of(tx, [(user_id, course_id) for course_id in revisions])
+        now = self._clock()
+        paths = [
+            find_path(enrollment, title, schedules[course_id], structures[course_id], units[user_id, course_id], now=now)
+            for enrollment, title in found
+            for course_id in [enrollment.course_id]
+        ]
+        return paths, await enrollment_lists.count_of_user(tx, user_id)
+
+    async def list_finished(self, tx: ReadTransaction, user_id: int) -> list[tuple[Enrollment, str]]:
+        """List the courses that a learner completed, certified or not, with their titles, the newest completion first."""
+        return await enrollment_lists.list_finished(tx, user_id)
 
     async def complete_module(self, tx: WriteTransaction, caller: Caller, course_id: int, module_id: int) -> CourseProgress:
         """Declare all units of a module complete.
@@ -141,6 +155,16 @@ class LearnerCourses:
             )
             for enrollment, title in found
         ]
+
+
+def _enrollments_of(tx: ReadTransaction, user_id: int) -> Moving[tuple[Enrollment, str]]:
+    """Return how to read a learner's enrollments with the titles of the courses, the newest first."""
+    return Moving(
+        page=partial(enrollment_lists.list_of_user, tx, user_id),
+        order=partial(enrollment_lists.order_of_user, tx, user_id),
+        some=partial(enrollment_lists.find_of_user, tx, user_id),
+        key=lambda each: each[0].course_id,
+    )
 
 
 def _completed_modules(structures: Mapping[int, CourseStructure], course_id: int, completed: set[int]) -> list[int]:

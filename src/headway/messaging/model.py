@@ -39,6 +39,16 @@ class Peer(NamedTuple):
     shared_courses: list[tuple[int, str]]
 
 
+class Correspondent(NamedTuple):
+    """Somebody with whom a user has a conversation, or may begin one."""
+
+    user_id: int
+    name: str
+    may_write: bool
+    """Whether the user may write to them now: a shared course may have ended since the last message."""
+    unread: int
+
+
 def check_message(text: str) -> None:
     """Reject an empty message, and one that is too long. Raises Invalid."""
     if is_blank(text) or len(text) > MAX_LENGTH or "\0" in text:

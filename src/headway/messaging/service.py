@@ -12,7 +12,7 @@ from headway.feed.model import MessageSent, MessagesRead, new_entries, user_topi
 from headway.ids import NewId
 from headway.instants import Clock
 from headway.messaging import store as messages
-from headway.messaging.model import Conversation, Message, Peer, check_message
+from headway.messaging.model import Conversation, Correspondent, Message, Peer, check_message
 from headway.paging.service import Moving, Walk
 from headway.verify import Difference, Findings
 
@@ -32,10 +32,28 @@ class Messaging:
         self._clock = clock
         self._new_id = new_id
 
-    async def list_peers(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[Peer], int]:
-        """List those who have access to a course that the user has access to, and count them."""
-        found, total = await messages.list_peers(tx, user_id, walk.slice)
+    async def list_peers(
+        self, tx: ReadTransaction, user_id: int, walk: Walk, *, name: str | None = None
+    ) -> tuple[list[Peer], int]:
+        """List those who have access to a course that the user has access to, or those with a name, and count them."""
+        found, total = await messages.list_peers(tx, user_id, walk.slice, name)
         return walk.cut(found, lambda peer: peer.user_id), total
+
+    async def list_tutors(self, tx: ReadTransaction, user_id: int) -> list[Peer]:
+        """List the staff of the courses to which a learner has access, with those courses."""
+        return await messages.list_tutors(tx, user_id)
+
+    async def find_correspondent(self, tx: ReadTransaction, user_id: int, other_id: int) -> Correspondent:
+        """Return somebody with whom a user has a conversation or may begin one. Raises NotFound USER_NOT_FOUND for others."""
+        found = await messages.find_correspondent(tx, user_id, other_id)
+        if found is None:
+            raise NotFound("There is no such user to write to.", code="USER_NOT_FOUND")
+        return found
+
+    async def count_unread(self, tx: ReadTransaction, user_id: int) -> int:
+        """Count the messages that a user has not read."""
+        _, unread = await messages.conversation_totals(tx, user_id)
+        return unread
 
     async def send(self, tx: WriteTransaction, sender_id: int, receiver_id: int, text: str) -> Message:
         """Send a message to a peer, to a tutor of a shared course, or as a tutor to a learner.

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.courses.staff_store import can_teach
 from headway.courses.tables import course_staff, courses
@@ -29,7 +30,7 @@ from headway.db.index_keys import encrypting
 from headway.db.types import Id
 from headway.enrollments.model import OPEN
 from headway.enrollments.tables import enrollments
-from headway.messaging.model import Conversation, Message, Peer
+from headway.messaging.model import Conversation, Correspondent, Message, Peer
 from headway.messaging.tables import conversations, messages
 from headway.paging.service import Slice, in_order
 
@@ -236,9 +237,18 @@ def _peers_page(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(some.c.user_id, users.c.name).select_from(named).order_by(some.c.user_id)
 
 
-_peers_pages = {False: _peers_page(), True: _peers_page(_theirs.c.user_id > bindparam("after"))}
-_everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct().subquery("everybody")
-_count_peers = select(func.count().label("total")).select_from(_everybody)
+_is_later = _theirs.c.user_id > bindparam("after")
+_is_named = exists(select(users.c.id).where(users.c.id == _theirs.c.user_id, has_name))
+_peers_pages = {
+    (is_after, is_named): _peers_page(*([_is_later] if is_after else []), *([_is_named] if is_named else []))
+    for is_after in (False, True)
+    for is_named in (False, True)
+}
+_everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct()
+_count_peers = {
+    is_named: select(func.count().label("total")).select_from(found.subquery("everybody"))
+    for is_named, found in ((False, _everybody), (True, _everybody.where(_is_named)))
+}
 _shared_courses = (
     select(_theirs.c.user_id, courses.c.id, courses.c.title)
     .select_from(_together.join(courses, courses.c.id == _mine.c.course_id))
@@ -247,6 +257,30 @@ _shared_courses = (
     .order_by(_theirs.c.user_id, courses.c.id)
 )
 _taught = course_staff.alias("taught")
+_tutors = (
+    select(_taught.c.user_id, users.c.name, courses.c.id, courses.c.title)
+    .select_from(
+        lookup(
+            lookup(lookup(_mine, _taught, _taught.c.course_id == _mine.c.course_id), users, users.c.id == _taught.c.user_id),
+            courses,
+            courses.c.id == _mine.c.course_id,
+        )
+    )
+    .where(_mine.c.user_id == bindparam("user_id"), _open(_mine), can_teach(users), users.c.id != bindparam("user_id"))
+    .order_by(users.c.folded_name, users.c.id, courses.c.id)
+)
+_correspondent = (
+    select(users.c.name, conversations.c.unread)
+    .select_from(
+        lookup(
+            users,
+            conversations,
+            and_(conversations.c.user_id == bindparam("of_user"), conversations.c.peer_id == users.c.id),
+            is_outer=True,
+        )
+    )
+    .where(users.c.id == bindparam("with_peer"))
+)
 _sender: BindParameter[int] = bindparam("sender_id", type_=Id)
 _receiver: BindParameter[int] = bindparam("receiver_id", type_=Id)
 
@@ -273,14 +307,36 @@ _may_write = select(
 )
 
 
-async def list_peers(tx: ReadTransaction, user_id: int, part: Slice) -> tuple[list[Peer], int]:
-    """Read some of a learner's peers, in the order of their ids, which are the keys of a part, and how many there are."""
-    page = _peers_pages[part.after is not None]
-    found = [Peer(row["user_id"], row["name"], []) for row in await tx.all(page, user_id=user_id, **part.params)]
+async def list_peers(tx: ReadTransaction, user_id: int, part: Slice, name: str | None = None) -> tuple[list[Peer], int]:
+    """Read some of a learner's peers, or of those with a name, in the order of their ids, and how many there are.
+
+    The key of a part is a peer's id.
+    """
+    named = {} if name is None else {"name_words": name_words(name)}
+    page = _peers_pages[part.after is not None, name is not None]
+    found = [Peer(row["user_id"], row["name"], []) for row in await tx.all(page, user_id=user_id, **named, **part.params)]
     by_id = {peer.user_id: peer for peer in found}
     for row in await tx.all(_shared_courses, user_id=user_id, peers=[(peer.user_id,) for peer in found]):
         by_id[row["user_id"]].shared_courses.append((row["id"], row["title"]))
-    return found, (await tx.one(_count_peers, user_id=user_id))["total"]
+    return found, (await tx.one(_count_peers[name is not None], user_id=user_id, **named))["total"]
+
+
+async def list_tutors(tx: ReadTransaction, user_id: int) -> list[Peer]:
+    """Read the staff of a learner's open courses, by name, each with the courses in which they teach the learner."""
+    tutors: dict[int, Peer] = {}
+    for row in await tx.all(_tutors, user_id=user_id):
+        tutor = tutors.setdefault(row["user_id"], Peer(row["user_id"], row["name"], []))
+        tutor.shared_courses.append((row["id"], row["title"]))
+    return list(tutors.values())
+
+
+async def find_correspondent(tx: ReadTransaction, user_id: int, other_id: int) -> Correspondent | None:
+    """Look somebody up with whom a user has a conversation or may begin one; None for others."""
+    row = await tx.first(_correspondent, of_user=user_id, with_peer=other_id)
+    may = user_id != other_id and await may_write(tx, user_id, other_id)
+    if row is None or (row["unread"] is None and not may):
+        return None
+    return Correspondent(other_id, row["name"], may, row["unread"] or 0)
 
 
 async def may_write(tx: ReadTransaction, sender_id: int, receiver_id: int) -> bool:

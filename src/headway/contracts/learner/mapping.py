@@ -8,8 +8,7 @@ from msgspec import UNSET
 
 from headway import instants
 from headway.accounts.model import Account
-from headway.assessments.model import Submission
-from headway.assessments.service import OwnAssessment
+from headway.assessments.model import OwnAssessment, Submission
 from headway.contracts.learner import account_wire, course_wire, wire
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
 from headway.courses.model import (
@@ -224,7 +223,7 @@ def own_assessment(own: OwnAssessment) -> wire.OwnAssessment:
         due_at=_iso(assessment.due_at),
         max_grade=assessment.max_grade,
         submission=None if own.submission is None else submission(own.submission, assessment),
-        versions=own.versions,
+        versions=len(own.submissions),
     )
 
 

@@ -1,0 +1,60 @@
+"""Units that learners mark as complete by hand, where that is the unit's rule."""
+
+from headway.courses.completion import Rule
+from headway.courses.model import Unit
+from headway.db.database import ReadTransaction
+from headway.enrollments.authorization import require_known
+from headway.errors import Conflict, Forbidden, Invalid, NotFound
+from headway.identity import Caller
+from headway.ids import NewId
+from headway.instants import Clock
+from headway.learning import store as activity
+from headway.learning.model import ActivityType, Event, Report
+from headway.learning.recording import Ingest
+from headway.learning.store import CourseStructures
+
+
+class Marking:
+    """Marks units as complete, by the event that a client would send."""
+
+    def __init__(self, clock: Clock, new_id: NewId, structures: CourseStructures, ingest: Ingest) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._structures = structures
+        self._ingest = ingest
+
+    async def check(self, tx: ReadTransaction, caller: Caller, course_id: int, unit_id: int) -> Unit:
+        """Return a unit that a learner may mark as complete.
+
+        Raises NotFound COURSE_NOT_FOUND or UNIT_NOT_FOUND, Forbidden NOT_ENROLLED, Conflict UNIT_LOCKED, or RULE_NOT_MANUAL
+        where something else completes the unit.
+        """
+        await require_known(tx, caller, course_id)
+        found = await activity.read_progress(tx, caller.user_id, course_id)
+        if found is None or not found[0].is_open(self._clock()):
+            raise Forbidden("You are not enrolled in this course.", code="NOT_ENROLLED")
+        enrollment, progress = found
+        structure = (await self._structures.get(tx, [course_id], {course_id: enrollment.course_revision}))[course_id]
+        unit = structure.units.get(unit_id)
+        if unit is None or unit.is_retired:
+            raise NotFound("There is no such unit in this course.", code="UNIT_NOT_FOUND")
+        if unit.completion.rule is not Rule.MANUAL:
+            raise Conflict("This unit is not completed by hand.", code="RULE_NOT_MANUAL")
+        is_begun = any(each.unit_id == unit_id for each in progress)
+        if not is_begun and structure.blocks(unit_id, {each.unit_id for each in progress if each.is_complete}):
+            raise Conflict("The units before this one have to be completed first.", code="UNIT_LOCKED")
+        return unit
+
+    async def mark(self, caller: Caller, unit: Unit) -> None:
+        """Mark a unit that was checked as complete, outside of any transaction: the collector writes. Raises Invalid."""
+        event = Event(
+            event_id=self._new_id(),
+            activity_type=ActivityType.UNIT_COMPLETE,
+            course_id=unit.course_id,
+            module_id=unit.module_id,
+            unit_id=unit.id,
+        )
+        (verdict,) = await self._ingest.record(Report(caller.user_id, self._clock(), (event,)))
+        if verdict.errors:
+            # The course changed, or the learner left it, since it was checked.
+            raise Invalid(verdict.errors)

@@ -1,0 +1,78 @@
+"""The path of a learner through a course: the next step, the unit that was studied last, and how many are done."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from headway.courses.model import CourseStructure, Schedule, Unit
+from headway.enrollments.model import Enrollment
+from headway.instants import Instant
+from headway.learning.model import UnitProgress
+
+
+class LastStudied(NamedTuple):
+    """The unit in which a learner was active last, and when."""
+
+    unit: Unit
+    at: Instant
+
+
+class CoursePath(NamedTuple):
+    """A learner's place in a course, with what to do next. Without access to the course there is no next step."""
+
+    enrollment: Enrollment
+    title: str
+    schedule: Schedule
+    is_open: bool
+    """Whether the learner has access to the course now."""
+    next_step: Unit | None
+    last_studied: LastStudied | None
+    completed_units: int
+    required_units: int
+
+
+def find_next_step(structure: CourseStructure, units: Sequence[UnitProgress]) -> Unit | None:
+    """Return the first unit that is not complete and not locked, in the order of the course; None if there is none.
+
+    Required units come before optional ones: who leaves an optional unit out is not sent back to it until nothing else is left.
+    """
+    completed = {unit.unit_id for unit in units if unit.is_complete}
+    begun = {unit.unit_id for unit in units}
+    left = [
+        unit
+        for unit in structure.units.values()
+        if not unit.is_retired and unit.id not in completed and (unit.id in begun or not structure.blocks(unit.id, completed))
+    ]
+    return next((unit for unit in left if unit.is_required), left[0] if left else None)
+
+
+def find_last_studied(structure: CourseStructure, units: Sequence[UnitProgress]) -> LastStudied | None:
+    """Return the unit that is still part of the course and in which the learner was active last."""
+    studied = [unit for unit in units if unit.unit_id in structure.units and not structure.units[unit.unit_id].is_retired]
+    if not studied:
+        return None
+    newest = max(studied, key=lambda unit: (unit.last_activity_at, unit.unit_id))
+    return LastStudied(structure.units[newest.unit_id], newest.last_activity_at)
+
+
+def find_path(
+    enrollment: Enrollment,
+    title: str,
+    schedule: Schedule,
+    structure: CourseStructure,
+    units: Sequence[UnitProgress],
+    *,
+    now: Instant,
+) -> CoursePath:
+    """Return a learner's path through a course, given all the progress in its units."""
+    is_open = enrollment.is_open(now)
+    completed = {unit.unit_id for unit in units if unit.is_complete}
+    return CoursePath(
+        enrollment=enrollment,
+        title=title,
+        schedule=schedule,
+        is_open=is_open,
+        next_step=find_next_step(structure, units) if is_open else None,
+        last_studied=find_last_studied(structure, units),
+        completed_units=len(structure.required & completed),
+        required_units=len(structure.required),
+    )
