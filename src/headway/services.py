@@ -30,6 +30,7 @@ from headway.instants import DAY, SECOND, Clock, system_clock
 from headway.learning.course_editing import CourseEditing
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.marking import Marking
+from headway.learning.presence import Presence
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Ingest, Tracking
@@ -102,6 +103,7 @@ class Services:
         self.progress = ProgressReads(clock, structures)
         self.marking = Marking(clock, new_id, structures, self.ingest)
         self.study_times = StudyTimes(clock)
+        self.presence = Presence(clock)
         self.profiles = Profiles(count_passed_quizzes)
         self.assessments = Assessments(clock, new_id, self.audit)
         self.messaging = Messaging(clock, new_id)
