@@ -6,6 +6,7 @@ from pathlib import Path
 from headway.accounts.naming import find_user
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
+from headway.assessments.gradebook import Gradebook
 from headway.assessments.service import Assessments
 from headway.audit.service import AuditLog, AuditRecorder
 from headway.courses.model import CourseLimits
@@ -106,6 +107,7 @@ class Services:
         self.presence = Presence(clock)
         self.profiles = Profiles(count_passed_quizzes)
         self.assessments = Assessments(clock, new_id, self.audit)
+        self.gradebook = Gradebook(clock)
         self.messaging = Messaging(clock, new_id)
         self.tutorials = Tutorials(clock, self.audit)
         self.feed = Feed()

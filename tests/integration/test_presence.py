@@ -36,7 +36,7 @@ class Room:
 
     async def report(self, learner: User, seen: Event | Heartbeat) -> None:
         now = self.world.clock()
-        await self.world.write(self.world.services.tracking.record, [Report(learner.id, now, [seen])], now)
+        await self.world.write(self.world.services.tracking.record, [Report(learner.id, now, (seen,))], now)
 
     async def here(self) -> PresentLearners:
         return await self.world.read(self.world.services.presence.list_here, staff_of(self.course), self.course.id)

@@ -1,14 +1,19 @@
 """Submissions and grades, and the rules of both."""
 
 import re
-from enum import StrEnum
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from enum import IntEnum, StrEnum
+from itertools import accumulate
+from math import fsum
 from typing import NamedTuple
 
 import msgspec
 
 from headway.courses.model import Assessment
 from headway.errors import Invalid
-from headway.instants import Instant
+from headway.instants import END_OF_TIME, Instant
 from headway.measures import settle_score
 from headway.text import URL_CHARACTERS, shown_url, split_url
 
@@ -109,6 +114,20 @@ def check_grade(grade: float, feedback: str | None, assessment: Assessment) -> f
     return settled
 
 
+class SeenGrade(NamedTuple):
+    """The grade that a caller saw before giving another one: when it was given, or None if there was none."""
+
+    graded_at: Instant | None
+
+
+class NewGrade(NamedTuple):
+    """A grade that staff gives, from 0 to the assessment's `max_grade`; with `seen`, only if nobody graded meanwhile."""
+
+    grade: float
+    feedback: str | None = None
+    seen: SeenGrade | None = None
+
+
 class GradedResult(NamedTuple):
     """A submission that was graded elsewhere; `grade` is None if it is unknown."""
 
@@ -124,3 +143,152 @@ class SubmissionPage(NamedTuple):
 
     submissions: list[tuple[Submission, str]]
     total: int
+
+
+class Work(StrEnum):
+    """Which of the learners of an assessment to list."""
+
+    ALL = "all"
+    TO_GRADE = "to-grade"
+    MISSING = "missing"
+    """Those with access to the course who have handed nothing in, whether or not it is due."""
+    GRADED = "graded"
+    LATE = "late"
+    """Those who handed in after the due date, graded or not."""
+
+
+class WorkStage(IntEnum):
+    """How far a learner is with an assessment. Lists for staff go by it: what waits for them comes first."""
+
+    TO_GRADE = 0
+    MISSING = 1
+    GRADED = 2
+
+
+STAGES: dict[Work, tuple[WorkStage, ...]] = {
+    Work.ALL: tuple(WorkStage),
+    Work.TO_GRADE: (WorkStage.TO_GRADE,),
+    Work.MISSING: (WorkStage.MISSING,),
+    Work.GRADED: (WorkStage.GRADED,),
+    Work.LATE: (WorkStage.TO_GRADE, WorkStage.GRADED),
+}
+
+
+class LearnersWork(NamedTuple):
+    """What a learner has handed in for an assessment: the newest submission, or None."""
+
+    user_id: int
+    name: str
+    submission: Submission | None
+    is_enrolled: bool
+    """Whether the learner has access to the course; whoever left may still have work there."""
+
+    @property
+    def stage(self) -> WorkStage:
+        """How far the learner is."""
+        if self.submission is None:
+            return WorkStage.MISSING
+        return WorkStage.TO_GRADE if self.submission.graded_at is None else WorkStage.GRADED
+
+
+class GradeCount(NamedTuple):
+    """How many of the newest submissions for an assessment are alike."""
+
+    is_graded: bool
+    is_late: bool
+    is_enrolled: bool
+    """Whether the learner has access to the course."""
+    grade: float | None
+    """None of one that is not graded, and of one that was graded elsewhere without a number."""
+    learners: int
+
+
+BINS = 10
+"""Of equal width between 0 and the largest grade; the last one includes it."""
+
+
+class GradeDistribution(NamedTuple):
+    """How grades are distributed; where there are none, all is 0."""
+
+    bins: tuple[int, ...]
+    """How many grades there are by their share of the largest one."""
+    total: int
+    lowest: float
+    mean: float
+    median: float
+    highest: float
+
+
+class WorkSummary(NamedTuple):
+    """The figures of an assessment, over the newest submission of each learner."""
+
+    to_grade: int
+    graded: int
+    late: int
+    missing: int
+    grades: GradeDistribution
+
+    @property
+    def handed_in(self) -> int:
+        """How many learners have handed something in."""
+        return self.to_grade + self.graded
+
+    def size_of(self, work: Work) -> int:
+        """How many learners a list has."""
+        match work:
+            case Work.ALL:
+                return self.handed_in + self.missing
+            case Work.TO_GRADE:
+                return self.to_grade
+            case Work.MISSING:
+                return self.missing
+            case Work.GRADED:
+                return self.graded
+            case Work.LATE:
+                return self.late
+
+
+def summarize_work(counts: Sequence[GradeCount], enrolled: int, max_grade: float) -> WorkSummary:
+    """Return the figures of an assessment of a course to which so many have access."""
+    grades = Counter[float]()
+    for each in counts:
+        if each.is_graded and each.grade is not None:
+            grades[each.grade] += each.learners
+    return WorkSummary(
+        to_grade=sum(each.learners for each in counts if not each.is_graded),
+        graded=sum(each.learners for each in counts if each.is_graded),
+        late=sum(each.learners for each in counts if each.is_late),
+        missing=max(enrolled - sum(each.learners for each in counts if each.is_enrolled), 0),
+        grades=distribute(grades, max_grade),
+    )
+
+
+def distribute(grades: Mapping[float, int], max_grade: float) -> GradeDistribution:
+    """Return how grades are distributed, each with its number. The median of an even number lies between two grades."""
+    bins = [0] * BINS
+    for grade, count in grades.items():
+        # One that is larger than what the largest grade is now belongs to the last bin.
+        bins[min(int(grade * BINS / max_grade), BINS - 1)] += count
+    ordered = sorted(grades)
+    total = sum(grades.values())
+    if not total:
+        return GradeDistribution(tuple(bins), 0, 0, 0, 0, 0)
+    ends = list(accumulate(grades[grade] for grade in ordered))
+    middle = (ordered[bisect_right(ends, place)] for place in ((total - 1) // 2, total // 2))
+    mean = fsum(grade * count for grade, count in grades.items()) / total
+    return GradeDistribution(tuple(bins), total, ordered[0], mean, sum(middle) / 2, ordered[-1])
+
+
+class CourseAssessment(NamedTuple):
+    """An assessment of a course with its figures, for staff."""
+
+    assessment: Assessment
+    summary: WorkSummary
+
+    def urgency(self, now: Instant) -> tuple[int, Instant, int]:
+        """What a list for staff is sorted by: what waits to be graded, first where it was due; then what is due next."""
+        due_at, position = self.assessment.due_at, self.assessment.position
+        is_over = due_at is not None and due_at < now
+        if self.summary.to_grade:
+            return 0 if is_over else 1, END_OF_TIME if due_at is None else due_at, position
+        return 3 if is_over else 2, END_OF_TIME if due_at is None else due_at, position

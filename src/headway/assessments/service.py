@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from headway.assessments import store as submissions
 from headway.assessments.model import (
     GradedResult,
+    NewGrade,
     OwnAssessment,
     Submission,
     SubmissionPage,
@@ -43,7 +44,7 @@ class Assessments:
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden NOT_ENROLLED.
         """
         now = self._clock()
-        assessment, access = await _find_known(tx, caller, assessment_id)
+        assessment, access = await find_known(tx, caller, assessment_id)
         own = await submissions.versions(tx, assessment_id, caller.user_id)
         if not access.is_staff:
             if assessment.is_retired and not own:
@@ -75,7 +76,7 @@ class Assessments:
         fault = check_submission_url(submission_url)
         if fault is not None:
             raise Invalid.field("submission_url", fault)
-        assessment, _ = await _find_known(tx, caller, assessment_id)
+        assessment, _ = await find_known(tx, caller, assessment_id)
         if assessment.is_retired:
             raise _assessment_not_found()
         key = caller.user_id, assessment.course_id
@@ -103,7 +104,7 @@ class Assessments:
 
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
         """
-        assessment, access = await _find_known(tx, caller, assessment_id)
+        assessment, access = await find_known(tx, caller, assessment_id)
         if not access.is_staff:
             raise not_staff()
         found = await submissions.list_newest(tx, assessment_id, walk.slice, name)
@@ -115,14 +116,13 @@ class Assessments:
         tx: WriteTransaction,
         caller: Caller,
         submission_id: str,
+        new: NewGrade,
         *,
-        grade: float,
-        feedback: str | None,
         client: Client | None = None,
     ) -> tuple[Submission, Assessment]:
         """Grade the newest submission of a learner, or correct the grade, as staff of the course.
 
-        Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED.
+        Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED or GRADE_CHANGED.
         """
         submission = await submissions.find(tx, submission_id)
         assessment = await catalogue.find_assessment(tx, submission.assessment_id) if submission else None
@@ -131,13 +131,16 @@ class Assessments:
             raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
         if not access.is_staff:
             raise not_staff()
-        grade = check_grade(grade, feedback, assessment)
+        grade = check_grade(new.grade, new.feedback, assessment)
         await enrollments.lock(tx, [(submission.user_id, assessment.course_id)])
         newest, *_ = await submissions.versions(tx, assessment.id, submission.user_id)
         if newest.id != submission_id:
             raise Conflict("The learner has handed in newer work.", code="SUBMISSION_REPLACED")
-        newest.grade, newest.feedback = grade, feedback
-        now = newest.graded_at = self._clock()
+        if new.seen is not None and new.seen.graded_at != newest.graded_at:
+            raise Conflict("Somebody else has graded this work meanwhile.", code="GRADE_CHANGED")
+        newest.grade, newest.feedback = grade, new.feedback
+        # It grows with each grade, so it tells one from another, even within the same millisecond.
+        now = newest.graded_at = max(self._clock(), (newest.graded_at or 0) + 1)
         newest.graded_by = caller.user_id
         await submissions.set_grade(tx, newest)
         topics = user_topic(newest.user_id), course_topic(assessment.course_id)
@@ -153,7 +156,7 @@ class Assessments:
         return await submissions.insert_graded(tx, results)
 
 
-async def _find_known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
+async def find_known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
     """Return an assessment of a course that the caller may know of, and the caller's access. Raises NotFound."""
     assessment = await catalogue.find_assessment(tx, assessment_id)
     access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)

@@ -20,11 +20,11 @@ from headway.paging.service import Slice
 _insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
 _insert = WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"])
 _grade = UpdateRows(submissions, ["grade", "feedback", "graded_at", "graded_by"])
-_columns = [submissions.c[field] for field in Submission.__struct_fields__]
-_by_id = select(*_columns).where(submissions.c.id == bindparam("submission_id"))
+COLUMNS = [submissions.c[field] for field in Submission.__struct_fields__]
+_by_id = select(*COLUMNS).where(submissions.c.id == bindparam("submission_id"))
 _of_assessment = submissions.c.assessment_id == bindparam("assessment_id")
 _versions = (
-    select(*_columns)
+    select(*COLUMNS)
     .where(_of_assessment, submissions.c.user_id == bindparam("user_id"))
     .order_by(submissions.c.submitted_at.desc(), submissions.c.id.desc())
 )
@@ -51,7 +51,7 @@ _all_own = (
 )
 _own_in_course = _all_own.where(enrollments.c.course_id == bindparam("course_id"))
 _later = submissions.alias("later")
-_is_newest = ~(
+is_newest = ~(
     select(_later.c.id)
     .where(
         _later.c.assessment_id == submissions.c.assessment_id,
@@ -61,10 +61,11 @@ _is_newest = ~(
     )
     .exists()
 )
+"""The condition that a submission is the newest of its learner for its assessment."""
 _all_newest = (
-    select(*_columns, users.c.name.label("learner_name"))
+    select(*COLUMNS, users.c.name.label("learner_name"))
     .join(users, users.c.id == submissions.c.user_id)
-    .where(_of_assessment, _is_newest)
+    .where(_of_assessment, is_newest)
     .order_by(submissions.c.user_id)
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
@@ -100,12 +101,12 @@ async def set_grade(tx: WriteTransaction, submission: Submission) -> None:
 async def find(tx: ReadTransaction, submission_id: str) -> Submission | None:
     """Look a submission up by its id."""
     row = await tx.first(_by_id, submission_id=submission_id)
-    return None if row is None else _submission(tx, row)
+    return None if row is None else submission_of(tx, row)
 
 
 async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> list[Submission]:
     """Read all that a learner handed in for an assessment, the newest first."""
-    return [_submission(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
+    return [submission_of(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
 
 
 async def list_own(tx: ReadTransaction, user_id: int, course_id: int | None) -> list[OwnAssessment]:
@@ -141,9 +142,10 @@ async def list_newest(tx: ReadTransaction, assessment_id: int, part: Slice, name
     page = (_newest if part.after is None else _newest_after)[name is not None]
     found = await tx.all(page, **params, **part.params)
     total = (await tx.one(_learners[name is not None], **params))["total"]
-    return SubmissionPage([(_submission(tx, row), row["learner_name"]) for row in found], total)
+    return SubmissionPage([(submission_of(tx, row), row["learner_name"]) for row in found], total)
 
 
-def _submission(tx: ReadTransaction, row: Row) -> Submission:
+def submission_of(tx: ReadTransaction, row: Row) -> Submission:
+    """Read a submission from a row that has `COLUMNS`."""
     fields = {field: row[field] for field in Submission.__struct_fields__}
     return Submission(**fields | {"feedback": tx.keyring.decrypt_if(row["feedback"])})

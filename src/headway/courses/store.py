@@ -262,7 +262,7 @@ async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
         _tree(row, prerequisites[course_id]),
         modules=await list_modules(tx, course_id),
         units=await _list_units(tx, [course_id]),
-        assessments=[_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)],
+        assessments=await list_assessments(tx, course_id),
     )
 
 
@@ -354,6 +354,11 @@ async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment
     """Return the assessment with an id, retired or not, or None."""
     row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
     return None if row is None else _part(Assessment, row)
+
+
+async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
+    """Return the assessments of a course in order, retired ones too."""
+    return [_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)]
 
 
 async def insert_grading(tx: WriteTransaction, structure: CourseStructure) -> None:

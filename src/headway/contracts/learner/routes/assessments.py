@@ -1,5 +1,6 @@
 """Assessments, submissions and grades."""
 
+from headway.assessments.model import NewGrade
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.pages import Pages
@@ -58,8 +59,7 @@ class AssessmentRoutes:
             tx,
             request.caller,
             request.path["submission_id"],
-            grade=request.body.grade,
-            feedback=request.body.feedback,
+            NewGrade(request.body.grade, request.body.feedback),
             client=request.client,
         )
         return Response(200, wire.One(data=mapping.submission(submission, assessment)))
