@@ -200,11 +200,11 @@ async def test_nothing_of_it_is_for_others_and_the_number_of_statements_is_fixed
     counted = CountingDatabase(mixed.world.database)
     async with counted.read() as tx:
         await gradebook.list_work(tx, mixed.staff, mixed.task.id, Walk(100, 1))
-    assert counted.statements == 7
+    assert counted.statements == 8
     counted.statements = 0
     async with counted.read() as tx:
         await gradebook.list_assessments(tx, mixed.staff, mixed.course.id)
-    assert counted.statements == 4
+    assert counted.statements == 5
 
 
 async def test_a_grade_is_not_lost_to_somebody_who_has_not_seen_it(lesson: Class) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from headway.accounts.model import User
-from headway.assessments.model import AssessmentState
+from headway.assessments.model import AssessmentState, NewGrade
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseKind, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import Database
@@ -361,7 +361,7 @@ async def test_assessments_are_listed_with_their_states(world: World) -> None:
         submission, _ = await world.write(assessments.submit, _caller(learner_of), task, url)
         if task == graded:
             owner = Caller(course.owner_id, Role.INSTRUCTOR)
-            await world.write(assessments.grade, owner, submission.id, grade=80, feedback="Well done")
+            await world.write(assessments.grade, owner, submission.id, NewGrade(80, "Well done"))
 
     found = await world.read(assessments.list_own, learner.id)
 

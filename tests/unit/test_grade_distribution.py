@@ -44,12 +44,12 @@ def test_a_grade_from_before_the_largest_one_was_lowered_is_in_the_last_bin() ->
 
 def test_who_left_is_not_missing_and_has_work() -> None:
     counts = [
-        GradeCount(is_graded=False, is_late=True, is_enrolled=True, grade=None, learners=2),
-        GradeCount(is_graded=True, is_late=False, is_enrolled=False, grade=50, learners=1),
-        GradeCount(is_graded=True, is_late=False, is_enrolled=True, grade=None, learners=1),
+        GradeCount(is_graded=False, is_late=True, grade=None, learners=2),
+        GradeCount(is_graded=True, is_late=False, grade=50, learners=1),
+        GradeCount(is_graded=True, is_late=False, grade=None, learners=1),
     ]
 
-    summary = summarize_work(counts, 5, 100)
+    summary = summarize_work(counts, 100, enrolled=5, left=1)
 
     assert (summary.to_grade, summary.graded, summary.late, summary.missing, summary.handed_in) == (2, 2, 2, 2, 4)
     assert summary.grades.total == 1
@@ -64,11 +64,9 @@ def test_who_left_is_not_missing_and_has_work() -> None:
 
 def test_what_waits_to_be_graded_comes_first_then_what_is_due_next() -> None:
     def assessment(name: str, due_at: int | None, to_grade: int) -> CourseAssessment:
-        waiting = (
-            [GradeCount(is_graded=False, is_late=False, is_enrolled=True, grade=None, learners=to_grade)] if to_grade else []
-        )
+        waiting = [GradeCount(is_graded=False, is_late=False, grade=None, learners=to_grade)] if to_grade else []
         stored = Assessment(1, 1, name, None, due_at, 100, 0, is_retired=False)
-        return CourseAssessment(stored, summarize_work(waiting, 5, 100))
+        return CourseAssessment(stored, summarize_work(waiting, 100, enrolled=5, left=0))
 
     in_order = [
         assessment("overdue, to grade", DUE, 1),

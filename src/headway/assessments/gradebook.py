@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from headway.assessments import gradebook_store as store
-from headway.assessments.gradebook_store import WorkFilter, WorkKey
+from headway.assessments.gradebook_store import NO_WORK, WorkCounts, WorkFilter, WorkKey
 from headway.assessments.model import (
     STAGES,
     CourseAssessment,
@@ -48,7 +48,7 @@ class Gradebook:
         counts = await store.count_in_course(tx, course_id)
         enrolled, _ = await count_by_status(tx, course_id, sorted(OPEN))
         found = [
-            CourseAssessment(each, summarize_work(counts.get(each.id, []), enrolled, each.max_grade))
+            CourseAssessment(each, _summarize(each, counts.get(each.id, NO_WORK), enrolled))
             for each in await catalogue.list_assessments(tx, course_id)
             if not each.is_retired or each.id in counts
         ]
@@ -76,7 +76,7 @@ class Gradebook:
             raise not_staff()
         counts = await store.count_one(tx, assessment_id)
         enrolled, _ = await count_by_status(tx, assessment.course_id, sorted(OPEN))
-        summary = summarize_work(counts, enrolled, assessment.max_grade)
+        summary = _summarize(assessment, counts, enrolled)
         wanted = WorkFilter(assessment, name, is_late=work is Work.LATE)
         stages = () if work is Work.LATE and assessment.due_at is None else STAGES[work]
         part = walk.slice
@@ -88,6 +88,10 @@ class Gradebook:
                 begin = after if after is not None and after.stage is stage else None
                 found += await store.list_work(tx, stage, wanted, after=begin, limit=missing)
         return WorkPage(assessment, summary, walk.cut(found[part.offset :], _write_key))
+
+
+def _summarize(assessment: Assessment, counts: WorkCounts, enrolled: int) -> WorkSummary:
+    return summarize_work(counts.alike, assessment.max_grade, enrolled=enrolled, left=counts.left)
 
 
 def _write_key(work: LearnersWork) -> str:

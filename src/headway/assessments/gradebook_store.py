@@ -1,6 +1,7 @@
 """The work for assessments as staff lists it, by how far learners are, and the figures of assessments."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from headway.courses.tables import assessments
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import lookup
 from headway.db.types import Id, Timestamp
-from headway.enrollments.model import OPEN
+from headway.enrollments.model import OPEN, EnrollmentStatus
 from headway.enrollments.store import status_among
 from headway.enrollments.tables import enrollments
 from headway.instants import Instant
@@ -104,36 +105,56 @@ def _work(tx: ReadTransaction, stage: WorkStage, row: Row) -> LearnersWork:
 
 
 _of_assessments = lookup(assessments, submissions, submissions.c.assessment_id == assessments.c.id)
-_enrolled = and_(enrollments.c.user_id == submissions.c.user_id, enrollments.c.course_id == assessments.c.course_id, _is_open)
 _alike = (
     submissions.c.assessment_id,
     submissions.c.graded_at.is_not(None).label("is_graded"),
     (submissions.c.submitted_at > assessments.c.due_at).label("is_late"),
-    enrollments.c.user_id.is_not(None).label("is_enrolled"),
     submissions.c.grade,
 )
-_counts = (
-    select(*_alike, func.count().label("learners"))
-    .select_from(lookup(_of_assessments, enrollments, _enrolled, is_outer=True))
-    .where(is_newest)
-    .group_by(*_alike)
+_counts = select(*_alike, func.count().label("learners")).select_from(_of_assessments).where(is_newest).group_by(*_alike)
+# Those who left are fewer than those who handed in, so that they are looked up, and not everybody's enrollment.
+_closed = and_(
+    enrollments.c.course_id == assessments.c.course_id,
+    status_among(*(status for status in EnrollmentStatus if status not in OPEN)),
 )
-_counts_of_course = _counts.where(assessments.c.course_id == bindparam("course_id"))
-_counts_of_one = _counts.where(assessments.c.id == bindparam("assessment_id"))
+_their_work = and_(submissions.c.assessment_id == assessments.c.id, submissions.c.user_id == enrollments.c.user_id)
+_left = (
+    select(assessments.c.id, func.count(submissions.c.user_id.distinct()).label("learners"))
+    .select_from(lookup(lookup(assessments, enrollments, _closed), submissions, _their_work))
+    .group_by(assessments.c.id)
+)
+_of_course, _of_one = assessments.c.course_id == bindparam("course_id"), assessments.c.id == bindparam("assessment_id")
+_counts_of_course, _left_of_course = _counts.where(_of_course), _left.where(_of_course)
+_counts_of_one, _left_of_one = _counts.where(_of_one), _left.where(_of_one)
 
 
-async def count_in_course(tx: ReadTransaction, course_id: int) -> dict[int, list[GradeCount]]:
-    """Count the newest submissions for each assessment of a course, those that are alike at once."""
+class WorkCounts(NamedTuple):
+    """The newest submissions for an assessment, those that are alike counted at once; `left` are those who left the course."""
+
+    alike: Sequence[GradeCount]
+    left: int
+
+
+NO_WORK = WorkCounts((), 0)
+
+
+async def count_in_course(tx: ReadTransaction, course_id: int) -> dict[int, WorkCounts]:
+    """Count the work for each assessment of a course for which there is some."""
+    found = await tx.all(_counts_of_course, course_id=course_id)
+    return _counted(found, await tx.all(_left_of_course, course_id=course_id))
+
+
+async def count_one(tx: ReadTransaction, assessment_id: int) -> WorkCounts:
+    """Count the work for an assessment."""
+    found = await tx.all(_counts_of_one, assessment_id=assessment_id)
+    counted = _counted(found, await tx.all(_left_of_one, assessment_id=assessment_id))
+    return counted.get(assessment_id, NO_WORK)
+
+
+def _counted(found: Sequence[Row], left: Sequence[Row]) -> dict[int, WorkCounts]:
+    gone = {row["id"]: row["learners"] for row in left}
     counts = defaultdict[int, list[GradeCount]](list)
-    for row in await tx.all(_counts_of_course, course_id=course_id):
-        counts[row["assessment_id"]].append(_count(row))
-    return counts
-
-
-async def count_one(tx: ReadTransaction, assessment_id: int) -> list[GradeCount]:
-    """Count the newest submissions for an assessment, those that are alike at once."""
-    return [_count(row) for row in await tx.all(_counts_of_one, assessment_id=assessment_id)]
-
-
-def _count(row: Row) -> GradeCount:
-    return GradeCount(bool(row["is_graded"]), bool(row["is_late"]), bool(row["is_enrolled"]), row["grade"], row["learners"])
+    for row in found:
+        alike = GradeCount(bool(row["is_graded"]), bool(row["is_late"]), row["grade"], row["learners"])
+        counts[row["assessment_id"]].append(alike)
+    return {assessment_id: WorkCounts(some, gone.get(assessment_id, 0)) for assessment_id, some in counts.items()}

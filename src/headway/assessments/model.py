@@ -196,8 +196,6 @@ class GradeCount(NamedTuple):
 
     is_graded: bool
     is_late: bool
-    is_enrolled: bool
-    """Whether the learner has access to the course."""
     grade: float | None
     """None of one that is not graded, and of one that was graded elsewhere without a number."""
     learners: int
@@ -248,8 +246,8 @@ class WorkSummary(NamedTuple):
                 return self.late
 
 
-def summarize_work(counts: Sequence[GradeCount], enrolled: int, max_grade: float) -> WorkSummary:
-    """Return the figures of an assessment of a course to which so many have access."""
+def summarize_work(counts: Sequence[GradeCount], max_grade: float, *, enrolled: int, left: int) -> WorkSummary:
+    """Return the figures of an assessment, to whose course `enrolled` have access; `left` handed in and have it no more."""
     grades = Counter[float]()
     for each in counts:
         if each.is_graded and each.grade is not None:
@@ -258,7 +256,7 @@ def summarize_work(counts: Sequence[GradeCount], enrolled: int, max_grade: float
         to_grade=sum(each.learners for each in counts if not each.is_graded),
         graded=sum(each.learners for each in counts if each.is_graded),
         late=sum(each.learners for each in counts if each.is_late),
-        missing=max(enrolled - sum(each.learners for each in counts if each.is_enrolled), 0),
+        missing=max(enrolled + left - sum(each.learners for each in counts), 0),
         grades=distribute(grades, max_grade),
     )
 

@@ -34,7 +34,7 @@ _all_own = (
     select(
         *(assessments.c[name].label(f"task_{name}") for name in _ASSESSMENT_FIELDS),
         assessments.c.retired_at.is_not(None).label("task_is_retired"),
-        *_columns,
+        *COLUMNS,
     )
     .select_from(
         lookup(
@@ -124,7 +124,7 @@ async def list_own(tx: ReadTransaction, user_id: int, course_id: int | None) -> 
         if assessment_id not in own:
             own[assessment_id] = OwnAssessment(_assessment(row), [])
         if row["id"] is not None:
-            own[assessment_id].submissions.append(_submission(tx, row))
+            own[assessment_id].submissions.append(submission_of(tx, row))
     return list(own.values())
 
 

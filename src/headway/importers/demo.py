@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headway.accounts.model import NewUser, User
+from headway.assessments.model import NewGrade
 from headway.courses.model import CourseTree
 from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
@@ -86,7 +87,7 @@ class DemoImport:
             submission, _ = await services.assessments.submit(tx, learner, assessment.id, url)
             if number < len(learner_ids) - _UNGRADED and learner_id in scores:
                 grade, feedback = scores[learner_id], _FEEDBACK[number % len(_FEEDBACK)]
-                await services.assessments.grade(tx, _caller(instructor), submission.id, grade=grade, feedback=feedback)
+                await services.assessments.grade(tx, _caller(instructor), submission.id, NewGrade(grade, feedback))
 
     async def _scores(self, tx: WriteTransaction, title: str) -> dict[int, float]:
         """Return the scores of an assessment in the dataset, by learner."""
