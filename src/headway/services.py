@@ -42,6 +42,7 @@ from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
+from headway.reports.learner_record import LearnerRecords
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
@@ -105,6 +106,7 @@ class Services:
         self.marking = Marking(clock, new_id, structures, self.ingest)
         self.study_times = StudyTimes(clock)
         self.presence = Presence(clock)
+        self.learner_records = LearnerRecords(self.progress)
         self.profiles = Profiles(count_passed_quizzes)
         self.assessments = Assessments(clock, new_id, self.audit)
         self.gradebook = Gradebook(clock)

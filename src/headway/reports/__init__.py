@@ -1,0 +1,1 @@
+"""What staff read about a course and its learners: figures, distributions, and the record of one learner."""
