@@ -64,7 +64,6 @@ class Services:
         large_reads: LargeReads | None = None,
     ) -> None:
         secret_key = signing_key(settings)
-        structures = CourseStructures()
         self.database = database
         self.clock = clock
         self.new_id = new_id
@@ -89,6 +88,12 @@ class Services:
         self.offers = Offers(clock)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
+        self._make_learning(settings)
+        self._make_work()
+
+    def _make_learning(self, settings: Settings) -> None:
+        """Make what records and reads progress; its parts share the course structures."""
+        database, clock, structures = self.database, self.clock, CourseStructures()
         late_work = settings.late_work_days * DAY
         self.tracking = Tracking(
             structures, _study_time(settings), self.audit, late_work=late_work, max_metadata_bytes=settings.max_event_bytes
@@ -103,11 +108,15 @@ class Services:
         )
         self.learning = LearnerCourses(clock, structures)
         self.progress = ProgressReads(clock, structures)
-        self.marking = Marking(clock, new_id, structures, self.ingest)
+        self.marking = Marking(clock, self.new_id, structures, self.ingest)
         self.study_times = StudyTimes(clock)
         self.presence = Presence(clock)
         self.learner_records = LearnerRecords(self.progress)
         self.profiles = Profiles(count_passed_quizzes)
+
+    def _make_work(self) -> None:
+        """Make what learners and staff do beside studying, and what tells of it."""
+        clock, new_id = self.clock, self.new_id
         self.assessments = Assessments(clock, new_id, self.audit)
         self.gradebook = Gradebook(clock)
         self.messaging = Messaging(clock, new_id)
