@@ -82,7 +82,7 @@ async def test_what_is_read_is_what_the_server_knows(reader: Reader) -> None:
     await reader.verdict("accepted")
     await reader.shows(0, "study", r"0:0[1-9]")
     await reader.shows(0, "scroll", r"[1-9]\d? %")
-    await expect(reader.page.locator("#calculation")).to_have_text(re.compile(r" / 2 = "))
+    await expect(reader.page.locator("#calculation")).to_have_text(re.compile(r" / 5 = "))
 
 
 async def test_the_part_in_view_is_read_and_its_end_completes_it(reader: Reader) -> None:
