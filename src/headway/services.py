@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from headway.accounts.administration import AccountAdministration
 from headway.accounts.naming import find_user
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
@@ -81,6 +82,7 @@ class Services:
             database, clock, self.revisions, self.audit, token_lifetime=token_lifetime, cache_bytes=settings.account_cache_bytes
         )
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
+        self.administration = AccountAdministration(clock, self.accounts, self.sign_in)
         self.courses = Courses(clock)
         self.course_limits = course_limits(settings)
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)

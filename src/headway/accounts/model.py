@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from headway.audit.model import Actor, Target, TargetType
 from headway.errors import Invalid
-from headway.identity import Role, settle_email
+from headway.identity import Caller, Client, Role, settle_email
 from headway.instants import DAY, SECOND, Instant
 from headway.text import is_blank, nfc, nfd
 
@@ -22,6 +23,16 @@ MAX_NAME, MAX_EMAIL, MAX_EXTERNAL_ID = 200, 254, 255
 MAX_WORDS = 50
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]{1,64}@[^@.\s\x00-\x20\x7f-\xa0]+(\.[^@.\s\x00-\x20\x7f-\xa0]+)+$"
 _ADDRESS = re.compile(EMAIL_PATTERN)
+
+
+class Operator(NamedTuple):
+    """Who manages accounts: a caller with that right and the client of the request, or nobody, at the command line."""
+
+    caller: Caller | None = None
+    client: Client | None = None
+
+
+COMMAND_LINE = Operator()
 
 TokenUse = tuple[int, Instant]
 """(generation of a refresh token, when it was used)"""

@@ -8,9 +8,11 @@ import msgspec
 
 from headway.accounts import store as users
 from headway.accounts.model import (
+    COMMAND_LINE,
     Account,
     AccountState,
     NewUser,
+    Operator,
     User,
     check_name,
     check_words,
@@ -77,10 +79,13 @@ class Accounts:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
         return user
 
-    async def add_as_operator(self, tx: WriteTransaction, new: NewUser) -> User:
+    async def add_as_operator(self, tx: WriteTransaction, new: NewUser, operator: Operator = COMMAND_LINE) -> User:
         """Create an account as an operator. Raises as `add`."""
         user = await self.add(tx, new)
-        await self._audit.record_as_operator(tx, Action.CREATE_USER, user.target, metadata={"role": user.role.value})
+        role = {"role": user.role.value}
+        await self._audit.record_for(
+            tx, Action.CREATE_USER, operator.caller, user.target, metadata=role, client=operator.client
+        )
         return user
 
     async def ensure(
@@ -92,7 +97,9 @@ class Accounts:
             user = await users.find_by_external_id(tx, external_id)
         return user or await self.create(tx, role=role, name=name, email=email, external_id=external_id)
 
-    async def set_disabled(self, tx: WriteTransaction, user_id: int, *, is_disabled: bool) -> None:
+    async def set_disabled(
+        self, tx: WriteTransaction, user_id: int, *, is_disabled: bool, operator: Operator = COMMAND_LINE
+    ) -> None:
         """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
         user = await self.find(tx, user_id)
         await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
@@ -100,10 +107,17 @@ class Accounts:
             await self.on_enabled(tx, user_id)
         await self.forget(tx, user_id)
         action = Action.DISABLE_USER if is_disabled else Action.ENABLE_USER
-        await self._audit.record_as_operator(tx, action, user.target)
+        await self._audit.record_for(tx, action, operator.caller, user.target, client=operator.client)
 
     async def change(
-        self, tx: WriteTransaction, user_id: int, *, role: Role | None = None, name: str | None = None, email: str | None = None
+        self,
+        tx: WriteTransaction,
+        user_id: int,
+        *,
+        role: Role | None = None,
+        name: str | None = None,
+        email: str | None = None,
+        operator: Operator = COMMAND_LINE,
     ) -> User:
         """Change an account as an operator; None keeps what is stored. Another role ends its tokens.
 
@@ -126,13 +140,16 @@ class Accounts:
         )
         await users.update_account(tx, changed, self._clock())
         await self.forget(tx, user_id)
-        if changed.name != user.name:
-            await self._audit.record_as_operator(tx, Action.CHANGE_NAME, changed.target)
-        if changed.email != user.email:
-            await self._audit.record_as_operator(tx, Action.CHANGE_EMAIL, changed.target)
-        if changed.role is not user.role:
-            roles = {"from": user.role.value, "to": changed.role.value}
-            await self._audit.record_as_operator(tx, Action.CHANGE_ROLE, changed.target, metadata=roles)
+        roles = {"from": user.role.value, "to": changed.role.value}
+        for action, has_changed, metadata in (
+            (Action.CHANGE_NAME, changed.name != user.name, None),
+            (Action.CHANGE_EMAIL, changed.email != user.email, None),
+            (Action.CHANGE_ROLE, changed.role is not user.role, roles),
+        ):
+            if has_changed:
+                await self._audit.record_for(
+                    tx, action, operator.caller, changed.target, metadata=metadata, client=operator.client
+                )
         return changed
 
     async def forget(self, tx: WriteTransaction, user_id: int) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from headway.accounts import store as users
-from headway.accounts.model import MAX_EMAIL, REFRESH_LIFETIME, NewUser, Session, User, settle_account
+from headway.accounts.model import COMMAND_LINE, MAX_EMAIL, REFRESH_LIFETIME, NewUser, Operator, Session, User, settle_account
 from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Actor, Target, TargetType
@@ -130,13 +130,15 @@ class SignIn:
         self._passwords.check("password", password)
         return await self._passwords.hash(password)
 
-    async def set_password(self, tx: WriteTransaction, user_id: int, password_hash: str) -> None:
+    async def set_password(
+        self, tx: WriteTransaction, user_id: int, password_hash: str, operator: Operator = COMMAND_LINE
+    ) -> None:
         """Set a password for an account, as an operator, which ends all its tokens. Raises NotFound.
 
         `password_hash` comes from `hash_new`, which takes too long for a transaction.
         """
         user = await self._store(tx, user_id, password_hash)
-        await self._audit.record_as_operator(tx, Action.CHANGE_PASSWORD, user.target)
+        await self._audit.record_for(tx, Action.CHANGE_PASSWORD, operator.caller, user.target, client=operator.client)
 
     async def _store(self, tx: WriteTransaction, user_id: int, password_hash: str) -> User:
         await users.set_password(tx, user_id, password_hash, self._clock())

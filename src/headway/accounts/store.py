@@ -83,7 +83,8 @@ _states = select(*_columns, sessions.c.id.label("ended_session")).select_from(
 _NO_SESSIONS: frozenset[str] = frozenset()
 
 
-def _user(tx: ReadTransaction, row: Row | None) -> User | None:
+def user_of(tx: ReadTransaction, row: Row | None) -> User | None:
+    """Read an account from a row with its columns; None of none."""
     if row is None:
         return None
     values = {name: row[name] for name in User.__struct_fields__}
@@ -101,7 +102,7 @@ def name_words(text: str) -> list[tuple[str]]:
 
 async def find(tx: ReadTransaction, user_id: int) -> User | None:
     """Look an account up by its id."""
-    return _user(tx, await tx.first(_by_id, user_id=user_id))
+    return user_of(tx, await tx.first(_by_id, user_id=user_id))
 
 
 async def read_state(tx: ReadTransaction, user_id: int, *, ended_since: Instant) -> AccountState | None:
@@ -116,7 +117,7 @@ async def read_states(tx: ReadTransaction, user_ids: Sequence[int], *, ended_sin
     for row in found:
         if row["ended_session"] is not None:
             ended[row["id"]].add(row["ended_session"])
-    known = {user.id: user for row in found if (user := _user(tx, row)) is not None}
+    known = {user.id: user for row in found if (user := user_of(tx, row)) is not None}
     return {
         user_id: AccountState(user, frozenset(ended[user_id]) if user_id in ended else _NO_SESSIONS)
         for user_id, user in known.items()
@@ -125,12 +126,12 @@ async def read_states(tx: ReadTransaction, user_ids: Sequence[int], *, ended_sin
 
 async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
     """Look an account up by its address, however that is spelled."""
-    return _user(tx, await _first_by_email(tx, _by_email, email))
+    return user_of(tx, await _first_by_email(tx, _by_email, email))
 
 
 async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:
     """Look an account up by its subject at the outside identity provider."""
-    return _user(tx, await tx.first(_by_external_id, external_id=external_id))
+    return user_of(tx, await tx.first(_by_external_id, external_id=external_id))
 
 
 async def find_ids(tx: ReadTransaction, ref: UserRef) -> list[UserIds]:
@@ -142,7 +143,7 @@ async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User
     """Create an account; None if its address or external id is taken."""
     params = msgspec.structs.asdict(user) | await _stored_email(tx, user.email)
     params |= {"folded_name": fold(user.name), "interests": encode_words(user.interests), "created_at": now, "updated_at": now}
-    return _user(tx, await tx.first(_insert, **params))
+    return user_of(tx, await tx.first(_insert, **params))
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
@@ -179,7 +180,7 @@ async def find_addresses_under(tx: WriteTransaction, key: str, hashes: Mapping[s
 async def credentials(tx: ReadTransaction, email: str) -> tuple[User, str | None] | None:
     """Look up an account by its address, however that is spelled, with the hash of its password, if it has one."""
     row = await _first_by_email(tx, _credentials, email)
-    user = _user(tx, row)
+    user = user_of(tx, row)
     return None if row is None or user is None else (user, row["password_hash"])
 
 
@@ -210,7 +211,7 @@ async def lock_account(tx: WriteTransaction, user_id: int) -> Account | None:
 
 
 def _as_account(tx: ReadTransaction, row: Row | None) -> Account | None:
-    user = _user(tx, row)
+    user = user_of(tx, row)
     if row is None or user is None:
         return None
     return Account(
