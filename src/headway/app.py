@@ -23,6 +23,7 @@ from headway.contracts.learner import routes as learner
 from headway.contracts.tutorials import routes as tutorials
 from headway.db.large_reads import LargeReads
 from headway.errors import Unavailable
+from headway.health.series import SAMPLE_SECONDS
 from headway.http.authentication import Authentication
 from headway.http.connections import Connections
 from headway.http.contract import Contract
@@ -123,7 +124,9 @@ def _lifespan(
                 repeat("watch rights", watch.look, watch.news),
                 repeat("sweep connections", connections.sweep, _seconds(0.5)),
                 repeat("expire enrollments", partial(_expire, services), _seconds(60.0)),
+                repeat("verify the audit log", services.log_verification.look, _seconds(600.0)),
                 repeat("sample metrics", metrics.sample, _seconds(1.0)),
+                repeat("sample health", services.health.series.sample, _seconds(SAMPLE_SECONDS)),
                 metrics.stalls.watch(),
             )
             await opened.enter_async_context(run_beside(lasting))

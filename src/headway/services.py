@@ -10,6 +10,7 @@ from headway.accounts.sign_in import SignIn
 from headway.assessments.gradebook import Gradebook
 from headway.assessments.service import Assessments
 from headway.audit.service import AuditLog, AuditRecorder
+from headway.audit.verification import LogVerification
 from headway.courses.model import CourseLimits
 from headway.courses.service import Courses
 from headway.courses.verify import check_terms
@@ -22,6 +23,7 @@ from headway.enrollments.service import Enrollments, check_seats
 from headway.enrollments.staff import CourseStaff
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
+from headway.health.service import Health
 from headway.http.authentication import Tokens
 from headway.http.cache import open_store
 from headway.http.rate_limits import RateLimits, open_rate_limiter
@@ -76,6 +78,8 @@ class Services:
         self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))
         self.audit = AuditRecorder(clock, new_id)
         self.audit_log = AuditLog(database, clock, new_id, self.metrics, find_user=find_user)
+        self.log_verification = LogVerification(database, clock, large_reads)
+        self.health = Health(database, large_reads, self.metrics, settings, clock)
         self.revisions = Revisions(database, clock)
         token_lifetime = settings.access_token_seconds * SECOND
         self.accounts = Accounts(
@@ -129,6 +133,7 @@ class Services:
     async def close(self) -> None:
         """Write what waits to be written, and release connections to the cache. The database stays open."""
         await self.ingest.close()
+        await self.log_verification.close()
         await self.audit_log.close()
         await self.cache_store.close()
         await self.rate_limits.close()

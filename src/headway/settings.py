@@ -16,6 +16,11 @@ _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://"
 SHORTEST_KEY = 32
 """The fewest bytes of a key: as many as an HMAC-SHA256 has (RFC 7518, section 3.2)."""
 
+SECRETS = frozenset({"secret_key", "encryption_keys"})
+"""Settings that nobody is shown."""
+URLS = frozenset({"database_url", "valkey_url"})
+"""Settings whose values may hold the name and password of an account."""
+
 _LARGEST_NUMBER = 2**31 - 1
 """As seconds, 68 years: a time that lies so far back or ahead can still be stored."""
 

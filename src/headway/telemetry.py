@@ -71,6 +71,7 @@ class Metrics:
         # Gauges are summed over the processes that are alive.
         self._gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
         self.stalls = LoopStalls()
+        self.errors = RecentErrors()
         self._make_http()
         self._make_loop()
         self._make_ingest()
@@ -173,6 +174,47 @@ class Metrics:
         """Set the sampled metrics: before `page`, and now and then for the pages of other processes."""
         for each in self.samplers:
             each()
+
+
+class RecentError(NamedTuple):
+    """An error that the server logged: without messages and paths, which may hold what people wrote."""
+
+    at: int
+    """In milliseconds since 1970."""
+    request_id: str
+    method: str
+    route: str
+    code: str
+    kind: str
+    place: str
+
+
+class RecentErrors:
+    """The latest errors of a server process."""
+
+    def __init__(self, size: int = 50) -> None:
+        self._kept: deque[RecentError] = deque(maxlen=size)
+
+    def note(self, error: BaseException, code: str, *, method: str, route: str) -> None:
+        """Keep the type of an error, and where in Headway it was raised."""
+        now = time.time_ns() // 1_000_000
+        cause = error.__cause__ or error
+        self._kept.append(RecentError(now, request_id.get() or "", method, route, code, type(cause).__name__, _place_of(cause)))
+
+    def newest_first(self) -> list[RecentError]:
+        """Return the errors that are kept."""
+        return list(reversed(self._kept))
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the module and line of Headway's own code nearest to where an error was raised."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] == "headway":
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
 
 
 class LoopStalls:

@@ -47,3 +47,17 @@ audit_head = Table(
     CheckConstraint("id = 1", name="id"),
 )
 """The signed head of the audit log: its newest entry. A transaction that appends locks it."""
+
+audit_verification = Table(
+    "audit_verification",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("claimed_at", Timestamp, comment="when the verification began that runs now"),
+    Column("verified_at", Timestamp),
+    Column("took_ms", Integer),
+    Column("entries", Id),
+    Column("faults", Integer),
+    Column("first_fault", Text),
+    CheckConstraint("id = 1", name="id"),
+)
+"""What the last verification of the audit log found."""

@@ -29,6 +29,8 @@ class LargeReads:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._turns = WeakValueDictionary[Hashable, asyncio.Lock]()
+        self.running = 0
+        """How many reads run now; those that wait for their turn are not among them."""
 
     async def open(self) -> None:
         """Start the thread and connect. Raises Unavailable if the database cannot be reached."""
@@ -58,7 +60,11 @@ class LargeReads:
         # Only the thread's loop runs this. A lock is forgotten with the last read that holds or awaits it.
         turn = asyncio.Lock() if caller is None else self._turns.setdefault(caller, asyncio.Lock())
         async with turn, self._database.read() as tx:
-            return await read(tx)
+            self.running += 1
+            try:
+                return await read(tx)
+            finally:
+                self.running -= 1
 
     async def _end(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}

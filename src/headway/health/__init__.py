@@ -1,0 +1,1 @@
+"""What administrators read about the server: its health, its latest errors, and its settings."""
