@@ -47,6 +47,7 @@ from headway.services import Services
 from headway.settings import Settings
 from headway.telemetry import Metrics, configure_logging
 from headway.web.docs import docs
+from headway.web.pages import WebPages
 from headway.web.reader import reader
 from headway.web.tracker import tracker
 
@@ -71,7 +72,8 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     hub = Hub(reads)
     watch = RightsWatch(database, clock, services.accounts, services.revisions, authentication)
     live = Live(hub, reads, watch, metrics, origins=settings.origins)
-    problems = Problems(contracts, metrics)
+    web_pages = WebPages(services, settings)
+    problems = Problems(contracts, metrics, web_pages.error_page)
     connections = Connections(settings, metrics)
     deadline = Deadline(settings.database_timeout_seconds)
     litestar = Litestar(
@@ -82,6 +84,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
             live.route(),
             *docs(),
             tracker(),
+            *web_pages.routes(authentication, problems),
             *([reader(services)] if settings.demo else []),
         ],
         middleware=[deadline.middleware, authentication.middleware],

@@ -12,7 +12,7 @@ from headway.audit.model import Action, Actor, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
-from headway.identity import Client, Role, settle_email
+from headway.identity import Caller, Client, Role, settle_email
 from headway.ids import NewId
 from headway.instants import SECOND, Clock
 from headway.limits.limiter import DatabaseRateLimiter
@@ -109,6 +109,13 @@ class SignIn:
         """End a session, with all its tokens. A session that has ended stays ended."""
         if await users.end_session(tx, user_id, session_id, self._clock()):
             await self._accounts.forget(tx, user_id)
+
+    async def sign_out_everywhere(self, tx: WriteTransaction, caller: Caller, *, client: Client) -> None:
+        """End all sessions of the caller, and all tokens, also those that no session issued."""
+        await users.end_tokens(tx, caller.user_id, self._clock())
+        await self._accounts.forget(tx, caller.user_id)
+        user = await self._accounts.find(tx, caller.user_id)
+        await self._audit.record(tx, Action.LOGOUT_EVERYWHERE, user.actor, user.target, client=client)
 
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""

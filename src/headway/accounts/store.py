@@ -200,6 +200,11 @@ async def set_password(tx: WriteTransaction, user_id: int, hashed: str, now: Ins
     await tx.run(_set_password, user_id=user_id, hash=hashed, now=now)
 
 
+async def end_tokens(tx: WriteTransaction, user_id: int, now: Instant) -> None:
+    """End all tokens of an account, with its sessions."""
+    await tx.run(_end_tokens, user_id=user_id, now=now)
+
+
 async def find_account(tx: ReadTransaction, user_id: int) -> Account | None:
     """Read an account as its owner sees it."""
     return _as_account(tx, await tx.first(_account, user_id=user_id))

@@ -212,6 +212,21 @@ class CourseTree(msgspec.Struct, frozen=True):
         return [assessment for assessment in self.assessments if not assessment.is_retired]
 
 
+class TaughtCourse(NamedTuple):
+    """A course as its staff see it in a list."""
+
+    id: int
+    title: str
+    kind: CourseKind
+    is_published: bool
+    starts_at: Instant | None
+    ends_at: Instant | None
+    role: CourseRole | None
+    """The caller's role in the course; None for those who see all courses."""
+    enrollments: int
+    """All of them, whatever their status, as course statistics count them."""
+
+
 class StaffMember(msgspec.Struct, frozen=True):
     """A user with a role in a course."""
 

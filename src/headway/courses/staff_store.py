@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, delete, exists, func, not_, or_, select
 
 from headway.accounts.tables import users
-from headway.courses.model import StaffMember
-from headway.courses.tables import course_staff
+from headway.courses.model import CourseKind, StaffMember, TaughtCourse
+from headway.courses.tables import course_staff, course_statistics, courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, lookup, rows
 from headway.db.types import Id
@@ -34,6 +34,24 @@ _among = select(*_member_columns).select_from(
     lookup(lookup(_pairs, course_staff, _is_pair), users, users.c.id == course_staff.c.user_id)
 )
 
+_enrollments = (
+    select(func.coalesce(func.sum(course_statistics.c.value), 0))
+    .where(course_statistics.c.course_id == courses.c.id, course_statistics.c.name.like("status:%"))
+    .scalar_subquery()
+    .label("enrollments")
+)
+_course_columns = [courses.c[name] for name in ("id", "title", "kind", "is_published", "starts_at", "ends_at")]
+_is_of_user = and_(course_staff.c.course_id == courses.c.id, course_staff.c.user_id == bindparam("of_user"))
+_courses = rows("courses_read", {"course_id": Id})
+_taught_among = select(*_course_columns, course_staff.c.role, _enrollments).select_from(
+    lookup(lookup(_courses, courses, courses.c.id == _courses.c.course_id), course_staff, _is_of_user, is_outer=True)
+)
+_taught = (
+    select(*_course_columns, course_staff.c.role, _enrollments)
+    .select_from(lookup(course_staff, courses, courses.c.id == course_staff.c.course_id))
+    .where(course_staff.c.user_id == bindparam("of_user"))
+    .order_by(courses.c.starts_at.desc().nulls_last(), courses.c.id.desc())
+)
 
 _owners, _owning = course_staff.alias("owners"), users.alias("owning")
 
@@ -115,3 +133,27 @@ async def write_member(tx: WriteTransaction, member: StaffMember) -> None:
 async def delete_member(tx: WriteTransaction, course_id: int, user_id: int) -> None:
     """Remove a member of staff."""
     await tx.run(_delete, in_course=course_id, of_user=user_id)
+
+
+async def find_taught(tx: ReadTransaction, user_id: int, course_ids: Sequence[int]) -> list[TaughtCourse]:
+    """Read those of these courses that exist, each with the role that a user has in it."""
+    keys = [(course_id,) for course_id in course_ids]
+    return [_taught_course(row) for row in await tx.all(_taught_among, courses_read=keys, of_user=user_id)]
+
+
+async def list_taught(tx: ReadTransaction, user_id: int) -> list[TaughtCourse]:
+    """Read the courses to whose staff a user belongs, the last one to begin first."""
+    return [_taught_course(row) for row in await tx.all(_taught, of_user=user_id)]
+
+
+def _taught_course(row: Row) -> TaughtCourse:
+    return TaughtCourse(
+        id=row["id"],
+        title=row["title"],
+        kind=CourseKind(row["kind"]),
+        is_published=bool(row["is_published"]),
+        starts_at=row["starts_at"],
+        ends_at=row["ends_at"],
+        role=None if row["role"] is None else CourseRole(row["role"]),
+        enrollments=int(row["enrollments"]),
+    )

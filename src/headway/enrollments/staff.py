@@ -8,7 +8,7 @@ from headway.audit.model import Action, Target, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import staff_store
 from headway.courses import store as catalogue
-from headway.courses.model import StaffMember, keeps_owner
+from headway.courses.model import StaffMember, TaughtCourse, keeps_owner
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.revisions import Revisions
 from headway.enrollments.authorization import course_not_found, not_staff, require_known, require_staff
@@ -47,6 +47,18 @@ class CourseStaff:
             key=lambda member: member.user_id,
         )
         return await walk.read(tx, source), await staff_store.count_members(tx, course_id)
+
+    async def taught_course(self, tx: ReadTransaction, caller: Caller, course_id: int) -> TaughtCourse:
+        """Return a course with the caller's part in it, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
+        await require_staff(tx, caller, course_id)
+        found = await staff_store.find_taught(tx, caller.user_id, [course_id])
+        if not found:
+            raise course_not_found()
+        return found[0]
+
+    async def taught_courses(self, tx: ReadTransaction, caller: Caller) -> list[TaughtCourse]:
+        """List the courses to whose staff the caller belongs, the last one to begin first."""
+        return await staff_store.list_taught(tx, caller.user_id)
 
     async def set_role(
         self,

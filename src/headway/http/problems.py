@@ -1,6 +1,6 @@
 """Error responses: in the envelope of the contract that owns the path, otherwise as RFC 9457 problem details."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -57,6 +57,10 @@ _STATUSES: dict[type[HeadwayError], int] = {
 }
 
 
+ErrorPage = Callable[[Scope, Problem], tuple[bytes, dict[str, str]] | None]
+"""Returns the page of an error and its headers; None where the path belongs to no page."""
+
+
 class ProblemDetails(msgspec.Struct, omit_defaults=True):
     """An error outside the contracts: `application/problem+json` of RFC 9457."""
 
@@ -72,9 +76,12 @@ class ProblemDetails(msgspec.Struct, omit_defaults=True):
 class Problems:
     """Converts exceptions to responses, logs and counts them."""
 
-    def __init__(self, contracts: Sequence[Contract], metrics: Metrics) -> None:
+    def __init__(
+        self, contracts: Sequence[Contract], metrics: Metrics, error_page: ErrorPage = lambda _scope, _problem: None
+    ) -> None:
         self._contracts = contracts
         self._metrics = metrics
+        self._error_page = error_page
 
     def respond(self, request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
         """Return the response for an exception of a route, the router or the authentication."""
@@ -95,6 +102,9 @@ class Problems:
         if methods:
             _name_route(request, methods[0])
             headers["Allow"] = allow("GET" if each == _WEB_SOCKET else each for each in methods)
+        page = None if contract else self._error_page(request.scope, problem)
+        if page is not None:
+            return Response(page[0], status_code=problem.status, media_type="text/html", headers=headers | page[1])
         body = contract.render_error(problem) if contract else _details(problem)
         return Response(
             msgspec.json.encode(body),
@@ -102,6 +112,11 @@ class Problems:
             media_type="application/json" if contract else "application/problem+json",
             headers=headers,
         )
+
+    def note(self, scope: Scope, error: Exception) -> Problem:
+        """Log and count an error outside the contracts that becomes part of a page."""
+        fields: dict[str, Any] = scope  # type: ignore[assignment]
+        return self._problem(None, error, _log.bind(method=fields["method"], path=fields["path"]))
 
     async def reject(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         """Send the response for an exception, for middleware around the router."""

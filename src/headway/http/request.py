@@ -157,10 +157,8 @@ class Request(Generic[Query, Body]):
 
     @property
     def client(self) -> Client:
-        """The address of the client, and its User-Agent; a proxy is believed only where the server trusts it."""
-        user_agent = read_header(self._scope, b"user-agent")
-        address = self._scope["client"][0] if self._scope["client"] else ""
-        return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_MAX_USER_AGENT])
+        """The client; see `client_of`."""
+        return client_of(self._scope)
 
     def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction, for handlers without one; `single_statement` if one statement is run in it."""
@@ -202,6 +200,13 @@ class Request(Generic[Query, Body]):
             return RequestKey(caller.user_id, key, digest(*parts, caller.role.encode()))
         # Callers without an account must not come upon each other's keys.
         return RequestKey(NOBODY, digest(self.client.address.encode(), key.encode()), digest(*parts))
+
+
+def client_of(scope: Scope) -> Client:
+    """Return the address of a request's client, and its User-Agent; a proxy is believed only where the server trusts it."""
+    user_agent = read_header(scope, b"user-agent")
+    address = scope["client"][0] if scope["client"] else ""
+    return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_MAX_USER_AGENT])
 
 
 def read_header(scope: Scope, name: bytes) -> str | None:

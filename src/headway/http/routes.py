@@ -44,6 +44,7 @@ Kind: TypeAlias = Any
 """A struct type, or a generic one of something."""
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
+_JSON = "application/json"
 _MAX_LENGTH_DIGITS = 15
 _LARGE_BYTES = 200_000
 """A response that is known to be larger is rendered in a thread."""
@@ -51,7 +52,7 @@ _WITHOUT_CONTENT = {204, 304}
 """Statuses of responses that have no content, not even an empty one."""
 ENDPOINT = "endpoint"
 """The option of a Litestar handler that holds its endpoint, if Headway serves it."""
-_METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
+METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -135,8 +136,8 @@ def make_router(
                 endpoint.check = functools.partial(rate_limits.take, route.rate_limit(settings))
             operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
             # The status is the response's own; this one keeps Litestar from expecting a function that returns none.
-            declare = _METHODS[route.method](route.path, status_code=200, opt={"operation": operation, ENDPOINT: endpoint})
-            handlers.append(declare(_served_elsewhere))
+            declare = METHODS[route.method](route.path, status_code=200, opt={"operation": operation, ENDPOINT: endpoint})
+            handlers.append(declare(served_elsewhere))
     return litestar.Router(prefix, route_handlers=handlers)
 
 
@@ -146,7 +147,7 @@ def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Re
             yield route, getattr(group, name)
 
 
-async def _served_elsewhere() -> bytes:
+async def served_elsewhere() -> bytes:
     """Stand for an endpoint among Litestar's routes. Raises AssertionError: `Routing` serves endpoints itself."""
     raise AssertionError("An endpoint was left to Litestar.")
 
@@ -154,10 +155,13 @@ async def _served_elsewhere() -> bytes:
 class Endpoint:
     """A route and its handler."""
 
+    takes_tokens: bool = True
+
     def __init__(
         self, route: Route, handler: Callable[..., Awaitable[Response]], transactions: Transactions, max_body_bytes: int
     ) -> None:
         self.route = route
+        self.is_public = route.public
         self._handler = handler
         self._transactions = transactions
         self._max_body_bytes = max_body_bytes
@@ -175,8 +179,8 @@ class Endpoint:
         if self.check is not None:
             await self.check(scope)
         if route.raw:
-            return _render(await self._handler(scope["user"], await _read_body(scope, receive, self._max_body_bytes)))
-        raw_body = b"" if self._decoder is None else await _read_body(scope, receive, self._max_body_bytes)
+            return _render(await self._handler(scope["user"], await read_body(scope, receive, self._max_body_bytes)))
+        raw_body = b"" if self._decoder is None else await read_body(scope, receive, self._max_body_bytes)
         query = None if route.query is None else decode_query(scope["query_string"], route.query)
         body = None
         if self._decoder is not None:
@@ -228,16 +232,17 @@ def _with_etag(response: Response, scope: Scope) -> Rendered:
     return rendered._replace(headers=rendered.headers + headers)
 
 
-async def _read_body(scope: Scope, receive: Receive, max_body_bytes: int) -> bytes:
-    """Read a JSON body; a missing Content-Type counts as JSON.
+async def read_body(scope: Scope, receive: Receive, max_body_bytes: int, expected: str = _JSON) -> bytes:
+    """Read a body of the expected type; a missing Content-Type counts as that, and types that are written as JSON as JSON.
 
     Raises HTTPException 400, 413, 415, 499, and the error for which the protocol does not take the rest.
     """
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower()
-            if media_type not in {b"", b"application/json"} and not media_type.endswith(b"+json"):
-                raise HTTPException(status_code=415, detail="The body must be application/json.")
+            is_json = expected == _JSON and media_type.endswith(b"+json")
+            if media_type not in {b"", expected.encode()} and not is_json:
+                raise HTTPException(status_code=415, detail=f"The body must be {expected}.")
         elif name == b"content-length":
             if not value.isdigit():
                 raise HTTPException(status_code=400, detail="The Content-Length must be a number.")

@@ -15,8 +15,8 @@ from litestar.utils import normalize_path
 from headway.http.middleware import RESPONSE_HEADERS
 from headway.http.paths import LONGEST_PART, allow, routable
 from headway.http.request import read_header
-from headway.http.routes import ENDPOINT, Endpoint
-from headway.http.serving import Serving
+from headway.http.routes import ENDPOINT
+from headway.http.serving import Endpoint, Serving
 
 
 class Routing:

@@ -1,11 +1,25 @@
 """Serving of endpoints: within their time, with their caller, and with errors in the envelope of their contract."""
 
+from typing import Protocol
+
 from litestar.types import Receive, Scope, Send
 
 from headway.http.authentication import Authentication
 from headway.http.deadline import Deadline
 from headway.http.problems import Problems
-from headway.http.routes import Endpoint
+from headway.http.routes import Rendered
+
+
+class Endpoint(Protocol):
+    """What a route is served by."""
+
+    takes_tokens: bool
+    """Whether callers are known by bearer tokens; otherwise the endpoint knows them by itself."""
+    is_public: bool
+    """Whether there may be no caller."""
+
+    async def respond(self, scope: Scope, receive: Receive) -> Rendered:
+        """Return the response to a request."""
 
 
 class Serving:
@@ -22,7 +36,9 @@ class Serving:
         """Serve a request. The response is sent when the request's work and time are over: then only the client counts."""
         try:
             with self._deadline.watch(receive) as watch:
-                receive = await self._authentication.admit(scope, watch.receive, is_public=endpoint.route.public)
+                receive = watch.receive
+                if endpoint.takes_tokens:
+                    receive = await self._authentication.admit(scope, receive, is_public=endpoint.is_public)
                 status, headers, content = await endpoint.respond(scope, receive)
         except Exception as error:  # noqa: BLE001 - it becomes a response, and is logged
             await self._problems.reject(scope, receive, send, error)

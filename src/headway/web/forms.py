@@ -1,0 +1,70 @@
+"""Forms: what browsers send as `application/x-www-form-urlencoded`, decoded into structs, and shown again when refused."""
+
+from typing import Any, NamedTuple, get_origin
+from urllib.parse import parse_qs
+
+import msgspec
+
+from headway.errors import FieldError, Invalid
+from headway.http.contract import Problem
+from headway.http.decoding import NUL, describe
+from headway.text import nfc
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+_MAX_VALUES = 2_000
+
+
+class Failed(NamedTuple):
+    """A form that was refused: what was typed, and why."""
+
+    values: dict[str, list[str]]
+    message: str
+    code: str
+    errors: dict[str, str]
+    """By field; the fields of nested lists, such as `units[2].title`, too."""
+
+    @classmethod
+    def of(cls, problem: Problem, body: bytes) -> "Failed":
+        """Return the form whose body met a problem."""
+        errors = {each.field: each.message for each in reversed(problem.fields)}
+        return cls(_values(body), problem.message, problem.code, errors)
+
+    def value(self, name: str) -> str:
+        """Return what was typed into a field."""
+        return self.values.get(name, [""])[0]
+
+
+def decode_form(body: bytes, kind: type[msgspec.Struct]) -> Any:
+    """Decode a form, or the query of a page, into a struct; an empty text is no value. Raises Invalid naming every field.
+
+    A field whose type is a list takes all values of its name, another one the first.
+    """
+    values = _values(body)
+    decoded: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for field in msgspec.structs.fields(kind):
+        texts = [nfc(each) for each in values.get(field.encode_name, []) if each != ""]
+        if not texts:
+            if field.required:
+                errors.append(FieldError(field.encode_name, "is required"))
+            continue
+        if any("\0" in each or any("\ud800" <= character <= "\udfff" for character in each) for each in texts):
+            errors.append(FieldError(field.encode_name, NUL if "\0" in "".join(texts) else "must be UTF-8"))
+            continue
+        try:
+            value: Any = texts if get_origin(field.type) is list else texts[0]
+            decoded[field.name] = msgspec.convert(value, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            errors.append(FieldError(field.encode_name, describe(str(error))))
+    if errors:
+        raise Invalid(errors)
+    return kind(**decoded)
+
+
+def _values(body: bytes) -> dict[str, list[str]]:
+    """Parse a form; bytes that are not UTF-8 become surrogates. Raises Invalid."""
+    try:
+        text = body.decode(errors="surrogateescape")
+        return parse_qs(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=_MAX_VALUES)
+    except ValueError:
+        raise Invalid.field("form", f"must not have more than {_MAX_VALUES} values") from None

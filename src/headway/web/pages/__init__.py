@@ -1,0 +1,48 @@
+"""The pages for people, under `/app`."""
+
+from litestar import Router
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Scope
+
+from headway.http.authentication import Authentication
+from headway.http.contract import Problem
+from headway.http.problems import Problems
+from headway.services import Services
+from headway.settings import Settings
+from headway.web.assets import Assets
+from headway.web.page_routes import PageContext, error_page, page_router
+from headway.web.pages.account import AccountPages
+from headway.web.pages.courses import CoursesPages
+from headway.web.pages.home import HomePages
+from headway.web.pages.sign_in import SignInPages
+from headway.web.rendering import Pages
+from headway.web.sessions import BrowserSessions
+from headway.web.texts import Catalogues
+
+
+class WebPages:
+    """The pages, their assets and the page of an error, made once for a server."""
+
+    def __init__(self, services: Services, settings: Settings) -> None:
+        self._services = services
+        self._settings = settings
+        self._assets = Assets()
+        self._catalogues = Catalogues(settings.display_timezone)
+        self._pages = Pages(self._catalogues, self._assets, services.clock)
+
+    def error_page(self, scope: Scope, problem: Problem) -> tuple[bytes, dict[str, str]] | None:
+        """Return the page of an error and its headers; None where the path belongs to no page."""
+        return error_page(self._pages, scope, problem)
+
+    def routes(self, authentication: Authentication, problems: Problems) -> list[Router | HTTPRouteHandler]:
+        """Return the routes of the pages and their assets."""
+        services = self._services
+        sessions = BrowserSessions(services, authentication)
+        groups = [
+            HomePages(),
+            SignInPages(services, sessions, self._catalogues.languages),
+            AccountPages(services, sessions),
+            CoursesPages(services),
+        ]
+        context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
+        return [page_router(groups, context), self._assets.route()]

@@ -1,0 +1,122 @@
+// What all pages do beyond HTML: they tell the time zone, stay up to date, and ask before what cannot be undone.
+
+const YEAR_SECONDS = 31_536_000;
+const SHORTEST_PAUSE_MS = 1_000;
+const LONGEST_RETRY_MS = 30_000;
+
+/** Tell the server the time zone of the viewer, for the pages to come. */
+function tellTimeZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = document.cookie.split("; ").find((each) => each.startsWith("headway-zone="));
+  if (!zone || known === `headway-zone=${zone}`) return;
+  document.cookie = `headway-zone=${zone}; Path=/; Max-Age=${YEAR_SECONDS}; SameSite=Lax${location.protocol === "https:" ? "; Secure" : ""}`;
+}
+
+/** Return an access token for `/ws` and the API, which ends with the session. */
+export async function fetchToken() {
+  const response = await fetch("/app/token", { method: "POST" });
+  if (!response.ok) throw new Error(`No token: ${response.status}`);
+  return (await response.json()).token;
+}
+
+/**
+ * Follow topics of `/ws`, for as long as the page is shown. `onMessage` gets each message, and `{type: "reconnected"}` after a gap.
+ * Returns a function that ends it.
+ */
+export function follow(topics, onMessage) {
+  let socket;
+  let attempts = 0;
+  let hasEnded = false;
+  let wasReady = false;
+
+  async function connect() {
+    if (hasEnded) return;
+    let token;
+    try {
+      token = await fetchToken();
+    } catch {
+      return retry();
+    }
+    socket = new WebSocket(`${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}/ws`);
+    socket.onopen = () => socket.send(JSON.stringify({ type: "auth", token }));
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.type === "ready") {
+        attempts = 0;
+        for (const topic of topics) socket.send(JSON.stringify({ type: "subscribe", topic }));
+        if (wasReady) onMessage({ type: "reconnected" });
+        wasReady = true;
+      } else {
+        onMessage(message);
+      }
+    };
+    socket.onclose = retry;
+  }
+
+  function retry() {
+    if (hasEnded) return;
+    attempts += 1;
+    setTimeout(connect, Math.random() * Math.min(LONGEST_RETRY_MS, 1_000 * 2 ** attempts));
+  }
+
+  connect();
+  return () => {
+    hasEnded = true;
+    socket?.close();
+  };
+}
+
+/**
+ * Keep the elements with `data-live="<topic> …"` up to date: when one of their topics tells of a change they are fetched again
+ * and morphed in place, so that focus, scroll and open details stay. The slower the server, the longer the pause.
+ */
+function keepLive() {
+  const elements = [...document.querySelectorAll("[data-live]")].filter((each) => each.id);
+  if (elements.length === 0) return;
+  let isWanted = false;
+  let isRunning = false;
+
+  async function refresh() {
+    isWanted = true;
+    if (isRunning || document.hidden) return;
+    isRunning = true;
+    while (isWanted && !document.hidden) {
+      isWanted = false;
+      const begin = performance.now();
+      for (const { id } of elements) {
+        await htmx.ajax("GET", location.href, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true" });
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.max(SHORTEST_PAUSE_MS, 4 * (performance.now() - begin))));
+    }
+    isRunning = false;
+  }
+
+  const topics = [...new Set(elements.flatMap((each) => each.dataset.live.split(" ")))];
+  const stop = follow(topics, ({ type }) => {
+    if (!["subscribed", "error"].includes(type)) refresh();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && isWanted) refresh();
+  });
+  window.addEventListener("pagehide", stop, { once: true });
+}
+
+/** Ask before a form is sent that has `data-confirm="…"`. */
+function askBefore(event) {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+}
+
+/** Send a form once, however often its button is pressed. */
+function sendOnce(event) {
+  if (event.defaultPrevented || event.target.method !== "post" || event.target.hasAttribute("hx-post")) return;
+  if (event.target.dataset.isSent) event.preventDefault();
+  event.target.dataset.isSent = "true";
+  window.addEventListener("pageshow", () => delete event.target.dataset.isSent, { once: true });
+}
+
+tellTimeZone();
+document.addEventListener("submit", askBefore);
+document.addEventListener("submit", sendOnce);
+if (document.readyState === "complete") keepLive();
+else window.addEventListener("load", keepLive, { once: true });

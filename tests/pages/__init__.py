@@ -1,0 +1,1 @@
+"""Pages over HTTP, as a browser without scripts sees them."""

@@ -1,0 +1,53 @@
+"""Who may see which page. Each page is here: a learner, staff of another course and a signed-out visitor get nothing of it."""
+
+import pytest
+
+from headway.app import create_app
+from headway.settings import Settings
+from headway.web.page_routes import PageEndpoint
+from tests.app_server import litestar_of
+from tests.contract.rights.conftest import ROLES, School
+from tests.pages.conftest import Visit
+
+EVERYBODY = set(ROLES)
+SIGNED_IN = EVERYBODY - {"nobody"}
+STAFF = {"tutor", "admin", "system"}
+PAGES: dict[str, set[str]] = {
+    "/app": SIGNED_IN,
+    "/app/sign-in": EVERYBODY,
+    "/app/account": SIGNED_IN,
+    "/app/courses": SIGNED_IN,
+}
+"""By path, in which `{course}` and others stand for ids of the school: who may see it."""
+_OTHERS = {"/"}
+"""Pages that only lead to others."""
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_is_shown_to_those_who_may_see_it_alone(path: str, school: School, visit: Visit) -> None:
+    seen = {}
+    for role in ROLES:
+        response = await visit(role).client.get(school.filled(path), follow_redirects=False)
+        leads_to_sign_in = response.headers.get("location", "").startswith("/app/sign-in")
+        is_shown = response.status_code in {200, 303} and not leads_to_sign_in
+        seen[role] = "shown" if is_shown else "sign in" if leads_to_sign_in else str(response.status_code)
+
+    assert {role for role, what in seen.items() if what == "shown"} == PAGES[path], seen
+    assert all(what in {"shown", "sign in", "403", "404"} for what in seen.values()), seen
+
+
+def test_every_page_is_among_them(settings: Settings) -> None:
+    declared = {
+        route.path_format
+        for route in litestar_of(create_app(settings)).routes
+        for handler in getattr(route, "route_handlers", [])
+        if isinstance(endpoint := handler.opt.get("endpoint"), PageEndpoint) and endpoint.route.method == "GET"
+    }
+    known = set(PAGES) | _OTHERS
+
+    assert {_shape(path) for path in declared} - {_shape(path) for path in known} == set()
+
+
+def _shape(path: str) -> str:
+    """Return a path with `*` for each of its parameters."""
+    return "/".join("*" if part.startswith("{") else part for part in path.split("?", maxsplit=1)[0].split("/"))
