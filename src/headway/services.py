@@ -19,6 +19,7 @@ from headway.db.keyring import signing_key
 from headway.db.large_reads import LargeReads
 from headway.db.revisions import Revisions
 from headway.enrollments.offers import Offers
+from headway.enrollments.roster import Roster
 from headway.enrollments.service import Enrollments, check_seats
 from headway.enrollments.staff import CourseStaff
 from headway.feed.service import Feed
@@ -92,6 +93,7 @@ class Services:
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
         self.enrollments = Enrollments(clock, self.audit)
         self.offers = Offers(clock)
+        self.roster = Roster(clock, self.audit)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
         self._make_learning(settings)

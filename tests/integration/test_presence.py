@@ -1,5 +1,8 @@
 """Who is in a course now: from the same reports as progress, and again from the events themselves."""
 
+import asyncio
+from collections.abc import Awaitable
+
 import pytest
 from sqlalchemy import select
 
@@ -8,8 +11,8 @@ from headway.courses.model import CourseTree
 from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller, Role
-from headway.learning.model import ActivityType, Event, Heartbeat, Report
-from headway.learning.presence import HERE_WITHIN, PresentLearners, began_at
+from headway.learning.model import HERE_WITHIN, ActivityType, Event, Heartbeat, Report
+from headway.learning.presence import PresentLearners, began_at
 from headway.learning.tables import learner_activity_logs as logs
 from tests.counting_database import CountingDatabase
 from tests.world import NOON, World
@@ -141,3 +144,26 @@ async def test_only_staff_sees_who_is_here_with_a_few_statements(world: World, r
 def test_a_pause_of_less_than_five_minutes_interrupts_nothing(spans: list[tuple[int, int]], expected: int) -> None:
     in_ms = [(start * MINUTE, end * MINUTE) for start, end in spans]
     assert began_at(in_ms, 60 * MINUTE) == expected * MINUTE
+
+
+async def test_live_clients_are_told_that_a_learner_returns(world: World, room: Room) -> None:
+    learner = await world.learner(room.course)
+    told = list[str]()
+    world.database.listen(lambda payload: told.append(payload or ""))
+
+    async def is_told(act: Awaitable[None]) -> bool:
+        told.clear()
+        await act
+        await world.database.look_for_others()
+        await asyncio.sleep(0.2)
+        return any('"progress.updated"' in each for each in told)
+
+    assert await is_told(room.view(learner, 1))
+    world.clock.advance(seconds=299)
+    assert not await is_told(room.view(learner, 1))
+    world.clock.advance(seconds=299)
+    assert not await is_told(room.view(learner, 1)), "nothing that can be seen has changed, and the learner was here"
+    world.clock.advance(seconds=300)
+    assert await is_told(room.view(learner, 1))
+    world.clock.advance(seconds=300)
+    assert await is_told(room.view(learner, None))

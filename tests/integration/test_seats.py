@@ -15,7 +15,7 @@ from headway.accounts.model import User
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree
 from headway.courses.tables import courses
-from headway.enrollments.service import Waiting
+from headway.enrollments.seating import Waiting
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.errors import Conflict
 from headway.identity import Caller

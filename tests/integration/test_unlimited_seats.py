@@ -13,7 +13,7 @@ from headway.courses.model import CourseSearch, CourseTree
 from headway.courses.tables import course_statistics, courses
 from headway.enrollments import store, waiting_store
 from headway.enrollments.model import StatisticsDelta
-from headway.enrollments.service import Waiting, move_up
+from headway.enrollments.seating import Waiting, move_up
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.errors import Conflict
 from headway.identity import Caller, Role
@@ -150,7 +150,7 @@ async def test_who_has_a_seat_by_now_is_not_seated_again(world: World) -> None:
     """So it is where somebody enrolls between the look at the enrollment and the seat, and where both find no row."""
     course, learner = await world.course(), await world.user()
     async with world.database.write() as tx:
-        await waiting_store.join_waiting_list(tx, user_id=learner.id, course_id=course.id, now=world.clock.now)
+        await waiting_store.join_waiting_list(tx, [learner.id], course.id, world.clock.now)
         await store.insert_enrollments(tx, course.id, [learner.id], enrolled_at=1, now=world.clock.now)
         terms, delta = await catalogue.hold_enrollment_terms(tx, course.id), StatisticsDelta()
         assert terms is not None

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, update
 from headway.courses.completion import Completion
 from headway.courses.tables import courses
 from headway.db.dialects import Statement
-from headway.enrollments.service import Waiting
+from headway.enrollments.seating import Waiting
 from headway.feed.tables import feed, feed_topics
 from headway.messaging.tables import conversations, messages
 from headway.services import make_checks

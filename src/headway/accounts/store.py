@@ -21,6 +21,10 @@ _decode_words = msgspec.json.Decoder(list[str]).decode
 _columns = [users.c[name] for name in User.__struct_fields__]
 _by_id = select(*_columns).where(users.c.id == bindparam("user_id"))
 _by_email = select(*_columns).where(users.c.email_hash == bindparam("email_hash"))
+_email_hashes = rows("hashes", {"email_hash": Text()})
+_by_emails = select(*_columns, users.c.email_hash).select_from(
+    lookup(_email_hashes, users, users.c.email_hash == _email_hashes.c.email_hash)
+)
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
 _ids = select(users.c.id, users.c.external_id).where(
     or_(users.c.id == bindparam("user_id"), users.c.external_id == bindparam("external_id"))
@@ -127,6 +131,19 @@ async def read_states(tx: ReadTransaction, user_ids: Sequence[int], *, ended_sin
 async def find_by_email(tx: ReadTransaction, email: str) -> User | None:
     """Look an account up by its address, however that is spelled."""
     return user_of(tx, await _first_by_email(tx, _by_email, email))
+
+
+async def find_by_emails(tx: ReadTransaction, emails: Sequence[str]) -> dict[str, User]:
+    """Look accounts up by their addresses, however those are spelled; return those that exist, by address as given."""
+    spellings = [(email, spelling) for email in emails for spelling in email_spellings(email)]
+    hashes = await index_keys.email_hashes(tx, [spelling for _, spelling in spellings])
+    found = {row["email_hash"]: user_of(tx, row) for row in await tx.all(_by_emails, hashes=[(each,) for each in set(hashes)])}
+    users_by_email: dict[str, User] = {}
+    for (email, _), hashed in zip(spellings, hashes, strict=True):
+        user = found.get(hashed)
+        if user is not None:
+            users_by_email.setdefault(email, user)
+    return users_by_email
 
 
 async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select, update
 
@@ -21,13 +22,20 @@ _set_key = update(index_keys).where(index_keys.c.name == bindparam("of_name")).v
 
 async def email_hash(tx: ReadTransaction, email: str) -> str:
     """Return the HMAC used to look up an address. In a write transaction its key does not change before the commit."""
+    (found,) = await email_hashes(tx, [email])
+    return found
+
+
+async def email_hashes(tx: ReadTransaction, emails: Sequence[str]) -> list[str]:
+    """Return the HMAC of each of these addresses, as `email_hash` does."""
     if isinstance(tx, WriteTransaction):
         await encrypting(tx)
-        locked = await tx.one(_shared_key, name=EMAIL)
-        return hash_under(tx.keyring.decrypt(locked["key"]), email)
-    found = await tx.first(_key, name=EMAIL)
+        found = await tx.first(_shared_key, name=EMAIL)
+    else:
+        found = await tx.first(_key, name=EMAIL)
     # Where there is no key yet there is no address either.
-    return "" if found is None else hash_under(tx.keyring.decrypt(found["key"]), email)
+    key = None if found is None else tx.keyring.decrypt(found["key"])
+    return ["" if key is None else hash_under(key, email) for email in emails]
 
 
 async def prove(tx: ReadTransaction) -> bool:

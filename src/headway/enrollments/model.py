@@ -312,6 +312,18 @@ class NamedEnrollment(NamedTuple):
     learner_name: str
 
 
+class WaitingLearner(NamedTuple):
+    """A learner on a waiting list, for staff. `number` never changes; `position` is 1 for the first in line."""
+
+    user_id: int
+    name: str
+    position: int
+    number: int
+    joined_at: Instant
+    is_disabled: bool
+    """Whether the account is disabled: it keeps its place and is passed over."""
+
+
 class AccessFacts(msgspec.Struct, frozen=True):
     """What decides about the access of a caller to an existing course, or to a learner in it."""
 

@@ -1,17 +1,14 @@
 """Enrolling, waiting and leaving.
 
-Every transaction here first holds the terms of the course, which locks its seats and its waiting list if the seats are limited,
-or locks its row in any case, and then locks enrollments: so limited seats and waiting lists change in the order of arrival.
+Every transaction here first holds the terms of the course, as `seating` says.
 """
 
 from collections.abc import Sequence
 from copy import copy
-from typing import NamedTuple
 
 from headway.accounts import store as users
 from headway.audit.model import Action, caller_actor, enrollment_target, learner_in_course
 from headway.audit.service import AuditRecorder
-from headway.courses import prerequisites
 from headway.courses import store as catalogue
 from headway.courses.model import EnrollmentTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
@@ -26,10 +23,9 @@ from headway.enrollments.model import (
     StatusChange,
     can_become,
     check_status_change,
-    earned,
     enrollment_updated,
-    seat_taken,
 )
+from headway.enrollments.seating import Refusal, Waiting, move_up, place
 from headway.errors import Conflict, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
@@ -38,15 +34,6 @@ from headway.instants import Clock, Instant
 from headway.verify import Difference, Findings
 
 _EXPIRED_AT_ONCE = 500
-_EVERYBODY = 2**31 - 1
-
-
-class Waiting(NamedTuple):
-    """A place on the waiting list; the first one is 1."""
-
-    user_id: int
-    course_id: int
-    position: int
 
 
 class Enrollments:
@@ -179,24 +166,10 @@ class Enrollments:
         terms = await catalogue.hold_enrollment_terms(tx, course_id)
         if terms is None or not terms.is_published:
             raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
-        if at is None:
-            _check_window(terms, now)
-        await _check_prerequisites(tx, user_id, course_id, now)
-        _check_not_enrolled((await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id)), now)
-        if terms.free_seats == 0:
-            if not may_wait:
-                raise Conflict("Every seat of this course is taken.", code="COURSE_FULL")
-            return Waiting(
-                user_id, course_id, await waiting.join_waiting_list(tx, user_id=user_id, course_id=course_id, now=now)
-            )
-        delta = StatisticsDelta()
-        seated = await _seat(tx, terms, [user_id], delta, enrolled_at=now if at is None else at, now=now)
-        if not seated:
-            raise _enrolled_already()
-        (enrollment,) = seated
-        await enrollments.write_statistics(tx, delta)
-        await feed.publish(tx, enrollment_updated(enrollment, terms.title), now)
-        return enrollment
+        placed = (await place(tx, terms, [user_id], now=now, enrolled_at=at, may_wait=may_wait))[user_id]
+        if isinstance(placed, Refusal):
+            raise placed.error
+        return placed
 
     async def _close(
         self,
@@ -224,89 +197,6 @@ class Enrollments:
         entries += await move_up(tx, terms, free, delta, now)
         await enrollments.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
-
-
-async def move_up(
-    tx: WriteTransaction, terms: EnrollmentTerms, free: int | None, delta: StatisticsDelta, now: Instant
-) -> list[NewFeedEntry]:
-    """Seat those who have waited longest, up to `free` of them (None is all); return the feed entries.
-
-    Disabled accounts are passed over. Nobody is seated in a course that is over or not published. Its terms must be held.
-    """
-    is_over = terms.ends_at is not None and terms.ends_at <= now
-    if is_over or not terms.is_published or (free is not None and free <= 0):
-        return []
-    next_ones = await waiting.list_waiting(tx, terms.id, _EVERYBODY if free is None else free)
-    if not next_ones:
-        return []
-    seated = await _seat(tx, terms, next_ones, delta, enrolled_at=now, now=now)
-    return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
-
-
-async def _seat(
-    tx: WriteTransaction,
-    terms: EnrollmentTerms,
-    user_ids: Sequence[int],
-    delta: StatisticsDelta,
-    *,
-    enrolled_at: Instant,
-    now: Instant,
-) -> list[Enrollment]:
-    """Enroll learners, or let them resume; the terms of the course must be held, and it must have the seats.
-
-    Where seats are unlimited, somebody may enroll twice at the same time: who has a seat by now is left out here.
-    """
-    course_id = terms.id
-    keys = sorted((user_id, course_id) for user_id in user_ids)
-    known = await enrollments.lock(tx, keys)
-    before = {key: copy(enrollment) for key, enrollment in known.items() if enrollment.status not in OPEN}
-    for key in before:
-        enrollment = known[key]
-        was_completed = enrollment.completed_at is not None
-        enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
-        enrollment.enrolled_at, enrollment.closed_at = enrolled_at, None
-    await enrollments.set_status(tx, [known[key] for key in before], now)
-    others = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
-    new = await enrollments.insert_enrollments(tx, course_id, others, enrolled_at=enrolled_at, now=now)
-    seated = await enrollments.lock(tx, sorted(before.keys() | new))
-    if terms.capacity is not None:
-        await enrollments.add_seats(tx, course_id, len(seated))
-    await waiting.stop_waiting(tx, course_id, user_ids)
-    for key, enrollment in seated.items():
-        delta.replace(course_id, before.get(key), enrollment)
-    return [seated[user_id, course_id] for user_id in user_ids if (user_id, course_id) in seated]
-
-
-def _check_window(terms: EnrollmentTerms, now: Instant) -> None:
-    has_begun = terms.enroll_from is None or terms.enroll_from <= now
-    has_ended = any(end is not None and end <= now for end in (terms.enroll_until, terms.ends_at))
-    if not has_begun or has_ended:
-        raise Conflict("This course is not open for enrollment now.", code="COURSE_CLOSED")
-
-
-async def _check_prerequisites(tx: WriteTransaction, user_id: int, course_id: int, now: Instant) -> None:
-    required = (await catalogue.read_prerequisites(tx, [course_id]))[course_id]
-    if not required:
-        return
-    found = (await enrollments.find_many(tx, [(user_id, each.course_id) for each in required])).values()
-    completed = {each.course_id for each in found if each.completed_at is not None}
-    enrolled = {each.course_id for each in found if each.is_open(now)}
-    missing = prerequisites.missing(required, completed=completed, enrolled=enrolled, now=now)
-    if missing:
-        raise Conflict(f"Complete these courses first: {prerequisites.names(missing)}.", code="PREREQUISITE_MISSING")
-
-
-def _check_not_enrolled(found: Enrollment | None, now: Instant) -> None:
-    if found is not None and found.status is not EnrollmentStatus.DROPPED:
-        raise _enrolled_already() if found.is_open(now) else _denied("no longer has access to this course")
-
-
-def _enrolled_already() -> Conflict:
-    return _denied("is already enrolled in this course")
-
-
-def _denied(reason: str) -> Conflict:
-    return Conflict(f"Learner {reason}.", code="LEARNER_ENROLLMENT_DENIED")
 
 
 async def check_seats(clock: Clock, tx: ReadTransaction, findings: Findings) -> None:

@@ -7,27 +7,36 @@ from sqlalchemy import and_, bindparam, delete, func, select
 from headway.accounts.tables import users
 from headway.courses.tables import courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import insert, is_one_of, lookup, rows
+from headway.db.dialects import WriteRows, is_one_of, lookup, rows
 from headway.db.types import Id
+from headway.enrollments.model import WaitingLearner
 from headway.enrollments.tables import waiting_list
 from headway.instants import Instant
+from headway.paging.service import Slice
 
 _waits_in_course = waiting_list.c.course_id == bindparam("in_course")
 _last_waiting = select(func.coalesce(func.max(waiting_list.c.number), 0).label("number")).where(_waits_in_course)
-_insert_waiting = (
-    insert(waiting_list)
-    .values(
-        user_id=bindparam("user_id"), course_id=bindparam("course_id"), number=bindparam("number"), joined_at=bindparam("now")
+_insert_waiting = WriteRows(waiting_list, ["user_id", "course_id", "number", "joined_at"])
+_line = (
+    select(
+        *(waiting_list.c[name] for name in ("user_id", "number", "joined_at")),
+        func.row_number().over(order_by=waiting_list.c.number).label("position"),
     )
-    .on_conflict_do_nothing(index_elements=["user_id", "course_id"])
+    .where(_waits_in_course)
+    .subquery("line")
 )
+_joined = rows("joined", {"user_id": Id})
+_positions = select(_line.c.user_id, _line.c.position).join(_joined, _joined.c.user_id == _line.c.user_id)
+_page = (
+    select(*_line.c, users.c.name, users.c.is_disabled)
+    .select_from(lookup(_line, users, users.c.id == _line.c.user_id))
+    .order_by(_line.c.number)
+    .limit(bindparam("limit"))
+    .offset(bindparam("offset"))
+)
+_page_after = _page.where(_line.c.number > bindparam("after"))
+_count = select(func.count().label("total")).select_from(waiting_list).where(_waits_in_course)
 _ahead = waiting_list.alias("ahead")
-_waiting_position = (
-    select(func.count().label("position"))
-    .select_from(waiting_list)
-    .join(_ahead, and_(_ahead.c.course_id == waiting_list.c.course_id, _ahead.c.number <= waiting_list.c.number))
-    .where(waiting_list.c.user_id == bindparam("user_id"), _waits_in_course)
-)
 _first_waiting = (
     select(waiting_list.c.user_id)
     .select_from(lookup(waiting_list, users, users.c.id == waiting_list.c.user_id))
@@ -54,11 +63,25 @@ _leaving = rows("leaving", {"user_id": Id})
 _stop_waiting = delete(waiting_list).where(_waits_in_course, is_one_of(waiting_list.c.user_id, select(_leaving.c.user_id)))
 
 
-async def join_waiting_list(tx: WriteTransaction, *, user_id: int, course_id: int, now: Instant) -> int:
-    """Append a learner who does not wait already; return the position, from 1. The course must be locked."""
+async def join_waiting_list(tx: WriteTransaction, user_ids: Sequence[int], course_id: int, now: Instant) -> dict[int, int]:
+    """Append learners in order, those who do not wait already; return the positions of all of them, from 1.
+
+    The course must be locked.
+    """
+    if not user_ids:
+        return {}
     last = (await tx.one(_last_waiting, in_course=course_id))["number"]
-    await tx.run(_insert_waiting, user_id=user_id, course_id=course_id, number=last + 1, now=now)
-    return int((await tx.one(_waiting_position, user_id=user_id, in_course=course_id))["position"])
+    await tx.insert_new(_insert_waiting, [(user_id, course_id, last + n, now) for n, user_id in enumerate(user_ids, 1)])
+    found = await tx.all(_positions, in_course=course_id, joined=[(user_id,) for user_id in user_ids])
+    return {row["user_id"]: row["position"] for row in found}
+
+
+async def list_page(tx: ReadTransaction, course_id: int, part: Slice) -> tuple[list[WaitingLearner], int]:
+    """Read some of those who wait for a seat in a course in order, and how many there are; the key of a part is a number."""
+    found = await tx.all(_page if part.after is None else _page_after, in_course=course_id, **part.params)
+    total = (await tx.one(_count, in_course=course_id))["total"]
+    fields = [{name: row[name] for name in WaitingLearner._fields} for row in found]
+    return [WaitingLearner(**each | {"is_disabled": bool(each["is_disabled"])}) for each in fields], total
 
 
 async def list_waiting(tx: ReadTransaction, course_id: int, limit: int) -> list[int]:

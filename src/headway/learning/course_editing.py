@@ -16,7 +16,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import known_among, require_staff
 from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta
-from headway.enrollments.service import move_up
+from headway.enrollments.seating import move_up
 from headway.enrollments.staff import check_can_teach
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed

@@ -26,7 +26,7 @@ from headway.courses.video import Playback
 from headway.enrollments.model import Statistic
 from headway.errors import FieldError
 from headway.identity import Client
-from headway.instants import SECOND, Instant, Milliseconds
+from headway.instants import MINUTE, SECOND, Instant, Milliseconds
 from headway.learning.statistics import unit_statistics
 from headway.text import canonical_json, nfc
 
@@ -372,6 +372,15 @@ def is_quiz_passed(met: Completion | None, present: Completion, evidence: Eviden
     if met is not None and met.rule is Rule.QUIZ:
         return True
     return present.rule is Rule.QUIZ and percent_by_rule(present, evidence, 0) == COMPLETE
+
+
+HERE_WITHIN = 5 * MINUTE
+"""Who was active so recently is here, and who pauses for less has been here all the time."""
+
+
+def has_returned(last_at: Instant | None, at: Instant | None) -> bool:
+    """Return whether an activity comes after a pause in which the learner was not here, or is the first one."""
+    return at is not None and (last_at is None or at - last_at >= HERE_WITHIN)
 
 
 POINTS_OF_UNIT, POINTS_OF_QUIZ, POINTS_OF_COURSE = 10, 20, 100

@@ -8,13 +8,11 @@ from headway.db.database import ReadTransaction, Row
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import EnrollmentStatus
 from headway.identity import Caller
-from headway.instants import DAY, MINUTE, Clock, Instant
+from headway.instants import DAY, Clock, Instant
 from headway.learning import presence_store
-from headway.learning.model import UnitStatus
+from headway.learning.model import HERE_WITHIN, UnitStatus
 from headway.learning.study_time import Span
 
-HERE_WITHIN = 5 * MINUTE
-"""Who was active so recently is here, and who pauses for less has been here all the time."""
 MOST_SHOWN = 200
 """The most learners that are listed; all are counted."""
 

@@ -27,7 +27,7 @@ from headway.instants import Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
 from headway.learning.group_store import Group, read_group
-from headway.learning.model import UnitProgress
+from headway.learning.model import UnitProgress, has_returned
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
 
@@ -181,8 +181,12 @@ def _merge_units(
             writes.units.append(progress)
             _raise_percent(progress, change, now)
             writes.statistics.replace(change.learner[1], earlier, progress)
-            if earlier is None or (earlier.status, earlier.percent) != (progress.status, progress.percent):
+            if earlier is None or has_returned(earlier.last_activity_at, last_at) or _differs(earlier, progress):
                 writes.changed_units.setdefault(change.learner, []).append(progress)
+
+
+def _differs(before: UnitProgress, after: UnitProgress) -> bool:
+    return (before.status, before.percent) != (after.status, after.percent)
 
 
 def _raise_percent(progress: UnitProgress, change: ProgressChange, now: Instant) -> None:
@@ -216,8 +220,12 @@ def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress],
 
 
 def _progress_entries(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[NewFeedEntry]:
-    """Announce what changed in an enrollment; `units` are those whose status or percent did."""
+    """Announce what changed in an enrollment, or that the learner has returned to the course.
+
+    `units` are those whose status or percent changed, or to which the learner has returned.
+    """
     updated = [UnitUpdated(str(unit.unit_id), unit.status, unit.percent / 100) for unit in units]
     if after.status is not before.status:
         return enrollment_updated(after, title, updated)
-    return progress_updated(after, updated) if updated or after.percent != before.percent else []
+    is_told = updated or after.percent != before.percent or has_returned(before.last_activity_at, after.last_activity_at)
+    return progress_updated(after, updated) if is_told else []

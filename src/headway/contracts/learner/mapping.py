@@ -25,7 +25,7 @@ from headway.courses.model import (
 )
 from headway.courses.validation import check_size
 from headway.enrollments.model import Enrollment, EnrollmentStatus
-from headway.enrollments.service import Waiting
+from headway.enrollments.seating import Waiting
 from headway.errors import FieldError, Invalid, shown
 from headway.feed.model import FeedEntry
 from headway.http.params import UNKNOWN_ID, parse_id, parse_instant

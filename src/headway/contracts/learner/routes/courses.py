@@ -4,7 +4,7 @@ from headway.contracts.learner import course_wire, mapping, wire
 from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.model import StatusChange
-from headway.enrollments.service import Waiting
+from headway.enrollments.seating import Waiting
 from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
