@@ -9,6 +9,8 @@ from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.gradebook import Gradebook
 from headway.assessments.service import Assessments
+from headway.attention.learner_lists import LearnerLists
+from headway.attention.service import Attention
 from headway.audit.service import AuditLog, AuditRecorder
 from headway.audit.verification import LogVerification
 from headway.courses.model import CourseLimits
@@ -101,7 +103,8 @@ class Services:
 
     def _make_learning(self, settings: Settings) -> None:
         """Make what records and reads progress; its parts share the course structures."""
-        database, clock, structures = self.database, self.clock, CourseStructures()
+        database, clock = self.database, self.clock
+        structures = self._structures = CourseStructures()
         late_work = settings.late_work_days * DAY
         self.tracking = Tracking(
             structures, _study_time(settings), self.audit, late_work=late_work, max_metadata_bytes=settings.max_event_bytes
@@ -128,6 +131,8 @@ class Services:
         self.assessments = Assessments(clock, new_id, self.audit)
         self.gradebook = Gradebook(clock)
         self.messaging = Messaging(clock, new_id)
+        self.attention = Attention(clock, new_id, self._structures, self.messaging)
+        self.learner_lists = LearnerLists(clock, self.attention)
         self.tutorials = Tutorials(clock, self.audit)
         self.feed = Feed()
         self.subscriptions = Subscriptions(self.feed)

@@ -27,7 +27,7 @@ from headway.learning.tables import learner_activity_logs
 from headway.settings import Settings
 from tests.databases import SECRET_KEY, PostgresServer
 from tests.integration.concurrency import differences, open_world
-from tests.integration.tampering import played_film
+from tests.integration.tampering import play, played_film
 from tests.processes import HEADWAY, run_headway
 
 _SQLITE_SCHEMA = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
@@ -285,6 +285,19 @@ async def test_what_required_units_come_to_is_counted_from_their_progress(settin
         sums = select(enrollments.c.required_percents, enrollments.c.required_completed).order_by(enrollments.c.user_id)
         assert await world.rows(sums) == [(16_000, 1), (0, 0)]
         assert await differences(world) == []
+
+
+async def test_where_learners_stand_follows_from_their_units(settings: Settings) -> None:
+    last = select(enrollments.c.last_unit_id, enrollments.c.last_unit_at).order_by(enrollments.c.user_id)
+    async with open_world(settings) as world:
+        played = await play(world)
+        recorded = await world.rows(last)
+    await schema.migrate(settings, "0021")
+    await schema.migrate(settings)
+
+    async with open_world(settings) as world:
+        assert await world.rows(last) == recorded
+        assert [unit_id in played.ids.values() for unit_id, _ in recorded] == [True, True, False, False]
 
 
 async def test_events_survive_that_their_table_is_rebuilt_and_are_still_stored_once(settings: Settings) -> None:

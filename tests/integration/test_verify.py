@@ -80,7 +80,7 @@ async def test_whatever_is_deleted_is_named(played: Played, subtests: pytest.Sub
                 "courses.seats_taken",
             ],
         ),
-        (unit_progress, ["unit_progress.unit_id"]),
+        (unit_progress, ["unit_progress.unit_id", "enrollments.last_unit_at", "enrollments.last_unit_id"]),
         (study_days, STUDY),
         (
             learner_activity_logs,

@@ -17,6 +17,7 @@ submissions = Table(
     Column("graded_at", Timestamp),
     Column("graded_by", Id),
     Index("ix_submissions_assessment_id", "assessment_id", "user_id", "submitted_at"),
+    Index("ix_submissions_grade", "assessment_id", "grade", "user_id"),
     Index(None, "id"),
 )
 """All submissions; a learner's newest one for an assessment counts."""

@@ -205,6 +205,10 @@ class Enrollment(msgspec.Struct):
     """How many required units are complete."""
     closed_at: Instant | None = None
     """When the learner left or the access expired; None while the enrollment is open."""
+    last_unit_id: int | None = None
+    """Where the learner stands: the unit with the newest activity. None before the first activity in a unit."""
+    last_unit_at: Instant | None = None
+    """When that was."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:
@@ -225,6 +229,11 @@ class Enrollment(msgspec.Struct):
     def touch(self, now: Instant) -> None:
         """Note that the enrollment is changed."""
         self.updated_at = max(now, self.updated_at + 1)
+
+    def see_unit(self, unit_id: int, at: Instant) -> None:
+        """Note the newest activity in a unit; the order in which activities are told does not matter."""
+        if self.last_unit_at is None or (at, unit_id) > (self.last_unit_at, self.last_unit_id):
+            self.last_unit_id, self.last_unit_at = unit_id, at
 
     @property
     def runs_out_at(self) -> Instant | None:

@@ -45,6 +45,7 @@ COLUMNS = (
     *(enrollments.c.created_at, enrollments.c.updated_at, enrollments.c.id),
     *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
     *(enrollments.c.required_percents, enrollments.c.required_completed, enrollments.c.closed_at),
+    *(enrollments.c.last_unit_id, enrollments.c.last_unit_at),
 )
 _found, _lock = (
     select(*COLUMNS).select_from(
@@ -67,7 +68,10 @@ _insert = WriteRows(
     ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"],
 )
 # SQLite rewrites each index that has a column which an UPDATE sets, also where the value stays.
-_PROGRESS = [*("percent", "study_ms", "metadata", "required_percents", "required_completed", "last_activity_at", "updated_at")]
+_PROGRESS = [
+    *("percent", "study_ms", "metadata", "required_percents", "required_completed", "last_activity_at", "updated_at"),
+    *("last_unit_id", "last_unit_at"),
+]
 _STEPS = ["status", "completed_at", "completed_revision"]
 _update_progress = UpdateRows(enrollments, _PROGRESS)
 _update_steps = UpdateRows(enrollments, [*_PROGRESS, *_STEPS])
@@ -155,7 +159,8 @@ def progress_rows(before: Sequence[Enrollment], changed: Sequence[Enrollment], n
     for old, e in zip(before, changed, strict=True):
         e.touch(now)
         sums = e.required_percents, e.required_completed
-        row = e.percent, e.study_ms, encode_evidence(e.evidence), *sums, e.last_activity_at, e.updated_at
+        last = e.last_activity_at, e.updated_at, e.last_unit_id, e.last_unit_at
+        row = e.percent, e.study_ms, encode_evidence(e.evidence), *sums, *last
         step = e.status, e.completed_at, e.completed_revision
         if step == (old.status, old.completed_at, old.completed_revision):
             progress.append((*row, e.user_id, e.course_id))

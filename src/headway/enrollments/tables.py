@@ -47,6 +47,9 @@ enrollments = Table(
     ),
     Column("required_completed", Integer, nullable=False, server_default="0", comment="how many required units are complete"),
     Column("completed_revision", Integer, comment="the revision of the course whose required units were all complete"),
+    # No index: almost every event may change them.
+    Column("last_unit_id", Id, comment="the unit with the newest activity"),
+    Column("last_unit_at", Timestamp, comment="of the newest activity in a unit"),
     one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     Index("ix_enrollments_course_id", "course_id", "user_id"),

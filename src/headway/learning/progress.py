@@ -208,6 +208,8 @@ def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress],
             whole = evidence if evidence.video is None else units[*change.learner, unit_id].evidence
             metrics_alone = Evidence(engagement_metrics=whole.engagement_metrics)
             enrollment.evidence = enrollment.evidence.merge(metrics_alone)
+    for unit_id in change.last_at.keys() - {COURSE_ALONE}:
+        enrollment.see_unit(unit_id, units[*change.learner, unit_id].last_activity_at)
     last_at = max(change.last_at.values())
     enrollment.last_activity_at = max(last_at, enrollment.last_activity_at or last_at)
     enrollment.percent = max(enrollment.percent, percent_of_course(enrollment.required_percents, required))

@@ -224,6 +224,8 @@ class Recomputation:
             was_completed = True
         traces = [*self._last_at.values(), *(unit["last_activity_at"] for unit in self.units.values())]
         has_activity = bool(traces) or row["last_activity_at"] is not None
+        seen = [(unit["last_activity_at"], unit_id) for unit_id, unit in self.units.items() if unit_id in structure.units]
+        last_unit_at, last_unit_id = max(seen, default=(None, None))
         status = EnrollmentStatus(row["status"])
         is_settled = was_completed if status is EnrollmentStatus.CERTIFIED else status not in _OPEN
         expected = {
@@ -236,6 +238,8 @@ class Recomputation:
             "completed_revision": (revision if is_believable else _A_REVISION) if was_completed else None,
             "last_activity_at": _not_before(row["last_activity_at"], max(traces, default=None)),
             "closed_at": None if status in OPEN else _a_time(row["closed_at"]),
+            "last_unit_at": last_unit_at,
+            "last_unit_id": last_unit_id,
         }
         yield from _compared("enrollments", self.key, row, expected)
         metrics = NO_EVIDENCE

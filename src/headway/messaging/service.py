@@ -1,5 +1,6 @@
 """Peers, and the messages between them."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -65,10 +66,37 @@ class Messaging:
         message = Message(self._new_id(), sender_id, receiver_id, text, is_read=False, created_at=now)
         if sender_id == receiver_id or not await messages.may_write(tx, sender_id, receiver_id):
             raise Forbidden("Messages go to peers, and between tutors and their learners.", code="NOT_A_PEER")
-        await messages.insert_message(tx, message)
-        event = MessageSent(message.id, sender_id, receiver_id, text, now)
-        await feed.publish(tx, new_entries(event, user_topic(sender_id), user_topic(receiver_id)), now)
+        await self._store(tx, [message])
         return message
+
+    async def send_to_learners(self, tx: WriteTransaction, tutor_id: int, texts: Mapping[int, str]) -> list[Message]:
+        """Send each of some learners a text, by learner, as their tutor; leave out those whom the sender does not teach.
+
+        The number of statements does not depend on how many they are. Raises Invalid.
+        """
+        for text in texts.values():
+            check_message(text)
+        now = self._clock()
+        receivers = sorted(await messages.learners_among(tx, tutor_id, list(texts)) - {tutor_id})
+        sent = [
+            Message(self._new_id(), tutor_id, receiver_id, texts[receiver_id], is_read=False, created_at=now)
+            for receiver_id in receivers
+        ]
+        if sent:
+            await self._store(tx, sent)
+        return sent
+
+    async def _store(self, tx: WriteTransaction, sent: Sequence[Message]) -> None:
+        await messages.insert_messages(tx, sent)
+        entries = [
+            entry
+            for m in sent
+            for entry in new_entries(
+                MessageSent(m.id, m.sender_id, m.receiver_id, m.message, m.created_at),
+                *(user_topic(m.sender_id), user_topic(m.receiver_id)),
+            )
+        ]
+        await feed.publish(tx, entries, sent[0].created_at)
 
     async def list_messages(
         self, tx: ReadTransaction, user_id: int, *, peer_id: int | None, walk: Walk

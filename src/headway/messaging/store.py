@@ -114,15 +114,22 @@ _has_id = messages.c.id == bindparam("message_id")
 _mark_one, _mark_one_for_peer = _mark.where(_has_id), _mark_for_peer.where(_has_id)
 
 
-async def insert_message(tx: WriteTransaction, message: Message) -> None:
-    """Store a new message with both users, and count it as unread with the receiver."""
-    m = message
-    sides = sorted([(m.sender_id, m.receiver_id), (m.receiver_id, m.sender_id)])
+async def insert_messages(tx: WriteTransaction, new: Sequence[Message]) -> None:
+    """Store new messages with both of their users, and count them as unread with the receivers.
+
+    No two may have the same users.
+    """
+    both = [(*side, m) for m in new for side in ((m.sender_id, m.receiver_id), (m.receiver_id, m.sender_id))]
+    sides = sorted(both, key=lambda side: side[:2])
     await tx.all(
-        _touch_conversations, sides=[(user, peer, m.id, m.created_at, int(user == m.receiver_id)) for user, peer in sides]
+        _touch_conversations,
+        sides=[(user, peer, m.id, m.created_at, int(user == m.receiver_id)) for user, peer, m in sides],
     )
-    text = (await encrypting(tx)).encrypt(m.message)
-    await tx.write_rows((_insert, [(user, peer, m.id, m.sender_id, text, m.is_read, m.created_at) for user, peer in sides]))
+    keyring = await encrypting(tx)
+    texts = {m.id: keyring.encrypt(m.message) for m in new}
+    await tx.write_rows(
+        (_insert, [(user, peer, m.id, m.sender_id, texts[m.id], m.is_read, m.created_at) for user, peer, m in sides])
+    )
 
 
 async def find(tx: ReadTransaction, user_id: int, message_id: str) -> Message | None:
@@ -306,6 +313,16 @@ _may_write = select(
     or_(_learns_with(_sender, _receiver), _teaches(_sender, _receiver), _teaches(_receiver, _sender)).label("may")
 )
 
+_learner_ids = rows("learners", {"user_id": Id})
+_teaching = lookup(lookup(_learner_ids, _taught, _taught.c.user_id == _sender), users, users.c.id == _taught.c.user_id)
+_learns_there = and_(_mine.c.user_id == _learner_ids.c.user_id, _mine.c.course_id == _taught.c.course_id)
+_taught_among = (
+    select(_learner_ids.c.user_id)
+    .select_from(lookup(_teaching, _mine, _learns_there))
+    .where(can_teach(users), _open(_mine))
+    .distinct()
+)
+
 
 async def list_peers(tx: ReadTransaction, user_id: int, part: Slice, name: str | None = None) -> tuple[list[Peer], int]:
     """Read some of a learner's peers, or of those with a name, in the order of their ids, and how many there are.
@@ -337,6 +354,12 @@ async def find_correspondent(tx: ReadTransaction, user_id: int, other_id: int) -
     if row is None or (row["unread"] is None and not may):
         return None
     return Correspondent(other_id, row["name"], may, row["unread"] or 0)
+
+
+async def learners_among(tx: ReadTransaction, tutor_id: int, user_ids: Sequence[int]) -> set[int]:
+    """Return those of these users who learn in a course that a user teaches."""
+    found = await tx.all(_taught_among, sender_id=tutor_id, learners=[(user_id,) for user_id in user_ids])
+    return {row["user_id"] for row in found}
 
 
 async def may_write(tx: ReadTransaction, sender_id: int, receiver_id: int) -> bool:
