@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PROGRAMS = ("compare", "growth", "statements")
-OTHERS = ("lists", "analytics", "stalls", "attack", "log", "tracker")
+OTHERS = ("lists", "analytics", "stalls", "attack", "log", "tracker", "pages")
 
 
 def main() -> None:
