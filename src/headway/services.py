@@ -49,6 +49,7 @@ from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
 from headway.reports.learner_record import LearnerRecords
+from headway.reports.service import Reports
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
@@ -123,6 +124,7 @@ class Services:
         self.study_times = StudyTimes(clock)
         self.presence = Presence(clock)
         self.learner_records = LearnerRecords(self.progress)
+        self.reports = Reports(clock, structures)
         self.profiles = Profiles(count_passed_quizzes)
 
     def _make_work(self) -> None:

@@ -117,12 +117,12 @@ STUDY = [
 UNEARNED = [
     *(f"{table}.{column}" for table in ("enrollments", "unit_progress") for column in ("completed_at", "percent", "status")),
     *("enrollments.completed_revision", "enrollments.required_completed", "enrollments.required_percents"),
-    "unit_progress.met_rule",
+    *("enrollments.unit_states", "unit_progress.met_rule"),
 ]
 FILM = {**FINISHED, "unit_id": "video"}
 FILMED = (
     '{"engagement_metrics":{"video_watch_percentage":98.33,"interaction_count":3},'
-    '"video":{"parts":[[0,9833]],"duration_seconds":60.0}}'
+    '"video":{"parts":[[0,9833]],"duration_seconds":60.0,"again":[[3333,5000]]}}'
 )
 OPTIONAL = {"user_id": "beginner", "unit_id": "extra"}
 FAKED = {"status": "COMPLETED", "percent": 10_000, "completed_at": NOON}
@@ -138,6 +138,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("unit_progress", FILM, {"metadata": FILMED.replace("9833", "9834")}, []),
     ("unit_progress", FILM, {"metadata": FILMED.replace("[0,9833]", "[0,5000],[5000,9833]")}, []),
     ("unit_progress", FILM, {"metadata": FILMED.replace("60.0", "61.0")}, []),
+    ("unit_progress", FILM, {"metadata": FILMED.replace("3333", "3334")}, []),
     ("unit_progress", FINISHED, {"last_activity_at": NOON - 1}, []),
     ("unit_progress", FINISHED, {"completed_at": None}, []),
     ("unit_progress", {**FINISHED, "user_id": "beginner"}, {"completed_at": NOON}, []),
@@ -162,7 +163,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
         "unit_progress",
         OPTIONAL,
         {**FAKED, "metadata": f'{DECLARED},"declaration":{{"user_id":$beginner,"at":{NOON + 1}}}}}'},
-        ["unit_progress.last_activity_at"],
+        ["enrollments.unit_states", "unit_progress.last_activity_at"],
     ),
     ("enrollments", {"user_id": "finisher"}, {"status": "IN_PROGRESS"}, []),
     ("enrollments", {"user_id": "beginner"}, {"status": "ENROLLED"}, []),
@@ -190,6 +191,11 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("enrollments", {"user_id": "idler"}, {"completed_revision": 1}, []),
     ("enrollments", {"user_id": "finisher"}, {"completed_revision": None}, []),
     ("enrollments", {"user_id": "finisher"}, {"completed_revision": 2}, []),
+    ("enrollments", {"user_id": "finisher"}, {"unit_states": ""}, []),
+    ("enrollments", {"user_id": "beginner"}, {"unit_states": "fff"}, []),
+    ("enrollments", {"user_id": "idler"}, {"unit_states": "1"}, []),
+    ("enrollments", {"user_id": "finisher"}, {"active_weeks": ""}, []),
+    ("enrollments", {"user_id": "beginner"}, {"active_weeks": "spoilt"}, []),
     ("study_days", BEGUN, {"spans": "spoilt"}, STUDY),
     ("study_days", BEGUN, {"spans": "{}"}, STUDY),
     ("study_days", BEGUN, {"spans": f'{{{SPANS},"$time":[[0,9000]]}}'}, STUDY),

@@ -20,10 +20,11 @@ from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.db import postgres
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
+from headway.enrollments.traces import read_weeks
 from headway.errors import OperatorError
-from headway.instants import HOUR, SECOND, system_clock
+from headway.instants import DAY, HOUR, SECOND, system_clock
 from headway.learning.model import ActivityType, Event, Outcome, Report
-from headway.learning.tables import learner_activity_logs
+from headway.learning.tables import learner_activity_logs, unit_progress
 from headway.settings import Settings
 from tests.databases import SECRET_KEY, PostgresServer
 from tests.integration.concurrency import differences, open_world
@@ -298,6 +299,38 @@ async def test_where_learners_stand_follows_from_their_units(settings: Settings)
     async with open_world(settings) as world:
         assert await world.rows(last) == recorded
         assert [unit_id in played.ids.values() for unit_id, _ in recorded] == [True, True, False, False]
+
+
+async def test_weeks_and_states_of_units_follow_from_what_was_stored_before_they_were_kept(settings: Settings) -> None:
+    async with open_world(settings) as world:
+        course = await world.course((Completion(Rule.VIEWED), Completion(Rule.SCROLL, 50), Completion(Rule.MANUAL)))
+        learner, _, now = await world.learner(course), await world.learner(course), system_clock()
+        viewed, begun, *_ = course.units
+        events = (
+            Event("viewed", ActivityType.UNIT_VIEW, course.id, unit_id=viewed.id, end_time=now - 400 * DAY),
+            Event("begun", ActivityType.SEARCH, course.id, unit_id=begun.id, duration_seconds=60, end_time=now - 9 * DAY),
+            Event("early", ActivityType.SEARCH, course.id, end_time=-5_000 * DAY - 1),
+            *(
+                Event(f"film {n}", ActivityType.VIDEO_PROGRESS, course.id, unit_id=begun.id, **played_film(parts, 60.0))
+                for n, parts in enumerate(("[[0,30]]", "[[20,50]]"))
+            ),
+        )
+        await world.write(world.services.tracking.record, [Report(learner.id, now, events)], now)
+        traces = select(enrollments.c.active_weeks, enrollments.c.unit_states).order_by(enrollments.c.user_id)
+        kept, evidence = await world.rows(traces), select(unit_progress.c.metadata).order_by(unit_progress.c.unit_id)
+        replayed = await world.rows(evidence)
+        assert '"again":[[3333,5000]]' in replayed[1][0]
+        assert len(read_weeks(kept[0][0])) == 4
+        assert kept[0][1:] + kept[1] == ("7", "", "")
+    await schema.migrate(settings, "0018")
+    forget = text("""UPDATE unit_progress SET metadata = replace(metadata, ',"again":[[3333,5000]]', '')""")
+    await within(settings, lambda connection: connection.execute(forget))
+    await schema.migrate(settings)
+
+    async with open_world(settings) as world:
+        assert await world.rows(traces) == kept
+        assert await world.rows(evidence) == replayed
+        assert await differences(world) == []
 
 
 async def test_events_survive_that_their_table_is_rebuilt_and_are_still_stored_once(settings: Settings) -> None:

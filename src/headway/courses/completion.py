@@ -58,7 +58,7 @@ class EngagementMetrics(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of a learner's work in a unit, each part merged by maximum or union, in any order and any number of times.
+    """What is known of a learner's work in a unit, each part merged by maximum or union, in any order.
 
     It is what progress metadata holds on the wire and in storage; an empty one is `{}`.
     """
@@ -83,8 +83,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
         return COMPLETE if self.is_declared_complete else self.declared_percent
 
     def merge(self, other: "Evidence") -> "Evidence":
-        """Keep the larger of each part, and the union of what was played."""
-        if other == self:
+        """Keep the larger of each part, and the union of what was played. Merge each once: what both have was replayed."""
+        if other == self and self.video is None:
             return self
         video = self.video.merge(other.video) if self.video and other.video else self.video or other.video
         metrics = _merge_metrics(self.engagement_metrics, other.engagement_metrics)

@@ -312,6 +312,10 @@ class CourseStructure(msgspec.Struct, frozen=True):
             unit.id: UnitGrading(unit.completion.rule, unit.completion.threshold, unit.counts) for unit in self.units.values()
         }
 
+    def ordinal(self, unit_id: int) -> int:
+        """Return how many units of the course are older than one of them: a number that never changes."""
+        return sum(other < unit_id for other in self.units)
+
     def units_of(self, module_id: int) -> list[Unit]:
         """Return a module's units that are not retired, in order."""
         return [unit for unit in self.units.values() if unit.module_id == module_id and not unit.is_retired]

@@ -3,7 +3,7 @@
 A video has 10,000 parts, each a hundredth of a percent of its duration. A part was played if a segment spans its middle, so a
 segment that is split anywhere has the same parts as its pieces, and its ends are off by half a part at most: 0.25 seconds in a
 video of 80 minutes. The union only grows, whatever durations clients report, so a share never falls. It takes at most 1,250
-bytes, whatever is sent.
+bytes, whatever is sent. Beside it stands, in the same form, what was played more than once.
 """
 
 import math
@@ -30,19 +30,21 @@ Segment: TypeAlias = tuple[float, float]
 _decode_segments = msgspec.json.Decoder(list[Segment]).decode
 
 
-class Playback(msgspec.Struct, frozen=True):
+class Playback(msgspec.Struct, frozen=True, omit_defaults=True):
     """The parts of a video that were played. Equal ones have the same form, whatever they were merged from."""
 
     parts: tuple[Run, ...] | str
     """Runs in order that do not touch; more than 64 as the bits of the parts, the first one lowest, in Base64."""
     duration_seconds: float
     """The largest that was reported."""
+    again: tuple[Run, ...] | str = ()
+    """The parts that were played more than once, as `parts`."""
 
     def merge(self, other: "Playback") -> "Playback":
-        """Return the union, in which neither order nor repetition shows."""
-        if other == self:
-            return self
-        return Playback(_encode(_bits(self.parts) | _bits(other.parts)), max(self.duration_seconds, other.duration_seconds))
+        """Return what two reports come to, in any order and grouping. What both have was played again."""
+        mine, theirs = _bits(self.parts), _bits(other.parts)
+        again = mine & theirs | _bits(self.again) | _bits(other.again)
+        return Playback(_encode(mine | theirs), max(self.duration_seconds, other.duration_seconds), _encode(again))
 
     @property
     def watched(self) -> int:
@@ -53,6 +55,11 @@ class Playback(msgspec.Struct, frozen=True):
     def reached(self) -> int:
         """The furthest place that was played, in hundredths of a percent."""
         return _bits(self.parts).bit_length()
+
+    def runs(self, *, again: bool = False) -> list[Run]:
+        """Return the parts that were played, or those that were played again, as runs in order."""
+        parts = self.again if again else self.parts
+        return _runs(_bits(parts)) if isinstance(parts, str) else list(parts)
 
     def seconds(self, parts: int) -> float:
         """Return how long some parts are, in seconds with two decimals."""
@@ -76,12 +83,14 @@ def played(segments: str | None, duration_seconds: float | None) -> Playback | N
     """
     if segments is None or duration_seconds is None or duration_seconds <= 0:
         return None
-    bits = 0
+    bits = again = 0
     for start, end in _decode_segments(segments):
         first, last = _part_at(start, duration_seconds), _part_at(end, duration_seconds)
         if first < last:
-            bits |= (1 << last) - (1 << first)
-    return Playback(_encode(bits), duration_seconds)
+            segment = (1 << last) - (1 << first)
+            again |= bits & segment
+            bits |= segment
+    return Playback(_encode(bits), duration_seconds, _encode(again))
 
 
 def _part_at(position: float, duration: float) -> int:

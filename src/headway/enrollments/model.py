@@ -9,6 +9,7 @@ import msgspec
 
 from headway.courses.completion import COMPLETE, Evidence, Percent
 from headway.courses.model import SEATS
+from headway.enrollments.traces import add_weeks, read_states, state_bits, week_of, write_states
 from headway.errors import Invalid
 from headway.feed.model import (
     EnrollmentUpdated,
@@ -22,7 +23,7 @@ from headway.feed.model import (
     user_topic,
 )
 from headway.identity import CourseRole
-from headway.instants import DAY, Instant, Milliseconds
+from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.text import shown_url, split_url
 
 LearnerInCourse = tuple[int, int]
@@ -209,6 +210,10 @@ class Enrollment(msgspec.Struct):
     """Where the learner stands: the unit with the newest activity. None before the first activity in a unit."""
     last_unit_at: Instant | None = None
     """When that was."""
+    active_weeks: str = ""
+    """The weeks in which the learner was active, as `traces.add_weeks` writes them."""
+    unit_states: str = ""
+    """The units that were begun and completed, as `traces.write_states` writes them."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:
@@ -225,6 +230,15 @@ class Enrollment(msgspec.Struct):
     def certificate_link(self) -> str | None:
         """The URL of the certificate, to be shown as a link."""
         return shown_url(self.certificate_url)
+
+    def trace_days(self, days: set[Day]) -> None:
+        """Note activity on these days; that of the day of the last activity is known."""
+        if self.last_activity_at is None or days != {self.last_activity_at // DAY}:
+            self.active_weeks = add_weeks(self.active_weeks, map(week_of, days))
+
+    def trace_unit(self, ordinal: int, *, is_complete: bool) -> None:
+        """Note that the unit with an ordinal was begun, or that it is complete."""
+        self.unit_states = write_states(read_states(self.unit_states) | state_bits(ordinal, is_complete=is_complete))
 
     def touch(self, now: Instant) -> None:
         """Note that the enrollment is changed."""

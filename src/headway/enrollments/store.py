@@ -46,6 +46,7 @@ COLUMNS = (
     *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
     *(enrollments.c.required_percents, enrollments.c.required_completed, enrollments.c.closed_at),
     *(enrollments.c.last_unit_id, enrollments.c.last_unit_at),
+    *(enrollments.c.active_weeks, enrollments.c.unit_states),
 )
 _found, _lock = (
     select(*COLUMNS).select_from(
@@ -70,7 +71,7 @@ _insert = WriteRows(
 # SQLite rewrites each index that has a column which an UPDATE sets, also where the value stays.
 _PROGRESS = [
     *("percent", "study_ms", "metadata", "required_percents", "required_completed", "last_activity_at", "updated_at"),
-    *("last_unit_id", "last_unit_at"),
+    *("last_unit_id", "last_unit_at", "active_weeks", "unit_states"),
 ]
 _STEPS = ["status", "completed_at", "completed_revision"]
 _update_progress = UpdateRows(enrollments, _PROGRESS)
@@ -160,7 +161,7 @@ def progress_rows(before: Sequence[Enrollment], changed: Sequence[Enrollment], n
         e.touch(now)
         sums = e.required_percents, e.required_completed
         last = e.last_activity_at, e.updated_at, e.last_unit_id, e.last_unit_at
-        row = e.percent, e.study_ms, encode_evidence(e.evidence), *sums, *last
+        row = e.percent, e.study_ms, encode_evidence(e.evidence), *sums, *last, e.active_weeks, e.unit_states
         step = e.status, e.completed_at, e.completed_revision
         if step == (old.status, old.completed_at, old.completed_revision):
             progress.append((*row, e.user_id, e.course_id))

@@ -50,6 +50,8 @@ enrollments = Table(
     # No index: almost every event may change them.
     Column("last_unit_id", Id, comment="the unit with the newest activity"),
     Column("last_unit_at", Timestamp, comment="of the newest activity in a unit"),
+    Column("active_weeks", Text, nullable=False, server_default="", comment="the weeks with activity; see traces.py"),
+    Column("unit_states", Text, nullable=False, server_default="", comment="units begun and completed; see traces.py"),
     one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     Index("ix_enrollments_course_id", "course_id", "user_id"),

@@ -200,6 +200,7 @@ async def _regrade_units(
 ) -> set[int]:
     """Regrade units of the learners of a page, and return the ids of the learners of whom one has changed."""
     keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
+    enrollment_of = {enrollment.user_id: enrollment for enrollment in page}
     regraded = []
     for progress in await activity.read_units(tx, keys):
         before = copy(progress)
@@ -207,6 +208,8 @@ async def _regrade_units(
         if progress.graded != before.graded:
             delta.replace(structure.course_id, before, progress)
             regraded.append(progress)
+            if progress.is_complete and not before.is_complete:
+                enrollment_of[progress.user_id].trace_unit(structure.ordinal(progress.unit_id), is_complete=True)
     await tx.write_rows(activity.unit_rows(regraded, now))
     return {progress.user_id for progress in regraded}
 

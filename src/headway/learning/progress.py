@@ -23,11 +23,11 @@ from headway.enrollments.model import (
 )
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry, UnitUpdated
-from headway.instants import Day, Instant, Milliseconds
+from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
 from headway.learning.group_store import Group, read_group
-from headway.learning.model import UnitProgress, has_returned
+from headway.learning.model import UnitProgress, UnitStatus, has_returned
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
 
@@ -43,6 +43,8 @@ class ProgressChange:
         self.evidence: dict[int, Evidence] = {}
         self.claims: dict[tuple[Day, int], list[Span]] = {}
         """The spans that are claimed, by day and unit."""
+        self.days: set[Day] = set()
+        """The days on which the steps ended, and those of which they claim study."""
         self.started: set[int] = set()
         self.client_metadata: dict[int, dict[str, Any]] = {}
 
@@ -51,6 +53,7 @@ class ProgressChange:
         unit = unit_id or COURSE_ALONE
         if is_start:
             self.started.add(unit)
+        self.days.add(timing.at // DAY)
         known_at = self.last_at.get(unit)
         if known_at is None or timing.at > known_at:
             self.last_at[unit] = timing.at
@@ -59,6 +62,7 @@ class ProgressChange:
             self.evidence[unit] = evidence if known is None else known.merge(evidence)
         if timing.claimed:
             for day, span in study_time.by_day(timing.span):
+                self.days.add(day)
                 self.claims.setdefault((day, unit), []).append(span)
 
     def note(self, unit_id: int, client_metadata: dict[str, Any]) -> None:
@@ -183,6 +187,7 @@ def _merge_units(
             writes.statistics.replace(change.learner[1], earlier, progress)
             if earlier is None or has_returned(earlier.last_activity_at, last_at) or _differs(earlier, progress):
                 writes.changed_units.setdefault(change.learner, []).append(progress)
+                _trace_unit(change, earlier, progress)
 
 
 def _differs(before: UnitProgress, after: UnitProgress) -> bool:
@@ -199,6 +204,13 @@ def _raise_percent(progress: UnitProgress, change: ProgressChange, now: Instant)
         change.enrollment.required_completed += progress.is_complete and not was_complete
 
 
+def _trace_unit(change: ProgressChange, before: UnitProgress | None, progress: UnitProgress) -> None:
+    """Note in the enrollment that a unit was begun or completed."""
+    status = progress.status
+    if status is not UnitStatus.NOT_STARTED and (before is None or before.status is not status):
+        change.enrollment.trace_unit(change.structure.ordinal(progress.unit_id), is_complete=progress.is_complete)
+
+
 def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress], writes: _Writes, now: Instant) -> None:
     """Raise the enrollment to what its units come to."""
     enrollment, required = change.enrollment, len(change.structure.required)
@@ -210,6 +222,7 @@ def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress],
             enrollment.evidence = enrollment.evidence.merge(metrics_alone)
     for unit_id in change.last_at.keys() - {COURSE_ALONE}:
         enrollment.see_unit(unit_id, units[*change.learner, unit_id].last_activity_at)
+    enrollment.trace_days(change.days)
     last_at = max(change.last_at.values())
     enrollment.last_activity_at = max(last_at, enrollment.last_activity_at or last_at)
     enrollment.percent = max(enrollment.percent, percent_of_course(enrollment.required_percents, required))

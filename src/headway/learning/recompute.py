@@ -26,6 +26,7 @@ from headway.courses.model import CourseStructure, GradingHistory
 from headway.courses.video import Playback, played
 from headway.db.database import Row
 from headway.enrollments.model import OPEN, EnrollmentStatus, Statistic, earned, enrollment_statistics
+from headway.enrollments.traces import add_weeks, ordinals, state_bits, week_of, write_states
 from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
 from headway.learning import study_time
 from headway.learning.model import ActivityType, UnitStatus, duration_seconds
@@ -71,11 +72,13 @@ class Recomputation:
         self.declared: dict[int, Evidence] = {}
         self._evidence: dict[int, Evidence] = {}
         self._last_at: dict[int, Instant] = {}
+        self._active_days: set[Day] = set()
 
     def add_unit(self, row: Row) -> None:
         """Add unit progress. What was declared leaves no event: it stands for itself, if it says by whom it was declared."""
         self.units[row["unit_id"]] = row
         self.declared[row["unit_id"]] = _declared(row)
+        self._active_days.add(row["last_activity_at"] // DAY)
 
     def void_declarations(self, user_ids: Collection[int]) -> None:
         """Disregard what users declared who do not exist."""
@@ -93,6 +96,7 @@ class Recomputation:
         except msgspec.DecodeError:
             spans_of = {}
         self.days[day] = spans_of
+        self._active_days.add(day)
         if not spans_of:
             yield Difference("study_days", key, "spans", text, "the spans of at least one unit")
         for unit_id, spans in spans_of.items():
@@ -104,8 +108,11 @@ class Recomputation:
             elif spans:
                 self._see(unit_id, day * DAY + spans[-1][1])
 
-    def add_event(self, row: Row) -> Iterator[Difference]:
+    def add_event(self, row: Row, *, is_archived: bool = False) -> Iterator[Difference]:
         """Add an event; yield what it must not be, and the study that it claims and that is not stored."""
+        if not is_archived:
+            # Those that were archived before weeks were kept may be missing among them.
+            self._active_days.add(row["occurred_at"] // DAY)
         key: dict[str, int | str] = {"user_id": row["user_id"], "event_id": row["event_id"]}
         module_id, unit_id = row["module_id"], row["unit_id"]
         structure = None if self.course is None else self.course.structure
@@ -162,20 +169,30 @@ class Recomputation:
         for unit_id, declared in self.declared.items():
             self._evidence[unit_id] = self._evidence.get(unit_id, NO_EVIDENCE).merge(declared)
         counted: dict[int, Percent] = {}
+        states, ordinal_of = 0, ordinals(course.structure.units)
         for unit_id in sorted((self.units.keys() | self._last_at.keys()) - {COURSE_ALONE}):
             if unit_id in course.structure.units:
                 grade = self._grade(unit_id, course)
                 counted[unit_id] = COMPLETE if grade.is_complete else grade.percent
+                if self._is_begun(unit_id, grade):
+                    states |= state_bits(ordinal_of[unit_id], is_complete=grade.is_complete)
                 yield from self._unit_differences(unit_id, grade)
             elif unit_id in self.units:
                 yield Difference("unit_progress", {**self.key, "unit_id": unit_id}, "unit_id", unit_id, _A_UNIT)
         yield from self._enrollment_differences(enrollment, counted, course)
+        yield from _compared("enrollments", self.key, enrollment, {"unit_states": write_states(states)})
 
     def _see(self, unit_id: int, at: Instant) -> None:
         self._last_at[unit_id] = max(at, self._last_at.get(unit_id, at))
 
     def _studied(self, unit_id: int) -> Milliseconds:
         return sum(study_time.length(spans_of.get(unit_id, ())) for spans_of in self.days.values())
+
+    def _is_begun(self, unit_id: int, grade: _Grade) -> bool:
+        """Return whether a unit was begun. A client may have said that it was not, as long as nothing else says so."""
+        row = self.units.get(unit_id)
+        is_declared = row is not None and row["status"] != UnitStatus.NOT_STARTED
+        return bool(grade.percent) or grade.is_complete or unit_id in self._last_at or is_declared
 
     def _grade(self, unit_id: int, course: Course) -> _Grade:
         """Grade a unit by the rule that it records as met, or else by its present rule.
@@ -196,11 +213,9 @@ class Recomputation:
         if row is None:
             yield Difference("unit_progress", key, "unit_id", None, "a row, for the learner was active in the unit")
             return
-        # A client may have said that the learner has not begun, as long as nothing else says so.
-        is_begun = bool(grade.percent) or unit_id in self._last_at or row["status"] != UnitStatus.NOT_STARTED
         declaration = self.declared[unit_id].declaration
         last_at = max(self._last_at.get(unit_id, 0), declaration.at if declaration else 0) or None
-        unfinished = UnitStatus.IN_PROGRESS if is_begun else UnitStatus.NOT_STARTED
+        unfinished = UnitStatus.IN_PROGRESS if self._is_begun(unit_id, grade) else UnitStatus.NOT_STARTED
         expected = {
             "percent": grade.percent,
             "status": UnitStatus.COMPLETED if grade.is_complete else unfinished,
@@ -240,12 +255,22 @@ class Recomputation:
             "closed_at": None if status in OPEN else _a_time(row["closed_at"]),
             "last_unit_at": last_unit_at,
             "last_unit_id": last_unit_id,
+            "active_weeks": self._active_weeks(row),
         }
         yield from _compared("enrollments", self.key, row, expected)
         metrics = NO_EVIDENCE
         for evidence in self._evidence.values():
             metrics = metrics.merge(Evidence(engagement_metrics=evidence.engagement_metrics))
         yield from _compared_evidence("enrollments", self.key, row, metrics)
+
+    def _active_weeks(self, row: Row) -> str:
+        """Return the stored weeks with those of all known activity; heartbeats and declarations may leave no other trace."""
+        last_at = () if row["last_activity_at"] is None else (row["last_activity_at"] // DAY,)
+        known = {week_of(day) for day in (*self._active_days, *last_at)}
+        try:
+            return add_weeks(row["active_weeks"], known)
+        except ValueError:
+            return add_weeks("", known)
 
     @staticmethod
     def _was_completed_at(revision: int | None, counted: Mapping[int, Percent], course: Course) -> bool:

@@ -58,7 +58,7 @@ class ProgressCheck:
                 self._progress(_checked_events(findings), all_events)
             async for rows in archived.of(tx, learners):
                 for row in map(by_name, rows):
-                    findings.add(recomputations[_key(row)].add_event(row))
+                    findings.add(recomputations[_key(row)].add_event(row, is_archived=True))
                 kept_ids.add_archived(rows)
                 findings.checked["archived_ids"] += len(rows)
                 self._progress(_checked_events(findings), all_events)
