@@ -29,6 +29,7 @@ from headway.feed.verify import check_topics
 from headway.health.service import Health
 from headway.http.authentication import Tokens
 from headway.http.cache import open_store
+from headway.http.openid_connect import OpenIdConnect
 from headway.http.rate_limits import RateLimits, open_rate_limiter
 from headway.http.request import Transactions
 from headway.idempotency.service import Idempotency
@@ -90,6 +91,7 @@ class Services:
             database, clock, self.revisions, self.audit, token_lifetime=token_lifetime, cache_bytes=settings.account_cache_bytes
         )
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
+        self.open_id = OpenIdConnect.from_settings(settings, secret_key, clock)
         self.administration = AccountAdministration(clock, self.accounts, self.sign_in)
         self.courses = Courses(clock)
         self.course_limits = course_limits(settings)

@@ -16,7 +16,7 @@ _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://"
 SHORTEST_KEY = 32
 """The fewest bytes of a key: as many as an HMAC-SHA256 has (RFC 7518, section 3.2)."""
 
-SECRETS = frozenset({"secret_key", "encryption_keys"})
+SECRETS = frozenset({"secret_key", "encryption_keys", "oidc_client_secret"})
 """Settings that nobody is shown."""
 URLS = frozenset({"database_url", "valkey_url"})
 """Settings whose values may hold the name and password of an account."""
@@ -61,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idp_issuer: str | None = None
     idp_audience: str | None = None
     idp_keys: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+    oidc_name: str = "single sign-on"
 
     max_connections: int = 4_096
     max_header_bytes: int = 32_768
@@ -154,6 +158,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         outside = (self.idp_issuer, self.idp_audience, self.idp_keys)
         if any(outside) and not all(outside):
             raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")
+        self._check_oidc()
+
+    def _check_oidc(self) -> None:
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None) or (self.oidc_client_secret and not self.oidc_issuer):
+            raise SettingsError("HEADWAY_OIDC_ISSUER and HEADWAY_OIDC_CLIENT_ID go together")
+        url = urlsplit(self.oidc_issuer or "")
+        is_secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in {"127.0.0.1", "localhost", "::1"})
+        if self.oidc_issuer is not None and not is_secure:
+            raise SettingsError(f"{variable('oidc_issuer')} must start with https://")
+        if self.oidc_issuer and self.idp_issuer and self.oidc_issuer != self.idp_issuer:
+            # Both find accounts by the subject alone.
+            raise SettingsError("HEADWAY_OIDC_ISSUER and HEADWAY_IDP_ISSUER must be the same provider")
 
     @property
     def origins(self) -> list[str]:

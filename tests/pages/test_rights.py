@@ -16,6 +16,8 @@ PAGES: dict[str, set[str]] = {
     "/app": SIGNED_IN,
     "/app/sign-in": EVERYBODY,
     "/app/account": SIGNED_IN,
+    "/app/oidc/start": set(),
+    "/app/oidc/callback": set(),
     "/app/courses": SIGNED_IN,
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""

@@ -176,3 +176,27 @@ def test_valkey_without_its_client_is_refused_in_words_that_help(monkeypatch: py
 
     with pytest.raises(SettingsError, match=r"pip install 'headway\[valkey\]'"):
         Settings(valkey_url="redis://localhost:6379").check()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"HEADWAY_OIDC_ISSUER": "https://id.example.org"}, "HEADWAY_OIDC_CLIENT_ID"),
+        ({"HEADWAY_OIDC_CLIENT_ID": "headway"}, "HEADWAY_OIDC_ISSUER"),
+        ({"HEADWAY_OIDC_CLIENT_SECRET": "secret"}, "HEADWAY_OIDC_ISSUER"),
+        ({"HEADWAY_OIDC_ISSUER": "http://id.example.org", "HEADWAY_OIDC_CLIENT_ID": "headway"}, "must start with https://"),
+        ({"HEADWAY_OIDC_ISSUER": "http://127.0.0.1.example.org", "HEADWAY_OIDC_CLIENT_ID": "h"}, "must start with https://"),
+    ],
+)
+def test_single_sign_on_needs_a_provider_and_a_client(given: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        Settings.load(given)
+
+
+def test_accounts_are_found_by_the_subjects_of_one_provider_alone() -> None:
+    outside = {"HEADWAY_IDP_AUDIENCE": "a", "HEADWAY_IDP_KEYS": "https://id.example.org/keys"}
+    single_sign_on = {"HEADWAY_OIDC_ISSUER": "https://id.example.org", "HEADWAY_OIDC_CLIENT_ID": "headway"}
+
+    Settings.load({**outside, **single_sign_on, "HEADWAY_IDP_ISSUER": "https://id.example.org"})
+    with pytest.raises(SettingsError, match="the same provider"):
+        Settings.load({**outside, **single_sign_on, "HEADWAY_IDP_ISSUER": "https://other.example.org"})

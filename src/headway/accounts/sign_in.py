@@ -83,6 +83,19 @@ class SignIn:
                 await users.replace_password_hash(tx, user.id, stored, hashed)
         return await self._begin(user, client)
 
+    async def sign_in_outside(self, user_id: int, client: Client) -> Session:
+        """Begin a session for an account whose owner an outside provider has identified.
+
+        Raises Unauthenticated ACCOUNT_DISABLED.
+        """
+        async with self._database.read() as tx:
+            user = await self._accounts.find(tx, user_id)
+        if user.is_disabled:
+            async with self._database.write() as tx:
+                await self._audit.record_failure(tx, Action.LOGIN_FAILED, user.actor, user.target, client)
+            raise Unauthenticated("The account is disabled.", code="ACCOUNT_DISABLED")
+        return await self._begin(user, client)
+
     async def refresh(self, *, user_id: int, session_id: str, generation: int, client: Client) -> Session:
         """Continue a session with the refresh token of a generation; the session moves on to the next one.
 

@@ -3,7 +3,6 @@
 import asyncio
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.request import urlopen
 
 import jwt
 import msgspec
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from headway.accounts.model import MAX_EXTERNAL_ID, MAX_NAME
 from headway.errors import Unauthenticated, Unavailable
 from headway.http import signed_tokens
+from headway.http.outbound import fetch
 from headway.http.signed_tokens import Seconds, read_claims, read_token_header
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
@@ -28,7 +28,6 @@ _SHORTEST_RSA_BITS = 2048
 _SOUND = f"a public RSA key of {_SHORTEST_RSA_BITS} bits or more, or a public EC key on P-256"
 _REFRESH_AFTER = 600 * SECOND
 _RETRY_AFTER = 10 * SECOND
-_MAX_DOCUMENT_BYTES = 1_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -102,10 +101,14 @@ class IdentityProvider:
 
     async def verify(self, token: str) -> OutsideClaims:
         """Verify signature, algorithm, issuer, audience and expiry. Raises Unauthenticated, or Unavailable without keys."""
-        claims = self._decode(token, await self._key_for(token))
+        return (await self.verify_payload(token))[1]
+
+    async def verify_payload(self, token: str) -> tuple[dict[str, Any], OutsideClaims]:
+        """Verify a token as `verify` does, and return all its claims, and what they say. Raises as `verify`."""
+        payload, claims = self._decode(token, await self._key_for(token))
         if claims.expires_at <= self._clock() // SECOND:
             raise Unauthenticated("The token has expired.")
-        return claims
+        return payload, claims
 
     async def is_current(self, key: ProviderKey) -> bool:
         """Return whether the provider still publishes a key, as of the last 10 minutes, or of when it was last in reach."""
@@ -113,7 +116,7 @@ class IdentityProvider:
             await self._fetch()
         return self._keys.get(key.id) is key
 
-    def _decode(self, token: str, key: ProviderKey) -> OutsideClaims:
+    def _decode(self, token: str, key: ProviderKey) -> tuple[dict[str, Any], OutsideClaims]:
         payload = signed_tokens.decode(
             token, key.verifier, algorithms=_ALGORITHMS, issuer=self._issuer, audience=self._audience
         )
@@ -123,7 +126,7 @@ class IdentityProvider:
             raise Unauthenticated(f"The token's subject must have 1 to {MAX_EXTERNAL_ID} characters.")
         if claims.nbf is not None and claims.nbf > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
-        return OutsideClaims(subject, claims.display_name, int(claims.exp), key)
+        return payload, OutsideClaims(subject, claims.display_name, int(claims.exp), key)
 
     async def _key_for(self, token: str) -> ProviderKey:
         key_id = read_token_header(token).kid
@@ -140,7 +143,7 @@ class IdentityProvider:
             if self._age is not None and self._age < _RETRY_AFTER:
                 return
             try:
-                published = _parse_keys(await asyncio.to_thread(_download, self._source))
+                published = _parse_keys(await fetch(self._source))
             except (OSError, ValueError, jwt.PyJWTError) as error:
                 log.warning("The identity provider's keys cannot be fetched.", reason=str(error))
                 if not self._keys:
@@ -167,12 +170,6 @@ class IdentityProvider:
     @property
     def _is_remote(self) -> bool:
         return self._source.startswith(("http://", "https://"))
-
-
-def _download(url: str) -> bytes:
-    with urlopen(url, timeout=5) as response:  # noqa: S310 - the operator's own http(s) URL
-        document: bytes = response.read(_MAX_DOCUMENT_BYTES)
-    return document
 
 
 def _parse_keys(document: bytes) -> _Keys:

@@ -15,6 +15,7 @@ from headway.web.pages.account import AccountPages
 from headway.web.pages.courses import CoursesPages
 from headway.web.pages.home import HomePages
 from headway.web.pages.sign_in import SignInPages
+from headway.web.pages.single_sign_on import SingleSignOnPages
 from headway.web.rendering import Pages
 from headway.web.sessions import BrowserSessions
 from headway.web.texts import Catalogues
@@ -41,6 +42,7 @@ class WebPages:
         groups = [
             HomePages(),
             SignInPages(services, sessions, self._catalogues.languages),
+            SingleSignOnPages(services, sessions),
             AccountPages(services, sessions),
             CoursesPages(services),
         ]

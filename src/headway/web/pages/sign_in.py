@@ -45,6 +45,7 @@ class SignInPages:
         self._sign_in = services.sign_in
         self._accounts = services.accounts
         self._tokens = services.tokens
+        self._open_id = services.open_id
         self._sessions = sessions
 
     @get("/app/sign-in", query=Next, public=True)
@@ -53,7 +54,8 @@ class SignInPages:
         if request.optional_caller is not None and request.failed is None:
             return Redirect(safe_next(request.query.next))
         wanted = request.failed.value("next") if request.failed else request.query.next
-        return Page("account/sign_in.html", {"next": safe_next(wanted)})
+        provider = None if self._open_id is None else self._open_id.name
+        return Page("account/sign_in.html", {"next": safe_next(wanted), "provider": provider, "outside": None})
 
     @post("/app/sign-in", form=SignInForm, page="show", public=True)
     async def sign_in(self, request: PageRequest[None, SignInForm]) -> Redirect:
