@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from headway.accounts.model import User
+from headway.accounts.tables import users
 from headway.assessments.model import AssessmentState, NewGrade
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseKind, CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
@@ -143,7 +144,7 @@ async def test_marking_a_unit_completes_it_by_its_rule_and_is_kept_as_an_event(w
 
 @pytest.mark.parametrize(
     ("unit", "code"),
-    [(1, "UNIT_LOCKED"), (2, "RULE_NOT_MANUAL"), (None, "UNIT_NOT_FOUND")],
+    [(1, "UNIT_LOCKED"), (2, "OTHER_RULE"), (None, "UNIT_NOT_FOUND")],
     ids=["locked", "another rule", "unknown"],
 )
 async def test_a_unit_that_cannot_be_marked_is_refused(world: World, unit: int | None, code: str) -> None:
@@ -233,6 +234,16 @@ async def test_a_streak_counts_days_of_the_learners_zone(world: World) -> None:
     assert await world.read(streak, learner.id, UTC) == 0
     world.clock.advance(seconds=86_400)
     assert await world.read(streak, learner.id, BERLIN) == 0
+
+
+async def test_streaks_are_off_until_the_learner_wants_them(world: World) -> None:
+    learner = await world.user()
+    assert not (await world.read(world.services.accounts.find_account, learner.id)).shows_streak
+
+    for is_shown in (True, False):
+        await world.write(world.services.accounts.show_streak, learner.id, is_shown=is_shown)
+        assert (await world.read(world.services.accounts.find_account, learner.id)).shows_streak is is_shown
+        assert await world.rows(select(users.c.shows_streak).where(users.c.id == learner.id)) == [(is_shown,)]
 
 
 # Offers

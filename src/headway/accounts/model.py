@@ -92,6 +92,8 @@ class Account(msgspec.Struct, frozen=True):
     interests: list[str]
     learning_goals: list[str]
     created_at: Instant
+    shows_streak: bool = False
+    """Whether the learner's pages tell how many days in a row have study; the learner decides."""
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -187,6 +187,10 @@ class Accounts:
             # Callers carry the name into the audit log.
             await self.forget(tx, user_id)
 
+    async def show_streak(self, tx: WriteTransaction, user_id: int, *, is_shown: bool) -> None:
+        """Store whether a user wants to see streaks."""
+        await users.set_shows_streak(tx, user_id, shows_streak=is_shown, now=self._clock())
+
     async def find(self, tx: ReadTransaction, user_id: int) -> User:
         """Read an account as it is now. Raises NotFound."""
         return _existing(await users.find(tx, user_id), user_id)

@@ -59,13 +59,14 @@ _addresses = select(users.c.id, users.c.email).where(users.c.email.is_not(None))
 _set_hash = UpdateRows(users, ["email_hash"])
 _credentials = select(*_columns, users.c.password_hash).where(users.c.email_hash == bindparam("email_hash"))
 _password_hash = select(users.c.password_hash).where(users.c.id == bindparam("user_id"))
-_account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at).where(
+_account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.created_at, users.c.shows_streak).where(
     users.c.id == bindparam("user_id")
 )
 # Not FOR UPDATE: rows that refer to the account may be written meanwhile.
 _lock_account = _account.with_for_update(key_share=True)
 _update_account = UpdateRows(users, ["role", "name", "folded_name", "email", "email_hash", "token_version", "updated_at"])
 _update_profile = UpdateRows(users, ["name", "folded_name", "interests", "learning_goals", "updated_at"])
+_set_shows_streak = UpdateRows(users, ["shows_streak", "updated_at"])
 
 _new_session_names = ("user_id", "id", "token_version", "generation", "created_at", "expires_at")
 _insert_session = insert(sessions).values(**{name: bindparam(name) for name in _new_session_names}, replaced="[]")
@@ -241,6 +242,7 @@ def _as_account(tx: ReadTransaction, row: Row | None) -> Account | None:
         interests=_decode_words(row["interests"] or "[]"),
         learning_goals=_decode_words(row["learning_goals"] or "[]"),
         created_at=row["created_at"],
+        shows_streak=bool(row["shows_streak"]),
     )
 
 
@@ -250,6 +252,11 @@ async def update_profile(
     """Overwrite what users say about themselves."""
     row = (name, fold(name), encode_words(interests), encode_words(learning_goals), now, user_id)
     await tx.write_rows((_update_profile, [row]))
+
+
+async def set_shows_streak(tx: WriteTransaction, user_id: int, *, shows_streak: bool, now: Instant) -> None:
+    """Store whether a learner wants to see streaks."""
+    await tx.write_rows((_set_shows_streak, [(shows_streak, now, user_id)]))
 
 
 async def _first_by_email(tx: ReadTransaction, statement: Statement, email: str) -> Row | None:

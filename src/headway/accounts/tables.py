@@ -1,6 +1,6 @@
 """The tables of accounts and sessions."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, false, text
 
 from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
@@ -18,6 +18,7 @@ users = Table(
     Column("password_hash", Text),
     Column("interests", Text),
     Column("learning_goals", Text),
+    Column("shows_streak", Boolean, nullable=False, server_default=false(), comment="whether the learner wants to see streaks"),
     Column("token_version", Integer, nullable=False),
     Column("is_disabled", Boolean, nullable=False),
     Column("created_at", Timestamp, nullable=False),
