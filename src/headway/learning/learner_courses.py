@@ -7,7 +7,7 @@ from typing import NamedTuple
 from headway.accounts import store as users
 from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
-from headway.courses.model import CourseStructure, CourseTree
+from headway.courses.model import CourseStructure, CourseTree, Schedule
 from headway.courses.prerequisites import for_learners, for_staff
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
@@ -18,7 +18,8 @@ from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
-from headway.learning.paths import CoursePath, find_path
+from headway.learning.explanation import explain
+from headway.learning.paths import CoursePath, OwnCourse, find_path
 from headway.learning.progress import ProgressChange, advance
 from headway.learning.store import CourseStructures
 from headway.learning.study_time import Timing
@@ -55,6 +56,24 @@ class LearnerCourses:
         access = await require_known(tx, caller, course_id)
         render = for_staff if access.is_staff else for_learners
         return render(await courses.tree(tx, course_id), self._clock())
+
+    async def view(self, tx: ReadTransaction, caller: Caller, course_id: int) -> OwnCourse:
+        """Read a course as the caller sees it as a learner, with the caller's own progress.
+
+        Raises NotFound COURSE_NOT_FOUND.
+        """
+        access = await require_known(tx, caller, course_id)
+        now = self._clock()
+        tree = for_learners(await courses.tree(tx, course_id), now)
+        found = await activity.read_progress(tx, caller.user_id, course_id)
+        revisions = {} if found is None else {course_id: found[0].course_revision}
+        structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
+        if found is None:
+            return OwnCourse(tree, access.is_staff, None, explain(structure, []))
+        enrollment, units = found
+        schedule = Schedule(tree.course.kind, tree.course.starts_at, tree.course.ends_at)
+        path = find_path(enrollment, tree.course.title, schedule, structure, units, now=now)
+        return OwnCourse(tree, access.is_staff, path, explain(structure, units))
 
     async def progress(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""

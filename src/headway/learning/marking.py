@@ -1,4 +1,6 @@
-"""Units that learners mark as complete by hand, where that is the unit's rule."""
+"""Units that learners complete on Headway's own pages: by marking them, or by answering their quiz."""
+
+import msgspec
 
 from headway.courses.completion import Rule
 from headway.courses.model import Unit
@@ -12,10 +14,11 @@ from headway.learning import store as activity
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.recording import Ingest
 from headway.learning.store import CourseStructures
+from headway.measures import score_percent
 
 
 class Marking:
-    """Marks units as complete, by the event that a client would send."""
+    """Records what learners do to complete units, by the events that a client would send."""
 
     def __init__(self, clock: Clock, new_id: NewId, structures: CourseStructures, ingest: Ingest) -> None:
         self._clock = clock
@@ -23,11 +26,11 @@ class Marking:
         self._structures = structures
         self._ingest = ingest
 
-    async def check(self, tx: ReadTransaction, caller: Caller, course_id: int, unit_id: int) -> Unit:
-        """Return a unit that a learner may mark as complete.
+    async def check(self, tx: ReadTransaction, caller: Caller, course_id: int, unit_id: int, rule: Rule = Rule.MANUAL) -> Unit:
+        """Return a unit that a learner may complete now, in the way of a rule.
 
-        Raises NotFound COURSE_NOT_FOUND or UNIT_NOT_FOUND, Forbidden NOT_ENROLLED, Conflict UNIT_LOCKED, or RULE_NOT_MANUAL
-        where something else completes the unit.
+        Raises NotFound COURSE_NOT_FOUND or UNIT_NOT_FOUND, Forbidden NOT_ENROLLED, Conflict UNIT_LOCKED, or OTHER_RULE where
+        something else completes the unit.
         """
         await require_known(tx, caller, course_id)
         found = await activity.read_progress(tx, caller.user_id, course_id)
@@ -38,8 +41,8 @@ class Marking:
         unit = structure.units.get(unit_id)
         if unit is None or unit.is_retired:
             raise NotFound("There is no such unit in this course.", code="UNIT_NOT_FOUND")
-        if unit.completion.rule is not Rule.MANUAL:
-            raise Conflict("This unit is not completed by hand.", code="RULE_NOT_MANUAL")
+        if unit.completion.rule is not rule:
+            raise Conflict("This unit is completed in another way.", code="OTHER_RULE")
         is_begun = any(each.unit_id == unit_id for each in progress)
         if not is_begun and structure.blocks(unit_id, {each.unit_id for each in progress if each.is_complete}):
             raise Conflict("The units before this one have to be completed first.", code="UNIT_LOCKED")
@@ -47,12 +50,25 @@ class Marking:
 
     async def mark(self, caller: Caller, unit: Unit) -> None:
         """Mark a unit that was checked as complete, outside of any transaction: the collector writes. Raises Invalid."""
+        await self._record(caller, unit, ActivityType.UNIT_COMPLETE)
+
+    async def submit_quiz(self, caller: Caller, unit: Unit, *, score: int, max_score: int) -> None:
+        """Record the score of a quiz, of which the best one counts, in a unit that was checked. Raises Invalid."""
+        metadata = msgspec.json.encode({"max_score": max_score, "score": score}).decode()
+        percent = score_percent(score, max_score)
+        await self._record(caller, unit, ActivityType.QUIZ_SUBMIT, metadata, percent)
+
+    async def _record(
+        self, caller: Caller, unit: Unit, activity_type: ActivityType, metadata: str | None = None, score: float | None = None
+    ) -> None:
         event = Event(
             event_id=self._new_id(),
-            activity_type=ActivityType.UNIT_COMPLETE,
+            activity_type=activity_type,
             course_id=unit.course_id,
             module_id=unit.module_id,
             unit_id=unit.id,
+            metadata=metadata,
+            quiz_score_percent=score,
         )
         (verdict,) = await self._ingest.record(Report(caller.user_id, self._clock(), (event,)))
         if verdict.errors:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from headway.courses.model import CourseStructure, Schedule, Unit
+from headway.courses.model import CourseStructure, CourseTree, Schedule, Unit
 from headway.enrollments.model import Enrollment
+from headway.errors import NotFound
 from headway.instants import Instant
+from headway.learning.explanation import CourseExplanation, UnitExplanation
 from headway.learning.model import UnitProgress
 
 
@@ -28,6 +30,40 @@ class CoursePath(NamedTuple):
     last_studied: LastStudied | None
     completed_units: int
     required_units: int
+
+
+class OwnCourse(NamedTuple):
+    """A course as a learner sees it, or somebody who may become one, or its staff who look how learners see it."""
+
+    tree: CourseTree
+    is_staff: bool
+    """Whether the caller belongs to the staff of the course, or sees all."""
+    path: CoursePath | None
+    """None for who never enrolled."""
+    explanation: CourseExplanation
+    """Why the progress is what it is; without any for who never enrolled."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the caller learns in the course now."""
+        return self.path is not None and self.path.is_open
+
+    @property
+    def units(self) -> dict[int, UnitExplanation]:
+        """The units that are not retired, in the order of the course, by id."""
+        return {each.unit.id: each for each in self.explanation.units if not each.unit.is_retired}
+
+    def find_unit(self, unit_id: int) -> UnitExplanation:
+        """Return a unit. Raises NotFound UNIT_NOT_FOUND."""
+        if unit_id not in self.units:
+            raise NotFound("There is no such unit in this course.", code="UNIT_NOT_FOUND")
+        return self.units[unit_id]
+
+    def neighbours(self, unit_id: int) -> tuple[Unit | None, Unit | None]:
+        """Return the units before and after a unit of the course."""
+        units = [each.unit for each in self.units.values()]
+        place = [unit.id for unit in units].index(unit_id)
+        return units[place - 1] if place else None, units[place + 1] if place + 1 < len(units) else None
 
 
 def find_next_step(structure: CourseStructure, units: Sequence[UnitProgress]) -> Unit | None:
