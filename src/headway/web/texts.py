@@ -78,7 +78,10 @@ class Viewer(NamedTuple):
         if instant is None:
             return _NOTHING
         moment = to_datetime(instant, self.zone)
-        return babel_dates.format_datetime(moment, "medium", tzinfo=self.zone, locale=self.locale)
+        day = babel_dates.format_date(moment.date(), "medium", locale=self.locale)
+        minute = babel_dates.format_time(moment, "short", tzinfo=self.zone, locale=self.locale)
+        pattern = str(babel_dates.get_datetime_format("medium", locale=self.locale))
+        return pattern.replace("{0}", minute).replace("{1}", day).replace("'", "")
 
     def ago(self, instant: Instant | None, now: Instant) -> str:
         """Return how long ago an instant was, such as "3 days ago"; "never" for None."""
