@@ -19,6 +19,17 @@ PAGES: dict[str, set[str]] = {
     "/app/oidc/start": set(),
     "/app/oidc/callback": set(),
     "/app/courses": SIGNED_IN,
+    "/app/register": EVERYBODY,
+    "/app/learning": SIGNED_IN,
+    "/app/learning/{course}": SIGNED_IN,
+    "/app/learning/{hidden}": {"other tutor", "admin", "system"},
+    "/app/learning/{course}/units/{unit}": {"learner", "peer", *STAFF},
+    "/app/learning/{course}/assessments/{assessment}": {"learner", "peer", *STAFF},
+    "/app/learning/{hidden}/assessments/{assessment}": set(),
+    "/app/messages": SIGNED_IN,
+    "/app/messages/{peer_id}": {"learner", "tutor"},
+    "/app/certificates": SIGNED_IN,
+    "/app/catalogue": SIGNED_IN,
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}

@@ -89,13 +89,13 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(database_url: str, folder: Path) -> AsyncIterator[App]:
-    """Serve a migrated, empty database."""
+async def open_app(database_url: str, folder: Path, **environment: str) -> AsyncIterator[App]:
+    """Serve a migrated, empty database; `environment` holds further settings of the server."""
     settings = Settings(database_url=database_url, secret_key=SECRET_KEY)
     database = schema.database(settings)
     await database.open()
     world = World(database, settings, FakeClock())
-    with HeadwayProcess(database_url, folder, SECRET_KEY) as server:
+    with HeadwayProcess(database_url, folder, SECRET_KEY, **environment) as server:
         opened = App(server, world)
         opened.now()
         yield opened

@@ -12,10 +12,16 @@ from headway.settings import Settings
 from headway.web.assets import Assets
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
+from headway.web.pages.catalogue import CataloguePages
 from headway.web.pages.courses import CoursesPages
 from headway.web.pages.home import HomePages
+from headway.web.pages.learning import LearningPages
+from headway.web.pages.messages import MessagesPages
+from headway.web.pages.registration import RegistrationPages
 from headway.web.pages.sign_in import SignInPages
 from headway.web.pages.single_sign_on import SingleSignOnPages
+from headway.web.pages.submissions import SubmissionPages
+from headway.web.pages.units import UnitPages
 from headway.web.rendering import Pages
 from headway.web.sessions import BrowserSessions
 from headway.web.texts import Catalogues
@@ -45,6 +51,12 @@ class WebPages:
             SingleSignOnPages(services, sessions),
             AccountPages(services, sessions),
             CoursesPages(services),
+            LearningPages(services),
+            UnitPages(services, self._settings),
+            SubmissionPages(services),
+            MessagesPages(services),
+            CataloguePages(services),
+            RegistrationPages(services, sessions),
         ]
         context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
         return [page_router(groups, context), self._assets.route()]

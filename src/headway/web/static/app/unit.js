@@ -1,0 +1,22 @@
+// The tracker at work in a unit whose content is on the page.
+import { init } from "/sdk/headway.mjs";
+
+const reading = document.getElementById("reading");
+const { course, unit, user, beatSeconds, flushSeconds } = reading.dataset;
+
+async function getToken() {
+  const response = await fetch("/app/token", { method: "POST" });
+  if (!response.ok) throw new Error(`No token: ${response.status}`);
+  return (await response.json()).token;
+}
+
+const tracker = init({
+  endpoint: "/",
+  course: Number(course),
+  user,
+  getToken,
+  beatSeconds: Number(beatSeconds),
+  flushSeconds: Number(flushSeconds),
+});
+tracker.setUnit(Number(unit), { element: reading });
+for (const video of reading.querySelectorAll("[data-headway-video]")) tracker.trackVideo(video, Number(unit));
