@@ -125,7 +125,6 @@ class Services:
         self.marking = Marking(clock, self.new_id, structures, self.ingest)
         self.study_times = StudyTimes(clock)
         self.presence = Presence(clock)
-        self.learner_records = LearnerRecords(self.progress)
         self.reports = Reports(clock, structures)
         self.profiles = Profiles(count_passed_quizzes)
 
@@ -137,6 +136,7 @@ class Services:
         self.messaging = Messaging(clock, new_id)
         self.attention = Attention(clock, new_id, self._structures, self.messaging)
         self.learner_lists = LearnerLists(clock, self.attention)
+        self.learner_records = LearnerRecords(self.progress, self.attention)
         self.tutorials = Tutorials(clock, self.audit)
         self.feed = Feed()
         self.subscriptions = Subscriptions(self.feed)

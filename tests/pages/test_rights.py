@@ -30,6 +30,7 @@ PAGES: dict[str, set[str]] = {
     "/app/messages/{peer_id}": {"learner", "tutor"},
     "/app/certificates": SIGNED_IN,
     "/app/catalogue": SIGNED_IN,
+    "/app/courses/{course}/learners/{learner_id}": STAFF,
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}

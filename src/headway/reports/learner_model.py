@@ -1,5 +1,6 @@
 """The record of one learner in a course: what happened when."""
 
+import math
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -7,6 +8,8 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from headway.assessments.model import Submission
+from headway.attention.model import Note
+from headway.courses.completion import COMPLETE, Percent
 from headway.courses.model import Assessment
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.errors import Invalid
@@ -132,10 +135,21 @@ def happenings(
     return entries
 
 
+def mean_grade(works: Iterable[HandedIn]) -> Percent | None:
+    """Return the mean of the grades, each as a share of the largest one, in hundredths of a percent; None without a grade."""
+    shares = [each.submission.grade / each.assessment.max_grade for each in works if each.submission.grade is not None]
+    return math.floor(sum(shares) / len(shares) * COMPLETE + 1e-6) if shares else None
+
+
 def message_entry(message: Message, reader_id: int) -> Entry:
     """Return the entry of a message as one of its two users reads it."""
     kind = Happening.MESSAGE_SENT if message.sender_id == reader_id else Happening.MESSAGE_RECEIVED
     return Entry(message.created_at, f"{MESSAGE}{message.id}", kind, text=message.message)
+
+
+def note_entry(note: Note) -> Entry:
+    """Return the entry of a note."""
+    return Entry(note.created_at, f"note-{note.id}", Happening.NOTE, text=note.text, author=note.author_name)
 
 
 def cut(entries: Iterable[Entry], before: Position | None, limit: int) -> Timeline:

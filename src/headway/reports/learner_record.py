@@ -4,6 +4,8 @@ from datetime import date, tzinfo
 from typing import NamedTuple
 
 from headway.accounts import store as users
+from headway.attention.model import Note
+from headway.attention.service import Attention
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import Enrollment
@@ -26,6 +28,7 @@ from headway.reports.learner_model import (
     first_study,
     happenings,
     message_entry,
+    note_entry,
 )
 
 _FIRST_DAY, _LAST_DAY = START_OF_TIME // DAY, END_OF_TIME // DAY
@@ -42,6 +45,8 @@ class LearnerRecord(NamedTuple):
     study_days: StudyDays
     works: list[HandedIn]
     """All versions of all submissions, the newest first."""
+    notes: list[Note]
+    """What the staff noted, the newest first."""
 
     def study_by_day(self, zone: tzinfo) -> dict[date, Milliseconds]:
         """Return the study time of each day of a time zone on which there was any, in order; its sum is that of the course."""
@@ -51,8 +56,9 @@ class LearnerRecord(NamedTuple):
 class LearnerRecords:
     """Reads the records of learners."""
 
-    def __init__(self, progress: ProgressReads) -> None:
+    def __init__(self, progress: ProgressReads, attention: Attention) -> None:
         self._progress = progress
+        self._attention = attention
 
     async def read(self, tx: ReadTransaction, caller: Caller, course_id: int, user_id: int) -> LearnerRecord:
         """Read the record of a learner in a course, for its staff.
@@ -74,6 +80,7 @@ class LearnerRecords:
             units=progress.units,
             study_days=await days_store.list_days(tx, user_id, course_id=course_id, first=_FIRST_DAY, last=_LAST_DAY),
             works=await store.read_works(tx, user_id, course_id),
+            notes=await self._attention.list_notes(tx, caller, course_id, user_id),
         )
 
     async def timeline(
@@ -83,5 +90,6 @@ class LearnerRecords:
         # One more than is shown tells whether there are more.
         messages = await store.read_messages(tx, caller.user_id, record.user_id, before=before, limit=limit + 1)
         entries: list[Entry] = [message_entry(each, caller.user_id) for each in messages]
+        entries += map(note_entry, record.notes)
         entries += happenings(record.enrollment, record.units, record.works, first_study(record.study_days))
         return cut(entries, before, limit)

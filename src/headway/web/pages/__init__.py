@@ -15,6 +15,7 @@ from headway.web.pages.account import AccountPages
 from headway.web.pages.catalogue import CataloguePages
 from headway.web.pages.courses import CoursesPages
 from headway.web.pages.home import HomePages
+from headway.web.pages.learner_record import LearnerRecordPages
 from headway.web.pages.learning import LearningPages
 from headway.web.pages.messages import MessagesPages
 from headway.web.pages.registration import RegistrationPages
@@ -57,6 +58,7 @@ class WebPages:
             MessagesPages(services),
             CataloguePages(services),
             RegistrationPages(services, sessions),
+            LearnerRecordPages(services),
         ]
         context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
         return [page_router(groups, context), self._assets.route()]

@@ -3,6 +3,8 @@
 const YEAR_SECONDS = 31_536_000;
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
+/** Pixels between a term and its definition, and between the definition and the edge of the window. */
+const TOOLTIP_GAP = 6;
 
 /** Tell the server the time zone of the viewer, for the pages to come. */
 function tellTimeZone() {
@@ -101,6 +103,18 @@ function keepLive() {
   window.addEventListener("pagehide", stop, { once: true });
 }
 
+/** Show the definition of a number below its term, or above it, within the window: no table or edge cuts it off. */
+function placeDefinition({ target }) {
+  const term = target instanceof Element ? target.closest(".term") : null;
+  const tooltip = term?.querySelector(".tooltip");
+  if (!tooltip) return;
+  const { left, top, bottom } = term.getBoundingClientRect();
+  const { width, height } = tooltip.getBoundingClientRect();
+  const room = document.documentElement.clientWidth - width - TOOLTIP_GAP;
+  tooltip.style.left = `${Math.max(TOOLTIP_GAP, Math.min(left, room))}px`;
+  tooltip.style.top = `${bottom + TOOLTIP_GAP + height <= window.innerHeight ? bottom + TOOLTIP_GAP : top - TOOLTIP_GAP - height}px`;
+}
+
 /** Ask before a form is sent that has `data-confirm="…"`. */
 function askBefore(event) {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
@@ -116,6 +130,9 @@ function sendOnce(event) {
 }
 
 tellTimeZone();
+document.addEventListener("pointerover", placeDefinition);
+document.addEventListener("focusin", placeDefinition);
+document.addEventListener("scroll", () => placeDefinition({ target: document.activeElement }), { capture: true, passive: true });
 document.addEventListener("submit", askBefore);
 document.addEventListener("submit", sendOnce);
 if (document.readyState === "complete") keepLive();

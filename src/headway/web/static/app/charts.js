@@ -12,6 +12,8 @@
 import { drawings } from "./chart-kinds.js";
 
 const CHART = "figure.chart[data-chart]";
+/** What a chart is drawn from; and `viewBox`, which a morph of the page takes from its SVG. */
+const ATTRIBUTES = ["data-value", "data-tone", "data-unit", "data-chart", "viewBox"];
 /** Pixels between a mark and its tooltip. */
 const GAP = 8;
 
@@ -156,4 +158,4 @@ document.addEventListener("pointerover", (event) => (markOf(event) ? show(markOf
 document.addEventListener("scroll", hide, { capture: true, passive: true });
 
 drawAll(document.querySelectorAll(CHART));
-changes.observe(document.body, { subtree: true, childList: true, characterData: true, attributeFilter: ["data-value", "data-tone", "data-unit", "data-chart"] });
+changes.observe(document.body, { subtree: true, childList: true, characterData: true, attributeFilter: ATTRIBUTES });

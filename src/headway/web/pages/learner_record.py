@@ -1,0 +1,131 @@
+"""One learner of a course, as its staff sees them: progress and why, study by day, work, messages, and what happened when."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from headway.attention.model import MAX_NOTE
+from headway.db.database import ReadTransaction, WriteTransaction
+from headway.http.params import parse_id
+from headway.http.request import READ_LARGE, WRITE
+from headway.instants import Instant, Milliseconds
+from headway.learning.study_calendar import begin_of, local_day
+from headway.messaging.model import MAX_LENGTH
+from headway.reports.learner_model import HandedIn, Happening, Position, mean_grade
+from headway.reports.learner_record import LearnerRecord
+from headway.services import Services
+from headway.web.page_routes import Page, PageRequest, Redirect, get, post
+from headway.web.texts import Viewer
+
+_PATH = "/app/courses/{course_id:str}/learners/{user_id:str}"
+_ENTRIES = 20
+_DAYS = 365
+"""So many days are shown in the calendar, at most."""
+
+
+class TimelineQuery(msgspec.Struct):
+    """Where the timeline goes on."""
+
+    before: str | None = None
+
+
+class MessageForm(msgspec.Struct):
+    """A message to the learner."""
+
+    message: Annotated[str, Meta(max_length=MAX_LENGTH)]
+
+
+class NoteForm(msgspec.Struct):
+    """A note about the learner."""
+
+    text: Annotated[str, Meta(max_length=MAX_NOTE)]
+
+
+class LearnerRecordPages:
+    """The page of one learner. To look at it changes nothing and is not counted as activity of anybody."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._staff = services.course_staff
+        self._records = services.learner_records
+
+    @get(_PATH, query=TimelineQuery, transaction=READ_LARGE)
+    async def show(self, request: PageRequest[TimelineQuery, None], tx: ReadTransaction) -> Page:
+        """Show the learner."""
+        course_id, user_id = _ids(request)
+        course = await self._staff.taught_course(tx, request.caller, course_id)
+        record = await self._records.read(tx, request.caller, course_id, user_id)
+        before = None if request.query.before is None else Position.parse(request.query.before)
+        timeline = await self._records.timeline(tx, request.caller, record, before=before, limit=_ENTRIES)
+        works = _by_assessment(record)
+        context = {
+            "course": course,
+            "record": record,
+            "study": _study(record, request.viewer, self._services.clock()),
+            "works": works,
+            "graded": sum(versions[0].submission.graded_at is not None for versions in works),
+            "mean_grade": mean_grade([versions[0] for versions in works]),
+            "timeline": timeline,
+            "before": before,
+            "Happening": Happening,
+            "units": {each.unit.id: each.unit for each in record.explanation.units},
+        }
+        return Page("course/learner.html", context)
+
+    @post(f"{_PATH}/message", form=MessageForm, page="show", transaction=WRITE)
+    async def send(self, request: PageRequest[None, MessageForm], tx: WriteTransaction) -> Redirect:
+        """Send the learner a message."""
+        course_id, user_id = _ids(request)
+        # Whoever teaches another course of the learner writes from there.
+        await self._staff.taught_course(tx, request.caller, course_id)
+        await self._services.messaging.send(tx, request.caller.user_id, user_id, request.form.message)
+        return Redirect(_path(course_id, user_id), notice=request.text("Message sent."))
+
+    @post(f"{_PATH}/note", form=NoteForm, page="show", transaction=WRITE)
+    async def add_note(self, request: PageRequest[None, NoteForm], tx: WriteTransaction) -> Redirect:
+        """Note something about the learner."""
+        course_id, user_id = _ids(request)
+        await self._services.attention.add_note(tx, request.caller, course_id, user_id, request.form.text)
+        return Redirect(_path(course_id, user_id), notice=request.text("Note added."))
+
+    @post(f"{_PATH}/notes/{{note_id:str}}/delete", transaction=WRITE)
+    async def delete_note(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Delete an own note."""
+        course_id, user_id = _ids(request)
+        await self._services.attention.delete_note(tx, request.caller, course_id, user_id, request.path["note_id"])
+        return Redirect(_path(course_id, user_id), notice=request.text("Note deleted."))
+
+
+def _ids(request: PageRequest[Any, Any]) -> tuple[int, int]:
+    """Return the course and the learner of the path."""
+    return parse_id(request.path["course_id"]), parse_id(request.path["user_id"])
+
+
+def _path(course_id: int, user_id: int) -> str:
+    return f"/app/courses/{course_id}/learners/{user_id}"
+
+
+def _study(record: LearnerRecord, viewer: Viewer, now: Instant) -> dict[str, object]:
+    """Return the days of the calendar: up to today, or up to the last day of study if that was long ago."""
+    by_day = record.study_by_day(viewer.zone)
+    last = local_day(now, viewer.zone)
+    if by_day and last - max(by_day) >= timedelta(_DAYS):
+        last = max(by_day)
+    began = min([local_day(record.enrollment.enrolled_at, viewer.zone), *by_day])
+    first = max(began, last - timedelta(_DAYS - 1))
+    rows: list[tuple[tuple[str, str], Milliseconds]] = [
+        ((day.isoformat(), viewer.date(begin_of(day, viewer.zone))), length)
+        for day, length in by_day.items()
+        if first <= day <= last
+    ]
+    return {"rows": rows, "from": first.isoformat(), "to": last.isoformat(), "days": len(by_day)}
+
+
+def _by_assessment(record: LearnerRecord) -> list[list[HandedIn]]:
+    """Return the versions of each work, the newest first, in the order of the course's assessments."""
+    works: dict[int, list[HandedIn]] = {}
+    for work in sorted(record.works, key=lambda work: work.assessment.position):
+        works.setdefault(work.assessment.id, []).append(work)
+    return list(works.values())
