@@ -1,6 +1,8 @@
 """The page of one learner over HTTP: what it shows is what is stored, and looking changes nothing."""
 
+import csv
 import re
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from headway.learning.model import ActivityType, Event, Report
 from headway.messaging.tables import messages
 from tests.contract.rights.conftest import School
 from tests.pages.conftest import Visit
+from tests.pages.visitor import Visitor
 from tests.world import NOON, World
 
 PATH = "/app/courses/{course}/learners/{learner_id}"
@@ -59,6 +62,17 @@ async def test_figures_and_calendar_are_what_is_stored(world: World, school: Sch
     days = [[cell.get("data-value") for cell in row.find_all(["th", "td"])] for row in page.soup.select("#study tbody tr")]
     assert days == [["2026-01-01", str(50 * MINUTE)], ["2026-01-02", str(15 * MINUTE)]]
     assert [row[0] for row in page.rows("#study tbody tr")] == ["Jan 1, 2026", "Jan 2, 2026"]
+    assert await download(tutor, f"{path}/study.csv") == [
+        ["Day", "Study time (minutes)"],
+        ["2026-01-01", "50.0"],
+        ["2026-01-02", "15.0"],
+    ]
+
+
+async def download(visitor: Visitor, path: str) -> list[list[str]]:
+    answer = await visitor.client.get(path)
+    assert answer.headers["content-type"].startswith("text/csv")
+    return list(csv.reader(StringIO(answer.content.decode("utf-8-sig"))))
 
 
 async def test_each_unit_says_why(world: World, school: School, visit: Visit, path: str) -> None:
@@ -73,6 +87,13 @@ async def test_each_unit_says_why(world: World, school: School, visit: Visit, pa
         ("Three", "not begun", "0%", "0 s"),
     ]
     assert "It has not been marked yet." in rows[0][0]
+    header, *downloaded = await download(visit("tutor"), f"{path}/units.csv")
+    assert header == ["Unit", "Status", "Progress (%)", "Study time (minutes)", "Completed"]
+    assert downloaded == [
+        ["One", "IN_PROGRESS", "0.0", "5.0", ""],
+        ["Two", "NOT_STARTED", "0.0", "0.0", ""],
+        ["Three", "NOT_STARTED", "0.0", "0.0", ""],
+    ]
     assert "the mean of the 3 required units: 0% divided by 3 is 0%" in page.text
 
 

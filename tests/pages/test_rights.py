@@ -31,6 +31,8 @@ PAGES: dict[str, set[str]] = {
     "/app/certificates": SIGNED_IN,
     "/app/catalogue": SIGNED_IN,
     "/app/courses/{course}/learners/{learner_id}": STAFF,
+    "/app/courses/{course}/learners/{learner_id}/study.csv": STAFF,
+    "/app/courses/{course}/learners/{learner_id}/units.csv": STAFF,
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}

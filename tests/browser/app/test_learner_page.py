@@ -129,6 +129,10 @@ async def test_it_looks_right(followed: Followed, open_page: OpenPage, size: str
     days = await window.page.locator("#study tbody tr").count()
 
     assert await window.page.locator("#study .mark").count() == days > 30
+    assert await window.page.evaluate("""() => {
+      const { right } = document.querySelector("#study").getBoundingClientRect();
+      return document.querySelector("#study .plot-area").getBoundingClientRect().right < right;
+    }""")
     assert (
         await window.page.evaluate("performance.getEntriesByType('layout-shift').reduce((sum, each) => sum + each.value, 0)")
         < 0.02
@@ -232,7 +236,7 @@ async def test_it_is_printed_on_two_pages_without_what_is_for_staff(followed: Fo
 
     for hidden in ("header.site", ".tabs", "footer.site", "#message", "#notes", "#timeline", "#study summary"):
         assert await page.locator(hidden).first.is_hidden(), hidden
-    for shown in ("h1", "#figures", "#study svg", "#units table", "#work blockquote"):
+    for shown in ("h1", "#figures", "#study svg", "#units table", "#work blockquote", ".only-print"):
         assert await page.locator(shown).first.is_visible(), shown
     await window.shoot("learner-print")
     printed = await page.pdf(format="A4")

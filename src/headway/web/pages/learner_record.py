@@ -10,13 +10,14 @@ from headway.attention.model import MAX_NOTE
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
-from headway.instants import Instant, Milliseconds
+from headway.instants import MINUTE, Instant, Milliseconds, iso
 from headway.learning.study_calendar import begin_of, local_day
 from headway.messaging.model import MAX_LENGTH
 from headway.reports.learner_model import HandedIn, Happening, Position, mean_grade
 from headway.reports.learner_record import LearnerRecord
 from headway.services import Services
-from headway.web.page_routes import Page, PageRequest, Redirect, get, post
+from headway.web.csv_files import csv_of
+from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 from headway.web.texts import Viewer
 
 _PATH = "/app/courses/{course_id:str}/learners/{user_id:str}"
@@ -59,11 +60,12 @@ class LearnerRecordPages:
         record = await self._records.read(tx, request.caller, course_id, user_id)
         before = None if request.query.before is None else Position.parse(request.query.before)
         timeline = await self._records.timeline(tx, request.caller, record, before=before, limit=_ENTRIES)
-        works = _by_assessment(record)
+        works, now = _by_assessment(record), self._services.clock()
         context = {
+            "now": now,
             "course": course,
             "record": record,
-            "study": _study(record, request.viewer, self._services.clock()),
+            "study": _study(record, request.viewer, now),
             "works": works,
             "graded": sum(versions[0].submission.graded_at is not None for versions in works),
             "mean_grade": mean_grade([versions[0] for versions in works]),
@@ -73,6 +75,27 @@ class LearnerRecordPages:
             "units": {each.unit.id: each.unit for each in record.explanation.units},
         }
         return Page("course/learner.html", context)
+
+    @get(f"{_PATH}/study.csv", transaction=READ_LARGE)
+    async def download_study(self, request: PageRequest[None, None], tx: ReadTransaction) -> Download:
+        """Return the study time of each day of the viewer's time zone with study."""
+        record = await self._records.read(tx, request.caller, *_ids(request))
+        header = [request.text("Day"), request.text("Study time (minutes)")]
+        rows = [(day.isoformat(), _minutes(length)) for day, length in record.study_by_day(request.viewer.zone).items()]
+        return Download(f"study-{record.user_id}.csv", csv_of(header, rows))
+
+    @get(f"{_PATH}/units.csv", transaction=READ_LARGE)
+    async def download_units(self, request: PageRequest[None, None], tx: ReadTransaction) -> Download:
+        """Return the units with the learner's progress."""
+        record = await self._records.read(tx, request.caller, *_ids(request))
+        text = request.text
+        header = [text("Unit"), text("Status"), text("Progress (%)"), text("Study time (minutes)"), text("Completed")]
+        completed = {unit.unit_id: unit.completed_at for unit in record.units if unit.is_complete}
+        rows = [
+            (each.unit.title, each.status.value, each.percent / 100, _minutes(each.study_ms), _iso(completed.get(each.unit.id)))
+            for each in record.explanation.units
+        ]
+        return Download(f"units-{record.user_id}.csv", csv_of(header, rows))
 
     @post(f"{_PATH}/message", form=MessageForm, page="show", transaction=WRITE)
     async def send(self, request: PageRequest[None, MessageForm], tx: WriteTransaction) -> Redirect:
@@ -96,6 +119,14 @@ class LearnerRecordPages:
         course_id, user_id = _ids(request)
         await self._services.attention.delete_note(tx, request.caller, course_id, user_id, request.path["note_id"])
         return Redirect(_path(course_id, user_id), notice=request.text("Note deleted."))
+
+
+def _minutes(length: Milliseconds) -> float:
+    return round(length / MINUTE, 1)
+
+
+def _iso(instant: Instant | None) -> str | None:
+    return None if instant is None else iso(instant)
 
 
 def _ids(request: PageRequest[Any, Any]) -> tuple[int, int]:
