@@ -25,6 +25,10 @@ from tests.databases import Templates
 
 WAIT_MS = 15_000
 URL = "https://github.com/ada/engine"
+CONTROLS = """[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
+  .filter((each) => each.checkVisibility() && !each.matches(".skip") && (each.type !== "radio" ||
+    each === (document.querySelector(`[name=${each.name}]:checked`) ?? document.querySelector(`[name=${each.name}]`))))"""
+"""What can be used, but for radio buttons that arrow keys reach."""
 SCROLL_ENDS = """async () => { while (scrollY + innerHeight < document.body.scrollHeight - 2) {
   scrollBy(0, innerHeight); await new Promise((done) => setTimeout(done, 60)); } }"""
 
@@ -229,6 +233,57 @@ async def test_progress_moves_within_a_second_of_the_event(app: App, open_page: 
     assert moved - answered < 2_000
     reads = select(learner_activity_logs.c.unit_id).where(learner_activity_logs.c.user_id == desk.learner.id)
     assert (unit_id,) in await app.world.rows(reads)
+    assert opened.errors == []
+
+
+async def test_study_time_moves_where_the_percent_does_not(app: App, open_page: OpenPage, desk: Desk) -> None:
+    opened = await open_page(desk.learner)
+    page, unit_id = opened.page, _unit(desk.demo, "what-is-kept")
+    await opened.open(f"/app/learning/{desk.demo.id}/units/{unit_id}")
+    await page.mouse.move(300, 300)
+    await expect(page.locator("#unit-progress .badge")).to_have_text("complete", timeout=WAIT_MS)
+    studied = page.locator("#unit-progress .why div", has_text="Study time").locator("dd")
+    before = await studied.inner_text()
+
+    for turn in range(80):
+        await page.mouse.move(200 + turn, 300)
+        await page.wait_for_timeout(100)
+
+    await expect(studied).not_to_have_text(before, timeout=WAIT_MS)
+    stored = select(unit_progress.c.study_ms).where(
+        unit_progress.c.user_id == desk.learner.id, unit_progress.c.unit_id == unit_id
+    )
+    await page.wait_for_timeout(1_500)
+    shown, ((study_ms,),) = await studied.inner_text(), await app.world.rows(stored)
+    assert shown == f"{study_ms // 1000} s"
+    assert opened.errors == []
+
+
+async def test_everything_is_reached_by_keyboard(open_page: OpenPage, desk: Desk) -> None:
+    opened = await open_page(desk.learner)
+    course, demo = f"/app/learning/{desk.course.id}", f"/app/learning/{desk.demo.id}"
+    for path in (
+        *(
+            "/app/learning",
+            course,
+            f"{course}/units/{desk.course.units[1].id}",
+            f"{demo}/units/{_unit(desk.demo, 'six-questions')}",
+        ),
+        *(f"{course}/assessments/{desk.course.assessments[0].id}", "/app/messages", f"/app/messages/{desk.tutor.id}"),
+        *("/app/certificates", "/app/catalogue", f"/app/learning/{desk.full.id}"),
+    ):
+        await opened.open(path)
+        for summary in await opened.page.locator("main details:not(.chart details) > summary").all():
+            await summary.evaluate("each => { each.parentElement.open = true; }")
+        # Elements, not attributes of them: a page that is brought up to date keeps those alone.
+        await opened.page.evaluate("window.reached = new WeakSet()")
+        left = await opened.page.evaluate(f"{CONTROLS}.length")
+        assert left > 3
+        for _ in range(left + 20):
+            await opened.page.keyboard.press("Tab")
+            await opened.page.evaluate("window.reached.add(document.activeElement)")
+        missed = f"{CONTROLS}.filter((each) => !window.reached.has(each)).map((each) => each.outerHTML)"
+        assert await opened.page.evaluate(missed) == [], path
     assert opened.errors == []
 
 

@@ -97,6 +97,8 @@ function keepLive() {
   const stop = follow(topics, ({ type }) => {
     if (!["subscribed", "error"].includes(type)) refresh();
   });
+  // A script of the page knows of a change that no topic tells, such as study time without progress.
+  document.addEventListener("headway:changed", refresh);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && isWanted) refresh();
   });
