@@ -1,4 +1,4 @@
-"""Measures the pages: their first byte and size over HTTP, and largest contentful paint and layout shifts in a Chromium.
+"""Measures the pages of staff and learners: first byte and size over HTTP, and paint and layout shifts in a Chromium.
 
 A course has few learners or many, each with progress in each unit and study on days of the last weeks.
 """
@@ -19,6 +19,10 @@ from playwright.async_api import Response, async_playwright
 
 import analytics
 from databases import Database, SqliteDatabase, run_postgres
+from headway.accounts.model import User
+from headway.http.authentication import Tokens
+from headway.identity import Role
+from headway.instants import system_clock
 from measure import open_workspace, report_progress
 from report import TARGET_HEADINGS, Target, add_options, describe_run, format_table, format_target, publish
 from servers import Server, ServerError, make_headway, run_server
@@ -45,6 +49,16 @@ PAGES = {
     "one learner": "/app/courses/{course}/learners/{learner}",
 }
 """By name: the pages of a course for its staff, in which a page grows with the course or it does not."""
+OWN_PAGES = {
+    "my courses": "/app/learning",
+    "my course": "/app/learning/{course}",
+    "my unit": "/app/learning/{course}/units/{unit}",
+    "my messages": "/app/messages",
+    "my peers by name": "/app/messages?q=999",
+    "my certificates": "/app/certificates",
+    "catalogue": "/app/catalogue",
+}
+"""By name: the pages of one of the course's learners."""
 FIRST_BYTE_OF_FEW = Target(at_most=200)
 FIRST_BYTE_OF_MANY = Target(at_most=1_000)
 PAINT, SHIFT, SIZE = Target(at_most=1_000), Target(at_most=0.02), Target(at_most=150)
@@ -97,7 +111,7 @@ def main() -> None:
 
 
 def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the pages for the staff of a course.")
+    parser = argparse.ArgumentParser(description="Measure the pages for the staff and the learners of a course.")
     parser.add_argument("--few", type=int, default=1_000, help="learners of the small course")
     parser.add_argument("--learners", type=int, default=100_000, help="learners of the large course")
     parser.add_argument("--units", type=int, default=50)
@@ -119,12 +133,20 @@ def measure(
     database.execute(*study())
     database.settle()
     database.checkpoint()
-    pages = {page: path.format(**ids(server)) for page, path in PAGES.items()}
+    readings: dict[str, list[Reading]] = {}
+    sights: dict[str, Sight] = {}
     with run_server(server, workspace) as running:
         report_progress(f"{name}: reading")
-        readings = {page: list(read(running.port, path, token, options.repeats)) for page, path in pages.items()}
-        sights = asyncio.run(see(running.port, pages, token)) if learners == options.few else {}
+        for paths, whose in ((PAGES, token), (OWN_PAGES, token_of_learner(server))):
+            pages = {page: path.format(**ids(server)) for page, path in paths.items()}
+            readings |= {page: list(read(running.port, path, whose, options.repeats)) for page, path in pages.items()}
+            sights |= asyncio.run(see(running.port, pages, whose)) if learners == options.few else {}
     return readings, sights
+
+
+def token_of_learner(server: Server) -> str:
+    tokens = Tokens(server.environment["HEADWAY_SECRET_KEY"], system_clock, lifetime_seconds=86_400)
+    return tokens.issue(User(LEARNER, Role.PARTICIPANT, f"Learner {LEARNER}", None, None, 1, is_disabled=False))
 
 
 def ids(server: Server) -> dict[str, int]:
@@ -183,7 +205,7 @@ def _note(requested: set[str], response: Response) -> None:
 
 def format_readings(read: dict[str, dict[str, list[Reading]]]) -> str:
     headings = ["first byte in ms (kB, gzip)", *read]
-    return format_table(headings, [[name, *(_cell(each[name]) for each in read.values())] for name in PAGES])
+    return format_table(headings, [[name, *(_cell(each[name]) for each in read.values())] for name in {**PAGES, **OWN_PAGES}])
 
 
 def _cell(readings: list[Reading]) -> str:

@@ -107,7 +107,7 @@ async def test_a_streak_is_shown_to_who_wants_it(visit: Visit, school: School, w
     chosen = await visitor.submit("/app/account/streak", {"is_shown": "true"})
     assert "Hide days in a row" in chosen.text
     assert (
-        "up to today, or to yesterday while today has none yet. At most 366 are counted. : 3"
+        "up to today, or to yesterday while today has none yet. At most 366 are counted. 3"
         in (await visitor.open("/app/learning")).text
     )
 
@@ -189,6 +189,7 @@ async def test_leaving_a_course_is_confirmed_and_keeps_progress(visit: Visit, sc
     assert "You have left the course. Your progress is kept." in shown.text
     again = await visitor.open(f"/app/learning/{course.id}")
     assert "Enroll again" in again.text
+    assert "Your progress, which is kept: 0%" in again.text
     refused = await visitor.submit(f"/app/learning/{course.id}/leave")
     assert refused.status == 404
 
