@@ -294,6 +294,34 @@ async def test_colours_follow_the_scheme_without_a_new_drawing(open_charts: Open
     assert await page.locator(".mark").first.get_attribute("data-kept") == "yes"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_marks_are_seen_in_forced_colours(open_charts: OpenCharts, scheme: str) -> None:
+    window = await open_charts(scheme=scheme, forced_colors="active")
+    await drawn(window.page, "calendar")
+
+    for shapes, painted in (
+        (".fill", "fill"),
+        (".box", "fill"),
+        (".level-5", "fill"),
+        (".stroke", "stroke"),
+        (".median", "stroke"),
+    ):
+        seen = await window.page.locator(f".plot {shapes}").first.evaluate(f"(shape) => getComputedStyle(shape).{painted}")
+        assert seen != await window.page.evaluate("getComputedStyle(document.body).backgroundColor"), shapes
+    await window.check(f"charts-forced-{scheme}")
+
+
+async def test_more_contrast_is_given_to_who_asks_for_it(open_charts: OpenCharts) -> None:
+    window = await open_charts("line", contrast="more")
+    await drawn(window.page, "line")
+    grid = "getComputedStyle(document.querySelector('.grid')).stroke"
+    strong = await window.page.evaluate(grid)
+
+    await window.page.emulate_media(contrast="no-preference")
+
+    assert await window.page.evaluate(grid) != strong == "rgb(22, 24, 29)"
+
+
 async def test_without_scripts_the_table_is_the_chart(open_charts: OpenCharts) -> None:
     window = await open_charts("bars", java_script_enabled=False)
 
