@@ -33,6 +33,10 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/learners/{learner_id}": STAFF,
     "/app/courses/{course}/learners/{learner_id}/study.csv": STAFF,
     "/app/courses/{course}/learners/{learner_id}/units.csv": STAFF,
+    "/app/courses/{course}/learners": STAFF,
+    "/app/courses/{course}/learners.csv": STAFF,
+    "/app/courses/{course}/attention": STAFF,
+    "/app/courses/{course}/attention/count": STAFF,
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}

@@ -91,16 +91,17 @@ class CourseFindings(NamedTuple):
         return {user_id for user_id, values in self.listed.items() if values[place] != NOT_FOUND}
 
     def among(self, rule: RuleName | None) -> list[int]:
-        """Return the learners who are listed, or listed by a rule, in order: those with the most findings first, then by how
-        long they have not been seen, then by the values of the other findings.
+        """Return the learners who are listed, or listed by a rule, in order.
+
+        Those with the most findings come first, of them whoever was seen last, who is easiest to reach.
         """
         listed = self.listed
         return sorted(sorted(self.listed_by(rule)), key=lambda user_id: _urgency(listed[user_id]), reverse=True)
 
     @property
     def came_back(self) -> list[int]:
-        """The learners who came back and are not listed, the latest first."""
-        found = (each for each in self.returned.values() if each.user_id not in self.listed)
+        """The learners who came back and are neither listed nor put aside, the latest first."""
+        found = (each for each in self.returned.values() if each.user_id not in self.listed.keys() | self.dismissed.keys())
         return [each.user_id for each in sorted(found, key=lambda each: (-each.last_activity_at, each.user_id))]
 
 
@@ -300,7 +301,8 @@ async def _judge(tx: ReadTransaction, course: CourseFacts, judge: Judge, user_id
 
 
 def _urgency(values: Values) -> tuple[int, ...]:
-    return sum(value != NOT_FOUND for value in values), *values
+    days, *others = values
+    return sum(value != NOT_FOUND for value in values), -days, *others
 
 
 def listing(

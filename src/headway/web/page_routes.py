@@ -33,6 +33,7 @@ from headway.http.problems import Problems
 from headway.http.request import READ, READ_LARGE, WRITE, TransactionKind, Transactions, accepts_gzip, client_of, read_header
 from headway.http.routes import ENDPOINT, METHODS, Rendered, read_body, served_elsewhere
 from headway.identity import Caller, Client
+from headway.paging.service import Walk
 from headway.text import nfc
 from headway.web.forms import FORM_TYPE, Failed, decode_form
 from headway.web.rendering import Pages
@@ -41,6 +42,7 @@ from headway.web.texts import Viewer
 
 Query = TypeVar("Query")
 Form = TypeVar("Form")
+Result = TypeVar("Result")
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Page | Redirect | Download"]])
 SIGN_IN_PATH = "/app/sign-in"
 _COMPRESSION = 4
@@ -108,6 +110,8 @@ class PageRequest(Generic[Query, Form]):
         self.optional_caller = caller
         self.query = query
         self.form = form
+        self.walk: Walk | None = None
+        """The walk through a list whose rows move; the order that it fixes is stored before the page is sent."""
         self.failed: Failed | None = None
         """The form that is shown again, because it was refused."""
         self.path = {name: nfc(decode_parameter(value)) for name, value in scope["path_params"].items()}
@@ -137,6 +141,10 @@ class PageRequest(Generic[Query, Form]):
     def read(self) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction, for handlers without one."""
         return self._transactions.read()
+
+    async def read_large(self, read: Callable[[ReadTransaction], Awaitable[Result]]) -> Result:
+        """Return the result of `read` in a snapshot, in the thread of large reads, for handlers without a transaction."""
+        return await self._transactions.read_large(self.scope, read)
 
     def write(self) -> AbstractAsyncContextManager[WriteTransaction]:
         """Open a write transaction, for handlers without one; it is committed at the end of the block."""
@@ -237,7 +245,11 @@ class PageEndpoint:
             async def read_and_render(tx: ReadTransaction) -> Rendered:
                 return self._render(await handler(request, tx), request)
 
-            return await transactions.read_large(request.scope, read_and_render)
+            rendered = await transactions.read_large(request.scope, read_and_render)
+            if request.walk is not None and request.walk.new_order is not None:
+                async with transactions.write() as writing:
+                    await request.walk.save(writing)
+            return rendered
         if kind is WRITE:
             async with transactions.write() as writing:
                 result = await handler(request, writing)

@@ -43,6 +43,11 @@ class Viewer(NamedTuple):
         translated: str = self.translations.ugettext(message)
         return translated % values if values else translated
 
+    def ngettext(self, one: str, many: str, count: int, **values: object) -> str:
+        """Return a text of the catalogue in the form for a number, with `%(count)s` and its other values replaced."""
+        translated: str = self.translations.ungettext(one, many, count)
+        return translated % {"count": self.number(count), **values}
+
     def number(self, value: float, digits: int = 0) -> str:
         """Return a number with at most so many digits after the point."""
         pattern = "#,##0." + "#" * digits if digits else "#,##0"

@@ -131,10 +131,28 @@ function sendOnce(event) {
   window.addEventListener("pageshow", () => delete event.target.dataset.isSent, { once: true });
 }
 
+/** Show the box that selects all checkboxes of a form on the page, which belong to it by its id. */
+function selectTogether() {
+  for (const bulk of document.querySelectorAll("[data-selects]")) {
+    bulk.querySelector("[data-select-all]").hidden = false;
+  }
+}
+
+/** Select or deselect all. */
+function selectAll(event) {
+  const bulk = event.target.closest("[data-select-all]")?.closest("[data-selects]");
+  if (!bulk) return;
+  const boxes = document.querySelectorAll(`input[type="checkbox"][form="${bulk.dataset.selects}"]`);
+  for (const box of boxes) box.checked = event.target.checked;
+}
+
 tellTimeZone();
 document.addEventListener("pointerover", placeDefinition);
 document.addEventListener("focusin", placeDefinition);
 document.addEventListener("scroll", () => placeDefinition({ target: document.activeElement }), { capture: true, passive: true });
+selectTogether();
+document.addEventListener("htmx:after:swap", selectTogether);
+document.addEventListener("change", selectAll);
 document.addEventListener("submit", askBefore);
 document.addEventListener("submit", sendOnce);
 if (document.readyState === "complete") keepLive();
