@@ -37,6 +37,12 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/learners.csv": STAFF,
     "/app/courses/{course}/attention": STAFF,
     "/app/courses/{course}/attention/count": STAFF,
+    "/app/courses/{course}/assessments": STAFF,
+    "/app/courses/{course}/assessments.csv": STAFF,
+    "/app/courses/{course}/assessments/{assessment}": STAFF,
+    "/app/courses/{course}/live": STAFF,
+    "/app/courses/{course}/settings": STAFF,
+    "/app/courses/{course}/settings/enrollments.csv": STAFF,
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}

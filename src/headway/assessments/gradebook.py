@@ -89,6 +89,18 @@ class Gradebook:
                 found += await store.list_work(tx, stage, wanted, after=begin, limit=missing)
         return WorkPage(assessment, summary, walk.cut(found[part.offset :], _write_key))
 
+    async def find_work(
+        self, tx: ReadTransaction, caller: Caller, assessment_id: int, submission_id: str
+    ) -> LearnersWork | None:
+        """Return the newest work of the learner who handed in a submission, for staff; None if there is no such submission.
+
+        Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
+        """
+        assessment, access = await find_known(tx, caller, assessment_id)
+        if not access.is_staff:
+            raise not_staff()
+        return await store.find_work(tx, assessment, submission_id)
+
 
 def _summarize(assessment: Assessment, counts: WorkCounts, enrolled: int) -> WorkSummary:
     return summarize_work(counts.alike, assessment.max_grade, enrolled=enrolled, left=counts.left)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.assessments.model import GradeCount, LearnersWork, WorkStage
-from headway.assessments.store import COLUMNS, is_newest, submission_of
+from headway.assessments.store import COLUMNS, find, is_newest, submission_of
 from headway.assessments.tables import submissions
 from headway.courses.model import Assessment
 from headway.courses.tables import assessments
@@ -64,6 +64,7 @@ _by_stage = {
     ),
     WorkStage.GRADED: _submitted.where(submissions.c.graded_at.is_not(None)).order_by(submissions.c.user_id),
 }
+_of_learner = _submitted.where(submissions.c.user_id == bindparam("of_user"))
 _after_user = bindparam("after_user", type_=Id)
 _after_time: ColumnElement[Any] = bindparam("after_time", type_=Timestamp)
 _is_after = {
@@ -96,6 +97,15 @@ async def list_work(
     params |= {"after_time": after.submitted_at} if after is not None and stage is WorkStage.TO_GRADE else {}
     page = _page(stage, is_after=after is not None, is_named=name is not None, is_late=is_late)
     return [_work(tx, stage, row) for row in await tx.all(page, **params)]
+
+
+async def find_work(tx: ReadTransaction, assessment: Assessment, submission_id: str) -> LearnersWork | None:
+    """Read the newest work of the learner who handed in a submission for an assessment."""
+    found = await find(tx, submission_id)
+    if found is None or found.assessment_id != assessment.id:
+        return None
+    params = {"assessment_id": assessment.id, "in_course": assessment.course_id, "of_user": found.user_id}
+    return _work(tx, WorkStage.GRADED, await tx.one(_of_learner, **params))
 
 
 def _work(tx: ReadTransaction, stage: WorkStage, row: Row) -> LearnersWork:

@@ -207,6 +207,24 @@ class CourseTree(msgspec.Struct, frozen=True):
         return [(module, units[module.id]) for module in self.modules if not module.is_retired]
 
     @property
+    def unchanged(self) -> NewCourse:
+        """The course with its parts as they are, in the form in which a change is given."""
+        modules = tuple(
+            NewModule(
+                module.title,
+                module.slug,
+                tuple(NewUnit(unit.title, unit.slug, unit.kind, unit.is_required, unit.completion, unit.id) for unit in units),
+                module.id,
+            )
+            for module, units in self.active_modules
+        )
+        assessments = tuple(
+            NewAssessment(each.title, each.description, each.due_at, each.max_grade, each.id)
+            for each in self.active_assessments
+        )
+        return msgspec.structs.replace(self.course, modules=modules, assessments=assessments)
+
+    @property
     def active_assessments(self) -> list[Assessment]:
         """The assessments that are not retired."""
         return [assessment for assessment in self.assessments if not assessment.is_retired]

@@ -76,11 +76,13 @@ def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> Ne
     """Return a stored course with the changes applied. Raises Invalid for ids and times that are not valid."""
     errors: list[FieldError] = []
     changes = _course_fields(errors, body)
-    modules = _stored_modules(stored) if body.modules is UNSET else _changed_modules(body.modules)
-    assessments = _stored_assessments(stored) if body.assessments is UNSET else _changed_assessments(errors, body.assessments)
+    if body.modules is not UNSET:
+        changes["modules"] = _changed_modules(body.modules)
+    if body.assessments is not UNSET:
+        changes["assessments"] = _changed_assessments(errors, body.assessments)
     if errors:
         raise Invalid(errors)
-    return msgspec.structs.replace(stored.course, **changes, modules=modules, assessments=assessments)
+    return msgspec.structs.replace(stored.unchanged, **changes)
 
 
 def course(tree: CourseTree) -> course_wire.Course:
@@ -321,24 +323,6 @@ def _changed_assessments(
     return tuple(
         msgspec.structs.replace(new, id=_part_id(body.id))
         for new, body in zip(_new_assessments(errors, assessments), assessments, strict=True)
-    )
-
-
-def _stored_modules(tree: CourseTree) -> tuple[NewModule, ...]:
-    return tuple(
-        NewModule(
-            module.title,
-            module.slug,
-            tuple(NewUnit(unit.title, unit.slug, unit.kind, unit.is_required, unit.completion, unit.id) for unit in units),
-            module.id,
-        )
-        for module, units in tree.active_modules
-    )
-
-
-def _stored_assessments(tree: CourseTree) -> tuple[NewAssessment, ...]:
-    return tuple(
-        NewAssessment(each.title, each.description, each.due_at, each.max_grade, each.id) for each in tree.active_assessments
     )
 
 

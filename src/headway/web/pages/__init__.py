@@ -12,14 +12,17 @@ from headway.settings import Settings
 from headway.web.assets import Assets
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
+from headway.web.pages.assessments import AssessmentsPages
 from headway.web.pages.attention import AttentionPages
 from headway.web.pages.catalogue import CataloguePages
+from headway.web.pages.course_settings import CourseSettingsPages
 from headway.web.pages.courses import CoursesPages
 from headway.web.pages.home import HomePages
 from headway.web.pages.learner_record import LearnerRecordPages
 from headway.web.pages.learners import LearnersPages
 from headway.web.pages.learning import LearningPages
 from headway.web.pages.messages import MessagesPages
+from headway.web.pages.presence import PresencePages
 from headway.web.pages.registration import RegistrationPages
 from headway.web.pages.sign_in import SignInPages
 from headway.web.pages.single_sign_on import SingleSignOnPages
@@ -63,6 +66,9 @@ class WebPages:
             LearnerRecordPages(services),
             LearnersPages(services),
             AttentionPages(services),
+            AssessmentsPages(services),
+            PresencePages(services),
+            CourseSettingsPages(services),
         ]
         context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
         return [page_router(groups, context), self._assets.route()]

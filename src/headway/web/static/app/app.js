@@ -5,6 +5,7 @@ const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_RETRY_MS = 30_000;
 /** Pixels between a term and its definition, and between the definition and the edge of the window. */
 const TOOLTIP_GAP = 6;
+const SHORTEST_LOSS_MS = 3_000;
 
 /** Tell the server the time zone of the viewer, for the pages to come. */
 function tellTimeZone() {
@@ -30,6 +31,15 @@ export function follow(topics, onMessage) {
   let attempts = 0;
   let hasEnded = false;
   let wasReady = false;
+  let loss;
+
+  /** Note whether the page is connected, for its style; a loss that lasts no longer than a new token takes is none. */
+  function noteConnection(isOn) {
+    clearTimeout(loss);
+    const note = () => (document.documentElement.dataset.connection = isOn ? "on" : "off");
+    if (isOn) note();
+    else loss = setTimeout(note, SHORTEST_LOSS_MS);
+  }
 
   async function connect() {
     if (hasEnded) return;
@@ -45,6 +55,7 @@ export function follow(topics, onMessage) {
       const message = JSON.parse(data);
       if (message.type === "ready") {
         attempts = 0;
+        noteConnection(true);
         for (const topic of topics) socket.send(JSON.stringify({ type: "subscribe", topic }));
         if (wasReady) onMessage({ type: "reconnected" });
         wasReady = true;
@@ -57,6 +68,7 @@ export function follow(topics, onMessage) {
 
   function retry() {
     if (hasEnded) return;
+    if (attempts === 0) noteConnection(false);
     attempts += 1;
     setTimeout(connect, Math.random() * Math.min(LONGEST_RETRY_MS, 1_000 * 2 ** attempts));
   }
@@ -70,7 +82,8 @@ export function follow(topics, onMessage) {
 
 /**
  * Keep the elements with `data-live="<topic> …"` up to date: when one of their topics tells of a change they are fetched again
- * and morphed in place, so that focus, scroll and open details stay. The slower the server, the longer the pause.
+ * and morphed in place, so that focus, scroll and open details stay. The slower the server, the longer the pause. With
+ * `data-live-seconds="10"` they are also fetched as time passes.
  */
 function keepLive() {
   const elements = [...document.querySelectorAll("[data-live]")].filter((each) => each.id);
@@ -85,8 +98,12 @@ function keepLive() {
     while (isWanted && !document.hidden) {
       isWanted = false;
       const begin = performance.now();
-      for (const { id } of elements) {
-        await htmx.ajax("GET", location.href, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true" });
+      try {
+        for (const { id } of elements) {
+          await htmx.ajax("GET", location.href, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true" });
+        }
+      } catch {
+        // The server does not answer: it is asked again when it says something, or as time passes.
       }
       await new Promise((resolve) => setTimeout(resolve, Math.max(SHORTEST_PAUSE_MS, 4 * (performance.now() - begin))));
     }
@@ -102,6 +119,8 @@ function keepLive() {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && isWanted) refresh();
   });
+  const seconds = Math.min(...elements.map((each) => Number(each.dataset.liveSeconds) || Infinity));
+  if (seconds < Infinity) setInterval(refresh, seconds * 1_000);
   window.addEventListener("pagehide", stop, { once: true });
 }
 
