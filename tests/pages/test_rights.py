@@ -43,6 +43,15 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/live": STAFF,
     "/app/courses/{course}/settings": STAFF,
     "/app/courses/{course}/settings/enrollments.csv": STAFF,
+    "/app/admin/health": {"admin"},
+    "/app/admin/settings": {"admin"},
+    "/app/admin/users": {"admin"},
+    "/app/admin/users.csv": {"admin"},
+    "/app/admin/users/{learner_id}": {"admin"},
+    "/app/admin/courses": {"admin"},
+    "/app/admin/courses.csv": {"admin"},
+    "/app/admin/log": {"admin"},
+    "/app/admin/log.csv": {"admin"},
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}

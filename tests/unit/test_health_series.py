@@ -3,7 +3,8 @@
 import pytest
 
 from headway.errors import Unavailable
-from headway.health.series import KEPT, Series, count_and_sum, total
+from headway.health.report import Sample
+from headway.health.series import KEPT, Series, by_minute, count_and_sum, total
 from headway.telemetry import Metrics, RecentErrors
 from tests.world import FakeClock
 
@@ -81,3 +82,15 @@ def test_an_outage_names_what_the_driver_raised() -> None:
     errors.note(outage, "UNAVAILABLE", method="POST", route="/x")
 
     assert [(each.kind, each.code) for each in errors.newest_first()] == [("OSError", "UNAVAILABLE")]
+
+
+def test_minutes_are_means_of_rates_sums_of_failures_and_maxima() -> None:
+    sample = Sample(0, 2.0, 100.0, 1, 4.0, 5, 3, 10.0, 80.0)
+    other = Sample(10_000, 6.0, 300.0, 2, 0.0, 1, 7, 40.0, None)
+    idle = Sample(20_000, 1.0, None, 0, 2.0, 0, 0, 0.0, 90.0)
+
+    (first, second) = by_minute([sample, other, idle, idle, idle, idle, sample])
+
+    assert first == Sample(20_000, 2.0, 250.0, 3, 2.0, 5, 7, 40.0, 90.0)
+    assert second == sample
+    assert by_minute([]) == []

@@ -85,6 +85,16 @@ class AccountAdministration:
             raise Conflict("A password needs an address to sign in with.", code="ADDRESS_MISSING")
         await self._sign_in.set_password(tx, user_id, password_hash, Operator(caller, client))
 
+    async def end_sessions(self, tx: WriteTransaction, caller: Caller, user_id: int, client: Client | None = None) -> None:
+        """End all sessions of an account, and all its tokens. Raises NotFound USER_NOT_FOUND."""
+        await self._lock(tx, caller, user_id)
+        await self._sign_in.end_sessions(tx, user_id, Operator(caller, client))
+
+    async def find_by_email(self, tx: ReadTransaction, caller: Caller, email: str) -> User | None:
+        """Read an account by its address; None if there is none."""
+        await require_admin(tx, caller)
+        return await users.find_by_email(tx, email)
+
     async def _lock(self, tx: WriteTransaction, caller: Caller, user_id: int) -> User:
         """Lock the accounts of the caller and of somebody else, in the order of their ids; return the latter."""
         for each in sorted({caller.user_id, user_id}):

@@ -130,6 +130,13 @@ class SignIn:
         user = await self._accounts.find(tx, caller.user_id)
         await self._audit.record(tx, Action.LOGOUT_EVERYWHERE, user.actor, user.target, client=client)
 
+    async def end_sessions(self, tx: WriteTransaction, user_id: int, operator: Operator) -> None:
+        """End all sessions and tokens of an account, as an operator. Raises NotFound."""
+        await users.end_tokens(tx, user_id, self._clock())
+        await self._accounts.forget(tx, user_id)
+        user = await self._accounts.find(tx, user_id)
+        await self._audit.record_for(tx, Action.LOGOUT_EVERYWHERE, operator.caller, user.target, client=operator.client)
+
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("new_password", new)

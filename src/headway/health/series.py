@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -14,6 +15,7 @@ from headway.telemetry import Metrics
 
 SAMPLE_SECONDS = 10.0
 KEPT = 360
+_PER_MINUTE = 6
 _MEGABYTE = 1_000_000
 _MEMORY = "process_resident_memory_bytes"
 
@@ -81,6 +83,32 @@ class Series:
     def _memory_mb(self) -> float | None:
         values = [family.samples[0].value for family in self._process.collect() if family.name == _MEMORY]
         return values[0] / _MEGABYTE if values else None
+
+
+def by_minute(samples: Sequence[Sample]) -> list[Sample]:
+    """Return one sample for each minute, counted from the first one: means of rates and times, sums of failures, and maxima.
+
+    A mean time counts by the requests of its sample.
+    """
+    groups = [samples[start : start + _PER_MINUTE] for start in range(0, len(samples), _PER_MINUTE)]
+    return [_merged(group) for group in groups]
+
+
+def _merged(group: Sequence[Sample]) -> Sample:
+    timed = [(each.mean_request_ms, each.requests_per_second) for each in group if each.mean_request_ms is not None]
+    weight = sum(requests for _, requests in timed)
+    memory = [each.memory_mb for each in group if each.memory_mb is not None]
+    return Sample(
+        at=group[-1].at,
+        requests_per_second=fmean(each.requests_per_second for each in group),
+        mean_request_ms=sum(mean * requests for mean, requests in timed) / weight if weight else None,
+        failures=sum(each.failures for each in group),
+        events_per_second=fmean(each.events_per_second for each in group),
+        waiting=max(each.waiting for each in group),
+        live_clients=max(each.live_clients for each in group),
+        stall_ms=max(each.stall_ms for each in group),
+        memory_mb=max(memory) if memory else None,
+    )
 
 
 def total(metric: Counter | Gauge, **labels: str) -> float:

@@ -24,7 +24,7 @@ from headway.errors import (
     Unavailable,
 )
 from headway.http.contract import Contract, Problem
-from headway.http.middleware import CLIENT_CLOSED_REQUEST
+from headway.http.middleware import CLIENT_CLOSED_REQUEST, UNMATCHED
 from headway.http.paths import allow
 from headway.telemetry import Metrics, request_id
 
@@ -90,8 +90,7 @@ class Problems:
         if methods == [_WEB_SOCKET] and request.scope["method"] == "GET":
             error = HTTPException(status_code=426)
         contract = next((each for each in self._contracts if each.owns(path)), None)
-        # The query string is not logged: it may contain personal data.
-        problem = self._problem(contract, error, _log.bind(method=request.scope["method"], path=path))
+        problem = self._problem(contract, error, request.scope)
         headers = {}
         if problem.retry_after_seconds is not None:
             headers["Retry-After"] = str(problem.retry_after_seconds)
@@ -115,8 +114,7 @@ class Problems:
 
     def note(self, scope: Scope, error: Exception) -> Problem:
         """Log and count an error outside the contracts that becomes part of a page."""
-        fields: dict[str, Any] = scope  # type: ignore[assignment]
-        return self._problem(None, error, _log.bind(method=fields["method"], path=fields["path"]))
+        return self._problem(None, error, scope)
 
     async def reject(self, scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
         """Send the response for an exception, for middleware around the router."""
@@ -124,9 +122,14 @@ class Problems:
         response = self.respond(request, error)
         await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
-    def _problem(self, contract: Contract | None, error: Exception, log: FilteringBoundLogger) -> Problem:
+    def _problem(self, contract: Contract | None, error: Exception, scope: Scope) -> Problem:
         current_id = request_id.get() or ""
+        fields: dict[str, Any] = scope  # type: ignore[assignment]
+        # The query string is not logged: it may contain personal data.
+        log = _log.bind(method=fields["method"], path=fields["path"])
         if isinstance(error, HeadwayError):
+            if error.__cause__ is not None and isinstance(error, Unavailable):
+                self._keep(error, error.kind, fields)
             return self._domain_problem(contract, error, current_id, log)
         if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             status = error.status_code
@@ -136,7 +139,13 @@ class Problems:
             self._metrics.reject(code, ())
             return Problem(status, code, message, current_id)
         log.error("failed", exc_info=error)
-        return Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", current_id)
+        problem = Problem(500, "INTERNAL_ERROR", "Something went wrong on the server.", current_id)
+        self._keep(error, problem.code, fields)
+        return problem
+
+    def _keep(self, error: Exception, code: str, scope: dict[str, Any]) -> None:
+        """Keep an error for administrators; of the path only the route, which names nobody."""
+        self._metrics.errors.note(error, code, method=scope["method"], route=scope.get("path_template") or UNMATCHED)
 
     def _domain_problem(
         self, contract: Contract | None, error: HeadwayError, current_id: str, log: FilteringBoundLogger

@@ -68,6 +68,7 @@ class Pages:
             "duration": _by_viewer(Viewer.duration),
             "date": _by_viewer(Viewer.date),
             "datetime": _by_viewer(Viewer.datetime),
+            "time": _by_viewer(Viewer.time),
             "ago": pass_context(lambda context, instant: context["viewer"].ago(instant, clock())),
             "iso": iso,
         }

@@ -88,6 +88,10 @@ class Viewer(NamedTuple):
         pattern = str(babel_dates.get_datetime_format("medium", locale=self.locale))
         return pattern.replace("{0}", minute).replace("{1}", day).replace("'", "")
 
+    def time(self, instant: Instant) -> str:
+        """Return the minute of an instant within its day."""
+        return babel_dates.format_time(to_datetime(instant, self.zone), "short", tzinfo=self.zone, locale=self.locale)
+
     def ago(self, instant: Instant | None, now: Instant) -> str:
         """Return how long ago an instant was, such as "3 days ago"; "never" for None."""
         if instant is None:

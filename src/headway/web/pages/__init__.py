@@ -12,6 +12,10 @@ from headway.settings import Settings
 from headway.web.assets import Assets
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
+from headway.web.pages.admin_courses import AdminCoursesPages
+from headway.web.pages.admin_health import AdminHealthPages
+from headway.web.pages.admin_log import AdminLogPages
+from headway.web.pages.admin_users import AdminUsersPages
 from headway.web.pages.assessments import AssessmentsPages
 from headway.web.pages.attention import AttentionPages
 from headway.web.pages.catalogue import CataloguePages
@@ -69,6 +73,10 @@ class WebPages:
             AssessmentsPages(services),
             PresencePages(services),
             CourseSettingsPages(services),
+            AdminHealthPages(services),
+            AdminUsersPages(services),
+            AdminCoursesPages(services),
+            AdminLogPages(services),
         ]
         context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
         return [page_router(groups, context), self._assets.route()]

@@ -136,6 +136,27 @@ function placeDefinition({ target }) {
   tooltip.style.top = `${bottom + TOOLTIP_GAP + height <= window.innerHeight ? bottom + TOOLTIP_GAP : top - TOOLTIP_GAP - height}px`;
 }
 
+/**
+ * Fetch the elements with `data-refresh-seconds="…"` again and again, and morph them in place, while the page is seen. An element that
+ * comes without the attribute is fetched no more.
+ */
+function keepFresh() {
+  for (const { id, dataset } of document.querySelectorAll("[data-refresh-seconds]")) {
+    const refresh = async () => {
+      const seconds = Number(document.getElementById(id)?.dataset.refreshSeconds);
+      if (!seconds) return;
+      try {
+        if (!document.hidden) {
+          await htmx.ajax("GET", location.href, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true" });
+        }
+      } finally {
+        setTimeout(refresh, 1_000 * seconds);
+      }
+    };
+    setTimeout(refresh, 1_000 * Number(dataset.refreshSeconds));
+  }
+}
+
 /** Ask before a form is sent that has `data-confirm="…"`. */
 function askBefore(event) {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
@@ -174,5 +195,9 @@ document.addEventListener("htmx:after:swap", selectTogether);
 document.addEventListener("change", selectAll);
 document.addEventListener("submit", askBefore);
 document.addEventListener("submit", sendOnce);
-if (document.readyState === "complete") keepLive();
-else window.addEventListener("load", keepLive, { once: true });
+function keepUpToDate() {
+  keepLive();
+  keepFresh();
+}
+if (document.readyState === "complete") keepUpToDate();
+else window.addEventListener("load", keepUpToDate, { once: true });

@@ -1,0 +1,177 @@
+"""The accounts of the installation, for administrators."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from headway.accounts.administration import require_admin
+from headway.accounts.lists import UserSearch
+from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser
+from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
+from headway.db.database import ReadTransaction, WriteTransaction
+from headway.errors import NotFound
+from headway.http.request import READ, READ_LARGE, WRITE
+from headway.identity import Caller, Role
+from headway.instants import iso
+from headway.paging.model import MAX_LENGTH
+from headway.paging.service import Walk
+from headway.services import Services
+from headway.web.csv_files import csv_of
+from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
+
+_PATH = "/app/admin/users"
+_LIMIT = 50
+_MOST_ROWS = 100_000
+_MOST_COURSES = 100
+_LARGEST_ID = 10**15
+
+Password = Annotated[str, Meta(max_length=4 * LONGEST_PASSWORD)]
+
+
+class UsersQuery(msgspec.Struct):
+    """The filters of the list, and the place in it."""
+
+    q: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
+    role: Role | None = None
+    state: Literal["active", "disabled"] | None = None
+    cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] | None = None
+
+    @property
+    def search(self) -> UserSearch:
+        """What to list."""
+        return UserSearch(self.q, self.role, None if self.state is None else self.state == "disabled")
+
+
+class NewUserForm(msgspec.Struct):
+    """An account to create."""
+
+    name: Annotated[str, Meta(max_length=MAX_NAME)]
+    role: Role
+    email: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
+    password: Password | None = None
+    external_id: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
+
+
+class UserForm(msgspec.Struct):
+    """Changes of an account."""
+
+    name: Annotated[str, Meta(max_length=MAX_NAME)]
+    role: Role
+    email: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
+
+
+class PasswordForm(msgspec.Struct):
+    """A password for an account."""
+
+    password: Password
+
+
+class AdminUsersPages:
+    """The list of accounts, and the page of each."""
+
+    def __init__(self, services: Services) -> None:
+        self._administration = services.administration
+        self._learning = services.learning
+        self._staff = services.course_staff
+        self._paging = services.paging
+
+    @get(_PATH, query=UsersQuery, transaction=READ_LARGE)
+    async def show(self, request: PageRequest[UsersQuery, None], tx: ReadTransaction) -> Page:
+        """List the accounts that match."""
+        query, caller = request.query, request.caller
+        walk = self._paging.walk(caller.user_id, ("admin users", *query.search), cursor=query.cursor, page=1, limit=_LIMIT)
+        found, total = await self._administration.list_users(tx, caller, query.search, walk)
+        counts = await self._administration.count_users(tx, caller)
+        context = {"users": found, "total": total, "counts": counts, "next": walk.next_cursor, "roles": list(Role)}
+        return Page("admin/users.html", context)
+
+    @get(f"{_PATH}.csv", query=UsersQuery, transaction=READ_LARGE)
+    async def download(self, request: PageRequest[UsersQuery, None], tx: ReadTransaction) -> Download:
+        """Download the accounts that match."""
+        found, _ = await self._administration.list_users(tx, request.caller, request.query.search, Walk(_MOST_ROWS, 1))
+        header = ("id", "name", "email", "external id", "role", "disabled", "created at", "signed in at")
+        rows = [
+            (
+                *(each.user.id, each.user.name, each.user.email, each.user.external_id, each.user.role.value),
+                "yes" if each.user.is_disabled else "no",
+                iso(each.created_at),
+                None if each.signed_in_at is None else iso(each.signed_in_at),
+            )
+            for each in found
+        ]
+        return Download("users.csv", csv_of(header, rows))
+
+    @post(_PATH, form=NewUserForm, page="show")
+    async def create(self, request: PageRequest[None, NewUserForm]) -> Redirect:
+        """Create an account."""
+        form, caller = request.form, request.caller
+        await self._require_admin(request)
+        hashed = await self._administration.hash_password(form.password)
+        new = NewUser(form.role, form.name, form.email, form.external_id, hashed)
+        async with request.write() as tx:
+            created = await self._administration.create(tx, caller, new, request.client)
+        return Redirect(f"{_PATH}/{created.id}", notice=request.text("The account is created."))
+
+    @get(f"{_PATH}/{{user_id:str}}", transaction=READ)
+    async def show_one(self, request: PageRequest[None, None], tx: ReadTransaction) -> Page:
+        """Show an account with its sign-ins and courses."""
+        user_id = _user_id(request)
+        found = await self._administration.find(tx, request.caller, user_id)
+        learning, total = await self._learning.progress(tx, user_id, Walk(_MOST_COURSES, 1))
+        teaching = await self._staff.taught_courses(tx, Caller(user_id, found.account.user.role))
+        context = {"found": found, "learning": learning, "learning_total": total, "teaching": teaching, "roles": list(Role)}
+        return Page("admin/user.html", context)
+
+    @post(f"{_PATH}/{{user_id:str}}", form=UserForm, page="show_one", transaction=WRITE)
+    async def change(self, request: PageRequest[None, UserForm], tx: WriteTransaction) -> Redirect:
+        """Change the name, the address and the role."""
+        form, caller = request.form, request.caller
+        stored = (await self._administration.find(tx, caller, _user_id(request))).account.user
+        changed = msgspec.structs.replace(stored, name=form.name, role=form.role, email=form.email or stored.email)
+        await self._administration.change(tx, caller, changed, request.client)
+        return self._back(request, request.text("The account is changed."))
+
+    @post(f"{_PATH}/{{user_id:str}}/password", form=PasswordForm, page="show_one")
+    async def set_password(self, request: PageRequest[None, PasswordForm]) -> Redirect:
+        """Set a password."""
+        await self._require_admin(request)
+        hashed = await self._administration.hash_password(request.form.password) or ""
+        async with request.write() as tx:
+            await self._administration.set_password(tx, request.caller, _user_id(request), hashed, request.client)
+        return self._back(request, request.text("The password is set. All sessions of the account have ended."))
+
+    @post(f"{_PATH}/{{user_id:str}}/disable", page="show_one", transaction=WRITE)
+    async def disable(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Disable the account."""
+        await self._administration.set_disabled(tx, request.caller, _user_id(request), is_disabled=True, client=request.client)
+        return self._back(request, request.text("The account is disabled. All its sessions have ended."))
+
+    @post(f"{_PATH}/{{user_id:str}}/enable", page="show_one", transaction=WRITE)
+    async def enable(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Enable the account."""
+        await self._administration.set_disabled(tx, request.caller, _user_id(request), is_disabled=False, client=request.client)
+        return self._back(request, request.text("The account is enabled."))
+
+    @post(f"{_PATH}/{{user_id:str}}/sign-out", page="show_one", transaction=WRITE)
+    async def sign_out(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """End all sessions of the account."""
+        await self._administration.end_sessions(tx, request.caller, _user_id(request), request.client)
+        return self._back(request, request.text("All sessions of the account have ended."))
+
+    async def _require_admin(self, request: PageRequest[Any, Any]) -> None:
+        """Check the rights before a password is hashed, which takes a while."""
+        async with request.read() as tx:
+            await require_admin(tx, request.caller)
+
+    @staticmethod
+    def _back(request: PageRequest[Any, Any], notice: str) -> Redirect:
+        return Redirect(f"{_PATH}/{_user_id(request)}", notice=notice)
+
+
+def _user_id(request: PageRequest[Any, Any]) -> int:
+    """Return the account of the path. Raises NotFound USER_NOT_FOUND for what is no id."""
+    text = request.path["user_id"]
+    if not (text.isascii() and text.isdecimal() and int(text) < _LARGEST_ID):
+        raise NotFound("There is no such user.", code="USER_NOT_FOUND")
+    return int(text)
