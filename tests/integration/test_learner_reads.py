@@ -440,8 +440,8 @@ async def test_peers_are_found_by_name(world: World) -> None:
     await world.write(world.services.accounts.change_profile, stranger.id, name="Anne Elsewhere")
 
     async def find(name: str | None) -> Sequence[str]:
-        found, total = await world.read(world.services.messaging.list_peers, learner.id, Walk(10, 1), name=name)
-        assert total == len(found)
+        found = await world.read(world.services.messaging.find_peers, learner.id, name, limit=3)
+        assert all(peer.shared_courses == [(course.id, "Course")] for peer in found)
         return [peer.name for peer in found]
 
     assert await find(None) == names
@@ -449,6 +449,8 @@ async def test_peers_are_found_by_name(world: World) -> None:
     assert await find("white ann") == ["Anne White"]
     assert await find("elsewhere") == []
     assert await find("%") == []
+    await world.learner(course)
+    assert await find(None) == names
 
 
 async def test_somebody_with_whom_one_wrote_stays_a_correspondent(world: World) -> None:

@@ -127,3 +127,14 @@ async def test_long_conversations_have_pages(visit: Visit, school: School, world
     assert set(shown) == {"Hello", *(f"Number {number}." for number in range(60))}
     assert (len(shown), len(newest.soup.select(".message"))) == (61, 50)
     assert (await visitor.open(f"{path}?page=0")).status == 400
+
+
+async def test_of_many_learners_some_are_shown(visit: Visit, school: School, world: World) -> None:
+    for _ in range(21):
+        learner = await world.user()
+        await world.write(world.services.enrollments.enroll, learner.id, int(school.ids["course"]))
+
+    shown = await visit("peer").open("/app/messages")
+
+    assert len(shown.soup.select("#peers li")) == 20
+    assert "There are more. Look for a name to find them." in shown.text

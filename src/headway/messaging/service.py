@@ -33,12 +33,14 @@ class Messaging:
         self._clock = clock
         self._new_id = new_id
 
-    async def list_peers(
-        self, tx: ReadTransaction, user_id: int, walk: Walk, *, name: str | None = None
-    ) -> tuple[list[Peer], int]:
-        """List those who have access to a course that the user has access to, or those with a name, and count them."""
-        found, total = await messages.list_peers(tx, user_id, walk.slice, name)
+    async def list_peers(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[Peer], int]:
+        """List those who have access to a course that the user has access to, and count them."""
+        found, total = await messages.list_peers(tx, user_id, walk.slice)
         return walk.cut(found, lambda peer: peer.user_id), total
+
+    async def find_peers(self, tx: ReadTransaction, user_id: int, name: str | None, *, limit: int) -> list[Peer]:
+        """Find the first of a user's peers, or of those with a name, without counting them all."""
+        return await messages.find_peers(tx, user_id, name, limit=limit)
 
     async def list_tutors(self, tx: ReadTransaction, user_id: int) -> list[Peer]:
         """List the staff of the courses to which a learner has access, with those courses."""

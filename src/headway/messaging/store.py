@@ -246,16 +246,11 @@ def _peers_page(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 _is_later = _theirs.c.user_id > bindparam("after")
 _is_named = exists(select(users.c.id).where(users.c.id == _theirs.c.user_id, has_name))
-_peers_pages = {
-    (is_after, is_named): _peers_page(*([_is_later] if is_after else []), *([_is_named] if is_named else []))
-    for is_after in (False, True)
-    for is_named in (False, True)
-}
-_everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct()
-_count_peers = {
-    is_named: select(func.count().label("total")).select_from(found.subquery("everybody"))
-    for is_named, found in ((False, _everybody), (True, _everybody.where(_is_named)))
-}
+_is_named = exists(select(users.c.id).where(users.c.id == _theirs.c.user_id, has_name))
+_peers_pages = {False: _peers_page(), True: _peers_page(_theirs.c.user_id > bindparam("after"))}
+_named_peers = _peers_page(_is_named)
+_everybody = select(_theirs.c.user_id).select_from(_together).where(*_shared).distinct().subquery("everybody")
+_count_peers = select(func.count().label("total")).select_from(_everybody)
 _shared_courses = (
     select(_theirs.c.user_id, courses.c.id, courses.c.title)
     .select_from(_together.join(courses, courses.c.id == _mine.c.course_id))
@@ -324,18 +319,27 @@ _taught_among = (
 )
 
 
-async def list_peers(tx: ReadTransaction, user_id: int, part: Slice, name: str | None = None) -> tuple[list[Peer], int]:
-    """Read some of a learner's peers, or of those with a name, in the order of their ids, and how many there are.
+async def list_peers(tx: ReadTransaction, user_id: int, part: Slice) -> tuple[list[Peer], int]:
+    """Read some of a learner's peers, in the order of their ids, which are the keys of a part, and how many there are."""
+    found = await tx.all(_peers_pages[part.after is not None], user_id=user_id, **part.params)
+    return await _with_courses(tx, user_id, found), (await tx.one(_count_peers, user_id=user_id))["total"]
 
-    The key of a part is a peer's id.
-    """
-    named = {} if name is None else {"name_words": name_words(name)}
-    page = _peers_pages[part.after is not None, name is not None]
-    found = [Peer(row["user_id"], row["name"], []) for row in await tx.all(page, user_id=user_id, **named, **part.params)]
-    by_id = {peer.user_id: peer for peer in found}
-    for row in await tx.all(_shared_courses, user_id=user_id, peers=[(peer.user_id,) for peer in found]):
-        by_id[row["user_id"]].shared_courses.append((row["id"], row["title"]))
-    return found, (await tx.one(_count_peers[name is not None], user_id=user_id, **named))["total"]
+
+async def find_peers(tx: ReadTransaction, user_id: int, name: str | None, *, limit: int) -> list[Peer]:
+    """Read the first of a learner's peers, or of those with a name, in the order of their ids."""
+    part = Slice(limit)
+    if name is None:
+        found = await tx.all(_peers_pages[False], user_id=user_id, **part.params)
+    else:
+        found = await tx.all(_named_peers, user_id=user_id, name_words=name_words(name), **part.params)
+    return await _with_courses(tx, user_id, found)
+
+
+async def _with_courses(tx: ReadTransaction, user_id: int, found: Sequence[Row]) -> list[Peer]:
+    peers = {row["user_id"]: Peer(row["user_id"], row["name"], []) for row in found}
+    for row in await tx.all(_shared_courses, user_id=user_id, peers=[(peer_id,) for peer_id in peers]):
+        peers[row["user_id"]].shared_courses.append((row["id"], row["title"]))
+    return list(peers.values())
 
 
 async def list_tutors(tx: ReadTransaction, user_id: int) -> list[Peer]:

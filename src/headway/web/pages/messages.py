@@ -49,12 +49,12 @@ class MessagesPages:
         user_id, query = request.caller.user_id, request.query
         page = query.page
         found = await self._messaging.list_conversations(tx, user_id, Walk(_CONVERSATIONS, page))
-        peers, count = await self._messaging.list_peers(tx, user_id, Walk(_PEERS, 1), name=query.q)
+        peers = await self._messaging.find_peers(tx, user_id, query.q, limit=_PEERS + 1)
         context = {
             "conversations": found.conversations,
             "tutors": await self._messaging.list_tutors(tx, user_id),
-            "peers": peers,
-            "peers_count": count,
+            "peers": peers[:_PEERS],
+            "has_more_peers": len(peers) > _PEERS,
             "q": query.q or "",
             "page": page,
             "has_more": page * _CONVERSATIONS < found.total,
