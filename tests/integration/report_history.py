@@ -240,5 +240,5 @@ class Expected:
 
 
 def inclusive_quartiles(values: list[int]) -> tuple[float, ...]:
-    """Compute quartiles with the standard library."""
-    return tuple(quantiles(values, n=4, method="inclusive")) if len(values) > 1 else tuple(values) * 3
+    """Compute quartiles with the standard library, between the smallest and the largest value."""
+    return (min(values), *quantiles(values, n=4, method="inclusive"), max(values)) if len(values) > 1 else tuple(values) * 5

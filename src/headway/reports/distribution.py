@@ -9,11 +9,15 @@ from headway.instants import HOUR, MINUTE, Milliseconds
 
 
 class Quartiles(NamedTuple):
-    """The values below which a quarter, half and three quarters of all values lie, interpolated between two of them."""
+    """The values below which a quarter, half and three quarters of all values lie, interpolated between two of them, and the
+    smallest and the largest one.
+    """
 
+    minimum: float
     lower: float
     median: float
     upper: float
+    maximum: float
 
 
 class ValueClass(NamedTuple):
@@ -48,13 +52,15 @@ def distribute(values: Sequence[float], starts: Sequence[float]) -> Distribution
     ends = [*starts[1:], None]
     counts = [after - before for before, after in pairwise(places)]
     classes = [ValueClass(*each) for each in zip(starts, ends, counts, strict=True)]
-    return Distribution(len(ordered), _quartiles(ordered), classes)
+    return Distribution(len(ordered), quartiles_of(ordered), classes)
 
 
-def _quartiles(ordered: Sequence[float]) -> Quartiles | None:
+def quartiles_of(values: Sequence[float]) -> Quartiles | None:
+    """Return the quartiles of values; None without any."""
+    ordered = sorted(values)
     if not ordered:
         return None
-    return Quartiles(*(_quantile(ordered, quarters) for quarters in (1, 2, 3)))
+    return Quartiles(*(_quantile(ordered, quarters) for quarters in range(5)))
 
 
 def _quantile(ordered: Sequence[float], quarters: int) -> float:

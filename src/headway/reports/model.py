@@ -92,7 +92,7 @@ def summarize(learners: Learners, path: Path, *, today: Day) -> Overview:
         average_percent=sum(learners.percent) / total / 100 if total else 0.0,
         progress=[ProgressClass(percents, bands[band]) for band, percents in enumerate(BANDS)],
         weeks=_count_weeks(learners.active_weeks, today),
-        funnel=_funnel(learners, path),
+        funnel=funnel_of(learners, path),
         study_time=distribute([time for time, at in times if at is not None], STUDY_TIME_STARTS),
     )
 
@@ -103,7 +103,8 @@ def _count_weeks(texts: Sequence[str], today: Day) -> list[ActiveWeek]:
     return [ActiveWeek(first_day(first + number), read_sum(counts, number)) for number in range(WEEKS)]
 
 
-def _funnel(learners: Learners, path: Path) -> Funnel:
+def funnel_of(learners: Learners, path: Path) -> Funnel:
+    """Return the funnel of a course."""
     standing: Counter[int] = Counter()
     left: Counter[int] = Counter()
     facts = zip(learners.unit_states, learners.last_activity_at, learners.completed_at, learners.status, strict=True)
@@ -114,6 +115,27 @@ def _funnel(learners: Learners, path: Path) -> Funnel:
         if not is_open:
             left[place] += count
     return funnel(path, standing, left)
+
+
+class StandingLearner(NamedTuple):
+    """A learner who stands at a step of the funnel."""
+
+    user_id: int
+    name: str
+    has_left: bool
+    percent: Percent
+    last_activity_at: Instant | None
+
+
+def learners_at(learners: Learners, path: Path, place: int) -> list[int]:
+    """Return the positions of those who stand at a step of the funnel, who were active last first."""
+    facts = zip(learners.unit_states, learners.last_activity_at, learners.completed_at, strict=True)
+    found = [
+        (-(START_OF_TIME if at is None else at), learners.user_id[number], number)
+        for number, (text, at, done) in enumerate(facts)
+        if step_of(path, read_states(text), is_active=at is not None, is_completed=done is not None) == place
+    ]
+    return [number for _, _, number in sorted(found)]
 
 
 class UnitReport(NamedTuple):

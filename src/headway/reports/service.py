@@ -24,17 +24,20 @@ from headway.reports.model import (
     GridRow,
     Learners,
     Overview,
+    StandingLearner,
     StuckLearner,
     UnitDetail,
     UnitLearners,
     UnitReport,
     describe_unit,
+    funnel_of,
     is_idle,
+    learners_at,
     sort_learners,
     stuck_after,
     summarize,
 )
-from headway.reports.path import Path, add_up, count_unit, count_units, path_of, read_sum
+from headway.reports.path import Path, Step, add_up, count_unit, count_units, path_of, read_sum
 
 _MOST_IN_PROGRESS = 100_000
 """So many units in progress are read for the list of units; it takes half a second."""
@@ -53,6 +56,29 @@ class Reports:
         await require_staff(tx, caller, course_id)
         path, _ = await self._path(tx, course_id)
         return summarize(await store.read_learners(tx, course_id), path, today=self._clock() // DAY)
+
+    async def standing(
+        self, tx: ReadTransaction, caller: Caller, course_id: int, place: int
+    ) -> tuple[Step, list[StandingLearner]]:
+        """Return a step of the funnel, and who stands there, the last active first. Raises NotFound STEP_NOT_FOUND."""
+        await require_staff(tx, caller, course_id)
+        path, _ = await self._path(tx, course_id)
+        learners = await store.read_learners(tx, course_id)
+        steps = funnel_of(learners, path).steps
+        if not 0 <= place < len(steps):
+            raise NotFound("There is no such step.", code="STEP_NOT_FOUND")
+        positions = learners_at(learners, path, place)
+        names = await store.read_names(tx, [learners.user_id[each] for each in positions])
+        return steps[place], [
+            StandingLearner(
+                learners.user_id[each],
+                names[learners.user_id[each]],
+                learners.status[each] not in OPEN,
+                learners.percent[each],
+                learners.last_activity_at[each],
+            )
+            for each in positions
+        ]
 
     async def units(self, tx: ReadTransaction, caller: Caller, course_id: int) -> list[UnitReport]:
         """Return how the units of a course are used, in order."""

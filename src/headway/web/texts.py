@@ -15,7 +15,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
-from headway.instants import DAY, HOUR, MINUTE, SECOND, Instant, Milliseconds, to_datetime
+from headway.instants import DAY, HOUR, MINUTE, SECOND, Day, Instant, Milliseconds, to_datetime
 
 LOCALES = Path(__file__).parent / "locales"
 ENGLISH = "en"
@@ -77,6 +77,10 @@ class Viewer(NamedTuple):
         if instant is None:
             return _NOTHING
         return babel_dates.format_date(to_datetime(instant, self.zone).date(), "medium", locale=self.locale)
+
+    def utc_day(self, day: Day) -> str:
+        """Return a whole day in UTC, whatever the time zone of the viewer."""
+        return babel_dates.format_date(to_datetime(day * DAY).date(), "medium", locale=self.locale)
 
     def datetime(self, instant: Instant | None) -> str:
         """Return the day and the minute of an instant."""

@@ -20,12 +20,15 @@ from headway.web.pages.assessments import AssessmentsPages
 from headway.web.pages.attention import AttentionPages
 from headway.web.pages.catalogue import CataloguePages
 from headway.web.pages.course_settings import CourseSettingsPages
+from headway.web.pages.course_units import CourseUnitsPages
 from headway.web.pages.courses import CoursesPages
+from headway.web.pages.grid import GridPages
 from headway.web.pages.home import HomePages
 from headway.web.pages.learner_record import LearnerRecordPages
 from headway.web.pages.learners import LearnersPages
 from headway.web.pages.learning import LearningPages
 from headway.web.pages.messages import MessagesPages
+from headway.web.pages.overview import OverviewPages
 from headway.web.pages.presence import PresencePages
 from headway.web.pages.registration import RegistrationPages
 from headway.web.pages.sign_in import SignInPages
@@ -77,6 +80,9 @@ class WebPages:
             AdminUsersPages(services),
             AdminCoursesPages(services),
             AdminLogPages(services),
+            OverviewPages(services),
+            CourseUnitsPages(services),
+            GridPages(services),
         ]
         context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
         return [page_router(groups, context), self._assets.route()]

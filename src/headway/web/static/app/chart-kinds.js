@@ -102,19 +102,22 @@ function scatter({ header, rows, width, height }) {
 function funnel({ rows, width, height }) {
   const slot = height / Math.max(rows.length, 1);
   const x = scaleLinear([0, most(rows, [1])], [0, width]);
-  const marks = rows.map(({ cells }, i) => {
+  // A mark that is a link is named by its row: text within it would be another name.
+  const front = rows.flatMap(({ cells }, i) => {
     const top = i * slot;
     const beside = cells.slice(1).filter(({ value }) => value).map(({ text }) => text).join(" · ");
     const room = width - widthOf(beside) - 16;
+    return [label(0, top + 14, shortened(cells[0].text, room), "start"), label(width, top + 14, beside, "end", classOf("value", tonedCell(cells)))];
+  });
+  const marks = rows.map(({ cells }, i) => {
+    const top = i * slot;
     return [
       shape("rect", { class: "hit", x: 0, y: top, width, height: slot }),
-      label(0, top + 14, shortened(cells[0].text, room), "start"),
-      label(width, top + 14, beside, "end", classOf("value", tonedCell(cells))),
       shape("rect", { class: "track", x: 0, y: top + 20, width, height: slot - 28, rx: 3 }),
       shape("rect", { class: classOf("fill point", tonedCell(cells), 1), x: 0, y: top + 20, width: Math.max(x(cells[1].number || 0), 1), height: slot - 28, rx: 3 }),
     ];
   });
-  return { marks };
+  return { marks, front };
 }
 
 /** A box for each row, of its smallest value, lower quartile, median, upper quartile and largest value. */
