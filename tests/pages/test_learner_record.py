@@ -132,6 +132,27 @@ async def test_a_message_is_sent_and_what_was_typed_is_kept(world: World, school
     assert len(await world.rows(select(messages).where(messages.c.sender_id == int(school.ids["tutor_id"])))) == 2
 
 
+async def test_who_needs_attention_is_shown_with_why_and_what_to_write(
+    world: World, school: School, visit: Visit, path: str
+) -> None:
+    await study(world, school, "unit", start=NOON + HOUR, minutes=5)
+    assert (await visit("tutor").open(path)).soup.select_one(".listed") is None
+    world.clock.advance(seconds=9 * 24 * 3600)
+    tutor = visit("tutor")
+
+    page = await tutor.open(path)
+
+    (listed,) = page.soup.select(".listed")
+    assert "not seen for 9 days" in " ".join(listed.get_text(" ").split())
+    (text,) = page.values(f"{path}/message")["message"]
+    assert text.startswith("Hello PARTICIPANT 2,")
+    sent = await tutor.fill(page, f"{path}/message")
+    assert "Message sent." in sent.text
+    assert "Messaged just now." in sent.text
+    again = await tutor.fill(sent, f"{path}/message")
+    assert (again.status, again.values(f"{path}/message")["message"]) == (422, [text])
+
+
 async def test_a_note_is_seen_by_staff_and_deleted_by_its_author(visit: Visit, school: School, path: str) -> None:
     tutor, admin = visit("tutor"), visit("admin")
     added = await tutor.fill(await tutor.open(path), f"{path}/note", text=f"Call {HOSTILE}")

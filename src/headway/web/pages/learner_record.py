@@ -1,13 +1,15 @@
 """One learner of a course, as its staff sees them: progress and why, study by day, work, messages, and what happened when."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from headway.attention.model import MAX_NOTE
+from headway.attention.model import MAX_NOTE, render_message
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.errors import Forbidden, Invalid
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, Instant, Milliseconds, iso
@@ -18,6 +20,7 @@ from headway.reports.learner_record import LearnerRecord
 from headway.services import Services
 from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
+from headway.web.pages.reasons import Reason, reasons, suggested_message
 from headway.web.texts import Viewer
 
 _PATH = "/app/courses/{course_id:str}/learners/{user_id:str}"
@@ -51,6 +54,7 @@ class LearnerRecordPages:
         self._services = services
         self._staff = services.course_staff
         self._records = services.learner_records
+        self._attention = services.attention
 
     @get(_PATH, query=TimelineQuery, transaction=READ_LARGE)
     async def show(self, request: PageRequest[TimelineQuery, None], tx: ReadTransaction) -> Page:
@@ -60,11 +64,17 @@ class LearnerRecordPages:
         record = await self._records.read(tx, request.caller, course_id, user_id)
         before = None if request.query.before is None else Position.parse(request.query.before)
         timeline = await self._records.timeline(tx, request.caller, record, before=before, limit=_ENTRIES)
+        found = await self._attention.find(tx, request.caller, course_id, [user_id])
+        (listed,) = await self._attention.read(tx, found, [user_id])
+        why_listed = reasons(request.viewer, found, listed) if user_id in found.listed else []
         works, now = _by_assessment(record), self._services.clock()
         context = {
             "now": now,
             "course": course,
             "record": record,
+            "reasons": why_listed,
+            "messaged_at": listed.messaged_at,
+            "suggestion": _suggestion(request, course.title, record.name, why_listed),
             "study": _study(record, request.viewer, now),
             "works": works,
             "graded": sum(versions[0].submission.graded_at is not None for versions in works),
@@ -101,23 +111,25 @@ class LearnerRecordPages:
     async def send(self, request: PageRequest[None, MessageForm], tx: WriteTransaction) -> Redirect:
         """Send the learner a message."""
         course_id, user_id = _ids(request)
-        # Whoever teaches another course of the learner writes from there.
-        await self._staff.taught_course(tx, request.caller, course_id)
-        await self._services.messaging.send(tx, request.caller.user_id, user_id, request.form.message)
+        sent = await self._attention.send(tx, request.caller, course_id, [user_id], request.form.message)
+        if sent.repeated:
+            raise Invalid.field("message", "was sent to this learner within the last day")
+        if not sent.sent:
+            raise Forbidden("Messages go to learners of a course from those who teach it.", code="NOT_A_PEER")
         return Redirect(_path(course_id, user_id), notice=request.text("Message sent."))
 
     @post(f"{_PATH}/note", form=NoteForm, page="show", transaction=WRITE)
     async def add_note(self, request: PageRequest[None, NoteForm], tx: WriteTransaction) -> Redirect:
         """Note something about the learner."""
         course_id, user_id = _ids(request)
-        await self._services.attention.add_note(tx, request.caller, course_id, user_id, request.form.text)
+        await self._attention.add_note(tx, request.caller, course_id, user_id, request.form.text)
         return Redirect(_path(course_id, user_id), notice=request.text("Note added."))
 
     @post(f"{_PATH}/notes/{{note_id:str}}/delete", transaction=WRITE)
     async def delete_note(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
         """Delete an own note."""
         course_id, user_id = _ids(request)
-        await self._services.attention.delete_note(tx, request.caller, course_id, user_id, request.path["note_id"])
+        await self._attention.delete_note(tx, request.caller, course_id, user_id, request.path["note_id"])
         return Redirect(_path(course_id, user_id), notice=request.text("Note deleted."))
 
 
@@ -136,6 +148,13 @@ def _ids(request: PageRequest[Any, Any]) -> tuple[int, int]:
 
 def _path(course_id: int, user_id: int) -> str:
     return f"/app/courses/{course_id}/learners/{user_id}"
+
+
+def _suggestion(request: PageRequest[Any, Any], course_title: str, name: str, listed: Sequence[Reason]) -> str:
+    """Return what to write to a learner who is listed; nothing to others."""
+    if not listed:
+        return ""
+    return render_message(suggested_message(request.viewer, course_title, request.caller.name, listed[0].rule), name)
 
 
 def _study(record: LearnerRecord, viewer: Viewer, now: Instant) -> dict[str, object]:
