@@ -66,6 +66,7 @@ class Allowed(NamedTuple):
 
 ALLOWED = (
     Allowed("courses is read as a whole", "access_days IS NOT NULL", "Once a minute: which courses end access by themselves."),
+    Allowed("courses is read as a whole", "SELECT DISTINCT courses.", "The subjects and levels among which a learner chooses."),
     Allowed("alembic_version by", "", "It has one row."),
     Allowed("course_staff by", "", "A course has a few members of staff, and a user belongs to the staff of a few courses."),
     Allowed("waiting_list by ix_waiting_list_course_id", "", "Whoever waits for a seat is counted, by the same index."),
@@ -177,12 +178,30 @@ async def send_what_has_no_body(school: School) -> None:
         ("nobody", "/readyz"),
     ):
         assert (await school.ask(role, "GET", path)).status_code == 200, path
+    await open_pages(school)
     assert (await school.ask("stranger", "POST", "/api/v1/courses/{seminar}/enroll?waitlist=true")).status_code == 202
     assert (await school.ask("learner", "DELETE", "/v1/tutorials/progress/intro")).status_code < 300
     credentials = {"email": "{known_email}", "password": PASSWORD}
     signed_in = await school.ask("nobody", "POST", "/api/v1/learner/auth/login", credentials)
     bearer = {"Authorization": f"Bearer {signed_in.json()['token']}"}
     assert (await school.client.post("/api/v1/learner/auth/logout", headers=bearer)).status_code == 204
+
+
+async def open_pages(school: School) -> None:
+    """Open the pages of a learner."""
+    cookie = {"Cookie": f"headway-access={school.world.tokens.issue(school.people['learner'])}"}
+    for path in (
+        "/app/learning",
+        "/app/learning/{course}",
+        "/app/learning/{course}/units/{unit}",
+        "/app/learning/{course}/assessments/{assessment}",
+        "/app/messages",
+        "/app/messages?q=participant",
+        "/app/messages/{peer_id}",
+        "/app/certificates",
+        "/app/catalogue?q=course&kind=course",
+    ):
+        assert (await school.client.get(school.filled(path), headers=cookie)).status_code == 200, path
 
 
 class Plans:
