@@ -12,7 +12,7 @@ from sqlalchemy import select
 from headway.assessments.model import GradedResult
 from headway.assessments.tables import submissions
 from headway.attention.model import DEFAULTS, Rule, RuleName
-from headway.attention.service import Sent
+from headway.attention.service import Attention, Sent
 from headway.attention.tables import attention_dismissals, attention_messages, attention_rules, course_notes
 from headway.db.keyring import Keyring
 from headway.enrollments.tables import enrollments
@@ -20,6 +20,7 @@ from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.identity import Caller, CourseRole, Role
 from headway.instants import DAY, HOUR
 from headway.key_rotation import rotate_keys
+from headway.learning.store import CourseStructures
 from headway.learning.tables import study_days, unit_progress
 from headway.messaging.tables import messages
 from headway.paging.model import Place
@@ -475,3 +476,39 @@ async def test_pages_of_those_who_are_listed_skip_and_repeat_nobody(course: Atte
         walk = Walk(3, 1, places[-1], walker)
 
     assert seen == expected
+
+
+async def test_what_takes_long_to_find_serves_for_a_while(course: AttentionClass, world: World) -> None:
+    """The clock of the findings goes on by a tenth of a second each time that it is read, or by a second."""
+    ada, grace = await course.learner(), await course.learner()
+    course.pass_days(8)
+    seconds, step = 0.0, 0.1
+
+    def stopwatch() -> float:
+        nonlocal seconds
+        seconds += step
+        return seconds
+
+    attention = Attention(world.clock, world.services.new_id, CourseStructures(), world.services.messaging, stopwatch)
+
+    async def listed() -> list[int]:
+        return sorted((await world.read(attention.find, course.tutor, course.course.id)).listed)
+
+    assert await listed() == [ada.id, grace.id]
+    await course.study(ada.id)
+    assert await listed() == [grace.id]
+    step = 1.0
+    assert await listed() == [grace.id]
+    await course.study(grace.id)
+    assert await listed() == [grace.id]
+    # What staff change counts at once, and so does the time that has passed.
+    await world.write(attention.dismiss, course.tutor, course.course.id, [ada.id, grace.id], days=9, note=None)
+    assert await listed() == [grace.id]
+    await world.write(attention.set_rule, course.tutor, course.course.id, Rule(RuleName.NOT_SEEN, 3))
+    assert await listed() == []
+    await world.write(attention.set_rule, course.tutor, course.course.id, Rule(RuleName.NOT_SEEN, 7))
+    assert await listed() == []
+    course.pass_days(7)
+    assert await listed() == []
+    seconds += 30
+    assert await listed() == [ada.id, grace.id]

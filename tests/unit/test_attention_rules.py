@@ -37,12 +37,16 @@ def learner(
     return LearnerFacts(5, percent, enrolled, seen, unit, failed)
 
 
+def values(of: Judge, facts: LearnerFacts) -> tuple[int, ...]:
+    return of.values(*facts[1:])
+
+
 def unit(*, days: float = 0, hours: float = 0) -> UnitFacts:
     return UnitFacts(7, NOW - int(days * DAY), int(hours * HOUR))
 
 
 def test_nobody_is_listed_without_a_reason() -> None:
-    assert judge(run=HALF_WAY).values(learner(percent=5_000, unit=unit(days=1, hours=1), failed=1)) == NOTHING
+    assert values(judge(run=HALF_WAY), learner(percent=5_000, unit=unit(days=1, hours=1), failed=1)) == NOTHING
     assert judge(run=HALF_WAY).findings(learner(percent=5_000)) == []
 
 
@@ -121,16 +125,16 @@ def test_a_rule_that_is_off_lists_nobody() -> None:
     stuck = learner(percent=10_000, unit=unit(days=9))
     off = [Rule(name, rule.threshold, is_on=False, hours=rule.hours) for name, rule in DEFAULTS.items()]
 
-    assert judge(*off, run=HALF_WAY).values(facts) == judge(*off, run=HALF_WAY).values(stuck) == NOTHING
-    assert judge(run=HALF_WAY).values(facts) == (20, 50, -1, 3)
-    assert judge(run=HALF_WAY).values(stuck) == (-1, -1, 9, -1)
+    assert values(judge(*off, run=HALF_WAY), facts) == values(judge(*off, run=HALF_WAY), stuck) == NOTHING
+    assert values(judge(run=HALF_WAY), facts) == (20, 50, -1, 3)
+    assert values(judge(run=HALF_WAY), stuck) == (-1, -1, 9, -1)
 
 
 def test_whose_access_has_run_out_is_not_listed() -> None:
     run = Run(access_days=10)
 
-    assert judge(run=run).values(learner(enrolled=NOW - 10 * DAY, seen=None)) == NOTHING
-    assert judge(run=run).values(learner(enrolled=NOW - 10 * DAY + 1, seen=None)) == (9, 99, -1, -1)
+    assert values(judge(run=run), learner(enrolled=NOW - 10 * DAY, seen=None)) == NOTHING
+    assert values(judge(run=run), learner(enrolled=NOW - 10 * DAY + 1, seen=None)) == (9, 99, -1, -1)
 
 
 @pytest.mark.parametrize(

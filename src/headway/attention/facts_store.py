@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Double, FromClause, Select, and_, bindparam, exists, func, or_, select
 
 from headway.assessments.tables import submissions
-from headway.attention.model import FailedResult, Judge, LearnerFacts, RuleName, Run, UnitFacts
+from headway.attention.model import NOTHING, FailedResult, Judge, LearnerFacts, RuleName, Run, UnitFacts, Values
 from headway.courses.completion import Rule as UnitRule
 from headway.courses.completion import decode_evidence
 from headway.courses.model import CourseStructure
 from headway.courses.tables import assessments, courses
-from headway.db.database import ReadTransaction
+from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import is_one_of, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.model import LIMITED
@@ -147,10 +147,32 @@ async def read_course(tx: ReadTransaction, course_id: int, structures: CourseStr
     return CourseFacts(structure, Run(row["starts_at"], row["ends_at"], row["access_days"]), graded)
 
 
-async def read_learners(
+async def read_learners(tx: ReadTransaction, course: CourseFacts, judge: Judge, user_ids: Sequence[int]) -> list[LearnerFacts]:
+    """Read what the rules look at, of some learners of a course; for rules that are off, nothing is read."""
+    found, units, failed = await _read(tx, course, judge, user_ids)
+    return [
+        LearnerFacts(user_id, percent, enrolled_at, last_at, units.get(user_id), failed[user_id])
+        for user_id, percent, enrolled_at, last_at in found
+    ]
+
+
+async def find_listed(
     tx: ReadTransaction, course: CourseFacts, judge: Judge, user_ids: Sequence[int] | None = None
-) -> list[LearnerFacts]:
-    """Read what the rules look at, of all learners of a course or of some; for rules that are off, nothing is read."""
+) -> dict[int, Values]:
+    """Return what the rules find about all learners of a course, or about some: those about whom they find anything."""
+    found, units, failed = await _read(tx, course, judge, user_ids)
+    values, unit_of, failed_of = judge.values, units.get, failed.get
+    return {
+        user_id: got
+        for user_id, percent, enrolled_at, last_at in found
+        if (got := values(percent, enrolled_at, last_at, unit_of(user_id), failed_of(user_id, 0))) is not NOTHING
+    }
+
+
+async def _read(
+    tx: ReadTransaction, course: CourseFacts, judge: Judge, user_ids: Sequence[int] | None
+) -> tuple[Sequence[Row], dict[int, UnitFacts], Counter[int]]:
+    """Read the enrollments, in which units learners may be stuck, and how many results do not pass; the latter by learner."""
     structure = course.structure
     given = _given(structure.course_id, user_ids)
     is_some = user_ids is not None
@@ -163,11 +185,7 @@ async def read_learners(
     failed: Counter[int] = Counter()
     if judge.rules[RuleName.FAILED_TWICE].is_on:
         failed = await _count_failed(tx, course, judge.rules[RuleName.FAILED_TWICE].threshold, user_ids)
-    unit_of, failed_of = units.get, failed.get
-    return [
-        LearnerFacts(user_id, percent, enrolled_at, last_at, unit_of(user_id), failed_of(user_id, 0))
-        for user_id, percent, enrolled_at, last_at in await tx.all(_facts[is_some], **given)
-    ]
+    return await tx.all(_facts[is_some], **given), units, failed
 
 
 async def read_failed(

@@ -8,7 +8,7 @@ import msgspec
 
 from headway.courses.completion import COMPLETE, Percent
 from headway.errors import FieldError, Invalid
-from headway.instants import DAY, HOUR, Instant, Milliseconds
+from headway.instants import DAY, END_OF_TIME, HOUR, START_OF_TIME, Instant, Milliseconds
 from headway.text import is_blank
 
 BACK_DAYS = 3
@@ -177,6 +177,9 @@ class Judge:
             rules[name].is_on for name in RuleName
         )
         self._looks_at_plan &= run.has_plan()
+        self._starts_at = START_OF_TIME if run.starts_at is None else run.starts_at
+        self._ends_at = END_OF_TIME if run.ends_at is None else run.ends_at
+        self._access = END_OF_TIME if run.access_days is None else run.access_days * DAY
 
     @property
     def applies(self) -> bool:
@@ -184,30 +187,42 @@ class Judge:
         is_over = self.run.ends_at is not None and self.now >= self.run.ends_at + OVER_DAYS * DAY
         return not is_over and (self.run.starts_at is None or self.run.starts_at <= self.now)
 
-    def values(self, facts: LearnerFacts) -> Values:
-        """Return what each rule finds about a learner; nothing once access has run out."""
-        _, percent, enrolled_at, last_at, unit, failed_results = facts
-        access_days = self.run.access_days
-        if access_days is not None and self.now >= enrolled_at + access_days * DAY:
+    def values(
+        self,
+        percent: Percent,
+        enrolled_at: Instant,
+        last_activity_at: Instant | None,
+        unit: UnitFacts | None = None,
+        failed_results: int = 0,
+    ) -> Values:
+        """Return what each rule finds about a learner; NOTHING itself if none finds anything, and once access has run out."""
+        now = self.now
+        access_ends_at = enrolled_at + self._access
+        if now >= access_ends_at:
             return NOTHING
         days = points = stuck_days = failed = NOT_FOUND
-        seen_at = self.run.began_at(enrolled_at) if last_at is None else last_at
+        began_at = max(enrolled_at, self._starts_at)
+        seen_at = began_at if last_activity_at is None else last_activity_at
         is_active = seen_at > self.active_since
         if not is_active and self._looks_at_absence:
-            days = (self.now - seen_at) // DAY
+            days = (now - seen_at) // DAY
         if self._looks_at_plan:
-            behind = (self.run.expected(enrolled_at, self.now) or 0) - percent
-            if behind > self._behind:
-                points = behind // 100
+            due_at = min(access_ends_at, self._ends_at)
+            expected = COMPLETE if now >= due_at else max(0, now - began_at) * COMPLETE // (due_at - began_at)
+            if expected - percent > self._behind:
+                points = (expected - percent) // 100
         if unit is not None and is_active and self._looks_at_units and self._is_stuck(unit):
-            stuck_days = (self.now - unit.began_at) // DAY
+            stuck_days = (now - unit.began_at) // DAY
         if failed_results > 1 and self._looks_at_results:
             failed = failed_results
+        if days == points == stuck_days == failed:
+            # They are equal only if all are NOT_FOUND: who is stuck was seen.
+            return NOTHING
         return days, points, stuck_days, failed
 
     def findings(self, facts: LearnerFacts) -> list[Finding]:
         """Return why a learner is to be listed: a finding for each rule that finds something."""
-        days, points, stuck_days, failed = self.values(facts)
+        days, points, stuck_days, failed = self.values(*facts[1:])
         last_at = facts.last_activity_at
         found = []
         if days != NOT_FOUND:

@@ -1,5 +1,6 @@
 """Who needs help in a course, for its staff, and what staff do about it: put aside, write, note."""
 
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence, Set
 from typing import NamedTuple
 
@@ -11,7 +12,6 @@ from headway.attention.model import (
     MAX_DISMISSED_DAYS,
     MAX_RECEIVERS,
     NOT_FOUND,
-    NOTHING,
     SAME_TEXT_WITHIN,
     Dismissal,
     FailedResult,
@@ -22,12 +22,14 @@ from headway.attention.model import (
     Rule,
     RuleName,
     Rules,
+    Run,
     Values,
     away_days,
     check_note,
     check_rule,
     render_message,
 )
+from headway.bounded_cache import BoundedCache
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
@@ -41,6 +43,11 @@ from headway.messaging.model import check_message
 from headway.messaging.service import Messaging
 from headway.paging.service import Moving, Slice, Walk
 
+SHORTEST_KEPT_SECONDS, KEPT_TIMES, LONGEST_KEPT_SECONDS = 0.2, 10, 30
+"""What took longer than this to find serves ten times as long, and half a minute at most. Changes of the rules, and what is put
+aside, count at once.
+"""
+_KEPT_BYTES, _LEARNER_BYTES = 64 * 2**20, 200
 _PLACES = {name: place for place, name in enumerate(RuleName)}
 """Where `Values` have the value of a rule."""
 
@@ -105,6 +112,14 @@ class CourseFindings(NamedTuple):
         return [each.user_id for each in sorted(found, key=lambda each: (-each.last_activity_at, each.user_id))]
 
 
+class _Known(NamedTuple):
+    """What was found about all learners of a course, in a state of the course and its rules, and how long that serves."""
+
+    state: tuple[int, Run, Rules]
+    until: float
+    values: dict[int, Values]
+
+
 class Sent(NamedTuple):
     """What became of a message to several learners, in numbers of learners."""
 
@@ -118,11 +133,22 @@ class Sent(NamedTuple):
 class Attention:
     """Finds who needs help in courses, for their staff, and remembers what staff did about it."""
 
-    def __init__(self, clock: Clock, new_id: NewId, structures: CourseStructures, messaging: Messaging) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        new_id: NewId,
+        structures: CourseStructures,
+        messaging: Messaging,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._clock = clock
         self._new_id = new_id
         self._structures = structures
         self._messaging = messaging
+        self._stopwatch = stopwatch
+        self._known: BoundedCache[int, _Known] = BoundedCache(
+            _KEPT_BYTES, lambda _course_id, known: len(known.values) * _LEARNER_BYTES
+        )
 
     async def find(
         self, tx: ReadTransaction, caller: Caller, course_id: int, user_ids: Sequence[int] | None = None
@@ -138,9 +164,7 @@ class Attention:
         messaged = await store.read_messaged(tx, course_id, since=now - FOLLOWED_DAYS * DAY)
         if not judge.applies:
             return CourseFindings(course, judge, {}, {}, {}, messaged)
-        values = judge.values
-        facts = await facts_store.read_learners(tx, course, judge, user_ids)
-        found = {each.user_id: got for each in facts if (got := values(each)) != NOTHING}
+        found = await self._find_listed(tx, course, judge, user_ids)
         dismissed = await self._put_aside(tx, course, judge, found)
         returned = await _read_returned(tx, course_id, judge, messaged, user_ids)
         return CourseFindings(course, judge, found, dismissed, returned, messaged)
@@ -260,6 +284,26 @@ class Attention:
         await require_staff(tx, caller, course_id)
         if not await store.delete_note(tx, course_id, user_id, note_id, caller.user_id):
             raise NotFound("There is no such note of yours.", code="NOTE_NOT_FOUND")
+
+    async def _find_listed(
+        self, tx: ReadTransaction, course: CourseFacts, judge: Judge, user_ids: Sequence[int] | None
+    ) -> dict[int, Values]:
+        """Return what the rules find about all learners, or about some.
+
+        Of a course with so many learners that it takes long, it serves for a while: see KEPT_TIMES.
+        """
+        if user_ids is not None:
+            return await facts_store.find_listed(tx, course, judge, user_ids)
+        begin = self._stopwatch()
+        known = self._known.get(course.structure.course_id)
+        state = course.structure.revision, course.run, judge.rules
+        if known is None or known.state != state or known.until < begin:
+            values = await facts_store.find_listed(tx, course, judge)
+            took = self._stopwatch() - begin
+            known = _Known(state, begin + min(took * KEPT_TIMES, LONGEST_KEPT_SECONDS), values)
+            if took > SHORTEST_KEPT_SECONDS:
+                self._known.put(course.structure.course_id, known)
+        return dict(known.values)
 
     async def _explain(self, tx: ReadTransaction, found: CourseFindings, user_ids: Sequence[int]) -> dict[int, list[Finding]]:
         """Return the findings about these learners, who are listed; without those that are put aside."""
