@@ -177,6 +177,19 @@ async def test_a_locked_unit_says_why_and_has_no_link(visit: Visit, school: Scho
     assert await world.rows(select(unit_progress.c.unit_id)) == []
 
 
+async def test_once_all_is_done_an_optional_unit_is_offered_as_such(visit: Visit, school: School, world: World) -> None:
+    course, learner = await make_course(world, NewUnit("One"), NewUnit("Extra", is_required=False)), school.people["learner"]
+    await world.write(world.services.enrollments.enroll, learner.id, course.id)
+    visitor = visit("learner")
+    await visitor.submit(f"/app/learning/{course.id}/units/{course.units[0].id}/complete")
+
+    for path in ("/app/learning", f"/app/learning/{course.id}"):
+        shown = await visitor.open(path)
+        (step,) = [each for each in shown.soup.select(".next-step") if "Extra" in each.get_text()]
+        assert " ".join(step.get_text().split()) == "Optional: Extra"
+        assert "primary" not in step["class"]
+
+
 async def test_leaving_a_course_is_confirmed_and_keeps_progress(visit: Visit, school: School, world: World) -> None:
     course, learner = await make_course(world), school.people["learner"]
     await world.write(world.services.enrollments.enroll, learner.id, course.id)
