@@ -89,8 +89,10 @@ def test_minutes_are_means_of_rates_sums_of_failures_and_maxima() -> None:
     other = Sample(10_000, 6.0, 300.0, 2, 0.0, 1, 7, 40.0, None)
     idle = Sample(20_000, 1.0, None, 0, 2.0, 0, 0, 0.0, 90.0)
 
-    (first, second) = by_minute([sample, other, idle, idle, idle, idle, sample])
+    later = sample._replace(at=125_000)
 
-    assert first == Sample(20_000, 2.0, 250.0, 3, 2.0, 5, 7, 40.0, 90.0)
-    assert second == sample
+    (first, second) = by_minute([sample, other, idle, idle, idle, idle, later])
+
+    assert first == Sample(0, 2.0, 250.0, 3, 2.0, 5, 7, 40.0, 90.0)
+    assert second == sample._replace(at=120_000)
     assert by_minute([]) == []

@@ -20,8 +20,8 @@ from headway.instants import DAY, HOUR, MINUTE, Clock
 
 log = structlog.get_logger(__name__)
 
-_LARGEST_BY_ITSELF = 1_000_000
-"""With more entries, it takes half a minute and more of a processor: then only at request."""
+_LARGEST_BY_ITSELF = 250_000
+"""With more entries, it takes more than 20 seconds of a processor: then only at request."""
 _QUIET = 10 * MINUTE
 """How long a process serves before it verifies by itself."""
 _LOST_AFTER = HOUR

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -10,12 +11,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
 from headway.health.report import Sample
-from headway.instants import SECOND, Clock, Instant
+from headway.instants import MINUTE, SECOND, Clock, Instant
 from headway.telemetry import Metrics
 
 SAMPLE_SECONDS = 10.0
 KEPT = 360
-_PER_MINUTE = 6
 _MEGABYTE = 1_000_000
 _MEMORY = "process_resident_memory_bytes"
 
@@ -86,12 +86,12 @@ class Series:
 
 
 def by_minute(samples: Sequence[Sample]) -> list[Sample]:
-    """Return one sample for each minute, counted from the first one: means of rates and times, sums of failures, and maxima.
+    """Return one sample for each minute, named by its begin: means of rates and times, sums of failures, and maxima.
 
     A mean time counts by the requests of its sample.
     """
-    groups = [samples[start : start + _PER_MINUTE] for start in range(0, len(samples), _PER_MINUTE)]
-    return [_merged(group) for group in groups]
+    minutes = groupby(samples, lambda sample: sample.at // MINUTE)
+    return [_merged(list(group))._replace(at=minute * MINUTE) for minute, group in minutes]
 
 
 def _merged(group: Sequence[Sample]) -> Sample:
