@@ -239,6 +239,25 @@ async def test_a_chart_has_the_width_of_its_place(open_charts: OpenCharts) -> No
     assert heights[0] == heights[1]
 
 
+async def test_a_chart_that_is_hidden_is_drawn_once_it_is_shown(open_charts: OpenCharts) -> None:
+    window = await open_charts("bars")
+    page = window.page
+    await drawn(page, "bars")
+    await page.evaluate("""() => {
+      const figure = document.querySelector("figure").cloneNode(true);
+      figure.querySelector("svg").replaceChildren();
+      const box = document.createElement("section");
+      box.hidden = true;
+      box.append(figure);
+      document.querySelector("figure").replaceWith(box);
+    }""")
+    assert await page.locator(".mark").count() == 0
+
+    await page.evaluate("document.querySelector('section').hidden = false")
+
+    assert len(await drawn(page, "bars")) == 4
+
+
 async def test_the_keyboard_goes_through_the_marks_and_shows_them(open_charts: OpenCharts) -> None:
     window = await open_charts("line", "calendar")
     page = window.page

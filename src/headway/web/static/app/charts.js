@@ -18,7 +18,9 @@ const ATTRIBUTES = ["data-value", "data-tone", "data-unit", "data-chart", "viewB
 const GAP = 8;
 
 const SVG = "http://www.w3.org/2000/svg";
+/** The width with which each figure is drawn. */
 const widths = new WeakMap();
+const observed = new WeakSet();
 let tip;
 
 /** What a table says: the texts and units of its header, and its rows. */
@@ -39,8 +41,13 @@ const textOf = (cell) => (cell.querySelector("[data-label]") ?? cell).textConten
 function draw(figure) {
   const svg = figure.querySelector("svg.plot");
   const table = figure.querySelector("table");
-  const width = Math.floor(svg?.parentElement.clientWidth ?? 0);
-  if (!table?.tHead || !width) return;
+  if (!svg || !table?.tHead) return;
+  const area = svg.parentElement;
+  // Also one that is not shown yet, and has no width until it is.
+  if (!observed.has(area)) resizes.observe(area);
+  observed.add(area);
+  const width = Math.floor(area.clientWidth);
+  if (!width) return;
   const marks = [...svg.querySelectorAll(".mark")];
   const focused = marks.indexOf(document.activeElement);
   const current = Math.max(0, marks.findIndex((mark) => mark.tabIndex === 0));
@@ -55,8 +62,7 @@ function draw(figure) {
   stop?.setAttribute("tabindex", 0);
   if (focused >= 0) stop?.focus();
   svg.dataset.columnStep = drawing.columnStep ?? 1;
-  if (!widths.has(figure)) svg.parentElement.scrollLeft = drawing.startsAtEnd ? svg.parentElement.scrollWidth : 0;
-  if (widths.get(figure) === undefined) resizes.observe(svg.parentElement);
+  if (!widths.has(figure)) area.scrollLeft = drawing.startsAtEnd ? area.scrollWidth : 0;
   widths.set(figure, width);
 }
 
