@@ -37,6 +37,7 @@ from headway.http.routing import Routing
 from headway.http.serving import Serving
 from headway.http.transport import Arrivals, HttpsOnly
 from headway.ids import NewId, uuid7
+from headway.importers import course_file
 from headway.instants import Clock, system_clock
 from headway.live.hub import Hub
 from headway.live.rights import RightsWatch
@@ -72,7 +73,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     hub = Hub(reads)
     watch = RightsWatch(database, clock, services.accounts, services.revisions, authentication)
     live = Live(hub, reads, watch, metrics, origins=settings.origins)
-    web_pages = WebPages(services, settings)
+    web_pages = WebPages(services, settings, partial(course_file.parse, limits=services.course_limits))
     problems = Problems(contracts, metrics, web_pages.error_page)
     connections = Connections(settings, metrics)
     deadline = Deadline(settings.database_timeout_seconds)

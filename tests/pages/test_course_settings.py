@@ -268,3 +268,20 @@ async def test_who_is_here_is_shown_without_scripts(visit: Visit, world: World, 
     assert "learner is here now" in shown.text
     assert shown.soup.find("img", src="x") is None
     assert shown.soup.find("script", string="alert(1)") is None
+
+
+async def test_hostile_texts_in_every_field_are_text(visit: Visit, world: World, school: School, path: str) -> None:
+    await world.write(world.services.accounts.change, school.people["tutor"].id, name=HOSTILE)
+    waiter = await with_address(world, "waiter")
+    tutor = visit("tutor")
+    await world.write(world.services.accounts.change, waiter, name=HOSTILE)
+    texts = dict.fromkeys(("title", "description", "subject", "level"), HOSTILE)
+    await tutor.fill(await tutor.open(path), f"{path}/details#details", **texts, capacity="2")
+    shown = await tutor.submit(f"{path}/enroll", {"addresses": "waiter@example.org", "wait": "true"})
+    held = shown.values(f"{path}/details#details")
+    assert {name: held[name] for name in texts} == {name: [HOSTILE] for name in texts}
+    for each in (shown, await tutor.open(path), await tutor.open("/app/courses")):
+        assert each.soup.find("script", string="alert(1)") is None
+        assert each.soup.find("img", src="x") is None
+        assert "49" not in each.text
+    assert shown.text.count(HOSTILE) >= 2

@@ -46,6 +46,7 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/learners.csv": STAFF,
     "/app/courses/{course}/attention": STAFF,
     "/app/courses/{course}/attention/count": STAFF,
+    "/app/courses/new": {"tutor", "other tutor", "admin"},
     "/app/courses/{course}/assessments": STAFF,
     "/app/courses/{course}/assessments.csv": STAFF,
     "/app/courses/{course}/assessments/{assessment}": STAFF,

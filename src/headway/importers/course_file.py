@@ -18,6 +18,12 @@ class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):
     owner: str
 
 
+class CourseText(course_wire.CourseBody, kw_only=True, rename="camel"):
+    """A course whose owner is whoever brings it; the one that a file names has no effect."""
+
+    owner: str | None = None
+
+
 class _Loader(yaml.SafeLoader):
     """Loads what JSON can hold: a time stays the text that a body has."""
 
@@ -26,7 +32,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_decoder = Decoder(CourseFile)
+_decoder, _text_decoder = Decoder(CourseFile), Decoder(CourseText)
+_MAX_CHARACTERS = 4_000_000
+"""The most that a file may hold as JSON. References in YAML could otherwise make a few lines of it larger than any memory."""
 
 
 def read(path: Path, limits: CourseLimits) -> tuple[NewCourse, str]:
@@ -38,6 +46,12 @@ def read(path: Path, limits: CourseLimits) -> tuple[NewCourse, str]:
     except Invalid as error:
         fields = [FieldError(f"{path.name}, {camel_case(each.field)}", each.message) for each in error.fields]
         raise Invalid(fields) from error
+
+
+def parse(text: str, limits: CourseLimits) -> NewCourse:
+    """Return the course of a text in JSON or YAML. Raises Invalid naming the line, or each field, at fault."""
+    course: CourseText = _text_decoder.decode(_as_json("course", text))
+    return mapping.new_course(course, limits)
 
 
 def _as_json(name: str, text: str) -> bytes:
@@ -52,13 +66,23 @@ def _as_json(name: str, text: str) -> bytes:
         return text.encode()
     try:
         value = yaml.load(text, _Loader)  # noqa: S506 - it makes nothing but what a SafeLoader does
-        return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        return _dump(name, value).encode()
     except yaml.YAMLError as error:
         if text.lstrip().startswith("{"):
             raise Invalid.field(f"{name}, line {not_json.lineno}", f"is not valid JSON: {not_json.msg}") from not_json
         raise _yaml_error(name, error) from error
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise Invalid.field(name, f"has a value that JSON cannot hold: {error}") from error
+
+
+def _dump(name: str, value: object) -> str:
+    parts, size = list[str](), 0
+    for part in json.JSONEncoder(allow_nan=False, ensure_ascii=False).iterencode(value):
+        parts.append(part)
+        size += len(part)
+        if size > _MAX_CHARACTERS:
+            raise Invalid.field(name, "is too large")
+    return "".join(parts)
 
 
 def _yaml_error(name: str, error: yaml.YAMLError) -> Invalid:

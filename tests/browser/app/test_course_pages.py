@@ -1,6 +1,7 @@
 """Assessments, Live and Course, in a real Chromium."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
@@ -22,6 +23,14 @@ NAMES = (
     "Sofja Kowalewskaja",
     "Hedy",
 )
+
+
+FOCUSED = """() => {
+    const all = [...document.querySelectorAll("main :is(a, button, input, textarea, select)")];
+    const number = all.indexOf(document.activeElement);
+    if (number < 0 || getComputedStyle(document.activeElement).outlineStyle === "none") return null;
+    return String(number);
+}"""
 
 
 class Seminar:
@@ -112,6 +121,7 @@ async def test_the_pages_look_right(seminar: Seminar, open_page: OpenPage, size:
         (f"{task}?q=zzz", "assessment-empty"),
         (f"{seminar.path}/live", "live"),
         (f"{seminar.path}/settings", "settings"),
+        ("/app/courses/new", "new-course"),
     ):
         await shown.open(path)
         if name == "assessment":
@@ -267,3 +277,45 @@ async def test_addresses_are_enrolled_and_the_results_are_shown(seminar: Seminar
     page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await page.locator("#seats").get_by_role("button", name="Remove").click()
     await expect(page.get_by_text("Nobody waits for a seat.")).to_be_visible()
+
+
+async def test_a_course_is_made_from_a_file(app: App, open_page: OpenPage, tmp_path: Path) -> None:
+    tutor = await app.world.user(Role.INSTRUCTOR)
+    file = tmp_path / "engines.yaml"
+    file.write_text("title: Engines <b>\nmodules: [{title: First, units: [{title: One}]}]\n")
+    shown = await open_page(tutor)
+    page = shown.page
+    await shown.open("/app/courses")
+    await page.get_by_role("link", name="New course").click()
+    await page.get_by_label("Course file").set_input_files(file)
+    await expect(page.get_by_label("Course in YAML or JSON")).to_have_value(file.read_text())
+    await page.get_by_label("Course in YAML or JSON").fill("title: [")
+    await page.get_by_role("button", name="Make the course").click()
+    await expect(page.get_by_role("alert")).to_contain_text("line 1")
+    await expect(page.get_by_label("Course in YAML or JSON")).to_have_value("title: [")
+    await shown.check("new-course-refused")
+
+    await page.get_by_label("Course in YAML or JSON").fill(file.read_text())
+    await page.get_by_role("button", name="Make the course").click()
+
+    await expect(page.locator(".course-title")).to_have_text("Engines <b>")
+    await expect(page.locator("#structure tbody tr")).to_have_count(1)
+
+
+async def test_the_keyboard_reaches_everything_that_can_be_done(seminar: Seminar, open_page: OpenPage) -> None:
+    """Each link, button and field gets the focus by Tab, in the order of the page, and shows it."""
+    await hand_in(seminar)
+    await seminar.study(0, 0)
+    shown = await open_page(seminar.tutor)
+    for path in ("assessments", f"assessments/{seminar.course.assessments[0].id}", "live", "settings"):
+        await shown.open(f"{seminar.path}/{path}")
+        wanted = await shown.page.locator("main :is(a, button, input, textarea, select):visible").count()
+        await shown.page.locator("main").focus()
+        reached = set[str]()
+        for _ in range(wanted + 60):
+            await shown.page.keyboard.press("Tab")
+            found = await shown.page.evaluate(FOCUSED)
+            if found is not None:
+                reached.add(found)
+        assert len(reached) == wanted, (path, wanted, len(reached))
+    assert shown.errors == []

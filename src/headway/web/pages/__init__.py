@@ -28,6 +28,7 @@ from headway.web.pages.learner_record import LearnerRecordPages
 from headway.web.pages.learners import LearnersPages
 from headway.web.pages.learning import LearningPages
 from headway.web.pages.messages import MessagesPages
+from headway.web.pages.new_course import NewCoursePages, ParseCourse
 from headway.web.pages.overview import OverviewPages
 from headway.web.pages.presence import PresencePages
 from headway.web.pages.registration import RegistrationPages
@@ -43,8 +44,9 @@ from headway.web.texts import Catalogues
 class WebPages:
     """The pages, their assets and the page of an error, made once for a server."""
 
-    def __init__(self, services: Services, settings: Settings) -> None:
+    def __init__(self, services: Services, settings: Settings, parse_course: ParseCourse) -> None:
         self._services = services
+        self._parse_course = parse_course
         self._settings = settings
         self._assets = Assets()
         self._catalogues = Catalogues(settings.display_timezone)
@@ -64,6 +66,7 @@ class WebPages:
             SingleSignOnPages(services, sessions),
             AccountPages(services, sessions),
             CoursesPages(services),
+            NewCoursePages(services, self._parse_course),
             LearningPages(services),
             UnitPages(services, self._settings),
             SubmissionPages(services),
