@@ -11,6 +11,7 @@ from headway.web.assets import Assets
 from headway.web.rendering import Pages
 from headway.web.texts import Catalogues
 from tests.browser.app.conftest import LOOKS, App, AppPage, OpenPage
+from tests.browser.school import becomes
 from tests.world import FakeClock
 
 HOSTILE = '<img src=x onerror="document.title=1"> & "Ada"'
@@ -230,8 +231,9 @@ async def test_a_chart_has_the_width_of_its_place(open_charts: OpenCharts) -> No
 
     await page.set_viewport_size({"width": 500, "height": 800})
 
-    await page.wait_for_function("document.querySelector('svg.plot').clientWidth < 500")
-    await page.wait_for_function("""() => {
+    # Conditions are asked for from here: the policy of pages lets none be evaluated in the page again and again.
+    await becomes(lambda: page.evaluate("document.querySelector('svg.plot').clientWidth < 500"))
+    assert await page.evaluate("""() => {
       const { right } = document.querySelector("svg.plot").getBoundingClientRect();
       return [...document.querySelectorAll(".mark")].every((mark) => mark.getBoundingClientRect().right <= right + 1);
     }""")

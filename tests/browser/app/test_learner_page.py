@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Locator
 
 from headway.accounts.model import User
 from headway.assessments.model import NewGrade
@@ -16,6 +17,7 @@ from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, MINUTE
 from headway.learning.model import ActivityType, Event, Outcome, Report
 from tests.browser.app.conftest import LOOKS, SIZES, App, OpenPage
+from tests.browser.school import becomes
 
 TITLES = [
     "Welcome",
@@ -190,11 +192,16 @@ async def test_it_is_up_to_date_and_keeps_what_is_open_and_typed(app: App, follo
     assert answer.ok, await answer.text()
     row = page.locator(f"tr:has(#unit-{last.id})")
     await row.get_by_text("10 min").first.wait_for(timeout=3_000)
-    await page.wait_for_function(f"document.querySelectorAll('#study .mark').length === {marks + 1}")
+    drawn = page.locator("#study .mark")
+    await becomes(lambda: is_drawn(drawn, marks + 1))
     assert await page.locator(f"#unit-{last.id}").get_attribute("open") is not None
     assert await page.get_by_label("Message to").input_value() == "Half a sent"
     assert await page.evaluate("document.activeElement.classList.contains('mark')")
     assert window.errors == []
+
+
+async def is_drawn(marks: Locator, count: int) -> bool:
+    return await marks.count() == count
 
 
 async def test_a_message_and_a_note_by_keyboard_alone(app: App, followed: Followed, open_page: OpenPage) -> None:
