@@ -1,8 +1,11 @@
 """Who may see which page. Each page is here: a learner, staff of another course and a signed-out visitor get nothing of it."""
 
-import pytest
+import re
+
+import httpx
 
 from headway.app import create_app
+from headway.http.middleware import RequestMiddleware
 from headway.settings import Settings
 from headway.web.page_routes import PageEndpoint
 from tests.app_server import litestar_of
@@ -66,31 +69,61 @@ PAGES: dict[str, set[str]] = {
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""
 _OTHERS = {"/"}
 """Pages that only lead to others."""
+_PARAMETER = re.compile(r"\{([a-z_]+)(?::str)?\}")
 
 
-@pytest.mark.parametrize("path", PAGES)
-async def test_a_page_is_shown_to_those_who_may_see_it_alone(path: str, school: School, visit: Visit) -> None:
-    seen = {}
+async def test_a_page_is_shown_to_those_who_may_see_it_alone(school: School, visit: Visit) -> None:
+    seen: dict[str, dict[str, str]] = {path: {} for path in PAGES}
     for role in ROLES:
-        response = await visit(role).client.get(school.filled(path), follow_redirects=False)
-        leads_to_sign_in = response.headers.get("location", "").startswith("/app/sign-in")
-        is_shown = response.status_code in {200, 303} and not leads_to_sign_in
-        seen[role] = "shown" if is_shown else "sign in" if leads_to_sign_in else str(response.status_code)
+        visitor = visit(role)
+        for path, by_role in seen.items():
+            by_role[role] = _outcome(await visitor.client.get(school.filled(path), follow_redirects=False))
 
-    assert {role for role, what in seen.items() if what == "shown"} == PAGES[path], seen
-    assert all(what in {"shown", "sign in", "403", "404"} for what in seen.values()), seen
+    shown = {path: {role for role, what in by_role.items() if what == "shown"} for path, by_role in seen.items()}
+    assert shown == PAGES
+    assert {what for by_role in seen.values() for what in by_role.values()} == {"shown", "sign in", "403", "404"}
+
+
+async def test_what_a_page_of_staff_does_is_for_those_who_may_see_it_alone(
+    school: School, visit: Visit, app: RequestMiddleware
+) -> None:
+    actions = [path for path in _declared(app, "POST") if path.startswith(("/app/courses/", "/app/admin/"))]
+    ids = {"course_id": "course", "user_id": "learner_id", "unit_id": "unit", "assessment_id": "assessment"}
+    refused = {}
+    for role in ROLES:
+        visitor = visit(role)
+        for action in actions:
+            path = _PARAMETER.sub(lambda match: school.ids.get(ids.get(match[1], ""), "1"), action)
+            headers = {"Origin": "http://headway.test"}
+            response = await visitor.client.post(path, data={"name": "x"}, headers=headers, follow_redirects=False)
+            may = role in (STAFF if action.startswith("/app/courses/") else {"admin"})
+            if not may and (outcome := _outcome(response)) not in {"sign in", "403", "404"}:
+                refused[role, action] = outcome
+
+    assert len(actions) > 10
+    assert refused == {}
+
+
+def _outcome(response: httpx.Response) -> str:
+    if response.headers.get("location", "").startswith("/app/sign-in"):
+        return "sign in"
+    return "shown" if response.status_code in {200, 303} else str(response.status_code)
 
 
 def test_every_page_is_among_them(settings: Settings) -> None:
-    declared = {
-        route.path_format
-        for route in litestar_of(create_app(settings)).routes
-        for handler in getattr(route, "route_handlers", [])
-        if isinstance(endpoint := handler.opt.get("endpoint"), PageEndpoint) and endpoint.route.method == "GET"
-    }
     known = set(PAGES) | _OTHERS
 
-    assert {path for path in declared if not any(_is_at(each, path) for each in known)} == set()
+    assert {path for path in _declared(create_app(settings), "GET") if not any(_is_at(each, path) for each in known)} == set()
+
+
+def _declared(app: RequestMiddleware, method: str) -> set[str]:
+    """Return the paths of all pages with a method."""
+    return {
+        route.path_format
+        for route in litestar_of(app).routes
+        for handler in getattr(route, "route_handlers", [])
+        if isinstance(endpoint := handler.opt.get("endpoint"), PageEndpoint) and endpoint.route.method == method
+    }
 
 
 def _is_at(path: str, declared: str) -> bool:
