@@ -47,7 +47,7 @@ async def grade(world: World, school: School, submission_id: str, value: float) 
 
 
 def names(shown: Shown) -> list[str]:
-    return [each.get_text() for each in shown.soup.select(".work .who a")]
+    return [each.get_text() for each in shown.soup.select(".gradebook .who a")]
 
 
 def csv_rows(visited: Any) -> list[list[str]]:
@@ -99,7 +99,7 @@ async def test_a_refused_grade_keeps_what_was_typed(visit: Visit, path: str, gra
 
     assert shown.status == 422
     assert names(shown) == [school.people["learner"].name], "the work stays in sight, though it is in another list"
-    kept = shown.soup.select_one(".work form")
+    kept = shown.soup.select_one(".gradebook form")
     assert kept is not None
     assert kept.select_one("input[name=grade]")["value"] == typed  # type: ignore[index]
     assert kept.select_one("input[name=grade]")["aria-invalid"] == "true"  # type: ignore[index]
