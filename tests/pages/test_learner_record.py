@@ -105,7 +105,7 @@ async def test_work_is_shown_with_its_grade_and_feedback(world: World, school: S
 
     page = await tutor.open(path)
 
-    (work,) = page.soup.select("#work .work")
+    (work,) = page.soup.select("#work .entry")
     text = " ".join(work.get_text(" ").split())
     assert text.startswith("Task 7.5 / 10")
     assert HOSTILE in text
