@@ -144,7 +144,7 @@ async def test_a_message_is_sent_once_however_often_the_form_is(course: Attentio
     shown = await tutor.submit(f"{path(course)}/message", fields)
     assert "Message sent to 2 learners." in shown.text
     assert shown.response.url.query == b"rule=not_seen"
-    assert shown.html.count("written to just now") == 2
+    assert shown.html.count("messaged just now") == 2
     again = await tutor.submit(f"{path(course)}/message", fields)
 
     assert "Message sent to 0 learners. 2 had the same message already." in again.text
@@ -202,14 +202,14 @@ async def test_what_is_put_aside_is_shown_with_its_note_and_can_be_undone(course
     course.pass_days(9)
 
     shown = await tutor.submit(f"{path(course)}/dismiss", {"to": str(ada.id), "days": "7", "note": HOSTILE})
-    aside = shown.soup.find("section", attrs={"aria-labelledby": "put-aside"})
+    aside = shown.soup.find("section", attrs={"aria-labelledby": "dismissed"})
     assert aside is not None
     assert listed(shown) == {}
     assert HOSTILE in aside.get_text()
     shown = await tutor.submit(f"{path(course)}/restore", {"to": str(ada.id)})
 
     assert list(listed(shown)) == ["Ada"]
-    assert "Put aside 1" not in shown.text
+    assert "Dismissed 1" not in shown.text
 
 
 async def test_no_text_of_people_is_rendered_as_html(course: AttentionClass, tutor: Tutor, world: World) -> None:

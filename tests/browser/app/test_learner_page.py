@@ -209,7 +209,7 @@ async def test_a_message_and_a_note_by_keyboard_alone(app: App, followed: Follow
     page = window.page
     await window.open(followed.path)
 
-    await page.get_by_role("link", name="Write a message").focus()
+    await page.get_by_role("link", name="Message", exact=True).focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     await page.keyboard.type("Shall we talk?")

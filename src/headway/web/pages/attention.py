@@ -1,4 +1,4 @@
-"""Who needs attention in a course: the rules, those whom they list, messages, and what is put aside."""
+"""Who needs attention in a course: the rules, those whom they list, messages, and what is dismissed."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -20,7 +20,7 @@ from headway.web.pages.reasons import Reason, reasons, rule_cards, suggested_mes
 _PATH = "/app/courses/{course_id:str}/attention"
 _ON_A_PAGE = 50
 _BESIDE = 50
-"""How many of those who came back, and of those who are put aside, are shown."""
+"""How many of those who came back, and of those who are dismissed, are shown."""
 
 
 class AttentionQuery(msgspec.Struct):
@@ -50,7 +50,7 @@ class MessageForm(msgspec.Struct):
 
 
 class DismissForm(msgspec.Struct):
-    """What to put aside, for how long, and why."""
+    """What to dismiss, for how long, and why."""
 
     to: list[str] = []
     days: int = 14
@@ -153,22 +153,22 @@ class AttentionPages:
 
     @post(f"{_PATH}/dismiss", form=DismissForm, page="show", transaction=WRITE)
     async def dismiss(self, request: PageRequest[None, DismissForm], tx: WriteTransaction) -> Redirect:
-        """Put aside what is found about learners."""
+        """Dismiss what is found about learners."""
         form, user_ids = request.form, _ids(request.form.to)
         if not user_ids:
             raise Invalid.field("to", "is nobody: select somebody first")
         course_id = parse_id(request.path["course_id"])
         count = await self._attention.dismiss(tx, request.caller, course_id, user_ids, days=form.days, note=form.note)
         told = request.viewer.ngettext(
-            "%(count)s learner is put aside. Below the list you can undo that.",
-            "%(count)s learners are put aside. Below the list you can undo that.",
+            "%(count)s learner is dismissed. Below the list you can undo that.",
+            "%(count)s learners are dismissed. Below the list you can undo that.",
             count,
         )
         return Redirect(_back(request, form.back), notice=told)
 
     @post(f"{_PATH}/restore", form=RestoreForm, page="show", transaction=WRITE)
     async def restore(self, request: PageRequest[None, RestoreForm], tx: WriteTransaction) -> Redirect:
-        """List again what was put aside."""
+        """List again what was dismissed."""
         form = request.form
         await self._attention.restore(tx, request.caller, parse_id(request.path["course_id"]), _ids(form.to))
         return Redirect(_back(request, form.back), notice=request.text("What was found is listed again."))
@@ -211,8 +211,8 @@ def _told(request: PageRequest[Any, Any], sent: Sent) -> str:
     if sent.refused:
         parts.append(
             viewer.ngettext(
-                "%(count)s cannot be written to: without access to the course, or you do not teach it.",
-                "%(count)s cannot be written to: without access to the course, or you do not teach it.",
+                "%(count)s cannot be messaged: without access to the course, or you do not teach it.",
+                "%(count)s cannot be messaged: without access to the course, or you do not teach it.",
                 sent.refused,
             )
         )
