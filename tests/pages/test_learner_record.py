@@ -17,7 +17,7 @@ from headway.learning.model import ActivityType, Event, Report
 from headway.messaging.tables import messages
 from tests.contract.rights.conftest import School
 from tests.pages.conftest import Visit
-from tests.pages.visitor import Visitor
+from tests.pages.visitor import Shown, Visitor
 from tests.world import NOON, World
 
 PATH = "/app/courses/{course}/learners/{learner_id}"
@@ -220,3 +220,38 @@ async def test_only_staff_writes(world: World, school: School, visit: Visit, pat
         assert answered.status in {403, 404} or answered.path == "/app/sign-in", role
 
     assert await world.rows(select(messages)) == before
+
+
+async def test_a_learner_is_removed_certified_or_loses_access_along_the_status_machine(
+    world: World, school: School, visit: Visit, path: str
+) -> None:
+    tutor = visit("tutor")
+
+    async def status() -> str:
+        of_learner = enrollments.c.user_id == school.people["learner"].id
+        return str((await world.rows(select(enrollments.c.status).where(of_learner)))[0][0])
+
+    def offered(shown: Shown) -> list[str]:
+        return [str(each["value"]) for each in shown.soup.select("button[name=status]")]
+
+    assert offered(await tutor.open(path)) == ["DROPPED", "EXPIRED"]
+    refused = await tutor.submit(f"{path}/status", {"status": "CERTIFIED"})
+    assert (refused.status, await status()) == (409, "ENROLLED")
+
+    removed = await tutor.submit(f"{path}/status", {"status": "DROPPED"})
+    assert "The enrollment is changed." in removed.text
+    assert (offered(removed), await status()) == (["EXPIRED"], "DROPPED")
+    for role in ("learner", "peer", "other tutor"):
+        assert (await visit(role).submit(f"{path}/status", {"status": "EXPIRED"})).status in {403, 404}
+
+    await world.write(world.services.enrollments.enroll, school.people["learner"].id, int(school.ids["course"]))
+    for module in ("module", "second_module"):
+        done = f"/api/v1/learner/me/progress/{school.ids['course']}"
+        assert (await school.ask("learner", "PATCH", done, {"moduleId": school.ids[module]})).is_success
+    assert "CERTIFIED" in offered(await tutor.open(path))
+    wrong = await tutor.submit(f"{path}/status", {"status": "CERTIFIED", "certificate_url": "javascript:alert(1)"})
+    assert (wrong.status, await status()) == (422, "COMPLETED")
+    assert wrong.values(f"{path}/status")["certificate_url"] == ["javascript:alert(1)"]
+    await tutor.submit(f"{path}/status", {"status": "CERTIFIED", "certificate_url": "https://certificates.example/1"})
+    assert await status() == "CERTIFIED"
+    assert offered(await tutor.open(path)) == []

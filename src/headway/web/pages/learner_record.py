@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from headway.attention.model import MAX_NOTE, render_message
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments.model import BY_STAFF, EnrollmentStatus, StatusChange, can_become
 from headway.errors import Forbidden, Invalid
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
@@ -47,6 +48,13 @@ class NoteForm(msgspec.Struct):
     text: Annotated[str, Meta(max_length=MAX_NOTE)]
 
 
+class StatusForm(msgspec.Struct):
+    """Another status of the enrollment."""
+
+    status: EnrollmentStatus
+    certificate_url: Annotated[str, Meta(max_length=2_000)] | None = None
+
+
 class LearnerRecordPages:
     """The page of one learner. To look at it changes nothing and is not counted as activity of anybody."""
 
@@ -55,6 +63,7 @@ class LearnerRecordPages:
         self._staff = services.course_staff
         self._records = services.learner_records
         self._attention = services.attention
+        self._enrollments = services.enrollments
 
     @get(_PATH, query=TimelineQuery, transaction=READ_LARGE)
     async def show(self, request: PageRequest[TimelineQuery, None], tx: ReadTransaction) -> Page:
@@ -82,6 +91,7 @@ class LearnerRecordPages:
             "timeline": timeline,
             "before": before,
             "Happening": Happening,
+            "statuses_to_set": {each.value for each in BY_STAFF if can_become(record.enrollment.status, each)},
             "units": {each.unit.id: each.unit for each in record.explanation.units},
         }
         return Page("course/learner.html", context)
@@ -117,6 +127,14 @@ class LearnerRecordPages:
         if not sent.sent:
             raise Forbidden("Messages go to learners of a course from those who teach it.", code="NOT_A_PEER")
         return Redirect(_path(course_id, user_id), notice=request.text("Message sent."))
+
+    @post(f"{_PATH}/status", form=StatusForm, page="show", transaction=WRITE)
+    async def set_status(self, request: PageRequest[None, StatusForm], tx: WriteTransaction) -> Redirect:
+        """Certify the learner, end the access, or remove the learner from the course."""
+        course_id, user_id = _ids(request)
+        change = StatusChange(request.form.status, request.form.certificate_url)
+        await self._enrollments.set_status(tx, request.caller, course_id, user_id, change, client=request.client)
+        return Redirect(_path(course_id, user_id), notice=request.text("The enrollment is changed."))
 
     @post(f"{_PATH}/note", form=NoteForm, page="show", transaction=WRITE)
     async def add_note(self, request: PageRequest[None, NoteForm], tx: WriteTransaction) -> Redirect:
