@@ -5,6 +5,7 @@ from sqlalchemy import func, select
 
 from headway.accounts.model import User
 from headway.assessments.model import NewGrade
+from headway.assessments.tables import submissions
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.enrollments.model import EnrollmentStatus, StatusChange
@@ -13,6 +14,7 @@ from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, MINUTE
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.tables import learner_activity_logs, unit_progress
+from headway.messaging.tables import messages
 from tests.contract.rights.conftest import School
 from tests.pages.conftest import Visit
 from tests.pages.test_account import HOSTILE
@@ -393,3 +395,43 @@ def assert_is_text(shown: Shown) -> None:
     assert shown.soup.find("img", src="x") is None
     # Neither is it a template.
     assert ">49" not in shown.html
+
+
+@pytest.mark.parametrize("role", ["nobody", "stranger", "other tutor"])
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/app/learning/{course}/leave", {}),
+        ("/app/learning/{hidden_course}/enroll", {}),
+        ("/app/learning/{course}/units/{unit}/complete", {}),
+        ("/app/learning/{course}/units/{unit}/answers", {"answer0": "1"}),
+        ("/app/learning/{course}/assessments/{assessment}", {"submission_url": URL}),
+        ("/app/messages/{learner_id}", {"message": "Hello"}),
+        ("/app/messages/{learner_id}/read", {}),
+    ],
+)
+async def test_who_is_not_enrolled_changes_nothing(
+    visit: Visit, school: School, world: World, role: str, path: str, fields: dict[str, str]
+) -> None:
+    hidden = await make_course(world, is_published=False)
+    school.ids["hidden_course"] = str(hidden.id)
+    counted = (enrollments, learner_activity_logs, unit_progress, submissions, messages)
+    before = [await world.rows(select(func.count()).select_from(table)) for table in counted]
+
+    shown = await visit(role).submit(school.filled(path), fields)
+
+    assert shown.path == "/app/sign-in" if role == "nobody" else shown.status in {403, 404}
+    assert [await world.rows(select(func.count()).select_from(table)) for table in counted] == before
+
+
+@pytest.mark.parametrize("header", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}])
+async def test_another_site_does_nothing_in_a_learners_name(
+    visit: Visit, school: School, world: World, header: dict[str, str]
+) -> None:
+    path = f"/app/learning/{school.ids['course']}/leave"
+
+    shown = await visit("learner").submit(path, {}, **header)
+
+    assert shown.status == 403
+    of_learner = select(enrollments.c.status).where(enrollments.c.user_id == school.people["learner"].id)
+    assert await world.rows(of_learner) == [("ENROLLED",)]
