@@ -8,6 +8,7 @@ import pytest
 from bs4 import Tag
 
 from headway.identity import Role
+from headway.paging.service import Walk
 from tests.integration.report_history import History
 from tests.pages.visitor import Shown, Visitor
 from tests.world import World
@@ -98,7 +99,8 @@ async def test_a_step_of_the_funnel_leads_to_those_who_stand_there(staff: Staff,
     for link, step in zip(links, found.funnel.steps, strict=True):
         shown = await staff.open(link)
         assert len(shown.rows()) == step.standing
-        assert sum("left" in row[0] for row in shown.rows()) == step.left
+        assert sum("left" in row[1] for row in shown.rows()) == step.left
+        assert len(shown.soup.select("tbody input[name=to]")) == step.standing - step.left
         assert len(await staff.csv(f"{link}.csv")) == step.standing + 1
         assert all(str(a["href"]).startswith(f"{staff.base}/learners/") for a in shown.soup.select("tbody a"))
     assert (await staff.open(f"{staff.base}/funnel/{len(links)}")).status == 404
@@ -208,4 +210,17 @@ async def test_names_of_learners_are_never_html(staff: Staff, world: World) -> N
     for path in (f"{staff.base}/grid", f"{staff.base}/grid?rows=1000", f"{staff.base}/funnel/0"):
         page = await staff.open(path)
         assert "<img src=x" not in page.html
-        assert any(row[0] == name for row in page.rows())
+        assert any(name in row for row in page.rows())
+
+
+async def test_those_who_stopped_are_written_to_where_they_are_found(staff: Staff, world: World) -> None:
+    for path in (f"{staff.base}/funnel/1", f"{staff.base}/units/{staff.history.course.units[1].id}"):
+        page = await staff.open(path)
+        receivers = [str(box["value"]) for box in page.soup.select("tbody input[name=to]")]
+        assert receivers
+        action = f"{staff.base}/attention/message"
+        sent = await staff.fill(page, action, to=receivers, message=f"Hello {{name}}, from {path}")
+        assert sent.path == path
+        for receiver in map(int, receivers):
+            found = await world.read(world.services.messaging.list_messages, receiver, peer_id=None, walk=Walk(50, 1))
+            assert any(each.message.endswith(path) for each in found[0])

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from headway.attention.model import RuleName
 from headway.db.database import ReadTransaction
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE
@@ -15,6 +16,7 @@ from headway.reports.retention import Retention, Strip
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, get
 from headway.web.pages.overview_sheets import quartiles_table, study_time_table
+from headway.web.pages.reasons import suggested_message
 from headway.web.sheets import DURATION, NUMBER, PERCENT, Column, ReportTable, named_csv
 from headway.web.texts import Viewer
 
@@ -69,7 +71,15 @@ class CourseUnitsPages:
         course = await self._staff.taught_course(tx, request.caller, parse_id(request.path["course_id"]))
         unit = await self._reports.unit(tx, request.caller, course.id, parse_id(request.path["unit_id"]))
         tables = unit_tables(request.viewer, unit)
-        values = {"course": course, "unit": unit, "tables": tables, "days": STUCK_DAYS, "times": STUCK_TIMES}
+        suggestion = suggested_message(request.viewer, course.title, request.caller.name, RuleName.STUCK)
+        values = {
+            "suggestion": suggestion,
+            "course": course,
+            "unit": unit,
+            "tables": tables,
+            "days": STUCK_DAYS,
+            "times": STUCK_TIMES,
+        }
         return Page("course/unit.html", values | _notes(unit.retention))
 
     @get(f"{_PATH}/{{unit_id:str}}/{{part:str}}", transaction=READ_LARGE)

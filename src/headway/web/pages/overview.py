@@ -6,6 +6,7 @@ from headway.http.request import READ_LARGE
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, get
 from headway.web.pages.overview_sheets import step_name, step_table, tables_of
+from headway.web.pages.reasons import suggested_message
 from headway.web.sheets import named_csv
 
 _PATH = "/app/courses/{course_id:str}"
@@ -43,5 +44,7 @@ class OverviewPages:
         step, learners = await self._reports.standing(tx, request.caller, course.id, place)
         if is_csv:
             return Download(f"funnel-{place}{_CSV}", step_table(request.viewer, learners).to_csv())
-        values = {"course": course, "step": step, "place": place, "name": step_name(request.viewer, step, place)}
+        suggestion = suggested_message(request.viewer, course.title, request.caller.name, None)
+        name = step_name(request.viewer, step, place)
+        values = {"course": course, "suggestion": suggestion, "step": step, "place": place, "name": name}
         return Page("course/step.html", {**values, "learners": learners[:_SHOWN], "total": len(learners)})

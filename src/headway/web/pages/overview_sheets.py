@@ -45,7 +45,7 @@ def _progress_rows(viewer: Viewer, overview: Overview, course_id: int) -> list[A
         if each.percents.start == 1:
             label = viewer.text("under %(percent)s", percent=viewer.percent(each.percents.stop))
         # The list of learners is filtered by whole percents, which the first two classes are not.
-        link = f"/app/courses/{course_id}/learners?status=everybody&percent_from={first}&percent_to={last}"
+        link = f"/app/courses/{course_id}/learners?status=all&percent_from={first}&percent_to={last}"
         rows.append(((None, label, {"href": link} if first else {}), each.learners))
     return rows
 
