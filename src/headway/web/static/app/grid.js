@@ -7,13 +7,17 @@
  */
 const ROWS_OF_A_PAGE = 10;
 /** How far from what is seen rows are unpacked. */
-const NEAR = "600px";
+const NEAR = "250px";
+/** So many rows are unpacked or packed before the browser paints: a grid that is scrolled far never stands still. */
+const ROWS_AT_ONCE = 15;
 
 const packedCells = new WeakMap();
 let table;
 let observer;
 /** The row and the column that has the focus when the grid is entered; column 0 is the name. */
 let current = { id: null, column: 0 };
+/** Rows that are to be unpacked (true) or packed (false), once there is time. */
+const waiting = new Map();
 
 const rows = () => [...table.tBodies[0].rows];
 
@@ -54,19 +58,28 @@ function pack(row) {
 }
 
 function onSeen(entries) {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) unpack(target);
-    else pack(target);
+  if (waiting.size === 0) requestAnimationFrame(work);
+  for (const { target, isIntersecting } of entries) waiting.set(target, isIntersecting);
+}
+
+/** Unpack what is seen first, then pack what is not. */
+function work() {
+  const next = [...waiting].sort(([, a], [, b]) => b - a).slice(0, ROWS_AT_ONCE);
+  for (const [row, isNear] of next) {
+    waiting.delete(row);
+    if (isNear) unpack(row);
+    else pack(row);
   }
   markStop();
   changes.takeRecords();
+  if (waiting.size) requestAnimationFrame(work);
 }
 
-/** Let one link alone be reached by the Tab key. */
+/** Let one link of the rows alone be reached by the Tab key. */
 function markStop() {
-  const stop = (document.getElementById(current.id) ?? rows()[0])?.querySelectorAll("a")[current.column] ?? table.querySelector("tbody a");
-  for (const link of table.querySelectorAll('a[tabindex="0"], thead a:not([tabindex]), tbody a:not([tabindex])')) link.tabIndex = -1;
-  if (stop) stop.tabIndex = 0;
+  const stop = document.getElementById(current.id)?.querySelectorAll("a")[current.column] ?? table.querySelector("tbody a");
+  for (const link of table.querySelectorAll('a[tabindex="0"], a:not([tabindex])')) if (link !== stop) link.tabIndex = -1;
+  if (stop && stop.tabIndex !== 0) stop.tabIndex = 0;
 }
 
 function goTo(row, column) {
@@ -114,6 +127,7 @@ function onFocus(event) {
 function begin() {
   table = document.querySelector("table[data-grid]");
   observer?.disconnect();
+  waiting.clear();
   if (!table) return;
   table.setAttribute("role", "grid");
   observer = new IntersectionObserver(onSeen, { root: table.parentElement, rootMargin: NEAR });
