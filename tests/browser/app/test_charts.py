@@ -176,6 +176,21 @@ async def test_lengths_and_places_are_those_of_the_values(open_charts: OpenChart
     assert len(await boxes(page, "calendar", "rect:not(.mark rect)")) == 92 + 5, "days without study, and the legend"
 
 
+@pytest.mark.parametrize(
+    ("longest", "last"), [(90_000, "100s"), (65 * 60_000, "80m"), (2 * HOUR, "120m"), (4 * HOUR, "4h"), (41 * HOUR, "50h")]
+)
+async def test_an_axis_of_time_has_round_numbers_of_a_fitting_unit(
+    open_charts: OpenCharts, monkeypatch: pytest.MonkeyPatch, longest: int, last: str
+) -> None:
+    monkeypatch.setitem(CHARTS, "bars", {"header": ["Unit", ("Study time", "duration")], "rows": [["One", longest]]})
+    window = await open_charts("bars")
+    await drawn(window.page, "bars")
+
+    labels = await window.page.locator('svg text[text-anchor="end"]').all_text_contents()
+
+    assert labels[-1] == last, labels
+
+
 async def boxes(page: Page, kind: str, selector: str) -> list[dict[str, float]]:
     found: list[dict[str, float]] = await page.eval_on_selector_all(
         f'[data-chart="{kind}"] {selector}',

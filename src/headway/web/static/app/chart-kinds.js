@@ -223,7 +223,8 @@ const hit = ({ x, base, top }, i, width, shift = 0) => shape("rect", { class: "h
 
 /** A scale from 0 to a round number, which is round in hours, minutes or whole percent as the unit is, and its ticks with their texts. */
 function axisOf(largest, unit) {
-  const [factor, format] = unitOf(largest, unit);
+  // Up to three hours in minutes: fractions of an hour are hard to read.
+  const [factor, format] = unitOf(largest / 3, unit);
   const round = scaleLinear().domain([0, largest / factor]).nice(4);
   const ticks = round.ticks(4).filter((tick) => unit !== "number" || Number.isInteger(tick));
   return { scale: scaleLinear().domain([0, round.domain()[1] * factor]), ticks: ticks.map((tick) => ({ at: tick * factor, text: format(tick) })) };
@@ -261,12 +262,14 @@ function shortened(text, room) {
   return shown;
 }
 
-/** What the numbers of an axis are divided by, and how they are then written: percents are hundredths of one, durations milliseconds. */
-function unitOf(largest, unit) {
+/**
+ * What numbers of a size are divided by, and how they are then written: percents are hundredths of one, durations milliseconds.
+ */
+function unitOf(size, unit) {
   const written = (options) => (value) => new Intl.NumberFormat(locale, options).format(value);
   if (unit === "percent") return [100, (value) => written({ style: "percent" })(value / 100)];
-  if (unit !== "duration") return [1, written({ notation: largest >= 1e4 ? "compact" : "standard" })];
-  const [name, factor] = largest >= HOUR ? ["hour", HOUR] : largest >= MINUTE ? ["minute", MINUTE] : ["second", 1000];
+  if (unit !== "duration") return [1, written({ notation: size >= 1e4 ? "compact" : "standard" })];
+  const [name, factor] = size >= HOUR ? ["hour", HOUR] : size >= MINUTE ? ["minute", MINUTE] : ["second", 1000];
   return [factor, written({ style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: 1 })];
 }
 
