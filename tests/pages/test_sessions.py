@@ -4,7 +4,10 @@ import httpx
 import pytest
 
 from headway.instants import DAY, HOUR
+from headway.settings import Settings
+from tests.app_server import open_server
 from tests.contract.rights.conftest import School
+from tests.databases import SECRET_KEY
 from tests.pages.conftest import Visit
 from tests.pages.visitor import ORIGIN, Visitor
 from tests.world import FakeClock, World
@@ -222,6 +225,21 @@ async def test_a_token_for_scripts_lasts_five_minutes_and_ends_with_the_session(
     assert (await visitor.client.get("/api/v1/learner/me", headers=bearer)).status_code == 200
     await visitor.submit("/app/sign-out")
     assert (await visitor.client.get("/api/v1/learner/me", headers=bearer)).status_code == 401
+
+
+async def test_a_token_for_scripts_lasts_no_longer_than_access_tokens_do(database_url: str, clock: FakeClock) -> None:
+    """Sessions that ended longer ago than an access token lasts are not looked for any more."""
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, access_token_seconds=60)
+    async with open_server(settings, clock) as (client, world):
+        user = await world.user(email="short@example.org")
+        await world.set_password(user.id, PASSWORD)
+        visitor = Visitor(client, world)
+        await sign_in(visitor, "short@example.org")
+        made = (await visitor.client.post("/app/token", headers={"Origin": ORIGIN})).json()
+        bearer = {"Authorization": f"Bearer {made['token']}"}
+        assert (await client.get("/api/v1/learner/me", headers=bearer)).status_code == 200
+        clock.advance(seconds=60)
+        assert (made["expiresIn"], (await client.get("/api/v1/learner/me", headers=bearer)).status_code) == (60, 401)
 
 
 async def test_personal_pages_are_not_stored_and_cannot_be_framed(visit: Visit) -> None:

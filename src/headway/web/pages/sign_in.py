@@ -90,8 +90,10 @@ class SignInPages:
         """
         async with request.read() as tx:
             user = await self._accounts.find(tx, request.caller.user_id)
-        token = self._tokens.issue(user, lifetime_seconds=_TOKEN_SECONDS, session_id=request.caller.session_id)
-        return Download("token.json", msgspec.json.encode({"token": token, "expiresIn": _TOKEN_SECONDS}), "application/json")
+        # Ended sessions are looked for as long as an access token lasts, so that no token may last longer.
+        lifetime = min(_TOKEN_SECONDS, self._tokens.lifetime_seconds)
+        token = self._tokens.issue(user, lifetime_seconds=lifetime, session_id=request.caller.session_id)
+        return Download("token.json", msgspec.json.encode({"token": token, "expiresIn": lifetime}), "application/json")
 
     @post("/app/language", form=LanguageForm, public=True)
     async def choose_language(self, request: PageRequest[None, LanguageForm]) -> Redirect:
