@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from headway.accounts.model import User
 from headway.assessments.model import NewGrade
+from headway.courses.completion import EngagementMetrics
 from headway.courses.model import CourseTree, NewAssessment
 from headway.db.types import metadata
 from headway.enrollments.tables import enrollments
@@ -110,6 +111,18 @@ async def test_timeline_tells_what_happened_newest_first(case: Case) -> None:
     assert [each.work.is_late for each in entries if each.work] == [True, True, False]
     starts = {each.unit_id: each.at for each in entries if each.kind is Happening.UNIT_STARTED}
     assert starts == {timed: NOON + HOUR, viewed: NOON + HOUR + 10 * MINUTE}
+
+
+async def test_what_was_told_late_is_shown_when_it_happened(case: Case) -> None:
+    scrolled, at = case.course.units[3].id, NOON + 2 * HOUR
+    metrics = EngagementMetrics(scroll_depth=100)
+    event = Event("late", ActivityType.UNIT_VIEW, case.course.id, unit_id=scrolled, end_time=at, metrics=metrics)
+    now = case.world.clock.now = NOON + 50 * HOUR
+
+    await case.world.write(case.world.services.tracking.record, [Report(case.learner.id, now, (event,))], now)
+
+    shown = {each.kind: each.at for each in await case.timeline(limit=50) if each.unit_id == scrolled}
+    assert shown == {Happening.UNIT_STARTED: at, Happening.UNIT_COMPLETED: at}
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])

@@ -116,15 +116,22 @@ def happenings(
     """
     entries = [Entry(enrollment.enrolled_at, "enrolled", Happening.ENROLLED)]
     if enrollment.completed_at is not None:
-        entries.append(Entry(enrollment.completed_at, "completed", Happening.COURSE_COMPLETED))
+        last_at = enrollment.last_activity_at or enrollment.completed_at
+        told_late = last_at < enrollment.created_at
+        entries.append(Entry(last_at if told_late else enrollment.completed_at, "completed", Happening.COURSE_COMPLETED))
     if enrollment.closed_at is not None and enrollment.status in {EnrollmentStatus.DROPPED, EnrollmentStatus.EXPIRED}:
         entries.append(Entry(enrollment.closed_at, "ended", Happening.ACCESS_ENDED))
     for unit in units:
         if unit.is_started:
-            at = min(began_at.get(unit.unit_id, unit.created_at), unit.created_at)
+            # Of what was told late, such as an import, activity is older than its row.
+            first_row = min(unit.created_at, unit.last_activity_at)
+            at = min(began_at.get(unit.unit_id, first_row), first_row)
             entries.append(Entry(at, f"begun-{unit.unit_id}", Happening.UNIT_STARTED, unit.unit_id))
         if unit.is_complete and unit.completed_at is not None:
-            entries.append(Entry(unit.completed_at, f"done-{unit.unit_id}", Happening.UNIT_COMPLETED, unit.unit_id))
+            # Complete as soon as it was known: by the activity, and not when that was told.
+            told_with_it = unit.completed_at <= unit.created_at
+            done_at = min(unit.completed_at, unit.last_activity_at) if told_with_it else unit.completed_at
+            entries.append(Entry(done_at, f"done-{unit.unit_id}", Happening.UNIT_COMPLETED, unit.unit_id))
     for work in works:
         submission = work.submission
         # A result that was graded elsewhere was never handed in here.
