@@ -29,6 +29,7 @@ from headway.db.dialects import WriteRows
 from headway.enrollments import store as enrollments_store
 from headway.enrollments.model import BAND_WIDTH, EnrollmentStatus, Statistic, StatisticsDelta, enrollment_statistics
 from headway.enrollments.tables import enrollments
+from headway.enrollments.traces import add_weeks, state_bits, week_of, write_states
 from headway.http.authentication import Tokens
 from headway.instants import DAY, Instant, system_clock
 from headway.learning.tables import unit_progress
@@ -49,7 +50,7 @@ _write_enrollments = WriteRows(
     enrollments,
     [
         *("user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "certificate_url"),
-        *("enrolled_at", "last_activity_at", "completed_at", "created_at", "updated_at"),
+        *("enrolled_at", "last_activity_at", "completed_at", "created_at", "updated_at", "active_weeks", "unit_states"),
     ],
 )
 # Learners complete units in order, so that the mean over units is the percent of the course. ENROLLED learners have rows of
@@ -296,6 +297,7 @@ async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now:
                 *(completed_units * UNIT_SECONDS * 1000, "{}", None),
                 *(enrollment.enrolled_at, enrollment.last_activity_at, enrollment.completed_at, enrollment.enrolled_at),
                 enrollment.last_activity_at or enrollment.enrolled_at,
+                *make_traces(enrollment, completed_units, len(course.units)),
             )
         )
     await tx.write_rows((_write_enrollments, rows))
@@ -310,6 +312,16 @@ async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now:
         first_user=user_ids[0],
         last_user=user_ids[-1],
     )
+
+
+def make_traces(enrollment: NewEnrollment, completed_units: int, units: int) -> tuple[str, str]:
+    """Return the weeks with activity, from enrolling on, and the states of the units: who began any has begun all."""
+    if enrollment.last_activity_at is None:
+        return "", ""
+    days = range(enrollment.enrolled_at // DAY, enrollment.last_activity_at // DAY + 1, 7)
+    weeks = {week_of(day) for day in (*days, enrollment.last_activity_at // DAY)}
+    states = sum(state_bits(number, is_complete=number < completed_units) for number in range(units))
+    return add_weeks("", weeks), write_states(states)
 
 
 def make_enrollment(user_id: int, now: Instant, *, is_one_band: bool) -> NewEnrollment:

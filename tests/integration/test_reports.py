@@ -166,3 +166,18 @@ async def test_reports_are_for_the_staff_of_the_course(world: World) -> None:
     with pytest.raises(NotFound, match="unit"):
         await world.read(reports.unit, history.staff, course_id, 999)
     assert (await world.read(reports.overview, Caller(0, Role.ADMIN), course_id)).learners == 1
+
+
+async def test_who_is_stuck_is_left_to_each_unit_where_too_many_units_are_in_progress(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = await History(world, 4).build()
+    await history.record()
+    monkeypatch.setattr("headway.reports.service._MOST_IN_PROGRESS", 0)
+
+    units = await world.read(world.services.reports.units, history.staff, history.course.id)
+    details = [await world.read(world.services.reports.unit, history.staff, history.course.id, each.unit.id) for each in units]
+
+    expected = await Expected(history).read()
+    assert {each.stuck for each in units} == {None}
+    assert [each.report.stuck for each in details] == [len(expected.stuck(each.unit.id)) for each in units]

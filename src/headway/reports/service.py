@@ -156,16 +156,17 @@ async def _count_stuck(
     Who has not been active in the course for a week has not been so in any unit. Only of others are units read.
     """
     idle: Counter[UnitStates] = Counter()
-    keys: list[tuple[int, int]] = []
+    active: list[tuple[int, UnitStates]] = []
     facts = zip(learners.user_id, learners.status, learners.unit_states, learners.last_activity_at, strict=True)
     for user_id, status, text, at in facts:
         if status in LIMITED and (bits := path.in_progress(read_states(text))):
             if is_idle(at, now):
                 idle[bits] += 1
             else:
-                keys += [(user_id, unit_id) for unit_id in path.unit_ids(bits)]
-    if len(keys) > _MOST_IN_PROGRESS:
+                active.append((user_id, bits))
+    if sum(bits.bit_count() for _, bits in active) > _MOST_IN_PROGRESS:
         return None
+    keys = [(user_id, unit_id) for user_id, bits in active for unit_id in path.unit_ids(bits)]
     sums = add_up(idle.items())
     pairs = zip(path.units, path.ordinals, strict=True)
     stuck = Counter({unit.id: read_sum(sums, 2 * ordinal) for unit, ordinal in pairs})
