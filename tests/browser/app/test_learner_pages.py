@@ -350,6 +350,22 @@ async def test_a_message_arrives_by_itself_and_is_read_once_it_is_seen(app: App,
     assert learner.errors == tutor.errors == []
 
 
+async def test_who_moves_up_from_a_waiting_list_sees_it_at_once(app: App, open_page: OpenPage, desk: Desk) -> None:
+    opened = await open_page(desk.learner)
+    await opened.open(f"/app/learning/{desk.full.id}")
+    await expect(opened.page.locator("main")).to_contain_text("waiting list, place 1")
+
+    tutor = app.world.services.tokens.issue(await app.world.find_user(desk.tutor.id))
+    await opened.page.wait_for_timeout(1_000)
+    answer = await opened.page.request.patch(
+        f"{opened.url}/api/v1/courses/{desk.full.id}", data={"capacity": 5}, headers={"Authorization": f"Bearer {tutor}"}
+    )
+
+    assert answer.ok, await answer.text()
+    await expect(opened.page.locator("main .next-step")).to_contain_text("Start", timeout=WAIT_MS)
+    assert opened.errors == []
+
+
 async def test_the_catalogue_filters_while_one_types(open_page: OpenPage, desk: Desk) -> None:
     opened = await open_page(desk.learner)
     page = opened.page
