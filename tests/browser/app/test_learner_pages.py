@@ -298,6 +298,23 @@ async def test_a_film_that_is_watched_counts(app: App, open_page: OpenPage, desk
     assert opened.errors == []
 
 
+async def test_who_is_signed_out_while_reading_is_told_that_reports_wait(open_page: OpenPage, desk: Desk) -> None:
+    opened = await open_page(desk.learner)
+    page, path = opened.page, f"/app/learning/{desk.demo.id}/units/{_unit(desk.demo, 'a-learner-who-stopped')}"
+    await page.route("**/app/token", lambda route: route.fulfill(status=401, body="<html>"))
+    await opened.open(path)
+    await page.mouse.move(300, 300)
+
+    await expect(page.get_by_role("alert")).to_contain_text("What you do here waits in this browser", timeout=WAIT_MS)
+    link = page.get_by_role("alert").get_by_role("link", name="Sign in")
+    assert await link.get_attribute("href") == f"/app/sign-in?next={path}"
+    await opened.check("unit-signed-out")
+
+    await page.unroute("**/app/token")
+    await page.mouse.wheel(0, 600)
+    await expect(page.locator("#not-recorded")).to_be_hidden(timeout=2 * WAIT_MS)
+
+
 async def test_staff_who_look_at_a_unit_leave_nothing(app: App, open_page: OpenPage, desk: Desk) -> None:
     opened = await open_page(desk.tutor)
     page = opened.page

@@ -4,10 +4,19 @@ import { init } from "/sdk/headway.mjs";
 const reading = document.getElementById("reading");
 const { course, unit, user, beatSeconds, flushSeconds } = reading.dataset;
 
+const warning = document.getElementById("not-recorded");
+
 async function getToken() {
-  const response = await fetch("/app/token", { method: "POST" });
-  if (!response.ok) throw new Error(`No token: ${response.status}`);
-  return (await response.json()).token;
+  try {
+    const response = await fetch("/app/token", { method: "POST" });
+    // Who is signed out is led to the page of signing in, which is no token.
+    const { token } = await response.json();
+    warning.hidden = true;
+    return token;
+  } catch (error) {
+    warning.hidden = false;
+    throw error;
+  }
 }
 
 const tracker = init({
