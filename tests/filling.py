@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, Table, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Table, Text, UniqueConstraint
 
 from headway import schema
 
@@ -29,6 +29,8 @@ def _value(table: Table, column: Column[Any]) -> str:
     """Return the value of a copy: what makes a key unique differs, and all learners are in one course."""
     keys = [table.primary_key, *(each for each in table.constraints if isinstance(each, UniqueConstraint))]
     is_key = any(column.name in key.columns for key in keys)
-    if not is_key or (column.name == "course_id" and "user_id" in table.c):
+    checks = [str(each.sqltext) for each in table.constraints if isinstance(each, CheckConstraint)]
+    is_one_of_few = any(each.startswith(f"{column.name} IN ") for each in checks)
+    if not is_key or is_one_of_few or (column.name == "course_id" and "user_id" in table.c):
         return f'one."{column.name}"'
     return f'one."{column.name}" {"||" if isinstance(column.type, Text) else "+"} copy.number'

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from headway.db.postgres import Planner
+from headway.db.postgres import Planner, speak_milliseconds
 
 Connection = Any
 """One of asyncpg."""
@@ -43,7 +43,9 @@ async def read_indexes(connection: Connection) -> dict[str, Index]:
 
 async def connect(database_url: str, planner: Planner) -> Connection:
     """Connect with the settings of a pool."""
-    return await asyncpg.connect(database_url, server_settings=dict(planner.value), statement_cache_size=0)
+    connection = await asyncpg.connect(database_url, server_settings=dict(planner.value), statement_cache_size=0)
+    await speak_milliseconds(connection)
+    return connection
 
 
 async def explain_generic(connection: Connection, sql: str) -> Any:

@@ -67,6 +67,18 @@ class Allowed(NamedTuple):
 ALLOWED = (
     Allowed("courses is read as a whole", "access_days IS NOT NULL", "Once a minute: which courses end access by themselves."),
     Allowed("courses is read as a whole", "SELECT DISTINCT courses.", "The subjects and levels among which a learner chooses."),
+    Allowed(
+        "attention_",
+        "WHERE attention_messages.course_id",
+        "Who was written to in a course is read, which here has all messages.",
+        is_certain=False,
+    ),
+    Allowed(
+        "attention_",
+        "FROM attention_dismissals",
+        "All dismissals of a course are read, which here has all there are.",
+        is_certain=False,
+    ),
     Allowed("alembic_version by", "", "It has one row."),
     Allowed("course_staff by", "", "A course has a few members of staff, and a user belongs to the staff of a few courses."),
     Allowed("waiting_list by ix_waiting_list_course_id", "", "Whoever waits for a seat is counted, by the same index."),
@@ -185,6 +197,8 @@ async def send_what_has_no_body(school: School) -> None:
     signed_in = await school.ask("nobody", "POST", "/api/v1/learner/auth/login", credentials)
     bearer = {"Authorization": f"Bearer {signed_in.json()['token']}"}
     assert (await school.client.post("/api/v1/learner/auth/logout", headers=bearer)).status_code == 204
+    school.world.clock.advance(seconds=9 * 86_400)
+    await act_on_learners(school)
 
 
 async def open_pages(school: School) -> None:
@@ -202,6 +216,38 @@ async def open_pages(school: School) -> None:
         "/app/catalogue?q=course&kind=course",
     ):
         assert (await school.client.get(school.filled(path), headers=cookie)).status_code == 200, path
+
+
+async def act_on_learners(school: School) -> None:
+    """Open the pages about who needs attention, whom some time has passed for, and all learners; do what they offer."""
+    tutor = {
+        "Cookie": f"headway-access={school.world.tokens.issue(school.people['tutor'])}",
+        "Origin": str(school.client.base_url),
+    }
+    for path in (
+        "attention",
+        "attention?rule=stuck",
+        "attention/count",
+        "learners",
+        "learners?q=participant&unit={unit}&sort=last_seen",
+        "learners?attention=any&sort=study_time&status=all",
+        "learners.csv?sort=enrolled&percent_to=50",
+    ):
+        assert (await school.client.get(school.filled(f"/app/courses/{{course}}/{path}"), headers=tutor)).status_code == 200, (
+            path
+        )
+    for path, form in (
+        ("attention/rules/not_seen", {"threshold": "9", "is_on": "true"}),
+        ("attention/message", {"message": "Hello {name}", "to": "{learner_id}"}),
+        ("attention/dismiss", {"to": "{learner_id}", "note": "On leave"}),
+        ("attention/dismiss", {"to": "{peer_id}"}),
+        ("attention/restore", {"to": "{learner_id}"}),
+        ("learners/filters", {"name": "All", "query": "status=all"}),
+        ("learners/filters", {"name": "Left", "query": "status=DROPPED"}),
+        ("learners/filters/delete", {"name": "All"}),
+    ):
+        url, fields = school.filled(f"/app/courses/{{course}}/{path}"), school.filled(form)
+        assert (await school.client.post(url, data=fields, headers=tutor)).status_code == 303, path
 
 
 class Plans:

@@ -1,8 +1,10 @@
 """The table of submissions."""
 
-from sqlalchemy import Column, Double, ForeignKey, Index, Table, Text
+from sqlalchemy import Column, Double, ForeignKey, Index, Table, Text, text
 
 from headway.db.types import Id, Timestamp, encrypted_column, metadata
+
+_IS_GRADED = text("grade IS NOT NULL")
 
 submissions = Table(
     "submissions",
@@ -17,7 +19,8 @@ submissions = Table(
     Column("graded_at", Timestamp),
     Column("graded_by", Id),
     Index("ix_submissions_assessment_id", "assessment_id", "user_id", "submitted_at"),
-    Index("ix_submissions_grade", "assessment_id", "grade", "user_id"),
+    # Partial, so that PostgreSQL does not look up a learner's work by it while there is little.
+    Index("ix_submissions_grade", "assessment_id", "grade", postgresql_where=_IS_GRADED, sqlite_where=_IS_GRADED),
     Index(None, "id"),
 )
 """All submissions; a learner's newest one for an assessment counts."""

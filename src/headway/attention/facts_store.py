@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Double, FromClause, Select, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Double, FromClause, Select, and_, bindparam, func, or_, select, true
 
 from headway.assessments.tables import submissions
 from headway.attention.model import NOTHING, FailedResult, Judge, LearnerFacts, RuleName, Run, UnitFacts, Values
@@ -72,35 +72,47 @@ _count_failed_quizzes = _of_all_and_some(
     lambda source: (
         select(enrollments.c.user_id, func.count().label("count"))
         .select_from(lookup(source, unit_progress, _is_unit(_is_quiz)))
-        .where(_has_failed)
+        .where(enrollments.c.last_activity_at.is_not(None), _has_failed)
         .group_by(enrollments.c.user_id)
     )
 )
 
 _passing = rows("passing", {"assessment_id": Id, "grade": Double()})
 _later = submissions.alias("later")
-_has_newer_grade = exists(
-    select(_later.c.id).where(
-        _later.c.assessment_id == submissions.c.assessment_id,
-        _later.c.user_id == submissions.c.user_id,
-        _later.c.grade.is_not(None),
-        or_(
-            _later.c.submitted_at > submissions.c.submitted_at,
-            and_(_later.c.submitted_at == submissions.c.submitted_at, _later.c.id > submissions.c.id),
-        ),
-    )
+_is_newer_grade = and_(
+    _later.c.assessment_id == submissions.c.assessment_id,
+    _later.c.user_id == submissions.c.user_id,
+    # Not IS NOT NULL, by which PostgreSQL would choose the index of grades in place of that of learners.
+    func.coalesce(_later.c.grade, -1) >= 0,
+    or_(
+        _later.c.submitted_at > submissions.c.submitted_at,
+        and_(_later.c.submitted_at == submissions.c.submitted_at, _later.c.id > submissions.c.id),
+    ),
 )
-_is_below = and_(submissions.c.assessment_id == _passing.c.assessment_id, submissions.c.grade < _passing.c.grade)
-_failed_grades = (
+_is_graded_work = submissions.c.assessment_id == _passing.c.assessment_id
+_is_below = submissions.c.grade < _passing.c.grade
+
+
+def _newest_grades(source: FromClause) -> FromClause:
+    """Return grades of which there is no newer one, where `later.id` is null."""
+    return lookup(source, _later, _is_newer_grade, is_outer=True)
+
+
+_grades = _newest_grades(lookup(_passing, submissions, and_(_is_graded_work, _is_below)))
+_is_own_work = and_(_is_graded_work, submissions.c.user_id == _learners.c.user_id)
+_grades_of_some = _newest_grades(lookup(_passing.join(_learners, true()), submissions, _is_own_work))
+_failed_grades_of_some = (
     select(submissions.c.user_id, submissions.c.assessment_id, submissions.c.grade)
-    .select_from(lookup(_passing, submissions, _is_below))
-    .where(~_has_newer_grade)
+    .select_from(_grades_of_some)
+    .where(_is_below, _later.c.id.is_(None))
 )
-_is_some = is_one_of(submissions.c.user_id, select(_learners.c.user_id))
-_failed_grades_of_some = _failed_grades.where(_is_some)
-_failed = select(submissions.c.user_id, func.count().label("count")).select_from(lookup(_passing, submissions, _is_below))
-_failed = _failed.where(~_has_newer_grade).group_by(submissions.c.user_id)
-_count_failed_grades = {False: _failed, True: _failed.where(_is_some)}
+_count_failed_grades = {
+    is_some: select(submissions.c.user_id, func.count().label("count"))
+    .select_from(source)
+    .where(_is_below, _later.c.id.is_(None))
+    .group_by(submissions.c.user_id)
+    for is_some, source in ((False, _grades), (True, _grades_of_some))
+}
 
 _assessments = select(assessments.c.id, assessments.c.title, assessments.c.max_grade).where(
     assessments.c.course_id == bindparam("in_course"), assessments.c.retired_at.is_(None)

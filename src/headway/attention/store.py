@@ -8,7 +8,7 @@ from headway.accounts.tables import users
 from headway.attention.model import DEFAULTS, Dismissal, Note, Rule, RuleName, Rules
 from headway.attention.tables import attention_dismissals, attention_messages, attention_rules, course_notes
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.db.dialects import DeleteRows, WriteRows, insert, lookup, rows
+from headway.db.dialects import DeleteRows, WriteRows, insert, is_one_of, lookup, rows
 from headway.db.index_keys import encrypting
 from headway.db.types import Id, Timestamp
 from headway.instants import Instant
@@ -33,7 +33,11 @@ _dismissal_fields = ["mark", "until", "note", "dismissed_by", "dismissed_at"]
 _write_dismissals = WriteRows(
     attention_dismissals, ["user_id", "course_id", "rule", *_dismissal_fields], update=_dismissal_fields
 )
-_delete_dismissals = DeleteRows(attention_dismissals)
+_restored = rows("restored", {"user_id": Id})
+_delete_dismissals = delete(attention_dismissals).where(
+    attention_dismissals.c.course_id == bindparam("in_course"),
+    is_one_of(attention_dismissals.c.user_id, select(_restored.c.user_id)),
+)
 _delete_expired = delete(attention_dismissals).where(
     attention_dismissals.c.course_id == bindparam("in_course"), attention_dismissals.c.until <= bindparam("now")
 )
@@ -125,8 +129,7 @@ async def write_dismissals(tx: WriteTransaction, course_id: int, dismissed: Sequ
 
 async def delete_dismissals(tx: WriteTransaction, course_id: int, user_ids: Sequence[int]) -> None:
     """Delete all dismissals of some learners of a course."""
-    keys = [(user_id, course_id, rule.value) for user_id in user_ids for rule in RuleName]
-    await tx.write_rows((_delete_dismissals, keys))
+    await tx.run(_delete_dismissals, in_course=course_id, restored=[(user_id,) for user_id in user_ids])
 
 
 async def claim_texts(

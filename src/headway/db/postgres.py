@@ -105,7 +105,8 @@ async def connect(database_url: str, *, timeout_seconds: float) -> Connection:
     return await asyncpg.connect(database_url, timeout=timeout_seconds, connection_class=_Connection)
 
 
-async def _speak_milliseconds(connection: Connection) -> None:
+async def speak_milliseconds(connection: Connection) -> None:
+    """Exchange instants with a connection for `timestamptz`."""
     await connection.set_type_codec(
         "timestamptz",
         schema="pg_catalog",
@@ -249,7 +250,7 @@ class PostgresDatabase(Database):
                 max_cached_statement_lifetime=_PLANNED_AGAIN_SECONDS,
                 max_inactive_connection_lifetime=0,
                 connection_class=_Connection,
-                init=_speak_milliseconds,
+                init=speak_milliseconds,
                 server_settings={**_SESSION, **planner.value},
             )
         if not self._serves:
