@@ -79,7 +79,7 @@ class TestUsers:
 
         header, *rows = cells((await admin.open(f"{USERS}.csv?q=ada%40example.org")).response.content)
 
-        assert header[:5] == ["id", "name", "email", "external id", "role"]
+        assert header[:5] == ["Id", "Name", "E-mail address", "External id", "Role"]
         assert rows == [[str(made.id), "'=1+1", "ada@example.org", "", "PARTICIPANT", "no", iso(world.clock.now), ""]]
         assert len(cells((await admin.open(f"{USERS}.csv")).response.content)) == 1 + await count(world, users)
 
@@ -236,7 +236,7 @@ class TestLog:
         header, *rows = cells((await admin.open(f"{LOG}.csv")).response.content)
 
         assert len(rows) == await count(world, audit_entries)
-        assert dict(zip(header, rows[0], strict=True))["action"] == "DISABLE_USER"
+        assert dict(zip(header, rows[0], strict=True))["Action"] == "DISABLE_USER"
 
     async def test_the_chain_is_verified_at_request(self, admin: Visitor, world: World) -> None:
         assert "The chain has not been verified yet." in (await admin.open(LOG)).text

@@ -11,6 +11,7 @@ from litestar.types import Scope
 from headway.http.request import read_header
 from headway.instants import Clock, iso
 from headway.web.assets import Assets
+from headway.web.refusals import said
 from headway.web.sessions import LANGUAGE, ZONE, read_cookie
 from headway.web.texts import Catalogues, Viewer
 
@@ -69,6 +70,7 @@ class Pages:
             "date": _by_viewer(Viewer.date),
             "datetime": _by_viewer(Viewer.datetime),
             "time": _by_viewer(Viewer.time),
+            "said": _by_viewer(said),
             "ago": pass_context(lambda context, instant: context["viewer"].ago(instant, clock())),
             "iso": iso,
         }

@@ -59,7 +59,10 @@ class Viewer(NamedTuple):
             return _NOTHING
         scale = 10**digits
         cut = int(hundredths * scale // _HUNDREDTHS) / scale / 100
-        return babel_numbers.format_percent(cut, "#,##0." + "0" * digits + "%" if digits else "#,##0%", locale=self.locale)
+        pattern = str(self.locale.percent_formats[None].pattern)
+        if digits:
+            pattern = pattern.replace("##0", f"##0.{'0' * digits}")
+        return babel_numbers.format_percent(cut, pattern, locale=self.locale)
 
     def duration(self, milliseconds: Milliseconds | None) -> str:
         """Return a length of time as hours and minutes; below a minute, as seconds."""

@@ -19,7 +19,6 @@ from headway.web.page_routes import Download, Page, PageRequest, get
 _PATH = "/app/admin/courses"
 _LIMIT = 50
 _MOST_ROWS = 100_000
-_HEADER = ("id", "title", "kind", "tutor", "published", "learners", "capacity", "starts at", "ends at")
 
 
 class CoursesQuery(msgspec.Struct):
@@ -58,16 +57,21 @@ class AdminCoursesPages:
     async def download(self, request: PageRequest[CoursesQuery, None], tx: ReadTransaction) -> Download:
         """Download the courses that match."""
         await require_admin(tx, request.caller)
+        text = request.text
         found = await self._courses.search(tx, request.caller, request.query.search, Walk(_MOST_ROWS, 1))
         rows = [
             (
                 *(each.id, each.course.title, each.course.kind.value, each.owner_name),
-                "yes" if each.course.is_published else "no",
+                text("yes") if each.course.is_published else text("no"),
                 *(each.seats_taken, each.course.capacity, _time(each.course.starts_at), _time(each.course.ends_at)),
             )
             for each in found.courses
         ]
-        return Download("courses.csv", csv_of(_HEADER, rows))
+        header = [
+            *(text("Id"), text("Title"), text("Kind"), text("Owner"), text("Published"), text("Seats taken"), text("Seats")),
+            *(text("Starts"), text("Ends")),
+        ]
+        return Download("courses.csv", csv_of(header, rows))
 
 
 def _time(instant: Instant | None) -> str | None:

@@ -18,6 +18,7 @@ from headway.paging.service import Walk
 from headway.services import Services
 from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
+from headway.web.texts import Viewer
 
 _PATH = "/app/admin/log"
 _LIMIT = 50
@@ -26,8 +27,6 @@ MOST_ROWS = 10_000
 _LONGEST_ACTION = 100
 _NOBODY = "ext:"
 """The name of no account."""
-_HEADER = ("number", "id", "performed at", "action", "status", "actor id", "actor", "verified", "recorded by", "target type")
-_HEADER_OF_TARGET = ("target id", "target", "address", "metadata")
 
 
 class LogQuery(msgspec.Struct):
@@ -73,7 +72,7 @@ class AdminLogPages:
     async def download(self, request: PageRequest[LogQuery, None], tx: ReadTransaction) -> Download:
         """Download the newest entries that match, `MOST_ROWS` at the most."""
         entries = await self._log.read(tx, request.caller, await self._filter(request, tx), Walk(MOST_ROWS, 1))
-        return Download("audit-log.csv", csv_of(_HEADER + _HEADER_OF_TARGET, map(_row, entries)))
+        return Download("audit-log.csv", csv_of(_header(request.viewer), (_row(request.viewer, each) for each in entries)))
 
     @post(f"{_PATH}/verify", page="show")
     async def verify(self, request: PageRequest[None, None]) -> Redirect:
@@ -111,11 +110,20 @@ def _begin_of(request: PageRequest[LogQuery, None], day: date | None, *, days_la
     return from_datetime(datetime.combine(moved, time(), request.viewer.zone))
 
 
-def _row(entry: AuditEntry) -> tuple[object, ...]:
+def _header(viewer: Viewer) -> list[str]:
+    text = viewer.text
+    return [
+        *(text("No."), text("Id"), text("When"), text("Action"), text("Status"), text("Id of the person"), text("Person")),
+        *(text("Verified"), text("Recorded by"), text("Kind of target"), text("Id of the target"), text("Target")),
+        *(text("Address"), text("Details")),
+    ]
+
+
+def _row(viewer: Viewer, entry: AuditEntry) -> tuple[object, ...]:
     actor, target = entry.actor, entry.target
     return (
         *(entry.seq, entry.id, iso(entry.performed_at), entry.action, entry.status.value, actor.user_id, actor.name),
-        "yes" if entry.is_actor_verified else "no",
+        viewer.text("yes") if entry.is_actor_verified else viewer.text("no"),
         *(entry.recorded_by, target.type.value, target.id, target.name),
         None if entry.client is None else entry.client.address,
         msgspec.json.encode(entry.metadata).decode() if entry.metadata else None,

@@ -90,11 +90,15 @@ class AdminUsersPages:
     async def download(self, request: PageRequest[UsersQuery, None], tx: ReadTransaction) -> Download:
         """Download the accounts that match."""
         found, _ = await self._administration.list_users(tx, request.caller, request.query.search, Walk(_MOST_ROWS, 1))
-        header = ("id", "name", "email", "external id", "role", "disabled", "created at", "signed in at")
+        text = request.text
+        header = [
+            *(text("Id"), text("Name"), text("E-mail address"), text("External id"), text("Role"), text("Disabled")),
+            *(text("Created"), text("Signed in")),
+        ]
         rows = [
             (
                 *(each.user.id, each.user.name, each.user.email, each.user.external_id, each.user.role.value),
-                "yes" if each.user.is_disabled else "no",
+                text("yes") if each.user.is_disabled else text("no"),
                 iso(each.created_at),
                 None if each.signed_in_at is None else iso(each.signed_in_at),
             )

@@ -164,18 +164,26 @@ def state_text(request: PageRequest[Any, Any], work: LearnersWork, assessment: A
 
 
 def _csv_of_all(request: PageRequest[None, None], found: list[CourseAssessment]) -> bytes:
-    texts = ("Assessment", "Due", "Handed in", "To grade", "Graded", "Late", "Missing", "Largest grade", "Mean", "Median")
+    text = request.text
+    header = [
+        *(text("Assessment"), text("Due"), text("Handed in"), text("To grade"), text("Graded"), text("Late"), text("Missing")),
+        *(text("Largest grade"), text("Mean"), text("Median")),
+    ]
     rows = []
     for assessment, summary in found:
         due, grades = None if assessment.due_at is None else iso(assessment.due_at), summary.grades
         mean, median = (grades.mean, grades.median) if grades.total else (None, None)
         counts = summary.handed_in, summary.to_grade, summary.graded, summary.late, summary.missing
         rows.append((assessment.title, due, *counts, assessment.max_grade, mean, median))
-    return csv_of([request.text(text) for text in texts], rows)
+    return csv_of(header, rows)
 
 
 def _csv_of_work(request: PageRequest[WorkQuery, None], found: WorkPage, now: Instant) -> bytes:
-    texts = ("Learner", "State", "Handed in", "Late", "Work", "Grade", "Largest grade", "Feedback", "Graded")
+    text = request.text
+    header = [
+        *(text("Learner"), text("State"), text("Handed in"), text("Late"), text("Work"), text("Grade")),
+        *(text("Largest grade"), text("Feedback"), text("Graded")),
+    ]
     rows: list[Sequence[object]] = []
     for work in found.learners:
         state = state_text(request, work, found.assessment, now)
@@ -186,4 +194,4 @@ def _csv_of_work(request: PageRequest[WorkQuery, None], found: WorkPage, now: In
         graded = None if submission.graded_at is None else iso(submission.graded_at)
         handed_in = iso(submission.submitted_at), late, submission.submission_url
         rows.append((work.name, state, *handed_in, submission.grade, found.assessment.max_grade, submission.feedback, graded))
-    return csv_of([request.text(text) for text in texts], rows)
+    return csv_of(header, rows)

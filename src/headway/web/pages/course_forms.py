@@ -17,6 +17,7 @@ from headway.errors import Conflict, FieldError, Invalid
 from headway.identity import CourseRole
 from headway.instants import SECOND, Instant, from_datetime, iso, to_datetime
 from headway.web.csv_files import csv_of
+from headway.web.refusals import N_, said
 from headway.web.texts import Viewer
 
 _LOCAL_TIME: Final = "%Y-%m-%dT%H:%M"
@@ -124,7 +125,7 @@ def outcome_text(viewer: Viewer, result: AddressResult) -> tuple[str, str]:
         case Refusal(reason=Reason.ALREADY_ENROLLED):
             return viewer.text("Was enrolled already"), ""
         case Refusal(reason=Reason.MISSING_PREREQUISITE, message=message):
-            return viewer.text(message), "bad"
+            return said(viewer, message), "bad"
         case Refusal(reason=reason):
             return viewer.text(_REASONS[reason]), "bad"
         case _:
@@ -132,14 +133,14 @@ def outcome_text(viewer: Viewer, result: AddressResult) -> tuple[str, str]:
 
 
 _REASONS = {
-    Reason.CLOSED: "The course is not open for enrollment now",
-    Reason.ACCESS_ENDED: "Access has ended; the learner cannot enroll again",
-    Reason.NO_SEAT: "Every seat is taken",
+    Reason.CLOSED: N_("The course is not open for enrollment now"),
+    Reason.ACCESS_ENDED: N_("Access has ended; the learner cannot enroll again"),
+    Reason.NO_SEAT: N_("Every seat is taken"),
 }
 _UNPLACED = {
-    Unplaced.DISABLED: "The account is disabled",
-    Unplaced.UNKNOWN: "There is no account with this address",
-    Unplaced.NO_ADDRESS: "This is not an e-mail address",
+    Unplaced.DISABLED: N_("The account is disabled"),
+    Unplaced.UNKNOWN: N_("There is no account with this address"),
+    Unplaced.NO_ADDRESS: N_("This is not an e-mail address"),
 }
 
 
@@ -153,7 +154,11 @@ def is_settled(result: AddressResult) -> bool:
 
 def csv_of_enrollments(viewer: Viewer, found: Sequence[NamedEnrollment]) -> bytes:
     """Return enrollments as CSV; percents are of 100, study time is in seconds."""
-    texts = ("Learner", "Id", "Status", "Enrolled", "Percent", "Study seconds", "Last active", "Completed", "Certificate")
+    text = viewer.text
+    header = [
+        *(text("Learner"), text("Id"), text("Status"), text("Enrolled"), text("Progress (%)"), text("Study time (seconds)")),
+        *(text("Last active"), text("Completed"), text("Certificate")),
+    ]
     rows = (
         (
             name,
@@ -168,4 +173,4 @@ def csv_of_enrollments(viewer: Viewer, found: Sequence[NamedEnrollment]) -> byte
         )
         for each, name in found
     )
-    return csv_of([viewer.text(text) for text in texts], rows)
+    return csv_of(header, rows)

@@ -92,8 +92,7 @@ def _sentence(viewer: Viewer, rule: Rule) -> str:
         case RuleName.STUCK:
             days = viewer.ngettext("%(count)s day", "%(count)s days", number)
             hours = viewer.ngettext("%(count)s hour of study", "%(count)s hours of study", rule.hours or 0)
-            text = "Active, but the unit is not complete after %(days)s or %(hours)s"
-            return viewer.text(text, days=days, hours=hours)
+            return viewer.text("Active, but the unit is not complete after %(days)s or %(hours)s", days=days, hours=hours)
         case RuleName.FAILED_TWICE:
             return viewer.text(
                 "Two or more results that do not pass: grades below %(percent)s, quizzes whose best score is too low",
