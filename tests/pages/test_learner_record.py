@@ -97,6 +97,25 @@ async def test_each_unit_says_why(world: World, school: School, visit: Visit, pa
     assert "the mean of the 3 required units: 0% divided by 3 is 0%" in page.text
 
 
+async def test_optional_units_that_are_not_begun_are_folded_away(world: World, visit: Visit) -> None:
+    course = await world.course()
+    learner, owner = await world.learner(course), await world.find_user(course.owner_id)
+    tutor = visit("tutor")
+    tutor.client.cookies.set("headway-access", world.services.tokens.issue(owner), domain="headway.test")
+    path = f"/app/courses/{course.id}/learners/{learner.id}"
+    folded = (await tutor.open(path)).soup.select("#units .others")
+
+    (text,) = [" ".join(each.get_text(" ").split()) for each in folded]
+    assert text.startswith("1 optional unit that is not begun")
+    assert "Extra optional" in text
+    end = world.clock()
+    event = Event("seen", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[-1].id, end_time=end)
+    await world.write(world.services.tracking.record, [Report(learner.id, end, (event,))], end)
+    page = await tutor.open(path)
+    assert page.soup.select("#units .others") == []
+    assert page.rows("#units tbody tr")[-1][0].startswith("Extra optional")
+
+
 async def test_work_is_shown_with_its_grade_and_feedback(world: World, school: School, visit: Visit, path: str) -> None:
     staff = Caller(int(school.ids["tutor_id"]), Role.INSTRUCTOR)
     tutor = visit("tutor")

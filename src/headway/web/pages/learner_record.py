@@ -14,6 +14,8 @@ from headway.errors import Forbidden, Invalid
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, Instant, Milliseconds, iso
+from headway.learning.explanation import UnitExplanation
+from headway.learning.model import UnitStatus
 from headway.learning.study_calendar import begin_of, local_day
 from headway.messaging.model import MAX_LENGTH
 from headway.reports.learner_model import HandedIn, Happening, Position, mean_grade
@@ -92,6 +94,8 @@ class LearnerRecordPages:
             "before": before,
             "Happening": Happening,
             "statuses_to_set": {each.value for each in BY_STAFF if can_become(record.enrollment.status, each)},
+            "shown_units": [each for each in record.explanation.units if not _is_left_out(each)],
+            "other_units": [each for each in record.explanation.units if _is_left_out(each)],
             "units": {each.unit.id: each.unit for each in record.explanation.units},
         }
         return Page("course/learner.html", context)
@@ -149,6 +153,11 @@ class LearnerRecordPages:
         course_id, user_id = _ids(request)
         await self._attention.delete_note(tx, request.caller, course_id, user_id, request.path["note_id"])
         return Redirect(_path(course_id, user_id), notice=request.text("Note deleted."))
+
+
+def _is_left_out(unit: UnitExplanation) -> bool:
+    """Return whether the learner did nothing in an optional unit; a course may have hundreds of them."""
+    return unit.counted is None and unit.status in {UnitStatus.NOT_STARTED, UnitStatus.LOCKED} and unit.study_ms == 0
 
 
 def _minutes(length: Milliseconds) -> float:
