@@ -79,6 +79,12 @@ ALLOWED = (
         "All dismissals of a course are read, which here has all there are.",
         is_certain=False,
     ),
+    Allowed(
+        "waiting_list is read as a whole",
+        "count(*) AS total FROM waiting_list",
+        "Those who wait for a seat in a course are counted, which here are all.",
+        is_certain=False,
+    ),
     Allowed("alembic_version by", "", "It has one row."),
     Allowed("course_staff by", "", "A course has a few members of staff, and a user belongs to the staff of a few courses."),
     Allowed("waiting_list by ix_waiting_list_course_id", "", "Whoever waits for a seat is counted, by the same index."),
@@ -163,6 +169,7 @@ async def send_every_request(database_url: str) -> None:
             assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
             await fuzz.read(sample, answer)
         await send_what_has_no_body(fuzz.school)
+        await open_pages_of_a_course(fuzz.school)
         await world.services.enrollments.expire(world.database)
 
 
@@ -248,6 +255,25 @@ async def act_on_learners(school: School) -> None:
     ):
         url, fields = school.filled(f"/app/courses/{{course}}/{path}"), school.filled(form)
         assert (await school.client.post(url, data=fields, headers=tutor)).status_code == 303, path
+
+
+async def open_pages_of_a_course(school: School) -> None:
+    """Open the pages on which staff grades, sees who is here, and changes a course, and send what has statements of its own."""
+    token = school.world.services.tokens.issue(school.people["tutor"])
+    headers = {"Cookie": f"headway-access={token}", "Origin": str(school.client.base_url).rstrip("/")}
+    task = "/app/courses/{course}/assessments/{assessment}"
+    for path in (
+        "/app/courses/{course}/assessments",
+        *(f"{task}?show={work}&q={name}" for work in ("all", "late") for name in ("", "participant")),
+        "/app/courses/{course}/live",
+        "/app/courses/{seminar}/settings",
+        "/app/courses/{course}/settings/enrollments.csv",
+    ):
+        assert (await school.client.get(school.filled(path), headers=headers)).status_code == 200, path
+    form = {"addresses": f"{school.ids['known_email']} nobody@school.test", "wait": "true"}
+    for course in ("{course}", "{seminar}"):
+        path = school.filled(f"/app/courses/{course}/settings/enroll")
+        assert (await school.client.post(path, data=form, headers=headers)).status_code == 200
 
 
 class Plans:

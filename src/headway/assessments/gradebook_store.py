@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.assessments.model import GradeCount, LearnersWork, WorkStage
-from headway.assessments.store import COLUMNS, find, is_newest, submission_of
+from headway.assessments.store import COLUMNS, find, is_later, is_newest, later, submission_of
 from headway.assessments.tables import submissions
 from headway.courses.model import Assessment
 from headway.courses.tables import assessments
@@ -121,7 +121,9 @@ _alike = (
     (submissions.c.submitted_at > assessments.c.due_at).label("is_late"),
     submissions.c.grade,
 )
-_counts = select(*_alike, func.count().label("learners")).select_from(_of_assessments).where(is_newest).group_by(*_alike)
+# Looked up, where NOT EXISTS could be joined with all submissions that there are.
+_with_later = lookup(_of_assessments, later, is_later, is_outer=True)
+_counts = select(*_alike, func.count().label("learners")).select_from(_with_later).where(later.c.id.is_(None)).group_by(*_alike)
 # Those who left are fewer than those who handed in, so that they are looked up, and not everybody's enrollment.
 _closed = and_(
     enrollments.c.course_id == assessments.c.course_id,

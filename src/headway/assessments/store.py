@@ -50,17 +50,15 @@ _all_own = (
     .order_by(submissions.c.submitted_at.desc(), submissions.c.id.desc())
 )
 _own_in_course = _all_own.where(enrollments.c.course_id == bindparam("course_id"))
-_later = submissions.alias("later")
-is_newest = ~(
-    select(_later.c.id)
-    .where(
-        _later.c.assessment_id == submissions.c.assessment_id,
-        _later.c.user_id == submissions.c.user_id,
-        (_later.c.submitted_at > submissions.c.submitted_at)
-        | and_(_later.c.submitted_at == submissions.c.submitted_at, _later.c.id > submissions.c.id),
-    )
-    .exists()
+later = submissions.alias("later")
+is_later = and_(
+    later.c.assessment_id == submissions.c.assessment_id,
+    later.c.user_id == submissions.c.user_id,
+    (later.c.submitted_at > submissions.c.submitted_at)
+    | and_(later.c.submitted_at == submissions.c.submitted_at, later.c.id > submissions.c.id),
 )
+"""The condition that the submission `later` replaces another one."""
+is_newest = ~select(later.c.id).where(is_later).exists()
 """The condition that a submission is the newest of its learner for its assessment."""
 _all_newest = (
     select(*COLUMNS, users.c.name.label("learner_name"))
