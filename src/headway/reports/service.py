@@ -58,16 +58,19 @@ class Reports:
         return summarize(await store.read_learners(tx, course_id), path, today=self._clock() // DAY)
 
     async def standing(
-        self, tx: ReadTransaction, caller: Caller, course_id: int, place: int
+        self, tx: ReadTransaction, caller: Caller, course_id: int, place: int, *, limit: int | None = None
     ) -> tuple[Step, list[StandingLearner]]:
-        """Return a step of the funnel, and who stands there, the last active first. Raises NotFound STEP_NOT_FOUND."""
+        """Return a step of the funnel, and up to `limit` of those who stand there, the last active first.
+
+        Raises NotFound STEP_NOT_FOUND.
+        """
         await require_staff(tx, caller, course_id)
         path, _ = await self._path(tx, course_id)
         learners = await store.read_learners(tx, course_id)
         steps = funnel_of(learners, path).steps
         if not 0 <= place < len(steps):
             raise NotFound("There is no such step.", code="STEP_NOT_FOUND")
-        positions = learners_at(learners, path, place)
+        positions = learners_at(learners, path, place)[:limit]
         names = await store.read_names(tx, [learners.user_id[each] for each in positions])
         return steps[place], [
             StandingLearner(

@@ -41,10 +41,11 @@ class OverviewPages:
         step_text, is_csv = request.path["step"].removesuffix(_CSV), request.path["step"].endswith(_CSV)
         place = int(step_text) if step_text.isascii() and step_text.isdecimal() and len(step_text) < 5 else -1
         course = await self._staff.taught_course(tx, request.caller, parse_id(request.path["course_id"]))
-        step, learners = await self._reports.standing(tx, request.caller, course.id, place)
+        limit = None if is_csv else _SHOWN
+        step, learners = await self._reports.standing(tx, request.caller, course.id, place, limit=limit)
         if is_csv:
             return Download(f"funnel-{place}{_CSV}", step_table(request.viewer, learners).to_csv())
         suggestion = suggested_message(request.viewer, course.title, request.caller.name, None)
         name = step_name(request.viewer, step, place)
         values = {"course": course, "suggestion": suggestion, "step": step, "place": place, "name": name}
-        return Page("course/step.html", {**values, "learners": learners[:_SHOWN], "total": len(learners)})
+        return Page("course/step.html", {**values, "learners": learners, "total": step.standing})

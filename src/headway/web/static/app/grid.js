@@ -9,7 +9,7 @@ const ROWS_OF_A_PAGE = 10;
 /** How far from what is seen rows are unpacked. */
 const NEAR = "250px";
 /** So many rows are unpacked or packed before the browser paints: a grid that is scrolled far never stands still. */
-const ROWS_AT_ONCE = 15;
+const ROWS_AT_ONCE = 12;
 
 const packedCells = new WeakMap();
 let table;
@@ -64,6 +64,7 @@ function onSeen(entries) {
 
 /** Unpack what is seen first, then pack what is not. */
 function work() {
+  for (const [row, isNear] of waiting) if (isNear !== row.classList.contains("packed")) waiting.delete(row);
   const next = [...waiting].sort(([, a], [, b]) => b - a).slice(0, ROWS_AT_ONCE);
   for (const [row, isNear] of next) {
     waiting.delete(row);
