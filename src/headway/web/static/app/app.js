@@ -2,6 +2,7 @@
 
 const YEAR_SECONDS = 31_536_000;
 const SHORTEST_PAUSE_MS = 1_000;
+const SECONDS_WITHOUT_NEWS = 15;
 const LONGEST_RETRY_MS = 30_000;
 /** Pixels between a term and its definition, and between the definition and the edge of the window. */
 const TOOLTIP_GAP = 6;
@@ -119,8 +120,9 @@ function keepLive() {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && isWanted) refresh();
   });
-  const seconds = Math.min(...elements.map((each) => Number(each.dataset.liveSeconds) || Infinity));
-  if (seconds < Infinity) setInterval(refresh, seconds * 1_000);
+  // No topic tells of study time that moves no percent: nothing is stored or sent for each event.
+  const seconds = Math.min(...elements.map((each) => Number(each.dataset.liveSeconds) || SECONDS_WITHOUT_NEWS));
+  setInterval(refresh, seconds * 1_000);
   window.addEventListener("pagehide", stop, { once: true });
 }
 
