@@ -153,7 +153,7 @@ async def test_a_course_explains_each_percent(visit: Visit, school: School, worl
     assert "50% in the mean of the course." in reasons[0]
     assert "It has not been marked yet." in reasons[1]
     assert "It is optional: it does not change the percent of the course." in reasons[2]
-    assert "The percent is the mean of the 2 required units: 50% divided by 2 is 25%, cut." in shown.text
+    assert "The percent is the mean of the 2 required units: 50% divided by 2 is 25%, rounded down." in shown.text
     (stored,) = await world.rows(select(enrollments.c.percent).where(enrollments.c.course_id == course.id))
     assert stored == (2_500,)
     progress = shown.soup.select_one(".course-percent progress")

@@ -180,6 +180,7 @@ async def test_everything_is_done_by_keyboard_alone(app: App, open_page: OpenPag
     await tab_to("days")
     await tab_to("note")
     await keyboard.type("On leave")
+    await tab_to("Dismiss")
     await keyboard.press("Enter")
     await expect(page.get_by_role("region", name="Dismissed")).to_contain_text("On leave")
     await tab_to("Undo")

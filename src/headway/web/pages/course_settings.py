@@ -25,6 +25,7 @@ from headway.web.pages.course_forms import (
     local_time,
     outcome_text,
 )
+from headway.web.pages.large_courses import is_large
 
 _PATH = "/app/courses/{course_id:str}/settings"
 _WAITING_ROWS = 50
@@ -127,6 +128,7 @@ class CourseSettingsPages:
         return {
             "course": course,
             "tree": tree,
+            "is_large": is_large([unit for unit in tree.units if not unit.is_retired]),
             "details": tree.course,
             "times": {name: local_time(getattr(tree.course, name), request.viewer) for name in times},
             "seen": fingerprint(tree.course),

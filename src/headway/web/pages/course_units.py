@@ -1,11 +1,14 @@
 """How the units of a course are used, and one of them in detail, for staff."""
 
 from enum import StrEnum
+from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
 from headway.attention.model import RuleName
+from headway.courses.model import Module
 from headway.db.database import ReadTransaction
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE
@@ -15,6 +18,7 @@ from headway.reports.model import STUCK_DAYS, STUCK_TIMES, UnitDetail, UnitRepor
 from headway.reports.retention import Retention, Strip
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, get
+from headway.web.pages.large_courses import UnitChoice, choose_units, chosen_reports, is_large
 from headway.web.pages.overview_sheets import quartiles_table, study_time_table
 from headway.web.pages.reasons import suggested_message
 from headway.web.sheets import DURATION, NUMBER, PERCENT, Column, ReportTable, named_csv
@@ -36,9 +40,17 @@ class UnitSort(StrEnum):
 
 
 class UnitsQuery(msgspec.Struct):
-    """The order of the units."""
+    """Which units, in which order."""
 
     sort: UnitSort = UnitSort.COURSE
+    units: UnitChoice | None = None
+
+    def url(self, **changed: object) -> str:
+        """Return the query of a URL with some fields changed, with its question mark; nothing for what is so anyway."""
+        values = {**msgspec.to_builtins(self), **changed}
+        initial = msgspec.to_builtins(UnitsQuery())
+        given = urlencode({name: value for name, value in values.items() if value != initial[name]})
+        return f"?{given}" if given else ""
 
 
 class CourseUnitsPages:
@@ -52,17 +64,33 @@ class CourseUnitsPages:
     async def list_all(self, request: PageRequest[UnitsQuery, None], tx: ReadTransaction) -> Page:
         """List the units."""
         course = await self._staff.taught_course(tx, request.caller, parse_id(request.path["course_id"]))
-        units = _sorted(await self._reports.units(tx, request.caller, course.id), request.query.sort)
-        most = {name: max((getattr(each.counts, name) for each in units), default=0) for name in ("started", "skipped")}
-        stuck = max((each.stuck or 0 for each in units), default=0)
-        values = {"units": units, "sort": request.query.sort.value, "most": most | {"stuck": stuck}, "days": STUCK_DAYS}
+        everything = await self._reports.units(tx, request.caller, course.id)
+        choice = choose_units([each.unit for each in everything], request.query.units)
+        units = _sorted(chosen_reports(everything, choice), request.query.sort)
+        # That many skip an optional unit is no wonder.
+        most = {
+            "skipped": max((each.counts.skipped for each in units if each.unit.is_required), default=0),
+            "stuck": max((each.stuck or 0 for each in units), default=0),
+        }
+        values: dict[str, Any] = {
+            "units": units,
+            "modules": _by_module(units) if request.query.sort is UnitSort.COURSE and is_large(units) else [],
+            "choice": choice,
+            "required": sum(each.unit.is_required for each in everything),
+            "total": len(everything),
+            "query": request.query,
+            "most": most,
+            "days": STUCK_DAYS,
+        }
         return Page("course/units.html", {"course": course, "times": STUCK_TIMES, **values})
 
     @get(f"{_PATH}{_CSV}", query=UnitsQuery, transaction=READ_LARGE)
     async def download_all(self, request: PageRequest[UnitsQuery, None], tx: ReadTransaction) -> Download:
         """Return the list as CSV."""
         course_id = parse_id(request.path["course_id"])
-        units = _sorted(await self._reports.units(tx, request.caller, course_id), request.query.sort)
+        everything = await self._reports.units(tx, request.caller, course_id)
+        choice = choose_units([each.unit for each in everything], request.query.units)
+        units = _sorted(chosen_reports(everything, choice), request.query.sort)
         return Download(f"units-{course_id}{_CSV}", _units_table(request.viewer, units).to_csv())
 
     @get(f"{_PATH}/{{unit_id:str}}", transaction=READ_LARGE)
@@ -101,6 +129,14 @@ def _sorted(units: list[UnitReport], sort: UnitSort) -> list[UnitReport]:
             return sorted(units, key=lambda each: -each.average_seconds)
         case UnitSort.STARTED | UnitSort.COMPLETED | UnitSort.SKIPPED:
             return sorted(units, key=lambda each: -int(getattr(each.counts, sort.value)))
+
+
+def _by_module(units: list[UnitReport]) -> list[tuple[Module, list[UnitReport], int, bool]]:
+    """Return the units by module, with how many are stuck there; the one where the most are stuck is open."""
+    groups = [(module, list(reports)) for module, reports in groupby(units, key=lambda each: each.module)]
+    stuck = [sum(each.stuck or 0 for each in reports) for _, reports in groups]
+    most = stuck.index(max(stuck))
+    return [(*group, number, place == most) for place, (group, number) in enumerate(zip(groups, stuck, strict=True))]
 
 
 def _units_table(viewer: Viewer, units: list[UnitReport]) -> ReportTable:

@@ -17,6 +17,7 @@ from headway.reports.distribution import quartiles_of
 from headway.reports.model import Grid, GridOrder, GridPlace, GridSort
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, get
+from headway.web.pages.large_courses import UnitChoice, choose_units, chosen_grid
 from headway.web.sheets import NUMBER, PERCENT, Column, ReportTable
 
 _PATH = "/app/courses/{course_id:str}/grid"
@@ -57,6 +58,7 @@ class GridQuery(msgspec.Struct):
     order: Direction = Direction.ASCENDING
     status: Shown = Shown.WITH_ACCESS
     colours: Colours = Colours.THRESHOLDS
+    units: UnitChoice | None = None
     rows: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = 50
     after: Annotated[str, Meta(max_length=500)] | None = None
 
@@ -102,11 +104,14 @@ class GridPages:
         query = request.query
         course = await self._staff.taught_course(tx, request.caller, parse_id(request.path["course_id"]))
         grid = await self._reports.grid(tx, request.caller, course.id, query.grid_order, after=query.place, limit=query.rows)
+        choice = choose_units(grid.units, query.units)
+        grid = chosen_grid(grid, choice)
         cuts = _cuts(grid, query.colours)
         values: dict[str, Any] = {
             "course": course,
             "grid": grid,
             "query": query,
+            "choice": choice,
             "spans": [(grid.modules[module_id], len(list(units))) for module_id, units in groupby(_module_ids(grid))],
             "cuts": cuts,
             "rows": _packed(grid) if query.rows > FULL_ROWS else _leveled(grid, cuts),
@@ -121,6 +126,7 @@ class GridPages:
         course_id, text = parse_id(request.path["course_id"]), request.text
         order = request.query.grid_order
         grid = await self._reports.grid(tx, request.caller, course_id, order, after=None, limit=_ALL_ROWS)
+        grid = chosen_grid(grid, choose_units(grid.units, request.query.units))
         columns = [Column(text("Learner")), Column(text("Progress"), PERCENT), Column(text("Last active"))]
         columns += [Column(unit.title, NUMBER) for unit in grid.units]
         rows = [

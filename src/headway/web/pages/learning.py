@@ -12,11 +12,13 @@ from headway.http.params import Page as PageNumber
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import Clock
+from headway.learning.model import UnitStatus
 from headway.learning.paths import CoursePath
 from headway.learning.study_calendar import begin_of
 from headway.paging.service import Walk
 from headway.services import Services
 from headway.web.page_routes import Page, PageRequest, Redirect, get, post
+from headway.web.pages.large_courses import is_large
 
 _COURSES_ON_A_PAGE = 100
 _DUE_AT_ONCE = 8
@@ -102,6 +104,8 @@ class LearningPages:
         studied = sorted(calendar.by_day.items()) if calendar else []
         context = {
             "course": course,
+            "is_large": is_large(course.units),
+            "complete_units": {unit_id for unit_id, each in course.units.items() if each.status is UnitStatus.COMPLETED},
             "offer": offer,
             "calendar": calendar,
             "study_rows": [((day.isoformat(), request.viewer.date(begin_of(day, zone))), length) for day, length in studied],
