@@ -4,6 +4,9 @@ PORT ?= 8000
 BIN = .venv/bin
 READY = .venv/.ready
 
+# Tests wait for processes, networks and browsers about a third of their time.
+WORKERS ?= $(shell echo $$(( ($$(nproc 2> /dev/null || echo 2) * 3 + 1) / 2 )))
+
 NPM = cd sdk && PATH="$(CURDIR)/$(BIN):$$PATH" npm --silent
 SDK_READY = sdk/node_modules/.ready
 
@@ -14,7 +17,7 @@ demo: $(READY)  ## load a real course run and serve it
 
 test: lint sdk-test  ## run every test
 	-$(BIN)/python -W ignore -m tests.browser.chromium
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses auto --maxprocesses 4
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 6
 
 lint: $(READY)  ## format, lint, types, import rules
 	$(BIN)/ruff format --check src tests benchmarks sdk

@@ -1,15 +1,27 @@
 """Visitors of the pages of a server with a school."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.contract.rights.conftest import School
+from tests.databases import KINDS, Templates
 from tests.pages.visitor import Visitor
 from tests.world import World
 
 Visit = Callable[[str], Visitor]
+BOTH_DATABASES = pytest.mark.parametrize("database_url", KINDS, indirect=True)
+
+
+@pytest.fixture(params=["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
+    """A migrated, empty SQLite database: services are tested on both, and `test_rights.py` shows each page on both.
+
+    Tests of what pages do in transactions of their own are marked `BOTH_DATABASES`.
+    """
+    return templates.copy(request.param, tmp_path)
 
 
 @pytest.fixture

@@ -7,9 +7,6 @@ from tests.contract.rights.conftest import School
 from tests.pages.conftest import Visit
 from tests.world import FakeClock, World
 
-# None of it depends on the database: the services below are tested on both.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}"
 
 

@@ -13,10 +13,12 @@ from headway.instants import DAY
 from headway.paging.service import Walk
 from tests.contract.rights.conftest import School
 from tests.integration.attention_class import AttentionClass, make_class
-from tests.pages.conftest import Visit
+from tests.pages.conftest import BOTH_DATABASES, Visit
 from tests.pages.test_account import HOSTILE
 from tests.pages.visitor import ORIGIN, Shown, Visitor
 from tests.world import NOON, World
+
+pytestmark = BOTH_DATABASES
 
 
 @pytest.fixture

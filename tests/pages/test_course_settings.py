@@ -13,9 +13,11 @@ from headway.enrollments.tables import enrollments, waiting_list
 from headway.identity import Caller, CourseRole, Role
 from headway.learning.model import ActivityType, Event, Report
 from tests.contract.rights.conftest import School
-from tests.pages.conftest import Visit
+from tests.pages.conftest import BOTH_DATABASES, Visit
 from tests.pages.visitor import Shown, Visitor
 from tests.world import World
+
+pytestmark = BOTH_DATABASES
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}"
 DETAILS = {

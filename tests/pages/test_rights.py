@@ -10,7 +10,9 @@ from headway.settings import Settings
 from headway.web.page_routes import PageEndpoint
 from tests.app_server import litestar_of
 from tests.contract.rights.conftest import ROLES, School
-from tests.pages.conftest import Visit
+from tests.pages.conftest import BOTH_DATABASES, Visit
+
+pytestmark = BOTH_DATABASES
 
 EVERYBODY = set(ROLES)
 SIGNED_IN = EVERYBODY - {"nobody"}

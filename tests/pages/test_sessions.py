@@ -12,9 +12,6 @@ from tests.pages.conftest import Visit
 from tests.pages.visitor import ORIGIN, Visitor
 from tests.world import FakeClock, World
 
-# None of it depends on the database: the services below are tested on both.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 PASSWORD = "Correct-Horse-1"
 COOKIES = {"headway-access", "headway-refresh"}
 

@@ -17,9 +17,6 @@ from tests.pages.visitor import Shown, Visitor
 from tests.unit.provider import ec_key, rsa_key
 from tests.world import FakeClock, World
 
-# None of it depends on the database: the services below are tested on both.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 
 @pytest.fixture
 def provider(clock: FakeClock) -> Iterator[OpenIdProvider]:
