@@ -121,6 +121,8 @@ def _lifespan(
             opened.push_async_callback(services.close)
             # What exists now lives as long as the process: the garbage collector need not look at it again and again.
             gc.freeze()
+            # And no longer: a process of tests starts many servers.
+            opened.callback(gc.unfreeze)
             gc.set_threshold(20_000, 20, 50)
             metrics = services.metrics
             lasting = (

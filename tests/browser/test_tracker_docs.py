@@ -45,7 +45,7 @@ class School:
     def __init__(self, url: str, files: dict[str, tuple[str, bytes]], demo: Demo) -> None:
         self.url, self._files, self._demo = url, files, demo
         self.endpoint = demo.url
-        self.film_unit, self.network_unit = (unit.id for unit in demo.course.units)
+        self.film_unit, self.network_unit, *_ = (unit.id for unit in demo.course.units)
 
     def put(self, path: str, content: str | bytes, media_type: str = "text/html; charset=utf-8") -> str:
         """Store a file, and return its address."""

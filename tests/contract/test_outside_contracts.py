@@ -7,9 +7,7 @@ import pytest
 from headway.settings import Settings
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/api", "/api/courses", "/api/courses/activity-log", "/apis/courses/activity/x"]
-)
+@pytest.mark.parametrize("path", ["/nothing", "/api", "/api/courses", "/api/courses/activity-log", "/apis/courses/activity/x"])
 async def test_an_unknown_path_is_told_as_a_problem(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.post(path, json={})
 

@@ -87,6 +87,12 @@ ALLOWED = (
     ),
     Allowed("alembic_version by", "", "It has one row."),
     Allowed("course_staff by", "", "A course has a few members of staff, and a user belongs to the staff of a few courses."),
+    Allowed(
+        "course_staff is read as a whole",
+        "taught.user_id, users.name, courses.id",
+        "The tutors of a learner's courses: here all that there are belong to one.",
+        is_certain=False,
+    ),
     Allowed("waiting_list by ix_waiting_list_course_id", "", "Whoever waits for a seat is counted, by the same index."),
     Allowed("users by pk_users", "courses.slug", "There is no course, whose owner is found here, while nobody has an account."),
     Allowed(
