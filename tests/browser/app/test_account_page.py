@@ -15,11 +15,11 @@ async def test_the_first_pages_look_right(app: App, open_page: OpenPage, size: s
     await app.world.write(app.world.services.course_editing.create, course.course, owner_id=tutor.id)
     visitor = await open_page(None, size, scheme)
     await visitor.open("/app/sign-in")
-    await visitor.check(f"sign-in-{size}-{scheme}")
+    assert await visitor.faults(f"sign-in-{size}-{scheme}") == []
     signed_in = await open_page(tutor, size, scheme)
     for path, name in (("/app/courses", "courses"), ("/app/account", "account"), ("/app/nothing", "error")):
         await signed_in.open(path)
-        await signed_in.check(f"{name}-{size}-{scheme}")
+        assert await signed_in.faults(f"{name}-{size}-{scheme}") == []
 
 
 async def test_signing_in_and_out_by_keyboard_alone(app: App, open_page: OpenPage) -> None:

@@ -22,11 +22,11 @@ async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str, sc
     visitor = await open_page(admin, size, scheme)
     for name in PAGES:
         await visitor.open(f"/app/admin/{name}")
-        await visitor.check(f"admin-{name}-{size}-{scheme}")
+        assert await visitor.faults(f"admin-{name}-{size}-{scheme}") == []
     await visitor.open(f"/app/admin/users/{learner.id}")
-    await visitor.check(f"admin-user-{size}-{scheme}")
+    assert await visitor.faults(f"admin-user-{size}-{scheme}") == []
     await visitor.open("/app/admin/users?q=nobody-of-this-name")
-    await visitor.check(f"admin-users-none-{size}-{scheme}")
+    assert await visitor.faults(f"admin-users-none-{size}-{scheme}") == []
 
 
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("desktop", "light")])
@@ -42,7 +42,7 @@ async def test_a_refused_user_looks_right(app: App, open_page: OpenPage, size: s
 
     await expect(form.locator("[name=name]")).to_have_value("Ada")
     await expect(page.locator(".error")).to_contain_text("must have 8 to 128 characters")
-    await visitor.check(f"admin-users-refused-{size}-{scheme}")
+    assert await visitor.faults(f"admin-users-refused-{size}-{scheme}") == []
 
 
 async def test_a_user_is_found_and_disabled_by_keyboard_alone(app: App, open_page: OpenPage) -> None:

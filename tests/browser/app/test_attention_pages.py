@@ -61,15 +61,15 @@ async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str, sc
     visitor = await open_page(shown.tutor, size, scheme)
     visitor.page.set_default_timeout(5_000)
     await visitor.open(f"{shown.path}/attention")
-    await visitor.check(f"attention-{size}-{scheme}")
+    assert await visitor.faults(f"attention-{size}-{scheme}") == []
     await visitor.page.locator("#bulk summary").first.click()
     await visitor.page.locator(".person .acts summary").first.click()
     await visitor.page.locator(".person .acts summary").last.click()
     await visitor.page.locator(".card.rule summary").nth(2).click()
-    await visitor.check(f"attention-open-{size}-{scheme}")
+    assert await visitor.faults(f"attention-open-{size}-{scheme}") == []
     await visitor.open(f"{shown.path}/learners")
     await expect(visitor.page.locator("#attention-count")).to_have_text("6 learners")
-    await visitor.check(f"learners-{size}-{scheme}")
+    assert await visitor.faults(f"learners-{size}-{scheme}") == []
 
 
 async def test_empty_pages_say_so(app: App, open_page: OpenPage) -> None:
@@ -77,10 +77,10 @@ async def test_empty_pages_say_so(app: App, open_page: OpenPage) -> None:
     visitor = await open_page(await app.world.find_user(made.course.owner_id))
     await visitor.open(f"/app/courses/{made.course.id}/attention")
     await expect(visitor.page.get_by_text("Nobody needs attention now.")).to_be_visible()
-    await visitor.check("attention-empty")
+    assert await visitor.faults("attention-empty") == []
     await visitor.open(f"/app/courses/{made.course.id}/learners")
     await expect(visitor.page.get_by_text("Nobody has enrolled yet.")).to_be_visible()
-    await visitor.check("learners-empty")
+    assert await visitor.faults("learners-empty") == []
 
 
 async def test_whoever_stopped_is_found_written_to_and_followed_up_within_three_clicks(app: App, open_page: OpenPage) -> None:
@@ -213,7 +213,7 @@ async def test_filters_act_as_they_are_chosen(app: App, open_page: OpenPage) -> 
     await visitor.open(f"{shown.path}/learners")
     await page.get_by_role("link", name="To help").click()
     await expect(rows).to_have_count(4)
-    await visitor.check("learners-saved")
+    assert await visitor.faults("learners-saved") == []
 
 
 async def test_without_scripts_the_main_actions_work(app: App, open_page: OpenPage) -> None:

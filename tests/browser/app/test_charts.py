@@ -128,7 +128,7 @@ async def test_all_kinds_look_right(open_charts: OpenCharts, size: str, scheme: 
     await window.page.wait_for_selector('[data-chart="calendar"] .mark')
 
     assert await window.page.evaluate(SHIFTS) == 0
-    await window.check(f"charts-{size}-{scheme}")
+    assert await window.faults(f"charts-{size}-{scheme}") == []
 
 
 @pytest.mark.parametrize("kind", CHARTS)
@@ -344,7 +344,7 @@ async def test_marks_are_seen_in_forced_colours(open_charts: OpenCharts, scheme:
     ):
         seen = await window.page.locator(f".plot {shapes}").first.evaluate(f"(shape) => getComputedStyle(shape).{painted}")
         assert seen != await window.page.evaluate("getComputedStyle(document.body).backgroundColor"), shapes
-    await window.check(f"charts-forced-{scheme}")
+    assert await window.faults(f"charts-forced-{scheme}") == []
 
 
 async def test_more_contrast_is_given_to_who_asks_for_it(open_charts: OpenCharts) -> None:

@@ -128,7 +128,7 @@ async def test_the_pages_look_right(seminar: Seminar, open_page: OpenPage, size:
             await shown.page.get_by_text("How grades are distributed").click()
         if name == "live":
             await expect(shown.page.get_by_text("Up to date")).to_be_visible()
-        await shown.check(f"{name}-{size}-{scheme}")
+        assert await shown.faults(f"{name}-{size}-{scheme}") == []
 
 
 async def test_work_is_graded_by_keyboard_alone_one_after_the_other(seminar: Seminar, open_page: OpenPage) -> None:
@@ -175,7 +175,7 @@ async def test_a_refused_grade_and_a_colleagues_grade_keep_what_was_typed(semina
     await expect(page.get_by_role("alert")).to_have_text("Somebody else has graded this work meanwhile.")
     await expect(form.get_by_label("Grade")).to_have_value("7")
     await expect(form.get_by_label("Feedback")).to_have_value("Mine <b>bold</b>")
-    await shown.check("assessment-conflict-phone")
+    assert await shown.faults("assessment-conflict-phone") == []
     await form.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("status").first).to_have_text("The grade is saved.")
     assert shown.errors == []
@@ -273,7 +273,7 @@ async def test_addresses_are_enrolled_and_the_results_are_shown(seminar: Seminar
     await expect(results.nth(0)).to_contain_text("Enrolled")
     await expect(results.nth(1)).to_contain_text("place 1")
     await expect(results.nth(2)).to_contain_text("no account")
-    await shown.check("settings-enrolled-phone-dark")
+    assert await shown.faults("settings-enrolled-phone-dark") == []
     page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await page.locator("#seats").get_by_role("button", name="Remove").click()
     await expect(page.get_by_text("Nobody waits for a seat.")).to_be_visible()
@@ -293,7 +293,7 @@ async def test_a_course_is_made_from_a_file(app: App, open_page: OpenPage, tmp_p
     await page.get_by_role("button", name="Make the course").click()
     await expect(page.get_by_role("alert")).to_contain_text("line 1")
     await expect(page.get_by_label("Course in YAML or JSON")).to_have_value("title: [")
-    await shown.check("new-course-refused")
+    assert await shown.faults("new-course-refused") == []
 
     await page.get_by_label("Course in YAML or JSON").fill(file.read_text())
     await page.get_by_role("button", name="Make the course").click()

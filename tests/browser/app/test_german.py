@@ -54,7 +54,7 @@ async def test_german_fits_every_page(
 
     for path in paths:
         await window.open(path)
-        await window.check(f"german-{role}-{size}-{path.removeprefix('/app/').replace('/', '-')}")
+        assert await window.faults(f"german-{role}-{size}-{path.removeprefix('/app/').replace('/', '-')}") == []
         assert await window.page.locator("html").get_attribute("lang") == "de"
         assert await window.page.get_by_role("button", name="Abmelden", exact=True).is_visible()
 

@@ -139,9 +139,9 @@ async def test_it_looks_right(followed: Followed, open_page: OpenPage, size: str
         await window.page.evaluate("performance.getEntriesByType('layout-shift').reduce((sum, each) => sum + each.value, 0)")
         < 0.02
     )
-    await window.check(f"learner-{size}-{scheme}")
+    assert await window.faults(f"learner-{size}-{scheme}") == []
     await window.page.get_by_text("1. Halves and quarters").first.click()
-    await window.check(f"learner-why-{size}-{scheme}")
+    assert await window.faults(f"learner-why-{size}-{scheme}") == []
 
 
 @pytest.mark.parametrize("size", SIZES)

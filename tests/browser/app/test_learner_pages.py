@@ -11,15 +11,18 @@ from sqlalchemy import select
 
 from headway.accounts.model import User
 from headway.assessments.model import NewGrade
+from headway.assessments.tables import submissions
 from headway.cli.courses import load_course
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.importers import oulad
 from headway.instants import DAY, HOUR, MINUTE
 from headway.learning.model import ActivityType, Event, Report
 from headway.learning.tables import learner_activity_logs, unit_progress
+from headway.messaging.tables import messages
 from headway.web import reader
 from tests.browser.app.conftest import LOOKS, App, AppPage, OpenPage, open_app
 from tests.databases import Templates
@@ -155,20 +158,20 @@ async def test_the_pages_of_a_learner_look_right(app: App, open_page: OpenPage, 
     }
     for name, path in pages.items():
         await opened.open(path)
-        await opened.check(f"{name}-{size}-{scheme}")
+        assert await opened.faults(f"{name}-{size}-{scheme}") == []
     await opened.open(course)
     await opened.page.locator("main details").evaluate_all("all => all.forEach((each) => { each.open = true; })")
-    await opened.check(f"course-why-{size}-{scheme}")
+    assert await opened.faults(f"course-why-{size}-{scheme}") == []
     empty = await open_page(await app.world.user(), size, scheme)
     for name in ("learning", "messages", "certificates"):
         await empty.open(f"/app/{name}")
-        await empty.check(f"{name}-empty-{size}-{scheme}")
+        assert await empty.faults(f"{name}-empty-{size}-{scheme}") == []
     staff = await open_page(desk.tutor, size, scheme)
     await staff.open(course)
-    await staff.check(f"course-preview-{size}-{scheme}")
+    assert await staff.faults(f"course-preview-{size}-{scheme}") == []
     visitor = await open_page(None, size, scheme)
     await visitor.open("/app/register")
-    await visitor.check(f"register-{size}-{scheme}")
+    assert await visitor.faults(f"register-{size}-{scheme}") == []
 
 
 async def test_a_unit_is_found_and_read_to_its_end_by_keyboard_alone(app: App, open_page: OpenPage, desk: Desk) -> None:
@@ -307,7 +310,7 @@ async def test_who_is_signed_out_while_reading_is_told_that_reports_wait(open_pa
     await expect(page.get_by_role("alert")).to_contain_text("What you do here waits in this browser", timeout=WAIT_MS)
     link = page.get_by_role("alert").get_by_role("link", name="Sign in")
     assert await link.get_attribute("href") == f"/app/sign-in?next={path}"
-    await opened.check("unit-signed-out")
+    assert await opened.faults("unit-signed-out") == []
 
     await page.unroute("**/app/token")
     await page.mouse.wheel(0, 600)
@@ -420,6 +423,9 @@ async def test_without_scripts_a_learner_enrolls_studies_hands_in_and_writes(app
     await page.locator("summary", has_text="Leave the course").click()
     await page.get_by_role("button", name="Yes, leave the course").click()
     await _says(opened, "You have left the course.")
+    kept = [unit_progress.c.status, submissions.c.submission_url, messages.c.peer_id, enrollments.c.status]
+    stored = [await app.world.rows(select(column).where(column.table.c.user_id == learner.id)) for column in kept]
+    assert stored == [[("COMPLETED",)], [(URL,)], [(desk.tutor.id,)], [("DROPPED",)]]
 
 
 async def _says(opened: AppPage, notice: str) -> None:

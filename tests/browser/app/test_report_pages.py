@@ -74,7 +74,7 @@ async def test_the_reports_look_right(run: Run, open_page: OpenPage, size: str, 
         (f"{run.base}/grid?colours=quarters&status=everybody", "grid-quarters"),
     ):
         await window.open(path)
-        await window.check(f"reports-{name}-{size}-{scheme}")
+        assert await window.faults(f"reports-{name}-{size}-{scheme}") == []
 
 
 async def test_the_grid_is_one_stop_of_the_tab_key_and_arrow_keys_go_through_it(run: Run, open_page: OpenPage) -> None:

@@ -37,7 +37,7 @@ async def test_the_browser_comes_back_signed_in_to_where_it_wanted(
     shots.mkdir(exist_ok=True)
     visitor = AppPage(await context.new_page(), url, shots)
     await visitor.open("/app/account")
-    await visitor.check("sign-in-with-provider")
+    assert await visitor.faults("sign-in-with-provider") == []
     # From here on the browser is led to another server.
     page, visitor.errors = visitor.page, []
     await page.get_by_role("link", name="Sign in with Northern School").focus()
