@@ -9,7 +9,8 @@
         async def send(self, request: PageRequest[None, MessageForm], tx: WriteTransaction) -> Redirect:
             return Redirect(f"/app/courses/{request.path['course_id']}/learners", notice=request.text("Message sent."))
 
-A GET shows, a POST acts and redirects. If a POST fails, its page is shown again, with the errors and what was typed.
+A GET shows, a POST acts and redirects. If a POST fails, its page is shown again, with the errors and what was typed. A GET
+from a place in a list that is no longer known leads to the begin of the list.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ import msgspec
 from litestar.types import Receive, Scope
 
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.errors import HeadwayError, Unavailable
+from headway.errors import HeadwayError, Invalid, Unavailable
 from headway.http.contract import Problem
 from headway.http.paths import decode_parameter
 from headway.http.problems import Problems
@@ -47,6 +48,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Page | Redirect | Do
 SIGN_IN_PATH = "/app/sign-in"
 _COMPRESSION = 4
 _SMALLEST_COMPRESSED = 1_000
+_PLACES = frozenset({"cursor", "after", "page"})
+"""Parameters that name a place in a list."""
 _SHOWN_AGAIN = {400: 422, 401: 422}
 """Statuses of a page that shows a form again; the others stay."""
 
@@ -213,28 +216,43 @@ class PageEndpoint:
             return _to_sign_in(scope)
         body = b"" if route.form is None else await read_body(scope, receive, context.max_form_bytes, FORM_TYPE)
         viewer = context.pages.viewer(scope)
-        query = None if route.query is None else decode_form(scope["query_string"], route.query)
-        request: PageRequest[Any, Any] = PageRequest(scope, context.transactions, viewer, caller, query, None)
+        request: PageRequest[Any, Any] = PageRequest(scope, context.transactions, viewer, caller, None, None)
         try:
+            if route.query is not None:
+                request.query = decode_form(scope["query_string"], route.query)
             if route.form is not None:
                 request.form = decode_form(body, route.form)
             return await self._run(self._handler, route.transaction, request)
         except Unavailable:
             raise
         except HeadwayError as error:
-            if self._shown is None:
+            if self._shown is not None:
+                return await self._show_again(request, error, body)
+            rest = _without_place(scope["query_string"], error)
+            if rest is None:
                 raise
-            return await self._show_again(request, error, body)
+            return _redirect((scope["raw_path"] + b"?" + rest).decode("latin-1"))  # type: ignore[typeddict-item]
 
     async def _show_again(self, request: PageRequest[Any, Any], error: HeadwayError, body: bytes) -> Rendered:
-        """Show the page of a form that was refused."""
-        assert self._shown is not None  # noqa: S101 - checked by the caller
+        """Show the page of a form that was refused, with what was typed."""
         problem = self._context.problems.note(request.scope, error)
         request.failed = Failed.of(problem, body)
-        shown: PageRoute = self._shown.page_route  # type: ignore[attr-defined]
-        request.query = None if shown.query is None else decode_form(request.scope["query_string"], shown.query)
-        rendered = await self._run(self._shown, shown.transaction, request)
+        query = request.scope["query_string"]
+        try:
+            rendered = await self._show(request, query)
+        except Invalid as unknown:
+            rest = _without_place(query, unknown)
+            if rest is None:
+                raise
+            rendered = await self._show(request, rest)
         return rendered._replace(status=_SHOWN_AGAIN.get(problem.status, problem.status))
+
+    async def _show(self, request: PageRequest[Any, Any], query: bytes) -> Rendered:
+        """Render the page of the form with a query."""
+        assert self._shown is not None  # noqa: S101 - checked by the callers
+        shown: PageRoute = self._shown.page_route  # type: ignore[attr-defined]
+        request.query = None if shown.query is None else decode_form(query, shown.query)
+        return await self._run(self._shown, shown.transaction, request)
 
     async def _run(
         self, handler: Callable[..., Awaitable[Any]], kind: TransactionKind | None, request: PageRequest[Any, Any]
@@ -317,6 +335,16 @@ def _to_sign_in(scope: Scope) -> Rendered:
     if read_header(scope, b"hx-request") == "true":
         return Rendered(401, [(b"hx-redirect", location.encode()), (b"content-length", b"0")], b"")
     return _redirect(location)
+
+
+def _without_place(query: bytes, error: HeadwayError) -> bytes | None:
+    """Return a query without its place in a list, if that is all that an error is about; else None."""
+    wrong = {each.field for each in error.fields}
+    if not wrong or not wrong <= _PLACES:
+        return None
+    fields = query.split(b"&")
+    rest = [each for each in fields if each.partition(b"=")[0].decode("latin-1") not in wrong]
+    return b"&".join(rest) if len(rest) < len(fields) else None
 
 
 def _redirect(location: str) -> Rendered:

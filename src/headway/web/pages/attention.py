@@ -82,19 +82,14 @@ class AttentionPages:
         self._paging = services.paging
 
     @get(_PATH, query=AttentionQuery, transaction=READ_LARGE)
-    async def show(self, request: PageRequest[AttentionQuery, None], tx: ReadTransaction) -> Page | Redirect:
+    async def show(self, request: PageRequest[AttentionQuery, None], tx: ReadTransaction) -> Page:
         """Show the rules and those whom they list."""
         course_id, query, caller = parse_id(request.path["course_id"]), request.query, request.caller
         course = await self._staff.taught_course(tx, caller, course_id)
         found = await self._attention.find(tx, caller, course_id)
-        try:
-            request.walk = self._paging.walk(
-                caller.user_id, ("attention", course_id, query.rule), cursor=query.cursor, page=1, limit=_ON_A_PAGE
-            )
-            listed = await self._attention.page(tx, found, query.rule, request.walk)
-        except Invalid:
-            # The place in the list is not known any more.
-            return Redirect(request.scope["path"])
+        bound = ("attention", course_id, query.rule)
+        request.walk = self._paging.walk(caller.user_id, bound, cursor=query.cursor, page=1, limit=_ON_A_PAGE)
+        listed = await self._attention.page(tx, found, query.rule, request.walk)
         came_back, dismissed = found.came_back, sorted(found.dismissed)
         context = {
             "course": course,

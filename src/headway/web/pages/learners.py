@@ -14,7 +14,6 @@ from headway.attention.model import MAX_FILTER_NAME, MAX_RECEIVERS, RuleName
 from headway.attention.service import CourseFindings
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.model import OPEN, EnrollmentStatus
-from headway.errors import Invalid
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, iso
@@ -147,17 +146,13 @@ class LearnersPages:
         self._paging = services.paging
 
     @get(_PATH, query=LearnersQuery, transaction=READ_LARGE)
-    async def show(self, request: PageRequest[LearnersQuery, None], tx: ReadTransaction) -> Page | Redirect:
+    async def show(self, request: PageRequest[LearnersQuery, None], tx: ReadTransaction) -> Page:
         """Show a page of the list."""
         course_id, query, caller = parse_id(request.path["course_id"]), request.query, request.caller
         course = await self._staff.taught_course(tx, caller, course_id)
         bound = ("learners", course_id, query.text())
-        try:
-            request.walk = self._paging.walk(caller.user_id, bound, cursor=query.cursor, page=1, limit=_ON_A_PAGE)
-            page = await self._lists.page(tx, caller, course_id, query.chosen, query.ordered, request.walk)
-        except Invalid:
-            # The place in the list is not known any more.
-            return Redirect(f"{request.scope['path']}?{query.text()}")
+        request.walk = self._paging.walk(caller.user_id, bound, cursor=query.cursor, page=1, limit=_ON_A_PAGE)
+        page = await self._lists.page(tx, caller, course_id, query.chosen, query.ordered, request.walk)
         viewer = request.viewer
         context = {
             "course": course,
