@@ -222,7 +222,7 @@ async def test_enrolling_from_the_page_of_a_course(visit: Visit, world: World) -
     assert "Start One" in shown.text
     twice = await visitor.submit(f"/app/learning/{course.id}/enroll")
     assert twice.status == 409
-    assert "You are enrolled already, or your access to this course has ended." in twice.text
+    assert "You are enrolled in this course already." in twice.text
 
 
 async def test_the_waiting_list_is_joined_and_left(visit: Visit, world: World) -> None:

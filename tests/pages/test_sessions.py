@@ -82,7 +82,7 @@ async def test_attempts_are_limited_as_for_the_api(visit: Visit, address: str, w
     response = await sign_in(visitor, address)
 
     assert response.status_code == 429
-    assert "Too many attempts" in response.text
+    assert "Too many attempts; try again in" in response.text
 
 
 async def test_signing_in_leads_back_to_the_page_that_was_wanted(visit: Visit, address: str) -> None:

@@ -105,8 +105,6 @@ MESSAGES: Final = (
     N_("Publish the course before you enroll anybody."),
     N_("This learner does not wait for a seat any more."),
     N_("This course is not open for enrollment now."),
-    N_("Learner is already enrolled in this course."),
-    N_("Learner no longer has access to this course."),
     N_("Every seat of this course is taken."),
     N_("Complete these courses first: %(names)s."),
     N_("There is no such enrollment."),
@@ -129,6 +127,12 @@ MESSAGES: Final = (
     N_("This request does not come from a page of this server."),
 )
 
+IN_OTHER_WORDS: Final = {
+    "Learner is already enrolled in this course.": N_("You are enrolled in this course already."),
+    "Learner no longer has access to this course.": N_("Your access to this course has ended."),
+}
+"""What a contract words as if it spoke to somebody else, as pages say it to the learner."""
+
 
 def said(viewer: Viewer, message: str) -> str:
     """Return what a service says in the language of the viewer, with the numbers and names in it."""
@@ -141,7 +145,8 @@ def said(viewer: Viewer, message: str) -> str:
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """Return each text with the pattern of the messages that it stands for, the more exact ones first."""
+    texts = {text: text for text in FIELDS + MESSAGES} | IN_OTHER_WORDS
     return [
-        (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+)", re.escape(text)), re.DOTALL), text)
-        for text in sorted(FIELDS + MESSAGES, key=lambda text: (len(_PLACEHOLDER.findall(text)), -len(text)))
+        (re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+)", re.escape(message)), re.DOTALL), texts[message])
+        for message in sorted(texts, key=lambda message: (len(_PLACEHOLDER.findall(message)), -len(message)))
     ]
