@@ -74,9 +74,10 @@ async def test_no_name_is_rendered_as_html(visit: Visit) -> None:
     assert shown.values("/app/account/name")["name"] == [HOSTILE]
 
 
-async def test_a_notice_is_text(visit: Visit) -> None:
+@pytest.mark.parametrize("mark", ["", "!"])
+async def test_a_notice_is_text(visit: Visit, mark: str) -> None:
     visitor = visit("learner")
-    visitor.client.cookies.set("headway-notice", "%3Cscript%3Ealert(1)%3C/script%3E", domain="headway.test")
+    visitor.client.cookies.set("headway-notice", f"{mark}%3Cscript%3Ealert(1)%3C/script%3E", domain="headway.test")
 
     shown = await visitor.open("/app/account")
 

@@ -150,6 +150,7 @@ async def test_a_message_is_sent_once_however_often_the_form_is(course: Attentio
     again = await tutor.submit(f"{path(course)}/message", fields)
 
     assert "Message sent to 0 learners. 2 had the same message already." in again.text
+    assert again.soup.select_one(".notice.warn") is not None
     assert (await texts_to(world, ada), await texts_to(world, grace)) == (["Hello Ada!"], ["Hello Grace!"])
 
 

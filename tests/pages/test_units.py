@@ -47,6 +47,10 @@ def tracked(shown: Shown) -> dict[str, Any]:
     return {name: value for name, value in shown.soup.select_one("#reading").attrs.items() if name.startswith("data-")}  # type: ignore[union-attr]
 
 
+def notice_classes(shown: Shown) -> list[str]:
+    return list(shown.soup.select_one("[role=status].notice")["class"])  # type: ignore[index]
+
+
 async def test_a_text_is_shown_with_the_tracker_at_work(visit: Visit, school: School, course: CourseTree) -> None:
     path = path_of(course, "an-hour-of-study")
 
@@ -79,6 +83,7 @@ async def test_the_best_score_of_a_quiz_counts(visit: Visit, world: World, cours
 
     tried = await visitor.submit(f"{path}/answers", wrong)
     assert "3 of 6 answers are right." in tried.text
+    assert notice_classes(tried) == ["notice", "warn"], "that is not enough"
     assert [each.get_text()[:6] for each in tried.soup.select(".question p")] == [
         "Not ri",
         "Right.",
@@ -93,6 +98,7 @@ async def test_the_best_score_of_a_quiz_counts(visit: Visit, world: World, cours
     await visitor.submit(f"{path}/answers", {})
 
     assert "6 of 6 answers are right." in passed.text
+    assert notice_classes(passed) == ["notice"]
     stored = select(unit_progress.c.status, unit_progress.c.percent, unit_progress.c.met_rule)
     assert await world.rows(stored) == [("COMPLETED", 10_000, "quiz")]
     events = select(learner_activity_logs.c.metadata).order_by(learner_activity_logs.c.event_id)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from headway.courses.completion import Rule
+from headway.courses.completion import COMPLETE, Evidence, Rule, percent_by_rule
 from headway.courses.model import Unit
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import require_known
@@ -52,11 +52,15 @@ class Marking:
         """Mark a unit that was checked as complete, outside of any transaction: the collector writes. Raises Invalid."""
         await self._record(caller, unit, ActivityType.UNIT_COMPLETE)
 
-    async def submit_quiz(self, caller: Caller, unit: Unit, *, score: int, max_score: int) -> None:
-        """Record the score of a quiz, of which the best one counts, in a unit that was checked. Raises Invalid."""
+    async def submit_quiz(self, caller: Caller, unit: Unit, *, score: int, max_score: int) -> bool:
+        """Record the score of a quiz in a unit that was checked; return whether it completes the unit. The best score counts.
+
+        Raises Invalid.
+        """
         metadata = msgspec.json.encode({"max_score": max_score, "score": score}).decode()
         percent = score_percent(score, max_score)
         await self._record(caller, unit, ActivityType.QUIZ_SUBMIT, metadata, percent)
+        return percent_by_rule(unit.completion, Evidence(quiz_score_percent=percent), studied=0) == COMPLETE
 
     async def _record(
         self, caller: Caller, unit: Unit, activity_type: ActivityType, metadata: str | None = None, score: float | None = None

@@ -67,6 +67,8 @@ class Redirect(NamedTuple):
 
     location: str
     notice: str | None = None
+    is_good: bool = True
+    """The notice tells of a success."""
 
 
 class Download(NamedTuple):
@@ -231,7 +233,7 @@ class PageEndpoint:
             rest = _without_place(scope["query_string"], error)
             if rest is None:
                 raise
-            return _redirect((scope["raw_path"] + b"?" + rest).decode("latin-1"))  # type: ignore[typeddict-item]
+            return _redirect((scope["raw_path"] + b"?" + rest).decode("latin-1"))
 
     async def _show_again(self, request: PageRequest[Any, Any], error: HeadwayError, body: bytes) -> Rendered:
         """Show the page of a form that was refused, with what was typed."""
@@ -283,7 +285,7 @@ class PageEndpoint:
     def _render(self, result: "Page | Redirect | Download", request: PageRequest[Any, Any]) -> Rendered:
         if isinstance(result, Redirect):
             if result.notice is not None:
-                leave_notice(request.scope, result.notice)
+                leave_notice(request.scope, result.notice, is_good=result.is_good)
             return _redirect(result.location)
         if isinstance(result, Download):
             disposition = f"attachment; filename*=UTF-8''{quote(result.name)}"

@@ -6,7 +6,7 @@ with `__Host-`, so that no other host can set them (RFC 6265bis, section 4.1.3.2
 """
 
 from http.cookies import CookieError, SimpleCookie
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
 from litestar.types import Scope
@@ -30,6 +30,8 @@ YEAR_SECONDS: Final = 31_536_000
 _MAX_COOKIE_CHARACTERS = 16_384
 _LONGEST_NOTICE = 300
 _NOTICE_SECONDS = 60
+_NOT_GOOD = "!"
+"""Begins a notice that tells of no success; in a text it is quoted."""
 
 
 class BrowserSessions:
@@ -101,18 +103,27 @@ def set_cookie(scope: Scope, name: str, value: str, max_age_seconds: int, *, is_
     scope[RESPONSE_HEADERS].append((b"set-cookie", "; ".join(attributes).encode()))  # type: ignore[literal-required]
 
 
-def leave_notice(scope: Scope, text: str) -> None:
-    """Store a text for the next page to show."""
-    set_cookie(scope, NOTICE, quote(text[:_LONGEST_NOTICE]), _NOTICE_SECONDS)
+class Notice(NamedTuple):
+    """What a page says about the request before."""
+
+    text: str
+    is_good: bool
 
 
-def take_notice(scope: Scope) -> str | None:
-    """Return the text that the last request left for this page."""
+def leave_notice(scope: Scope, text: str, *, is_good: bool) -> None:
+    """Store a notice for the next page to show."""
+    mark = "" if is_good else _NOT_GOOD
+    set_cookie(scope, NOTICE, mark + quote(text[:_LONGEST_NOTICE]), _NOTICE_SECONDS)
+
+
+def take_notice(scope: Scope) -> Notice | None:
+    """Return the notice that the last request left for this page."""
     value = read_cookie(scope, NOTICE)
     if not value:
         return None
     set_cookie(scope, NOTICE, "", 0)
-    return unquote(value)[:_LONGEST_NOTICE]
+    text = unquote(value.removeprefix(_NOT_GOOD))[:_LONGEST_NOTICE]
+    return Notice(text, is_good=not value.startswith(_NOT_GOOD))
 
 
 def _read_all(scope: Scope) -> dict[str, str]:

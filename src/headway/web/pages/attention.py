@@ -144,7 +144,7 @@ class AttentionPages:
             raise Invalid.field("to", "is nobody: select somebody first")
         async with request.write() as tx:
             sent = await self._attention.send(tx, caller, course_id, user_ids, form.message)
-        return Redirect(_back(request, form.back), notice=_told(request, sent))
+        return Redirect(_back(request, form.back), notice=_told(request, sent), is_good=sent.sent > 0 and not sent.refused)
 
     @post(f"{_PATH}/dismiss", form=DismissForm, page="show", transaction=WRITE)
     async def dismiss(self, request: PageRequest[None, DismissForm], tx: WriteTransaction) -> Redirect:

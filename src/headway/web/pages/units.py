@@ -87,10 +87,10 @@ class UnitPages:
         answers = _given_answers(request.form, quiz)
         count = len(quiz.questions)
         right = sum(given == question.right for given, question in zip(answers, quiz.questions, strict=True))
-        await self._marking.submit_quiz(request.caller, unit, score=right, max_score=count)
+        is_passed = await self._marking.submit_quiz(request.caller, unit, score=right, max_score=count)
         shown = ".".join("-" if each is None else str(each) for each in answers)
         notice = request.text("%(right)s of %(count)s answers are right.", right=right, count=count)
-        return Redirect(f"/app/learning/{course_id}/units/{unit_id}?answers={shown}", notice=notice)
+        return Redirect(f"/app/learning/{course_id}/units/{unit_id}?answers={shown}", notice=notice, is_good=is_passed)
 
     def _text(self, course: OwnCourse, unit: UnitExplanation) -> Markup | None:
         """Return the content of a unit of the demo's course, which comes with Headway and so is trusted."""
