@@ -31,6 +31,7 @@ from headway.attention.model import (
 )
 from headway.bounded_cache import BoundedCache
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import Enrollment
@@ -177,7 +178,7 @@ class Attention:
         """Read learners of a course with what was found about them, in the order of their ids that are given."""
         course_id = found.course.structure.course_id
         enrolled = await enrollments.find_many(tx, [(user_id, course_id) for user_id in user_ids])
-        names = await store.read_names(tx, user_ids)
+        names = await enrollment_lists.read_names(tx, user_ids)
         listed = [user_id for user_id in user_ids if user_id in found.listed]
         findings = await self._explain(tx, found, listed)
         place = _PLACES[RuleName.FAILED_TWICE]
@@ -250,7 +251,7 @@ class Attention:
         if len(user_ids) > MAX_RECEIVERS:
             raise Conflict(f"A message goes to {MAX_RECEIVERS} learners at once.", code="TOO_MANY_RECEIVERS")
         enrolled = await enrollments.find_many(tx, [(user_id, course_id) for user_id in sorted(set(user_ids))])
-        names = await store.read_names(tx, [user_id for user_id, _ in enrolled])
+        names = await enrollment_lists.read_names(tx, [user_id for user_id, _ in enrolled])
         texts = {user_id: render_message(template, name) for user_id, name in names.items()}
         now = self._clock()
         digests = {user_id: tx.keyring.sign(text) for user_id, text in texts.items()}

@@ -74,9 +74,6 @@ _delete_note = delete(course_notes).where(
     _of_learner, course_notes.c.id == bindparam("note_id"), course_notes.c.author_id == bindparam("of_author")
 )
 
-_ids = rows("ids", {"id": Id})
-_names = select(users.c.id, users.c.name).select_from(lookup(_ids, users, users.c.id == _ids.c.id))
-
 
 async def read_rules(tx: ReadTransaction, course_id: int) -> Rules:
     """Read the rules of a course."""
@@ -179,8 +176,3 @@ async def list_notes(tx: ReadTransaction, course_id: int, user_id: int) -> list[
 async def delete_note(tx: WriteTransaction, course_id: int, user_id: int, note_id: str, author_id: int) -> bool:
     """Delete a note of an author; False if there is none."""
     return await tx.run(_delete_note, in_course=course_id, of_user=user_id, note_id=note_id, of_author=author_id) > 0
-
-
-async def read_names(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, str]:
-    """Return the names of these users."""
-    return {row["id"]: row["name"] for row in await tx.all(_names, ids=[(user_id,) for user_id in user_ids])}

@@ -117,9 +117,14 @@ def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
     return whole.join(users, users.c.id == enrollments.c.user_id).where(has_name) if is_named else whole
 
 
+async def read_names(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, str]:
+    """Return the names of these users."""
+    return {row["id"]: row["name"] for row in await tx.all(_names, ids=[(user_id,) for user_id in user_ids])}
+
+
 async def add_names(tx: ReadTransaction, found: Sequence[Enrollment]) -> list[NamedEnrollment]:
     """Add the names of the learners."""
-    names = {row["id"]: row["name"] for row in await tx.all(_names, ids=[(each.user_id,) for each in found])}
+    names = await read_names(tx, [each.user_id for each in found])
     return [NamedEnrollment(each, names[each.user_id]) for each in found]
 
 

@@ -244,8 +244,6 @@ def _peers_page(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(some.c.user_id, users.c.name).select_from(named).order_by(some.c.user_id)
 
 
-_is_later = _theirs.c.user_id > bindparam("after")
-_is_named = exists(select(users.c.id).where(users.c.id == _theirs.c.user_id, has_name))
 _is_named = exists(select(users.c.id).where(users.c.id == _theirs.c.user_id, has_name))
 _peers_pages = {False: _peers_page(), True: _peers_page(_theirs.c.user_id > bindparam("after"))}
 _named_peers = _peers_page(_is_named)

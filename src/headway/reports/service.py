@@ -6,6 +6,7 @@ from headway.courses import store as catalogue
 from headway.courses.completion import COMPLETE
 from headway.courses.model import CourseStructure, Module
 from headway.db.database import ReadTransaction
+from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import LIMITED, OPEN
@@ -71,7 +72,7 @@ class Reports:
         if not 0 <= place < len(steps):
             raise NotFound("There is no such step.", code="STEP_NOT_FOUND")
         positions = learners_at(learners, path, place)[:limit]
-        names = await store.read_names(tx, [learners.user_id[each] for each in positions])
+        names = await enrollment_lists.read_names(tx, [learners.user_id[each] for each in positions])
         return steps[place], [
             StandingLearner(
                 learners.user_id[each],
@@ -108,7 +109,7 @@ class Reports:
         begun = await store.read_unit(tx, course_id, unit_id)
         stuck = _stuck_among(begun, average, self._clock())
         shown = stuck[:_STUCK_SHOWN]
-        names = await store.read_names(tx, [user_id for user_id, _, _ in shown])
+        names = await enrollment_lists.read_names(tx, [user_id for user_id, _, _ in shown])
         named = [StuckLearner(user_id, names[user_id], study_ms, at) for user_id, study_ms, at in shown]
         report = UnitReport(unit, modules[unit.module_id], counts, len(stuck), average)
         return describe_unit(report, begun, named)

@@ -53,8 +53,6 @@ _cells = (
     .select_from(lookup(_learner_keys, unit_progress, _is_of_learner))
     .where(unit_progress.c.status != UnitStatus.NOT_STARTED.value)
 )
-_ids = rows("ids", {"id": Id})
-_names = select(users.c.id, users.c.name).select_from(lookup(_ids, users, users.c.id == _ids.c.id))
 
 UnitInProgress = tuple[int, int, Instant, Milliseconds]
 """(user_id, unit_id, last_activity_at, study_ms)"""
@@ -95,8 +93,3 @@ async def read_progress(tx: ReadTransaction, course_id: int, keys: Sequence[tupl
 async def read_cells(tx: ReadTransaction, course_id: int, user_ids: Sequence[int]) -> Sequence[Cell]:
     """Read the units that these learners have begun."""
     return [tuple(row) for row in await tx.all(_cells, keys=[(user_id, course_id) for user_id in user_ids])]
-
-
-async def read_names(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, str]:
-    """Read names by id."""
-    return {row["id"]: row["name"] for row in await tx.all(_names, ids=[(user_id,) for user_id in user_ids])}
