@@ -4,6 +4,7 @@ import pytest
 
 from headway.attention.model import (
     DEFAULTS,
+    NOT_FOUND,
     NOTHING,
     Dismissal,
     Finding,
@@ -79,6 +80,9 @@ def test_who_was_never_seen_counts_from_when_the_course_began_for_them() -> None
         (HALF_WAY._replace(access_days=50), NOW - 25 * DAY, 5_000),
         (HALF_WAY._replace(access_days=500), NOW - 60 * DAY, 5_000),
         (Run(starts_at=NOW - 9 * DAY, ends_at=NOW - DAY), NOW - 10 * DAY, 10_000),
+        # Of a time that has not begun nothing has passed, also if it has no length.
+        (HALF_WAY, NOW + 50 * DAY, 0),
+        (HALF_WAY, NOW + 60 * DAY, 0),
         # Without both ends there is no plan.
         (Run(starts_at=NOW - DAY), ENROLLED, None),
         (Run(ends_at=NOW + DAY), ENROLLED, None),
@@ -87,6 +91,8 @@ def test_who_was_never_seen_counts_from_when_the_course_began_for_them() -> None
 )
 def test_the_plan_expects_the_share_of_the_time_that_has_passed(run: Run, enrolled: int, expected: int | None) -> None:
     assert run.expected(enrolled, NOW) == expected
+    points = values(judge(Rule(RuleName.BEHIND_PLAN, 1), run=run), learner(enrolled=enrolled))[1]
+    assert points == ((expected or 0) // 100 or NOT_FOUND)
 
 
 @pytest.mark.parametrize(("percent", "points"), [(3_000, None), (2_999, 20), (900, 41), (6_000, None)])

@@ -106,10 +106,14 @@ class Run(NamedTuple):
         due_at = self.due_at(enrolled_at)
         if due_at is None or not self.has_plan():
             return None
-        began_at = self.began_at(enrolled_at)
-        if now >= due_at or due_at <= began_at:
-            return COMPLETE
-        return max(0, now - began_at) * COMPLETE // (due_at - began_at)
+        return passed(self.began_at(enrolled_at), due_at, now)
+
+
+def passed(began_at: Instant, due_at: Instant, now: Instant) -> Percent:
+    """Return the share of some time that has passed, in hundredths: none before it begins, all of it once it is over."""
+    if now >= due_at:
+        return COMPLETE
+    return (now - began_at) * COMPLETE // (due_at - began_at) if now > began_at else 0
 
 
 class UnitFacts(NamedTuple):
@@ -207,8 +211,7 @@ class Judge:
         if not is_active and self._looks_at_absence:
             days = (now - seen_at) // DAY
         if self._looks_at_plan:
-            due_at = min(access_ends_at, self._ends_at)
-            expected = COMPLETE if now >= due_at else max(0, now - began_at) * COMPLETE // (due_at - began_at)
+            expected = passed(began_at, min(access_ends_at, self._ends_at), now)
             if expected - percent > self._behind:
                 points = (expected - percent) // 100
         if unit is not None and is_active and self._looks_at_units and self._is_stuck(unit):
