@@ -63,9 +63,11 @@ class Presence:
         """
         await require_staff(tx, caller, course_id)
         now = self._clock()
-        active = await presence_store.list_active(tx, course_id, since=now - HERE_WITHIN, limit=MOST_SHOWN)
+        since = now - HERE_WITHIN
+        active = await presence_store.list_active(tx, course_id, since=since, limit=MOST_SHOWN)
         keys = [(row["user_id"], course_id) for row in active]
-        current = await presence_store.current_units(tx, keys, since=now - HERE_WITHIN)
+        in_units = [row for row in active if row["last_unit_at"] is not None and row["last_unit_at"] > since]
+        current = await presence_store.current_units(tx, [(row["user_id"], course_id, row["last_unit_id"]) for row in in_units])
         days = [now // DAY - 1, now // DAY]
         studied = await presence_store.read_days(tx, keys, days)
         learners = []

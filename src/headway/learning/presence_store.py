@@ -21,6 +21,7 @@ _since: Any = bindparam("since", type_=Timestamp)
 _active = (
     select(
         *(enrollments.c[name] for name in ("user_id", "status", "percent", "last_activity_at", "updated_at")),
+        *(enrollments.c.last_unit_id, enrollments.c.last_unit_at),
         users.c.name,
         func.count().over().label("total"),
     )
@@ -30,15 +31,11 @@ _active = (
     .order_by(enrollments.c.last_activity_at.desc(), enrollments.c.user_id)
     .limit(bindparam("limit"))
 )
-_keys = rows("keys", {"user_id": Id, "course_id": Id})
-_is_theirs = and_(
-    unit_progress.c.user_id == _keys.c.user_id,
-    unit_progress.c.course_id == _keys.c.course_id,
-    unit_progress.c.last_activity_at > _since,
-)
+_unit_keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id})
+_is_unit = and_(*(unit_progress.c[name] == _unit_keys.c[name] for name in ("user_id", "course_id", "unit_id")))
 _current_units = select(
-    *(unit_progress.c[name] for name in ("user_id", "unit_id", "percent", "status", "last_activity_at")), units.c.title
-).select_from(lookup(lookup(_keys, unit_progress, _is_theirs), units, units.c.id == unit_progress.c.unit_id))
+    *(unit_progress.c[name] for name in ("user_id", "unit_id", "percent", "status")), units.c.title
+).select_from(lookup(lookup(_unit_keys, unit_progress, _is_unit), units, units.c.id == unit_progress.c.unit_id))
 _day_keys = rows("keys", {"user_id": Id, "course_id": Id, "day": study_days.c.day.type})
 _is_day = and_(*(study_days.c[name] == _day_keys.c[name] for name in ("user_id", "course_id", "day")))
 _days = select(study_days.c.user_id, study_days.c.day, study_days.c.spans).select_from(lookup(_day_keys, study_days, _is_day))
@@ -52,14 +49,9 @@ async def list_active(tx: ReadTransaction, course_id: int, *, since: Instant, li
     return await tx.all(_active, in_course=course_id, since=since, limit=limit)
 
 
-async def current_units(tx: ReadTransaction, keys: Sequence[LearnerInCourse], *, since: Instant) -> dict[int, Row]:
-    """Read the unit of each learner in which the last activity was, by learner, if it was after an instant."""
-    newest: dict[int, Row] = {}
-    for row in await tx.all(_current_units, keys=keys, since=since):
-        known = newest.get(row["user_id"])
-        if known is None or (row["last_activity_at"], row["unit_id"]) > (known["last_activity_at"], known["unit_id"]):
-            newest[row["user_id"]] = row
-    return newest
+async def current_units(tx: ReadTransaction, keys: Sequence[tuple[int, int, int]]) -> dict[int, Row]:
+    """Read one unit of each learner with the progress in it, by learner; keys are (user_id, course_id, unit_id)."""
+    return {row["user_id"]: row for row in await tx.all(_current_units, keys=keys)}
 
 
 async def read_days(
