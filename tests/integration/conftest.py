@@ -40,3 +40,10 @@ async def own_settings(own_postgres: PostgresServer) -> Settings:
     settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
     await schema.migrate(settings)
     return settings
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> Settings:
+    """A database in which nothing is."""
+    url = f"sqlite:///{tmp_path}/empty.db" if request.param == "sqlite" else postgres.new_database()
+    return Settings(database_url=url, secret_key=SECRET_KEY)

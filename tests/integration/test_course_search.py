@@ -15,7 +15,7 @@ from headway.identity import Caller, Role
 from headway.paging.service import Walk
 from headway.settings import Settings
 from headway.words import query_terms
-from tests.integration.test_migrations import within
+from tests.integration.migrating import within
 from tests.world import World
 
 LONG = "a" * 10_000
