@@ -1,10 +1,11 @@
 """Migrations of stored rows: what a column comes to hold follows from what was stored before it, on both databases."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Text, cast, func, insert, join, literal, select, text, true
 
 from headway import schema
 from headway.courses.completion import Completion, EngagementMetrics, Rule
@@ -227,6 +228,40 @@ async def test_weeks_and_states_of_units_follow_from_what_was_stored_before_they
         assert await world.rows(traces) == kept
         assert await world.rows(evidence) == replayed
         assert await differences(world) == []
+
+
+async def test_very_many_events_are_read_in_bounded_memory_and_lost_progress_stops_nothing(settings: Settings) -> None:
+    table, padded = learner_activity_logs, "[[0,250]" + " " * 10_000 + "]"
+    one = select(literal(1).label("n")).cte("numbers", recursive=True)
+    numbers = one.union_all(select(one.c.n + 1).where(one.c.n < 2_000))
+    given = {"event_id": cast(numbers.c.n, Text), "video_segments": literal(padded)}
+    values = select(*(given.get(column.name, column) for column in table.c)).select_from(join(table, numbers, true()))
+    many = insert(table).from_select(list(table.c), values)
+    async with open_world(settings) as world:
+        course = await world.course((Completion(Rule.VIDEO, 90),))
+        learner, now = await world.learner(course), system_clock()
+        film = Event("e", ActivityType.VIDEO_PROGRESS, course.id, unit_id=course.units[0].id, **played_film("[[0,250]]", 500.0))
+        await world.write(world.services.tracking.record, [Report(learner.id, now, (film,))], now)
+    await within(settings, lambda connection: connection.execute(many))
+    await schema.migrate(settings, "0022")
+
+    tracemalloc.start()
+    try:
+        await schema.migrate(settings)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    async with open_world(settings) as world:
+        assert await world.rows(select(func.count()).select_from(learner_activity_logs)) == [(2_001,)]
+        ((evidence,),) = await world.rows(select(unit_progress.c.metadata))
+        assert '"again":[[0,5000]]' in evidence
+        assert most < 10_000_000 < 2_000 * len(padded)
+    await schema.migrate(settings, "0022")
+    await within(settings, lambda connection: connection.execute(text("DELETE FROM unit_progress")))
+    await schema.migrate(settings)
+    async with open_world(settings) as world:
+        assert {each.table for each in await differences(world)} >= {"unit_progress"}
 
 
 async def test_events_survive_that_their_table_is_rebuilt_and_are_still_stored_once(settings: Settings) -> None:

@@ -1,7 +1,7 @@
 """Keep in enrollments in which weeks learners were active, and which units they began and completed, and what they replayed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ branch_labels = None
 depends_on = None
 
 _AT_ONCE = 500
+_ROWS_AT_ONCE = 200
 _FIRST_MONDAY = -25_567
 _LATER = " AND user_id > :after AND user_id <= :until"
 
@@ -40,8 +41,9 @@ def downgrade() -> None:
     op.drop_column("enrollments", "active_weeks")
 
 
-def _read(statement: sa.TextClause, **params: Any) -> Sequence[Any]:
-    return op.get_bind().execute(statement, params).all()
+def _read(statement: sa.TextClause, **params: Any) -> Iterable[Any]:
+    """Read rows as they are used: some learners may have sent very many events."""
+    return op.get_bind().execute(statement, params, execution_options={"yield_per": _ROWS_AT_ONCE})
 
 
 def _ordinals() -> dict[int, int]:
@@ -88,11 +90,13 @@ def _fill_replayed(after: int, until: int) -> None:
         if video.again:
             row = {"of_user": user_id, "in_course": course_id, "in_unit": unit_id}
             has_key = "WHERE user_id = :of_user AND course_id = :in_course AND unit_id = :in_unit"
-            stored = op.get_bind().execute(sa.text(f"SELECT metadata FROM unit_progress {has_key}"), row).scalar_one()
-            evidence = msgspec.json.decode(stored)
-            evidence["video"]["again"] = video.again
-            written = {**row, "metadata": msgspec.json.encode(evidence).decode()}
-            op.get_bind().execute(sa.text(f"UPDATE unit_progress SET metadata = :metadata {has_key}"), written)
+            stored = op.get_bind().execute(sa.text(f"SELECT metadata FROM unit_progress {has_key}"), row).scalar()
+            evidence = msgspec.json.decode(stored or "{}")
+            # Where progress does not have what was played, `headway verify` says so.
+            if "video" in evidence:
+                evidence["video"]["again"] = video.again
+                written = {**row, "metadata": msgspec.json.encode(evidence).decode()}
+                op.get_bind().execute(sa.text(f"UPDATE unit_progress SET metadata = :metadata {has_key}"), written)
 
 
 def _active_days(after: int, until: int) -> Iterable[tuple[int, int, int]]:
