@@ -11,7 +11,7 @@ from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import NotFound
-from headway.http.request import READ, READ_LARGE, WRITE
+from headway.http.request import READ_LARGE, WRITE
 from headway.identity import Caller, Role
 from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
@@ -117,7 +117,7 @@ class AdminUsersPages:
             created = await self._administration.create(tx, caller, new, request.client)
         return Redirect(f"{_PATH}/{created.id}", notice=request.text("The account is created."))
 
-    @get(f"{_PATH}/{{user_id:str}}", transaction=READ)
+    @get(f"{_PATH}/{{user_id:str}}", transaction=READ_LARGE)
     async def show_one(self, request: PageRequest[None, None], tx: ReadTransaction) -> Page:
         """Show an account with its sign-ins and courses."""
         user_id = _user_id(request)

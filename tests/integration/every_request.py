@@ -1,0 +1,169 @@
+"""A request to each route of a server, which runs each of its statements."""
+
+from typing import Any
+
+from headway.settings import Settings
+from tests.app_server import open_server
+from tests.contract.rates import WITHOUT_RATE_LIMITS
+from tests.contract.rights.conftest import School
+from tests.contract.samples import SAMPLES
+from tests.contract.test_fuzz import PASSWORD, Fuzz
+from tests.databases import SECRET_KEY
+from tests.world import FakeClock
+
+
+async def send_every_request(database_url: str) -> None:
+    """Send a request to each route of a server, most with an Idempotency-Key, and read what it shows, also a second time."""
+    unlimited: dict[str, Any] = WITHOUT_RATE_LIMITS
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **unlimited)
+    async with open_server(settings, FakeClock()) as (client, world):
+        fuzz = Fuzz(School(world, client))
+        for name, sample in SAMPLES.items():
+            if sample.is_final or "submissions" in name or not fuzz.school.ids:
+                await fuzz.prepare()
+            answer = await fuzz.send(name.partition(" ")[0], sample, (), None)
+            assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
+            await fuzz.read(sample, answer)
+        await send_what_has_no_body(fuzz.school)
+        await open_pages_of_a_course(fuzz.school)
+        await open_reports(fuzz.school)
+        await open_pages_of_administrators(fuzz.school)
+        await world.services.enrollments.expire(world.database)
+
+
+async def send_what_has_no_body(school: School) -> None:
+    capacity = {"title": "Seminar", "capacity": 1, "published": True, "modules": []}
+    made = await school.ask("tutor", "POST", "/api/v1/courses", capacity)
+    school.ids["seminar"] = made.json()["data"]["id"]
+    key = {"Idempotency-Key": "one"}
+    for role in ("learner", "peer", "stranger"):
+        for _ in range(2):
+            answer = await school.ask(role, "POST", "/api/v1/courses/{seminar}/enroll?waitlist=true", **key)
+            assert answer.status_code in {201, 202}, answer.text
+    for role in ("stranger", "learner"):
+        assert (await school.ask(role, "DELETE", "/api/v1/courses/{seminar}/enroll")).status_code == 204
+    read = await school.ask("learner", "GET", "/user-progress/{course}/{learner_id}")
+    again = await school.ask(
+        "learner", "GET", "/user-progress/{course}/{learner_id}", **{"If-None-Match": read.headers["ETag"]}
+    )
+    assert again.status_code == 304
+    for role, path in (
+        ("learner", "/api/v1/learner/feed?topic=user:{learner_id}"),
+        ("tutor", "/user-progress/course/{course}/analytics"),
+        ("learner", "/api/v1/learner/peers"),
+        ("nobody", "/api/v1/courses"),
+        ("nobody", "/readyz"),
+    ):
+        assert (await school.ask(role, "GET", path)).status_code == 200, path
+    await open_pages(school)
+    assert (await school.ask("stranger", "POST", "/api/v1/courses/{seminar}/enroll?waitlist=true")).status_code == 202
+    assert (await school.ask("learner", "DELETE", "/v1/tutorials/progress/intro")).status_code < 300
+    credentials = {"email": "{known_email}", "password": PASSWORD}
+    signed_in = await school.ask("nobody", "POST", "/api/v1/learner/auth/login", credentials)
+    bearer = {"Authorization": f"Bearer {signed_in.json()['token']}"}
+    assert (await school.client.post("/api/v1/learner/auth/logout", headers=bearer)).status_code == 204
+    school.world.clock.advance(seconds=9 * 86_400)
+    await act_on_learners(school)
+
+
+async def open_pages(school: School) -> None:
+    """Open the pages of a learner."""
+    cookie = {"Cookie": f"headway-access={school.world.tokens.issue(school.people['learner'])}"}
+    for path in (
+        "/app/learning",
+        "/app/learning/{course}",
+        "/app/learning/{course}/units/{unit}",
+        "/app/learning/{course}/assessments/{assessment}",
+        "/app/messages",
+        "/app/messages?q=participant",
+        "/app/messages/{peer_id}",
+        "/app/certificates",
+        "/app/catalogue?q=course&kind=course",
+    ):
+        assert (await school.client.get(school.filled(path), headers=cookie)).status_code == 200, path
+
+
+async def act_on_learners(school: School) -> None:
+    """Open the pages about who needs attention, whom some time has passed for, and all learners; do what they offer."""
+    tutor = {
+        "Cookie": f"headway-access={school.world.tokens.issue(school.people['tutor'])}",
+        "Origin": str(school.client.base_url),
+    }
+    for path in (
+        "attention",
+        "attention?rule=stuck",
+        "attention/count",
+        "learners",
+        "learners?q=participant&unit={unit}&sort=last_seen",
+        "learners?attention=any&sort=study_time&status=all",
+        "learners.csv?sort=enrolled&percent_to=50",
+    ):
+        assert (await school.client.get(school.filled(f"/app/courses/{{course}}/{path}"), headers=tutor)).status_code == 200, (
+            path
+        )
+    for path, form in (
+        ("attention/rules/not_seen", {"threshold": "9", "is_on": "true"}),
+        ("attention/message", {"message": "Hello {name}", "to": "{learner_id}"}),
+        ("attention/dismiss", {"to": "{learner_id}", "note": "On leave"}),
+        ("attention/dismiss", {"to": "{peer_id}"}),
+        ("attention/restore", {"to": "{learner_id}"}),
+        ("learners/filters", {"name": "All", "query": "status=all"}),
+        ("learners/filters", {"name": "Left", "query": "status=DROPPED"}),
+        ("learners/filters/delete", {"name": "All"}),
+    ):
+        url, fields = school.filled(f"/app/courses/{{course}}/{path}"), school.filled(form)
+        assert (await school.client.post(url, data=fields, headers=tutor)).status_code == 303, path
+
+
+async def open_pages_of_a_course(school: School) -> None:
+    """Open the pages on which staff grades, sees who is here, and changes a course, and send what has statements of its own."""
+    token = school.world.services.tokens.issue(school.people["tutor"])
+    headers = {"Cookie": f"headway-access={token}", "Origin": str(school.client.base_url).rstrip("/")}
+    task = "/app/courses/{course}/assessments/{assessment}"
+    for path in (
+        "/app/courses/{course}/assessments",
+        *(f"{task}?show={work}&q={name}" for work in ("all", "late") for name in ("", "participant")),
+        "/app/courses/{course}/live",
+        "/app/courses/{seminar}/settings",
+        "/app/courses/{course}/settings/enrollments.csv",
+    ):
+        assert (await school.client.get(school.filled(path), headers=headers)).status_code == 200, path
+    form = {"addresses": f"{school.ids['known_email']} nobody@school.test", "wait": "true"}
+    for course in ("{course}", "{seminar}"):
+        path = school.filled(f"/app/courses/{course}/settings/enroll")
+        assert (await school.client.post(path, data=form, headers=headers)).status_code == 200
+
+
+async def open_reports(school: School) -> None:
+    """Open what staff reads about a course and a learner, and note something about the learner."""
+    token = school.world.services.tokens.issue(school.people["tutor"])
+    headers = {"Cookie": f"headway-access={token}", "Origin": str(school.client.base_url).rstrip("/")}
+    learner = "/app/courses/{course}/learners/{learner_id}"
+    for path in (
+        "/app/courses/{course}",
+        "/app/courses/{course}/funnel/0",
+        "/app/courses/{course}/units",
+        "/app/courses/{course}/units/{unit}",
+        "/app/courses/{course}/grid",
+        learner,
+        f"{learner}?before=1767268800000.message-1",
+    ):
+        assert (await school.client.get(school.filled(path), headers=headers)).status_code == 200, path
+    form = {"text": "Called her"}
+    assert (await school.client.post(school.filled(f"{learner}/note"), data=form, headers=headers)).status_code == 303
+
+
+async def open_pages_of_administrators(school: School) -> None:
+    """Open the lists of accounts and courses with each kind of search, an account, the log, and the state of the server."""
+    cookie = {"Cookie": f"headway-access={school.world.services.tokens.issue(school.people['admin'])}"}
+    for path in (
+        *(
+            f"users?{search}"
+            for search in ("", "q=participant", "q={known_email}", "q={learner_id}", "role=ADMIN&state=active")
+        ),
+        "users/{learner_id}",
+        *("courses", "courses?q=course", "courses?tutor=instructor"),
+        *("log", "log?person={learner_id}", "log?target_type=COURSE"),
+        *("health", "settings"),
+    ):
+        assert (await school.client.get(school.filled(f"/app/admin/{path}"), headers=cookie)).status_code == 200, path
