@@ -512,3 +512,10 @@ async def test_what_takes_long_to_find_serves_for_a_while(course: AttentionClass
     assert await listed() == []
     seconds += 30
     assert await listed() == [ada.id, grace.id]
+    # Another process, which knows nothing of this one's findings, puts aside: that counts at once too.
+    await world.write(course.attention.dismiss, course.tutor, course.course.id, [ada.id], days=9, note=None)
+    assert await listed() == [grace.id]
+    await course.study(ada.id)
+    assert (await world.read(attention.find, course.tutor, course.course.id)).dismissed == {}
+    await world.write(course.attention.set_rule, course.tutor, course.course.id, Rule(RuleName.NOT_SEEN, 9))
+    assert await listed() == []

@@ -330,8 +330,10 @@ class Attention:
                 each.rule for each in findings if (user_id, each.rule) in aside and aside[user_id, each.rule].covers(each)
             }
             if len(covered) == len(findings):
-                dismissed[user_id] = findings
                 del found[user_id]
+                # What is known of a large course may be older: there may be no finding any more.
+                if findings:
+                    dismissed[user_id] = findings
             elif covered:
                 days, points, stuck, failed = (
                     NOT_FOUND if name in covered else value for name, value in zip(RuleName, found[user_id], strict=True)
