@@ -7,6 +7,7 @@ from typing import Any
 
 from headway.accounts.model import User
 from headway.assessments.model import NewGrade
+from headway.attention.model import RuleName
 from headway.attention.service import CourseFindings
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment
@@ -116,3 +117,8 @@ def note_in(places: list[Place]) -> Callable[[Place], str]:
 async def make_class(world: World, **given: Any) -> AttentionClass:
     assessments = tuple(NewAssessment(f"Task {number}", max_grade=80) for number in range(3))
     return AttentionClass(world, await world.course(COMPLETIONS, assessments=assessments, **given))
+
+
+def named(values: tuple[int, ...]) -> dict[str, int]:
+    """Return the findings among the values of all rules, by the names of the rules."""
+    return {name.value: value for name, value in zip(RuleName, values, strict=True) if value >= 0}
