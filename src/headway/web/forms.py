@@ -27,7 +27,8 @@ class Failed(NamedTuple):
     def of(cls, problem: Problem, body: bytes) -> "Failed":
         """Return the form whose body met a problem."""
         errors = {each.field: each.message for each in reversed(problem.fields)}
-        return cls(_values(body), problem.message, problem.code, errors)
+        # What is not UTF-8 could not be shown.
+        return cls(_values(body, errors="replace"), problem.message, problem.code, errors)
 
     def value(self, name: str) -> str:
         """Return what was typed into a field."""
@@ -61,10 +62,9 @@ def decode_form(body: bytes, kind: type[msgspec.Struct]) -> Any:
     return kind(**decoded)
 
 
-def _values(body: bytes) -> dict[str, list[str]]:
-    """Parse a form; bytes that are not UTF-8 become surrogates. Raises Invalid."""
+def _values(body: bytes, *, errors: str = "surrogateescape") -> dict[str, list[str]]:
+    """Parse a form; bytes that are not UTF-8 become surrogates, or U+FFFD with `errors="replace"`. Raises Invalid."""
     try:
-        text = body.decode(errors="surrogateescape")
-        return parse_qs(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=_MAX_VALUES)
+        return parse_qs(body.decode(errors=errors), keep_blank_values=True, errors=errors, max_num_fields=_MAX_VALUES)
     except ValueError:
         raise Invalid.field("form", f"must not have more than {_MAX_VALUES} values") from None

@@ -29,6 +29,7 @@ from litestar.types import Receive, Scope
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import HeadwayError, Invalid, Unavailable
 from headway.http.contract import Problem
+from headway.http.decoding import decode_apart
 from headway.http.paths import decode_parameter
 from headway.http.problems import Problems
 from headway.http.request import READ, READ_LARGE, WRITE, TransactionKind, Transactions, accepts_gzip, client_of, read_header
@@ -223,7 +224,7 @@ class PageEndpoint:
             if route.query is not None:
                 request.query = decode_form(scope["query_string"], route.query)
             if route.form is not None:
-                request.form = decode_form(body, route.form)
+                request.form = await decode_apart(functools.partial(decode_form, kind=route.form), body)
             return await self._run(self._handler, route.transaction, request)
         except Unavailable:
             raise
