@@ -138,16 +138,42 @@ async def test_an_expired_access_token_is_replaced_as_long_as_the_session_lasts(
     assert (await visitor.open("/app/account")).path == "/app/sign-in"
 
 
+@pytest.mark.parametrize("odd", ['seen={"a":1}', "a[b]=1", "(a)=1", "flag", "path=/", "x=a b,c", 'open="', "\xe9=1", "", "="])
+async def test_odd_cookies_of_others_on_the_host_end_no_session(visit: Visit, address: str, odd: str) -> None:
+    visitor = visit("nobody")
+    await sign_in(visitor, address)
+    own = f"headway-access={visitor.client.cookies['headway-access']}"
+
+    # A browser of its own: cookies that httpx keeps would replace the header.
+    shown = await visit("nobody").client.get("/app/account", headers={b"Cookie": f"{odd}; {own}; {odd}".encode("latin-1")})
+
+    assert shown.url.path == "/app/account"
+
+
 async def test_two_tabs_may_replace_the_token_at_once(visit: Visit, address: str, clock: FakeClock) -> None:
     visitor = visit("nobody")
     await sign_in(visitor, address)
     clock.now += 2 * HOUR
-    old = dict(visitor.client.cookies.items())
+    other_tab = visit("nobody")
+    other_tab.client.cookies.set("headway-refresh", visitor.client.cookies["headway-refresh"], domain="headway.test")
 
-    first = await visitor.client.get("/app/account")
-    second = await visitor.client.get("/app/account", headers={"Cookie": f"headway-refresh={old['headway-refresh']}"})
+    assert (await visitor.open("/app/account")).path == "/app/account"
+    assert (await other_tab.open("/app/account")).path == "/app/account"
 
-    assert [first.url.path, second.url.path] == ["/app/account", "/app/account"]
+
+async def test_an_old_refresh_token_ends_the_session_of_whoever_holds_the_new_one(
+    visit: Visit, address: str, clock: FakeClock
+) -> None:
+    visitor, thief = visit("nobody"), visit("nobody")
+    await sign_in(visitor, address)
+    thief.client.cookies.set("headway-refresh", visitor.client.cookies["headway-refresh"], domain="headway.test")
+    clock.now += 2 * HOUR
+    assert (await visitor.open("/app/account")).path == "/app/account"
+    clock.now += 2 * HOUR
+
+    assert (await thief.open("/app/account")).path == "/app/sign-in"
+    assert (await visitor.open("/app/account")).path == "/app/sign-in"
+    assert names_of_session(thief) == names_of_session(visitor) == set()
 
 
 async def test_signing_out_ends_the_session_also_for_a_copy_of_its_cookies(visit: Visit, address: str) -> None:
