@@ -112,11 +112,11 @@ def test_text_is_in_nfc() -> None:
 def test_a_csv_file_opens_in_spreadsheets_and_runs_nothing() -> None:
     hostile = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", 'quote " and, comma', "line\nbreak", None, -5, 0.25]
 
-    content = csv_of(["a"], [[each] for each in hostile])
+    content = csv_of(["=a"], [[each] for each in hostile])
 
     assert content.startswith(b"\xef\xbb\xbf")
     read = [row[0] if row else "" for row in csv.reader(StringIO(content.decode("utf-8-sig"), newline=""))]
-    assert read == ["a", "'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", 'quote " and, comma', "line\nbreak", "", "-5", "0.25"]
+    assert read == ["'=a", "'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\tx", 'quote " and, comma', "line\nbreak", "", "-5", "0.25"]
 
 
 @pytest.mark.parametrize("text", ["/app", "/app/courses/5?sort=name&x=%2F", "/app?next=1"])

@@ -14,7 +14,7 @@ def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     text = StringIO()
     text.write(_BYTE_ORDER_MARK)
     writer = csv.writer(text)
-    writer.writerow(header)
+    writer.writerow(_cell(title) for title in header)
     writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 
