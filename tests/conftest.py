@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +72,10 @@ def templates(postgres: PostgresServer) -> Templates:
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Iterator[str]:
     """A migrated, empty database; a test that takes it runs on both kinds."""
-    return templates.copy(request.param, tmp_path)
+    with templates.lend(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

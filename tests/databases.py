@@ -52,6 +52,13 @@ class PostgresServer:
         self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
+    @contextmanager
+    def lend_database(self, *, template: str = "template1") -> Iterator[str]:
+        """Make a database for one test, and drop it afterwards: thousands of them would fill a disk."""
+        name = self.new_name()
+        yield self.new_database(template=template, name=name)
+        self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
 
 def stop_postgres(folder: Path) -> None:
     """Stop the server of a folder, if one runs, without waiting for its clients."""
@@ -76,6 +83,15 @@ class Templates:
         if kind == "sqlite":
             return f"sqlite:///{shutil.copy(self._sqlite_file, folder / 'headway.db')}"
         return self._postgres.new_database(template=self._postgres_name)
+
+    @contextmanager
+    def lend(self, kind: str, folder: Path) -> Iterator[str]:
+        """Copy the database of a kind for one test, and return the URL of the copy."""
+        if kind == "sqlite":
+            yield self.copy(kind, folder)
+        else:
+            with self._postgres.lend_database(template=self._postgres_name) as url:
+                yield url
 
     def derive(self, folder: Path) -> "Templates":
         """Return templates of their own, which begin as copies of these."""

@@ -43,7 +43,10 @@ async def own_settings(own_postgres: PostgresServer) -> Settings:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def empty_database(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> Settings:
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path, postgres: PostgresServer) -> Iterator[Settings]:
     """A database in which nothing is."""
-    url = f"sqlite:///{tmp_path}/empty.db" if request.param == "sqlite" else postgres.new_database()
-    return Settings(database_url=url, secret_key=SECRET_KEY)
+    if request.param == "sqlite":
+        yield Settings(database_url=f"sqlite:///{tmp_path}/empty.db", secret_key=SECRET_KEY)
+    else:
+        with postgres.lend_database() as url:
+            yield Settings(database_url=url, secret_key=SECRET_KEY)

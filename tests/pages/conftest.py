@@ -1,6 +1,6 @@
 """Visitors of the pages of a server with a school."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -16,12 +16,13 @@ BOTH_DATABASES = pytest.mark.parametrize("database_url", KINDS, indirect=True)
 
 
 @pytest.fixture(params=["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, templates: Templates) -> Iterator[str]:
     """A migrated, empty SQLite database: services are tested on both, and `test_rights.py` shows each page on both.
 
     Tests of what pages do in transactions of their own are marked `BOTH_DATABASES`.
     """
-    return templates.copy(request.param, tmp_path)
+    with templates.lend(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

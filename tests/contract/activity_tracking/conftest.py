@@ -1,6 +1,7 @@
 """The people and courses of activity tracking, made once on each kind of database and copied for each test."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,10 @@ def furnished(templates: Templates, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(params=KINDS)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, furnished: tuple[Templates, Names]) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, furnished: tuple[Templates, Names]) -> Iterator[str]:
     """A database with people and courses, and no activity yet."""
-    return furnished[0].copy(request.param, tmp_path)
+    with furnished[0].lend(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
