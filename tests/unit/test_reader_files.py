@@ -46,15 +46,15 @@ def test_every_unit_of_the_course_has_a_text_or_a_quiz_as_its_rule_says() -> Non
     assert {path.stem for path in (FOLDER / "units").iterdir()} == set(units)
 
 
-def test_a_quiz_scores_the_share_of_right_answers() -> None:
+def test_a_quiz_counts_right_answers() -> None:
     quiz = demo_content.quiz_of("six-questions")
     assert quiz is not None
     right = tuple(question.right for question in quiz.questions)
 
     assert all(0 <= question.right < len(question.answers) for question in quiz.questions)
-    assert quiz.score(right) == 100
-    assert quiz.score((*right[:3], None, None, None)) == 50
-    assert quiz.score(tuple(each + 1 for each in right)) == 0
+    assert quiz.count_right(right) == 6
+    assert quiz.count_right((*right[:3], None, None, None)) == 3
+    assert quiz.count_right([each + 1 for each in right]) == 0
 
 
 def test_a_name_that_is_no_unit_has_no_content() -> None:

@@ -1,5 +1,6 @@
 """What the units of the demo's small course show: texts that come with Headway, and a quiz."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -25,10 +26,9 @@ class Quiz(msgspec.Struct, frozen=True):
     intro: str
     questions: tuple[Question, ...]
 
-    def score(self, answers: tuple[int | None, ...]) -> float:
-        """Return the share of right answers in percent; the answers are in the order of the questions, None for none."""
-        given = zip(self.questions, answers, strict=True)
-        return 100 * sum(answer == question.right for question, answer in given) / len(self.questions)
+    def count_right(self, answers: Sequence[int | None]) -> int:
+        """Return how many answers are right; they are in the order of the questions, None where there is none."""
+        return sum(answer == question.right for question, answer in zip(self.questions, answers, strict=True))
 
 
 @cache

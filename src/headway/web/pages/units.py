@@ -85,8 +85,7 @@ class UnitPages:
         if quiz is None:
             raise NotFound("This unit has no quiz here.", code="UNIT_NOT_FOUND")
         answers = _given_answers(request.form, quiz)
-        count = len(quiz.questions)
-        right = sum(given == question.right for given, question in zip(answers, quiz.questions, strict=True))
+        count, right = len(quiz.questions), quiz.count_right(answers)
         is_passed = await self._marking.submit_quiz(request.caller, unit, score=right, max_score=count)
         shown = ".".join("-" if each is None else str(each) for each in answers)
         notice = request.text("%(right)s of %(count)s answers are right.", right=right, count=count)
