@@ -69,7 +69,7 @@ class AppPage:
         return path
 
     async def faults(self, name: str) -> list[str]:
-        """Take a picture of the page as it is, and return what is wrong with it: nothing is, and no page scrolls sideways."""
+        """Take a picture of the page as it is, and return its errors, what axe-core finds, and whether it scrolls sideways."""
         await self.shoot(name)
         is_wide = await self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         return [*await self.violations(), *(["it scrolls sideways"] if is_wide else []), *self.errors]
