@@ -43,7 +43,9 @@ def test_a_file_that_cannot_be_a_database_is_named_or_described(tmp_path: Path, 
 
 
 def test_a_server_without_a_key_in_a_folder_that_it_cannot_write_says_so() -> None:
-    assert "a.db.key cannot be used" in fault_of("serve", "--database", "sqlite:////proc/headway/a.db", secret_key=None)
+    assert "a.db.key cannot be used" in fault_of(
+        "serve", "--port", "0", "--database", "sqlite:////proc/headway/a.db", secret_key=None
+    )
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])

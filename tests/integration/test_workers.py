@@ -117,7 +117,7 @@ async def test_it_ends_in_the_state_that_one_server_ends_in(world: World, databa
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_several_workers_on_sqlite_are_refused(database_url: str) -> None:
-    refused = run_headway("serve", "--workers", "2", "--database", database_url, secret_key=SECRET_KEY)
+    refused = run_headway("serve", "--port", "0", "--workers", "2", "--database", database_url, secret_key=SECRET_KEY)
 
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "PostgreSQL" in refused.stderr
@@ -125,7 +125,7 @@ def test_several_workers_on_sqlite_are_refused(database_url: str) -> None:
 
 @ON_POSTGRESQL
 def test_postgresql_without_a_key_is_refused(database_url: str) -> None:
-    refused = run_headway("serve", "--database", database_url)
+    refused = run_headway("serve", "--port", "0", "--database", database_url)
 
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "HEADWAY_SECRET_KEY is required" in refused.stderr
