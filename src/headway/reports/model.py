@@ -22,7 +22,7 @@ RECENT_DAYS = 7
 WEEKS = 12
 """As many weeks are shown, the present one included."""
 STUCK_DAYS = 7
-"""So long without activity in a unit that was begun and is not complete."""
+"""So long without activity in a unit that was begun and is not complete. The rule STUCK of attention is about learners."""
 STUCK_TIMES, STUCK_LEAST = 2, 10 * MINUTE
 """So many times the average time of the unit, and so long at least, without completing it."""
 
