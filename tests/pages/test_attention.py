@@ -317,6 +317,23 @@ async def test_filters_are_saved_and_deleted(course: AttentionClass, tutor: Tuto
     assert shown.soup.find("a", string="By progress") is None
 
 
+@pytest.mark.parametrize("page", ["attention", "learners", "learners/{anyone}", "assessments/{assessment}"])
+async def test_who_does_not_teach_the_course_is_led_to_no_message(
+    course: AttentionClass, tutor: Tutor, client: httpx.AsyncClient, school: School, page: str
+) -> None:
+    """Messages go from tutors to their learners, so an administrator sees no form and no link that would be refused."""
+    ada = await course.learner("Ada")
+    course.pass_days(9)
+    shown_path = path(course, page.format(anyone=ada.id, assessment=course.assessments[0]))
+    admin = Tutor(client, course.world, school.people["admin"])
+
+    for visitor, may_write in ((tutor, True), (admin, False)):
+        shown = await visitor.open(shown_path)
+        assert shown.status == 200
+        ways = shown.soup.select("main a[href^='/app/messages/'], main form[action$='/message'] textarea[name=message]")
+        assert bool(ways) is may_write
+
+
 @pytest.mark.parametrize("role", ["learner", "other tutor", "nobody"])
 async def test_others_cannot_act(course: AttentionClass, visit: Visit, world: World, role: str) -> None:
     ada = await course.learner("Ada")

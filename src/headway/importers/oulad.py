@@ -49,6 +49,7 @@ _TITLES = {
     "dataplus": "Databases",
     "externalquiz": "External quizzes",
     "forumng": "Forums",
+    "glossary": "Glossaries",
     "homepage": "Home page",
     "oucollaborate": "Live sessions",
     "oucontent": "Course texts",
