@@ -1,12 +1,13 @@
 """Tables in the forms in which spreadsheets save them, and errors that name the line."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from headway.errors import Invalid
 from headway.importers.oulad_files import Assessment, Course, OuladFolder
-from headway.importers.text_files import read_table
+from headway.importers.text_files import BadLine, Row, Source, find_encoding, is_rounded, open_table, read_cell, read_table
 
 COURSES = "code_module,code_presentation,module_presentation_length\nAAA,2013J,268\nBBB,2013B,240\n"
 READ = [Course(("AAA", "2013J"), 268), Course(("BBB", "2013B"), 240)]
@@ -112,3 +113,127 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
         list(read_table(tmp_path / name))
 
     assert refused.value.fields[0].message.startswith("cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("Zoë;Löwe\n".encode(), "utf-8"),
+        ("Zoë;Löwe\n".encode("utf-8-sig"), "utf-8-sig"),
+        ("Zoë;Löwe\n".encode("utf-16"), "utf-16"),
+        ("Zoë;Löwe\n".encode("latin-1"), "cp1252"),
+        ("“Zoë” … 5 €\n".encode("cp1252"), "cp1252"),
+        (b"a" * 70_000 + "ë".encode() + b"\n", "utf-8"),
+        (b"a" * 65_535 + "ë".encode() + b"\n", "utf-8"),
+        (b"a" * 70_000 + "ë\n".encode("cp1252"), "cp1252"),
+    ],
+)
+def test_an_encoding_is_found_wherever_the_file_shows_it(tmp_path: Path, content: bytes, encoding: str) -> None:
+    path = tmp_path / "names.csv"
+    path.write_bytes(content)
+
+    assert find_encoding(Source.of(path)) == encoding
+
+
+def test_a_named_encoding_is_taken_unless_the_file_has_a_mark(tmp_path: Path) -> None:
+    plain, marked = tmp_path / "plain.csv", tmp_path / "marked.csv"
+    plain.write_bytes("Łódź\n".encode("cp1250"))
+    marked.write_bytes("Łódź\n".encode("utf-8-sig"))
+
+    assert find_encoding(Source.of(plain), "windows-1250") == "windows-1250"
+    assert find_encoding(Source.of(marked), "windows-1250") == "utf-8-sig"
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "error"),
+    [
+        (b"\x81\x8d\n", None, "names.csv is neither UTF-8 nor Windows-1252"),
+        (b"a\n", "klingon", "encoding 'klingon' is not the name of an encoding"),
+        (b"a\n", "base64", "encoding 'base64' is not the name of an encoding"),
+    ],
+)
+def test_an_encoding_that_is_none_is_named(tmp_path: Path, content: bytes, encoding: str | None, error: str) -> None:
+    path = tmp_path / "names.csv"
+    path.write_bytes(content)
+
+    with pytest.raises(Invalid) as refused:
+        find_encoding(Source.of(path), encoding)
+
+    (fault,) = refused.value.fields
+    assert f"{fault.field} {fault.message}".startswith(error)
+
+
+def test_a_table_in_windows_1252_has_its_letters(tmp_path: Path) -> None:
+    path = tmp_path / "names.csv"
+    path.write_bytes("Name;Preis\nZoë;5 €\n".encode("cp1252"))
+    source = Source.of(path)
+
+    with open_table(source, find_encoding(source)) as table:
+        (row,) = table.lines
+
+    assert isinstance(row, Row)
+    assert row.cells == {"Name": "Zoë", "Preis": "5 €"}
+
+
+def test_a_bad_line_costs_the_others_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('a,b\n1,2\n3,"4"x\n5,6,7\n"8\n9",10\n11,12\n')
+
+    with open_table(Source.of(path), "utf-8") as table:
+        lines = list(table.lines)
+
+    assert [line.line for line in lines] == [2, 3, 4, 5, 7]
+    assert [isinstance(line, BadLine) for line in lines] == [False, True, True, False, False]
+    assert isinstance(lines[3], Row)
+    assert lines[3].cells == {"a": "8\n9", "b": "10"}
+
+
+def test_a_compressed_table_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(gzip.compress("\ufeffa;b\n1;2\n".encode()))
+
+    assert [row.cells for row in read_table(path)] == [{"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"a,b\n1,2\n" * 99)[:-9], b"no gzip"], ids=["cut off", "not compressed"])
+def test_a_damaged_compressed_file_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(content)
+
+    with pytest.raises(Invalid) as refused:
+        list(read_table(path))
+
+    assert refused.value.fields[0].field == "table.csv.gz"
+
+
+def test_a_file_without_lines_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "zeros.csv.gz"
+    with gzip.open(path, "wb") as file:
+        file.write(b"a,b\n")
+        file.writelines(b"0" * 1_000_000 for _ in range(20))
+
+    with pytest.raises(Invalid) as refused:
+        list(read_table(path))
+
+    assert refused.value.fields[0].field == "zeros.csv.gz, line 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        (" 12 ", "12"),
+        ('="0012"', "0012"),
+        ("'=SUM(A1)", "=SUM(A1)"),
+        ("'-1", "-1"),
+        ("'t Hooft", "'t Hooft"),
+        ('="a"b"', '="a"b"'),
+        ("", ""),
+    ],
+)
+def test_a_cell_is_read_as_its_spreadsheet_shows_it(text: str, cell: str) -> None:
+    assert read_cell(text) == cell
+
+
+@pytest.mark.parametrize(("text", "rounded"), [("1.23457E+11", True), ("1,2E+15", True), ("E+11", False), ("1E5", False)])
+def test_a_number_that_a_spreadsheet_rounded_is_noticed(text: str, *, rounded: bool) -> None:
+    assert is_rounded(text) is rounded

@@ -1,14 +1,25 @@
-"""Text files as people save them: encodings by their mark, tables of spreadsheets, and errors that name the line."""
+"""Text files as people save them: encodings, tables of spreadsheets, compressed files, and errors that name the line.
+
+Files are read as they come, in constant memory, however large they are.
+"""
 
 import codecs
 import csv
+import gzip
+import io
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, TypeAlias, cast
 
-from headway.errors import Invalid
+from headway.errors import Invalid, shown
 
+MAX_LINE_CHARACTERS = 1_000_000
+"""A longer line is refused, so that a file without lines takes no memory."""
+WESTERN = "cp1252"
+"""Windows-1252, which has all that Latin-1 can print: what spreadsheets save in western Europe unless UTF-8 is chosen."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -17,9 +28,28 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte order marks; the longer one of two that begin alike comes first."""
+_UTF8 = {"utf-8", "utf-8-sig"}
+_CHUNK_BYTES = 1 << 16
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?,*\s*', re.IGNORECASE)
 """With this line a spreadsheet names the separator of the file."""
+_TEXT_FORMULA = re.compile(r'="([^"]*)"')
+"""What keeps a spreadsheet from reading 0012 as a number."""
+_ROUNDED = re.compile(r"[0-9]([.,][0-9]+)?E\+[0-9]{2,}")
+
+
+class Source(NamedTuple):
+    """A file, or a member of an archive: its name, and how its bytes are opened."""
+
+    name: str
+    open: Callable[[], IO[bytes]]
+
+    @classmethod
+    def of(cls, path: Path) -> "Source":
+        """Return a file; one whose name ends with `.gz` is decompressed."""
+        if path.suffix == ".gz":
+            return cls(path.name, lambda: cast("IO[bytes]", gzip.open(path, "rb")))
+        return cls(path.name, lambda: path.open("rb"))
 
 
 class Row(NamedTuple):
@@ -31,56 +61,124 @@ class Row(NamedTuple):
     separator: str
 
 
+class BadLine(NamedTuple):
+    """A line of a table that cannot be read, and why."""
+
+    line: int
+    message: str
+
+
+Line: TypeAlias = Row | BadLine
+
+
+class Table(NamedTuple):
+    """An open table. `lines` yields its rows, and what stands between them that is no row."""
+
+    columns: list[str]
+    encoding: str
+    lines: Iterator[Line]
+
+
 def read_text(path: Path) -> str:
     """Return the text of a file, in UTF-8 or with the byte order mark of UTF-16 or UTF-32. Raises Invalid naming the line."""
-    try:
-        return path.read_text(encoding=_encoding(path))
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, error) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    source = Source.of(path)
+    with naming_faults(source), source.open() as file:
+        return file.read().decode(_marked_encoding(source))
 
 
-def read_table(path: Path) -> Iterator[Row]:
-    """Yield the rows of a CSV file below its header; blank lines are skipped.
+def find_encoding(source: Source, encoding: str | None = None) -> str:
+    """Return the encoding of a file: by its byte order mark, or as named, or UTF-8 if it is valid, or else Windows-1252.
+
+    Nothing in a file tells one encoding of single bytes from another, so tell people that theirs was taken for Windows-1252.
+    Raises Invalid for a file that is none of these.
+    """
+    with naming_faults(source):
+        marked = _marked_encoding(source)
+        if marked != "utf-8":
+            return marked
+        if encoding is not None:
+            return _known(encoding)
+        return next((each for each in ("utf-8", WESTERN) if _is_valid(source, each)), None) or _refuse(source)
+
+
+def read_table(file: Path | Source) -> Iterator[Row]:
+    """Yield the rows of a CSV file below its header; blank lines are skipped. The file is UTF-8, or has a byte order mark.
 
     Cells are separated by commas, semicolons, tabs or bars. Raises Invalid naming the file, and the line where there is one.
     """
-    try:
-        with path.open(newline="", encoding=_encoding(path)) as file:
-            yield from _read_rows(path.name, file)
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path, error) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    source = Source.of(file) if isinstance(file, Path) else file
+    with naming_faults(source):
+        encoding = _marked_encoding(source)
+    with open_table(source, encoding) as table:
+        for line in table.lines:
+            if isinstance(line, BadLine):
+                raise Invalid.field(f"{source.name}, line {line.line}", line.message)
+            yield line
 
 
-def _read_rows(name: str, file: Iterator[str]) -> Iterator[Row]:
-    first, skipped = next(file, ""), 0
-    named = _SEPARATOR_LINE.fullmatch(first)
-    if named is not None:
-        first, skipped = next(file, ""), 1
-    if not first.strip():
-        raise Invalid.field(name, "has no header in its first line")
-    separator = named[1] if named is not None else _separator(first)
-    (header,) = csv.reader([first], delimiter=separator)
-    columns = [cell.strip() for cell in header]
+@contextmanager
+def open_table(source: Source, encoding: str) -> Iterator[Table]:
+    """Open a CSV file in an encoding, such as that of `find_encoding`. Cells are as spreadsheets save them.
+
+    Raises Invalid for a header that cannot be read, and, wherever it is noticed, for bytes that are not of the encoding.
+    """
+    with naming_faults(source), io.TextIOWrapper(source.open(), encoding=encoding, newline="") as text:
+        lines = _bounded(source.name, text)
+        first, skipped = next(lines, ""), 0
+        named = _SEPARATOR_LINE.fullmatch(first)
+        if named is not None:
+            first, skipped = next(lines, ""), 1
+        if not first.strip():
+            raise Invalid.field(source.name, "has no header in its first line")
+        separator = named[1] if named is not None else _separator(first)
+        columns = _columns(source.name, first, separator, skipped + 1)
+        yield Table(columns, encoding, _read_lines(lines, columns, separator, skipped + 1))
+
+
+def is_rounded(text: str) -> bool:
+    """Return whether a spreadsheet has rounded a long number, such as 123456789012 to 1.23457E+11: its digits are lost."""
+    return _ROUNDED.fullmatch(text) is not None
+
+
+def read_cell(text: str) -> str:
+    """Return what a cell says: without white space around it, and without what keeps a spreadsheet from calculating.
+
+    That is `="0012"`, and the apostrophe in front of `=`, `+`, `-` and `@` with which CSV files of Headway are written.
+    """
+    text = text.strip()
+    formula = _TEXT_FORMULA.fullmatch(text)
+    if formula is not None:
+        return formula[1].strip()
+    return text[1:] if text[:1] == "'" and text[1:2] in {"=", "+", "-", "@"} else text
+
+
+def _read_lines(lines: Iterator[str], columns: list[str], separator: str, skipped: int) -> Iterator[Line]:
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        line = reader.line_num + skipped + 1
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            yield BadLine(line, f"cannot be read: {error}")
+            continue
+        if values is None:
+            return
+        cells = [read_cell(value) for value in values]
+        if any(cells[len(columns) :]):
+            yield BadLine(line, f"has {len(cells)} cells, the header has {len(columns)}")
+        elif any(cells):
+            yield Row(line, columns, dict(zip(columns, cells, strict=False)), separator)
+
+
+def _columns(name: str, header: str, separator: str, line: int) -> list[str]:
+    (cells,) = csv.reader([header], delimiter=separator)
+    columns = [cell.strip() for cell in cells]
     while columns and not columns[-1]:
         columns.pop()
     repeated = {column for column in columns if columns.count(column) > 1}
     if repeated or not columns:
-        raise Invalid.field(f"{name}, line {skipped + 1}", f"names a column twice: {', '.join(sorted(repeated))}")
-    reader = csv.reader(file, delimiter=separator, strict=True)
-    try:
-        for values in reader:
-            line = reader.line_num + skipped + 1
-            cells = [value.strip() for value in values]
-            if any(cells[len(columns) :]):
-                raise Invalid.field(f"{name}, line {line}", f"has {len(cells)} cells, the header has {len(columns)}")
-            if any(cells):
-                yield Row(line, columns, dict(zip(columns, cells, strict=False)), separator)
-    except csv.Error as error:
-        raise Invalid.field(f"{name}, line {reader.line_num + skipped + 1}", f"cannot be read: {error}") from error
+        raise Invalid.field(f"{name}, line {line}", f"names a column twice: {shown(', '.join(sorted(repeated)))}")
+    return columns
 
 
 def _separator(header: str) -> str:
@@ -88,28 +186,73 @@ def _separator(header: str) -> str:
     return max(_SEPARATORS, key=lambda each: len(next(csv.reader([header], delimiter=each))))
 
 
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
+def _bounded(name: str, text: IO[str]) -> Iterator[str]:
+    number = 0
+    while line := text.readline(MAX_LINE_CHARACTERS + 1):
+        number += 1
+        if len(line) > MAX_LINE_CHARACTERS:
+            raise Invalid.field(f"{name}, line {number}", f"has more than {MAX_LINE_CHARACTERS} characters")
+        yield line
+
+
+def _marked_encoding(source: Source) -> str:
+    with source.open() as file:
         first = file.read(4)
     encoding = next((name for mark, name in _MARKS if first.startswith(mark)), "utf-8")
     if encoding == "utf-8" and b"\0" in first:
-        raise Invalid.field(path.name, "is not text, or is UTF-16 without a byte order mark: save it as UTF-8")
+        raise Invalid.field(source.name, "is not text, or is UTF-16 without a byte order mark: save it as UTF-8")
     return encoding
 
 
-def _not_utf8(path: Path, error: UnicodeDecodeError) -> Invalid:
+def _known(encoding: str) -> str:
+    try:
+        # Codecs that turn bytes into bytes are found as well.
+        "".encode(encoding)
+    except LookupError:
+        raise Invalid.field("encoding", f"{shown(encoding)!r} is not the name of an encoding, such as windows-1252") from None
+    return encoding
+
+
+def _is_valid(source: Source, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with source.open() as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse(source: Source) -> str:
+    raise Invalid.field(source.name, "is neither UTF-8 nor Windows-1252: save it as UTF-8, or name its encoding")
+
+
+@contextmanager
+def naming_faults(source: Source) -> Iterator[None]:
+    """Raise Invalid, which names the file and if possible the line, for a file that cannot be read or decoded."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise _undecodable(source, error) from error
+    except UnicodeError as error:
+        raise Invalid.field(source.name, f"is not as its byte order mark says ({error}): save it as UTF-8") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise Invalid.field(source.name, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _undecodable(source: Source, error: UnicodeDecodeError) -> Invalid:
     """Name the first line that cannot be decoded; decoders read ahead and do not know it."""
-    if error.encoding != "utf-8":
-        return Invalid.field(path.name, f"is not valid {error.encoding.upper()}: save it as UTF-8")
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
+    if error.encoding not in _UTF8:
+        return Invalid.field(source.name, f"is not valid {error.encoding.upper()}: save it as UTF-8")
+    with source.open() as file:
+        number = 0
+        while line := file.readline(MAX_LINE_CHARACTERS):
+            number += 1
             try:
                 line.decode()
             except UnicodeDecodeError as fault:
                 byte = f"0x{line[fault.start]:02X}"
-                return Invalid.field(f"{path.name}, line {number}", f"is not UTF-8 (byte {byte}): save the file as UTF-8")
-    return Invalid.field(path.name, "is not UTF-8: save it as UTF-8")
-
-
-def _unreadable(path: Path, error: OSError) -> Invalid:
-    return Invalid.field(path.name, f"cannot be read: {error.strerror or error}")
+                return Invalid.field(f"{source.name}, line {number}", f"is not UTF-8 (byte {byte}): save the file as UTF-8")
+    return Invalid.field(source.name, "is not UTF-8: save it as UTF-8")
