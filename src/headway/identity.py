@@ -11,7 +11,7 @@ from headway.text import nfc
 
 NOBODY = 0
 """The user id of callers without an account."""
-_ACCOUNT, _OUTSIDE = "id:", "ext:"
+_ACCOUNT, _OUTSIDE, _ADDRESS = "id:", "ext:", "email:"
 _ID = re.compile("[1-9][0-9]{0,14}")
 
 
@@ -59,14 +59,20 @@ class UserIds(NamedTuple):
 
 
 class UserRef(NamedTuple):
-    """A user as a client names one: `id:5` is the account 5, `ext:5` the outside subject "5", a bare text is either."""
+    """A user as a client names one: `id:5` is the account 5, `ext:5` the outside subject "5", a bare text is either.
+
+    `email:ada@example.org` is the account with that address, which is in the form of `settle_email` here.
+    """
 
     user_id: int | None
     external_id: str | None
+    email: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "UserRef":
         """Read a text; every one names somebody who may or may not exist."""
+        if text.startswith(_ADDRESS) and text != _ADDRESS:
+            return cls(None, None, settle_email(text.removeprefix(_ADDRESS)))
         if text.startswith(_OUTSIDE) and text != _OUTSIDE:
             return cls(None, text.removeprefix(_OUTSIDE))
         if _ID.fullmatch(bare := text.removeprefix(_ACCOUNT)):
@@ -74,15 +80,18 @@ class UserRef(NamedTuple):
         return cls(None, text)
 
     def is_of(self, user: UserIds) -> bool:
-        """Return whether a user has one of the ids."""
+        """Return whether a user has one of the ids. An address is none: see `Caller.is_named_by`."""
         has_external_id = user.external_id is not None and user.external_id == self.external_id
         return user.id == self.user_id or has_external_id
 
     def stored_name(self, user: UserIds | None) -> str:
         """Return the text to store for whom this names; it means the same for ever. None is somebody unknown.
 
-        Digits are the id of an account. An external id stands as it is, marked `ext:` if it would read as something else.
+        Digits are the id of an account. An external id stands as it is, marked `ext:` if it would read as something else. An
+        address that no account has stays an address, whoever may have it later.
         """
+        if self.email is not None:
+            return f"{_ADDRESS}{self.email}" if user is None else str(user.id)
         if self.user_id is not None and (user is None or user.id == self.user_id):
             return str(self.user_id)
         return _stored_external(self.external_id or "")
@@ -106,6 +115,11 @@ class Caller(msgspec.Struct, frozen=True):
         """The ids of the account."""
         return UserIds(self.user_id, self.external_id)
 
+    def is_named_by(self, ref: UserRef) -> bool:
+        """Return whether a reference names this account, by an id or by its address."""
+        has_address = ref.email is not None and self.email is not None and settle_email(self.email) == ref.email
+        return has_address or ref.is_of(self.ids)
+
     @property
     def sees_all(self) -> bool:
         """Whether the account may see everybody's data."""
@@ -125,5 +139,5 @@ def settle_email(text: str) -> str:
 
 
 def _stored_external(external_id: str) -> str:
-    reads_otherwise = _ID.fullmatch(external_id) or external_id.startswith((_ACCOUNT, _OUTSIDE))
+    reads_otherwise = _ID.fullmatch(external_id) or external_id.startswith((_ACCOUNT, _OUTSIDE, _ADDRESS))
     return f"{_OUTSIDE}{external_id}" if reads_otherwise else external_id

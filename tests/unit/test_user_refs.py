@@ -8,7 +8,8 @@ from headway.identity import Caller, Client, Role, UserIds, UserRef
 GOOGLE = "112233445566778899001"
 FIVE, SUBJECT_5, ADA = UserIds(5, None), UserIds(7, "5"), UserIds(8, "auth0|ada")
 MARKED, DIGITS = UserIds(9, "id:5"), UserIds(10, GOOGLE)
-PEOPLE = [FIVE, SUBJECT_5, ADA, MARKED, DIGITS]
+ADDRESS = UserIds(11, "email:ada@example.org")
+PEOPLE = [FIVE, SUBJECT_5, ADA, MARKED, DIGITS, ADDRESS]
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,9 @@ PEOPLE = [FIVE, SUBJECT_5, ADA, MARKED, DIGITS]
         ("ext:", []),
         ("id:", []),
         ("ID:5", []),
+        ("email:", []),
+        ("email:ada@example.org", []),
+        ("ext:email:ada@example.org", [ADDRESS]),
     ],
 )
 def test_a_text_means_an_account_or_an_outside_subject_or_either(text: str, meant: list[UserIds]) -> None:
@@ -57,6 +61,9 @@ def test_a_text_means_an_account_or_an_outside_subject_or_either(text: str, mean
         ("nobody", None, "nobody"),
         ("ext:nobody", None, "nobody"),
         ("05", None, "05"),
+        ("email:Ada@Example.org", ADA, "8"),
+        ("email:Ada@Example.org", None, "email:ada@example.org"),
+        ("ext:email:ada@example.org", ADDRESS, "ext:email:ada@example.org"),
     ],
 )
 def test_what_is_stored_means_the_same_for_ever(text: str, user: UserIds | None, stored: str) -> None:
@@ -80,6 +87,23 @@ WITHOUT_ADDRESS = Caller(5, Role.PARTICIPANT, None, None, "Guest", None)
 TUTOR = Caller(6, Role.INSTRUCTOR, None, None, "Tutor", "tutor@school.test")
 ADMIN = Caller(1, Role.ADMIN, None, None, "Admin", "admin@school.test")
 SERVICE = Caller(2, Role.SYSTEM, None, None, "Service", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_own"),
+    [
+        ("8", True),
+        ("auth0|ada", True),
+        ("email:zo\u00eb@school.test", True),
+        ("email:ZOE\u0308@School.test ", True),
+        ("zo\u00eb@school.test", False),
+        ("email:zoe@school.test", False),
+        ("ext:email:zo\u00eb@school.test", False),
+    ],
+)
+def test_callers_are_named_by_their_ids_and_by_their_address(text: str, is_own: bool) -> None:
+    assert ADDRESSED.is_named_by(UserRef.parse(text)) is is_own
+    assert not WITHOUT_ADDRESS.is_named_by(UserRef.parse(text))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Accounts and sign-ins as rows."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import Text, and_, bindparam, exists, func, not_, or_, select, update
@@ -26,10 +26,15 @@ _by_emails = select(*_columns, users.c.email_hash).select_from(
     lookup(_email_hashes, users, users.c.email_hash == _email_hashes.c.email_hash)
 )
 _by_external_id = select(*_columns).where(users.c.external_id == bindparam("external_id"))
+_external_ids = rows("external_ids", {"external_id": Text()})
+_by_external_ids = select(*_columns).select_from(
+    lookup(_external_ids, users, users.c.external_id == _external_ids.c.external_id)
+)
 _ids = select(users.c.id, users.c.external_id).where(
     or_(users.c.id == bindparam("user_id"), users.c.external_id == bindparam("external_id"))
 )
 _some = rows("ids", {"id": Id})
+_by_ids = select(*_columns).select_from(lookup(_some, users, users.c.id == _some.c.id))
 _name_words = rows("name_words", {"pattern": Text()})
 has_name = not_(
     exists(select(_name_words.c.pattern).where(func.coalesce(users.c.folded_name, "").not_like(_name_words.c.pattern)))
@@ -110,6 +115,12 @@ async def find(tx: ReadTransaction, user_id: int) -> User | None:
     return user_of(tx, await tx.first(_by_id, user_id=user_id))
 
 
+async def find_by_ids(tx: ReadTransaction, user_ids: Collection[int]) -> dict[int, User]:
+    """Look accounts up by their ids; return those that exist."""
+    found = await tx.all(_by_ids, ids=[(user_id,) for user_id in user_ids]) if user_ids else ()
+    return {row["id"]: user for row in found if (user := user_of(tx, row)) is not None}
+
+
 async def read_state(tx: ReadTransaction, user_id: int, *, ended_since: Instant) -> AccountState | None:
     """Read the state of an account, with its sessions that ended after an instant."""
     return (await read_states(tx, [user_id], ended_since=ended_since)).get(user_id)
@@ -150,6 +161,12 @@ async def find_by_emails(tx: ReadTransaction, emails: Sequence[str]) -> dict[str
 async def find_by_external_id(tx: ReadTransaction, external_id: str) -> User | None:
     """Look an account up by its subject at the outside identity provider."""
     return user_of(tx, await tx.first(_by_external_id, external_id=external_id))
+
+
+async def find_by_external_ids(tx: ReadTransaction, external_ids: Collection[str]) -> dict[str, User]:
+    """Look accounts up by their subjects at the outside identity provider; return those that exist."""
+    found = await tx.all(_by_external_ids, external_ids=[(each,) for each in external_ids]) if external_ids else ()
+    return {row["external_id"]: user for row in found if (user := user_of(tx, row)) is not None}
 
 
 async def find_ids(tx: ReadTransaction, ref: UserRef) -> list[UserIds]:

@@ -184,7 +184,7 @@ class Tutorials:
 
 async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | None) -> UserIds:
     """Find the learner that a client names. Raises Invalid, Forbidden, NotFound USER_NOT_FOUND, Conflict AMBIGUOUS_USER."""
-    if user_ref is None or (not caller.sees_all and UserRef.parse(user_ref).is_of(caller.ids)):
+    if user_ref is None or (not caller.sees_all and caller.is_named_by(UserRef.parse(user_ref))):
         return caller.ids
     if not caller.sees_all:
         raise Forbidden("Only services and administrators name somebody else.")
