@@ -5,7 +5,7 @@ Text in braces stands for an id of the `School`, and is an integer after `#`.
 
 from typing import Any, NamedTuple
 
-from headway.contracts.activity_tracking import wire as tracking
+from headway.http.observations import wire as tracking
 
 
 class Sample(NamedTuple):

@@ -22,10 +22,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, select
 
-from headway.contracts.activity_tracking.batch import decode_batch
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewModule, NewUnit
 from headway.enrollments.tables import enrollments
+from headway.http.observations.batch import decode_batch
 from headway.identity import Caller, Role
 from headway.learning.model import Outcome, Report, UnitStatus, Update, Verdict
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress

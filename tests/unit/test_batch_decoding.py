@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from headway.contracts.activity_tracking.batch import decode_batch
 from headway.errors import Invalid
+from headway.http.observations.batch import decode_batch
 from headway.learning.model import Event, Heartbeat, Outcome, Verdict
 from headway.settings import Settings
 

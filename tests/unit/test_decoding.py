@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from litestar import Litestar
 
-from headway.contracts.activity_tracking.wire import BatchBody, TrackBody
 from headway.errors import Invalid
 from headway.http.decoding import Decoder, check_json, declared_fields, decode_apart, explain, find_text, split_list
+from headway.http.observations.wire import BatchBody, TrackBody
 from headway.http.request import Request, Response
 from headway.http.routes import ENDPOINT, make_router, post
 from headway.settings import Settings

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from headway.contracts.activity_tracking import mapping, wire
-from headway.contracts.activity_tracking.batch import decode_batch
 from headway.contracts.activity_tracking.errors import render_error
 from headway.errors import Conflict, Forbidden, Invalid
 from headway.http.contract import Contract
 from headway.http.decoding import decode_apart
+from headway.http.observations import wire as observed
+from headway.http.observations.batch import decode_batch
 from headway.http.problems import status_of
 from headway.http.request import Response
 from headway.http.routes import make_router, post
@@ -42,7 +43,7 @@ class TrackingRoutes:
         self._new_id = services.new_id
         self._settings = settings
 
-    @post("/track", raw=True, body=wire.TrackBody, responses={201: wire.TrackAnswer, 200: wire.TrackAnswer})
+    @post("/track", raw=True, body=observed.TrackBody, responses={201: wire.TrackAnswer, 200: wire.TrackAnswer})
     async def track(self, caller: Caller, body: bytes) -> Response:
         """Record one activity event: 201 if it is new, 200 if it was recorded before, 409 if its id has other content."""
         received_at = self._clock()
@@ -52,7 +53,7 @@ class TrackingRoutes:
         status = 201 if verdict.outcome is Outcome.ACCEPTED else 200
         return Response(status, mapping.track_answer(event, verdict, received_at))
 
-    @post("/heartbeat", raw=True, body=wire.HeartbeatBody, responses={200: wire.HeartbeatAnswer})
+    @post("/heartbeat", raw=True, body=observed.HeartbeatBody, responses={200: wire.HeartbeatAnswer})
     async def heartbeat(self, caller: Caller, body: bytes) -> Response:
         """Record some seconds of study; the response says in how many seconds to send the next heartbeat."""
         received_at = self._clock()

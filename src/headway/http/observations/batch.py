@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from headway.contracts.activity_tracking import wire
-from headway.contracts.activity_tracking.mapping import check_size, to_event, to_heartbeat
 from headway.errors import Invalid
 from headway.http.decoding import Decoder, find_text, is_plain, split_list
+from headway.http.observations import wire
+from headway.http.observations.mapping import check_size, to_event, to_heartbeat
 from headway.learning.model import ActivityType, Observation, Outcome, Verdict
 from headway.settings import Settings
 

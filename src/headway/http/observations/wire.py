@@ -1,0 +1,89 @@
+"""Events and heartbeats in requests: snake_case, ids as numbers."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from headway.courses.video import LONGEST_VIDEO_SECONDS
+from headway.http.decoding import VERBATIM
+from headway.http.params import LARGEST_INTEGER, Id, Timestamp
+from headway.learning.model import ActivityType
+from headway.measures import LARGEST_SHARE
+
+EventId = Annotated[
+    str, Meta(min_length=1, max_length=100, description="The client's id of the event. Defaults to a new UUIDv7.")
+]
+SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
+Seconds = Annotated[float, Meta(ge=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
+ShareInPercent = Annotated[float, Meta(ge=0, le=LARGEST_SHARE, description="0 to 100; up to 100.5 counts as 100.")]
+VideoPosition = Annotated[float, Meta(ge=0, le=LONGEST_VIDEO_SECONDS)]
+VideoSegments = Annotated[
+    list[tuple[VideoPosition, VideoPosition]],
+    Meta(max_length=200, description="What was played: `[from, to]` in seconds of the video, each `to` after its `from`."),
+]
+VideoDuration = Annotated[float, Meta(gt=0, le=LONGEST_VIDEO_SECONDS, description="The length of the whole video in seconds.")]
+Count = Annotated[float, Meta(ge=0, le=LARGEST_INTEGER, multiple_of=1, description="A whole number; 5.0 is one.")]
+
+
+class EngagementMetricsBody(msgspec.Struct):
+    """Measures of the learner's engagement with the content."""
+
+    scroll_depth: ShareInPercent | None = None
+    video_watch_percentage: ShareInPercent | None = None
+    interaction_count: Count | None = None
+    video_segments: VideoSegments | None = None
+    video_duration_seconds: VideoDuration | None = None
+
+
+class TrackBody(msgspec.Struct):
+    """An event."""
+
+    activity_type: ActivityType
+    course_id: Id
+    module_id: Id | None = None
+    unit_id: Id | None = None
+    duration_seconds: PositiveSeconds | None = None
+    engagement_metrics: EngagementMetricsBody | None = None
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
+    event_id: EventId | None = None
+    session_id: SessionId | None = None
+    sent_at: Timestamp | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class HeartbeatBody(msgspec.Struct):
+    """A heartbeat: the learner is on the page, and studies if `is_active` is true."""
+
+    course_id: Id
+    is_active: bool
+    module_id: Id | None = None
+    unit_id: Id | None = None
+    timestamp: Timestamp | None = None
+    active_seconds: Seconds | None = None
+    session_id: SessionId | None = None
+    sent_at: Timestamp | None = None
+    event_id: EventId | None = None
+
+
+class BatchBody(msgspec.Struct):
+    """A batch of events and heartbeats, which are decoded one by one."""
+
+    events: Annotated[list[msgspec.Raw], VERBATIM]
+
+
+class BatchItemBody(TrackBody):
+    """An item of a batch whose kind is not known yet: an event, or with the fields of a heartbeat too."""
+
+    activity_type: str  # type: ignore[assignment]
+    is_active: bool | UnsetType = UNSET
+    timestamp: Timestamp | None = None
+    active_seconds: Seconds | None = None
+
+
+class PlainBatchBody(msgspec.Struct):
+    """A batch in which every item is as declared."""
+
+    events: list[BatchItemBody]
