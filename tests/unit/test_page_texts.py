@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec import Meta
 
+from headway.csv_files import csv_of
 from headway.errors import Invalid
 from headway.instants import DAY, HOUR, MINUTE, SECOND
-from headway.web.csv_files import csv_of
 from headway.web.forms import decode_form
 from headway.web.page_routes import safe_next
 from headway.web.texts import Catalogues, Viewer

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from headway.csv_files import csv_of
 from headway.errors import NotFound
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download
 
 Cell: TypeAlias = Any

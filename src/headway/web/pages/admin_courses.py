@@ -7,13 +7,13 @@ from msgspec import Meta
 
 from headway.accounts.administration import require_admin
 from headway.courses.model import MAX_TITLE, CourseKind, CourseSearch
+from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction
 from headway.http.request import READ_LARGE
 from headway.instants import Instant, iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
 from headway.services import Services
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, get
 
 _PATH = "/app/admin/courses"

@@ -9,6 +9,7 @@ from msgspec import Meta
 from headway.accounts.administration import require_admin
 from headway.accounts.model import MAX_EMAIL
 from headway.audit.model import Action, AuditEntry, EntryFilter, TargetType
+from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction
 from headway.errors import Invalid
 from headway.http.request import READ_LARGE
@@ -16,7 +17,6 @@ from headway.instants import Instant, from_datetime, iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
 from headway.services import Services
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 from headway.web.texts import Viewer
 

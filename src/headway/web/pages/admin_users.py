@@ -9,6 +9,7 @@ from headway.accounts.administration import require_admin
 from headway.accounts.lists import UserSearch
 from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
+from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import NotFound
 from headway.http.request import READ_LARGE, WRITE
@@ -17,7 +18,6 @@ from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
 from headway.services import Services
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 
 _PATH = "/app/admin/users"

@@ -10,6 +10,7 @@ from msgspec import Meta
 from headway.assessments.gradebook import WorkPage
 from headway.assessments.model import BINS, CourseAssessment, LearnersWork, NewGrade, SeenGrade, Work, WorkStage
 from headway.courses.model import Assessment
+from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import NotFound
 from headway.http.pages import Cursor
@@ -18,7 +19,6 @@ from headway.http.request import READ_LARGE, WRITE
 from headway.instants import Instant, iso
 from headway.paging.service import Walk
 from headway.services import Services
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 
 _ROWS = 50

@@ -10,13 +10,13 @@ import msgspec
 from msgspec import Meta
 
 from headway.courses.model import MAX_ACCESS_DAYS, MAX_CAPACITY, CourseTree, NewCourse
+from headway.csv_files import csv_of
 from headway.enrollments.model import Enrollment, NamedEnrollment
 from headway.enrollments.roster import AddressResult, Unplaced
 from headway.enrollments.seating import Reason, Refusal, Waiting
 from headway.errors import Conflict, FieldError, Invalid
 from headway.identity import CourseRole
 from headway.instants import SECOND, Instant, from_datetime, iso, to_datetime
-from headway.web.csv_files import csv_of
 from headway.web.refusals import N_, said
 from headway.web.texts import Viewer
 

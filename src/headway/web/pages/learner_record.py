@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from headway.attention.model import MAX_NOTE, render_message
+from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.model import BY_STAFF, EnrollmentStatus, StatusChange, can_become
 from headway.errors import Forbidden, Invalid
@@ -21,7 +22,6 @@ from headway.messaging.model import MAX_LENGTH
 from headway.reports.learner_model import HandedIn, Happening, Position, mean_grade
 from headway.reports.learner_record import LearnerRecord
 from headway.services import Services
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 from headway.web.pages.reasons import Reason, reasons, suggested_message
 from headway.web.texts import Viewer

@@ -12,13 +12,13 @@ from headway.attention.learner_lists import LearnerRow
 from headway.attention.learners import LearnerFilter, LearnerOrder, LearnerSort, SavedFilter
 from headway.attention.model import MAX_FILTER_NAME, MAX_RECEIVERS, RuleName
 from headway.attention.service import CourseFindings
+from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.model import OPEN, EnrollmentStatus
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, iso
 from headway.services import Services
-from headway.web.csv_files import csv_of
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 from headway.web.pages.reasons import Reason, reasons, rule_name, suggested_message
 from headway.web.texts import Viewer

@@ -4,18 +4,23 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
-_BYTE_ORDER_MARK = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff".encode()
 """By which Excel knows that a file is UTF-8."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """Return a CSV file. None is an empty cell; a text that a spreadsheet would run as a formula begins with an apostrophe."""
+    """Return a CSV file, whose first row is the header; see `csv_rows`."""
+    return BYTE_ORDER_MARK + csv_rows([header]) + csv_rows(rows)
+
+
+def csv_rows(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as a part of a CSV file.
+
+    None is an empty cell; a text that a spreadsheet would run as a formula begins with an apostrophe.
+    """
     text = StringIO()
-    text.write(_BYTE_ORDER_MARK)
-    writer = csv.writer(text)
-    writer.writerow(_cell(title) for title in header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
 
 
