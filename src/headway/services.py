@@ -49,6 +49,7 @@ from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
+from headway.reports.exports import Exports
 from headway.reports.learner_record import LearnerRecords
 from headway.reports.service import Reports
 from headway.settings import Settings
@@ -126,6 +127,7 @@ class Services:
         self.study_times = StudyTimes(clock)
         self.presence = Presence(clock)
         self.reports = Reports(clock, structures)
+        self.exports = Exports(structures)
         self.profiles = Profiles(count_passed_quizzes)
 
     def _make_work(self) -> None:

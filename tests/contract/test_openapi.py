@@ -39,6 +39,8 @@ BEYOND_SCHEMAS = (
         "is not a module of",
         "cannot be read",
         "goes with the status",
+        "goes with the format",
+        "must be a time zone such as",
     ),
     *("must not be before", "must be after", "must end after", "must be between 0 and", "is used twice", "must not lead back"),
     *(

@@ -50,6 +50,7 @@ async def send_what_has_no_body(school: School) -> None:
     for role, path in (
         ("learner", "/api/v1/learner/feed?topic=user:{learner_id}"),
         ("tutor", "/user-progress/course/{course}/analytics"),
+        ("tutor", "/api/v1/courses/{course}/export?format=ndjson"),
         ("learner", "/api/v1/learner/peers"),
         ("nobody", "/api/v1/courses"),
         ("nobody", "/readyz"),

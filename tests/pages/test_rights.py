@@ -43,6 +43,8 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/units/{unit}/stuck.csv": STAFF,
     "/app/courses/{course}/grid": STAFF,
     "/app/courses/{course}/grid.csv": STAFF,
+    "/app/courses/{course}/export/learners.csv": STAFF,
+    "/app/courses/{course}/export/everything.ndjson": STAFF,
     "/app/catalogue": SIGNED_IN,
     "/app/courses/{course}/learners/{learner_id}": STAFF,
     "/app/courses/{course}/learners/{learner_id}/study.csv": STAFF,

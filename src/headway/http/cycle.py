@@ -4,6 +4,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from headway.http.streams import BREAK_OFF
+
 _FRAMING = {b"content-length", b"connection", b"transfer-encoding"}
 _CONTROLS = bytes({*range(0x20), 0x7F} - {*b"\t\r\n"})
 """Bytes that no header has (RFC 9110, section 5.5), but for those between lines, which are counted."""
@@ -25,6 +27,11 @@ class Cycle(RequestResponseCycle):
         """Send a part of the response. Raises RuntimeError for what is not HTTP."""
         if message["type"] == "http.response.start" and self._start is None and not self.response_started:
             self._start = message
+            return
+        if message["type"] == BREAK_OFF:
+            # What was written is still sent.
+            self.transport.close()
+            self.disconnected = True
             return
         start, self._start = self._start, None
         if start is not None:

@@ -40,6 +40,7 @@ _ERRORS = {
     500: "The server failed; the response holds a request id and no details.",
     503: "Not available; try again after the seconds in `Retry-After`.",
 }
+_FILE = "A file, sent part by part. Where it cannot be completed, the response ends without its last chunk."
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -119,6 +120,8 @@ def _describe(
             for status, kinds in route.responses.items()
         },
     }
+    if route.streams:
+        described["responses"]["200"] = {"description": _FILE, "content": {media_type: {} for media_type in route.streams}}
     parameters = [*_path_parameters(path, operation.path_schemas), *_query_parameters(route.query)]
     parameters += [_IDEMPOTENCY_KEY] if route.idempotent else []
     if parameters:

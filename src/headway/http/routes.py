@@ -37,12 +37,13 @@ from headway.http.request import (
     encode,
     is_known,
 )
+from headway.http.streams import Rest, Streamed, begin
 from headway.limits.model import RateLimit
 from headway.settings import Settings
 
 Kind: TypeAlias = Any
 """A struct type, or a generic one of something."""
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response | Streamed]])
 
 _JSON = "application/json"
 _MAX_LENGTH_DIGITS = 15
@@ -79,6 +80,8 @@ class Route(msgspec.Struct, frozen=True):
 
     An idempotent route without one calls `request.transact` for its effect.
     """
+    streams: tuple[str, ...] = ()
+    """The media types of the files that the route sends part by part, with 200; the handler returns `Streamed`."""
     raw: bool = False
     """The handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often."""
 
@@ -101,6 +104,8 @@ class Rendered(NamedTuple):
     status: int
     headers: list[tuple[bytes, bytes]]
     content: bytes
+    rest: Rest | None = None
+    """What follows the content, in responses that are sent part by part."""
 
 
 class Operation(NamedTuple):
@@ -141,7 +146,7 @@ def make_router(
     return litestar.Router(prefix, route_handlers=handlers)
 
 
-def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Response]]]]:
+def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Response | Streamed]]]]:
     for name, function in vars(type(group)).items():
         if isinstance(route := getattr(function, "route", None), Route):
             yield route, getattr(group, name)
@@ -158,7 +163,11 @@ class Endpoint:
     takes_tokens: bool = True
 
     def __init__(
-        self, route: Route, handler: Callable[..., Awaitable[Response]], transactions: Transactions, max_body_bytes: int
+        self,
+        route: Route,
+        handler: Callable[..., Awaitable[Any]],
+        transactions: Transactions,
+        max_body_bytes: int,
     ) -> None:
         self.route = route
         self.is_public = route.public
@@ -195,17 +204,21 @@ class Endpoint:
             await made.save_walk()
             return rendered
         response = await self._run(made)
+        if isinstance(response, Streamed):
+            return Rendered(200, *await begin(response, scope))
         if isinstance(response.body, msgspec.Raw) and len(response.body) > _LARGE_BYTES:
             return await asyncio.to_thread(self._render, response, scope)
         return self._render(response, scope)
 
-    async def _run(self, request: Request[Any, Any]) -> Response:
+    async def _run(self, request: Request[Any, Any]) -> Response | Streamed:
         if self.route.transaction is WRITE:
             return await request.transact(lambda tx: self._handler(request, tx))
         if self.route.transaction is READ:
             async with self._transactions.read() as tx:
-                return await self._handler(request, tx)
-        return await self._handler(request)
+                read: Response = await self._handler(request, tx)
+                return read
+        result: Response | Streamed = await self._handler(request)
+        return result
 
     def _render(self, response: Response, scope: Scope) -> Rendered:
         return _with_etag(response, scope) if self.route.etag else _render(response)

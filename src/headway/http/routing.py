@@ -17,6 +17,7 @@ from headway.http.paths import LONGEST_PART, allow, routable
 from headway.http.request import read_header
 from headway.http.routes import ENDPOINT
 from headway.http.serving import Endpoint, Serving
+from headway.http.streams import WITHOUT_BODY
 
 
 class Routing:
@@ -79,7 +80,7 @@ class Routing:
 
         # The server has to know that it was HEAD: it checks the length of the body.
         fields: dict[str, Any] = scope  # type: ignore[assignment]
-        as_get: Any = {**scope, "method": "GET"}
+        as_get: Any = {**scope, "method": "GET", WITHOUT_BODY: True}
         try:
             await self._dispatch(as_get, receive, send_without_body)
         finally:

@@ -8,6 +8,7 @@ from headway.http.authentication import Authentication
 from headway.http.deadline import Deadline
 from headway.http.problems import Problems
 from headway.http.routes import Rendered
+from headway.http.streams import WITHOUT_BODY, send_rest
 
 
 class Endpoint(Protocol):
@@ -39,9 +40,14 @@ class Serving:
                 receive = watch.receive
                 if endpoint.takes_tokens:
                     receive = await self._authentication.admit(scope, receive, is_public=endpoint.is_public)
-                status, headers, content = await endpoint.respond(scope, receive)
+                status, headers, content, rest = await endpoint.respond(scope, receive)
         except Exception as error:  # noqa: BLE001 - it becomes a response, and is logged
             await self._problems.reject(scope, receive, send, error)
         else:
             await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": content, "more_body": False})
+            if rest is not None and WITHOUT_BODY in scope:
+                await rest.parts.aclose()
+                rest = None
+            await send({"type": "http.response.body", "body": content, "more_body": rest is not None})
+            if rest is not None:
+                await send_rest(rest, scope, receive, send, self._deadline, self._problems)

@@ -34,6 +34,7 @@ from headway.http.paths import decode_parameter
 from headway.http.problems import Problems
 from headway.http.request import READ, READ_LARGE, WRITE, TransactionKind, Transactions, accepts_gzip, client_of, read_header
 from headway.http.routes import ENDPOINT, METHODS, Rendered, read_body, served_elsewhere
+from headway.http.streams import Streamed, begin
 from headway.identity import Caller, Client
 from headway.paging.service import Walk
 from headway.text import nfc
@@ -45,7 +46,7 @@ from headway.web.texts import Viewer
 Query = TypeVar("Query")
 Form = TypeVar("Form")
 Result = TypeVar("Result")
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Page | Redirect | Download"]])
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Page | Redirect | Download | Streamed"]])
 SIGN_IN_PATH = "/app/sign-in"
 _COMPRESSION = 4
 _SMALLEST_COMPRESSED = 1_000
@@ -279,6 +280,8 @@ class PageEndpoint:
                 result = await handler(request, reading)
         else:
             result = await handler(request)
+        if isinstance(result, Streamed):
+            return Rendered(200, *await begin(result, request.scope))
         if isinstance(result, Page):
             return await asyncio.to_thread(self._render, result, request)
         return self._render(result, request)

@@ -62,6 +62,9 @@ MATRIX = [
     Access("DELETE /courses/{course_id}/enroll", {"learner": 204, "peer": 204}, "/courses/{course}/enroll", else_=404),
     Access("GET /courses/{course_id}/enrollments", STAFF, "/courses/{course}/enrollments"),
     Access("GET /courses/{course_id}/enrollments", SEEN_BY_STAFF, "/courses/{hidden}/enrollments", else_=404),
+    Access("GET /courses/{course_id}/export", STAFF, "/courses/{course}/export"),
+    Access("GET /courses/{course_id}/export", STAFF, "/courses/{course}/export?format=ndjson"),
+    Access("GET /courses/{course_id}/export", SEEN_BY_STAFF, "/courses/{hidden}/export", else_=404),
     Access(
         "PATCH /courses/{course_id}/enrollments/{user_id}",
         STAFF,

@@ -1,5 +1,6 @@
 """Request and response bodies of courses."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from headway.http import params
 from headway.http.params import ID_PATTERN, SearchText, Timestamp
 from headway.http.schemas import visible_text
 from headway.identity import CourseRole
+from headway.reports.export_model import Part, TableName
 
 Title = Annotated[str, visible_text(MAX_TITLE)]
 Word = Annotated[str, visible_text(MAX_WORD)]
@@ -145,6 +147,30 @@ class EnrollmentsQuery(LearnersQuery):
     """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`, `q` parts of words of the name."""
 
     status: Literal["active", "completed", "dropped"] | None = None
+
+
+class ExportFormat(StrEnum):
+    """The forms of an export."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+
+
+_PARTS = "|".join(Part)
+
+
+class ExportQuery(msgspec.Struct):
+    """The form of an export: a `table` as CSV, or learners as lines of JSON with what `include` names, separated by commas.
+
+    `timeZone` is that of the days of study.
+    """
+
+    format: ExportFormat = ExportFormat.CSV
+    table: TableName | None = None
+    include: Annotated[str, Meta(max_length=100, pattern=f"^({_PARTS})(,({_PARTS}))*$")] | None = None
+    time_zone: Annotated[str, Meta(max_length=64, examples=["Europe/Berlin"])] | None = msgspec.field(
+        default=None, name="timeZone"
+    )
 
 
 class Unit(msgspec.Struct):

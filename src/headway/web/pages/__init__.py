@@ -22,6 +22,7 @@ from headway.web.pages.catalogue import CataloguePages
 from headway.web.pages.course_settings import CourseSettingsPages
 from headway.web.pages.course_units import CourseUnitsPages
 from headway.web.pages.courses import CoursesPages
+from headway.web.pages.exports import ExportPages
 from headway.web.pages.grid import GridPages
 from headway.web.pages.home import HomePages
 from headway.web.pages.learner_record import LearnerRecordPages
@@ -86,6 +87,7 @@ class WebPages:
             OverviewPages(services),
             CourseUnitsPages(services),
             GridPages(services),
+            ExportPages(services),
         ]
         context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
         return [page_router(groups, context), self._assets.route()]

@@ -5,6 +5,7 @@ from headway.contracts.learner.errors import error_renderer
 from headway.contracts.learner.routes.accounts import AccountRoutes
 from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
+from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
@@ -26,6 +27,7 @@ def make(services: Services, settings: Settings) -> Contract:
         CourseRoutes(services, pages),
         EnrollmentRoutes(services, pages),
         StaffRoutes(services, pages),
+        ExportRoutes(services, settings),
         ProgressRoutes(services, pages),
         AssessmentRoutes(services, pages),
         PeerRoutes(services, pages),
