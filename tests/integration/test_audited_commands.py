@@ -49,6 +49,8 @@ UNRECORDED = {
     "audit verify",
     "audit head",
     "course staff list",
+    "export course",
+    "export events",
 }
 
 

@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, events, maintenance, serve
+from headway.cli import accounts, audit, courses, demo, events, exports, maintenance, serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,6 +18,7 @@ main.add_command(accounts.user)
 main.add_command(accounts.token)
 main.add_command(courses.course)
 main.add_command(courses.import_)
+main.add_command(exports.export)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)
 main.add_command(events.events)

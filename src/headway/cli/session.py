@@ -97,8 +97,8 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on standard error; yield the function that sets the number of finished items and of all items."""
+def progress_bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar on standard error; yield the function that sets the number of finished items and of all, if known."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

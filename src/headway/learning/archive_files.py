@@ -35,7 +35,7 @@ _TYPE_OF = {column: name for name, columns in _TYPES.items() for column in colum
 
 
 class MissingExtraError(OperatorError):
-    """A library that only archives need is not installed."""
+    """A library that only Parquet files need is not installed."""
 
 
 class DamagedArchiveError(OperatorError):
@@ -98,7 +98,7 @@ class ArchiveWriter:
     """Writes an archive, one row group at a time; see `new_draft`."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._arrow, self._parquet = _load_pyarrow()
+        self._arrow, self._parquet = load_pyarrow()
         self._file = _HashedFile(file)
         self.written = ArchiveSummary()
         self._schema = self._arrow.schema([(name, self._type(name)) for name in EVENT_COLUMNS])
@@ -138,7 +138,7 @@ def new_draft(file: Path) -> Iterator[ArchiveWriter]:
 
     If the block raises, no draft is left. Raises OSError, DamagedArchiveError, MissingExtraError.
     """
-    _load_pyarrow()
+    load_pyarrow()
     draft = _draft(file)
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
@@ -165,10 +165,15 @@ def settle(archive: Archive) -> None:
     """
     file = Path(archive.file)
     if is_draft(archive, file):
-        _draft(file).rename(file)
-        sync_folder(file.parent)
+        name_draft(file)
     check_file(archive, file)
     create_secret(file.with_name(f"{file.name}.json"), msgspec.json.format(msgspec.json.encode(manifest(archive))) + b"\n")
+
+
+def name_draft(file: Path) -> None:
+    """Rename a complete draft to its file, in place of one that has the name. Raises OSError."""
+    _draft(file).rename(file)
+    sync_folder(file.parent)
 
 
 def is_draft(archive: Archive, file: Path) -> bool:
@@ -227,7 +232,7 @@ class ArchiveReader:
     """Reads an archive, one row group at a time. Raises DamagedArchiveError, MissingExtraError."""
 
     def __init__(self, path: Path) -> None:
-        self._arrow, self._parquet = _load_pyarrow()
+        self._arrow, self._parquet = load_pyarrow()
         try:
             self._file = self._parquet.ParquetFile(path)
         except (OSError, self._arrow.ArrowException) as error:
@@ -257,10 +262,11 @@ class ArchiveReader:
         return values
 
 
-def _load_pyarrow() -> tuple[Any, Any]:
+def load_pyarrow() -> tuple[Any, Any]:
+    """Return `pyarrow` and `pyarrow.parquet`. Raises MissingExtraError."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an optional dependency
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError as error:
-        raise MissingExtraError("Archives of events need pyarrow: pip install 'headway[archive]'") from error
+        raise MissingExtraError("Parquet files need pyarrow: pip install 'headway[analytics]'") from error
     return pa, pq

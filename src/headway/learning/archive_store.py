@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Text, and_, bindparam, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, insert, select, tuple_, update
 
 from headway.db.database import Database, ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import DeleteRows, WriteRows, rows
@@ -36,12 +36,17 @@ _last_of_page = (
     .offset(bindparam("others"))
     .limit(1)
 )
-_old_events = (
+_page = (
     select(*_columns)
     .where(_key > _key_named("after"), _key <= _key_named("until"))
-    .where(events.c.received_at < bindparam("before", type_=events.c.received_at.type))
     .order_by(events.c.user_id, events.c.event_id)
 )
+_old_events = _page.where(events.c.received_at < bindparam("before", type_=events.c.received_at.type))
+_occurred = _page.where(
+    events.c.occurred_at >= bindparam("occurred_from", type_=events.c.occurred_at.type),
+    events.c.occurred_at < bindparam("occurred_before", type_=events.c.occurred_at.type),
+)
+_occurred_in_course = _occurred.where(events.c.course_id == bindparam("in_course"))
 _keys = rows("keys", {"user_id": Id, "event_id": Text()})
 _same_key = and_(events.c.user_id == _keys.c.user_id, events.c.event_id == _keys.c.event_id)
 _stored = select(*_columns).select_from(_keys).join(events, _same_key)
@@ -109,23 +114,36 @@ async def finish_archive(tx: WriteTransaction, archive_id: str, now: Instant) ->
     await tx.run(_finish_archive, archive=archive_id, at=now)
 
 
-async def old_events(database: Database, before: Instant, *, page_size: int) -> AsyncIterator[list[EventRow]]:
+def old_events(database: Database, before: Instant, *, page_size: int) -> AsyncIterator[list[EventRow]]:
     """Yield the events that were received before an instant, in the order of their keys.
 
     Each page is what is old among `page_size` events, and is read in a transaction of its own.
     """
+    return _pages(database, _old_events, page_size, before=before)
+
+
+def events_between(
+    database: Database, since: Instant, until: Instant, course_id: int | None, *, page_size: int
+) -> AsyncIterator[list[EventRow]]:
+    """Yield the events that occurred from an instant until before another one, of a course or of all, as `old_events` does."""
+    if course_id is None:
+        return _pages(database, _occurred, page_size, occurred_from=since, occurred_before=until)
+    return _pages(database, _occurred_in_course, page_size, occurred_from=since, occurred_before=until, in_course=course_id)
+
+
+async def _pages(database: Database, statement: Select[Any], page_size: int, **params: Any) -> AsyncIterator[list[EventRow]]:
     after: EventKey | None = (-(2**63), "")
     while after is not None:
         async with database.read() as tx:
             last = await tx.first(_last_of_page, after_user=after[0], after_event=after[1], others=page_size - 1)
             until = (2**63 - 1, "") if last is None else (last[0], last[1])
             found = await tx.all(
-                _old_events,
+                statement,
                 after_user=after[0],
                 after_event=after[1],
                 until_user=until[0],
                 until_event=until[1],
-                before=before,
+                **params,
             )
         yield [_event_row(row) for row in found]
         after = None if last is None else until

@@ -1,0 +1,188 @@
+"""`headway export`: what is known of a course's learners, and events, as files for other tools."""
+
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from headway.cli.session import (
+    command,
+    database_option,
+    load_settings,
+    open_database,
+    open_services,
+    print_json,
+    progress_bar,
+)
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from headway.db.database import ReadTransaction
+    from headway.reports.export_files import ExportFile
+    from headway.reports.export_model import ExportedCourse
+    from headway.reports.exports import Read
+    from headway.services import Services
+
+_TABLES = ("learners", "units", "days", "grades")
+_PARTS = ("units", "days", "grades")
+_day = click.DateTime(["%Y-%m-%d"])
+
+
+class _Exports(click.Group):
+    """`headway export 5` is short for `headway export course 5`."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, ["course", *args] if args and args[0].isdecimal() else args)
+
+
+@click.group(cls=_Exports)
+def export() -> None:
+    """Export a course's learners, or events.
+
+    `headway export 5 learners.csv` is short for `headway export course 5 learners.csv`.
+    """
+
+
+@export.command("course")
+@click.argument("course_id", metavar="COURSE", type=int)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--format", "form", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--table",
+    type=click.Choice(_TABLES),
+    help="Of CSV and Parquet: a row for each learner (the default), or one of the others.",
+)
+@click.option("--include", type=click.Choice(_PARTS), multiple=True, help="Of NDJSON: these parts alone. [all]")
+@click.option("--time-zone", metavar="ZONE", help="The time zone of the days of study. [HEADWAY_DISPLAY_TIMEZONE]")
+@database_option
+@command
+async def export_course(
+    course_id: int, file: Path, form: str, table: str | None, include: tuple[str, ...], time_zone: str | None, **flags: Any
+) -> None:
+    """Write all learners of a course to FILE; `-` is standard output.
+
+    The same as GET /api/v1/courses/{id}/export. A file of that name is replaced when the new one is complete; only its owner
+    may read it.
+    """
+    settings = load_settings(**flags)
+    zone = _zone(time_zone or settings.display_timezone)
+    if form == "ndjson" and table is not None:
+        raise click.BadParameter("goes with csv and parquet", param_hint="--table")
+    if form != "ndjson" and include:
+        raise click.BadParameter("goes with ndjson", param_hint="--include")
+    if form == "parquet" and str(file) == "-":
+        raise click.BadParameter("must be a file for parquet", param_hint="FILE")
+    async with open_services(settings) as services:
+        with _opened(file) as out:
+            if form == "parquet":
+                await _write_parquet(services, course_id, table or "learners", zone, out)
+            else:
+                await _write_text(services, course_id, _maker(form, table or "learners", include), zone, out)
+    if str(file) != "-":
+        print_json({"file": str(file), "course_id": course_id, "format": form})
+
+
+@export.command("events")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--since", type=_day, metavar="DATE", help="Events from this day on (UTC), such as 2026-01-31.")
+@click.option("--until", type=_day, metavar="DATE", help="Events before this day (UTC).")
+@click.option("--course", "course_id", metavar="ID", type=int, help="Events of this course alone.")
+@click.option(
+    "--archives",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of the files of archived events, if they have moved.",
+)
+@database_option
+@command
+async def export_events(
+    file: Path, since: datetime | None, until: datetime | None, course_id: int | None, folder: Path | None, **flags: Any
+) -> None:
+    """Write events to a Parquet file, archived ones too.
+
+    Events are chosen by the time at which they occurred. Needs the extra `analytics`. The columns are those of archives. Prints
+    how many events were written. It can run beside a server.
+    """
+    from headway.instants import END_OF_TIME, START_OF_TIME, from_datetime
+    from headway.learning import event_export
+
+    choice = event_export.EventChoice(
+        START_OF_TIME if since is None else from_datetime(since.replace(tzinfo=UTC)),
+        END_OF_TIME if until is None else from_datetime(until.replace(tzinfo=UTC)),
+        course_id,
+    )
+    async with open_database(load_settings(**flags)) as database:
+        with progress_bar("Events") as show:
+            written = await event_export.export_events(
+                database, choice, file, archives_folder=folder, advance=lambda count: show(count, None)
+            )
+    print_json({"file": str(file), "events": sum(written), "archived": written.archived})
+
+
+def _zone(name: str) -> "ZoneInfo":
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise click.BadParameter(f"{name} is not a time zone such as Europe/Berlin", param_hint="--time-zone") from error
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[bytes]]:
+    """Open a draft for its owner only, which gets the name of the file when it is complete; `-` is standard output."""
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    draft = file.with_name(f"{file.name}.partial")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            yield opened
+        draft.rename(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _maker(form: str, table: str, include: tuple[str, ...]) -> "Callable[[ExportedCourse], ExportFile]":
+    from headway.reports.export_files import CsvFile, NdjsonFile
+    from headway.reports.export_model import Part, TableName
+
+    if form == "csv":
+        return lambda course: CsvFile(TableName(table), course)
+    return lambda course: NdjsonFile(course, frozenset(map(Part, include)) or frozenset(Part))
+
+
+async def _write_text(
+    services: "Services", course_id: int, make: "Callable[[ExportedCourse], ExportFile]", zone: "ZoneInfo", out: IO[bytes]
+) -> None:
+    async for part in services.exports.file(_reader(services), None, course_id, make, zone):
+        out.write(part)
+
+
+async def _write_parquet(services: "Services", course_id: int, table: str, zone: "ZoneInfo", out: IO[bytes]) -> None:
+    from headway.reports.export_model import TableName, table_of
+    from headway.reports.export_parquet import ParquetTable
+
+    read = _reader(services)
+    course = await read(lambda tx: services.exports.begin(tx, None, course_id))
+    made = table_of(TableName(table), course)
+    with ParquetTable(made, out) as written:
+        async for learners in services.exports.learners(read, None, course, made.parts, zone, list):
+            written.write(learners)
+
+
+def _reader(services: "Services") -> "Read":
+    async def read(act: "Callable[[ReadTransaction], Awaitable[Any]]", /) -> Any:
+        async with services.database.read() as tx:
+            return await act(tx)
+
+    return read
