@@ -28,6 +28,8 @@ _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"}
 
 NOT_BLANK = r"^[^\x00]*[^\s\x00-\x20\x7f-\xa0][^\x00]*$"
 """The pattern of a text that is not blank, for JSON Schema: JavaScript and Python count other characters as white space."""
+WITHOUT_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$"
+"""The pattern of a text that is not blank and has no control characters, for JSON Schema."""
 _MARK = re.compile(r"[^\s\x00-\x20\x7f-\xa0]")
 
 

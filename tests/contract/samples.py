@@ -77,16 +77,22 @@ _COURSE = {
     "sequential": False,
     "prerequisites": ["{course}"],
     "published": True,
+    "externalId": "course-v1:X+{unique}+2026",
+    "source": "openedx",
     "modules": [
         {
             "id": None,
             "title": "First",
             "slug": "first",
+            "externalId": "chapter@1",
+            "source": "openedx",
             "units": [
                 {
                     "id": None,
                     "title": "One",
                     "slug": "one",
+                    "externalId": "https://example.org/units/1",
+                    "source": "openedx",
                     "kind": "video",
                     "required": True,
                     "completion": {"rule": "time", "threshold": 60},
@@ -99,6 +105,7 @@ _COURSE = {
 _CHANGE = {
     **_COURSE,
     "slug": "changed-{unique}",
+    "externalId": "course-v1:Y+{unique}+2026",
     "prerequisites": ["{basics}"],
     "modules": [{**_COURSE["modules"][0], "id": "{module}", "units": [{**_COURSE["modules"][0]["units"][0], "id": "{unit}"}]}],  # type: ignore[index]
     "assessments": [{**_COURSE["assessments"][0], "id": "{assessment}"}],  # type: ignore[index]

@@ -1,19 +1,20 @@
 """Courses, their modules, units and assessments, and the rules for changing them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from headway.courses.completion import Completion, Rule
-from headway.errors import camel_case
 from headway.identity import CourseRole, Role
 from headway.instants import Instant
 from headway.words import TermRange, index_terms, query_terms
 
 MAX_TITLE, MAX_WORD, MAX_DESCRIPTION = 200, 100, 10_000
 """The most characters of titles, of slugs, subjects, levels and kinds, and of descriptions."""
+MAX_EXTERNAL_ID, MAX_SOURCE = 500, 100
+"""The most characters of external ids, and of the names of the systems that they are from."""
 MAX_CAPACITY, MAX_ACCESS_DAYS, MAX_GRADE = 2**31 - 1, 36_500, 1_000_000
 
 
@@ -37,6 +38,8 @@ class NewUnit(msgspec.Struct, frozen=True):
     is_required: bool = True
     completion: Completion = Completion()
     id: int | None = None
+    external_id: str | None = None
+    source: str | None = None
 
 
 class NewModule(msgspec.Struct, frozen=True):
@@ -46,6 +49,8 @@ class NewModule(msgspec.Struct, frozen=True):
     slug: str | None = None
     units: tuple[NewUnit, ...] = ()
     id: int | None = None
+    external_id: str | None = None
+    source: str | None = None
 
 
 class NewAssessment(msgspec.Struct, frozen=True):
@@ -59,7 +64,10 @@ class NewAssessment(msgspec.Struct, frozen=True):
 
 
 class NewCourse(msgspec.Struct, frozen=True):
-    """A course to create or to update. `capacity` limits the seats; `access_days` counts from enrollment."""
+    """A course to create or to update. `capacity` limits the seats; `access_days` counts from enrollment.
+
+    `external_id` is what the system `source` calls it: of one course, module of a course, and unit of a module.
+    """
 
     title: str
     modules: tuple[NewModule, ...] = ()
@@ -78,6 +86,8 @@ class NewCourse(msgspec.Struct, frozen=True):
     is_sequential: bool = False
     is_published: bool = True
     prerequisites: tuple[int, ...] = ()
+    external_id: str | None = None
+    source: str | None = None
 
     @property
     def terms(self) -> set[str]:
@@ -108,6 +118,8 @@ class Unit(msgspec.Struct, frozen=True):
     is_required: bool
     completion: Completion
     is_retired: bool
+    external_id: str | None = None
+    source: str | None = None
 
     @property
     def counts(self) -> bool:
@@ -124,6 +136,8 @@ class Module(msgspec.Struct, frozen=True):
     slug: str | None
     position: int
     is_retired: bool
+    external_id: str | None = None
+    source: str | None = None
 
 
 class Assessment(msgspec.Struct, frozen=True):
@@ -211,10 +225,7 @@ class CourseTree(msgspec.Struct, frozen=True):
         """The course with its parts as they are, in the form in which a change is given."""
         modules = tuple(
             NewModule(
-                module.title,
-                module.slug,
-                tuple(NewUnit(unit.title, unit.slug, unit.kind, unit.is_required, unit.completion, unit.id) for unit in units),
-                module.id,
+                module.title, module.slug, tuple(map(_unchanged_unit, units)), module.id, module.external_id, module.source
             )
             for module, units in self.active_modules
         )
@@ -228,6 +239,10 @@ class CourseTree(msgspec.Struct, frozen=True):
     def active_assessments(self) -> list[Assessment]:
         """The assessments that are not retired."""
         return [assessment for assessment in self.assessments if not assessment.is_retired]
+
+
+def _unchanged_unit(unit: Unit) -> NewUnit:
+    return NewUnit(**{name: getattr(unit, name) for name in NewUnit.__struct_fields__})
 
 
 class TaughtCourse(NamedTuple):
@@ -270,16 +285,6 @@ def keeps_owner(before: Iterable[StaffMember], after: Iterable[StaffMember]) -> 
     return bool(owners) and (has_rights or not had_rights)
 
 
-def describe_change(before: CourseTree, after: CourseTree) -> dict[str, object]:
-    """Return the changed fields, named as clients know them, and the ids of the parts that were added or retired."""
-    names = [name for name in NewCourse.__struct_fields__ if getattr(before.course, name) != getattr(after.course, name)]
-    change: dict[str, object] = {"fields": sorted(camel_case(name.removeprefix("is_")) for name in names)}
-    for name in ("modules", "units", "assessments"):
-        old, new = ({part.id for part in getattr(tree, name) if not part.is_retired} for tree in (before, after))
-        change[name] = {"added": list(map(str, sorted(new - old))), "retired": list(map(str, sorted(old - new)))}
-    return change
-
-
 class CourseSearch(msgspec.Struct, frozen=True):
     """Filters for a list of courses: `tutor` is an id or part of a name, `q` words of a title or description."""
 
@@ -288,6 +293,7 @@ class CourseSearch(msgspec.Struct, frozen=True):
     tutor: str | None = None
     kind: CourseKind | None = None
     q: str | None = None
+    external_id: str | None = None
 
     @property
     def terms(self) -> list[TermRange]:
@@ -322,6 +328,11 @@ class CourseStructure(msgspec.Struct, frozen=True):
     required: frozenset[int]
     """The ids of the units that count for the course's percent and completion."""
     is_sequential: bool = False
+    external_id: str | None = None
+    module_names: Mapping[str, int] = {}
+    """The ids of modules by their external ids."""
+    unit_names: Mapping[str, Sequence[int]] = {}
+    """The ids of the units that have an external id, which is unique in a module, by that."""
 
     @property
     def grading(self) -> "Grading":

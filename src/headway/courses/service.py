@@ -27,6 +27,8 @@ class Courses:
             filters |= {"terms": terms, "term_count": len(terms)}
         if search.kind is not None:
             filters["kind"] = search.kind.value
+        if search.external_id is not None:
+            filters["external_id"] = search.external_id
         if (tutor := search.tutor) is not None:
             is_id = tutor.isascii() and tutor.isdecimal() and len(tutor) <= 15
             filters |= {"tutor_id": int(tutor)} if is_id else {"tutor": _pattern(tutor)}

@@ -1,10 +1,10 @@
 """The rows of courses, modules, units and assessments."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, exists, func, or_, select
@@ -46,12 +46,12 @@ from headway.paging.service import Slice
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
 """The fields of a course that are columns of `courses`."""
-_Part = TypeVar("_Part", bound=Module | Assessment)
 
 _ids = rows("ids", {"id": BigInteger()})
-_revisions = select(courses.c.id, courses.c.title, courses.c.revision, courses.c.is_sequential).select_from(
+_structures = select(*(courses.c[name] for name in ("id", "title", "revision", "is_sequential", "external_id"))).select_from(
     lookup(_ids, courses, courses.c.id == _ids.c.id)
 )
+_revisions = _structures.with_only_columns(courses.c.id, courses.c.revision)
 _schedules = select(courses.c.id, courses.c.kind, courses.c.starts_at, courses.c.ends_at).select_from(
     lookup(_ids, courses, courses.c.id == _ids.c.id)
 )
@@ -62,14 +62,16 @@ _facets = {
 _state = select(courses.c.created_at, courses.c.revision).where(courses.c.id == bindparam("course_id"))
 # The columns of parts are in the order of the fields of their structs.
 _modules = (
-    select(*(modules.c[name] for name in ("id", "course_id", "title", "slug", "position", "retired_at")))
+    select(
+        *(modules.c[name] for name in ("id", "course_id", "title", "slug", "position", "retired_at", "external_id", "source"))
+    )
     .select_from(lookup(_ids, modules, modules.c.course_id == _ids.c.id))
     .order_by(modules.c.course_id, modules.c.position)
 )
 _units = (
     select(
         *(units.c[name] for name in ("id", "course_id", "module_id", "title", "slug", "kind", "position")),
-        *(units.c[name] for name in ("is_required", "rule", "threshold", "retired_at")),
+        *(units.c[name] for name in ("is_required", "rule", "threshold", "retired_at", "external_id", "source")),
     )
     .select_from(lookup(lookup(_ids, units, units.c.course_id == _ids.c.id), modules, modules.c.id == units.c.module_id))
     .order_by(units.c.course_id, modules.c.position, units.c.position)
@@ -155,15 +157,22 @@ _gradings = (
 )
 
 
-def _part(kind: type[_Part], row: Row) -> _Part:
+def _module(row: Row) -> Module:
+    *fields, retired_at, external_id, source = row
+    values: list[Any] = [*fields, retired_at is not None, external_id, source]
+    return Module(*values)
+
+
+def _assessment(row: Row) -> Assessment:
     *fields, retired_at = row
     values: list[Any] = [*fields, retired_at is not None]
-    return kind(*values)
+    return Assessment(*values)
 
 
 def _unit(row: Row) -> Unit:
-    *fields, is_required, rule, threshold, retired_at = row
-    values: list[Any] = [*fields, bool(is_required), Completion(Rule(rule), threshold), retired_at is not None]
+    *fields, is_required, rule, threshold, retired_at, external_id, source = row
+    completion, is_retired = Completion(Rule(rule), threshold), retired_at is not None
+    values: list[Any] = [*fields, bool(is_required), completion, is_retired, external_id, source]
     return Unit(*values)
 
 
@@ -175,6 +184,7 @@ def _listing(filters: frozenset[str], *, is_after: bool) -> tuple[Select[Any], S
         "is_published": courses.c.is_published == bindparam("is_published"),
         "terms": courses.c.id.in_(courses_with_terms),
         "kind": courses.c.kind == bindparam("kind"),
+        "external_id": courses.c.external_id == bindparam("external_id"),
         "tutor_id": users.c.id == bindparam("tutor_id"),
         "tutor": users.c.folded_name.like(bindparam("tutor"), escape="\\"),
         "staff_id": exists(
@@ -193,9 +203,9 @@ def _listing(filters: frozenset[str], *, is_after: bool) -> tuple[Select[Any], S
 async def list_courses(tx: ReadTransaction, filters: Mapping[str, Any], part: Slice) -> CoursePage:
     """Return some courses, the newest first, without their modules and assessments.
 
-    `filters` may hold `terms` with their number `term_count`, `tutor` (a pattern of folded names), `kind`, `tutor_id`,
-    `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too. The key of a
-    part is a course's id.
+    `filters` may hold `terms` with their number `term_count`, `tutor` (a pattern of folded names), `kind`, `external_id`,
+    `tutor_id`, `is_published`, and `staff_id`: the id of a user whose own courses are listed before they are published too. The
+    key of a part is a course's id.
     """
     page, count = _listing(frozenset(filters) - {"term_count"}, is_after=part.after is not None)
     page_rows = await tx.all(page, **filters, **part.params)
@@ -315,9 +325,9 @@ async def state(tx: ReadTransaction, course_id: int) -> str:
 async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, CourseStructure]:
     """Return the structure of each of these courses that exists."""
     ids = [(course_id,) for course_id in course_ids]
-    course_rows = {row["id"]: row for row in await tx.all(_revisions, ids=ids)}
-    modules_of: dict[int, frozenset[int]] = {
-        course_id: frozenset(row["id"] for row in group)
+    course_rows = {row["id"]: row for row in await tx.all(_structures, ids=ids)}
+    modules_of: dict[int, dict[int, str | None]] = {
+        course_id: {row["id"]: row["external_id"] for row in group}
         for course_id, group in groupby(await tx.all(_modules, ids=ids), lambda row: int(row["course_id"]))
     }
     units_of: dict[int, dict[int, Unit]] = {
@@ -329,18 +339,29 @@ async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int
             course_id=course_id,
             title=row["title"],
             revision=row["revision"],
-            module_ids=modules_of.get(course_id, frozenset()),
+            module_ids=frozenset(modules_of.get(course_id, ())),
             units=units_of.get(course_id, {}),
             required=frozenset(unit.id for unit in units_of.get(course_id, {}).values() if unit.counts),
             is_sequential=bool(row["is_sequential"]),
+            external_id=row["external_id"],
+            module_names={name: module_id for module_id, name in modules_of.get(course_id, {}).items() if name is not None},
+            unit_names=_unit_names(units_of.get(course_id, {}).values()),
         )
         for course_id, row in course_rows.items()
     }
 
 
+def _unit_names(units_of_course: Iterable[Unit]) -> dict[str, list[int]]:
+    names: dict[str, list[int]] = {}
+    for unit in units_of_course:
+        if unit.external_id is not None:
+            names.setdefault(unit.external_id, []).append(unit.id)
+    return names
+
+
 async def list_modules(tx: ReadTransaction, course_id: int) -> list[Module]:
     """Return a course's modules in order."""
-    return [_part(Module, row) for row in await tx.all(_modules, ids=[(course_id,)])]
+    return [_module(row) for row in await tx.all(_modules, ids=[(course_id,)])]
 
 
 async def _list_units(tx: ReadTransaction, course_ids: Sequence[int]) -> list[Unit]:
@@ -353,12 +374,12 @@ async def _list_units(tx: ReadTransaction, course_ids: Sequence[int]) -> list[Un
 async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:
     """Return the assessment with an id, retired or not, or None."""
     row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
-    return None if row is None else _part(Assessment, row)
+    return None if row is None else _assessment(row)
 
 
 async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
     """Return the assessments of a course in order, retired ones too."""
-    return [_part(Assessment, row) for row in await tx.all(_assessments, course_id=course_id)]
+    return [_assessment(row) for row in await tx.all(_assessments, course_id=course_id)]
 
 
 async def insert_grading(tx: WriteTransaction, structure: CourseStructure) -> None:

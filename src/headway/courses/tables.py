@@ -25,6 +25,8 @@ courses = Table(
     metadata,
     Column("id", Id, Identity(), primary_key=True),
     Column("slug", Text, unique=True),
+    Column("external_id", Text),
+    Column("source", Text, comment="the system that the external id is from"),
     Column("title", Text, nullable=False),
     Column("description", Text),
     Column("subject", Text),
@@ -45,6 +47,7 @@ courses = Table(
     Column("updated_at", Timestamp, nullable=False),
     one_of("kind", CourseKind),
     CheckConstraint("seats_taken >= 0 AND (capacity IS NULL OR seats_taken <= capacity)", name="seats"),
+    Index("ix_courses_external_id", "external_id", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -92,8 +95,11 @@ modules = Table(
     Column("slug", Text),
     Column("title", Text, nullable=False),
     Column("position", Integer, nullable=False),
+    Column("external_id", Text),
+    Column("source", Text),
     Column("retired_at", Timestamp),
     UniqueConstraint("course_id", "slug"),
+    Index("ix_modules_external_id", "course_id", "external_id", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -107,12 +113,14 @@ units = Table(
     Column("title", Text, nullable=False),
     Column("kind", Text),
     Column("position", Integer, nullable=False),
+    Column("external_id", Text),
+    Column("source", Text),
     Column("is_required", Boolean, nullable=False),
     Column("rule", Text, nullable=False),
     Column("threshold", Double),
     Column("retired_at", Timestamp),
     UniqueConstraint("course_id", "slug"),
-    Index(None, "module_id"),
+    Index("ix_units_external_id", "module_id", "external_id", unique=True),
     one_of("rule", Rule),
     sqlite_autoincrement=True,
 )

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from unicodedata import category
 
 from headway.courses.completion import LARGEST_THRESHOLD, Rule
 from headway.courses.model import (
     MAX_ACCESS_DAYS,
     MAX_CAPACITY,
     MAX_DESCRIPTION,
+    MAX_EXTERNAL_ID,
     MAX_GRADE,
+    MAX_SOURCE,
     MAX_TITLE,
     MAX_WORD,
     CourseLimits,
@@ -33,6 +36,7 @@ def check_course(course: NewCourse) -> list[FieldError]:
     for field, text in (("slug", course.slug), ("subject", course.subject), ("level", course.level)):
         _check_text(errors, field, text, MAX_WORD)
     _check_text(errors, "description", course.description, MAX_DESCRIPTION)
+    _check_origin(errors, "", course)
     if course.capacity is not None and not 0 <= course.capacity <= MAX_CAPACITY:
         errors.append(FieldError("capacity", f"must be between 0 and {MAX_CAPACITY}"))
     if course.access_days is not None and not 1 <= course.access_days <= MAX_ACCESS_DAYS:
@@ -42,6 +46,7 @@ def check_course(course: NewCourse) -> list[FieldError]:
     for m, module in enumerate(course.modules):
         _check_text(errors, f"modules[{m}].title", module.title, MAX_TITLE)
         _check_text(errors, f"modules[{m}].slug", module.slug, MAX_WORD)
+        _check_origin(errors, f"modules[{m}].", module)
         for u, unit in enumerate(module.units):
             _check_unit(errors, f"modules[{m}].units[{u}]", unit)
     for a, assessment in enumerate(course.assessments):
@@ -105,15 +110,21 @@ def _check_unique(errors: list[FieldError], course: NewCourse) -> None:
     modules, units, assessments = _parts(course)
     _check_repeated(errors, "slug", [(path, module.slug) for path, module in modules])
     _check_repeated(errors, "slug", [(path, unit.slug) for path, unit in units])
+    _check_repeated(errors, "external_id", [(path, module.external_id) for path, module in modules])
+    for m, module in enumerate(course.modules):
+        named = [(f"modules[{m}].units[{u}]", unit.external_id) for u, unit in enumerate(module.units)]
+        _check_repeated(errors, "external_id", named, parent="module")
     for parts in (modules, units, assessments):
         _check_repeated(errors, "id", [(path, part.id) for path, part in parts])
 
 
-def _check_repeated(errors: list[FieldError], field: str, named: Sequence[tuple[str, str | int | None]]) -> None:
+def _check_repeated(
+    errors: list[FieldError], field: str, named: Sequence[tuple[str, str | int | None]], *, parent: str = "course"
+) -> None:
     seen: set[str | int] = set()
     for path, name in named:
         if name is not None and name in seen:
-            errors.append(FieldError(f"{path}.{field}", "is used twice in this course"))
+            errors.append(FieldError(f"{path}.{field}", f"is used twice in this {parent}"))
         elif name is not None:
             seen.add(name)
 
@@ -122,6 +133,7 @@ def _check_unit(errors: list[FieldError], path: str, unit: NewUnit) -> None:
     _check_text(errors, f"{path}.title", unit.title, MAX_TITLE)
     _check_text(errors, f"{path}.slug", unit.slug, MAX_WORD)
     _check_text(errors, f"{path}.kind", unit.kind, MAX_WORD)
+    _check_origin(errors, f"{path}.", unit)
     rule, threshold = unit.completion.rule, unit.completion.threshold
     largest = LARGEST_THRESHOLD.get(rule)
     if largest is None:
@@ -141,6 +153,15 @@ def _check_text(errors: list[FieldError], field: str, text: str | None, longest:
         errors.append(FieldError(field, f"must have 1 to {longest} characters"))
     elif "\0" in text:
         errors.append(FieldError(field, "must not contain NUL characters"))
+
+
+def _check_origin(errors: list[FieldError], prefix: str, part: NewCourse | NewModule | NewUnit) -> None:
+    """Check what another system calls a part, and the name of that system."""
+    for field, text, longest in (("external_id", part.external_id, MAX_EXTERNAL_ID), ("source", part.source, MAX_SOURCE)):
+        if text is not None and any(category(each) == "Cc" for each in text):
+            errors.append(FieldError(f"{prefix}{field}", "must not contain control characters"))
+        else:
+            _check_text(errors, f"{prefix}{field}", text, longest)
 
 
 def _check_window(errors: list[FieldError], field: str, start: Instant | None, end: Instant | None) -> None:

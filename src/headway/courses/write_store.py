@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Text, bindparam, delete, insert, select, update
 
@@ -23,8 +23,9 @@ _insert_course = (
     )
     .returning(courses.c.id)
 )
-_insert_modules = WriteRows(modules, ["course_id", "slug", "title", "position"])
-_UNIT_FIELDS = ["slug", "title", "kind", "position", "is_required", "rule", "threshold"]
+_MODULE_FIELDS = ["slug", "title", "position", "external_id", "source"]
+_insert_modules = WriteRows(modules, ["course_id", *_MODULE_FIELDS])
+_UNIT_FIELDS = ["slug", "title", "kind", "position", "is_required", "rule", "threshold", "external_id", "source"]
 _insert_units = WriteRows(units, ["course_id", "module_id", *_UNIT_FIELDS])
 _ASSESSMENT_FIELDS = ["title", "description", "due_at", "max_grade", "position"]
 _insert_assessments = WriteRows(assessments, ["course_id", *_ASSESSMENT_FIELDS])
@@ -36,13 +37,15 @@ _update_course = (
         | {"revision": courses.c.revision + 1, "updated_at": bindparam("now")}
     )
 )
-_clear_module_slugs = update(modules).where(modules.c.course_id == bindparam("course_id")).values(slug=None)
-_clear_unit_slugs = update(units).where(units.c.course_id == bindparam("course_id")).values(slug=None)
-_update_modules = UpdateRows(modules, ["slug", "title", "position", "retired_at"])
+_clear_module_names = update(modules).where(modules.c.course_id == bindparam("course_id")).values(slug=None, external_id=None)
+_clear_unit_names = update(units).where(units.c.course_id == bindparam("course_id")).values(slug=None, external_id=None)
+_update_modules = UpdateRows(modules, [*_MODULE_FIELDS, "retired_at"])
 _update_units = UpdateRows(units, ["module_id", *_UNIT_FIELDS, "retired_at"])
 _update_assessments = UpdateRows(assessments, [*_ASSESSMENT_FIELDS, "retired_at"])
 _retire_modules = UpdateRows(modules, ["retired_at"])
 _retire_units = UpdateRows(units, ["retired_at"])
+_keep_module_names = UpdateRows(modules, ["external_id"])
+_keep_unit_names = UpdateRows(units, ["external_id"])
 _retire_assessments = UpdateRows(assessments, ["retired_at"])
 _delete_prerequisites = delete(course_prerequisites).where(course_prerequisites.c.course_id == bindparam("course_id"))
 _insert_prerequisites = WriteRows(course_prerequisites, ["course_id", "prerequisite_id"])
@@ -52,15 +55,14 @@ _delete_terms = delete(course_terms).where(
     course_terms.c.term.in_(select(_dropped_terms.c.term)), course_terms.c.course_id == bindparam("of_course")
 )
 _TERMS_AT_ONCE = 1_000
+_Part = TypeVar("_Part", Module, Unit)
 
 
 async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: int, now: Instant) -> int:
     """Store a course with its parts and its owner. Return its id."""
     fields = {name: getattr(course, name) for name in COURSE_FIELDS}
     course_id: int = (await tx.one(_insert_course, **fields, now=now))["id"]
-    await tx.write_rows(
-        (_insert_modules, [(course_id, module.slug, module.title, m) for m, module in enumerate(course.modules)])
-    )
+    await tx.write_rows((_insert_modules, [(course_id, *_module_values(module, m)) for m, module in enumerate(course.modules)]))
     await _add_terms(tx, course_id, course.terms)
     stored = await list_modules(tx, course_id)
     new_units = [
@@ -86,17 +88,20 @@ async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCou
     # Without a capacity nobody counts them in the row of the course.
     seats_taken = 0 if course.capacity is None else stored.seats_taken
     await tx.run(_update_course, course_id=course_id, **fields, seats_taken=seats_taken, now=now)
-    # Slugs may be swapped between parts.
-    await tx.run(_clear_module_slugs, course_id=course_id)
-    await tx.run(_clear_unit_slugs, course_id=course_id)
+    # Slugs and external ids may be swapped between parts.
+    await tx.run(_clear_module_names, course_id=course_id)
+    await tx.run(_clear_unit_names, course_id=course_id)
     await tx.run(_delete_prerequisites, course_id=course_id)
     positions = list(enumerate(course.modules))
-    await tx.write_rows((_update_modules, [(m.slug, m.title, i, None, m.id) for i, m in positions if m.id is not None]))
+    await tx.write_rows((_update_modules, [(*_module_values(m, i), None, m.id) for i, m in positions if m.id is not None]))
+    taken = {module.external_id for module in course.modules}
+    kept = [module for module in _left_out(stored.modules, course.modules) if module.external_id not in taken]
     await tx.write_rows(
         (_retire_modules, _dropped(stored.modules, course.modules, now)),
         (_insert_prerequisites, [(course_id, other) for other in sorted(set(course.prerequisites))]),
     )
-    await tx.write_rows((_insert_modules, [(course_id, m.slug, m.title, i) for i, m in positions if m.id is None]))
+    await tx.write_rows((_keep_module_names, [(module.external_id, module.id) for module in kept]))
+    await tx.write_rows((_insert_modules, [(course_id, *_module_values(m, i)) for i, m in positions if m.id is None]))
     present = [module.id for module in await list_modules(tx, course_id) if not module.is_retired]
     await asyncio.sleep(0)
     await _change_units(tx, stored, course, present, now)
@@ -127,7 +132,10 @@ async def _change_units(
     new = [(stored.id, module_id, *_unit_values(unit, u)) for module_id, u, unit in placed if unit.id is None]
     await tx.write_rows((_update_units, changed))
     await tx.write_rows((_insert_units, new))
-    await tx.write_rows((_retire_units, _dropped(stored.units, [unit for _, _, unit in placed], now)))
+    present, taken = [unit for _, _, unit in placed], {(module_id, unit.external_id) for module_id, _, unit in placed}
+    left = [unit for unit in _left_out(stored.units, present) if (unit.module_id, unit.external_id) not in taken]
+    await tx.write_rows((_retire_units, _dropped(stored.units, present, now)))
+    await tx.write_rows((_keep_unit_names, [(unit.external_id, unit.id) for unit in left]))
 
 
 async def _change_assessments(tx: WriteTransaction, stored: CourseTree, course: NewCourse, now: Instant) -> None:
@@ -139,9 +147,14 @@ async def _change_assessments(tx: WriteTransaction, stored: CourseTree, course: 
     await tx.write_rows((_retire_assessments, _dropped(stored.assessments, course.assessments, now)))
 
 
+def _module_values(module: NewModule, position: int) -> tuple[Any, ...]:
+    return module.slug, module.title, position, module.external_id, module.source
+
+
 def _unit_values(unit: NewUnit, position: int) -> tuple[Any, ...]:
     completion = unit.completion
-    return unit.slug, unit.title, unit.kind, position, unit.is_required, completion.rule, completion.threshold
+    rule = unit.is_required, completion.rule, completion.threshold
+    return unit.slug, unit.title, unit.kind, position, *rule, unit.external_id, unit.source
 
 
 def _assessment_values(assessment: NewAssessment, position: int) -> tuple[Any, ...]:
@@ -154,3 +167,9 @@ def _dropped(
     """Return the time and the ids with which to retire the stored parts that are not among the new ones."""
     new_ids = {part.id for part in new}
     return [(now, part.id) for part in stored if part.id not in new_ids and not part.is_retired]
+
+
+def _left_out(stored: Sequence[_Part], new: Sequence[NewModule | NewUnit]) -> list[_Part]:
+    """Return the stored parts with an external id that are not among the new ones: they keep it while nothing else takes it."""
+    new_ids = {part.id for part in new}
+    return [part for part in stored if part.external_id is not None and part.id not in new_ids]

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Meta
 
-from headway.text import NOT_BLANK
+from headway.text import NOT_BLANK, WITHOUT_CONTROLS
 
 _NO_NUL = r"^[^\x00]*$"
 
@@ -12,6 +12,11 @@ _NO_NUL = r"^[^\x00]*$"
 def visible_text(longest: int) -> Meta:
     """Describe a text that is not blank, with a number of characters."""
     return Meta(extra_json_schema={"minLength": 1, "maxLength": longest, "pattern": NOT_BLANK})
+
+
+def single_line(longest: int) -> Meta:
+    """Describe a text that is not blank and has no control characters, with a number of characters."""
+    return Meta(extra_json_schema={"minLength": 1, "maxLength": longest, "pattern": WITHOUT_CONTROLS})
 
 
 def text(longest: int, *, shortest: int = 0) -> Meta:

@@ -8,8 +8,10 @@ from headway.audit.model import Action, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
+from headway.courses.changes import describe_change
 from headway.courses.completion import percent_of_course
-from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse, describe_change
+from headway.courses.external_store import resolve_courses
+from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
 from headway.courses.prerequisites import for_staff
 from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
@@ -56,8 +58,8 @@ class CourseEditing:
     ) -> CourseTree:
         """Create a course with its modules, units and assessments, and return it as stored; without a caller, as an operator.
 
-        Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN; for the owner NotFound USER_NOT_FOUND, Conflict
-        NOT_AN_INSTRUCTOR or USER_DISABLED.
+        Raises Invalid for what breaks a rule, Conflict SLUG_TAKEN or EXTERNAL_ID_TAKEN; for the owner NotFound USER_NOT_FOUND,
+        Conflict NOT_AN_INSTRUCTOR or USER_DISABLED.
         """
         errors = check_course(course)
         if errors:
@@ -67,7 +69,7 @@ class CourseEditing:
             raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
         check_can_teach(owner)
         await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
-        await _check_slug(tx, course.slug)
+        await _check_names(tx, course)
         now = self._clock()
         course_id = await course_writing.insert_course(tx, course, owner_id=owner_id, now=now)
         created = for_staff(await catalogue.tree(tx, course_id), now)
@@ -88,7 +90,7 @@ class CourseEditing:
 
         Parts that are left out are retired: they keep their history and no longer count. What learners have reached in the
         course is counted anew, and seats that were added go to those who wait, in the same transaction.
-        Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, Conflict SLUG_TAKEN or CAPACITY_TOO_SMALL.
+        Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, Conflict SLUG_TAKEN, EXTERNAL_ID_TAKEN or CAPACITY_TOO_SMALL.
         """
         now = self._clock()
         await require_staff(tx, caller, course_id)
@@ -102,7 +104,7 @@ class CourseEditing:
         if errors:
             raise Invalid(errors)
         await _check_prerequisites(tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id)
-        await _check_slug(tx, course.slug, course_id=course_id)
+        await _check_names(tx, course, course_id=course_id)
         if course.capacity is not None and course.capacity < stored.seats_taken:
             raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
         before = await catalogue.structures(tx, [course_id])
@@ -144,9 +146,12 @@ async def _check_prerequisites(
         raise Invalid(errors)
 
 
-async def _check_slug(tx: WriteTransaction, slug: str | None, *, course_id: int | None = None) -> None:
-    if slug is not None and await catalogue.find_by_slug(tx, slug) not in {None, course_id}:
-        raise Conflict(f"The slug {slug!r} belongs to another course.", code="SLUG_TAKEN")
+async def _check_names(tx: WriteTransaction, course: NewCourse, *, course_id: int | None = None) -> None:
+    if course.slug is not None and await catalogue.find_by_slug(tx, course.slug) not in {None, course_id}:
+        raise Conflict(f"The slug {course.slug!r} belongs to another course.", code="SLUG_TAKEN")
+    if course.external_id is not None and set((await resolve_courses(tx, [course.external_id])).values()) - {course_id}:
+        fields = [FieldError("external_id", "belongs to another course")]
+        raise Conflict("Another course has this externalId.", code="EXTERNAL_ID_TAKEN", fields=fields)
 
 
 async def _topics_of_learners(tx: ReadTransaction, before: CourseStructure, after: CourseStructure) -> list[str]:

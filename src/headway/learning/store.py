@@ -295,9 +295,7 @@ class CourseStructures:
     """
 
     def __init__(self, *, max_units: int = 50_000) -> None:
-        self._cache: BoundedCache[int, CourseStructure] = BoundedCache(
-            max_units * _UNIT_BYTES, lambda _course_id, structure: (len(structure.units) + 10) * _UNIT_BYTES
-        )
+        self._cache: BoundedCache[int, CourseStructure] = BoundedCache(max_units * _UNIT_BYTES, _size)
         # Large reads run in a thread of their own.
         self._lock = threading.Lock()
 
@@ -327,3 +325,10 @@ class CourseStructures:
                     self._cache.put(course_id, structure)
             structures |= loaded
         return structures
+
+
+def _size(_course_id: int, structure: CourseStructure) -> int:
+    # A character takes up to four bytes; most external ids are short, and in ASCII.
+    named = [(name, 1) for name in structure.module_names] + [(name, len(ids)) for name, ids in structure.unit_names.items()]
+    names = sum((4 * len(name) + _UNIT_BYTES // 2) * count for name, count in named)
+    return (len(structure.units) + 10) * _UNIT_BYTES + names

@@ -12,19 +12,24 @@ from headway.courses.model import (
     MAX_ACCESS_DAYS,
     MAX_CAPACITY,
     MAX_DESCRIPTION,
+    MAX_EXTERNAL_ID,
     MAX_GRADE,
+    MAX_SOURCE,
     MAX_TITLE,
     MAX_WORD,
     CourseKind,
 )
 from headway.http import params
 from headway.http.params import ID_PATTERN, SearchText, Timestamp
-from headway.http.schemas import visible_text
+from headway.http.schemas import single_line, visible_text
 from headway.identity import CourseRole
 from headway.reports.export_model import Part, TableName
 
 Title = Annotated[str, visible_text(MAX_TITLE)]
 Word = Annotated[str, visible_text(MAX_WORD)]
+ExternalId = Annotated[str, single_line(MAX_EXTERNAL_ID)]
+"""What the system `source` calls the thing."""
+Source = Annotated[str, single_line(MAX_SOURCE)]
 PartId = Annotated[str, Meta(max_length=15, pattern=ID_PATTERN)]
 """A new course gives its parts ids of their own, whatever it says: so a course that was read can be created again."""
 CourseId = Annotated[str, Meta(max_length=300, extra_json_schema={"pattern": ID_PATTERN})]
@@ -42,8 +47,8 @@ class Completion(msgspec.Struct, frozen=True, gc=False):
     threshold: Threshold | None = None
 
 
-class UnitBody(msgspec.Struct, gc=False):
-    """A unit to create, or with the `id` of a stored one, to update."""
+class UnitBody(msgspec.Struct, rename="camel", gc=False):
+    """A unit to create, or with the `id` or the `externalId` of a stored one, to update."""
 
     title: Title
     id: PartId | None = None
@@ -51,18 +56,22 @@ class UnitBody(msgspec.Struct, gc=False):
     kind: Word | None = None
     required: bool = True
     completion: Completion = Completion()
+    external_id: ExternalId | None = None
+    source: Source | None = None
 
 
 Units = Annotated[list[UnitBody], Meta(extra_json_schema={"maxItems": "${max_course_units}"})]
 
 
-class ModuleBody(msgspec.Struct):
-    """A module with its units in order, to create, or with the `id` of a stored one, to update."""
+class ModuleBody(msgspec.Struct, rename="camel"):
+    """A module with its units in order, to create, or with the `id` or the `externalId` of a stored one, to update."""
 
     title: Title
     id: PartId | None = None
     units: Units = []
     slug: Word | None = None
+    external_id: ExternalId | None = None
+    source: Source | None = None
 
 
 class AssessmentBody(msgspec.Struct, rename="camel"):
@@ -100,12 +109,15 @@ class CourseBody(msgspec.Struct, rename="camel"):
     prerequisites: Prerequisites = []
     published: bool = True
     assessments: Assessments = []
+    external_id: ExternalId | None = None
+    source: Source | None = None
 
 
 class CourseChangeBody(msgspec.Struct, rename="camel"):
     """Changes to a course. Omitted fields keep their values.
 
-    `modules` and `assessments` replace the whole list, matched by `id`; what the new list omits is retired.
+    `modules` and `assessments` replace the whole list, matched by `id`, or else modules and units by `externalId`; what the new
+    list omits is retired.
     """
 
     title: Title | UnsetType = UNSET
@@ -125,16 +137,22 @@ class CourseChangeBody(msgspec.Struct, rename="camel"):
     prerequisites: Prerequisites | UnsetType = UNSET
     published: bool | UnsetType = UNSET
     assessments: Assessments | UnsetType = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
+    source: Source | UnsetType | None = UNSET
 
 
-class CourseQuery(PageQuery):
-    """Filters for a list of courses: `tutor` is an id or part of a name, `q` parts of words of a title or description."""
+class CourseQuery(PageQuery, rename="camel"):
+    """Filters for a list of courses: `tutor` is an id or part of a name, `q` parts of words of a title or description.
+
+    `externalId` finds the one course that has it.
+    """
 
     subject: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
     level: Annotated[str, Meta(max_length=MAX_WORD)] | None = None
     tutor: SearchText | None = None
     kind: CourseKind | None = None
     q: SearchText | None = None
+    external_id: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
 
 
 class LearnersQuery(PageQuery):
@@ -173,7 +191,7 @@ class ExportQuery(msgspec.Struct):
     )
 
 
-class Unit(msgspec.Struct):
+class Unit(msgspec.Struct, rename="camel"):
     """A unit."""
 
     id: str
@@ -182,15 +200,19 @@ class Unit(msgspec.Struct):
     kind: str | None
     required: bool
     completion: Completion
+    external_id: str | None
+    source: str | None
 
 
-class Module(msgspec.Struct):
+class Module(msgspec.Struct, rename="camel"):
     """A module with its units in order."""
 
     id: str
     title: str
     slug: str | None
     units: list[Unit]
+    external_id: str | None
+    source: str | None
 
 
 class Assessment(msgspec.Struct, rename="camel"):
@@ -250,6 +272,8 @@ class CourseListing(msgspec.Struct, rename="camel"):
     prerequisites: list[str]
     published: bool
     tutor: Tutor
+    external_id: str | None
+    source: str | None
 
 
 class Course(CourseListing, rename="camel"):

@@ -10,6 +10,7 @@ from headway import instants
 from headway.accounts.model import Account
 from headway.assessments.model import OwnAssessment, Submission
 from headway.contracts.learner import account_wire, course_wire, wire
+from headway.courses.changes import match_external_ids
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
 from headway.courses.model import (
     Assessment,
@@ -46,7 +47,8 @@ STATUS_WORDS = {
 """The contract's words (section 2.2) for the statuses of enrollments."""
 
 
-_PLAIN_FIELDS = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days")
+_ORIGIN = ("external_id", "source")
+_PLAIN_FIELDS = ("title", "slug", "description", "subject", "level", "kind", "capacity", "access_days", *_ORIGIN)
 _TIME_FIELDS = ("starts_at", "ends_at", "enroll_from", "enroll_until")
 
 
@@ -77,7 +79,7 @@ def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> Ne
     errors: list[FieldError] = []
     changes = _course_fields(errors, body)
     if body.modules is not UNSET:
-        changes["modules"] = _changed_modules(body.modules)
+        changes["modules"] = match_external_ids(_changed_modules(body.modules), stored)
     if body.assessments is not UNSET:
         changes["assessments"] = _changed_assessments(errors, body.assessments)
     if errors:
@@ -90,8 +92,8 @@ def course(tree: CourseTree) -> course_wire.Course:
     return course_wire.Course(
         **_listing_fields(tree),
         modules=[
-            course_wire.Module(str(module.id), module.title, module.slug, [_unit(unit) for unit in units])
-            for module, units in tree.active_modules
+            course_wire.Module(str(part.id), part.title, part.slug, list(map(_unit, units)), part.external_id, part.source)
+            for part, units in tree.active_modules
         ],
         assessments=[
             course_wire.Assessment(str(each.id), each.title, each.description, _iso(each.due_at), each.max_grade)
@@ -113,7 +115,7 @@ def staff_member(member: StaffMember) -> course_wire.StaffMember:
 
 def search(query: course_wire.CourseQuery) -> CourseSearch:
     """Return the search for courses."""
-    return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q)
+    return CourseSearch(query.subject, query.level, query.tutor, query.kind, query.q, query.external_id)
 
 
 def account(account: Account) -> account_wire.Account:
@@ -285,13 +287,17 @@ def _course_fields(errors: list[FieldError], body: course_wire.CourseBody | cour
 
 
 def _new_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
-    return tuple(NewModule(module.title, module.slug, tuple(map(_new_unit, module.units))) for module in modules)
+    return tuple(
+        NewModule(each.title, each.slug, tuple(map(_new_unit, each.units)), external_id=each.external_id, source=each.source)
+        for each in modules
+    )
 
 
 def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
     rule, threshold = unit.completion.rule, unit.completion.threshold
     completion = Completion(rule, DEFAULT_THRESHOLD.get(rule) if threshold is None else threshold)
-    return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion)
+    origin = {name: getattr(unit, name) for name in _ORIGIN}
+    return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion, **origin)
 
 
 def _new_assessments(errors: list[FieldError], assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
@@ -332,7 +338,8 @@ def _part_id(text: str | None) -> int | None:
 
 def _unit(unit: Unit) -> course_wire.Unit:
     completion = course_wire.Completion(unit.completion.rule, unit.completion.threshold)
-    return course_wire.Unit(str(unit.id), unit.title, unit.slug, unit.kind, unit.is_required, completion)
+    rule = unit.is_required, completion
+    return course_wire.Unit(str(unit.id), unit.title, unit.slug, unit.kind, *rule, unit.external_id, unit.source)
 
 
 def _course_id(text: str | int) -> int:
