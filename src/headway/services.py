@@ -13,6 +13,7 @@ from headway.attention.learner_lists import LearnerLists
 from headway.attention.service import Attention
 from headway.audit.service import AuditLog, AuditRecorder
 from headway.audit.verification import LogVerification
+from headway.courses.course_names import CourseNames
 from headway.courses.model import CourseLimits
 from headway.courses.service import Courses
 from headway.courses.verify import check_terms
@@ -111,7 +112,12 @@ class Services:
         structures = self._structures = CourseStructures()
         late_work = settings.late_work_days * DAY
         self.tracking = Tracking(
-            structures, _study_time(settings), self.audit, late_work=late_work, max_metadata_bytes=settings.max_event_bytes
+            structures,
+            CourseNames(clock),
+            _study_time(settings),
+            self.audit,
+            late_work=late_work,
+            max_metadata_bytes=settings.max_event_bytes,
         )
         self.ingest = Ingest(
             self.tracking,

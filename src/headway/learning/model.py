@@ -21,6 +21,7 @@ from headway.courses.completion import (
     count_played,
     percent_by_rule,
 )
+from headway.courses.external_ids import ExternalIds
 from headway.courses.model import CourseStructure
 from headway.courses.video import Playback
 from headway.enrollments.model import Statistic
@@ -223,6 +224,8 @@ class Event(msgspec.Struct, frozen=True):
     """The score in `metadata` of a `quiz_submit` that has one."""
     video_segments: str | None = None
     video_duration_seconds: float | None = None
+    names: ExternalIds | None = None
+    """The external ids that stand in place of ids, or beside them."""
     playback: Playback | None = None
     """What `video_segments` are of the video of the unit, if there is a unit: without one it is kept nowhere."""
 
@@ -271,6 +274,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     sent_at: Instant | None = None
     event_id: str | None = None
     """Only echoed: merging a heartbeat twice changes nothing, so none is needed to tell a repetition."""
+    names: ExternalIds | None = None
 
     @property
     def evidence(self) -> Evidence:
@@ -294,6 +298,7 @@ class Update(msgspec.Struct, frozen=True):
     event_id: ClassVar[None] = None
     session_id: ClassVar[None] = None
     sent_at: ClassVar[None] = None
+    names: ClassVar[None] = None
 
     @property
     def is_start(self) -> bool:

@@ -6,13 +6,16 @@ this room that opens any.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 
 import structlog
 
 from headway.audit.model import Action, Deed, enrollment_target, learner_in_course
 from headway.audit.service import AuditRecorder
 from headway.collector import Collector, CollectorLimits
+from headway.courses.course_names import CourseNames, Snapshot
+from headway.courses.external_ids import UNKNOWN_COURSE
 from headway.courses.model import CourseStructure
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments.model import Enrollment, LearnerInCourse
@@ -22,56 +25,20 @@ from headway.learning import archived_ids, clocks_store
 from headway.learning import store as activity
 from headway.learning.archived_ids import KnownContent
 from headway.learning.clocks_store import ClockKey
+from headway.learning.entries import ACCEPTED, Entry, admit
+from headway.learning.external_ids import named_courses, with_courses, with_parts
 from headway.learning.group_store import Group, read_contents, read_group
-from headway.learning.model import Event, EventContent, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
+from headway.learning.model import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
-from headway.learning.store import COURSE_ALONE, NO_DAY, CourseStructures, EventKey, EventRow, StateKey, UnitKey
-from headway.learning.study_time import StudyTimeSettings, Timing, Transit, by_day, time_event, time_heartbeat
+from headway.learning.store import NO_DAY, CourseStructures, EventRow, StateKey
+from headway.learning.study_time import StudyTimeSettings, Timing, by_day, time_event, time_heartbeat
 from headway.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
-_ACCEPTED = Verdict(Outcome.ACCEPTED)
 _CONFLICT = FieldError("event_id", "was used before for an event with other content")
 _REPETITIONS = 4
 """How often a group is written again that races with another server process which records the same events."""
-_NO_TIMING = Timing(0, 0, is_shifted=False)
-_NO_CONTENT = EventContent("", 0, *[None] * 10)
-
-
-class _Entry:
-    """One observation on its way to a verdict."""
-
-    __slots__ = ("content", "is_event", "key", "learner", "observation", "refusal", "report", "timing", "transit", "verdict")
-
-    def __init__(self, report: Report, observation: Observation) -> None:
-        self.observation = observation
-        self.report = report
-        self.learner: LearnerInCourse = (report.user_id, observation.course_id)
-        self.transit = Transit(observation.sent_at, report.received_at)
-        self.timing = _NO_TIMING
-        self.refusal: Verdict | None = None
-        self.verdict = _ACCEPTED
-        self.content = _NO_CONTENT
-        self.key: EventKey = (report.user_id, observation.event_id or "")
-        self.is_event = isinstance(observation, Event)
-
-    @property
-    def unit_key(self) -> UnitKey:
-        """The unit in which the observation was made, or COURSE_ALONE."""
-        return (*self.learner, self.observation.unit_id or COURSE_ALONE)
-
-    @property
-    def clock(self) -> ClockKey:
-        """The clock by which the observation was timed."""
-        return self.report.user_id, self.observation.session_id or ""
-
-    def refuse(self, field: str, message: str, refusal: Refusal = Refusal.UNKNOWN) -> None:
-        """Reject the observation."""
-        errors = (FieldError(field, message),)
-        self.verdict = self.refusal = Verdict(
-            Outcome.REJECTED, event_id=self.observation.event_id, errors=errors, refusal=refusal
-        )
 
 
 class Tracking:
@@ -80,6 +47,7 @@ class Tracking:
     def __init__(
         self,
         structures: CourseStructures,
+        course_names: CourseNames,
         settings: StudyTimeSettings,
         audit: AuditRecorder,
         *,
@@ -87,6 +55,7 @@ class Tracking:
         max_metadata_bytes: int = 32_000,
     ) -> None:
         self._structures = structures
+        self._course_names = course_names
         self._settings = settings
         self._audit = audit
         self._late_work = late_work
@@ -94,8 +63,20 @@ class Tracking:
 
     async def record(self, tx: WriteTransaction, reports: Sequence[Report], now: Instant) -> list[list[Verdict]]:
         """Record many learners' reports and return a verdict for each observation; see `record_in_locked_courses`."""
-        await tx.share_course_locks(reported_courses(reports))
+        reports, course_ids = await self.find_courses(reports, lambda: nullcontext(tx))
+        await tx.share_course_locks(course_ids)
         return await self.record_in_locked_courses(tx, reports, now)
+
+    async def find_courses(self, reports: Sequence[Report], snapshot: Snapshot) -> tuple[Sequence[Report], set[int]]:
+        """Return reports with the courses that they name by external ids alone, and the ids of all their courses.
+
+        The `snapshot` is opened if courses have to be read.
+        """
+        course_ids = reported_courses(reports)
+        if UNKNOWN_COURSE not in course_ids:
+            return reports, course_ids
+        reports = with_courses(reports, await self._course_names.find(named_courses(reports), snapshot))
+        return reports, reported_courses(reports)
 
     async def record_in_locked_courses(
         self, tx: WriteTransaction, reports: Sequence[Report], now: Instant
@@ -106,21 +87,26 @@ class Tracking:
         What does not belong where it says, or is not open to the learner, is rejected and costs the others nothing.
         The number of statements does not depend on how much is reported.
         """
-        by_report = [[_Entry(report, observation) for observation in report.observations] for report in reports]
+        by_report = [[Entry(report, observation) for observation in report.observations] for report in reports]
         entries = [entry for of_report in by_report for entry in of_report]
         await self._record(tx, entries, reported_courses(reports), now)
         await self._audit.record_all(tx, [deed for entry in entries if (deed := _deed(entry)) is not None])
         return [[entry.verdict for entry in of_report] for of_report in by_report]
 
-    async def _record(self, tx: WriteTransaction, entries: Sequence[_Entry], course_ids: set[int], now: Instant) -> None:
+    async def _record(self, tx: WriteTransaction, entries: Sequence[Entry], course_ids: set[int], now: Instant) -> None:
         for entry in entries:
             entry.timing = self._time(entry)
         event_keys = {entry.key for entry in entries if entry.is_event}
+        named = {entry: entry.observation for entry in entries if entry.observation.names is not None}
+        if named:
+            await self._resolve(tx, named, {})
         group = await read_group(tx, _state_keys(entries), event_keys)
         if await self._correct_clocks(tx, [entry for entry in entries if entry.learner in group.enrollments], now):
             # They may have been at work on other days.
             group = await read_group(tx, _state_keys(entries), event_keys)
         revisions = {enrollment.course_id: enrollment.course_revision for enrollment in group.enrollments.values()}
+        if named and await self._resolve(tx, named, revisions):
+            group = await read_group(tx, _state_keys(entries), event_keys)
         structures = await self._structures.get(tx, course_ids, revisions)
         self._admit(entries, group.enrollments, structures, now)
         await self._check_updates(tx, [entry for entry in entries if isinstance(entry.observation, Update)], group, structures)
@@ -129,11 +115,21 @@ class Tracking:
         if changes:
             reached = await advance(tx, changes, now, group=group, events=[_row(entry) for entry in new])
             for entry in entries:
-                if isinstance(entry.observation, Update) and entry.verdict is _ACCEPTED:
+                if isinstance(entry.observation, Update) and entry.verdict is ACCEPTED:
                     progress = reached[*entry.learner, entry.observation.unit_id]
                     entry.verdict = Verdict(Outcome.ACCEPTED, progress=progress)
 
-    async def _correct_clocks(self, tx: WriteTransaction, entries: Sequence[_Entry], now: Instant) -> bool:
+    async def _resolve(self, tx: WriteTransaction, named: Mapping[Entry, Observation], revisions: Mapping[int, int]) -> bool:
+        """Find the modules and units that are named by external ids, and return whether they are others than before."""
+        structures = await self._structures.get(tx, {observation.course_id for observation in named.values()}, revisions)
+        has_changed = False
+        for entry, reported in named.items():
+            before = entry.observation
+            entry.observation, entry.fault = with_parts(reported, structures.get(reported.course_id))
+            has_changed |= entry.observation != before
+        return has_changed
+
+    async def _correct_clocks(self, tx: WriteTransaction, entries: Sequence[Entry], now: Instant) -> bool:
         """Correct clocks that deviate by the offsets of their sessions, and return whether there are any.
 
         A group without any costs no statement.
@@ -153,7 +149,7 @@ class Tracking:
 
     def _admit(
         self,
-        entries: Sequence[_Entry],
+        entries: Sequence[Entry],
         enrolled: Mapping[LearnerInCourse, Enrollment],
         structures: Mapping[int, CourseStructure],
         now: Instant,
@@ -164,10 +160,10 @@ class Tracking:
             is_enrolled = has_access.get(entry.learner, False)
             if not is_enrolled and entry.learner in enrolled and not isinstance(entry.observation, Update):
                 is_enrolled = enrolled[entry.learner].was_open(entry.timing.at, now=now, patience=self._late_work)
-            _admit(entry, structures.get(entry.observation.course_id), is_enrolled=is_enrolled)
+            admit(entry, structures.get(entry.observation.course_id), is_enrolled=is_enrolled)
 
     async def _check_updates(
-        self, tx: WriteTransaction, entries: Sequence[_Entry], group: Group, structures: Mapping[int, CourseStructure]
+        self, tx: WriteTransaction, entries: Sequence[Entry], group: Group, structures: Mapping[int, CourseStructure]
     ) -> None:
         """Refuse updates of locked units, and those that would make the client's metadata too large."""
         admitted = [entry for entry in entries if entry.refusal is None]
@@ -190,7 +186,7 @@ class Tracking:
                         "metadata", f"must not come to more than {self._max_metadata_bytes} bytes in all", Refusal.TOO_LARGE
                     )
 
-    def _time(self, entry: _Entry) -> Timing:
+    def _time(self, entry: Entry) -> Timing:
         observation = entry.observation
         if isinstance(observation, Event):
             duration = observation.duration_seconds
@@ -221,6 +217,7 @@ class Ingest:
     ) -> None:
         self._tracking = tracking
         self._database = database
+        self._snapshot = partial(database.read, single_statement=True)
         self._clock = clock
         self._metrics = metrics
         self._collector: Collector[Report, list[Verdict]] = Collector(
@@ -274,7 +271,8 @@ class Ingest:
 
     async def _attempt(self, reports: Sequence[Report]) -> list[list[Verdict]]:
         # The locks of the courses come with the beginning of the transaction: PostgreSQL has one round trip less.
-        async with self._database.write(in_courses=reported_courses(reports)) as tx:
+        reports, course_ids = await self._tracking.find_courses(reports, self._snapshot)
+        async with self._database.write(in_courses=course_ids) as tx:
             return await self._tracking.record_in_locked_courses(tx, reports, self._clock())
 
     def _count(self, verdicts: list[Verdict]) -> list[Verdict]:
@@ -298,27 +296,7 @@ def _weigh(report: Report) -> int:
     return len(report.observations) + report.size_bytes // 1024
 
 
-def _admit(entry: _Entry, structure: CourseStructure | None, *, is_enrolled: bool) -> None:
-    """Set the content, with the module that the unit implies, and the refusal of what may not be recorded.
-
-    A module may be any of the course, retired ones too: the unit may have been in it at the time.
-    """
-    observation = entry.observation
-    unit = structure.units.get(observation.unit_id) if structure and observation.unit_id is not None else None
-    module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
-    if isinstance(observation, Event):
-        entry.content = observation.content(module_id)
-    if structure is None:
-        entry.refuse("course_id", "does not exist")
-    elif not is_enrolled:
-        entry.refuse("course_id", "is a course you are not enrolled in", Refusal.FORBIDDEN)
-    elif module_id is not None and module_id not in structure.module_ids:
-        entry.refuse("module_id", "is not a module of this course")
-    elif observation.unit_id is not None and unit is None:
-        entry.refuse("unit_id", "is not a unit of this course")
-
-
-def _deed(entry: _Entry) -> Deed | None:
+def _deed(entry: Entry) -> Deed | None:
     """Return what the audit log records of an update: that somebody declared the progress of somebody else."""
     report, update = entry.report, entry.observation
     if report.actor is None or not isinstance(update, Update) or entry.verdict.outcome is not Outcome.ACCEPTED:
@@ -328,7 +306,7 @@ def _deed(entry: _Entry) -> Deed | None:
     return Deed(Action.UPDATE_PROGRESS, report.actor, target, learner | {"unitId": str(update.unit_id)}, report.client)
 
 
-def _state_keys(entries: Sequence[_Entry]) -> set[StateKey]:
+def _state_keys(entries: Sequence[Entry]) -> set[StateKey]:
     """Return the keys of the stored state that the entries may change."""
     keys: set[StateKey] = set()
     for entry in entries:
@@ -339,14 +317,14 @@ def _state_keys(entries: Sequence[_Entry]) -> set[StateKey]:
     return keys
 
 
-async def _judge_events(tx: WriteTransaction, entries: Sequence[_Entry], group: Group) -> list[_Entry]:
+async def _judge_events(tx: WriteTransaction, entries: Sequence[Entry], group: Group) -> list[Entry]:
     """Set every event's verdict. Return those that are admitted and new.
 
     What is refused now may have been stored when it was still allowed: its repetition is a duplicate all the same.
     """
     contents = await read_contents(tx, group, {entry.key for entry in entries})
-    new: list[_Entry] = []
-    refused: list[_Entry] = []
+    new: list[Entry] = []
+    refused: list[Entry] = []
     for entry in entries:
         if entry.key in contents:
             entry.verdict = _repeated(entry, contents[entry.key])
@@ -361,7 +339,7 @@ async def _judge_events(tx: WriteTransaction, entries: Sequence[_Entry], group: 
     return new
 
 
-def _repeated(entry: _Entry, known: KnownContent) -> Verdict:
+def _repeated(entry: Entry, known: KnownContent) -> Verdict:
     """Return the verdict on an event whose id is known."""
     event_id = entry.observation.event_id
     if archived_ids.repeats(entry.content, known, names_module=entry.observation.module_id is not None):
@@ -369,19 +347,19 @@ def _repeated(entry: _Entry, known: KnownContent) -> Verdict:
     return entry.refusal or Verdict(Outcome.CONFLICT, event_id, (_CONFLICT,))
 
 
-def _row(entry: _Entry) -> EventRow:
+def _row(entry: Entry) -> EventRow:
     assert isinstance(entry.observation, Event)  # noqa: S101 - only events are stored
     return activity.event_row(entry.key, entry.content, entry.timing, entry.transit)
 
 
 def _progress_changes(
-    entries: Sequence[_Entry], enrolled: Mapping[LearnerInCourse, Enrollment], structures: Mapping[int, CourseStructure]
+    entries: Sequence[Entry], enrolled: Mapping[LearnerInCourse, Enrollment], structures: Mapping[int, CourseStructure]
 ) -> list[ProgressChange]:
     """Gather the steps of everything accepted; a heartbeat that is not active is no step."""
     changes: dict[LearnerInCourse, ProgressChange] = {}
     for entry in entries:
         observation = entry.observation
-        if entry.verdict is not _ACCEPTED or (isinstance(observation, Heartbeat) and not observation.is_active):
+        if entry.verdict is not ACCEPTED or (isinstance(observation, Heartbeat) and not observation.is_active):
             continue
         change = changes.get(entry.learner)
         if change is None:
