@@ -11,7 +11,7 @@ from headway.cli.session import command, database_option, load_settings, open_se
 from headway.identity import CourseRole
 
 if TYPE_CHECKING:
-    from headway.courses.model import CourseTree
+    from headway.courses.model import CourseTree, NewCourse
     from headway.db.database import WriteTransaction
     from headway.importers.oulad import Summary
     from headway.instants import Day
@@ -45,26 +45,35 @@ def course() -> None:
 @database_option
 @command
 async def import_course(file: Path, **flags: Any) -> None:
-    """Create a course from a JSON or YAML file.
+    """Create a course from a JSON or YAML file, or change it.
 
     FILE has the body shape of POST /api/v1/courses, plus `owner`, an e-mail address.
 
-    Prints the course as stored, with all ids.
+    Safe to repeat for a file with an `externalId`: the course that has it becomes what the file says.
+
+    Prints the course as stored, with all ids, and the `status`: created, updated or unchanged.
     """
+    from msgspec import to_builtins
+
     from headway.contracts.learner import mapping
 
     async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
-        created = await load_course(file, services, tx)
-    print_json(mapping.course(created))
+        new_course, owner_id = await _read_course(file, services, tx)
+        imported, outcome = await services.course_editing.import_course(tx, new_course, owner_id=owner_id)
+    print_json({"status": outcome, **to_builtins(mapping.course(imported))})
 
 
 async def load_course(file: Path, services: "Services", tx: "WriteTransaction") -> "CourseTree":
     """Create the course of a file, for the owner that it names. Raises Invalid, or NotFound for the owner."""
+    new_course, owner_id = await _read_course(file, services, tx)
+    return await services.course_editing.create(tx, new_course, owner_id=owner_id)
+
+
+async def _read_course(file: Path, services: "Services", tx: "WriteTransaction") -> "tuple[NewCourse, int]":
     from headway.importers import course_file
 
     new_course, owner = course_file.read(file, services.course_limits)
-    owner_id = (await services.accounts.find_by_email(tx, owner)).id
-    return await services.course_editing.create(tx, new_course, owner_id=owner_id)
+    return new_course, (await services.accounts.find_by_email(tx, owner)).id
 
 
 @course.command("enroll")

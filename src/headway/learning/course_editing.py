@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
+from functools import partial
+from typing import Literal, TypeAlias
 
 from headway.accounts import store as users
 from headway.audit.model import Action, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
-from headway.courses.changes import describe_change
+from headway.courses.changes import describe_change, match_names
 from headway.courses.completion import percent_of_course
 from headway.courses.external_store import resolve_courses
 from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
@@ -23,12 +25,15 @@ from headway.enrollments.staff import check_can_teach
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries, user_topic
-from headway.identity import Caller, Client
+from headway.identity import NOBODY, Caller, Client, Role
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
 
 _UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
 """How many rows of unit progress are regraded, and how many are added up, before others get their turn."""
+_OPERATOR = Caller(NOBODY, Role.ADMIN)
+"""Whoever uses the command line, where rights are looked at."""
+Imported: TypeAlias = Literal["created", "updated", "unchanged"]
 
 
 class CourseEditing:
@@ -77,33 +82,49 @@ class CourseEditing:
         await self._audit.record_for(tx, Action.CREATE_COURSE, caller, target, metadata=owner_of, client=client)
         return created
 
+    async def import_course(self, tx: WriteTransaction, course: NewCourse, *, owner_id: int) -> tuple[CourseTree, Imported]:
+        """Create a course as an operator, or change the one that has its external id; return it and what was done.
+
+        Parts without an id are those that have the same external id, or else slug, or else title within the same parent. The
+        owner of a stored course stays. Raises as `create` and `change`.
+        """
+        names = [] if course.external_id is None else [course.external_id]
+        found = list((await resolve_courses(tx, names)).values())
+        if not found:
+            return await self.create(tx, course, owner_id=owner_id), "created"
+        stored = await catalogue.tree(tx, found[0])
+        if match_names(course, stored) == stored.unchanged:
+            return for_staff(stored, self._clock()), "unchanged"
+        return await self.change(tx, None, stored.id, partial(match_names, course)), "updated"
+
     async def change(
         self,
         tx: WriteTransaction,
-        caller: Caller,
+        caller: Caller | None,
         course_id: int,
         edit: Callable[[CourseTree], NewCourse],
         *,
         client: Client | None = None,
     ) -> CourseTree:
-        """Change a course, as its staff, to what `edit` returns for the stored one.
+        """Change a course to what `edit` returns for the stored one, as its staff, or without a caller as an operator.
 
         Parts that are left out are retired: they keep their history and no longer count. What learners have reached in the
         course is counted anew, and seats that were added go to those who wait, in the same transaction.
         Raises Invalid, Forbidden, NotFound COURSE_NOT_FOUND, Conflict SLUG_TAKEN, EXTERNAL_ID_TAKEN or CAPACITY_TOO_SMALL.
         """
         now = self._clock()
-        await require_staff(tx, caller, course_id)
+        actor = _OPERATOR if caller is None else caller
+        await require_staff(tx, actor, course_id)
         await tx.lock_course(course_id)
         terms = await catalogue.lock_enrollment_terms(tx, course_id)
         # Checked again under the locks: the caller may have left the staff while waiting for them.
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, actor, course_id)
         stored = await catalogue.tree(tx, course_id)
         course = edit(stored)
         errors = check_course(course) + check_identities(course, stored) + check_growth(course, stored, self._limits)
         if errors:
             raise Invalid(errors)
-        await _check_prerequisites(tx, caller, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id)
+        await _check_prerequisites(tx, actor, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id)
         await _check_names(tx, course, course_id=course_id)
         if course.capacity is not None and course.capacity < stored.seats_taken:
             raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
