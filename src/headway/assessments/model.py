@@ -145,6 +145,21 @@ class SubmissionPage(NamedTuple):
     total: int
 
 
+class SubmissionSort(StrEnum):
+    """The sort keys of a list of submissions."""
+
+    LEARNER = "learner"
+    NAME = "name"
+    SUBMITTED_AT = "submitted_at"
+
+
+class SubmissionOrder(NamedTuple):
+    """An order of submissions; where what they are sorted by is equal, that of their learners."""
+
+    sort: SubmissionSort
+    is_descending: bool
+
+
 class Work(StrEnum):
     """Which of the learners of an assessment to list."""
 

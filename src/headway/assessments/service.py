@@ -1,6 +1,7 @@
 """Assessments: submissions of learners, and their grades."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from headway.assessments import store as submissions
 from headway.assessments.model import (
@@ -8,6 +9,7 @@ from headway.assessments.model import (
     NewGrade,
     OwnAssessment,
     Submission,
+    SubmissionOrder,
     SubmissionPage,
     check_grade,
     check_submission_url,
@@ -26,7 +28,7 @@ from headway.feed.model import GradeGiven, SubmissionReceived, course_topic, new
 from headway.identity import Caller, Client
 from headway.ids import NewId
 from headway.instants import Clock
-from headway.paging.service import Walk
+from headway.paging.service import Walk, put_in_order
 
 
 class Assessments:
@@ -98,15 +100,27 @@ class Assessments:
         return submission, assessment
 
     async def list_submissions(
-        self, tx: ReadTransaction, caller: Caller, assessment_id: int, walk: Walk, *, name: str | None = None
+        self,
+        tx: ReadTransaction,
+        caller: Caller,
+        assessment_id: int,
+        walk: Walk,
+        *,
+        name: str | None = None,
+        order: SubmissionOrder | None = None,
     ) -> tuple[SubmissionPage, Assessment]:
-        """List the newest submission of each learner, or of those with a name, for staff.
+        """List the newest submission of each learner, or of those with a name, for staff; by learner, or in an order.
 
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
         """
         assessment, access = await find_known(tx, caller, assessment_id)
         if not access.is_staff:
             raise not_staff()
+        if order is not None:
+            ordered = await submissions.order_newest(tx, assessment_id, order, name)
+            some = partial(submissions.find_newest, tx, assessment_id)
+            rows = await walk.read(tx, put_in_order(ordered, some, lambda each: each[0].user_id))
+            return SubmissionPage(rows, len(ordered)), assessment
         found = await submissions.list_newest(tx, assessment_id, walk.slice, name)
         page = walk.cut(found.submissions, lambda each: each[0].user_id)
         return found._replace(submissions=page), assessment

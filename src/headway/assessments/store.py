@@ -1,21 +1,30 @@
 """Submissions and their grades as rows."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
-from headway.assessments.model import GradedResult, OwnAssessment, Submission, SubmissionPage
+from headway.assessments.model import (
+    GradedResult,
+    OwnAssessment,
+    Submission,
+    SubmissionOrder,
+    SubmissionPage,
+    SubmissionSort,
+)
 from headway.assessments.tables import submissions
 from headway.courses.model import Assessment
 from headway.courses.tables import assessments
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import UpdateRows, WriteRows, lookup
+from headway.db.dialects import UpdateRows, WriteRows, lookup, rows
 from headway.db.index_keys import encrypting
+from headway.db.types import Id
 from headway.enrollments.tables import enrollments
-from headway.paging.service import Slice
+from headway.paging.service import Slice, in_order
 
 _insert_graded = WriteRows(submissions, ["user_id", "id", "assessment_id", "grade", "submitted_at", "graded_at"])
 _insert = WriteRows(submissions, ["user_id", "id", "assessment_id", "submission_url", "submitted_at"])
@@ -75,6 +84,35 @@ _learners = {
     False: _all_learners,
     True: _all_learners.join(users, users.c.id == submissions.c.user_id).where(has_name),
 }
+
+
+_ids = rows("ids", {"user_id": Id})
+_newest_of = (
+    select(*COLUMNS, users.c.name.label("learner_name"))
+    .select_from(
+        lookup(
+            lookup(_ids, submissions, and_(submissions.c.user_id == _ids.c.user_id, _of_assessment)),
+            users,
+            users.c.id == submissions.c.user_id,
+        )
+    )
+    .where(is_newest)
+)
+
+
+@cache
+def _order(order: SubmissionOrder, *, is_named: bool) -> Select[Any]:
+    """Build the statement for the learners of an assessment in the order of their newest submissions."""
+    keys: dict[SubmissionSort, ColumnElement[Any]] = {
+        SubmissionSort.LEARNER: submissions.c.user_id,
+        SubmissionSort.NAME: func.coalesce(users.c.folded_name, ""),
+        SubmissionSort.SUBMITTED_AT: submissions.c.submitted_at,
+    }
+    directed = [each.desc() if order.is_descending else each.asc() for each in (keys[order.sort], submissions.c.user_id)]
+    found = select(submissions.c.user_id).where(_of_assessment, is_newest).order_by(*directed)
+    if is_named or order.sort is SubmissionSort.NAME:
+        found = found.join(users, users.c.id == submissions.c.user_id)
+    return found.where(has_name) if is_named else found
 
 
 async def insert_graded(tx: WriteTransaction, results: Sequence[GradedResult]) -> int:
@@ -141,6 +179,19 @@ async def list_newest(tx: ReadTransaction, assessment_id: int, part: Slice, name
     found = await tx.all(page, **params, **part.params)
     total = (await tx.one(_learners[name is not None], **params))["total"]
     return SubmissionPage([(submission_of(tx, row), row["learner_name"]) for row in found], total)
+
+
+async def order_newest(tx: ReadTransaction, assessment_id: int, order: SubmissionOrder, name: str | None) -> list[int]:
+    """Return the learners of an assessment, those with a name or all, in the order of their newest submissions."""
+    named = {} if name is None else {"name_words": name_words(name)}
+    found = await tx.all(_order(order, is_named=name is not None), assessment_id=assessment_id, **named)
+    return [row["user_id"] for row in found]
+
+
+async def find_newest(tx: ReadTransaction, assessment_id: int, user_ids: Sequence[int]) -> list[tuple[Submission, str]]:
+    """Read the newest submissions of these learners with their names, in the order of the learners."""
+    found = await tx.all(_newest_of, assessment_id=assessment_id, ids=[(user_id,) for user_id in user_ids])
+    return in_order(user_ids, {row["user_id"]: (submission_of(tx, row), row["learner_name"]) for row in found})
 
 
 def submission_of(tx: ReadTransaction, row: Row) -> Submission:

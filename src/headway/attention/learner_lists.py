@@ -15,7 +15,7 @@ from headway.enrollments.authorization import require_staff
 from headway.errors import Conflict
 from headway.identity import Caller
 from headway.instants import Clock
-from headway.paging.service import Moving, Slice, Walk
+from headway.paging.service import Moving, Walk, put_in_order
 
 _AT_ONCE = 1_000
 
@@ -60,7 +60,7 @@ class LearnerLists:
         """
         if chosen.is_listed:
             findings, ordered = await self._all(tx, caller, course_id, chosen, order)
-            user_ids = await walk.read(tx, _of_ids(ordered))
+            user_ids = await walk.read(tx, put_in_order(ordered, _same, lambda user_id: user_id))
             return LearnersPage(await self._rows(tx, findings, user_ids), len(ordered), findings)
         await require_staff(tx, caller, course_id)
         source = Moving(
@@ -137,13 +137,3 @@ def _mean(grades: Sequence[float]) -> float | None:
 
 async def _same(user_ids: Sequence[int]) -> Sequence[int]:
     return user_ids
-
-
-def _of_ids(ordered: Sequence[int]) -> Moving[int]:
-    async def page(part: Slice) -> Sequence[int]:
-        return ordered[part.offset : part.offset + part.limit]
-
-    async def order() -> list[int]:
-        return list(ordered)
-
-    return Moving(page, order, _same, lambda user_id: user_id)

@@ -8,11 +8,19 @@ from headway.enrollments.model import BANDS, EnrollmentStatus
 
 
 class Sort(StrEnum):
-    """The sort keys of a list of enrollments; each has an index."""
+    """The sort keys of a list of enrollments."""
 
     PERCENT = "percent"
     ENROLLED_AT = "enrolled_at"
     COMPLETED_AT = "completed_at"
+    NAME = "name"
+    LAST_ACTIVITY = "last_activity_at"
+    LEARNER = "user_id"
+
+    @property
+    def has_index(self) -> bool:
+        """Whether pages come from an index: names are of another table, and nearly every event changes the last activity."""
+        return self not in {Sort.NAME, Sort.LAST_ACTIVITY, Sort.LEARNER}
 
 
 class Order(NamedTuple):
@@ -21,6 +29,23 @@ class Order(NamedTuple):
     statuses: tuple[EnrollmentStatus, ...]
     sort: Sort
     is_descending: bool
+
+
+class Listed(NamedTuple):
+    """Which enrollments of a course to list, of some statuses and names or of all, and in which order; None is by learner."""
+
+    statuses: Sequence[EnrollmentStatus] = ()
+    name: str | None = None
+    sort: Sort | None = None
+    is_descending: bool = False
+
+    @property
+    def order(self) -> Order:
+        """The order, with the statuses."""
+        return Order(tuple(self.statuses or EnrollmentStatus), self.sort or Sort.LEARNER, self.is_descending)
+
+
+ALL_BY_LEARNER = Listed()
 
 
 class Part(NamedTuple):

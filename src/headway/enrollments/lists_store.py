@@ -1,7 +1,7 @@
 """Enrollments by the page: of a learner, of a course, in many orders."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, union_all
@@ -12,11 +12,11 @@ from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
 from headway.db.dialects import EitherWay, lookup, rows
 from headway.db.types import Id
-from headway.enrollments.lists import Order, Part
+from headway.enrollments.lists import Order, Part, Sort
 from headway.enrollments.model import BANDS, FINISHED, Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
 from headway.enrollments.tables import enrollments
-from headway.paging.service import Slice, in_order
+from headway.paging.service import Moving, Slice, in_order, put_in_order
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id})
 _TITLED = (*COLUMNS, courses.c.title.label("title"))
@@ -108,13 +108,16 @@ def _between(column: ColumnElement[int], first: str, last: str, *, is_tied: bool
 @cache
 def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
     """Build the statement for the learners of a course in order, of all names or of some."""
-    key = enrollments.c[order_by.sort.value]
+    is_by_name = order_by.sort is Sort.NAME
+    key = func.coalesce(users.c.folded_name, "") if is_by_name else enrollments.c[order_by.sort.value]
     whole = (
         select(enrollments.c.user_id)
         .where(enrollments.c.course_id == bindparam("in_course"), status_among(*order_by.statuses))
-        .order_by(key.is_(None), *_directed(order_by, key, enrollments.c.user_id))
+        .order_by(*([] if is_by_name else [key.is_(None)]), *_directed(order_by, key, enrollments.c.user_id))
     )
-    return whole.join(users, users.c.id == enrollments.c.user_id).where(has_name) if is_named else whole
+    if is_by_name or is_named:
+        whole = whole.join(users, users.c.id == enrollments.c.user_id)
+    return whole.where(has_name) if is_named else whole
 
 
 async def read_names(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, str]:
@@ -185,6 +188,15 @@ async def order_in_course(tx: ReadTransaction, course_id: int, order_by: Order, 
     named = {} if name is None else {"name_words": name_words(name)}
     found = await tx.all(_whole_order(order_by, is_named=name is not None), in_course=course_id, **named)
     return [row["user_id"] for row in found]
+
+
+async def in_whole_order(
+    tx: ReadTransaction, course_id: int, order_by: Order, name: str | None
+) -> tuple[Moving[NamedEnrollment], int]:
+    """Return how to read a list of a course's learners that is put into order as a whole, and how many they are."""
+    found = await order_in_course(tx, course_id, order_by, name)
+    some = partial(find_in_course, tx, course_id, order_by)
+    return put_in_order(found, some, lambda each: each.enrollment.user_id), len(found)
 
 
 async def find_in_course(

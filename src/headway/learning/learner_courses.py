@@ -13,6 +13,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_known, require_staff
+from headway.enrollments.lists import ALL_BY_LEARNER, Listed
 from headway.enrollments.model import Enrollment, EnrollmentStatus, NamedEnrollment
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
@@ -136,16 +137,16 @@ class LearnerCourses:
         caller: Caller,
         course_id: int,
         walk: Walk,
-        *,
-        status: Sequence[EnrollmentStatus] = (),
-        name: str | None = None,
+        listed: Listed = ALL_BY_LEARNER,
     ) -> tuple[list[NamedEnrollment], int]:
-        """List the learners of a course for its staff, of some statuses and names or all, by id, and how many there are.
-
-        Raises NotFound COURSE_NOT_FOUND, Forbidden.
-        """
+        """List the learners of a course for its staff, and how many there are. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         await require_staff(tx, caller, course_id)
-        found, total = await enrollment_lists.list_in_course(tx, course_id, statuses=status, name=name, part=walk.slice)
+        if listed.sort is not None:
+            source, total = await enrollment_lists.in_whole_order(tx, course_id, listed.order, listed.name)
+            return await walk.read(tx, source), total
+        found, total = await enrollment_lists.list_in_course(
+            tx, course_id, statuses=listed.statuses, name=listed.name, part=walk.slice
+        )
         return walk.cut(found, lambda each: each.enrollment.user_id), total
 
     async def find_name(self, tx: ReadTransaction, user_id: int) -> str:

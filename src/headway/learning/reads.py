@@ -1,7 +1,7 @@
 """The course room: who is where in a course, for those who may know."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -114,18 +114,16 @@ class ProgressReads:
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
         await require_staff(tx, caller, course_id)
-        some = partial(enrollment_lists.find_in_course, tx, course_id, order)
-        if name is None:
+        if name is None and order.sort.has_index:
             total, parts = await _count(tx, course_id, order)
-            page = partial(_list_parts, tx, course_id, order, parts)
-            ordered = partial(enrollment_lists.order_in_course, tx, course_id, order)
+            source = Moving(
+                page=partial(_list_parts, tx, course_id, order, parts),
+                order=partial(enrollment_lists.order_in_course, tx, course_id, order),
+                some=partial(enrollment_lists.find_in_course, tx, course_id, order),
+                key=lambda each: each.enrollment.user_id,
+            )
         else:
-            # Of those with a name no numbers are stored: they are looked for, and cut into pages here.
-            found = await enrollment_lists.order_in_course(tx, course_id, order, name)
-            total = len(found)
-            page = partial(_cut_part, some, found)
-            ordered = partial(_given, found)
-        source = Moving(page=page, order=ordered, some=some, key=lambda each: each.enrollment.user_id)
+            source, total = await enrollment_lists.in_whole_order(tx, course_id, order, name)
         return ProgressPage(await walk.read(tx, source), total)
 
     async def read_some(
@@ -222,13 +220,3 @@ async def _list_parts(tx: ReadTransaction, course_id: int, order: Order, parts: 
         )
         first -= part.size
     return await enrollment_lists.find_in_course(tx, course_id, order, learner_ids)
-
-
-async def _cut_part(
-    some: Callable[[Sequence[int]], Awaitable[list[NamedEnrollment]]], found: Sequence[int], part: Slice
-) -> list[NamedEnrollment]:
-    return await some(found[part.offset : part.offset + part.limit])
-
-
-async def _given(found: list[int]) -> list[int]:
-    return found

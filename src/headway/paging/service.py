@@ -47,6 +47,20 @@ class Moving(NamedTuple, Generic[Row]):
     key: Callable[[Row], int]
 
 
+def put_in_order(
+    keys: list[int], some: Callable[[Sequence[int]], Awaitable[Sequence[Row]]], key: Callable[[Row], int]
+) -> Moving[Row]:
+    """Return how to read a list of which all keys are known, in order; `some` and `key` are those of `Moving`."""
+
+    async def page(part: Slice) -> Sequence[Row]:
+        return await some(keys[part.offset : part.offset + part.limit])
+
+    async def order() -> list[int]:
+        return keys
+
+    return Moving(page, order, some, key)
+
+
 class Walker(NamedTuple):
     """Who walks through a list, and what a walk needs to continue."""
 

@@ -205,7 +205,7 @@ class LearnersQuery(msgspec.Struct, rename="camel"):
 
     q: SearchText | None = None
     status: EnrollmentStatus | None = None
-    sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
+    sort_by: Literal["progress", "enrollmentDate", "completionDate", "name", "lastActivity"] = "enrollmentDate"
     order: Literal["asc", "desc"] = "asc"
     page: Page = 1
     limit: Limit | None = None

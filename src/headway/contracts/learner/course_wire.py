@@ -1,7 +1,7 @@
 """Request and response bodies of courses."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -25,6 +25,7 @@ from headway.http.schemas import single_line, visible_text
 from headway.identity import CourseRole
 from headway.reports.export_model import Part, TableName
 
+Direction: TypeAlias = Literal["asc", "desc"]
 Title = Annotated[str, visible_text(MAX_TITLE)]
 Word = Annotated[str, visible_text(MAX_WORD)]
 ExternalId = Annotated[str, single_line(MAX_EXTERNAL_ID)]
@@ -162,9 +163,21 @@ class LearnersQuery(PageQuery):
 
 
 class EnrollmentsQuery(LearnersQuery):
-    """Filters for a list of enrollments: `status` is `active`, `completed` or `dropped`, `q` parts of words of the name."""
+    """Filters and order of a list of enrollments: `status` is `active`, `completed` or `dropped`, `q` has parts of words.
+
+    Sorted by `lastActivity`, those without any come last.
+    """
 
     status: Literal["active", "completed", "dropped"] | None = None
+    sort: Literal["id", "name", "lastActivity"] = "id"
+    order: Direction = "asc"
+
+
+class SubmissionsQuery(LearnersQuery):
+    """Filters and order of a list of submissions: by the learner's `id` or `name`, or by when they were submitted."""
+
+    sort: Literal["id", "name", "submittedAt"] = "id"
+    order: Direction = "asc"
 
 
 class ExportFormat(StrEnum):

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from headway import instants
 from headway.accounts.model import Account
-from headway.assessments.model import OwnAssessment, Submission
+from headway.assessments.model import OwnAssessment, Submission, SubmissionOrder, SubmissionSort
 from headway.contracts.learner import account_wire, course_wire, wire
 from headway.courses.changes import match_external_ids
 from headway.courses.completion import DEFAULT_THRESHOLD, Completion
@@ -25,6 +25,7 @@ from headway.courses.model import (
     Unit,
 )
 from headway.courses.validation import check_size
+from headway.enrollments.lists import Listed, Sort
 from headway.enrollments.model import Enrollment, EnrollmentStatus
 from headway.enrollments.seating import Waiting
 from headway.errors import FieldError, Invalid, shown
@@ -45,6 +46,7 @@ STATUS_WORDS = {
     EnrollmentStatus.EXPIRED: "dropped",
 }
 """The contract's words (section 2.2) for the statuses of enrollments."""
+_SORTS = {"id": Sort.LEARNER, "name": Sort.NAME, "lastActivity": Sort.LAST_ACTIVITY}
 
 
 _ORIGIN = ("external_id", "source")
@@ -180,6 +182,20 @@ def statuses(word: str | None) -> list[EnrollmentStatus]:
     if word is not None and not statuses:
         raise Invalid.field("status", "must be active, completed or dropped")
     return statuses
+
+
+def listed(query: course_wire.EnrollmentsQuery) -> Listed:
+    """Return which enrollments a query asks for; by id they need not be sorted. Raises Invalid."""
+    sort = None if (query.sort, query.order) == ("id", "asc") else _SORTS[query.sort]
+    return Listed(statuses(query.status), query.q, sort, query.order == "desc")
+
+
+def submission_order(query: course_wire.SubmissionsQuery) -> SubmissionOrder | None:
+    """Return the order of a list of submissions; None by the learner's id, upwards."""
+    if (query.sort, query.order) == ("id", "asc"):
+        return None
+    sort = {"id": SubmissionSort.LEARNER, "name": SubmissionSort.NAME, "submittedAt": SubmissionSort.SUBMITTED_AT}[query.sort]
+    return SubmissionOrder(sort, query.order == "desc")
 
 
 def progress(progress: CourseProgress) -> wire.Progress:

@@ -36,16 +36,21 @@ class AssessmentRoutes:
 
     @get(
         f"{_ONE}/submissions",
-        query=course_wire.LearnersQuery,
+        query=course_wire.SubmissionsQuery,
         responses={200: wire.Many[wire.LearnersSubmission]},
         transaction=READ_LARGE,
     )
-    async def list_submissions(self, request: Request[course_wire.LearnersQuery, None], tx: ReadTransaction) -> Response:
+    async def list_submissions(self, request: Request[course_wire.SubmissionsQuery, None], tx: ReadTransaction) -> Response:
         """List each learner's newest submission: for the course's staff."""
         assessment_id = parse_id(request.path["assessment_id"])
         walk = self._pages.walk(request)
         found, assessment = await self._assessments.list_submissions(
-            tx, request.caller, assessment_id, walk, name=request.query.q
+            tx,
+            request.caller,
+            assessment_id,
+            walk,
+            name=request.query.q,
+            order=mapping.submission_order(request.query),
         )
         rows = [mapping.learners_submission(each, name, assessment) for each, name in found.submissions]
         return Response(200, mapping.many(rows, walk, found.total))

@@ -110,10 +110,8 @@ class EnrollmentRoutes:
     async def list_learners(self, request: Request[course_wire.EnrollmentsQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of a course with their progress: for its staff."""
         walk = self._pages.walk(request)
-        course_id, status = parse_id(request.path["course_id"]), mapping.statuses(request.query.status)
-        found, total = await self._learning.list_enrollments(
-            tx, request.caller, course_id, walk, status=status, name=request.query.q
-        )
+        course_id, listed = parse_id(request.path["course_id"]), mapping.listed(request.query)
+        found, total = await self._learning.list_enrollments(tx, request.caller, course_id, walk, listed)
         return Response(200, mapping.many([mapping.course_enrollment(*each) for each in found], walk, total))
 
     @patch(
