@@ -130,6 +130,8 @@ def _lifespan(
                 repeat("watch rights", watch.look, watch.news),
                 repeat("sweep connections", connections.sweep, _seconds(0.5)),
                 repeat("expire enrollments", partial(_expire, services), _seconds(60.0)),
+                services.webhook_sender.run(),
+                repeat("purge deliveries", partial(services.webhooks.purge, services.database), _seconds(600.0)),
                 repeat("verify the audit log", services.log_verification.look, _seconds(600.0)),
                 repeat("sample metrics", metrics.sample, _seconds(1.0)),
                 repeat("sample health", services.health.series.sample, _seconds(SAMPLE_SECONDS)),

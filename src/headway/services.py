@@ -58,6 +58,10 @@ from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
 from headway.tutorials.store import count_passed_quizzes
 from headway.verify import Check
+from headway.webhooks.outbox import Outbox
+from headway.webhooks.sender import Sender
+from headway.webhooks.service import Webhooks
+from headway.webhooks.transport import Transport
 
 
 class Services:
@@ -103,8 +107,19 @@ class Services:
         self.roster = Roster(clock, self.audit)
         self.accounts.on_enabled = self.enrollments.seat_waiting
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
+        self._make_webhooks(settings)
         self._make_learning(settings)
         self._make_work()
+
+    def _make_webhooks(self, settings: Settings) -> None:
+        """Make what stores announcements of all transactions, and what sends them."""
+        clock = self.clock
+        outbox = self.outbox = Outbox(clock, self.new_id)
+        self.database.outbox = outbox.write
+        self.webhooks = Webhooks(clock, self.new_id, self.audit, outbox, settings)
+        timeout, allows_private = settings.webhook_timeout_seconds, settings.webhook_allow_private_addresses
+        transport = Transport(timeout_seconds=timeout, allows_private=allows_private)
+        self.webhook_sender = Sender(self.database, clock, outbox, self.audit, self.metrics, transport)
 
     def _make_learning(self, settings: Settings) -> None:
         """Make what records and reads progress; its parts share the course structures."""

@@ -97,6 +97,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_page_size: int = 500
     max_response_bytes: int = 32_000_000
 
+    webhook_allow_http: bool = False
+    webhook_allow_private_addresses: bool = False
+    webhook_timeout_seconds: int = 15
+    webhook_kept_days: int = 30
+
     ingest_queue_events: int = 10_000
     ingest_group_events: int = 1_000
 

@@ -76,6 +76,7 @@ class Metrics:
         self._make_loop()
         self._make_ingest()
         self._make_database()
+        self._make_webhooks()
 
     def _make_http(self) -> None:
         self.requests = self._counter("api_requests", "Requests served.", ["endpoint", "status"])
@@ -142,6 +143,17 @@ class Metrics:
         self.pool_connections = self._gauge(
             "headway_pool_connections", "Connections to PostgreSQL, by state: in_use or idle.", ["state"]
         )
+
+    def _make_webhooks(self) -> None:
+        self.webhook_attempts = self._counter(
+            "headway_webhook_attempts",
+            "Attempts to deliver to webhooks, by what came of them: delivered, retried or failed.",
+            ["outcome"],
+        )
+        # Each process reads the same rows.
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
+        self.webhooks_pending = gauge("headway_webhooks_pending", "Deliveries that wait, of each webhook up to 10,000.")
+        self.webhooks_oldest_seconds = gauge("headway_webhooks_oldest_seconds", "Age of the oldest delivery that waits.")
 
     def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
         """Count a rejection by its error code, once for each invalid field; list indexes are removed.

@@ -118,6 +118,13 @@ _ENTRY = {
     "metadata": {"a": 1},
 }
 
+_WEBHOOK = {
+    "url": "https://hooks.example.org/in?key=one",
+    "events": ["unit.completed", "course.completed"],
+    "courseId": "{course}",
+    "description": "To the warehouse",
+}
+
 SAMPLES = {
     f"POST {_ACTIVITY}/track": Sample("learner", f"{_ACTIVITY}/track", _EVENT, _PROGRESS_READS),
     f"POST {_ACTIVITY}/heartbeat": Sample(
@@ -242,6 +249,15 @@ SAMPLES = {
     ),
     f"PATCH {_API}/learner/messages/{{message_id}}": Sample(
         "peer", f"{_API}/learner/messages/{{message}}", {"isRead": True}, (("peer", f"{_API}/learner/messages"),)
+    ),
+    f"POST {_API}/webhooks": Sample(
+        "admin", f"{_API}/webhooks", _WEBHOOK, (("admin", f"{_API}/webhooks"), ("admin", f"{_API}/webhooks/{{made}}"))
+    ),
+    f"PATCH {_API}/webhooks/{{webhook_id}}": Sample(
+        "admin",
+        f"{_API}/webhooks/{{webhook}}",
+        {**_WEBHOOK, "enabled": False},
+        (("admin", f"{_API}/webhooks/{{webhook}}"), ("admin", f"{_API}/webhooks/{{webhook}}/deliveries")),
     ),
     f"PATCH {_API}/learner/conversations/{{user_id}}": Sample(
         "peer", f"{_API}/learner/conversations/{{learner_id}}", {"isRead": True}, (("peer", f"{_API}/learner/conversations"),)

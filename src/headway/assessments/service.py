@@ -29,6 +29,7 @@ from headway.identity import Caller, Client
 from headway.ids import NewId
 from headway.instants import Clock
 from headway.paging.service import Walk, put_in_order
+from headway.webhooks import announcements
 
 
 class Assessments:
@@ -97,6 +98,14 @@ class Assessments:
             submission.id, assessment.id, assessment.title, assessment.course_id, caller.user_id, submission_url
         )
         await feed.publish(tx, new_entries(event, course_topic(assessment.course_id)), now)
+        tx.announce(
+            announcements.SubmissionReceived(
+                learner_id=caller.user_id,
+                course_id=assessment.course_id,
+                submission_id=submission.id,
+                assessment_id=assessment.id,
+            )
+        )
         return submission, assessment
 
     async def list_submissions(
@@ -157,7 +166,18 @@ class Assessments:
         newest.graded_by = caller.user_id
         await submissions.set_grade(tx, newest)
         topics = user_topic(newest.user_id), course_topic(assessment.course_id)
-        await feed.publish(tx, new_entries(_grade_given(newest, grade, assessment), *topics), now)
+        given = _grade_given(newest, grade, assessment)
+        await feed.publish(tx, new_entries(given, *topics), now)
+        tx.announce(
+            announcements.SubmissionGraded(
+                learner_id=given.learner_id,
+                course_id=given.course_id,
+                submission_id=given.submission_id,
+                assessment_id=given.assessment_id,
+                grade=given.grade,
+                max_grade=given.max_grade,
+            )
+        )
         target = Target(TargetType.OTHER, newest.id, None, assessment.title)
         record = learner_in_course(assessment.course_id, newest.user_id) | {"grade": grade, "maxGrade": assessment.max_grade}
         actor = caller_actor(caller)

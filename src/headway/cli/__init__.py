@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, events, exports, maintenance, serve
+from headway.cli import accounts, audit, courses, demo, events, exports, maintenance, serve, webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -24,3 +24,4 @@ main.add_command(maintenance.verify)
 main.add_command(events.events)
 main.add_command(audit.audit)
 main.add_command(audit.keys)
+main.add_command(webhooks.webhook)

@@ -22,6 +22,7 @@ RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
 Kind = TypeVar("Kind", bound="ReadTransaction")
 OnFirstKey: TypeAlias = Callable[["WriteTransaction"], Awaitable[None]]
+Outbox: TypeAlias = Callable[["WriteTransaction", Sequence[Any]], Awaitable[None]]
 Listener: TypeAlias = Callable[[str | None], None]
 
 
@@ -63,6 +64,8 @@ class WriteTransaction(ReadTransaction):
     def __init__(self, database: "Database") -> None:
         super().__init__(database)
         self.on_first_key = database.on_first_key
+        self._outbox = database.outbox
+        self._announced: list[object] = []
         self._after_commit: list[Callable[[], None]] = []
 
     @abstractmethod
@@ -109,6 +112,16 @@ class WriteTransaction(ReadTransaction):
     async def notify(self, payloads: Sequence[str]) -> None:
         """Pass payloads of up to 7,999 bytes to the listeners of all server processes after the commit, in order of commits."""
 
+    def announce(self, *happened: object) -> None:
+        """Pass what happened to the outbox of the database before the commit: in order, at once, and only if it commits."""
+        self._announced += happened
+
+    async def pass_on(self) -> None:
+        """Pass what was announced so far to the outbox now: so a transaction that changes very much need not remember all."""
+        if self._announced:
+            announced, self._announced = self._announced, []
+            await self._outbox(self, announced)
+
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Run a hook once the transaction is committed, or may be; never if it is rolled back."""
         self._after_commit.append(hook)
@@ -129,6 +142,8 @@ class Database(ABC):
         self.keyring = keyring
         self.on_first_key: OnFirstKey = _do_nothing
         """Runs in the transaction that makes the first key of an index; see `index_keys.encrypting`."""
+        self.outbox: Outbox = _drop
+        """Stores what a transaction announces, within it."""
         self._metrics = metrics
         if metrics is not None:
             seconds, failed = metrics.transaction_seconds, metrics.transactions_failed
@@ -164,6 +179,7 @@ class Database(ABC):
         try:
             async with self._timed("write", self._write(in_courses)) as tx:
                 yield tx
+                await tx.pass_on()
         finally:
             self._writers.discard(task)
 
@@ -199,6 +215,10 @@ class Database(ABC):
 
 async def _do_nothing(_tx: WriteTransaction) -> None:
     """Stand in where the composition sets no hook."""
+
+
+async def _drop(_tx: WriteTransaction, _announced: Sequence[Any]) -> None:
+    """Stand in where nobody is told of anything."""
 
 
 @asynccontextmanager

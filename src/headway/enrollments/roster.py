@@ -18,6 +18,7 @@ from headway.errors import Conflict, Invalid, NotFound
 from headway.identity import Caller, Client, settle_email
 from headway.instants import Clock
 from headway.paging.service import Walk
+from headway.webhooks.announcements import LeftWaitingList
 
 MAX_ADDRESSES = 200
 """How many addresses can be enrolled at once."""
@@ -106,6 +107,7 @@ class Roster:
         await require_staff(tx, caller, course_id)
         if not await waiting.stop_waiting(tx, course_id, [user_id]):
             raise NotFound("This learner does not wait for a seat any more.", code="ENROLLMENT_NOT_FOUND")
+        tx.announce(LeftWaitingList(learner_id=user_id, course_id=course_id))
         record = learner_in_course(course_id, user_id) | {"from": "WAITING", "to": None}
         target, actor = enrollment_target(course_id, user_id), caller_actor(caller)
         await self._audit.record(tx, Action.CHANGE_ENROLLMENT, actor, target, metadata=record, client=client)

@@ -29,6 +29,7 @@ from headway.errors import Conflict
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
 from headway.instants import Instant
+from headway.webhooks.announcements import Enrolled, MovedUp
 
 _EVERYBODY = 2**31 - 1
 
@@ -128,6 +129,7 @@ async def move_up(
     if not next_ones:
         return []
     seated = await _seat(tx, terms, next_ones, delta, enrolled_at=now, now=now)
+    tx.announce(*(MovedUp(learner_id=each.user_id, course_id=each.course_id) for each in seated))
     return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
 
 
@@ -162,6 +164,7 @@ async def _seat(
     await waiting.stop_waiting(tx, course_id, user_ids)
     for key, enrollment in seated.items():
         delta.replace(course_id, before.get(key), enrollment)
+        tx.announce(Enrolled(learner_id=key[0], course_id=course_id, is_resumed=key in before))
     return [seated[user_id, course_id] for user_id in user_ids if (user_id, course_id) in seated]
 
 

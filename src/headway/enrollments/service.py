@@ -32,8 +32,15 @@ from headway.feed.model import NewFeedEntry
 from headway.identity import Caller, Client
 from headway.instants import Clock, Instant
 from headway.verify import Difference, Findings
+from headway.webhooks.announcements import Announcement, CertificateIssued, Dropped, Expired, LeftWaitingList
 
 _EXPIRED_AT_ONCE = 500
+_ANNOUNCED: dict[EnrollmentStatus, type[Announcement]] = {
+    EnrollmentStatus.DROPPED: Dropped,
+    EnrollmentStatus.EXPIRED: Expired,
+    EnrollmentStatus.CERTIFIED: CertificateIssued,
+}
+"""What webhooks are told of the statuses that staff and time set."""
 
 
 class Enrollments:
@@ -85,6 +92,7 @@ class Enrollments:
         now = self._clock()
         terms = await catalogue.hold_enrollment_terms(tx, course_id)
         if terms is not None and await waiting.stop_waiting(tx, course_id, [user_id]):
+            tx.announce(LeftWaitingList(learner_id=user_id, course_id=course_id))
             return
         found = (await enrollments.lock(tx, [(user_id, course_id)])).get((user_id, course_id))
         # Whoever could leave after the access ran out could enroll again and have it anew.
@@ -190,6 +198,7 @@ class Enrollments:
                 enrollment.close(status, now)
             delta.replace(terms.id, before, enrollment)
         await enrollments.set_status(tx, closed, now)
+        tx.announce(*(_ANNOUNCED[status](learner_id=each.user_id, course_id=terms.id) for each in closed))
         if terms.capacity is not None:
             await enrollments.add_seats(tx, terms.id, -freed)
         entries = [entry for enrollment in closed for entry in enrollment_updated(enrollment, terms.title)]

@@ -13,6 +13,7 @@ from headway.enrollments.model import WaitingLearner
 from headway.enrollments.tables import waiting_list
 from headway.instants import Instant
 from headway.paging.service import Slice
+from headway.webhooks.announcements import JoinedWaitingList
 
 _waits_in_course = waiting_list.c.course_id == bindparam("in_course")
 _last_waiting = select(func.coalesce(func.max(waiting_list.c.number), 0).label("number")).where(_waits_in_course)
@@ -71,9 +72,14 @@ async def join_waiting_list(tx: WriteTransaction, user_ids: Sequence[int], cours
     if not user_ids:
         return {}
     last = (await tx.one(_last_waiting, in_course=course_id))["number"]
-    await tx.insert_new(_insert_waiting, [(user_id, course_id, last + n, now) for n, user_id in enumerate(user_ids, 1)])
+    joined = await tx.insert_new(
+        _insert_waiting, [(user_id, course_id, last + n, now) for n, user_id in enumerate(user_ids, 1)]
+    )
     found = await tx.all(_positions, in_course=course_id, joined=[(user_id,) for user_id in user_ids])
-    return {row["user_id"]: row["position"] for row in found}
+    positions = {row["user_id"]: row["position"] for row in found}
+    for user_id, _ in sorted(joined, key=lambda each: positions[each[0]]):
+        tx.announce(JoinedWaitingList(learner_id=user_id, course_id=course_id, position=positions[user_id]))
+    return positions
 
 
 async def list_page(tx: ReadTransaction, course_id: int, part: Slice) -> tuple[list[WaitingLearner], int]:

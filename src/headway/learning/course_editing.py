@@ -1,5 +1,6 @@
 """Create and change courses; a change of the completion rules or of the required units regrades what learners have reached."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 from functools import partial
@@ -28,6 +29,7 @@ from headway.feed.model import CourseUpdated, course_topic, new_entries, user_to
 from headway.identity import NOBODY, Caller, Client, Role
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
+from headway.learning.completions import announce_completions, module_states
 
 _UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
 """How many rows of unit progress are regraded, and how many are added up, before others get their turn."""
@@ -208,12 +210,17 @@ async def _regrade(
     ]
     if not changed and before.required == after.required:
         return
-    last_user = 0
+    last_user, modules_before, modules_after = 0, module_states(before), module_states(after)
     at_once = _UNITS_AT_ONCE // len(changed) if changed else _REQUIRED_AT_ONCE // max(1, len(after.required))
     while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=max(1, at_once)):
-        last_user = page[-1].user_id
-        regraded = await _regrade_units(tx, page, after, changed, delta, now) if changed else set()
+        last_user, earlier = page[-1].user_id, [copy(each) for each in page]
+        regraded = await _regrade_units(tx, page, after, changed, delta, now) if changed else {}
         await _regrade_course(tx, page, after, regraded, delta, now)
+        for was, enrollment in zip(earlier, page, strict=True):
+            completed = regraded.get(enrollment.user_id, ())
+            modules = {"modules_before": modules_before, "modules_after": modules_after}
+            tx.announce(*announce_completions(after, was, enrollment, completed, **modules))
+        await tx.pass_on()
 
 
 async def _regrade_units(
@@ -223,21 +230,24 @@ async def _regrade_units(
     changed: Sequence[int],
     delta: StatisticsDelta,
     now: Instant,
-) -> set[int]:
-    """Regrade units of the learners of a page, and return the ids of the learners of whom one has changed."""
+) -> dict[int, list[int]]:
+    """Regrade units of the learners of a page. Return for each learner of whom one has changed those that are complete now."""
     keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
     enrollment_of = {enrollment.user_id: enrollment for enrollment in page}
     regraded = []
+    completed = defaultdict[int, list[int]](list)
     for progress in await activity.read_units(tx, keys):
         before = copy(progress)
         progress.grade(structure.units[progress.unit_id].completion, now)
         if progress.graded != before.graded:
             delta.replace(structure.course_id, before, progress)
             regraded.append(progress)
-            if progress.is_complete and not before.is_complete:
+            is_new = progress.is_complete and not before.is_complete
+            completed[progress.user_id] += [progress.unit_id] if is_new else []
+            if is_new:
                 enrollment_of[progress.user_id].trace_unit(structure.ordinal(progress.unit_id), is_complete=True)
     await tx.write_rows(activity.unit_rows(regraded, now))
-    return {progress.user_id for progress in regraded}
+    return completed
 
 
 async def _regrade_course(

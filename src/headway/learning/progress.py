@@ -26,6 +26,7 @@ from headway.feed.model import NewFeedEntry, UnitUpdated
 from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
+from headway.learning.completions import completions
 from headway.learning.group_store import Group, read_group
 from headway.learning.model import UnitProgress, UnitStatus, has_returned
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
@@ -47,6 +48,8 @@ class ProgressChange:
         """The days on which the steps ended, and those of which they claim study."""
         self.started: set[int] = set()
         self.client_metadata: dict[int, dict[str, Any]] = {}
+        self.completed: list[int] = []
+        """The units that the steps complete."""
 
     def step(self, unit_id: int | None, timing: Timing, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
         """Add one step: in a unit, or in the course alone. Without `is_start` it does not begin the unit."""
@@ -131,6 +134,9 @@ async def advance(
     ]
     if entries:
         await feed.publish(tx, entries, now)
+    for change, earlier in zip(changes, before, strict=True):
+        if change.completed or change.enrollment.completed_at != earlier.completed_at:
+            tx.announce(*completions(change.structure, earlier, change.enrollment, change.completed))
     return units
 
 
@@ -209,6 +215,8 @@ def _trace_unit(change: ProgressChange, before: UnitProgress | None, progress: U
     status = progress.status
     if status is not UnitStatus.NOT_STARTED and (before is None or before.status is not status):
         change.enrollment.trace_unit(change.structure.ordinal(progress.unit_id), is_complete=progress.is_complete)
+        if progress.is_complete:
+            change.completed.append(progress.unit_id)
 
 
 def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress], writes: _Writes, now: Instant) -> None:

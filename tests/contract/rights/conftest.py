@@ -8,7 +8,10 @@ import pytest
 
 from headway.accounts.model import User
 from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit
+from headway.db.database import WriteTransaction
 from headway.identity import Caller, Role
+from headway.webhooks import deliveries_store
+from headway.webhooks.model import Attempt, Delivery, NewWebhook, Webhook
 from tests.world import World
 
 ROLES = ("nobody", "stranger", "learner", "peer", "tutor", "other tutor", "admin", "system")
@@ -41,7 +44,10 @@ class School:
             services.assessments.submit, learner, tree.assessments[0].id, "https://github.com/ada/engine"
         )
         message = await self.world.write(services.messaging.send, people["learner"].id, people["peer"].id, "Hello")
+        webhook, delivery = await world.write(self._make_webhook)
         self.ids = {
+            "webhook": str(webhook.id),
+            "delivery": str(delivery.id),
             "course": str(tree.id),
             "hidden": str(hidden.id),
             "module": str(tree.modules[0].id),
@@ -52,6 +58,15 @@ class School:
             "message": message.id,
             **{f"{name.replace(' ', '_')}_id": str(user.id) for name, user in people.items()},
         }
+
+    async def _make_webhook(self, tx: WriteTransaction) -> tuple[Webhook, Delivery]:
+        """Make a webhook with a delivery that has arrived; it is disabled, so that nothing is sent from tests."""
+        webhooks = self.world.services.webhooks
+        made = await webhooks.create(tx, None, NewWebhook("https://hooks.example.org/in"))
+        delivery = await webhooks.test(tx, None, made.id)
+        delivery.settle(Attempt(self.world.clock(), 20, 204), jitter=0)
+        await deliveries_store.settle(tx, [delivery], self.world.clock())
+        return await webhooks.change(tx, None, made.id, lambda stored: stored, enable=False), delivery
 
     async def ask(self, role: str, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Send a request of somebody; `{name}` in path and body stands for an id."""

@@ -27,6 +27,8 @@ class Deed(NamedTuple):
 
 CHAPTER = {"userId": "{learner_id}", "totalChapters": 1, "chapterId": "a", "watchTime": 1, "completed": True}
 QUIZ = {"userId": "{learner_id}", "quizId": "q", "score": 9, "maxScore": 10, "passed": True}
+WEBHOOK = f"{LEARNER}/webhooks/{{webhook_id}}"
+_ENABLED = ("PATCH", f"{LEARNER}/webhooks/{{webhook}}", {"enabled": True})
 _REPORTED = ("POST", f"{TUTORIALS}/t/chapter", CHAPTER)
 
 PRIVILEGED = [
@@ -91,6 +93,18 @@ PRIVILEGED = [
         f"{TUTORIALS}/t?userId={{learner_id}}",
         role="admin",
         before=_REPORTED,
+    ),
+    Deed(f"POST {LEARNER}/webhooks", "CREATE_WEBHOOK", f"{LEARNER}/webhooks", {"url": "https://h.example.org/"}, "admin"),
+    Deed(f"PATCH {WEBHOOK}", "CHANGE_WEBHOOK", f"{LEARNER}/webhooks/{{webhook}}", {"description": "New"}, "admin"),
+    Deed(f"DELETE {WEBHOOK}", "DELETE_WEBHOOK", f"{LEARNER}/webhooks/{{webhook}}", role="admin"),
+    Deed(f"POST {WEBHOOK}/secret", "CHANGE_WEBHOOK", f"{LEARNER}/webhooks/{{webhook}}/secret", role="admin"),
+    Deed(f"POST {WEBHOOK}/test", "CHANGE_WEBHOOK", f"{LEARNER}/webhooks/{{webhook}}/test", role="admin", before=_ENABLED),
+    Deed(
+        f"POST {WEBHOOK}/deliveries/{{delivery_id}}/redeliver",
+        "CHANGE_WEBHOOK",
+        f"{LEARNER}/webhooks/{{webhook}}/deliveries/{{delivery}}/redeliver",
+        role="admin",
+        before=_ENABLED,
     ),
     Deed(
         "POST /api/v1/activities",

@@ -9,6 +9,7 @@ from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
+from headway.contracts.learner.routes.webhooks import WebhookRoutes
 from headway.http.contract import Contract
 from headway.http.pages import Pages
 from headway.http.problems import status_of
@@ -31,9 +32,10 @@ def make(services: Services, settings: Settings) -> Contract:
         ProgressRoutes(services, pages),
         AssessmentRoutes(services, pages),
         PeerRoutes(services, pages),
+        WebhookRoutes(services, pages),
     ]
     return Contract(
-        prefixes=tuple(f"{PREFIX}/{noun}" for noun in ("learner", "courses", "assessments", "submissions")),
+        prefixes=tuple(f"{PREFIX}/{noun}" for noun in ("learner", "courses", "assessments", "submissions", "webhooks")),
         router=make_router(PREFIX, "Learner", groups, transactions=services.transactions, settings=settings),
         status_of=status_of,
         render_error=error_renderer(services.clock),

@@ -1,0 +1,1 @@
+"""Webhooks: what happens to learners, sent to other systems."""
