@@ -67,7 +67,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     identity_provider = IdentityProvider.from_settings(settings, clock)
     authentication = Authentication(
-        services.tokens, services.accounts, identity_provider, clock, cache_bytes=settings.token_cache_bytes
+        services.tokens, services.accounts, services.api_keys, identity_provider, clock, cache_bytes=settings.token_cache_bytes
     )
     reads = LiveReads(database, services.feed, services.subscriptions)
     hub = Hub(reads)
@@ -132,6 +132,7 @@ def _lifespan(
                 repeat("expire enrollments", partial(_expire, services), _seconds(60.0)),
                 services.webhook_sender.run(),
                 repeat("purge deliveries", partial(services.webhooks.purge, services.database), _seconds(600.0)),
+                repeat("write the uses of API keys", services.api_keys.write_uses, _seconds(60.0)),
                 repeat("verify the audit log", services.log_verification.look, _seconds(600.0)),
                 repeat("sample metrics", metrics.sample, _seconds(1.0)),
                 repeat("sample health", services.health.series.sample, _seconds(SAMPLE_SECONDS)),

@@ -29,6 +29,18 @@ class Role(StrEnum):
         return self in {Role.INSTRUCTOR, Role.ADMIN}
 
 
+class Scope(StrEnum):
+    """What an API key allows, each by its own: the account's role decides as well, and no scope adds to it."""
+
+    EVENTS_WRITE = "events:write"
+    PROGRESS_READ = "progress:read"
+    ROSTER_READ = "roster:read"
+    ROSTER_WRITE = "roster:write"
+    COURSES_READ = "courses:read"
+    COURSES_WRITE = "courses:write"
+    WEBHOOKS_WRITE = "webhooks:write"
+
+
 class CourseRole(StrEnum):
     """The role of a member of staff in one course. It counts only while the role of the account allows to teach."""
 
@@ -109,6 +121,10 @@ class Caller(msgspec.Struct, frozen=True):
     session_id: str | None = None
     name: str = ""
     email: str | None = None
+    key_id: int | None = None
+    """The API key of the request, if it came with one instead of a token."""
+    scopes: frozenset[Scope] | None = None
+    """What that key allows; None for a token, which allows all that the account may."""
 
     @property
     def ids(self) -> UserIds:

@@ -1,9 +1,11 @@
 """Everything that contracts, live clients, commands and importers use, made once for a database and its settings."""
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from headway.accounts.administration import AccountAdministration
+from headway.accounts.api_keys import ApiKeys
 from headway.accounts.naming import find_user
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
@@ -25,6 +27,7 @@ from headway.enrollments.offers import Offers
 from headway.enrollments.roster import Roster
 from headway.enrollments.service import Enrollments, check_seats
 from headway.enrollments.staff import CourseStaff
+from headway.errors import Unavailable
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
 from headway.health.service import Health
@@ -99,6 +102,7 @@ class Services:
         self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
         self.open_id = OpenIdConnect.from_settings(settings, secret_key, clock)
         self.administration = AccountAdministration(clock, self.accounts, self.sign_in)
+        self.api_keys = ApiKeys(database, clock, self.accounts, self.audit)
         self.courses = Courses(clock)
         self.course_limits = course_limits(settings)
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
@@ -167,6 +171,8 @@ class Services:
     async def close(self) -> None:
         """Write what waits to be written, and release connections to the cache. The database stays open."""
         await self.ingest.close()
+        with suppress(Unavailable):
+            await self.api_keys.write_uses()
         await self.log_verification.close()
         await self.audit_log.close()
         await self.cache_store.close()

@@ -262,4 +262,10 @@ SAMPLES = {
     f"PATCH {_API}/learner/conversations/{{user_id}}": Sample(
         "peer", f"{_API}/learner/conversations/{{learner_id}}", {"isRead": True}, (("peer", f"{_API}/learner/conversations"),)
     ),
+    f"POST {_API}/keys": Sample(
+        "admin",
+        f"{_API}/keys",
+        {"name": "Relay", "scopes": ["events:write"], "userId": None},
+        (("admin", f"{_API}/keys?limit=5"),),
+    ),
 }

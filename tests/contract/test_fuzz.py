@@ -23,7 +23,7 @@ from tests.world import FakeClock
 
 PARAMETERS = (*NUMBERS, *DATES, *(text for text in TEXTS if text and len(text) < 50_000))
 IDS = {"course_id": "{course}", "user_id": "{learner_id}", "assessment_id": "{assessment}", "submission_id": "{submission}"}
-IDS |= {"message_id": "{message}", "webhook_id": "{webhook}", "delivery_id": "{delivery}"}
+IDS |= {"message_id": "{message}", "webhook_id": "{webhook}", "delivery_id": "{delivery}", "key_id": "{key}"}
 PASSWORD = "Corr3ct-Horse"
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from headway.audit.tables import audit_entries
 from headway.cli import main
-from headway.identity import CourseRole, Role
+from headway.identity import CourseRole, Role, Scope
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
 from tests.processes import run_headway
@@ -32,6 +32,8 @@ PRIVILEGED = {
     ),
     "user disable": Deed("{learner}", ("DISABLE_USER",)),
     "user enable": Deed("{learner}", ("ENABLE_USER",)),
+    "key create": Deed("--name Relay --scope events:write", ("CREATE_USER", "CREATE_API_KEY")),
+    "key revoke": Deed("{key}", ("REVOKE_API_KEY",)),
     "token create": Deed("--user {learner}", ("CREATE_TOKEN",)),
     "course import": Deed("{file}", ("CREATE_COURSE",)),
     "course enroll": Deed("--course {course} --user {learner}", ("ENROLL_LEARNER",)),
@@ -51,6 +53,7 @@ UNRECORDED = {
     "course staff list",
     "export course",
     "export events",
+    "key list",
 }
 
 
@@ -75,7 +78,8 @@ async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_pat
     course, colleague = await world.course(), await world.user(Role.INSTRUCTOR)
     await world.write(world.services.course_staff.set_role, None, course.id, colleague.id, CourseRole.OWNER)
     people = {"learner": await world.user(), "tutor": owner, "colleague": colleague}
-    names = {"course": course.id, "file": file} | {name: user.id for name, user in people.items()}
+    key, _ = await world.write(world.services.api_keys.create, "Other", [Scope.PROGRESS_READ])
+    names = {"key": key.id, "course": course.id, "file": file} | {name: user.id for name, user in people.items()}
     before = len(await world.rows(select(audit_entries.c.seq)))
     deed = PRIVILEGED[command]
 

@@ -83,7 +83,9 @@ async def signed_in(world: World) -> Session:
 
 
 def watch_of(services: Services, database: Any = None) -> RightsWatch:
-    authentication = Authentication(services.tokens, services.accounts, None, services.clock, cache_bytes=1_000_000)
+    authentication = Authentication(
+        services.tokens, services.accounts, services.api_keys, None, services.clock, cache_bytes=1_000_000
+    )
     database = services.database if database is None else database
     return RightsWatch(database, services.clock, services.accounts, services.revisions, authentication)
 
@@ -133,7 +135,9 @@ async def test_an_outside_token_follows_the_role_of_its_account_and_ends_with_it
     outside = Settings(idp_issuer=ISSUER, idp_audience=AUDIENCE, idp_keys=str(tmp_path / "keys"))
     provider = IdentityProvider.from_settings(outside, clock)
     services = world.services
-    authentication = Authentication(services.tokens, services.accounts, provider, clock, cache_bytes=1_000_000)
+    authentication = Authentication(
+        services.tokens, services.accounts, services.api_keys, provider, clock, cache_bytes=1_000_000
+    )
     watch = RightsWatch(services.database, clock, services.accounts, services.revisions, authentication)
     tutor = await world.user(Role.INSTRUCTOR, external_id="8f14e45f-ada")
     mine, other = await world.course(), await world.course()
@@ -176,7 +180,9 @@ async def test_a_change_that_comes_while_a_client_is_let_in_is_seen(world: World
             await world.disable(user)
             return verified
 
-    authentication = SlowAuthentication(services.tokens, services.accounts, None, clock, cache_bytes=1_000_000)
+    authentication = SlowAuthentication(
+        services.tokens, services.accounts, services.api_keys, None, clock, cache_bytes=1_000_000
+    )
     watch = RightsWatch(services.database, clock, services.accounts, services.revisions, authentication)
 
     rights = await watch.admit(world.tokens.issue(user), nothing)

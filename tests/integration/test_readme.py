@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = re.compile(r"<!-- tried by tests/integration/test_readme\.py -->\n```sh\n(.*?)```", re.DOTALL)
 
 
-def examples() -> str:
-    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/learner.md")]
+def examples(*names: str) -> str:
+    texts = [(ROOT / name).read_text() for name in names]
     return "\n".join(block for text in texts for block in EXAMPLE.findall(text))
 
 
@@ -68,7 +68,7 @@ def wait_until_ready(port: int, server: "subprocess.Popen[bytes]") -> None:
 
 def test_the_lines_of_the_documents_do_what_they_say(demo: tuple[Path, int]) -> None:
     folder, port = demo
-    script = examples().replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+    script = examples("README.md", "docs/learner.md").replace("127.0.0.1:8000", f"127.0.0.1:{port}")
 
     ran = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
 
@@ -84,6 +84,17 @@ def test_the_lines_of_the_documents_do_what_they_say(demo: tuple[Path, int]) -> 
     assert taken["status"] == "active"
     assert moved["completionPercentage"] == 66.66
     assert progress == [moved]
+
+
+def test_the_lines_on_connecting_other_systems_do_what_they_say(demo: tuple[Path, int]) -> None:
+    folder, port = demo
+    script = examples("docs/connecting.md").replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+
+    ran = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+
+    read, revoked = documents(ran.stdout)
+    assert len(read["results"]) == 2
+    assert revoked["revoked"]
 
 
 def test_the_curl_line_that_the_demo_prints_works_as_printed(demo: tuple[Path, int]) -> None:

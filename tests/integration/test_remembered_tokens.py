@@ -60,7 +60,9 @@ def provider(server: KeyServer, clock: FakeClock) -> CountingProvider:
 
 def authentication(world: World, tokens: Tokens, provider: IdentityProvider | None = None, *, room: int = 3) -> Authentication:
     """Make one that has room for some tokens."""
-    return Authentication(tokens, world.services.accounts, provider, world.clock, cache_bytes=room * ENTRY)
+    return Authentication(
+        tokens, world.services.accounts, world.services.api_keys, provider, world.clock, cache_bytes=room * ENTRY
+    )
 
 
 async def is_accepted(asked: Authentication, token: str) -> bool:

@@ -154,7 +154,9 @@ async def test_a_route_that_forgets_to_pass_its_transaction_fails_at_once_and_th
     routes = ForgetfulRoutes(world)
     router = make_router("/forgetful", "Test", [routes], transactions=world.services.transactions, settings=settings)
     problems = Problems([], Metrics())
-    authentication = Authentication(world.tokens, world.services.accounts, None, world.clock, cache_bytes=1_000)
+    authentication = Authentication(
+        world.tokens, world.services.accounts, world.services.api_keys, None, world.clock, cache_bytes=1_000
+    )
     app: Any = Routing(Litestar([router], openapi_config=None), Serving(Deadline(5), authentication, problems))
     headers = {"Idempotency-Key": "key", **world.bearer(learner)}
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers)

@@ -1,14 +1,14 @@
 """Users, their sessions, and the rules of both."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from headway.audit.model import Actor, Target, TargetType
 from headway.errors import Invalid
-from headway.identity import Caller, Client, Role, settle_email
+from headway.identity import Caller, Client, Role, Scope, settle_email
 from headway.instants import DAY, SECOND, Instant
 from headway.text import is_blank, nfc, nfd
 
@@ -77,12 +77,19 @@ class AccountState(msgspec.Struct, frozen=True, gc=False):
     user: User
     ended_sessions: frozenset[str]
     """Those that ended so lately that there may be tokens of them."""
+    keys: Mapping[int, frozenset[Scope]] = {}
+    """The API keys of a service account that are not revoked, by their ids, and what each allows."""
 
     def accepts(self, token_version: int | None, session_id: str | None) -> bool:
         """Return whether a token of this version and session is valid; one of an outside provider has neither."""
         user = self.user
         is_current = not user.is_disabled and (token_version is None or token_version == user.token_version)
         return is_current and session_id not in self.ended_sessions
+
+    def scopes_of(self, key_id: int) -> frozenset[Scope] | None:
+        """Return what an API key allows; None if it is not valid."""
+        may_have_keys = self.user.role is Role.SYSTEM and not self.user.is_disabled
+        return self.keys.get(key_id) if may_have_keys else None
 
 
 class Account(msgspec.Struct, frozen=True):

@@ -208,13 +208,27 @@ class Accounts:
 
         Raises Unauthenticated if the token was revoked, or the account is disabled; Unavailable.
         """
-        await self._revisions.catch_up()
-        state = self._known.get(user_id) or await self._read(user_id)
+        state = await self._state(user_id)
         if state is None or not state.accepts(token_version, session_id):
             is_outside = state is not None and token_version is None
             raise Unauthenticated("The account is disabled." if is_outside else "The token has been revoked.")
         user = state.user
         return Caller(user.id, user.role, user.external_id, session_id, user.name, user.email)
+
+    async def key_caller(self, user_id: int, key_id: int) -> Caller:
+        """Return the caller of an API key whose secret was verified.
+
+        Raises Unauthenticated if the key was revoked, or the account is disabled or no service account; Unavailable.
+        """
+        state = await self._state(user_id)
+        if state is None or state.scopes_of(key_id) is None:
+            # Another process may have created the key less than a second ago.
+            state = await self._read(user_id)
+        scopes = None if state is None else state.scopes_of(key_id)
+        if state is None or scopes is None:
+            raise Unauthenticated("The API key was revoked, or its account is disabled.")
+        user = state.user
+        return Caller(user.id, user.role, user.external_id, None, user.name, user.email, key_id, scopes)
 
     async def read_states(self, tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, AccountState]:
         """Read the state of each of these accounts that exists, as it is now."""
@@ -233,6 +247,11 @@ class Accounts:
         if user is None:
             raise Unauthenticated("The account could not be created.")
         return user.id
+
+    async def _state(self, user_id: int) -> AccountState | None:
+        """Return the state of an account as it was a second ago or later."""
+        await self._revisions.catch_up()
+        return self._known.get(user_id) or await self._read(user_id)
 
     async def _read(self, user_id: int) -> AccountState | None:
         """Read an account, and remember it unless it changes meanwhile: what was read may be what it was before."""
@@ -270,7 +289,8 @@ def _size(_user_id: int, state: AccountState) -> int:
     # The id, the two structs and the texts; all accounts without ended sessions share the empty set.
     user, ended = state.user, state.ended_sessions
     texts = getsizeof(user.name) + getsizeof(user.email) + getsizeof(user.external_id)
-    return 160 + texts + (getsizeof(ended) + 96 * len(ended) if ended else 0)
+    keys = getsizeof(state.keys) + sum(32 + getsizeof(scopes) for scopes in state.keys.values()) if state.keys else 0
+    return 168 + texts + keys + (getsizeof(ended) + 96 * len(ended) if ended else 0)
 
 
 async def _do_nothing(_tx: WriteTransaction, _user_id: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 from sqlalchemy import Text, and_, bindparam, exists, func, not_, or_, select, update
 
+from headway.accounts import keys_store
 from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User, email_spellings
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
@@ -134,8 +135,10 @@ async def read_states(tx: ReadTransaction, user_ids: Sequence[int], *, ended_sin
         if row["ended_session"] is not None:
             ended[row["id"]].add(row["ended_session"])
     known = {user.id: user for row in found if (user := user_of(tx, row)) is not None}
+    services = [user.id for user in known.values() if user.role is Role.SYSTEM]
+    keys = await keys_store.read_active(tx, services) if services else {}
     return {
-        user_id: AccountState(user, frozenset(ended[user_id]) if user_id in ended else _NO_SESSIONS)
+        user_id: AccountState(user, frozenset(ended[user_id]) if user_id in ended else _NO_SESSIONS, keys.get(user_id, {}))
         for user_id, user in known.items()
     }
 

@@ -44,3 +44,21 @@ sessions = Table(
     Index(None, "expires_at"),
 )
 """A session: a sign-in with its family of refresh tokens, which are signed, not stored."""
+
+_IS_ACTIVE = text("revoked_at IS NULL")
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("user_id", Id, ForeignKey("users.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", Text, nullable=False, comment="separated by spaces"),
+    Column("secret_hash", Text, nullable=False, comment="SHA-256 of 256 random bits"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("used_at", Timestamp, comment="to the minute"),
+    Column("revoked_at", Timestamp),
+    Index(None, "user_id", postgresql_where=_IS_ACTIVE, sqlite_where=_IS_ACTIVE),
+    sqlite_autoincrement=True,
+)
+"""Long-lived credentials of service accounts. Rows stay when a key is revoked, so that the audit log can be read."""

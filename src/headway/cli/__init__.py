@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, events, exports, maintenance, serve, webhooks
+from headway.cli import accounts, audit, courses, demo, events, exports, keys, maintenance, serve, webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -16,6 +16,7 @@ main.add_command(serve.serve)
 main.add_command(demo.demo)
 main.add_command(accounts.user)
 main.add_command(accounts.token)
+main.add_command(keys.key)
 main.add_command(courses.course)
 main.add_command(courses.import_)
 main.add_command(exports.export)

@@ -9,10 +9,13 @@ import msgspec
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Meta
 
+from headway import identity
+from headway.accounts.api_keys import ApiKeys
+from headway.accounts.key_model import PREFIX
 from headway.accounts.model import Session, User
 from headway.accounts.service import Accounts
 from headway.bounded_cache import BoundedCache
-from headway.errors import Unauthenticated
+from headway.errors import Forbidden, Unauthenticated
 from headway.http import signed_tokens
 from headway.http.identity_provider import IdentityProvider, ProviderKey
 from headway.http.params import LARGEST_INTEGER
@@ -23,6 +26,8 @@ from headway.instants import SECOND, Clock
 _ALGORITHM = "HS256"
 _ISSUER = _AUDIENCE = "headway"
 _AGAIN_AFTER_SECONDS = 1.0
+_KEY_CACHE_BYTES = 1_000_000
+"""Service accounts are few: this is room for 2,400 keys."""
 
 _UserId = Annotated[str, Meta(pattern="^[1-9][0-9]{0,15}\\Z")]
 _SessionId = Annotated[str, Meta(pattern="^[!-~]{1,100}\\Z")]
@@ -138,6 +143,7 @@ class Authentication:
         self,
         tokens: Tokens,
         accounts: Accounts,
+        api_keys: ApiKeys,
         identity_provider: IdentityProvider | None,
         clock: Clock,
         *,
@@ -145,17 +151,24 @@ class Authentication:
     ) -> None:
         self._tokens = tokens
         self._accounts = accounts
+        self._api_keys = api_keys
         self._identity_provider = identity_provider
         self._clock = clock
         self._verified: BoundedCache[bytes, _Verified] = BoundedCache(cache_bytes, _size)
+        self._keys: BoundedCache[bytes, tuple[int, int]] = BoundedCache(_KEY_CACHE_BYTES, lambda _digest, _key: 256)
+        """Of API keys that were verified the account and the id."""
 
     async def caller(self, scope: Scope) -> Caller:
         """Return the caller of a request. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
-        return (await self.verify(_bearer_token(scope))).caller
+        token = _bearer_token(scope)
+        return await self._key_caller(token) if token.startswith(PREFIX) else (await self.verify(token)).caller
 
     async def verify(self, token: str) -> Credential:
-        """Verify a token. Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read."""
-        digest = blake2b(token.encode(errors="surrogatepass"), digest_size=16).digest()
+        """Verify a token, not an API key: sessions of browsers and live clients have tokens.
+
+        Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read.
+        """
+        digest = _digest(token)
         verified = self._verified.get(digest)
         if verified is None or not await self._is_valid(verified):
             self._verified.discard(digest)
@@ -163,6 +176,17 @@ class Authentication:
             self._verified.put(digest, verified)
         caller = await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
         return Credential(caller, verified.expires_at, verified.token_version)
+
+    async def _key_caller(self, text: str) -> Caller:
+        """Return the caller of an API key: like a token it is verified once, and whether it is still valid at each use."""
+        digest = _digest(text)
+        known = self._keys.get(digest)
+        if known is None:
+            known = await self._api_keys.verify(text)
+            self._keys.put(digest, known)
+        caller = await self._accounts.key_caller(*known)
+        self._api_keys.note_use(known[1])
+        return caller
 
     async def _verify(self, token: str) -> _Verified:
         if self._identity_provider is not None and self._identity_provider.issued(token):
@@ -179,14 +203,19 @@ class Authentication:
         key = verified.provider_key
         return key is None or (self._identity_provider is not None and await self._identity_provider.is_current(key))
 
-    async def admit(self, scope: Scope, receive: Receive, *, is_public: bool) -> Receive:
+    async def admit(
+        self, scope: Scope, receive: Receive, *, is_public: bool, key_scope: identity.Scope | None = None
+    ) -> Receive:
         """Put the caller in `scope["user"]`, of a public route only if there is a token. Return what to receive the body with.
 
-        Raises Unauthenticated; Unavailable while accounts or outside keys cannot be read.
+        An API key needs `key_scope`; without one the route takes none. Raises Unauthenticated; Forbidden INSUFFICIENT_SCOPE;
+        Unavailable while accounts or outside keys cannot be read.
         """
         if is_public and not any(name == b"authorization" for name, _ in scope["headers"]):
             return receive
-        scope["user"] = await self.caller(scope)
+        scope["user"] = caller = await self.caller(scope)
+        if caller.scopes is not None and key_scope not in caller.scopes:
+            raise _insufficient(key_scope)
         return self._authenticate_again(scope, receive)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
@@ -210,6 +239,17 @@ class Authentication:
             return message
 
         return received
+
+
+def _insufficient(key_scope: identity.Scope | None) -> Forbidden:
+    """Return the error of an API key without the scope that a route needs (its code is that of RFC 6750, section 3.1)."""
+    no_keys = "This route takes no API keys: no scope allows it."
+    message = no_keys if key_scope is None else f"The API key lacks the scope {key_scope.value}."
+    return Forbidden(message, code="INSUFFICIENT_SCOPE")
+
+
+def _digest(token: str) -> bytes:
+    return blake2b(token.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _size(_digest: bytes, verified: _Verified) -> int:

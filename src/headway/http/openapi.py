@@ -41,6 +41,11 @@ _ERRORS = {
     503: "Not available; try again after the seconds in `Retry-After`.",
 }
 _FILE = "A file, sent part by part. Where it cannot be completed, the response ends without its last chunk."
+_API_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key of a service account, `hk_…`, with the scope that is named.",
+}
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -72,7 +77,7 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], setting
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}, "apiKey": _API_KEY},
         },
         "security": [{"bearer": []}],
     }
@@ -130,6 +135,8 @@ def _describe(
         described["requestBody"] = {"required": not route.optional_body, "content": content(route.body)}
     if route.public:
         described["security"] = []
+    elif route.scope is not None:
+        described["security"] = [{"bearer": []}, {"apiKey": [route.scope.value]}]
     if contract is not None:
         for status in contract.error_statuses:
             error = {"description": _ERRORS[status], "content": content(contract.error_schema)}

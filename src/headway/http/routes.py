@@ -20,6 +20,7 @@ import msgspec
 from litestar.exceptions import HTTPException
 from litestar.types import Receive, Scope
 
+from headway import identity
 from headway.db.database import ReadTransaction
 from headway.http.connections import incoming_of
 from headway.http.decoding import Decoder, decode_apart
@@ -84,6 +85,8 @@ class Route(msgspec.Struct, frozen=True):
     """The media types of the files that the route sends part by part, with 200; the handler returns `Streamed`."""
     raw: bool = False
     """The handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often."""
+    scope: identity.Scope | None = None
+    """What an API key must allow to use the route; without it no key may."""
 
     def __call__(self, handler: Handler) -> Handler:
         """Declare a method as the handler of the route."""
@@ -171,6 +174,7 @@ class Endpoint:
     ) -> None:
         self.route = route
         self.is_public = route.public
+        self.key_scope = route.scope
         self._handler = handler
         self._transactions = transactions
         self._max_body_bytes = max_body_bytes

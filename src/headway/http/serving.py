@@ -2,13 +2,15 @@
 
 from typing import Protocol
 
-from litestar.types import Receive, Scope, Send
+from litestar import types
+from litestar.types import Receive, Send
 
 from headway.http.authentication import Authentication
 from headway.http.deadline import Deadline
 from headway.http.problems import Problems
 from headway.http.routes import Rendered
 from headway.http.streams import WITHOUT_BODY, send_rest
+from headway.identity import Scope
 
 
 class Endpoint(Protocol):
@@ -18,8 +20,10 @@ class Endpoint(Protocol):
     """Whether callers are known by bearer tokens; otherwise the endpoint knows them by itself."""
     is_public: bool
     """Whether there may be no caller."""
+    key_scope: Scope | None
+    """What an API key must allow; without it the route takes none."""
 
-    async def respond(self, scope: Scope, receive: Receive) -> Rendered:
+    async def respond(self, scope: types.Scope, receive: Receive) -> Rendered:
         """Return the response to a request."""
 
 
@@ -33,13 +37,15 @@ class Serving:
         self._authentication = authentication
         self._problems = problems
 
-    async def serve(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, endpoint: Endpoint, scope: types.Scope, receive: Receive, send: Send) -> None:
         """Serve a request. The response is sent when the request's work and time are over: then only the client counts."""
         try:
             with self._deadline.watch(receive) as watch:
                 receive = watch.receive
                 if endpoint.takes_tokens:
-                    receive = await self._authentication.admit(scope, receive, is_public=endpoint.is_public)
+                    receive = await self._authentication.admit(
+                        scope, receive, is_public=endpoint.is_public, key_scope=endpoint.key_scope
+                    )
                 status, headers, content, rest = await endpoint.respond(scope, receive)
         except Exception as error:  # noqa: BLE001 - it becomes a response, and is logged
             await self._problems.reject(scope, receive, send, error)

@@ -191,6 +191,7 @@ class PageEndpoint:
     """A page and its handler."""
 
     takes_tokens: bool = False
+    key_scope: None = None
     is_public: bool = True
 
     def __init__(

@@ -9,7 +9,7 @@ import pytest
 from headway.accounts.model import User
 from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import WriteTransaction
-from headway.identity import Caller, Role
+from headway.identity import Caller, Role, Scope
 from headway.webhooks import deliveries_store
 from headway.webhooks.model import Attempt, Delivery, NewWebhook, Webhook
 from tests.world import World
@@ -43,6 +43,7 @@ class School:
         submission, _ = await self.world.write(
             services.assessments.submit, learner, tree.assessments[0].id, "https://github.com/ada/engine"
         )
+        key, _ = await self.world.write(services.api_keys.create, "Relay", [Scope.EVENTS_WRITE], user_id=people["system"].id)
         message = await self.world.write(services.messaging.send, people["learner"].id, people["peer"].id, "Hello")
         webhook, delivery = await world.write(self._make_webhook)
         self.ids = {
@@ -56,6 +57,7 @@ class School:
             "assessment": str(tree.assessments[0].id),
             "submission": submission.id,
             "message": message.id,
+            "key": str(key.id),
             **{f"{name.replace(' ', '_')}_id": str(user.id) for name, user in people.items()},
         }
 

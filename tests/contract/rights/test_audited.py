@@ -64,6 +64,14 @@ PRIVILEGED = [
         {"grade": 9},
     ),
     Deed(
+        f"POST {LEARNER}/keys",
+        "CREATE_API_KEY",
+        f"{LEARNER}/keys",
+        {"name": "Relay", "scopes": ["events:write"], "userId": "{system_id}"},
+        "admin",
+    ),
+    Deed(f"DELETE {LEARNER}/keys/{{key_id}}", "REVOKE_API_KEY", f"{LEARNER}/keys/{{key}}", role="admin"),
+    Deed(
         f"POST {ROOM}/update",
         "UPDATE_PROGRESS",
         f"{ROOM}/update",

@@ -135,6 +135,10 @@ MATRIX = [
         "/webhooks/{webhook}/deliveries/{delivery}/redeliver",
     ),
     Access("GET /learner/conversations", {}, else_=200),
+    Access("GET /keys", {"admin": 200}),
+    Access("POST /keys", {"admin": 201}, body={"name": "Relay", "scopes": ["events:write"]}),
+    Access("POST /keys", {"admin": 409}, body={"name": "Relay", "scopes": ["events:write"], "userId": "{learner_id}"}),
+    Access("DELETE /keys/{key_id}", {"admin": 204}, "/keys/{key}"),
     Access("PATCH /learner/conversations/{user_id}", {}, "/learner/conversations/{learner_id}", {"isRead": True}, else_=200),
 ]
 

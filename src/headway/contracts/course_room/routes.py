@@ -19,6 +19,7 @@ from headway.http.params import IdText, require_id
 from headway.http.problems import status_of
 from headway.http.request import READ_LARGE, EncodedRows, Request, Response, encode
 from headway.http.routes import get, make_router, post
+from headway.identity import Scope
 from headway.learning import updates
 from headway.learning.model import Refusal, Verdict
 from headway.services import Services
@@ -55,7 +56,7 @@ class LearnerRoutes:
         self._date_bounds = mapping.date_bounds(self._zone)
         self._max_metadata_bytes = settings.max_event_bytes
 
-    @get(_ONE, query=wire.ProgressQuery, responses={200: wire.Found[wire.UserProgress]}, etag=True)
+    @get(_ONE, query=wire.ProgressQuery, responses={200: wire.Found[wire.UserProgress]}, etag=True, scope=Scope.PROGRESS_READ)
     async def read(self, request: Request[wire.ProgressQuery, None]) -> Response:
         """Read a learner's enrollment and progress in a course: for the learner and the course's staff."""
         course_id, user_id = _learner(request)
@@ -85,6 +86,7 @@ class LearnerRoutes:
         responses={200: wire.Found[list[wire.ActivityRow]]},
         etag=True,
         transaction=READ_LARGE,
+        scope=Scope.PROGRESS_READ,
     )
     async def list_activities(self, request: Request[wire.ActivitiesQuery, None], tx: ReadTransaction) -> Response:
         """List a learner's progress in contents, the newest change first, filtered by status and date of change."""
@@ -138,6 +140,7 @@ class CourseRoutes:
         responses={200: wire.FoundPage[list[wire.LearnerRow]]},
         etag=True,
         transaction=READ_LARGE,
+        scope=Scope.PROGRESS_READ,
     )
     async def list_learners(self, request: Request[wire.LearnersQuery, None], tx: ReadTransaction) -> Response:
         """List the progress of all learners of a course: for its staff."""
@@ -154,7 +157,7 @@ class CourseRoutes:
             ),
         )
 
-    @get(f"{_COURSE}/analytics", responses={200: wire.Found[wire.Analytics]}, etag=True)
+    @get(f"{_COURSE}/analytics", responses={200: wire.Found[wire.Analytics]}, etag=True, scope=Scope.PROGRESS_READ)
     async def read_analytics(self, request: Request[None, None]) -> Response:
         """Read the statistics of a course: for its staff. They reveal nothing about a single learner."""
         course_id = require_id("courseId", request.path["course_id"])
@@ -168,7 +171,13 @@ class CourseRoutes:
 
         return Response(200, msgspec.Raw(await self._cache.get(f"{course_id}.{version}", lambda: request.read_large(render))))
 
-    @post("/bulk", body=wire.BulkBody, responses={200: wire.FoundSome[list[wire.LearnerRow]]}, transaction=READ_LARGE)
+    @post(
+        "/bulk",
+        body=wire.BulkBody,
+        responses={200: wire.FoundSome[list[wire.LearnerRow]]},
+        transaction=READ_LARGE,
+        scope=Scope.PROGRESS_READ,
+    )
     async def read_bulk(self, request: Request[None, wire.BulkBody], tx: ReadTransaction) -> Response:
         """Read the progress of some learners, in the order of the request: for the course's staff, or one's own."""
         body = request.body

@@ -8,6 +8,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.http.contract import Contract
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, make_router, patch, post
+from headway.identity import Scope
 from headway.limits.model import RateLimit
 from headway.services import Services
 from headway.settings import Settings
@@ -44,6 +45,7 @@ class TutorialRoutes:
         query=wire.UserQuery,
         responses={200: wire.TutorialProgress},
         etag=True,
+        scope=Scope.PROGRESS_READ,
         rate_limit=lambda settings: RateLimit("read", settings.tutorial_reads_per_minute),
         transaction=READ_LARGE,
     )

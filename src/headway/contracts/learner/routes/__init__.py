@@ -6,6 +6,7 @@ from headway.contracts.learner.routes.accounts import AccountRoutes
 from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
 from headway.contracts.learner.routes.exports import ExportRoutes
+from headway.contracts.learner.routes.keys import KeyRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
@@ -18,6 +19,7 @@ from headway.services import Services
 from headway.settings import Settings
 
 PREFIX = "/api/v1"
+_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys")
 
 
 def make(services: Services, settings: Settings) -> Contract:
@@ -33,9 +35,10 @@ def make(services: Services, settings: Settings) -> Contract:
         AssessmentRoutes(services, pages),
         PeerRoutes(services, pages),
         WebhookRoutes(services, pages),
+        KeyRoutes(services, pages),
     ]
     return Contract(
-        prefixes=tuple(f"{PREFIX}/{noun}" for noun in ("learner", "courses", "assessments", "submissions", "webhooks")),
+        prefixes=tuple(f"{PREFIX}/{noun}" for noun in _NOUNS),
         router=make_router(PREFIX, "Learner", groups, transactions=services.transactions, settings=settings),
         status_of=status_of,
         render_error=error_renderer(services.clock),

@@ -7,6 +7,7 @@ from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, patch, post
+from headway.identity import Scope
 from headway.services import Services
 
 _ONE = "/assessments/{assessment_id:str}"
@@ -19,7 +20,7 @@ class AssessmentRoutes:
         self._assessments = services.assessments
         self._pages = pages
 
-    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]}, transaction=READ_LARGE)
+    @get(_ONE, responses={200: wire.One[wire.OwnAssessment]}, transaction=READ_LARGE, scope=Scope.COURSES_READ)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read an assessment with one's newest submission: for enrolled learners and the course's staff."""
         own = await self._assessments.find(tx, request.caller, parse_id(request.path["assessment_id"]))
@@ -39,6 +40,7 @@ class AssessmentRoutes:
         query=course_wire.SubmissionsQuery,
         responses={200: wire.Many[wire.LearnersSubmission]},
         transaction=READ_LARGE,
+        scope=Scope.PROGRESS_READ,
     )
     async def list_submissions(self, request: Request[course_wire.SubmissionsQuery, None], tx: ReadTransaction) -> Response:
         """List each learner's newest submission: for the course's staff."""

@@ -9,6 +9,7 @@ from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, patch, post
+from headway.identity import Scope
 from headway.services import Services
 
 _ONE = "/courses/{course_id:str}"
@@ -29,6 +30,7 @@ class CourseRoutes:
         query=course_wire.CourseQuery,
         responses={200: wire.Many[course_wire.CourseListing]},
         public=True,
+        scope=Scope.COURSES_READ,
         transaction=READ_LARGE,
     )
     async def browse(self, request: Request[course_wire.CourseQuery, None], tx: ReadTransaction) -> Response:
@@ -37,7 +39,7 @@ class CourseRoutes:
         found = await self._courses.search(tx, request.optional_caller, mapping.search(request.query), walk)
         return Response(200, mapping.many([mapping.listing(each) for each in found.courses], walk, found.total))
 
-    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True, transaction=READ_LARGE)
+    @get(_ONE, responses={200: wire.One[course_wire.Course]}, public=True, transaction=READ_LARGE, scope=Scope.COURSES_READ)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read a course with its modules, units and assessments. No token is needed."""
         found = await self._learning.find_course(tx, request.optional_caller, parse_id(request.path["course_id"]))
@@ -56,7 +58,13 @@ class CourseRoutes:
         created = await self._course_editing.create_for(tx, request.caller, course, client=request.client)
         return Response(201, wire.One(data=mapping.course(created)))
 
-    @patch(_ONE, body=course_wire.CourseChangeBody, responses={200: wire.One[course_wire.Course]}, transaction=WRITE)
+    @patch(
+        _ONE,
+        body=course_wire.CourseChangeBody,
+        responses={200: wire.One[course_wire.Course]},
+        transaction=WRITE,
+        scope=Scope.COURSES_WRITE,
+    )
     async def change(self, request: Request[None, course_wire.CourseChangeBody], tx: WriteTransaction) -> Response:
         """Change a course: for its staff. Learners are regraded in the same transaction."""
         mapping.require_size(request.body, self._limits)
@@ -106,6 +114,7 @@ class EnrollmentRoutes:
         query=course_wire.EnrollmentsQuery,
         responses={200: wire.Many[wire.CourseEnrollment]},
         transaction=READ_LARGE,
+        scope=Scope.ROSTER_READ,
     )
     async def list_learners(self, request: Request[course_wire.EnrollmentsQuery, None], tx: ReadTransaction) -> Response:
         """List the learners of a course with their progress: for its staff."""
@@ -119,6 +128,7 @@ class EnrollmentRoutes:
         body=wire.StatusBody,
         responses={200: wire.One[wire.CourseEnrollment]},
         transaction=WRITE,
+        scope=Scope.ROSTER_WRITE,
     )
     async def set_status(self, request: Request[None, wire.StatusBody], tx: WriteTransaction) -> Response:
         """Certify, expire or drop a learner, as the status machine allows: for the course's staff."""

@@ -8,6 +8,7 @@ from headway.http.params import parse_id
 from headway.http.request import Request
 from headway.http.routes import get
 from headway.http.streams import Streamed
+from headway.identity import Scope
 from headway.reports.export_files import CsvFile, ExportFile, NdjsonFile, failure_line
 from headway.reports.export_model import ExportedCourse, Part, TableName
 from headway.services import Services
@@ -26,6 +27,7 @@ class ExportRoutes:
         query=ExportQuery,
         responses={},
         streams=(CsvFile.media_type, NdjsonFile.media_type),
+        scope=Scope.PROGRESS_READ,
     )
     async def export(self, request: Request[ExportQuery, None]) -> Streamed:
         """Export all learners of a course: for its staff.

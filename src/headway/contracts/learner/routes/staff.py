@@ -6,6 +6,7 @@ from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, put
+from headway.identity import Scope
 from headway.services import Services
 
 _ALL = "/courses/{course_id:str}/staff"
@@ -19,7 +20,13 @@ class StaffRoutes:
         self._staff = services.course_staff
         self._pages = pages
 
-    @get(_ALL, query=wire.PageQuery, responses={200: wire.Many[course_wire.StaffMember]}, transaction=READ_LARGE)
+    @get(
+        _ALL,
+        query=wire.PageQuery,
+        responses={200: wire.Many[course_wire.StaffMember]},
+        transaction=READ_LARGE,
+        scope=Scope.ROSTER_READ,
+    )
     async def list_members(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the staff of a course, owners first: for its staff."""
         course_id = parse_id(request.path["course_id"])
@@ -27,7 +34,13 @@ class StaffRoutes:
         found, total = await self._staff.list_members(tx, request.caller, course_id, walk)
         return Response(200, mapping.many([mapping.staff_member(each) for each in found], walk, total))
 
-    @put(_ONE, body=course_wire.StaffBody, responses={200: wire.One[course_wire.StaffMember]}, transaction=WRITE)
+    @put(
+        _ONE,
+        body=course_wire.StaffBody,
+        responses={200: wire.One[course_wire.StaffMember]},
+        transaction=WRITE,
+        scope=Scope.ROSTER_WRITE,
+    )
     async def set_role(self, request: Request[None, course_wire.StaffBody], tx: WriteTransaction) -> Response:
         """Appoint an instructor or administrator, or change the role in the course: for its owners."""
         course_id, user_id = parse_id(request.path["course_id"]), parse_id(request.path["user_id"])
@@ -35,7 +48,7 @@ class StaffRoutes:
         member = await self._staff.set_role(tx, request.caller, course_id, user_id, role, client=request.client)
         return Response(200, wire.One(data=mapping.staff_member(member)))
 
-    @delete(_ONE, responses={204: ()}, transaction=WRITE)
+    @delete(_ONE, responses={204: ()}, transaction=WRITE, scope=Scope.ROSTER_WRITE)
     async def remove(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """Remove somebody from the staff of a course: for its owners, and for that member. The last owner cannot go."""
         course_id, user_id = parse_id(request.path["course_id"]), parse_id(request.path["user_id"])
