@@ -1,15 +1,16 @@
 """Who needs attention, and the list of learners, in a real Chromium."""
 
+import asyncio
 import re
 import time
 from typing import NamedTuple
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from headway.accounts.model import User
 from headway.instants import DAY
-from tests.browser.app.conftest import LOOKS, App, OpenPage
+from tests.browser.app.conftest import SIZES, App, OpenPage
 from tests.integration.attention_class import AttentionClass, make_class
 
 STOPPED, BUSY, BACK, STUCK = "Ada <i>Byron</i>", "Grace Hopper", "Katherine Johnson", "Mary Somerville"
@@ -52,24 +53,24 @@ async def build(app: App, *, more: int = 0) -> ShownClass:
     return ShownClass(made, tutor, learners)
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
-async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str, scheme: str) -> None:
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str) -> None:
     shown = await build(app, more=4)
     await app.world.write(
         shown.made.attention.dismiss, shown.made.tutor, shown.made.course.id, [shown.learners[STUCK].id], days=14, note="Ill"
     )
-    visitor = await open_page(shown.tutor, size, scheme)
+    visitor = await open_page(shown.tutor, size)
     visitor.page.set_default_timeout(5_000)
     await visitor.open(f"{shown.path}/attention")
-    assert await visitor.faults(f"attention-{size}-{scheme}") == []
+    assert await visitor.faults(f"attention-{size}") == []
     await visitor.page.locator("#bulk summary").first.click()
     await visitor.page.locator(".person .acts summary").first.click()
     await visitor.page.locator(".person .acts summary").last.click()
     await visitor.page.locator(".card.rule summary").nth(2).click()
-    assert await visitor.faults(f"attention-open-{size}-{scheme}") == []
+    assert await visitor.faults(f"attention-open-{size}") == []
     await visitor.open(f"{shown.path}/learners")
     await expect(visitor.page.locator("#attention-count")).to_have_text("6 learners")
-    assert await visitor.faults(f"learners-{size}-{scheme}") == []
+    assert await visitor.faults(f"learners-{size}") == []
 
 
 async def test_empty_pages_say_so(app: App, open_page: OpenPage) -> None:
@@ -186,6 +187,50 @@ async def test_everything_is_done_by_keyboard_alone(app: App, open_page: OpenPag
     await tab_to("Undo")
     await keyboard.press("Enter")
     await expect(page.get_by_role("status").first).to_have_text("What was found is listed again.")
+    assert visitor.errors == []
+
+
+class Held:
+    """Requests of a page for a path that are kept waiting until they are let go."""
+
+    def __init__(self) -> None:
+        self.arrived, self.released = asyncio.Event(), asyncio.Event()
+
+    async def hold(self, route: Route) -> None:
+        self.arrived.set()
+        await self.released.wait()
+        await route.continue_()
+
+
+async def test_what_is_chosen_last_is_shown(app: App, open_page: OpenPage) -> None:
+    """A slow answer to an earlier choice, or to a refresh of the list before it was chosen, does not replace it."""
+    shown = await build(app, more=3)
+    visitor = await open_page(shown.tutor)
+    page = visitor.page
+    await visitor.open(f"{shown.path}/learners")
+    rows, name = page.locator("table.learners tbody tr"), page.get_by_label("Name", exact=True)
+
+    refresh = Held()
+    await page.route("**/learners", refresh.hold)
+    await page.evaluate("document.dispatchEvent(new Event('headway:changed'))")
+    await refresh.arrived.wait()
+    await name.fill("grace")
+    await expect(rows).to_have_count(1)
+    async with page.expect_response(re.compile("/learners$")):
+        refresh.released.set()
+    await page.wait_for_timeout(500)
+    assert await rows.count() == 1
+
+    first = Held()
+    await page.route(re.compile("q=a(&|$)"), first.hold)
+    await name.fill("a")
+    await first.arrived.wait()
+    for text in ("ab", "zebra"):
+        await name.fill(text)
+        await page.wait_for_timeout(400)
+    first.released.set()
+    await expect(page.get_by_text("0 learners")).to_be_visible()
+    assert "q=zebra" in page.url
     assert visitor.errors == []
 
 

@@ -81,6 +81,18 @@ export function follow(topics, onMessage) {
   };
 }
 
+/** Fetch an element of the page again, and morph it in place; unless the page shows something else meanwhile, such as a filtered list. */
+function fetchAgain(id) {
+  const shown = location.href;
+  const isOutdated = () => location.href !== shown;
+  return htmx.ajax("GET", shown, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true", isOutdated });
+}
+
+/** Leave a page as it is when the response is about what it does not show any more. */
+function refuseOutdated(event) {
+  if (event.detail.ctx.isOutdated?.()) event.preventDefault();
+}
+
 /**
  * Keep the elements with `data-live="<topic> …"` up to date: when one of their topics tells of a change they are fetched again
  * and morphed in place, so that focus, scroll and open details stay. The slower the server, the longer the pause. With
@@ -101,7 +113,7 @@ function keepLive() {
       const begin = performance.now();
       try {
         for (const { id } of elements) {
-          await htmx.ajax("GET", location.href, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true" });
+          await fetchAgain(id);
         }
       } catch {
         // The server does not answer: it is asked again when it says something, or as time passes.
@@ -149,7 +161,7 @@ function keepFresh() {
       if (!seconds) return;
       try {
         if (!document.hidden) {
-          await htmx.ajax("GET", location.href, { target: `#${id}`, select: `#${id}`, swap: "outerMorph ignoreTitle:true" });
+          await fetchAgain(id);
         }
       } finally {
         setTimeout(refresh, 1_000 * seconds);
@@ -193,6 +205,7 @@ document.addEventListener("pointerover", placeDefinition);
 document.addEventListener("focusin", placeDefinition);
 document.addEventListener("scroll", () => placeDefinition({ target: document.activeElement }), { capture: true, passive: true });
 selectTogether();
+document.addEventListener("htmx:before:swap", refuseOutdated);
 document.addEventListener("htmx:after:swap", selectTogether);
 document.addEventListener("change", selectAll);
 document.addEventListener("submit", askBefore);
