@@ -1,4 +1,4 @@
-"""Pages in a real Chromium: signed in as somebody, on a phone or a desktop, light or dark, and watched for errors."""
+"""Pages in a real Chromium: signed in as somebody, on a phone or a desktop, and watched for errors."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,8 +19,6 @@ from tests.world import FakeClock, World
 
 AXE = Path(__file__).parents[3] / "sdk" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES = {"phone": (390, 844), "desktop": (1280, 800)}
-LOOKS = [("phone", "light"), ("phone", "dark"), ("desktop", "light"), ("desktop", "dark")]
-"""Each size with each colour scheme, to parametrize a test of how a page looks."""
 
 
 class AppPage:
@@ -52,27 +50,35 @@ class AppPage:
         """Open a path and wait until the page is at rest."""
         await self.page.goto(f"{self.url}{path}", wait_until="load")
 
-    async def violations(self) -> list[str]:
-        """Return what axe-core finds: rules of WCAG 2.2 A and AA and best practices."""
+    async def faults(self, name: str) -> list[str]:
+        """Return the errors of the page as it is, what axe-core finds, light and dark, and whether it scrolls sideways.
+
+        Takes a picture of both, to be looked at.
+        """
+        await self.shoot(f"{name}-light")
+        is_wide = await self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+        violations = await self.violations()
+        await self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        await self.shoot(f"{name}-dark")
+        # Nothing but colours differs, and the other rules take most of the time.
+        violations += await self.violations("color-contrast", "link-in-text-block")
+        await self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
+        return [*violations, *(["it scrolls sideways"] if is_wide else []), *self.errors]
+
+    async def violations(self, *rules: str) -> list[str]:
+        """Return what axe-core finds: WCAG 2.2 A and AA and best practices, or some rules of these alone."""
         await self.page.evaluate(AXE.read_text())
-        found = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = await self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
             for each in found["violations"]
             for node in each["nodes"]
         ]
 
-    async def shoot(self, name: str) -> Path:
-        """Take a picture of the whole page, to be looked at."""
-        path = self._shots / f"{name}.png"
-        await self.page.screenshot(path=path, full_page=True)
-        return path
-
-    async def faults(self, name: str) -> list[str]:
-        """Take a picture of the page as it is, and return its errors, what axe-core finds, and whether it scrolls sideways."""
-        await self.shoot(name)
-        is_wide = await self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
-        return [*await self.violations(), *(["it scrolls sideways"] if is_wide else []), *self.errors]
+    async def shoot(self, name: str) -> None:
+        """Take a picture of the whole page."""
+        await self.page.screenshot(path=self._shots / f"{name}.png", full_page=True)
 
 
 class App:
@@ -114,16 +120,14 @@ OpenPage = Callable[..., Awaitable[AppPage]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Browser, app: App, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[OpenPage]:
-    """Open a window for a user, who is signed in, or for nobody: `await open_page(user, "phone", "dark")`."""
+    """Open a window for a user, who is signed in, or for nobody: `await open_page(user, "phone")`."""
     shots = tmp_path_factory.getbasetemp() / "shots"
     shots.mkdir(exist_ok=True)
     async with AsyncExitStack() as opened:
 
-        async def open_window(user: User | None, size: str = "desktop", scheme: Any = "light", **options: Any) -> AppPage:
+        async def open_window(user: User | None, size: str = "desktop", **options: Any) -> AppPage:
             width, height = SIZES[size]
-            context = await browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, locale="en-GB", **options
-            )
+            context = await browser.new_context(viewport={"width": width, "height": height}, locale="en-GB", **options)
             opened.push_async_callback(context.close)
             if user is not None:
                 app.now()

@@ -3,23 +3,23 @@
 import pytest
 
 from headway.identity import Role
-from tests.browser.app.conftest import LOOKS, App, OpenPage
+from tests.browser.app.conftest import SIZES, App, OpenPage
 
 PASSWORD = "Correct-Horse-1"
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
-async def test_the_first_pages_look_right(app: App, open_page: OpenPage, size: str, scheme: str) -> None:
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_first_pages_look_right(app: App, open_page: OpenPage, size: str) -> None:
     course = await app.world.course()
     tutor = await app.world.user(Role.INSTRUCTOR)
     await app.world.write(app.world.services.course_editing.create, course.course, owner_id=tutor.id)
-    visitor = await open_page(None, size, scheme)
+    visitor = await open_page(None, size)
     await visitor.open("/app/sign-in")
-    assert await visitor.faults(f"sign-in-{size}-{scheme}") == []
-    signed_in = await open_page(tutor, size, scheme)
+    assert await visitor.faults(f"sign-in-{size}") == []
+    signed_in = await open_page(tutor, size)
     for path, name in (("/app/courses", "courses"), ("/app/account", "account"), ("/app/nothing", "error")):
         await signed_in.open(path)
-        assert await signed_in.faults(f"{name}-{size}-{scheme}") == []
+        assert await signed_in.faults(f"{name}-{size}") == []
 
 
 async def test_signing_in_and_out_by_keyboard_alone(app: App, open_page: OpenPage) -> None:

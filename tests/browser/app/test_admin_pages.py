@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from headway.accounts.model import User
 from headway.identity import Role
-from tests.browser.app.conftest import LOOKS, App, OpenPage
+from tests.browser.app.conftest import SIZES, App, OpenPage
 
 PAGES = ("health", "users", "courses", "log", "settings")
 
@@ -14,24 +14,24 @@ async def make_admin(app: App) -> User:
     return await app.world.user(Role.ADMIN)
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
-async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str, scheme: str) -> None:
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str) -> None:
     admin, course = await make_admin(app), await app.world.course(capacity=3, starts_at=app.now())
     learner = await app.world.learner(course)
-    await app.world.disable(await app.world.user(email=f"{size}.{scheme}@example.org"))
-    visitor = await open_page(admin, size, scheme)
+    await app.world.disable(await app.world.user(email=f"{size}@example.org"))
+    visitor = await open_page(admin, size)
     for name in PAGES:
         await visitor.open(f"/app/admin/{name}")
-        assert await visitor.faults(f"admin-{name}-{size}-{scheme}") == []
+        assert await visitor.faults(f"admin-{name}-{size}") == []
     await visitor.open(f"/app/admin/users/{learner.id}")
-    assert await visitor.faults(f"admin-user-{size}-{scheme}") == []
+    assert await visitor.faults(f"admin-user-{size}") == []
     await visitor.open("/app/admin/users?q=nobody-of-this-name")
-    assert await visitor.faults(f"admin-users-none-{size}-{scheme}") == []
+    assert await visitor.faults(f"admin-users-none-{size}") == []
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("desktop", "light")])
-async def test_a_refused_user_looks_right(app: App, open_page: OpenPage, size: str, scheme: str) -> None:
-    visitor = await open_page(await make_admin(app), size, scheme)
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_refused_user_looks_right(app: App, open_page: OpenPage, size: str) -> None:
+    visitor = await open_page(await make_admin(app), size)
     page = visitor.page
     await visitor.open("/app/admin/users")
     await page.get_by_text("New user").click()
@@ -42,7 +42,7 @@ async def test_a_refused_user_looks_right(app: App, open_page: OpenPage, size: s
 
     await expect(form.locator("[name=name]")).to_have_value("Ada")
     await expect(page.locator(".error")).to_contain_text("must have 8 to 128 characters")
-    assert await visitor.faults(f"admin-users-refused-{size}-{scheme}") == []
+    assert await visitor.faults(f"admin-users-refused-{size}") == []
 
 
 async def test_a_user_is_found_and_disabled_by_keyboard_alone(app: App, open_page: OpenPage) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Page, Route
 from headway.web.assets import Assets
 from headway.web.rendering import Pages
 from headway.web.texts import Catalogues
-from tests.browser.app.conftest import LOOKS, App, AppPage, OpenPage
+from tests.browser.app.conftest import SIZES, App, AppPage, OpenPage
 from tests.browser.school import becomes
 from tests.world import FakeClock
 
@@ -82,7 +82,7 @@ async def open_charts(app: App, open_page: OpenPage) -> OpenCharts:
     """Open a page with charts, all kinds or one, under the policy of pages."""
     pages = Pages(Catalogues("UTC"), Assets(), FakeClock())
 
-    async def opened(*kinds: str, size: str = "desktop", scheme: str = "light", **options: Any) -> AppPage:
+    async def opened(*kinds: str, size: str = "desktop", **options: Any) -> AppPage:
         shown = {kind: CHARTS[kind] for kind in kinds or CHARTS}
         viewer = Catalogues("UTC").viewer(language=None, accept_language="en-GB", zone=None)
         text = pages._environments["en"].from_string(PAGE).render(shown=shown, viewer=viewer, request=None)
@@ -91,7 +91,7 @@ async def open_charts(app: App, open_page: OpenPage) -> OpenCharts:
         async def serve(route: Route) -> None:
             await route.fulfill(body=text, headers=headers)
 
-        window = await open_page(None, size, scheme, **options)
+        window = await open_page(None, size, **options)
         await window.page.route("**/app/charts-of-the-test", serve)
         await window.open("/app/charts-of-the-test")
         return window
@@ -122,13 +122,13 @@ async def table(page: Page, kind: str) -> list[list[str]]:
     return rows
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
-async def test_all_kinds_look_right(open_charts: OpenCharts, size: str, scheme: str) -> None:
-    window = await open_charts(size=size, scheme=scheme)
+@pytest.mark.parametrize("size", SIZES)
+async def test_all_kinds_look_right(open_charts: OpenCharts, size: str) -> None:
+    window = await open_charts(size=size)
     await window.page.wait_for_selector('[data-chart="calendar"] .mark')
 
     assert await window.page.evaluate(SHIFTS) == 0
-    assert await window.faults(f"charts-{size}-{scheme}") == []
+    assert await window.faults(f"charts-{size}") == []
 
 
 @pytest.mark.parametrize("kind", CHARTS)
@@ -330,9 +330,8 @@ async def test_colours_follow_the_scheme_without_a_new_drawing(open_charts: Open
     assert await page.locator(".mark").first.get_attribute("data-kept") == "yes"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_marks_are_seen_in_forced_colours(open_charts: OpenCharts, scheme: str) -> None:
-    window = await open_charts(scheme=scheme, forced_colors="active")
+async def test_marks_are_seen_in_forced_colours(open_charts: OpenCharts) -> None:
+    window = await open_charts(forced_colors="active")
     await drawn(window.page, "calendar")
 
     for shapes, painted in (
@@ -344,7 +343,7 @@ async def test_marks_are_seen_in_forced_colours(open_charts: OpenCharts, scheme:
     ):
         seen = await window.page.locator(f".plot {shapes}").first.evaluate(f"(shape) => getComputedStyle(shape).{painted}")
         assert seen != await window.page.evaluate("getComputedStyle(document.body).backgroundColor"), shapes
-    assert await window.faults(f"charts-forced-{scheme}") == []
+    assert await window.faults("charts-forced") == []
 
 
 async def test_more_contrast_is_given_to_who_asks_for_it(open_charts: OpenCharts) -> None:

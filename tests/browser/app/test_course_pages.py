@@ -11,7 +11,7 @@ from headway.assessments.model import NewGrade
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.identity import Caller, Role
-from tests.browser.app.conftest import LOOKS, App, OpenPage
+from tests.browser.app.conftest import SIZES, App, OpenPage
 from tests.processes import open_client
 
 NAMES = (
@@ -108,12 +108,12 @@ async def hand_in(seminar: Seminar) -> None:
         await seminar.submit(number)
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
-async def test_the_pages_look_right(seminar: Seminar, open_page: OpenPage, size: str, scheme: str) -> None:
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_pages_look_right(seminar: Seminar, open_page: OpenPage, size: str) -> None:
     await hand_in(seminar)
     for number, unit in ((0, 0), (1, 1), (4, 3)):
         await seminar.study(number, unit, seconds=200)
-    shown = await open_page(seminar.tutor, size, scheme)
+    shown = await open_page(seminar.tutor, size)
     task = f"{seminar.path}/assessments/{seminar.course.assessments[0].id}"
     for path, name in (
         (f"{seminar.path}/assessments", "assessments"),
@@ -128,7 +128,7 @@ async def test_the_pages_look_right(seminar: Seminar, open_page: OpenPage, size:
             await shown.page.get_by_text("How grades are distributed").click()
         if name == "live":
             await expect(shown.page.get_by_text("Up to date")).to_be_visible()
-        assert await shown.faults(f"{name}-{size}-{scheme}") == []
+        assert await shown.faults(f"{name}-{size}") == []
 
 
 async def test_work_is_graded_by_keyboard_alone_one_after_the_other(seminar: Seminar, open_page: OpenPage) -> None:
@@ -261,7 +261,7 @@ async def test_addresses_are_enrolled_and_the_results_are_shown(seminar: Seminar
     world = seminar.app.world
     await world.write(world.services.accounts.create, role=Role.PARTICIPANT, name="Late Comer", email="late@example.org")
     await world.write(world.services.accounts.create, role=Role.PARTICIPANT, name="Later", email="later@example.org")
-    shown = await open_page(seminar.tutor, "phone", "dark")
+    shown = await open_page(seminar.tutor, "phone")
     page = shown.page
     await shown.open(f"{seminar.path}/settings")
     await page.get_by_label("Addresses").fill("late@example.org, later@example.org\nwrong@example.org <i>x</i>")

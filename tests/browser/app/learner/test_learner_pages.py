@@ -8,7 +8,7 @@ from headway.assessments.tables import submissions
 from headway.enrollments.tables import enrollments
 from headway.learning.tables import unit_progress
 from headway.messaging.tables import messages
-from tests.browser.app.conftest import LOOKS, App, AppPage, OpenPage
+from tests.browser.app.conftest import SIZES, App, AppPage, OpenPage
 from tests.browser.app.learner.conftest import URL, Desk, unit_of
 
 WAIT_MS = 15_000
@@ -18,9 +18,9 @@ CONTROLS = """[...document.querySelectorAll("a[href], button, input:not([type=hi
 """What can be used, but for radio buttons that arrow keys reach."""
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
-async def test_the_pages_of_a_learner_look_right(app: App, open_page: OpenPage, desk: Desk, size: str, scheme: str) -> None:
-    opened = await open_page(desk.learner, size, scheme)
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_pages_of_a_learner_look_right(app: App, open_page: OpenPage, desk: Desk, size: str) -> None:
+    opened = await open_page(desk.learner, size)
     course, demo = f"/app/learning/{desk.course.id}", f"/app/learning/{desk.demo.id}"
     pages = {
         "learning": "/app/learning",
@@ -41,20 +41,20 @@ async def test_the_pages_of_a_learner_look_right(app: App, open_page: OpenPage, 
     }
     for name, path in pages.items():
         await opened.open(path)
-        assert await opened.faults(f"{name}-{size}-{scheme}") == []
+        assert await opened.faults(f"{name}-{size}") == []
     await opened.open(course)
     await opened.page.locator("main details").evaluate_all("all => all.forEach((each) => { each.open = true; })")
-    assert await opened.faults(f"course-why-{size}-{scheme}") == []
-    empty = await open_page(await app.world.user(), size, scheme)
+    assert await opened.faults(f"course-why-{size}") == []
+    empty = await open_page(await app.world.user(), size)
     for name in ("learning", "messages", "certificates"):
         await empty.open(f"/app/{name}")
-        assert await empty.faults(f"{name}-empty-{size}-{scheme}") == []
-    staff = await open_page(desk.tutor, size, scheme)
+        assert await empty.faults(f"{name}-empty-{size}") == []
+    staff = await open_page(desk.tutor, size)
     await staff.open(course)
-    assert await staff.faults(f"course-preview-{size}-{scheme}") == []
-    visitor = await open_page(None, size, scheme)
+    assert await staff.faults(f"course-preview-{size}") == []
+    visitor = await open_page(None, size)
     await visitor.open("/app/register")
-    assert await visitor.faults(f"register-{size}-{scheme}") == []
+    assert await visitor.faults(f"register-{size}") == []
 
 
 async def test_everything_is_reached_by_keyboard(open_page: OpenPage, desk: Desk) -> None:
