@@ -6,7 +6,8 @@ from io import StringIO
 
 BYTE_ORDER_MARK = "\ufeff".encode()
 """By which Excel knows that a file is UTF-8."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = frozenset("=+-@\t\r")
+"""With what a formula begins."""
 
 
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -20,11 +21,7 @@ def csv_rows(rows: Iterable[Sequence[object]]) -> bytes:
     None is an empty cell; a text that a spreadsheet would run as a formula begins with an apostrophe.
     """
     text = StringIO()
-    csv.writer(text).writerows([_cell(value) for value in row] for row in rows)
+    csv.writer(text).writerows(
+        [f"'{value}" if isinstance(value, str) and value[:1] in _FORMULA else value for value in row] for row in rows
+    )
     return text.getvalue().encode()
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,6 +1,7 @@
 """The overview, the units and the grid of a course, as HTML and as CSV."""
 
 import csv
+import json
 from io import StringIO
 
 import httpx
@@ -224,3 +225,20 @@ async def test_those_who_stopped_are_written_to_where_they_are_found(staff: Staf
         for receiver in map(int, receivers):
             found = await world.read(world.services.messaging.list_messages, receiver, peer_id=None, walk=Walk(50, 1))
             assert any(each.message.endswith(path) for each in found[0])
+
+
+async def test_export_offers_every_file_and_each_is_sent(staff: Staff) -> None:
+    for path in (staff.base, f"{staff.base}/learners"):
+        page = await staff.open(path)
+        links = [str(link["href"]) for link in page.soup.select("details.export a[download]")]
+        names = [f"{name}.csv" for name in ("learners", "units", "days", "grades")]
+        assert links == [f"{staff.base}/export/{name}" for name in (*names, "everything.ndjson")]
+    learners = len(staff.history.learners)
+    assert len(await staff.csv(links[0])) == learners + 1
+    for link in links[:4]:
+        response = await staff.client.get(link)
+        assert response.text.startswith("\ufeff" + "learnerId,externalId,name")
+        assert response.headers["content-disposition"].endswith(f"course-{staff.history.course.id}-{link.rpartition('/')[2]}")
+    lines = [json.loads(line) for line in (await staff.client.get(links[4])).text.splitlines()]
+    assert [line["type"] for line in lines] == ["course", *["learner"] * learners, "end"]
+    assert (await staff.open(f"{staff.base}/export/unknown.csv")).status == 404

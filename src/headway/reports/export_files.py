@@ -1,6 +1,6 @@
 """Exports as text, made part by part: tables as CSV, and learners with all that is known of them as lines of JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any, Protocol
 
@@ -49,36 +49,32 @@ class CsvFile:
 
     def learners(self, learners: Sequence[ExportedLearner]) -> bytes:
         """Return the rows of some learners."""
-        return csv_rows(written_rows(self._table, learners))
+        return csv_rows(_written_rows(self._table, learners))
 
     def end(self) -> bytes:
         """Return nothing: a CSV file has no end of its own."""
         return b""
 
 
-def written_rows(table: Table, learners: Sequence[ExportedLearner]) -> list[list[object]]:
-    """Return the rows of learners, with values as CSV has them."""
-    kinds = [column.kind for column in table.columns]
-    return [
-        [value if value is None else _written(value, kind) for value, kind in zip(row, kinds, strict=True)]
-        for learner in learners
-        for row in table.rows(learner)
-    ]
+def _number(value: float) -> float:
+    return int(value) if value == int(value) else value
 
 
-def _written(value: Any, kind: Kind) -> object:
-    match kind:
-        case Kind.PERCENT:
-            return percent_text(value)
-        case Kind.INSTANT:
-            return iso(value)
-        case Kind.DAY:
-            return value.isoformat()
-        case Kind.TRUTH:
-            return "true" if value else "false"
-        case Kind.NUMBER:
-            return int(value) if value == int(value) else value
-    return value
+_WRITTEN: dict[Kind, Callable[[Any], object]] = {
+    Kind.PERCENT: percent_text,
+    Kind.INSTANT: iso,
+    Kind.DAY: date.isoformat,
+    Kind.TRUTH: lambda value: "true" if value else "false",
+    Kind.NUMBER: _number,
+}
+"""How values are written in CSV; others stand as they are."""
+
+
+def _written_rows(table: Table, learners: Sequence[ExportedLearner]) -> Iterator[list[object]]:
+    written = [_WRITTEN.get(column.kind) for column in table.columns]
+    for learner in learners:
+        for row in table.rows(learner):
+            yield [value if write is None or value is None else write(value) for value, write in zip(row, written, strict=True)]
 
 
 class _Line(msgspec.Struct, tag_field="type", rename="camel"):
@@ -89,6 +85,7 @@ class UnitLine(msgspec.Struct, rename="camel"):
     """A unit of the course."""
 
     id: str
+    external_id: str | None
     title: str
     module_id: str
     module: str
@@ -110,6 +107,7 @@ class CourseLine(_Line, tag="course"):
     """The first line."""
 
     id: str
+    external_id: str | None
     title: str
     units: list[UnitLine]
     assessments: list[AssessmentLine]
@@ -190,6 +188,7 @@ class NdjsonFile:
         units = [
             UnitLine(
                 id=str(unit.id),
+                external_id=unit.external_id,
                 title=unit.title,
                 module_id=str(unit.module_id),
                 module=modules[unit.module_id].title,
@@ -202,7 +201,8 @@ class NdjsonFile:
             AssessmentLine(str(each.id), each.title, each.max_grade, _iso(each.due_at), each.is_retired)
             for each in self._course.assessments.values()
         ]
-        return _lines([CourseLine(str(structure.course_id), structure.title, units, assessments)])
+        line = CourseLine(str(structure.course_id), structure.external_id, structure.title, units, assessments)
+        return _lines([line])
 
     def learners(self, learners: Sequence[ExportedLearner]) -> bytes:
         """Return a line for each of some learners."""

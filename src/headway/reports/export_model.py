@@ -131,7 +131,8 @@ _ENROLLMENT = (
     *(Column(name, Kind.INSTANT) for name in ("enrolledAt", "lastActivityAt", "completedAt")),
 )
 _UNITS = (
-    *(Column("moduleId", Kind.WHOLE), Column("module", Kind.TEXT), Column("unitId", Kind.WHOLE), Column("unit", Kind.TEXT)),
+    *(Column("moduleId", Kind.WHOLE), Column("module", Kind.TEXT), Column("unitId", Kind.WHOLE)),
+    *(Column("unitExternalId", Kind.TEXT), Column("unit", Kind.TEXT)),
     *(Column("required", Kind.TRUTH), Column("status", Kind.TEXT), Column("progressPercent", Kind.PERCENT)),
     *(Column("durationSeconds", Kind.WHOLE), Column("lastActivityAt", Kind.INSTANT), Column("completedAt", Kind.INSTANT)),
 )
@@ -190,7 +191,8 @@ def _unit_rows(course: ExportedCourse, learner: ExportedLearner) -> Iterable[Row
         if (unit := course.structure.units.get(each.unit_id)) is not None:
             yield (
                 *(learner.user_id, learner.external_id, learner.name),
-                *(unit.module_id, course.modules[unit.module_id].title, unit.id, unit.title, unit.is_required),
+                *(unit.module_id, course.modules[unit.module_id].title),
+                *(unit.id, unit.external_id, unit.title, unit.is_required),
                 *(each.status.value, each.percent, each.duration_seconds, each.last_activity_at, each.completed_at),
             )
 

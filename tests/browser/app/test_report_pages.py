@@ -165,3 +165,17 @@ async def test_numbers_follow_an_event_within_a_second(app: App, run: Run, open_
     )
     assert app.now() - begin < 2_500
     assert window.errors == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_choice_of_exports_looks_right_and_sends_a_file(run: Run, open_page: OpenPage, size: str) -> None:
+    window = await open_page(run.tutor, size)
+    for path, name in ((run.base, "overview"), (f"{run.base}/learners", "learners")):
+        await window.open(path)
+        await window.page.click("details.export summary")
+        assert await window.faults(f"export-{name}-{size}") == []
+    async with window.page.expect_download() as started:
+        await window.page.click("details.export a[href$='units.csv']")
+    download = await started.value
+    assert download.suggested_filename == f"course-{run.history.course.id}-units.csv"
+    assert (await download.path()).read_text("utf-8-sig").startswith("learnerId,externalId,name,moduleId")
