@@ -23,14 +23,6 @@ def module_states(structure: CourseStructure) -> ModuleStates:
 
 
 def completions(
-    structure: CourseStructure, before: Enrollment, after: Enrollment, unit_ids: Collection[int]
-) -> Sequence[Announcement]:
-    """Return the announcements of a change in which a learner completed these units."""
-    modules = module_states(structure)
-    return announce_completions(structure, before, after, unit_ids, modules_before=modules, modules_after=modules)
-
-
-def announce_completions(
     structure: CourseStructure,
     before: Enrollment,
     after: Enrollment,

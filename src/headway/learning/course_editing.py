@@ -29,7 +29,7 @@ from headway.feed.model import CourseUpdated, course_topic, new_entries, user_to
 from headway.identity import NOBODY, Caller, Client, Role
 from headway.instants import Clock, Instant
 from headway.learning import store as activity
-from headway.learning.completions import announce_completions, module_states
+from headway.learning.completions import completions, module_states
 
 _UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
 """How many rows of unit progress are regraded, and how many are added up, before others get their turn."""
@@ -219,7 +219,7 @@ async def _regrade(
         for was, enrollment in zip(earlier, page, strict=True):
             completed = regraded.get(enrollment.user_id, ())
             modules = {"modules_before": modules_before, "modules_after": modules_after}
-            tx.announce(*announce_completions(after, was, enrollment, completed, **modules))
+            tx.announce(*completions(after, was, enrollment, completed, **modules))
         await tx.pass_on()
 
 

@@ -26,7 +26,7 @@ from headway.feed.model import NewFeedEntry, UnitUpdated
 from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
-from headway.learning.completions import completions
+from headway.learning.completions import ModuleStates, completions, module_states
 from headway.learning.group_store import Group, read_group
 from headway.learning.model import UnitProgress, UnitStatus, has_returned
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
@@ -134,10 +134,22 @@ async def advance(
     ]
     if entries:
         await feed.publish(tx, entries, now)
-    for change, earlier in zip(changes, before, strict=True):
-        if change.completed or change.enrollment.completed_at != earlier.completed_at:
-            tx.announce(*completions(change.structure, earlier, change.enrollment, change.completed))
+    _announce(tx, changes, before)
     return units
+
+
+def _announce(tx: WriteTransaction, changes: Sequence[ProgressChange], before: Sequence[Enrollment]) -> None:
+    """Announce what the changes have completed."""
+    modules: dict[int, ModuleStates] = {}
+    for change, earlier in zip(changes, before, strict=True):
+        structure, enrollment = change.structure, change.enrollment
+        if change.completed or enrollment.completed_at != earlier.completed_at:
+            if structure.course_id not in modules:
+                modules[structure.course_id] = module_states(structure)
+            states = modules[structure.course_id]
+            tx.announce(
+                *completions(structure, earlier, enrollment, change.completed, modules_before=states, modules_after=states)
+            )
 
 
 def merged_metadata(stored: str | None, noted: dict[str, Any]) -> str:
