@@ -60,6 +60,7 @@ async def test_a_key_is_an_account_of_its_own_and_its_secret_is_stored_nowhere(w
     ("method", "path", "scope"),
     [
         ("GET", "/api/v1/courses/{course}", Scope.COURSES_READ),
+        ("GET", "/api/v1/webhooks", Scope.WEBHOOKS_WRITE),
         ("GET", "/api/v1/courses", Scope.COURSES_READ),
         ("GET", "/api/v1/courses/{course}/enrollments", Scope.ROSTER_READ),
         ("GET", "/api/v1/courses/{course}/staff", Scope.ROSTER_READ),

@@ -8,7 +8,7 @@ from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Conflict, FieldError, Invalid, NotFound
-from headway.identity import Caller, Client
+from headway.identity import Caller, Client, Scope
 from headway.ids import NewId
 from headway.instants import DAY, Clock
 from headway.paging.service import Slice, Walk
@@ -220,7 +220,7 @@ class Webhooks:
 
 
 async def _require(tx: ReadTransaction, caller: Caller | None) -> None:
-    if caller is not None:
+    if caller is not None and Scope.WEBHOOKS_WRITE not in (caller.scopes or ()):
         await require_admin(tx, caller)
 
 

@@ -10,6 +10,7 @@ from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, patch, post
+from headway.identity import Scope
 from headway.services import Services
 
 _ALL = "/webhooks"
@@ -30,6 +31,7 @@ class WebhookRoutes:
         responses={201: wire.One[webhook_wire.NewWebhook]},
         idempotent=True,
         transaction=WRITE,
+        scope=Scope.WEBHOOKS_WRITE,
     )
     async def create(self, request: Request[None, webhook_wire.WebhookBody], tx: WriteTransaction) -> Response:
         """Create a webhook. The answer has the secret by which deliveries are signed; it is shown this once."""
@@ -37,7 +39,13 @@ class WebhookRoutes:
         created = await self._webhooks.create(tx, request.caller, new, client=request.client)
         return Response(201, wire.One(data=webhooks.with_secret(created, await self._webhooks.read_backlog(tx, created))))
 
-    @get(_ALL, query=wire.PageQuery, responses={200: wire.Many[webhook_wire.Webhook]}, transaction=READ_LARGE)
+    @get(
+        _ALL,
+        query=wire.PageQuery,
+        responses={200: wire.Many[webhook_wire.Webhook]},
+        transaction=READ_LARGE,
+        scope=Scope.WEBHOOKS_WRITE,
+    )
     async def list_all(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the webhooks."""
         walk = self._pages.walk(request)
@@ -45,13 +53,19 @@ class WebhookRoutes:
         rows = [webhooks.webhook(each, await self._webhooks.read_backlog(tx, each)) for each in found]
         return Response(200, mapping.many(rows, walk, total))
 
-    @get(_ONE, responses={200: wire.One[webhook_wire.Webhook]}, transaction=READ_LARGE)
+    @get(_ONE, responses={200: wire.One[webhook_wire.Webhook]}, transaction=READ_LARGE, scope=Scope.WEBHOOKS_WRITE)
     async def read(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read a webhook."""
         found = await self._webhooks.find(tx, request.caller, _webhook_id(request))
         return Response(200, wire.One(data=webhooks.webhook(found, await self._webhooks.read_backlog(tx, found))))
 
-    @patch(_ONE, body=webhook_wire.WebhookChangeBody, responses={200: wire.One[webhook_wire.Webhook]}, transaction=WRITE)
+    @patch(
+        _ONE,
+        body=webhook_wire.WebhookChangeBody,
+        responses={200: wire.One[webhook_wire.Webhook]},
+        transaction=WRITE,
+        scope=Scope.WEBHOOKS_WRITE,
+    )
     async def change(self, request: Request[None, webhook_wire.WebhookChangeBody], tx: WriteTransaction) -> Response:
         """Change, disable or enable a webhook. What waits for a disabled one is sent when it is enabled."""
         body = request.body
@@ -65,19 +79,31 @@ class WebhookRoutes:
         )
         return Response(200, wire.One(data=webhooks.webhook(changed, await self._webhooks.read_backlog(tx, changed))))
 
-    @delete(_ONE, responses={204: ()}, transaction=WRITE)
+    @delete(_ONE, responses={204: ()}, transaction=WRITE, scope=Scope.WEBHOOKS_WRITE)
     async def remove(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """Delete a webhook and the log of its deliveries; what waits is not sent."""
         await self._webhooks.delete(tx, request.caller, _webhook_id(request), client=request.client)
         return Response(204)
 
-    @post(f"{_ONE}/secret", responses={201: wire.One[webhook_wire.NewWebhook]}, idempotent=True, transaction=WRITE)
+    @post(
+        f"{_ONE}/secret",
+        responses={201: wire.One[webhook_wire.NewWebhook]},
+        idempotent=True,
+        transaction=WRITE,
+        scope=Scope.WEBHOOKS_WRITE,
+    )
     async def rotate(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """Replace the secret, and return the new one. For a day, deliveries are signed with the one before too."""
         changed = await self._webhooks.rotate(tx, request.caller, _webhook_id(request), client=request.client)
         return Response(201, wire.One(data=webhooks.with_secret(changed, await self._webhooks.read_backlog(tx, changed))))
 
-    @post(f"{_ONE}/test", responses={201: wire.One[webhook_wire.Delivery]}, idempotent=True, transaction=WRITE)
+    @post(
+        f"{_ONE}/test",
+        responses={201: wire.One[webhook_wire.Delivery]},
+        idempotent=True,
+        transaction=WRITE,
+        scope=Scope.WEBHOOKS_WRITE,
+    )
     async def test(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """Send a `webhook.test`. Its delivery is in the log."""
         sent = await self._webhooks.test(tx, request.caller, _webhook_id(request), client=request.client)
@@ -88,6 +114,7 @@ class WebhookRoutes:
         query=webhook_wire.DeliveriesQuery,
         responses={200: webhook_wire.Deliveries},
         transaction=READ_LARGE,
+        scope=Scope.WEBHOOKS_WRITE,
     )
     async def list_deliveries(self, request: Request[webhook_wire.DeliveriesQuery, None], tx: ReadTransaction) -> Response:
         """List what was sent and what waits, the newest first, with the latest attempts."""
@@ -102,6 +129,7 @@ class WebhookRoutes:
         responses={200: wire.One[webhook_wire.Delivery]},
         idempotent=True,
         transaction=WRITE,
+        scope=Scope.WEBHOOKS_WRITE,
     )
     async def redeliver(self, request: Request[None, None], tx: WriteTransaction) -> Response:
         """Send a delivery again with the same id, or at once if it waits. Its attempts are counted anew."""
