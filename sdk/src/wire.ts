@@ -16,7 +16,7 @@ export interface BatchAnswer {
 
 /** A batch. Each item is an event, or a heartbeat with `activity_type: "heartbeat"`, and gets its own verdict. */
 export interface BatchBody {
-  events: (TrackBody | HeartbeatBody & { activity_type: "heartbeat"; })[];
+  events: (TrackBody | ExternalTrackBody | HeartbeatBody & { activity_type: "heartbeat"; } | ExternalHeartbeatBody & { activity_type: "heartbeat"; })[];
 }
 
 /** The number of items by verdict, and the verdict on each item. */
@@ -52,6 +52,54 @@ export interface EngagementMetrics {
   video_segments?: [number, number][];
   /** The length of the whole video in seconds. */
   video_duration_seconds?: number;
+}
+
+/** A heartbeat whose course is named by its external id alone. */
+export interface ExternalHeartbeatBody {
+  is_active: boolean;
+  /** A positive integer. */
+  module_id?: number;
+  /** A positive integer. */
+  unit_id?: number;
+  /** RFC 3339, in the years 1900 to 9998. Without an offset, UTC. */
+  timestamp?: string;
+  active_seconds?: number;
+  session_id?: string;
+  /** RFC 3339, in the years 1900 to 9998. Without an offset, UTC. */
+  sent_at?: string;
+  /** The client's id of the event. Defaults to a new UUIDv7. */
+  event_id?: string;
+  module_external_id?: string;
+  unit_external_id?: string;
+  /** A positive integer. */
+  course_id?: number;
+  course_external_id: string;
+}
+
+/** An event whose course is named by its external id alone. */
+export interface ExternalTrackBody {
+  activity_type: ActivityType;
+  /** A positive integer. */
+  module_id?: number;
+  /** A positive integer. */
+  unit_id?: number;
+  duration_seconds?: number;
+  engagement_metrics?: EngagementMetrics;
+  /** RFC 3339, in the years 1900 to 9998. Without an offset, UTC. */
+  start_time?: string;
+  /** RFC 3339, in the years 1900 to 9998. Without an offset, UTC. */
+  end_time?: string;
+  /** The client's id of the event. Defaults to a new UUIDv7. */
+  event_id?: string;
+  session_id?: string;
+  /** RFC 3339, in the years 1900 to 9998. Without an offset, UTC. */
+  sent_at?: string;
+  metadata?: Record<string, unknown>;
+  module_external_id?: string;
+  unit_external_id?: string;
+  /** A positive integer. */
+  course_id?: number;
+  course_external_id: string;
 }
 
 /** The envelope of every error. */
@@ -92,6 +140,9 @@ export interface HeartbeatBody {
   sent_at?: string;
   /** The client's id of the event. Defaults to a new UUIDv7. */
   event_id?: string;
+  course_external_id?: string;
+  module_external_id?: string;
+  unit_external_id?: string;
 }
 
 /** The time at which the heartbeat was received, and the seconds until the next one is due. */
@@ -133,4 +184,7 @@ export interface TrackBody {
   /** RFC 3339, in the years 1900 to 9998. Without an offset, UTC. */
   sent_at?: string;
   metadata?: Record<string, unknown>;
+  course_external_id?: string;
+  module_external_id?: string;
+  unit_external_id?: string;
 }

@@ -41,6 +41,7 @@ _COURSE_READS = (
     ("tutor", f"{_API}/assessments/{{assessment}}"),
 )
 
+_NAMES = {"course_external_id": "school", "module_external_id": "chapter@1", "unit_external_id": "https://example.org/units/1"}
 _EVENT = {
     "activity_type": "unit_view",
     "course_id": "#{course}",
@@ -60,6 +61,7 @@ _EVENT = {
     "session_id": "tab",
     "sent_at": _LATER,
     "metadata": {"score": 1, "max_score": 2},
+    **_NAMES,
 }
 _COURSE = {
     "title": "Course",
@@ -105,7 +107,7 @@ _COURSE = {
 _CHANGE = {
     **_COURSE,
     "slug": "changed-{unique}",
-    "externalId": "course-v1:Y+{unique}+2026",
+    "externalId": "school",
     "prerequisites": ["{basics}"],
     "modules": [{**_COURSE["modules"][0], "id": "{module}", "units": [{**_COURSE["modules"][0]["units"][0], "id": "{unit}"}]}],  # type: ignore[index]
     "assessments": [{**_COURSE["assessments"][0], "id": "{assessment}"}],  # type: ignore[index]
@@ -140,6 +142,7 @@ SAMPLES = {
             "sent_at": _LATER,
             "event_id": "two-{unique}",
             "session_id": "tab",
+            **_NAMES,
         },
         _PROGRESS_READS,
     ),

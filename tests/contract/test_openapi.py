@@ -34,6 +34,8 @@ BEYOND_SCHEMAS = (
         "does not exist",
         "must be a cursor of this list",
         "is not in this course",
+        "is not the external id of",
+        "names several units",
         "is not an id",
         "is not a unit of",
         "is not a module of",

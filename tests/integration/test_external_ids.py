@@ -112,6 +112,18 @@ async def test_heartbeats_count_for_the_unit_that_is_named(imported: Imported) -
     assert studied == [(imported.one.id, 30_000)]
 
 
+async def test_what_was_played_counts_for_the_unit_that_is_named(imported: Imported) -> None:
+    names = ExternalIds(COURSE, None, UNIT)
+    played = Event("a", ActivityType.VIDEO_PROGRESS, 0, video_segments="[[0,30]]", video_duration_seconds=60, names=names)
+
+    (verdict,) = await imported.send(played)
+
+    assert verdict.outcome is Outcome.ACCEPTED
+    watched = await imported.world.rows(select(unit_progress.c.unit_id, unit_progress.c.metadata))
+    assert [(unit_id, '"video_watch_percentage":50' in metadata) for unit_id, metadata in watched] == [(imported.one.id, True)]
+    assert await differences(imported.world) == []
+
+
 async def test_a_name_that_fits_nothing_is_refused_with_its_field(imported: Imported) -> None:
     other = await make_course(imported.world, "other")
 

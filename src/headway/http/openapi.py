@@ -63,6 +63,7 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], setting
     described = [(route.path_format, operation) for route in routes for operation in operations_of(route)]
     kinds = {kind for _, operation in described for kinds in operation.route.responses.values() for kind in _each(kinds)}
     kinds |= {operation.route.body for _, operation in described if operation.route.body}
+    kinds |= {kind for _, operation in described for kind in operation.route.other_bodies}
     kinds |= {contract.error_schema for contract in contracts}
     ordered = sorted(kinds, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
@@ -132,7 +133,7 @@ def _describe(
     if parameters:
         described["parameters"] = parameters
     if route.body is not None:
-        described["requestBody"] = {"required": not route.optional_body, "content": content(route.body)}
+        described["requestBody"] = {"required": not route.optional_body, "content": content(route.body, *route.other_bodies)}
     if route.public:
         described["security"] = []
     elif route.scope is not None:

@@ -83,6 +83,8 @@ class Route(msgspec.Struct, frozen=True):
     """
     streams: tuple[str, ...] = ()
     """The media types of the files that the route sends part by part, with 200; the handler returns `Streamed`."""
+    other_bodies: tuple[Kind, ...] = ()
+    """Other forms of the body that a raw route takes, for the OpenAPI document."""
     raw: bool = False
     """The handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often."""
     scope: identity.Scope | None = None

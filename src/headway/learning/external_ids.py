@@ -1,13 +1,15 @@
 """Observations that name what they are about by external ids, and the ids that are meant."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from headway.courses.external_ids import UNKNOWN_COURSE, PartIds, resolve_parts
 from headway.courses.model import CourseStructure
+from headway.courses.video import played
 from headway.errors import FieldError
-from headway.learning.model import Observation, Report, Update
+from headway.learning.model import Event, Observation, Report, Update
 
 
 def named_courses(reports: Sequence[Report]) -> set[str]:
@@ -46,4 +48,8 @@ def with_parts(observation: Observation, structure: CourseStructure | None) -> t
     parts = resolve_parts(names, PartIds(observation.module_id, observation.unit_id), structure)
     if isinstance(parts, FieldError):
         return observation, parts
-    return msgspec.structs.replace(observation, module_id=parts.module, unit_id=parts.unit), None
+    found: dict[str, Any] = {"module_id": parts.module, "unit_id": parts.unit}
+    if isinstance(observation, Event) and parts.unit is not None and observation.video_segments is not None:
+        # Without a unit it was kept nowhere.
+        found["playback"] = played(observation.video_segments, observation.video_duration_seconds)
+    return msgspec.structs.replace(observation, **found), None

@@ -1,5 +1,7 @@
 """The people and courses of activity tracking's cases."""
 
+from headway.courses.completion import Completion, Rule
+from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.enrollments import store as enrollments
 from headway.enrollments.model import EnrollmentStatus
 from headway.identity import Role
@@ -8,14 +10,18 @@ from tests.world import NOON, World
 
 
 class ActivityTracking(Scene):
-    """Everybody but the stranger is enrolled in `course`; nobody is in `other_course`. Ids are numbers."""
+    """Everybody but the stranger is enrolled in `course`; nobody is in `other_course`. Ids are numbers.
+
+    The learners of a case are also in `named`: "named" to another system, whose unit "film" is in its module "m/1", and
+    which has a unit "page" in both of its modules.
+    """
 
     prefix = "/api/courses/activity"
     tag = "Activity tracking"
     route_count = 3
 
     async def make_shared(self, world: World) -> Names:
-        course, other = await world.course(), await world.course()
+        course, other, named = await world.course(), await world.course(), await _named_course(world)
         people = {name: await world.learner(course) for name in ("learner", "classmate", "dropped", "expired", "disabled")}
         for name, role in (
             ("stranger", Role.PARTICIPANT),
@@ -37,6 +43,8 @@ class ActivityTracking(Scene):
             "unit": course.units[0].id,
             "quiz": course.units[5].id,
             "extra_unit": course.units[6].id,
+            "named": named.id,
+            "film": named.units[0].id,
             "other_course": other.id,
             "other_module": other.modules[0].id,
             "other_unit": other.units[0].id,
@@ -45,8 +53,20 @@ class ActivityTracking(Scene):
     async def make_own(self, world: World, shared: Names, number: int) -> Names:
         people = {name: await world.user() for name in ("learner", "classmate")}
         for user in people.values():
-            await world.write(world.services.enrollments.enroll, user.id, shared["course"])
+            for course in ("course", "named"):
+                await world.write(world.services.enrollments.enroll, user.id, shared[course])
         return {**{name: user.id for name, user in people.items()}, **name_tokens(world, people)}
+
+
+async def _named_course(world: World) -> CourseTree:
+    film = NewUnit("Film", completion=Completion(Rule.VIDEO, 95), external_id="film")
+    modules = (
+        NewModule("First", units=(film, NewUnit("Page", external_id="page")), external_id="m/1"),
+        NewModule("Second", units=(NewUnit("Page", external_id="page"),), external_id="m/2"),
+    )
+    owner = await world.user(Role.INSTRUCTOR)
+    course = NewCourse("Named", modules=modules, external_id="named")
+    return await world.write(world.services.course_editing.create, course, owner_id=owner.id)
 
 
 async def _expire(world: World, user_id: int, course_id: int) -> None:

@@ -31,8 +31,9 @@ class School:
         for name, role in zip(ROLES[1:], roles, strict=True):
             self.people[name] = await self.world.user(role)
         world, services, people = self.world, self.world.services, self.people
-        modules = (NewModule("First", units=(NewUnit("One"), NewUnit("Two"))), NewModule("Second", units=(NewUnit("Three"),)))
-        course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),))
+        units = NewUnit("One", external_id="https://example.org/units/1"), NewUnit("Two")
+        modules = (NewModule("First", units=units, external_id="chapter@1"), NewModule("Second", units=(NewUnit("Three"),)))
+        course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),), external_id="school")
         tree = await world.write(services.course_editing.create, course, owner_id=people["tutor"].id)
         hidden = await world.write(
             services.course_editing.create, NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id

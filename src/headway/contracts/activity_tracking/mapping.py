@@ -7,26 +7,22 @@ from msgspec import UNSET
 from headway import instants
 from headway.contracts.activity_tracking import wire
 from headway.errors import FieldError
-from headway.http.decoding import Decoder
-from headway.http.observations import wire as observed
-from headway.http.observations.mapping import check_size, to_event, to_heartbeat
+from headway.http.observations import decoding
+from headway.http.observations.mapping import check_size
 from headway.instants import Instant
 from headway.learning.model import Event, Heartbeat, Observation, Outcome, Verdict
 from headway.settings import Settings
-
-_track_decoder = Decoder(observed.TrackBody)
-_heartbeat_decoder = Decoder(observed.HeartbeatBody)
 
 
 def decode_track(body: bytes, settings: Settings, new_id: Callable[[], str]) -> Event:
     """Decode the body of `track`. Raises Invalid."""
     check_size(body, settings)
-    return to_event(_track_decoder.decode(body), new_id)
+    return decoding.decode_event(body, new_id)
 
 
 def decode_heartbeat(body: bytes) -> Heartbeat:
     """Decode the body of `heartbeat`. Raises Invalid."""
-    return to_heartbeat(_heartbeat_decoder.decode(body))
+    return decoding.decode_heartbeat(body)
 
 
 def track_answer(event: Event, verdict: Verdict, received_at: Instant) -> wire.TrackAnswer:

@@ -43,7 +43,13 @@ class TrackingRoutes:
         self._new_id = services.new_id
         self._settings = settings
 
-    @post("/track", raw=True, body=observed.TrackBody, responses={201: wire.TrackAnswer, 200: wire.TrackAnswer})
+    @post(
+        "/track",
+        raw=True,
+        body=observed.TrackBody,
+        other_bodies=(observed.ExternalTrackBody,),
+        responses={201: wire.TrackAnswer, 200: wire.TrackAnswer},
+    )
     async def track(self, caller: Caller, body: bytes) -> Response:
         """Record one activity event: 201 if it is new, 200 if it was recorded before, 409 if its id has other content."""
         received_at = self._clock()
@@ -53,7 +59,13 @@ class TrackingRoutes:
         status = 201 if verdict.outcome is Outcome.ACCEPTED else 200
         return Response(status, mapping.track_answer(event, verdict, received_at))
 
-    @post("/heartbeat", raw=True, body=observed.HeartbeatBody, responses={200: wire.HeartbeatAnswer})
+    @post(
+        "/heartbeat",
+        raw=True,
+        body=observed.HeartbeatBody,
+        other_bodies=(observed.ExternalHeartbeatBody,),
+        responses={200: wire.HeartbeatAnswer},
+    )
     async def heartbeat(self, caller: Caller, body: bytes) -> Response:
         """Record some seconds of study; the response says in how many seconds to send the next heartbeat."""
         received_at = self._clock()

@@ -14,7 +14,9 @@ BatchItem = Annotated[
         extra_json_schema={
             "anyOf": [
                 {"$ref": "#/components/schemas/TrackBody"},
+                {"$ref": "#/components/schemas/ExternalTrackBody"},
                 {"allOf": [{"$ref": "#/components/schemas/HeartbeatBody"}, _HEARTBEAT]},
+                {"allOf": [{"$ref": "#/components/schemas/ExternalHeartbeatBody"}, _HEARTBEAT]},
             ]
         }
     ),

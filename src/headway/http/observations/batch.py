@@ -9,7 +9,8 @@ from msgspec import UNSET
 from headway.errors import Invalid
 from headway.http.decoding import Decoder, find_text, is_plain, split_list
 from headway.http.observations import wire
-from headway.http.observations.mapping import check_size, to_event, to_heartbeat
+from headway.http.observations.decoding import EXTERNAL_ID, decode_event, decode_heartbeat
+from headway.http.observations.mapping import check_size, names_of, to_event, to_heartbeat
 from headway.learning.model import ActivityType, Observation, Outcome, Verdict
 from headway.settings import Settings
 
@@ -17,16 +18,16 @@ _HEARTBEAT = "heartbeat"
 _ACTIVITY_TYPES = {each.value: each for each in ActivityType}
 
 _plain_decoder = msgspec.json.Decoder(wire.PlainBatchBody)
+_external_plain_decoder = msgspec.json.Decoder(wire.ExternalPlainBatchBody)
 _batch_decoder = Decoder(wire.BatchBody)
-_track_decoder = Decoder(wire.TrackBody)
-_heartbeat_decoder = Decoder(wire.HeartbeatBody)
 
 
 def decode_batch(body: bytes, settings: Settings, new_id: Callable[[], str]) -> list[Observation | Verdict]:
     """Decode the body of `batch` into an observation for each item, or the verdict that rejects it. Raises Invalid."""
     plain = _decode_plain(body, settings)
     if plain is not None:
-        return [_map_plain(item, new_id) for item in plain]
+        has_names = bool(plain) and isinstance(plain[0], wire.ExternalBatchItemBody)
+        return [_map_plain(item, new_id, has_names=has_names) for item in plain]
     items = _items(body)
     if not 1 <= len(items) <= settings.max_batch_events:
         raise Invalid.field("events", f"must have 1 to {settings.max_batch_events} items")
@@ -41,13 +42,15 @@ def _decode_plain(body: bytes, settings: Settings) -> list[Any] | None:
     try:
         if not is_plain(body) or (len(body) > settings.max_event_bytes and _has_large_item(body, settings)):
             return None
-        items: list[Any] = _plain_decoder.decode(body).events
+        items: list[Any] = (_external_plain_decoder if EXTERNAL_ID in body else _plain_decoder).decode(body).events
     except (Invalid, ValueError, RecursionError):
         return None
     for item in items:
         if item.activity_type != _HEARTBEAT:
             item.activity_type = _ACTIVITY_TYPES.get(item.activity_type)
         if item.activity_type is None or (item.activity_type == _HEARTBEAT and item.is_active is UNSET):
+            return None
+        if item.course_id is None and item.course_external_id is None:
             return None
     return items if 1 <= len(items) <= settings.max_batch_events else None
 
@@ -56,9 +59,10 @@ def _has_large_item(body: bytes, settings: Settings) -> bool:
     return any(len(item) > settings.max_event_bytes for item in _batch_decoder.decode(body).events)
 
 
-def _map_plain(item: Any, new_id: Callable[[], str]) -> Observation | Verdict:
+def _map_plain(item: Any, new_id: Callable[[], str], *, has_names: bool) -> Observation | Verdict:
     try:
-        return to_heartbeat(item) if item.activity_type == _HEARTBEAT else to_event(item, new_id)
+        names = names_of(item) if has_names else None
+        return to_heartbeat(item, names) if item.activity_type == _HEARTBEAT else to_event(item, new_id, names)
     except Invalid as error:
         return Verdict(Outcome.REJECTED, event_id=item.event_id, errors=error.fields)
 
@@ -81,8 +85,8 @@ def _decode_item(item: bytes, settings: Settings, new_id: Callable[[], str]) -> 
     try:
         check_size(item, settings)
         if (b"heartbeat" in item or b"\\u" in item) and _ItemHeader.read(item).activity_type == _HEARTBEAT:
-            return to_heartbeat(_heartbeat_decoder.decode(item))
-        return to_event(_track_decoder.decode(item), new_id)
+            return decode_heartbeat(item)
+        return decode_event(item, new_id)
     except Invalid as error:
         return Verdict(Outcome.REJECTED, event_id=_ItemHeader.read(item).valid_event_id, errors=error.fields)
 

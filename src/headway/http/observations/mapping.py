@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from headway.courses.completion import EngagementMetrics
+from headway.courses.external_ids import UNKNOWN_COURSE, ExternalIds
 from headway.courses.video import encode_segments, played
 from headway.errors import FieldError, Invalid
 from headway.http.decoding import check_json
@@ -17,6 +18,7 @@ from headway.measures import cut_share, score_percent
 from headway.settings import Settings
 from headway.text import canonical_json
 
+_NO_NAMES = ExternalIds()
 _NO_METRICS = wire.EngagementMetricsBody()
 
 
@@ -26,7 +28,7 @@ def check_size(item: bytes, settings: Settings) -> None:
         raise Invalid.field("body", f"must not have more than {settings.max_event_bytes} bytes")
 
 
-def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
+def to_event(body: wire.EventBody, new_id: Callable[[], str], names: ExternalIds | None = None) -> Event:
     """Return the event of a body. Raises Invalid."""
     errors: list[FieldError] = []
     start = parse_instant(errors, "start_time", body.start_time)
@@ -44,7 +46,7 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
     event = Event(
         event_id=body.event_id if body.event_id is not None else new_id(),
         activity_type=body.activity_type,
-        course_id=body.course_id,
+        course_id=body.course_id or UNKNOWN_COURSE,
         module_id=body.module_id,
         unit_id=body.unit_id,
         duration_seconds=body.duration_seconds,
@@ -55,12 +57,13 @@ def to_event(body: wire.TrackBody, new_id: Callable[[], str]) -> Event:
         sent_at=sent_at,
         metadata=metadata,
         quiz_score_percent=quiz_score,
+        names=names,
     )
     # Most events have no video: they do not pay for its fields.
     return event if video is None else msgspec.structs.replace(event, **video)
 
 
-def to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
+def to_heartbeat(body: wire.HeartbeatBody, names: ExternalIds | None = None) -> Heartbeat:
     """Return the heartbeat of a body. Raises Invalid."""
     errors: list[FieldError] = []
     timestamp = parse_instant(errors, "timestamp", body.timestamp)
@@ -68,7 +71,7 @@ def to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
     if errors:
         raise Invalid(errors)
     return Heartbeat(
-        course_id=body.course_id,
+        course_id=body.course_id or UNKNOWN_COURSE,
         is_active=body.is_active,
         module_id=body.module_id,
         unit_id=body.unit_id,
@@ -78,7 +81,14 @@ def to_heartbeat(body: wire.HeartbeatBody) -> Heartbeat:
         session_id=body.session_id,
         sent_at=sent_at,
         event_id=body.event_id,
+        names=names,
     )
+
+
+def names_of(body: wire.TrackBody | wire.ExternalBatchItemBody | wire.HeartbeatBody) -> ExternalIds | None:
+    """Return the external ids of a body; None if it has none."""
+    names = ExternalIds(body.course_external_id, body.module_external_id, body.unit_external_id)
+    return None if names == _NO_NAMES else names
 
 
 def _metrics(activity_type: ActivityType, told: wire.EngagementMetricsBody) -> EngagementMetrics | None:
@@ -107,7 +117,7 @@ def _video(errors: list[FieldError], told: wire.EngagementMetricsBody, unit_id: 
     return {"video_segments": segments, "video_duration_seconds": duration, "playback": playback}
 
 
-def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
+def _metadata(errors: list[FieldError], body: wire.EventBody) -> str | None:
     if body.metadata is None:
         return None
     fault = check_json(body.metadata)
@@ -117,7 +127,7 @@ def _metadata(errors: list[FieldError], body: wire.TrackBody) -> str | None:
     return canonical_json(body.metadata)
 
 
-def _quiz_score(errors: list[FieldError], body: wire.TrackBody) -> float | None:
+def _quiz_score(errors: list[FieldError], body: wire.EventBody) -> float | None:
     """Return the percent of `{score, max_score}` of a `quiz_submit`: both numbers or neither, of whatever size."""
     if body.activity_type is not ActivityType.QUIZ_SUBMIT or body.metadata is None:
         return None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.courses.model import MAX_EXTERNAL_ID
 from headway.courses.video import LONGEST_VIDEO_SECONDS
 from headway.http.decoding import VERBATIM
 from headway.http.params import LARGEST_INTEGER, Id, Timestamp
@@ -14,6 +15,8 @@ from headway.measures import LARGEST_SHARE
 EventId = Annotated[
     str, Meta(min_length=1, max_length=100, description="The client's id of the event. Defaults to a new UUIDv7.")
 ]
+ExternalId = Annotated[str, Meta(min_length=1, max_length=MAX_EXTERNAL_ID)]
+"""What another system calls a course, a module or a unit."""
 SessionId = Annotated[str, Meta(min_length=1, max_length=100)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
@@ -37,8 +40,8 @@ class EngagementMetricsBody(msgspec.Struct):
     video_duration_seconds: VideoDuration | None = None
 
 
-class TrackBody(msgspec.Struct):
-    """An event."""
+class EventBody(msgspec.Struct):
+    """An event that has no external ids."""
 
     activity_type: ActivityType
     course_id: Id
@@ -54,6 +57,21 @@ class TrackBody(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
+class TrackBody(EventBody):
+    """An event."""
+
+    course_external_id: ExternalId | None = None
+    module_external_id: ExternalId | None = None
+    unit_external_id: ExternalId | None = None
+
+
+class ExternalTrackBody(TrackBody, kw_only=True):
+    """An event whose course is named by its external id alone."""
+
+    course_external_id: ExternalId
+    course_id: Id | None = None  # type: ignore[assignment]
+
+
 class HeartbeatBody(msgspec.Struct):
     """A heartbeat: the learner is on the page, and studies if `is_active` is true."""
 
@@ -66,6 +84,16 @@ class HeartbeatBody(msgspec.Struct):
     session_id: SessionId | None = None
     sent_at: Timestamp | None = None
     event_id: EventId | None = None
+    course_external_id: ExternalId | None = None
+    module_external_id: ExternalId | None = None
+    unit_external_id: ExternalId | None = None
+
+
+class ExternalHeartbeatBody(HeartbeatBody, kw_only=True):
+    """A heartbeat whose course is named by its external id alone."""
+
+    course_external_id: ExternalId
+    course_id: Id | None = None  # type: ignore[assignment]
 
 
 class BatchBody(msgspec.Struct):
@@ -74,7 +102,7 @@ class BatchBody(msgspec.Struct):
     events: Annotated[list[msgspec.Raw], VERBATIM]
 
 
-class BatchItemBody(TrackBody):
+class BatchItemBody(EventBody):
     """An item of a batch whose kind is not known yet: an event, or with the fields of a heartbeat too."""
 
     activity_type: str  # type: ignore[assignment]
@@ -83,7 +111,22 @@ class BatchItemBody(TrackBody):
     active_seconds: Seconds | None = None
 
 
+class ExternalBatchItemBody(BatchItemBody, kw_only=True):
+    """An item of a batch that may have external ids, and that of its course alone."""
+
+    course_id: Id | None = None  # type: ignore[assignment]
+    course_external_id: ExternalId | None = None
+    module_external_id: ExternalId | None = None
+    unit_external_id: ExternalId | None = None
+
+
 class PlainBatchBody(msgspec.Struct):
     """A batch in which every item is as declared."""
 
     events: list[BatchItemBody]
+
+
+class ExternalPlainBatchBody(msgspec.Struct):
+    """A batch in which every item is as declared, with external ids."""
+
+    events: list[ExternalBatchItemBody]
