@@ -3,7 +3,6 @@
 from collections import Counter
 
 from headway.courses import store as catalogue
-from headway.courses.completion import COMPLETE
 from headway.courses.model import CourseStructure, Module
 from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
@@ -124,11 +123,9 @@ class Reports:
         learners = everybody if order.with_left else [each for each in everybody if each.status in OPEN]
         rest = sort_learners(learners, order, after)
         shown = rest[:limit]
-        cells: dict[tuple[int, int], int] = {}
-        for user_id, unit_id, status, percent in await store.read_cells(tx, course_id, [each.user_id for each in shown]):
-            cells[user_id, unit_id] = (COMPLETE if status == UnitStatus.COMPLETED else percent) // 100
+        cells = await store.read_cells(tx, course_id, [each.user_id for each in shown])
         unit_ids = [unit.id for unit in path.units]
-        grid_rows = [GridRow(each, [cells.get((each.user_id, unit_id)) for unit_id in unit_ids]) for each in shown]
+        grid_rows = [GridRow(each, list(map(cells[each.user_id].get, unit_ids))) for each in shown]
         last = GridPlace(shown[-1].key(order.sort), shown[-1].user_id) if len(rest) > limit else None
         return Grid(path.units, modules, grid_rows, len(learners), last)
 

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, case, select
 
 from headway.accounts.tables import users
+from headway.courses.completion import COMPLETE
 from headway.db.database import ReadTransaction
 from headway.db.dialects import lookup, rows
 from headway.db.types import Id
@@ -48,16 +49,17 @@ _by_unit_key = select(
 ).select_from(lookup(_unit_keys, unit_progress, _has_unit_key))
 _learner_keys = rows("keys", {"user_id": Id, "course_id": Id})
 _is_of_learner = and_(*(unit_progress.c[name] == _learner_keys.c[name] for name in ("user_id", "course_id")))
+_counted = case((unit_progress.c.status == UnitStatus.COMPLETED.value, COMPLETE), else_=unit_progress.c.percent)
 _cells = (
-    select(unit_progress.c.user_id, unit_progress.c.unit_id, unit_progress.c.status, unit_progress.c.percent)
+    select(unit_progress.c.user_id, unit_progress.c.unit_id, (_counted // 100).label("counted"))
     .select_from(lookup(_learner_keys, unit_progress, _is_of_learner))
     .where(unit_progress.c.status != UnitStatus.NOT_STARTED.value)
 )
 
 UnitInProgress = tuple[int, int, Instant, Milliseconds]
 """(user_id, unit_id, last_activity_at, study_ms)"""
-Cell = tuple[int, int, str, int]
-"""(user_id, unit_id, status, percent in hundredths)"""
+Cells = dict[int, int]
+"""The whole percents that units count, cut, by the units that were begun."""
 
 
 async def read_learners(tx: ReadTransaction, course_id: int) -> Learners:
@@ -90,6 +92,9 @@ async def read_progress(tx: ReadTransaction, course_id: int, keys: Sequence[tupl
     return [tuple(row) for row in found]
 
 
-async def read_cells(tx: ReadTransaction, course_id: int, user_ids: Sequence[int]) -> Sequence[Cell]:
+async def read_cells(tx: ReadTransaction, course_id: int, user_ids: Sequence[int]) -> dict[int, Cells]:
     """Read the units that these learners have begun."""
-    return [tuple(row) for row in await tx.all(_cells, keys=[(user_id, course_id) for user_id in user_ids])]
+    cells: dict[int, Cells] = {user_id: {} for user_id in user_ids}
+    for user_id, unit_id, counted in await tx.all(_cells, keys=[(user_id, course_id) for user_id in user_ids]):
+        cells[user_id][unit_id] = counted
+    return cells
