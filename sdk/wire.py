@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from headway.app import create_app
+from headway.learning.model import OPEN_TYPE_PATTERN
 from headway.settings import Settings
 
 FILE = Path(__file__).parent / "src" / "wire.ts"
@@ -21,6 +22,8 @@ HEADER = "/** What is sent and received. Generated from the OpenAPI document by 
 MAX_LINE = 130
 
 Schema = Mapping[str, Any]
+_TEXTS = {OPEN_TYPE_PATTERN: "`${string}.${string}`"}
+"""The types of texts by their patterns."""
 _PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
 
 
@@ -102,6 +105,8 @@ def type_of(schema: Schema) -> str:
         return _array(schema)
     if "properties" in schema:
         return "{ " + " ".join(property_of(name, each, schema).strip() for name, each in schema["properties"].items()) + " }"
+    if schema.get("pattern") in _TEXTS:
+        return _TEXTS[schema["pattern"]]
     return "Record<string, unknown>" if schema.get("type") == "object" else _PLAIN[schema["type"]]
 
 

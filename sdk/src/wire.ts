@@ -1,11 +1,11 @@
 /** What is sent and received. Generated from the OpenAPI document by `make sdk`: do not edit. */
 
-/** The things a learner can do. */
+/** What a learner can do: one of the known types, or any other word with a namespace, such as `x.page_print`. */
 export type ActivityType =
   | "assessment_start" | "assessment_submit" | "course_view" | "discussion_post" | "discussion_view" | "link_click"
   | "module_view" | "note_create" | "quiz_start" | "quiz_submit" | "resource_download" | "search" | "session_end"
   | "session_start" | "unit_complete" | "unit_view" | "video_complete" | "video_pause" | "video_play" | "video_progress"
-  | "video_seek";
+  | "video_seek" | `${string}.${string}`;
 
 /** The response to a batch; `success` is false if every item was rejected. */
 export interface BatchAnswer {

@@ -3,7 +3,7 @@
 import pytest
 
 from headway.courses.completion import Completion, Evidence, Rule
-from headway.learning.model import is_quiz_passed, points
+from headway.learning.points import is_quiz_passed, points
 
 
 def test_each_unit_quiz_and_course_has_its_points() -> None:

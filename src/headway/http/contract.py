@@ -1,6 +1,6 @@
 """The interface of a contract: its routes and its rendering of errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -32,6 +32,8 @@ class Contract(NamedTuple):
     error_schema: type[msgspec.Struct]
     error_statuses: tuple[int, ...]
     """The statuses of errors that all routes may return, for the OpenAPI document."""
+    schemas: Mapping[str, dict[str, Any]] = {}
+    """The JSON schemas of types that are wider than they say, by their names in the OpenAPI document."""
 
     def owns(self, path: str) -> bool:
         """Return whether a path belongs to this contract."""

@@ -68,6 +68,7 @@ def document(routes: Iterable[BaseRoute], contracts: Sequence[Contract], setting
     ordered = sorted(kinds, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
     references = dict(zip(ordered, schemas, strict=True))
+    components |= {name: schema for contract in contracts for name, schema in contract.schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for path, operation in sorted(described, key=lambda each: (each[0], each[1].route.method)):
         contract = next((each for each in contracts if each.owns(path)), None)

@@ -2,6 +2,7 @@
 for study time, and updates, which declare how far a learner is in a unit.
 """
 
+import re
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, TypeAlias
@@ -17,7 +18,6 @@ from headway.courses.completion import (
     EngagementMetrics,
     Evidence,
     Percent,
-    Rule,
     count_played,
     percent_by_rule,
 )
@@ -135,8 +135,17 @@ def percent_text(percent: Percent) -> str:
     return f"{percent // 100}.{percent % 100:02}"
 
 
+MAX_TYPE_LENGTH = 100
+OPEN_TYPE_PATTERN = r"^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)+$"
+"""A word with a namespace, such as `x.page_print`: what Headway does not know, but stores and counts as activity."""
+_OPEN_TYPE = re.compile(OPEN_TYPE_PATTERN)
+
+
 class ActivityType(StrEnum):
-    """The things a learner can do."""
+    """The types that Headway knows, and with a namespace any other: `ActivityType("x.page_print")` is a value of this type too.
+
+    No known type has a namespace, so none that becomes known later was used as an open one before.
+    """
 
     COURSE_VIEW = "course_view"
     MODULE_VIEW = "module_view"
@@ -159,6 +168,20 @@ class ActivityType(StrEnum):
     SEARCH = "search"
     SESSION_START = "session_start"
     SESSION_END = "session_end"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "ActivityType | None":
+        # Not kept: clients decide how many there are.
+        if not isinstance(value, str) or len(value) > MAX_TYPE_LENGTH or _OPEN_TYPE.fullmatch(value) is None:
+            return None
+        made = str.__new__(cls, value)
+        made._name_ = made._value_ = value
+        return made
+
+
+def is_view(activity_type: str) -> bool:
+    """Return whether an event of this type views its unit: `unit_view`, and every open type."""
+    return activity_type == ActivityType.UNIT_VIEW or "." in activity_type
 
 
 _NO_METRICS = EngagementMetrics()
@@ -235,7 +258,7 @@ class Event(msgspec.Struct, frozen=True):
         return Evidence(
             engagement_metrics=self.metrics if self.playback is None else count_played(self.metrics, self.playback),
             quiz_score_percent=self.quiz_score_percent,
-            is_viewed=self.activity_type is ActivityType.UNIT_VIEW,
+            is_viewed=is_view(self.activity_type),
             is_marked_complete=self.activity_type is ActivityType.UNIT_COMPLETE,
             video=self.playback,
         )
@@ -369,16 +392,6 @@ class Verdict(msgspec.Struct, frozen=True):
     progress: UnitProgress | None = None
 
 
-def is_quiz_passed(met: Completion | None, present: Completion, evidence: Evidence) -> bool:
-    """Return whether a unit's quiz was passed by its score, under the rule that was met or under the present one.
-
-    Where a unit was only declared complete, or completed under another rule before it became a quiz, the score has yet to pass.
-    """
-    if met is not None and met.rule is Rule.QUIZ:
-        return True
-    return present.rule is Rule.QUIZ and percent_by_rule(present, evidence, 0) == COMPLETE
-
-
 HERE_WITHIN = 5 * MINUTE
 """Who was active so recently is here, and who pauses for less has been here all the time."""
 
@@ -386,14 +399,3 @@ HERE_WITHIN = 5 * MINUTE
 def has_returned(last_at: Instant | None, at: Instant | None) -> bool:
     """Return whether an activity comes after a pause in which the learner was not here, or is the first one."""
     return at is not None and (last_at is None or at - last_at >= HERE_WITHIN)
-
-
-POINTS_OF_UNIT, POINTS_OF_QUIZ, POINTS_OF_COURSE = 10, 20, 100
-
-
-def points(*, completed_units: int, passed_quizzes: int, completed_courses: int) -> int:
-    """Return the points of a learner (learner contract, section 2.1): each unit, quiz and course counts once.
-
-    They are for completed units (declared ones too), passed quiz units and tutorial quizzes, and completed courses.
-    """
-    return POINTS_OF_UNIT * completed_units + POINTS_OF_QUIZ * passed_quizzes + POINTS_OF_COURSE * completed_courses

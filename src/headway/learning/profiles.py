@@ -8,7 +8,7 @@ from headway.accounts.model import Account
 from headway.db.database import ReadTransaction
 from headway.errors import NotFound
 from headway.instants import Milliseconds
-from headway.learning.model import points
+from headway.learning.points import points
 from headway.learning.store import read_figures
 
 QuizCounter: TypeAlias = Callable[[ReadTransaction, int], Awaitable[int]]

@@ -29,7 +29,7 @@ from headway.enrollments.model import OPEN, EnrollmentStatus, Statistic, earned,
 from headway.enrollments.traces import add_weeks, ordinals, state_bits, week_of, write_states
 from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
 from headway.learning import study_time
-from headway.learning.model import ActivityType, UnitStatus, duration_seconds
+from headway.learning.model import ActivityType, UnitStatus, duration_seconds, is_view
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.learning.study_time import Span, StudyTimeSettings, Timing, Transit, time_event
@@ -359,7 +359,7 @@ def _evidence_of(row: Row) -> Evidence:
     return Evidence(
         engagement_metrics=metrics if video is None else count_played(metrics, video),
         quiz_score_percent=_quiz_score(row["metadata"]) if activity == ActivityType.QUIZ_SUBMIT else None,
-        is_viewed=activity == ActivityType.UNIT_VIEW,
+        is_viewed=is_view(activity),
         is_marked_complete=activity == ActivityType.UNIT_COMPLETE,
         video=video,
     )

@@ -21,7 +21,8 @@ from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
 from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
 from headway.instants import Day, Instant, Milliseconds
-from headway.learning.model import EventContent, UnitProgress, UnitStatus, is_quiz_passed
+from headway.learning.model import EventContent, UnitProgress, UnitStatus
+from headway.learning.points import is_quiz_passed
 from headway.learning.study_time import Span, Timing, Transit
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
 

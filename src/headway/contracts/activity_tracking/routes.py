@@ -31,6 +31,7 @@ def make(services: Services, settings: Settings) -> Contract:
         render_error=render_error,
         error_schema=wire.Failure,
         error_statuses=(400, 401, 403, 409, 413, 415, 500, 503),
+        schemas={"ActivityType": observed.ACTIVITY_TYPE_SCHEMA},
     )
 
 

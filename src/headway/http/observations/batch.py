@@ -47,12 +47,19 @@ def _decode_plain(body: bytes, settings: Settings) -> list[Any] | None:
         return None
     for item in items:
         if item.activity_type != _HEARTBEAT:
-            item.activity_type = _ACTIVITY_TYPES.get(item.activity_type)
+            item.activity_type = _ACTIVITY_TYPES.get(item.activity_type) or _open_type(item.activity_type)
         if item.activity_type is None or (item.activity_type == _HEARTBEAT and item.is_active is UNSET):
             return None
         if item.course_id is None and item.course_external_id is None:
             return None
     return items if 1 <= len(items) <= settings.max_batch_events else None
+
+
+def _open_type(text: str) -> ActivityType | None:
+    try:
+        return ActivityType(text)
+    except ValueError:
+        return None
 
 
 def _has_large_item(body: bytes, settings: Settings) -> bool:

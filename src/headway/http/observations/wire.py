@@ -9,7 +9,7 @@ from headway.courses.model import MAX_EXTERNAL_ID
 from headway.courses.video import LONGEST_VIDEO_SECONDS
 from headway.http.decoding import VERBATIM
 from headway.http.params import LARGEST_INTEGER, Id, Timestamp
-from headway.learning.model import ActivityType
+from headway.learning.model import MAX_TYPE_LENGTH, OPEN_TYPE_PATTERN, ActivityType
 from headway.measures import LARGEST_SHARE
 
 EventId = Annotated[
@@ -28,6 +28,16 @@ VideoSegments = Annotated[
 ]
 VideoDuration = Annotated[float, Meta(gt=0, le=LONGEST_VIDEO_SECONDS, description="The length of the whole video in seconds.")]
 Count = Annotated[float, Meta(ge=0, le=LARGEST_INTEGER, multiple_of=1, description="A whole number; 5.0 is one.")]
+
+
+ACTIVITY_TYPE_SCHEMA: dict[str, Any] = {
+    "title": "ActivityType",
+    "description": "What a learner can do: one of the known types, or any other word with a namespace, such as `x.page_print`.",
+    "anyOf": [
+        {"type": "string", "enum": sorted(ActivityType)},
+        {"type": "string", "pattern": OPEN_TYPE_PATTERN, "maxLength": MAX_TYPE_LENGTH},
+    ],
+}
 
 
 class EngagementMetricsBody(msgspec.Struct):
