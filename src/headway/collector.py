@@ -70,20 +70,33 @@ class Collector(Generic[Item, Result]):
         Raises Overloaded if the queue is full, Unavailable once it is closing, what `write` raised, and RuntimeError inside
         a write transaction: the group could wait for that transaction, which waits for the group.
         """
+        self._require_room(self._weigh(item))
+        return await self._take_in(item)
+
+    async def submit_all(self, items: Sequence[Item]) -> list[Result]:
+        """Return the results of items that come together, after the commit of the last group that has one of them.
+
+        Raises as `submit`: Overloaded takes none of them. When another error is raised, the groups of some may be committed.
+        """
+        self._require_room(sum(self._weigh(item) for item in items))
+        return await asyncio.gather(*(self._take_in(item) for item in items))
+
+    def _require_room(self, weight: int) -> None:
         if self._is_in_transaction():
             raise RuntimeError("A task inside a write transaction cannot wait for the collector; write with `tx` instead.")
         if self._is_closing:
             raise Unavailable("The server is stopping.")
-        weight = self._weigh(item)
         if self._weight and self._weight + weight > self._limits.capacity:
             raise Overloaded("Too much is waiting to be written.", retry_after_seconds=1)
+
+    def _take_in(self, item: Item) -> "asyncio.Future[Result]":
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        partition = self._partition_of(item)
+        partition, weight = self._partition_of(item), self._weigh(item)
         self._queues.setdefault(partition, deque()).append(_Waiting(item, weight, answer))
         self._weight += weight
         if partition not in self._writers:
             self._writers[partition] = asyncio.create_task(self._write_all(partition), name="collector")
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Refuse new items and write those that wait."""

@@ -42,6 +42,7 @@ from headway.instants import DAY, SECOND, Clock, system_clock
 from headway.learning.course_editing import CourseEditing
 from headway.learning.learner_courses import LearnerCourses
 from headway.learning.marking import Marking
+from headway.learning.on_behalf import ReportingForOthers
 from headway.learning.presence import Presence
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
@@ -145,6 +146,9 @@ class Services:
             capacity=settings.ingest_queue_events,
             group_weight=settings.ingest_group_events,
             metrics=self.metrics,
+        )
+        self.reporting = ReportingForOthers(
+            database, self.ingest, self.accounts, self.audit, creates_learners=settings.create_reported_learners
         )
         self.learning = LearnerCourses(clock, structures)
         self.progress = ProgressReads(clock, structures)

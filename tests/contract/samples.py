@@ -265,6 +265,13 @@ SAMPLES = {
     f"PATCH {_API}/learner/conversations/{{user_id}}": Sample(
         "peer", f"{_API}/learner/conversations/{{learner_id}}", {"isRead": True}, (("peer", f"{_API}/learner/conversations"),)
     ),
+    f"POST {_API}/events": Sample(
+        "system",
+        f"{_API}/events",
+        {"events": [_EVENT | {"user": "id:{learner_id}", "is_active": True, "timestamp": _MOMENT, "active_seconds": 5}]},
+        _PROGRESS_READS,
+        items=tracking.NamedItemBody,
+    ),
     f"POST {_API}/keys": Sample(
         "admin",
         f"{_API}/keys",

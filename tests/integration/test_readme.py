@@ -92,9 +92,10 @@ def test_the_lines_on_connecting_other_systems_do_what_they_say(demo: tuple[Path
 
     ran = subprocess.run(["bash", "-euc", script], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
 
-    read, revoked = documents(ran.stdout)
+    read, revoked, reported = documents(ran.stdout)
     assert len(read["results"]) == 2
     assert revoked["revoked"]
+    assert [each["status"] for each in reported["data"]["results"]] == ["accepted", "accepted", "rejected"]
 
 
 def test_the_curl_line_that_the_demo_prints_works_as_printed(demo: tuple[Path, int]) -> None:

@@ -122,14 +122,14 @@ class Request(Generic[Query, Body]):
     `path` holds the path parameters, `query` and `body` the structs that the route declares, None where it declares none.
     """
 
-    __slots__ = ("_is_idempotent", "_raw_body", "_scope", "_transactions", "body", "idempotency_key", "path", "query", "walk")
+    __slots__ = ("_is_idempotent", "_scope", "_transactions", "body", "idempotency_key", "path", "query", "raw_body", "walk")
 
     def __init__(
         self, scope: Scope, transactions: Transactions, query: Query, body: Body, raw_body: bytes, *, is_idempotent: bool
     ) -> None:
         self._scope = scope
         self._transactions = transactions
-        self._raw_body = raw_body
+        self.raw_body = raw_body
         self._is_idempotent = is_idempotent
         parameters: Mapping[str, str] = scope["path_params"]
         self.path = {name: nfc(decode_parameter(value)) for name, value in parameters.items()}
@@ -194,7 +194,7 @@ class Request(Generic[Query, Body]):
     def _request_key(self, key: str) -> RequestKey:
         scope, digest = self._scope, self._transactions.idempotency.digest
         method: str = scope["method"]  # type: ignore[typeddict-item]
-        parts = method.encode(), scope["path"].encode(), scope["query_string"], self._raw_body
+        parts = method.encode(), scope["path"].encode(), scope["query_string"], self.raw_body
         if (caller := self.optional_caller) is not None:
             # With another role it is another request: what an administrator was told is not for a learner.
             return RequestKey(caller.user_id, key, digest(*parts, caller.role.encode()))

@@ -87,6 +87,8 @@ class Route(msgspec.Struct, frozen=True):
     """Other forms of the body that a raw route takes, for the OpenAPI document."""
     raw: bool = False
     """The handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often."""
+    verbatim: bool = False
+    """The body is read, but not decoded: the handler takes the bytes from `request.raw_body`."""
     scope: identity.Scope | None = None
     """What an API key must allow to use the route; without it no key may."""
 
@@ -180,7 +182,8 @@ class Endpoint:
         self._handler = handler
         self._transactions = transactions
         self._max_body_bytes = max_body_bytes
-        self._decoder = Decoder(route.body) if route.body is not None and not route.raw else None
+        is_decoded = not route.raw and not route.verbatim
+        self._decoder = Decoder(route.body) if route.body is not None and is_decoded else None
         self.check: Callable[[Scope], Awaitable[None]] | None = None
         """Runs before the query and the body are read, so that rejected requests count against a limit too."""
 
@@ -195,7 +198,8 @@ class Endpoint:
             await self.check(scope)
         if route.raw:
             return _render(await self._handler(scope["user"], await read_body(scope, receive, self._max_body_bytes)))
-        raw_body = b"" if self._decoder is None else await read_body(scope, receive, self._max_body_bytes)
+        has_body = self._decoder is not None or route.verbatim
+        raw_body = await read_body(scope, receive, self._max_body_bytes) if has_body else b""
         query = None if route.query is None else decode_query(scope["query_string"], route.query)
         body = None
         if self._decoder is not None:

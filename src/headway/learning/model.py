@@ -142,10 +142,7 @@ _OPEN_TYPE = re.compile(OPEN_TYPE_PATTERN)
 
 
 class ActivityType(StrEnum):
-    """The types that Headway knows, and with a namespace any other: `ActivityType("x.page_print")` is a value of this type too.
-
-    No known type has a namespace, so none that becomes known later was used as an open one before.
-    """
+    """The types that Headway knows, and any other with a namespace: `ActivityType("x.page_print")` is of this type too."""
 
     COURSE_VIEW = "course_view"
     MODULE_VIEW = "module_view"
@@ -356,6 +353,7 @@ class Report(msgspec.Struct, frozen=True):
     actor: Actor | None = None
     """The same, for the audit log; an update without one is the learner's own."""
     client: Client | None = None
+    key_id: int | None = None
 
     @property
     def declaration(self) -> Declaration:

@@ -11,7 +11,6 @@ from functools import partial
 
 import structlog
 
-from headway.audit.model import Action, Deed, enrollment_target, learner_in_course
 from headway.audit.service import AuditRecorder
 from headway.collector import Collector, CollectorLimits
 from headway.courses.course_names import CourseNames, Snapshot
@@ -30,6 +29,7 @@ from headway.learning.external_ids import named_courses, with_courses, with_part
 from headway.learning.group_store import Group, read_contents, read_group
 from headway.learning.model import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
+from headway.learning.reporters import Reporters
 from headway.learning.store import NO_DAY, CourseStructures, EventRow, StateKey
 from headway.learning.study_time import StudyTimeSettings, Timing, by_day, time_event, time_heartbeat
 from headway.telemetry import Metrics
@@ -58,6 +58,7 @@ class Tracking:
         self._course_names = course_names
         self._settings = settings
         self._audit = audit
+        self._reporters = Reporters()
         self._late_work = late_work
         self._max_metadata_bytes = max_metadata_bytes
 
@@ -90,7 +91,9 @@ class Tracking:
         by_report = [[Entry(report, observation) for observation in report.observations] for report in reports]
         entries = [entry for of_report in by_report for entry in of_report]
         await self._record(tx, entries, reported_courses(reports), now)
-        await self._audit.record_all(tx, [deed for entry in entries if (deed := _deed(entry)) is not None])
+        accepted = ((each.report, each.observation) for each in entries if each.verdict.outcome is Outcome.ACCEPTED)
+        if any(report.actor is not None for report in reports):
+            await self._audit.record_all(tx, self._reporters.deeds(tx, accepted, now))
         return [[entry.verdict for entry in of_report] for of_report in by_report]
 
     async def _record(self, tx: WriteTransaction, entries: Sequence[Entry], course_ids: set[int], now: Instant) -> None:
@@ -239,6 +242,17 @@ class Ingest:
         """
         return self._count(await self._collector.submit(report))
 
+    async def record_all(self, reports: Sequence[Report]) -> list[list[Verdict]]:
+        """Record reports of one request on several learners, as `record` does, and return the verdicts of each.
+
+        When it raises Unavailable, some of them may be stored: a repetition with the same event ids tells.
+        """
+        return [self._count(verdicts) for verdicts in await self._collector.submit_all(reports)]
+
+    async def find_courses(self, reports: Sequence[Report]) -> Sequence[Report]:
+        """Return reports with the courses that they name by external ids alone, as far as there are any."""
+        return (await self._tracking.find_courses(reports, self._snapshot))[0]
+
     async def record_in(self, tx: WriteTransaction, report: Report) -> list[Verdict]:
         """Record a report within a transaction, and return its verdicts."""
         (verdicts,) = await self._tracking.record(tx, [report], self._clock())
@@ -294,16 +308,6 @@ def _partition_of(_report: Report) -> int:
 def _weigh(report: Report) -> int:
     """Count observations; a large body counts as one more for each kilobyte, so that waiting reports are bounded in memory."""
     return len(report.observations) + report.size_bytes // 1024
-
-
-def _deed(entry: Entry) -> Deed | None:
-    """Return what the audit log records of an update: that somebody declared the progress of somebody else."""
-    report, update = entry.report, entry.observation
-    if report.actor is None or not isinstance(update, Update) or entry.verdict.outcome is not Outcome.ACCEPTED:
-        return None
-    learner = learner_in_course(update.course_id, report.user_id)
-    target = enrollment_target(update.course_id, report.user_id)
-    return Deed(Action.UPDATE_PROGRESS, report.actor, target, learner | {"unitId": str(update.unit_id)}, report.client)
 
 
 def _state_keys(entries: Sequence[Entry]) -> set[StateKey]:

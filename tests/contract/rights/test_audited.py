@@ -64,6 +64,13 @@ PRIVILEGED = [
         {"grade": 9},
     ),
     Deed(
+        f"POST {LEARNER}/events",
+        "REPORT_EVENTS",
+        f"{LEARNER}/events",
+        {"events": [{"user": "id:{learner_id}", "activity_type": "x.page_print", "course_id": "{course}"}]},
+        "system",
+    ),
+    Deed(
         f"POST {LEARNER}/keys",
         "CREATE_API_KEY",
         f"{LEARNER}/keys",

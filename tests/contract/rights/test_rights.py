@@ -135,6 +135,11 @@ MATRIX = [
         "/webhooks/{webhook}/deliveries/{delivery}/redeliver",
     ),
     Access("GET /learner/conversations", {}, else_=200),
+    Access(
+        "POST /events",
+        {"system": 200},
+        body={"events": [{"user": "id:{learner_id}", "activity_type": "search", "course_id": 1, "session_id": "s"}]},
+    ),
     Access("GET /keys", {"admin": 200}),
     Access("POST /keys", {"admin": 201}, body={"name": "Relay", "scopes": ["events:write"]}),
     Access("POST /keys", {"admin": 409}, body={"name": "Relay", "scopes": ["events:write"], "userId": "{learner_id}"}),

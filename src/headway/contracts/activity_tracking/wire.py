@@ -5,28 +5,16 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from headway.http.observations.wire import ITEM_SCHEMA
 from headway.learning.model import Outcome
 
-_HEARTBEAT = {"properties": {"activity_type": {"const": "heartbeat"}}, "required": ["activity_type"]}
-BatchItem = Annotated[
-    dict[str, Any],
-    Meta(
-        extra_json_schema={
-            "anyOf": [
-                {"$ref": "#/components/schemas/TrackBody"},
-                {"$ref": "#/components/schemas/ExternalTrackBody"},
-                {"allOf": [{"$ref": "#/components/schemas/HeartbeatBody"}, _HEARTBEAT]},
-                {"allOf": [{"$ref": "#/components/schemas/ExternalHeartbeatBody"}, _HEARTBEAT]},
-            ]
-        }
-    ),
-]
+Item = Annotated[dict[str, Any], Meta(extra_json_schema=ITEM_SCHEMA)]
 
 
 class BatchBodySchema(msgspec.Struct):
     """A batch. Each item is an event, or a heartbeat with `activity_type: "heartbeat"`, and gets its own verdict."""
 
-    events: Annotated[list[BatchItem], Meta(min_length=1, extra_json_schema={"maxItems": "${max_batch_events}"})]
+    events: Annotated[list[Item], Meta(min_length=1, extra_json_schema={"maxItems": "${max_batch_events}"})]
 
 
 class FieldProblem(msgspec.Struct):

@@ -140,3 +140,44 @@ class ExternalPlainBatchBody(msgspec.Struct):
     """A batch in which every item is as declared, with external ids."""
 
     events: list[ExternalBatchItemBody]
+
+
+MAX_USER_NAME = 600
+_USER_NAME = "Whose event it is: `id:5` (an account), `ext:…` (an external id), `email:…`, or an id of either kind."
+UserName = Annotated[str, Meta(min_length=1, max_length=MAX_USER_NAME)]
+
+
+class NamedUser(msgspec.Struct):
+    """Whose event an item is, where somebody else reports it."""
+
+    user: UserName
+
+
+class NamedItemBody(ExternalBatchItemBody, kw_only=True):
+    """An item of a batch that somebody else reports."""
+
+    user: UserName
+
+
+class PlainNamedBatchBody(msgspec.Struct):
+    """A batch of others' events in which every item is as declared."""
+
+    events: list[NamedItemBody]
+
+
+_HEARTBEAT = {"properties": {"activity_type": {"const": "heartbeat"}}, "required": ["activity_type"]}
+ITEM_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"$ref": "#/components/schemas/TrackBody"},
+        {"$ref": "#/components/schemas/ExternalTrackBody"},
+        {"allOf": [{"$ref": "#/components/schemas/HeartbeatBody"}, _HEARTBEAT]},
+        {"allOf": [{"$ref": "#/components/schemas/ExternalHeartbeatBody"}, _HEARTBEAT]},
+    ]
+}
+"""The JSON schema of an item of a batch. What it refers to is in the document as bodies of routes of their own."""
+_USER = {
+    "properties": {"user": {"type": "string", "minLength": 1, "maxLength": MAX_USER_NAME, "description": _USER_NAME}},
+    "required": ["user"],
+}
+NAMED_ITEM_SCHEMA: dict[str, Any] = {"allOf": [ITEM_SCHEMA, _USER]}
+"""The JSON schema of an item of a batch that somebody else reports."""

@@ -5,6 +5,7 @@ from headway.contracts.learner.errors import error_renderer
 from headway.contracts.learner.routes.accounts import AccountRoutes
 from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
+from headway.contracts.learner.routes.events import EventRoutes
 from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.keys import KeyRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
@@ -12,6 +13,7 @@ from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
 from headway.contracts.learner.routes.webhooks import WebhookRoutes
 from headway.http.contract import Contract
+from headway.http.observations.wire import ACTIVITY_TYPE_SCHEMA
 from headway.http.pages import Pages
 from headway.http.problems import status_of
 from headway.http.routes import make_router
@@ -19,7 +21,7 @@ from headway.services import Services
 from headway.settings import Settings
 
 PREFIX = "/api/v1"
-_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys")
+_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events")
 
 
 def make(services: Services, settings: Settings) -> Contract:
@@ -36,6 +38,7 @@ def make(services: Services, settings: Settings) -> Contract:
         PeerRoutes(services, pages),
         WebhookRoutes(services, pages),
         KeyRoutes(services, pages),
+        EventRoutes(services, settings),
     ]
     return Contract(
         prefixes=tuple(f"{PREFIX}/{noun}" for noun in _NOUNS),
@@ -44,4 +47,5 @@ def make(services: Services, settings: Settings) -> Contract:
         render_error=error_renderer(services.clock),
         error_schema=wire.LearnerFailure,
         error_statuses=(400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503),
+        schemas={"ActivityType": ACTIVITY_TYPE_SCHEMA},
     )
