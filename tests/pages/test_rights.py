@@ -67,6 +67,8 @@ PAGES: dict[str, set[str]] = {
     "/app/admin/users/{learner_id}": {"admin"},
     "/app/admin/courses": {"admin"},
     "/app/admin/courses.csv": {"admin"},
+    "/app/admin/webhooks": {"admin"},
+    "/app/admin/webhooks/{webhook}": {"admin"},
     "/app/admin/log": {"admin"},
     "/app/admin/log.csv": {"admin"},
 }

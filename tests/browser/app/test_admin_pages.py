@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from headway.accounts.model import User
 from headway.identity import Role
+from headway.webhooks.model import NewWebhook
 from tests.browser.app.conftest import SIZES, App, OpenPage
 
 PAGES = ("health", "users", "courses", "log", "settings")
@@ -25,6 +26,12 @@ async def test_the_pages_look_right(app: App, open_page: OpenPage, size: str) ->
         assert await visitor.faults(f"admin-{name}-{size}") == []
     await visitor.open(f"/app/admin/users/{learner.id}")
     assert await visitor.faults(f"admin-user-{size}") == []
+    webhooks = app.world.services.webhooks
+    webhook = await app.world.write(webhooks.create, None, NewWebhook("https://hooks.example.org/in", description="Warehouse"))
+    await app.world.write(webhooks.test, None, webhook.id)
+    for name, path in {"webhooks": "", "webhook": f"/{webhook.id}"}.items():
+        await visitor.open(f"/app/admin/webhooks{path}")
+        assert await visitor.faults(f"admin-{name}-{size}") == []
     await visitor.open("/app/admin/users?q=nobody-of-this-name")
     assert await visitor.faults(f"admin-users-none-{size}") == []
 

@@ -16,6 +16,7 @@ from headway.web.pages.admin_courses import AdminCoursesPages
 from headway.web.pages.admin_health import AdminHealthPages
 from headway.web.pages.admin_log import AdminLogPages
 from headway.web.pages.admin_users import AdminUsersPages
+from headway.web.pages.admin_webhooks import AdminWebhooksPages
 from headway.web.pages.assessments import AssessmentsPages
 from headway.web.pages.attention import AttentionPages
 from headway.web.pages.catalogue import CataloguePages
@@ -84,6 +85,7 @@ class WebPages:
             AdminUsersPages(services),
             AdminCoursesPages(services),
             AdminLogPages(services),
+            AdminWebhooksPages(services),
             OverviewPages(services),
             CourseUnitsPages(services),
             GridPages(services),
