@@ -11,7 +11,7 @@ from headway.text import nfc
 
 NOBODY = 0
 """The user id of callers without an account."""
-_ACCOUNT, _OUTSIDE, _ADDRESS = "id:", "ext:", "email:"
+_ACCOUNT, OUTSIDE, _ADDRESS = "id:", "ext:", "email:"
 _ID = re.compile("[1-9][0-9]{0,14}")
 
 
@@ -85,8 +85,8 @@ class UserRef(NamedTuple):
         """Read a text; every one names somebody who may or may not exist."""
         if text.startswith(_ADDRESS) and text != _ADDRESS:
             return cls(None, None, settle_email(text.removeprefix(_ADDRESS)))
-        if text.startswith(_OUTSIDE) and text != _OUTSIDE:
-            return cls(None, text.removeprefix(_OUTSIDE))
+        if text.startswith(OUTSIDE) and text != OUTSIDE:
+            return cls(None, text.removeprefix(OUTSIDE))
         if _ID.fullmatch(bare := text.removeprefix(_ACCOUNT)):
             return cls(int(bare), text if text == bare else None)
         return cls(None, text)
@@ -155,5 +155,5 @@ def settle_email(text: str) -> str:
 
 
 def _stored_external(external_id: str) -> str:
-    reads_otherwise = _ID.fullmatch(external_id) or external_id.startswith((_ACCOUNT, _OUTSIDE, _ADDRESS))
-    return f"{_OUTSIDE}{external_id}" if reads_otherwise else external_id
+    reads_otherwise = _ID.fullmatch(external_id) or external_id.startswith((_ACCOUNT, OUTSIDE, _ADDRESS))
+    return f"{OUTSIDE}{external_id}" if reads_otherwise else external_id

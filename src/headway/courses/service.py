@@ -2,6 +2,7 @@
 
 from headway.courses import prerequisites
 from headway.courses import store as courses
+from headway.courses.external_store import resolve_courses
 from headway.courses.model import CoursePage, CourseSearch, CourseTree, Facets
 from headway.db.database import ReadTransaction
 from headway.errors import NotFound
@@ -48,6 +49,10 @@ class Courses:
         if not await courses.revisions(tx, [course_id]):
             raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
         return await courses.tree(tx, course_id)
+
+    async def find_id(self, tx: ReadTransaction, external_id: str) -> int | None:
+        """Return the id of the course that has an external id, if there is one: for whoever then checks access to it."""
+        return (await resolve_courses(tx, [external_id])).get(external_id)
 
     async def find_by_slug(self, tx: ReadTransaction, slug: str) -> CourseTree | None:
         """Read the course with a slug, if there is one."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-LONGEST_PART = 1_000
-"""In characters. An id has 255, each of which takes three where it is a slash."""
+LONGEST_PART = 1_600
+"""In characters. An external id has 500, each of which takes three where it is a slash."""
 
 
 def allow(methods: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ from headway.db.database import ReadTransaction
 from headway.http.connections import incoming_of
 from headway.http.decoding import Decoder, decode_apart
 from headway.http.middleware import CLIENT_CLOSED_REQUEST
+from headway.http.path_names import PathNames
 from headway.http.rate_limits import RateLimits
 from headway.http.request import (
     READ,
@@ -52,6 +53,7 @@ _LARGE_BYTES = 200_000
 """A response that is known to be larger is rendered in a thread."""
 _WITHOUT_CONTENT = {204, 304}
 """Statuses of responses that have no content, not even an empty one."""
+_NO_NAMES = PathNames({})
 ENDPOINT = "endpoint"
 """The option of a Litestar handler that holds its endpoint, if Headway serves it."""
 METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
@@ -125,7 +127,7 @@ class Operation(NamedTuple):
     """The JSON schemas of path parameters, by their names; those not named are any text."""
 
 
-def make_router(
+def make_router(  # noqa: PLR0913 - what all routes of a contract share
     prefix: str,
     tag: str,
     groups: Sequence[object],
@@ -133,16 +135,18 @@ def make_router(
     transactions: Transactions,
     settings: Settings,
     rate_limits: RateLimits | None = None,
+    path_names: PathNames = _NO_NAMES,
 ) -> litestar.Router:
     """Make a router of the routes that the objects `groups` declare. Routes with a limit need `rate_limits`.
 
-    A group's `path_types`, if it has any, describe its path parameters by their names in the OpenAPI document.
+    `path_names` finds what paths name by external ids, before the handlers run. A group's `path_types`, if it has any, describe
+    its path parameters by their names in the OpenAPI document.
     """
     handlers = []
     for group in groups:
         path_schemas = {name: msgspec.json.schema(kind) for name, kind in getattr(group, "path_types", {}).items()}
         for route, handler in _declared(group):
-            endpoint = Endpoint(route, handler, transactions, settings.max_body_bytes)
+            endpoint = Endpoint(route, handler, transactions, settings.max_body_bytes, path_names)
             if route.rate_limit is not None:
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing
                 endpoint.check = functools.partial(rate_limits.take, route.rate_limit(settings))
@@ -175,8 +179,10 @@ class Endpoint:
         handler: Callable[..., Awaitable[Any]],
         transactions: Transactions,
         max_body_bytes: int,
+        path_names: PathNames = _NO_NAMES,
     ) -> None:
         self.route = route
+        self._path_names = path_names
         self.is_public = route.public
         self.key_scope = route.scope
         self._handler = handler
@@ -208,7 +214,7 @@ class Endpoint:
         if route.transaction is READ_LARGE:
 
             async def read_and_render(tx: ReadTransaction) -> Rendered:
-                return self._render(await self._handler(made, tx), scope)
+                return self._render(await self._handle(made, tx), scope)
 
             rendered = await self._transactions.read_large(scope, read_and_render)
             await made.save_walk()
@@ -222,13 +228,20 @@ class Endpoint:
 
     async def _run(self, request: Request[Any, Any]) -> Response | Streamed:
         if self.route.transaction is WRITE:
-            return await request.transact(lambda tx: self._handler(request, tx))
+            return await request.transact(lambda tx: self._handle(request, tx))
         if self.route.transaction is READ:
             async with self._transactions.read() as tx:
-                read: Response = await self._handler(request, tx)
-                return read
+                return await self._handle(request, tx)
+        if self._path_names.are_in(request):
+            async with self._transactions.read(single_statement=True) as snapshot:
+                await self._path_names.resolve(snapshot, request)
         result: Response | Streamed = await self._handler(request)
         return result
+
+    async def _handle(self, request: Request[Any, Any], tx: Any) -> Response:
+        await self._path_names.resolve(tx, request)
+        handled: Response = await self._handler(request, tx)
+        return handled
 
     def _render(self, response: Response, scope: Scope) -> Rendered:
         return _with_etag(response, scope) if self.route.etag else _render(response)

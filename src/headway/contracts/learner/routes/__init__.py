@@ -15,6 +15,7 @@ from headway.contracts.learner.routes.webhooks import WebhookRoutes
 from headway.http.contract import Contract
 from headway.http.observations.wire import ACTIVITY_TYPE_SCHEMA
 from headway.http.pages import Pages
+from headway.http.path_names import PathNames
 from headway.http.problems import status_of
 from headway.http.routes import make_router
 from headway.services import Services
@@ -42,7 +43,14 @@ def make(services: Services, settings: Settings) -> Contract:
     ]
     return Contract(
         prefixes=tuple(f"{PREFIX}/{noun}" for noun in _NOUNS),
-        router=make_router(PREFIX, "Learner", groups, transactions=services.transactions, settings=settings),
+        router=make_router(
+            PREFIX,
+            "Learner",
+            groups,
+            transactions=services.transactions,
+            settings=settings,
+            path_names=PathNames({"course_id": services.courses.find_id}),
+        ),
         status_of=status_of,
         render_error=error_renderer(services.clock),
         error_schema=wire.LearnerFailure,
