@@ -13,6 +13,7 @@ from headway.db import index_keys
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import UpdateRows
 from headway.db.types import ENCRYPTED_ROWS
+from headway.enrollments import invitations_store as invitations
 from headway.schema import metadata
 
 Advance = Callable[[int, int], None]
@@ -75,8 +76,10 @@ async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Adva
     async with database.read() as tx:
         await index_keys.prove(tx)
         hashes = await users.hash_addresses(tx, key)
+        invited = await invitations.hash_addresses(tx, key)
     async with database.write() as tx:
         await users.find_addresses_under(tx, key, hashes)
+        await invitations.find_addresses_under(tx, key, invited)
     columns = encrypted_columns()
     async with database.read() as tx:
         total = sum([await column.count(tx) for column in columns])

@@ -23,10 +23,13 @@ from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.db.large_reads import LargeReads
 from headway.db.revisions import Revisions
+from headway.enrollments.enrolling import Enrolling
+from headway.enrollments.invitations import Invitations, check_invitations
 from headway.enrollments.offers import Offers
-from headway.enrollments.roster import Roster
+from headway.enrollments.renewing import Renewing
 from headway.enrollments.service import Enrollments, check_seats
 from headway.enrollments.staff import CourseStaff
+from headway.enrollments.waiting_lists import WaitingLists
 from headway.errors import Unavailable
 from headway.feed.service import Feed
 from headway.feed.verify import check_topics
@@ -109,8 +112,12 @@ class Services:
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
         self.enrollments = Enrollments(clock, self.audit)
         self.offers = Offers(clock)
-        self.roster = Roster(clock, self.audit)
+        self.enrolling = Enrolling(clock, self.audit)
+        self.invitations = Invitations(clock, self.audit)
+        self.renewing = Renewing(clock, self.audit)
+        self.waiting_lists = WaitingLists(clock, self.audit)
         self.accounts.on_enabled = self.enrollments.seat_waiting
+        self.accounts.on_addressed = self.invitations.fulfill
         self.course_staff = CourseStaff(clock, self.revisions, self.audit)
         self._make_webhooks(settings)
         self._make_learning(settings)
@@ -209,4 +216,4 @@ def make_checks(
     Archives are in `archives_folder`, or else where they were written.
     """
     progress_check = ProgressCheck(progress, archives_folder=archives_folder)
-    return [partial(check_seats, clock), check_terms, check_unread, check_topics, progress_check]
+    return [partial(check_seats, clock), check_invitations, check_terms, check_unread, check_topics, progress_check]

@@ -3,9 +3,12 @@
 Text in braces stands for an id of the `School`, and is an integer after `#`.
 """
 
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from headway.contracts.learner import roster_wire
 from headway.http.observations import wire as tracking
+from tests.contract.fuzz_values import Place, look
 
 
 class Sample(NamedTuple):
@@ -20,12 +23,24 @@ class Sample(NamedTuple):
     """A success cannot be repeated: the next request needs another school."""
     items: Any = None
     """The struct of an item of a list of which the route declares nothing."""
+    others: "tuple[Sample, ...]" = ()
+    """More requests of the route, with fields that exclude those of this one."""
+
+    def having(self, place: Place) -> "Sample":
+        """Return the one of this and the others whose body has a place. Raises LookupError."""
+        for sample in (self, *self.others):
+            with suppress(LookupError):
+                look(sample.body, place)
+                return sample
+        raise LookupError(place)
 
 
 _ROOM = "/user-progress"
 _API = "/api/v1"
 _TUTORIALS = "/v1/tutorials/progress"
 _ACTIVITY = "/api/courses/activity"
+_FAR = "9990-01-01T00:00:00Z"
+_ENROLLMENTS_READS = (("tutor", f"{_API}/courses/{{course}}/enrollments"),)
 _MOMENT = "2026-01-01T11:00:00Z"
 _LATER = "2026-01-01T11:01:00Z"
 
@@ -221,6 +236,30 @@ SAMPLES = {
         f"{_API}/courses/{{course}}/enrollments/{{done_id}}",
         {"status": "CERTIFIED", "certificateUrl": "https://school.test/1"},
         (("tutor", f"{_API}/courses/{{course}}/enrollments"), ("tutor", f"{_ROOM}/course/{{course}}/all")),
+        is_final=True,
+        others=(
+            Sample("tutor", f"{_API}/courses/{{course}}/enrollments/{{learner_id}}", {"expiresAt": _FAR}, _ENROLLMENTS_READS),
+            Sample("tutor", f"{_API}/courses/{{course}}/enrollments/{{learner_id}}", {"extendDays": 5}, _ENROLLMENTS_READS),
+        ),
+    ),
+    f"POST {_API}/courses/{{course_id}}/enrollments": Sample(
+        "tutor",
+        f"{_API}/courses/{{course}}/enrollments",
+        {"items": [{"user": "email:new-{unique}@school.test", "expiresAt": _FAR, "waitlist": True, "invite": True}]},
+        (*_ENROLLMENTS_READS, ("tutor", f"{_API}/courses/{{course}}/invitations")),
+        items=roster_wire.EnrollmentItem,
+    ),
+    f"PATCH {_API}/courses/{{course_id}}/waitlist/{{user_id}}": Sample(
+        "tutor",
+        f"{_API}/courses/{{full}}/waitlist/{{waiting_id}}",
+        {"position": 1},
+        (("tutor", f"{_API}/courses/{{full}}/waitlist"), ("waiting", f"{_API}/courses/{{full}}/waitlist/me")),
+    ),
+    f"POST {_API}/courses/{{course_id}}/waitlist/{{user_id}}/admit": Sample(
+        "tutor",
+        f"{_API}/courses/{{full}}/waitlist/{{waiting_id}}/admit",
+        {"addSeat": True},
+        (("tutor", f"{_API}/courses/{{full}}/waitlist"), ("tutor", f"{_API}/courses/{{full}}")),
         is_final=True,
     ),
     f"PUT {_API}/courses/{{course_id}}/staff/{{user_id}}": Sample(

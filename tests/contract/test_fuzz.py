@@ -14,7 +14,7 @@ from headway.http.openapi import operations_of
 from headway.http.routes import Route
 from headway.settings import Settings
 from tests.app_server import litestar_of, open_server
-from tests.contract.fuzz_values import DATES, NUMBERS, TEXTS, VALUES, Place, look, places, put, shown
+from tests.contract.fuzz_values import DATES, NUMBERS, TEXTS, VALUES, Place, places, put, shown
 from tests.contract.rates import WITHOUT_RATE_LIMITS
 from tests.contract.rights.conftest import School
 from tests.contract.samples import SAMPLES, Sample
@@ -46,6 +46,11 @@ class Fuzz:
         school.ids |= {"known_email": school.filled("known-{unique}@school.test"), "done_id": str(school.people["done"].id)}
         basics = await school.ask("tutor", "POST", "/api/v1/courses", {"title": "Basics", "modules": []})
         school.ids["basics"] = basics.json()["data"]["id"]
+        full = await school.ask("tutor", "POST", "/api/v1/courses", {"title": "Full", "modules": [], "capacity": 0})
+        school.ids["full"] = full.json()["data"]["id"]
+        school.people["waiting"] = await world.user()
+        school.ids["waiting_id"] = str(school.people["waiting"].id)
+        assert (await school.ask("waiting", "POST", "/api/v1/courses/{full}/enroll?waitlist=true")).status_code == 202
         await school.ask("done", "POST", "/api/v1/courses/{course}/enroll")
         for module in ("{module}", "{second_module}"):
             answer = await school.ask("done", "PATCH", "/api/v1/learner/me/progress/{course}", {"moduleId": module})
@@ -144,17 +149,19 @@ async def test_there_is_a_valid_request_of_every_route_with_every_field(fuzz: Fu
     assert set(SAMPLES) == set(found)
     for name, sample in SAMPLES.items():
         for place in all_places(found[name], sample):
-            look(sample.body, place)
-        answer = await fuzz.send(name.partition(" ")[0], sample, (), None)
-        assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
+            assert sample.having(place)
+        for each in (sample, *sample.others):
+            answer = await fuzz.send(name.partition(" ")[0], each, (), None)
+            assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
         await fuzz.prepare()
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 async def test_no_value_makes_a_request_or_a_later_read_fail(fuzz: Fuzz, name: str) -> None:
-    sample, method = SAMPLES[name], name.partition(" ")[0]
+    route, method = dict(routes(fuzz.school.client))[name], name.partition(" ")[0]
     faults = []
-    for place in all_places(dict(routes(fuzz.school.client))[name], sample):
+    for place in all_places(route, SAMPLES[name]):
+        sample = SAMPLES[name].having(place)
         for value in VALUES:
             answer = await fuzz.send(method, sample, place, value)
             try:

@@ -62,6 +62,7 @@ async def send_what_has_no_body(school: School) -> None:
     ):
         assert (await school.ask(role, "GET", path)).status_code == 200, path
     await open_pages(school)
+    await invite(school)
     assert (await school.ask("stranger", "POST", "/api/v1/courses/{seminar}/enroll?waitlist=true")).status_code == 202
     assert (await school.ask("learner", "DELETE", "/v1/tutorials/progress/intro")).status_code < 300
     credentials = {"email": "{known_email}", "password": PASSWORD}
@@ -70,6 +71,21 @@ async def send_what_has_no_body(school: School) -> None:
     assert (await school.client.post("/api/v1/learner/auth/logout", headers=bearer)).status_code == 204
     school.world.clock.advance(seconds=9 * 86_400)
     await act_on_learners(school)
+
+
+async def invite(school: School) -> None:
+    """Invite two addresses to a course with a waiting list: one gets an account, the other invitation is withdrawn."""
+    items = [{"user": f"email:{name}@school.test"} for name in ("invited-first", "invited-second")]
+    items.append({"user": "id:{peer_id}", "expiresAt": "2030-01-01T00:00:00Z"})
+    enrolled = await school.ask("tutor", "POST", "/api/v1/courses/{seminar}/enrollments", {"items": items})
+    assert enrolled.json()["metadata"]["rejected"] == 0, enrolled.text
+    school.ids["second"] = enrolled.json()["data"][1]["invitationId"]
+    new = {"name": "New", "email": "invited-first@school.test", "password": PASSWORD}
+    assert (await school.ask("nobody", "POST", "/api/v1/learner/auth/register", new)).status_code == 201
+    for list_name in ("invitations?limit=1", "waitlist?limit=1"):
+        assert (await school.ask("tutor", "GET", f"/api/v1/courses/{{seminar}}/{list_name}")).status_code == 200
+    assert (await school.ask("tutor", "DELETE", "/api/v1/courses/{seminar}/invitations/{second}")).status_code == 204
+    assert (await school.ask("tutor", "DELETE", "/api/v1/courses/{seminar}/enrollments/{peer_id}")).status_code == 204
 
 
 async def open_pages(school: School) -> None:

@@ -31,6 +31,7 @@ from headway.text import nfc
 
 Found = TypeVar("Found", User, Account)
 OnEnabled = Callable[[WriteTransaction, int], Awaitable[None]]
+OnAddressed = Callable[[WriteTransaction, Sequence[User]], Awaitable[None]]
 
 
 class Accounts:
@@ -62,6 +63,8 @@ class Accounts:
         revisions.listen(self._forget)
         self.on_enabled: OnEnabled = _do_nothing
         """Runs in the transaction that enables an account, with its id."""
+        self.on_addressed: OnAddressed = _do_nothing
+        """Runs in the transaction that gives accounts their addresses, with those accounts."""
 
     async def create(
         self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None
@@ -77,6 +80,8 @@ class Accounts:
         user = None if is_taken else await users.insert_user(tx, new, self._clock())
         if user is None:
             raise Conflict("This e-mail address or external id belongs to another account.", code="EMAIL_TAKEN")
+        if user.email is not None:
+            await self.on_addressed(tx, [user])
         return user
 
     async def add_as_operator(self, tx: WriteTransaction, new: NewUser, operator: Operator = COMMAND_LINE) -> User:
@@ -140,6 +145,8 @@ class Accounts:
         )
         await users.update_account(tx, changed, self._clock())
         await self.forget(tx, user_id)
+        if changed.email not in {None, user.email}:
+            await self.on_addressed(tx, [changed])
         roles = {"from": user.role.value, "to": changed.role.value}
         for action, has_changed, metadata in (
             (Action.CHANGE_NAME, changed.name != user.name, None),
@@ -234,16 +241,18 @@ class Accounts:
         """Read the state of each of these accounts that exists, as it is now."""
         return await users.read_states(tx, user_ids, ended_since=self._ended_since())
 
-    async def find_or_create_outside(self, external_id: str, *, name: str) -> int:
-        """Return the id of the account of an outside identity provider's subject; an account is created as PARTICIPANT."""
+    async def find_or_create_outside(self, external_id: str, *, name: str, email: str | None = None) -> int:
+        """Return the id of the account of an outside identity provider's subject; an account is created as PARTICIPANT.
+
+        `email` is an address that the provider has verified: a new account has it unless another account does.
+        """
         async with self._database.read(single_statement=True) as tx:
             user = await users.find_by_external_id(tx, external_id)
         if user is not None:
             return user.id
-        new = NewUser(Role.PARTICIPANT, name, external_id=external_id)
         async with self._database.write() as tx:
             # Another request may have created it meanwhile.
-            user = await users.insert_user(tx, new, self._clock()) or await users.find_by_external_id(tx, external_id)
+            user = await self._add_outside(tx, external_id, name, email) or await users.find_by_external_id(tx, external_id)
         if user is None:
             raise Unauthenticated("The account could not be created.")
         return user.id
@@ -252,6 +261,14 @@ class Accounts:
         """Return the state of an account as it was a second ago or later."""
         await self._revisions.catch_up()
         return self._known.get(user_id) or await self._read(user_id)
+
+    async def _add_outside(self, tx: WriteTransaction, external_id: str, name: str, email: str | None) -> User | None:
+        new = NewUser(Role.PARTICIPANT, name, email, external_id)
+        is_taken = email is None or await users.find_by_email(tx, email) is not None
+        user = None if is_taken else await users.insert_user(tx, new, self._clock())
+        if user is not None:
+            await self.on_addressed(tx, [user])
+        return user or await users.insert_user(tx, msgspec.structs.replace(new, email=None), self._clock())
 
     async def _read(self, user_id: int) -> AccountState | None:
         """Read an account, and remember it unless it changes meanwhile: what was read may be what it was before."""
@@ -293,5 +310,5 @@ def _size(_user_id: int, state: AccountState) -> int:
     return 168 + texts + keys + (getsizeof(ended) + 96 * len(ended) if ended else 0)
 
 
-async def _do_nothing(_tx: WriteTransaction, _user_id: int) -> None:
+async def _do_nothing(_tx: WriteTransaction, _of: object) -> None:
     """Stand in where the composition sets no hook."""

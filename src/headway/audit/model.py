@@ -59,6 +59,8 @@ class Action(StrEnum):
     CREATE_COURSE = "CREATE_COURSE"
     CHANGE_COURSE = "CHANGE_COURSE"
     ENROLL_LEARNER = "ENROLL_LEARNER"
+    INVITE_LEARNER = "INVITE_LEARNER"
+    WITHDRAW_INVITATION = "WITHDRAW_INVITATION"
     CHANGE_ENROLLMENT = "CHANGE_ENROLLMENT"
     UPDATE_PROGRESS = "UPDATE_PROGRESS"
     REPORT_EVENTS = "REPORT_EVENTS"
@@ -119,6 +121,14 @@ class Deed(NamedTuple):
     target: Target
     metadata: dict[str, Any]
     client: Client | None
+
+
+class Act(NamedTuple):
+    """What a caller or an operator did, to be recorded with others."""
+
+    action: Action
+    target: Target
+    metadata: dict[str, object]
 
 
 class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):

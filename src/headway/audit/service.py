@@ -8,6 +8,7 @@ import msgspec
 
 from headway.audit import store as audit_store
 from headway.audit.model import (
+    Act,
     Action,
     Actor,
     AuditEntry,
@@ -87,6 +88,15 @@ class AuditRecorder:
         """Record what authenticated users did, in order, in a number of statements that does not depend on how much it is."""
         if deeds:
             await audit_store.append(tx, [_entry(**deed._asdict()) for deed in deeds], self._new_id, self._clock)
+
+    async def record_all_for(
+        self, tx: WriteTransaction, caller: Caller | None, acts: Sequence[Act], client: Client | None = None
+    ) -> None:
+        """Record what a caller did, or where it is None, an operator at the command line, as `record_all` does."""
+        context, actor = (_COMMAND_LINE, _OPERATOR) if caller is None else (_HEADWAY, caller_actor(caller))
+        entries = [_entry(**act._asdict(), actor=actor, client=client, context=context) for act in acts]
+        if entries:
+            await audit_store.append(tx, entries, self._new_id, self._clock)
 
     async def record_failure(self, tx: WriteTransaction, action: Action, actor: Actor, target: Target, client: Client) -> None:
         """Record a failed attempt of somebody who claims to be `actor`."""

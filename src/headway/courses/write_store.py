@@ -37,6 +37,11 @@ _update_course = (
         | {"revision": courses.c.revision + 1, "updated_at": bindparam("now")}
     )
 )
+_set_capacity = (
+    update(courses)
+    .where(courses.c.id == bindparam("course_id"))
+    .values(capacity=bindparam("seats", type_=courses.c.capacity.type), updated_at=bindparam("now"))
+)
 _clear_module_names = update(modules).where(modules.c.course_id == bindparam("course_id")).values(slug=None, external_id=None)
 _clear_unit_names = update(units).where(units.c.course_id == bindparam("course_id")).values(slug=None, external_id=None)
 _update_modules = UpdateRows(modules, [*_MODULE_FIELDS, "retired_at"])
@@ -110,6 +115,11 @@ async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCou
     if dropped := before - after:
         await tx.run(_delete_terms, dropped=[(term,) for term in dropped], of_course=course_id)
     await _add_terms(tx, course_id, after - before)
+
+
+async def set_capacity(tx: WriteTransaction, course_id: int, capacity: int, now: Instant) -> None:
+    """Set the number of seats of a course that has a limited number of them, and is locked."""
+    await tx.run(_set_capacity, course_id=course_id, seats=capacity, now=now)
 
 
 async def _add_terms(tx: WriteTransaction, course_id: int, terms: Collection[str]) -> None:

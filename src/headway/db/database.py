@@ -109,6 +109,10 @@ class WriteTransaction(ReadTransaction):
         """Lock a name until the transaction ends, without waiting; return False if another open transaction holds it."""
 
     @abstractmethod
+    async def lock_names(self, names: Collection[str]) -> None:
+        """Lock names until the transaction ends, in their order, waiting for other open transactions that hold one."""
+
+    @abstractmethod
     async def notify(self, payloads: Sequence[str]) -> None:
         """Pass payloads of up to 7,999 bytes to the listeners of all server processes after the commit, in order of commits."""
 

@@ -347,8 +347,10 @@ class Dialect:
         compiled = statement.compile(dialect=self._dialect)
         assert isinstance(compiled, SQLCompiler)  # noqa: S101 - for the type checker: Core statements compile to this
         slots = tuple(_slot(name, compiled.params.get(name)) for name in compiled.positiontup or ())
-        arrange = itemgetter(*(columns.index(slot.name.removeprefix("to_")) for slot in slots)) if columns else None
-        return Compiled(str(compiled), slots, arrange)
+        places = [columns.index(slot.name.removeprefix("to_")) for slot in slots] if columns else []
+        # Of a single place, `itemgetter` would give the value alone.
+        arrange = itemgetter(*places) if len(places) > 1 else tuple
+        return Compiled(str(compiled), slots, arrange if columns else None)
 
 
 def _slot(name: str, default: Any) -> _Slot:

@@ -203,6 +203,15 @@ class PostgresWriteTransaction(PostgresReadTransaction, WriteTransaction):
         is_locked: bool = await self._connection.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", name)
         return is_locked
 
+    async def lock_names(self, names: Collection[str]) -> None:
+        """Take advisory locks on the hashes of the names; transactions that lock several of them cannot wait in a circle."""
+        if names:
+            await self._connection.execute(
+                "SELECT pg_advisory_xact_lock(hash) FROM "
+                "(SELECT DISTINCT hashtextextended(name, 0) AS hash FROM unnest($1::text[]) AS name ORDER BY hash) AS hashes",
+                list(names),
+            )
+
     async def notify(self, payloads: Sequence[str]) -> None:
         """Notify the channel that all server processes listen on, in the round trip of the commit."""
         self._payloads += payloads

@@ -192,6 +192,9 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
         """Return True: nobody else writes while this transaction is open."""
         return True
 
+    async def lock_names(self, names: Collection[str]) -> None:
+        """Do nothing: nobody else writes while this transaction is open."""
+
     async def notify(self, payloads: Sequence[str]) -> None:
         """Notify the listeners of this process after the commit; there is no other server process."""
         for payload in payloads:

@@ -53,13 +53,13 @@ TRANSITIONS: dict[EnrollmentStatus, frozenset[EnrollmentStatus]] = {
     _S.DROPPED: frozenset({_S.ENROLLED, _S.IN_PROGRESS, _S.COMPLETED, _S.EXPIRED}),
     _S.EXPIRED: frozenset({_S.DROPPED}),
 }
-"""From DROPPED a learner who enrolls again takes up the status that was earned before."""
+"""From DROPPED a learner who enrolls again takes up the status that was earned before; so does one whose access is renewed."""
 
 OPEN = frozenset({_S.ENROLLED, _S.IN_PROGRESS, _S.COMPLETED, _S.CERTIFIED})
 """Those who have access to the course and hold a seat in it."""
 
 LIMITED = frozenset({_S.ENROLLED, _S.IN_PROGRESS})
-"""Those whose access ends when the course's days of access are over."""
+"""Those whose access ends by itself: at their own time, or when the course's days of access are over."""
 
 BY_STAFF = frozenset({_S.CERTIFIED, _S.EXPIRED, _S.DROPPED})
 """What staff may set; the others follow from what the learner does."""
@@ -214,6 +214,8 @@ class Enrollment(msgspec.Struct):
     """The weeks in which the learner was active, as `traces.add_weeks` writes them."""
     unit_states: str = ""
     """The units that were begun and completed, as `traces.write_states` writes them."""
+    access_until: Instant | None = None
+    """When access ends, as staff set it for this learner; None where the course's days of access count."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:
@@ -251,12 +253,20 @@ class Enrollment(msgspec.Struct):
 
     @property
     def runs_out_at(self) -> Instant | None:
-        """When the days of access are over; None where nothing limits them, as for those who completed the course."""
-        return None if self.access_days is None or self.status not in LIMITED else self.enrolled_at + self.access_days * DAY
+        """When access ends by itself; None where nothing limits it, as for those who completed the course."""
+        if self.status not in LIMITED:
+            return None
+        if self.access_until is not None or self.access_days is None:
+            return self.access_until
+        return self.enrolled_at + self.access_days * DAY
 
     def has_run_out(self, now: Instant) -> bool:
-        """Return whether the course's days of access are over."""
+        """Return whether access has ended by itself."""
         return self.runs_out_at is not None and now >= self.runs_out_at
+
+    def is_over(self, now: Instant) -> bool:
+        """Return whether the time that staff set for this learner is over, also for those who left before."""
+        return self.access_until is not None and now >= self.access_until
 
     def close(self, status: EnrollmentStatus, now: Instant) -> None:
         """Take a status without access. Access ended now, or earlier if it had run out or was taken before."""
@@ -336,13 +346,13 @@ class NamedEnrollment(NamedTuple):
 
 
 class WaitingLearner(NamedTuple):
-    """A learner on a waiting list, for staff. `number` never changes; `position` is 1 for the first in line."""
+    """A learner on a waiting list; `position` is 1 for the first in line."""
 
     user_id: int
     name: str
     position: int
-    number: int
     joined_at: Instant
+    access_until: Instant | None
     is_disabled: bool
     """Whether the account is disabled: it keeps its place and is passed over."""
 

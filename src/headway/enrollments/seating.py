@@ -5,9 +5,10 @@ or locks its row in any case, and then locks enrollments: so limited seats and w
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from headway.courses import prerequisites
@@ -74,6 +75,17 @@ class Refusal(NamedTuple):
         return Conflict(self.message, code=_CODES[self.reason])
 
 
+class Seating(NamedTuple):
+    """How learners are seated."""
+
+    now: Instant
+    enrolled_at: Instant
+    may_wait: Collection[int] = ()
+    """Who waits for a seat if none is free."""
+    ends: Mapping[int, Instant | None] = MappingProxyType({})
+    """When the access of some ends; None for the course's days of access. Others who resume keep the end that they had."""
+
+
 Placed: TypeAlias = Enrollment | Waiting | Refusal
 _CLOSED = Refusal(Reason.CLOSED, "This course is not open for enrollment now.")
 _ALREADY_ENROLLED = Refusal(Reason.ALREADY_ENROLLED, "Learner is already enrolled in this course.")
@@ -98,21 +110,38 @@ async def place(
     refusals = await _find_refusals(tx, terms, user_ids, now, is_window_open=enrolled_at is not None or _is_open(terms, now))
     placed: dict[int, Placed] = dict(refusals)
     allowed = [user_id for user_id in user_ids if user_id not in refusals]
-    free = len(allowed) if terms.free_seats is None else terms.free_seats
-    first, others = allowed[:free], allowed[free:]
-    if may_wait:
-        positions = await waiting.join_waiting_list(tx, others, terms.id, now)
-        placed |= {user_id: Waiting(user_id, terms.id, position) for user_id, position in positions.items()}
-    else:
-        placed |= dict.fromkeys(others, _NO_SEAT)
+    delta = StatisticsDelta()
+    how = Seating(now, now if enrolled_at is None else enrolled_at, allowed if may_wait else ())
+    placed |= await take_seats(tx, terms, allowed, how, delta)
+    await enrollments.write_statistics(tx, delta)
+    await feed.publish(tx, seated_entries(placed.values(), terms.title), now)
+    return {user_id: placed[user_id] for user_id in user_ids}
+
+
+async def take_seats(
+    tx: WriteTransaction, terms: EnrollmentTerms, user_ids: Sequence[int], how: Seating, delta: StatisticsDelta
+) -> dict[int, Placed]:
+    """Seat learners who may enroll in this order; where no seat is free, put those who may wait on the waiting list.
+
+    The terms of the course must be held and the enrollments that there are locked; nobody may have an open one. The caller
+    writes `delta`, and publishes `seated_entries`.
+    """
+    free = len(user_ids) if terms.free_seats is None else terms.free_seats
+    first, others = user_ids[:free], user_ids[free:]
+    placed: dict[int, Placed] = dict.fromkeys(others, _NO_SEAT)
+    patient = [user_id for user_id in others if user_id in how.may_wait]
+    positions = await waiting.join_waiting_list(tx, patient, terms.id, how.now, how.ends)
+    placed |= {user_id: Waiting(user_id, terms.id, position) for user_id, position in positions.items()}
     if first:
-        delta = StatisticsDelta()
-        seated = await _seat(tx, terms, first, delta, enrolled_at=now if enrolled_at is None else enrolled_at, now=now)
+        seated = await _seat(tx, terms, first, how, delta)
         # Where seats are unlimited, somebody may have enrolled at the same time.
         placed |= dict.fromkeys(first, _ALREADY_ENROLLED) | {each.user_id: each for each in seated}
-        await enrollments.write_statistics(tx, delta)
-        await feed.publish(tx, [entry for each in seated for entry in enrollment_updated(each, terms.title)], now)
-    return {user_id: placed[user_id] for user_id in user_ids}
+    return placed
+
+
+def seated_entries(placed: Iterable[object], title: str) -> list[NewFeedEntry]:
+    """Announce those who were seated in a course."""
+    return [entry for each in placed if isinstance(each, Enrollment) for entry in enrollment_updated(each, title)]
 
 
 async def move_up(
@@ -128,19 +157,21 @@ async def move_up(
     next_ones = await waiting.list_waiting(tx, terms.id, _EVERYBODY if free is None else free)
     if not next_ones:
         return []
-    seated = await _seat(tx, terms, next_ones, delta, enrolled_at=now, now=now)
+    return await seat_from_list(tx, terms, next_ones, delta, now)
+
+
+async def seat_from_list(
+    tx: WriteTransaction, terms: EnrollmentTerms, ends: Mapping[int, Instant | None], delta: StatisticsDelta, now: Instant
+) -> list[NewFeedEntry]:
+    """Seat some who wait, for each of whom there is a seat; return the feed entries. `ends` is as `list_waiting` returns it."""
+    own = {user_id: end for user_id, end in ends.items() if end is not None}
+    seated = await _seat(tx, terms, list(ends), Seating(now, now, ends=own), delta)
     tx.announce(*(MovedUp(learner_id=each.user_id, course_id=each.course_id) for each in seated))
     return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
 
 
 async def _seat(
-    tx: WriteTransaction,
-    terms: EnrollmentTerms,
-    user_ids: Sequence[int],
-    delta: StatisticsDelta,
-    *,
-    enrolled_at: Instant,
-    now: Instant,
+    tx: WriteTransaction, terms: EnrollmentTerms, user_ids: Sequence[int], how: Seating, delta: StatisticsDelta
 ) -> list[Enrollment]:
     """Enroll learners, or let them resume; the terms of the course must be held, and it must have the seats.
 
@@ -154,10 +185,11 @@ async def _seat(
         enrollment = known[key]
         was_completed = enrollment.completed_at is not None
         enrollment.status = earned(has_activity=enrollment.last_activity_at is not None, was_completed=was_completed)
-        enrollment.enrolled_at, enrollment.closed_at = enrolled_at, None
-    await enrollments.set_status(tx, [known[key] for key in before], now)
+        enrollment.enrolled_at, enrollment.closed_at = how.enrolled_at, None
+        enrollment.access_until = how.ends.get(enrollment.user_id, enrollment.access_until)
+    await enrollments.set_status(tx, [known[key] for key in before], how.now)
     others = [user_id for user_id, _ in keys if (user_id, course_id) not in known]
-    new = await enrollments.insert_enrollments(tx, course_id, others, enrolled_at=enrolled_at, now=now)
+    new = await enrollments.insert_enrollments(tx, course_id, others, ends=how.ends, enrolled_at=how.enrolled_at, now=how.now)
     seated = await enrollments.lock(tx, sorted(before.keys() | new))
     if terms.capacity is not None:
         await enrollments.add_seats(tx, course_id, len(seated))
@@ -177,8 +209,10 @@ async def _find_refusals(
     refusals = await _find_missing_prerequisites(tx, terms.id, user_ids, now)
     locked = await enrollments.lock(tx, [(user_id, terms.id) for user_id in user_ids])
     for (user_id, _), found in locked.items():
-        if found.status is not EnrollmentStatus.DROPPED:
-            refusals.setdefault(user_id, _ALREADY_ENROLLED if found.is_open(now) else _ACCESS_ENDED)
+        if found.is_open(now):
+            refusals.setdefault(user_id, _ALREADY_ENROLLED)
+        elif found.status is not EnrollmentStatus.DROPPED or found.is_over(now):
+            refusals.setdefault(user_id, _ACCESS_ENDED)
     return refusals
 
 

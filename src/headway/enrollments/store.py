@@ -1,7 +1,8 @@
 """Enrollments as rows, with their progress and seats; waiting lists, course statistics, and the facts of access."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, FromClause, Integer, Select, Text, and_, bindparam, func, or_, select, update
@@ -46,7 +47,7 @@ COLUMNS = (
     *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
     *(enrollments.c.required_percents, enrollments.c.required_completed, enrollments.c.closed_at),
     *(enrollments.c.last_unit_id, enrollments.c.last_unit_at),
-    *(enrollments.c.active_weeks, enrollments.c.unit_states),
+    *(enrollments.c.active_weeks, enrollments.c.unit_states, enrollments.c.access_until),
 )
 _found, _lock = (
     select(*COLUMNS).select_from(
@@ -66,7 +67,10 @@ _lock_page = (
 _learner_ids = select(enrollments.c.user_id).where(enrollments.c.course_id == bindparam("course_id"))
 _insert = WriteRows(
     enrollments,
-    ["user_id", "course_id", "id", "status", "percent", "study_ms", "metadata", "enrolled_at", "created_at", "updated_at"],
+    [
+        *("user_id", "course_id", "id", "access_until", "status", "percent", "study_ms", "metadata"),
+        *("enrolled_at", "created_at", "updated_at"),
+    ],
 )
 # SQLite rewrites each index that has a column which an UPDATE sets, also where the value stays.
 _PROGRESS = [
@@ -76,7 +80,9 @@ _PROGRESS = [
 _STEPS = ["status", "completed_at", "completed_revision"]
 _update_progress = UpdateRows(enrollments, _PROGRESS)
 _update_steps = UpdateRows(enrollments, [*_PROGRESS, *_STEPS])
-_update_status = UpdateRows(enrollments, ["status", "enrolled_at", "closed_at", "certificate_url", "updated_at"])
+_update_status = UpdateRows(
+    enrollments, ["status", "enrolled_at", "closed_at", "access_until", "certificate_url", "updated_at"]
+)
 _add_seats = (
     update(courses)
     .where(courses.c.id == bindparam("course_id"))
@@ -86,11 +92,22 @@ _add_seats = (
 
 _limited_courses = select(courses.c.id, courses.c.access_days).where(courses.c.access_days.is_not(None))
 _cutoffs = rows("cutoffs", {"course_id": Id, "before": enrollments.c.enrolled_at.type})
-_is_before = and_(enrollments.c.course_id == _cutoffs.c.course_id, enrollments.c.enrolled_at <= _cutoffs.c.before)
+_is_before = and_(
+    enrollments.c.course_id == _cutoffs.c.course_id,
+    enrollments.c.enrolled_at <= _cutoffs.c.before,
+    enrollments.c.access_until.is_(None),
+)
 _run_out = (
     select(enrollments.c.user_id, enrollments.c.course_id)
     .select_from(lookup(_cutoffs, enrollments, and_(_is_before, status_among(*sorted(LIMITED)))))
     .order_by(enrollments.c.course_id, enrollments.c.user_id)
+    .limit(bindparam("limit"))
+)
+_limited = rows("limited", {"status": Text()})
+_is_over = and_(enrollments.c.status == _limited.c.status, enrollments.c.access_until <= bindparam("now"))
+_over = (
+    select(enrollments.c.user_id, enrollments.c.course_id)
+    .select_from(lookup(_limited, enrollments, _is_over))
     .limit(bindparam("limit"))
 )
 _most_active = (
@@ -129,12 +146,19 @@ async def list_learner_ids(tx: ReadTransaction, course_id: int) -> list[int]:
 
 
 async def insert_enrollments(
-    tx: WriteTransaction, course_id: int, user_ids: Sequence[int], *, enrolled_at: Instant, now: Instant
+    tx: WriteTransaction,
+    course_id: int,
+    user_ids: Sequence[int],
+    *,
+    ends: Mapping[int, Instant | None] = MappingProxyType({}),
+    enrolled_at: Instant,
+    now: Instant,
 ) -> set[LearnerInCourse]:
-    """Enroll learners in a course, and return those who had no enrollment in it yet."""
+    """Enroll learners in a course, and return those who had no enrollment in it yet; `ends` has who loses access at a time."""
     ids = await tx.new_ids(enrollments, len(user_ids))
     fixed = (EnrollmentStatus.ENROLLED.value, 0, 0, "{}", enrolled_at, now, now)
-    new = await tx.insert_new(_insert, [(*key, *fixed) for key in zip(user_ids, repeat(course_id), ids, strict=False)])
+    keys = zip(user_ids, repeat(course_id), ids, map(ends.get, user_ids), strict=False)
+    new = await tx.insert_new(_insert, [(*key, *fixed) for key in keys])
     return {(user_id, course_id) for user_id, course_id in new}
 
 
@@ -143,7 +167,8 @@ async def set_status(tx: WriteTransaction, changed: Sequence[Enrollment], now: I
     for enrollment in changed:
         enrollment.touch(now)
     values = [
-        (e.status.value, e.enrolled_at, e.closed_at, e.certificate_url, e.updated_at, e.user_id, e.course_id) for e in changed
+        (e.status.value, e.enrolled_at, e.closed_at, e.access_until, e.certificate_url, e.updated_at, e.user_id, e.course_id)
+        for e in changed
     ]
     await tx.write_rows((_update_status, values))
 
@@ -176,11 +201,11 @@ async def most_active(tx: ReadTransaction, course_id: int, *, limit: int) -> lis
 
 
 async def run_out(tx: ReadTransaction, now: Instant, *, limit: int) -> list[LearnerInCourse]:
-    """Return up to `limit` learners whose days of access are over, by course."""
+    """Return learners whose access has ended by itself: up to `limit` at a time of their own, and by the course's days."""
+    over = await tx.all(_over, limited=[(status,) for status in sorted(LIMITED)], now=now, limit=limit)
     limited = [(row["id"], now - row["access_days"] * DAY) for row in await tx.all(_limited_courses)]
-    if not limited:
-        return []
-    return [(row["user_id"], row["course_id"]) for row in await tx.all(_run_out, cutoffs=limited, limit=limit)]
+    by_days = await tx.all(_run_out, cutoffs=limited, limit=limit) if limited else []
+    return [(row["user_id"], row["course_id"]) for row in (*over, *by_days)]
 
 
 async def find_many(tx: ReadTransaction, keys: Sequence[LearnerInCourse]) -> dict[LearnerInCourse, Enrollment]:

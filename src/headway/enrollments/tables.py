@@ -1,14 +1,28 @@
-"""The tables of enrollments and the waiting list."""
+"""The tables of enrollments, the waiting list and invitations."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Computed,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, id_sequence, metadata, one_of, only_on
+from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, encrypted_column, id_sequence, metadata, one_of, only_on
 from headway.enrollments.model import BAND_WIDTH, EnrollmentStatus
 
 # True of all rows: PostgreSQL uses such an index only for statements that name a status. For those with a key it may cost as
 # little as the key, while a table is small.
 _NAMES_STATUS = text("status IS NOT NULL")
+_HAS_END = text("access_until IS NOT NULL")
 
 enrollments = Table(
     "enrollments",
@@ -38,6 +52,7 @@ enrollments = Table(
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     Column("closed_at", Timestamp, comment="when access ended; null while there is access"),
+    Column("access_until", Timestamp, comment="when the access of this learner ends, in place of the course's days of access"),
     Column(
         "required_percents",
         BigInteger,
@@ -69,6 +84,7 @@ enrollments = Table(
     Index(
         "ix_enrollments_course_completed_at", "course_id", "status", "completed_at", "user_id", postgresql_where=_NAMES_STATUS
     ),
+    Index("ix_enrollments_access_until", "status", "access_until", postgresql_where=_HAS_END, sqlite_where=_HAS_END),
     sqlite_with_rowid=False,
     postgresql_with=UPDATED_IN_PLACE,
 )
@@ -81,6 +97,24 @@ waiting_list = Table(
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
     Column("number", BigInteger, nullable=False, comment="in the order of arrival"),
     Column("joined_at", Timestamp, nullable=False),
+    Column("access_until", Timestamp, comment="when the access of this learner will end, if staff said so"),
     Index("ix_waiting_list_course_id", "course_id", "number"),
 )
 """The learners who wait for a seat. Who joins the list, or moves up from it to a limited seat, locks the row of the course."""
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("course_id", Id, ForeignKey("courses.id"), nullable=False),
+    encrypted_column("email"),
+    Column("email_hash", Text, nullable=False, comment="of the normalized address, under the key `email`"),
+    Column("access_until", Timestamp, comment="when the access of the learner will end"),
+    Column("invited_by", Id, comment="the account; null for an operator at the command line"),
+    Column("invited_at", Timestamp, nullable=False),
+    UniqueConstraint("email_hash", "course_id"),
+    Index("ix_invitations_course_id", "course_id", "id"),
+    Index(None, "invited_at"),
+    sqlite_autoincrement=True,
+)
+"""Addresses without an account whose owners are enrolled in a course as soon as they have one."""

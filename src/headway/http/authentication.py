@@ -191,7 +191,7 @@ class Authentication:
     async def _verify(self, token: str) -> _Verified:
         if self._identity_provider is not None and self._identity_provider.issued(token):
             outside = await self._identity_provider.verify(token)
-            user_id = await self._accounts.find_or_create_outside(outside.subject, name=outside.name)
+            user_id = await self._accounts.find_or_create_outside(outside.subject, name=outside.name, email=outside.email)
             return _Verified(user_id, outside.expires_at, provider_key=outside.key)
         claims = self._tokens.verify(token)
         return _Verified(claims.user_id, claims.expires_at, claims.token_version, claims.session_id)

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from headway.accounts.model import MAX_EXTERNAL_ID, MAX_NAME
+from headway.accounts.model import MAX_EXTERNAL_ID, MAX_NAME, is_email
 from headway.errors import Unauthenticated, Unavailable
 from headway.http import signed_tokens
 from headway.http.outbound import fetch
 from headway.http.signed_tokens import Seconds, read_claims, read_token_header
+from headway.identity import settle_email
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 from headway.text import nfc
@@ -51,6 +52,8 @@ class OutsideClaims(NamedTuple):
     name: str
     expires_at: int
     key: ProviderKey
+    email: str | None = None
+    """The address, if the provider says that it has verified that it is the subject's."""
 
 
 class _Payload(msgspec.Struct):
@@ -59,6 +62,14 @@ class _Payload(msgspec.Struct):
     nbf: Seconds | None = None
     name: Any = None
     preferred_username: Any = None
+    email: Any = None
+    email_verified: Any = None
+
+    @property
+    def verified_email(self) -> str | None:
+        """The address that the provider has verified (OpenID Connect Core 1.0, section 5.1); None without one."""
+        email = settle_email(self.email) if isinstance(self.email, str) and self.email_verified is True else ""
+        return email if is_email(email) else None
 
     @property
     def display_name(self) -> str:
@@ -126,7 +137,7 @@ class IdentityProvider:
             raise Unauthenticated(f"The token's subject must have 1 to {MAX_EXTERNAL_ID} characters.")
         if claims.nbf is not None and claims.nbf > self._clock() // SECOND + 60:
             raise Unauthenticated("The token is not valid yet.")
-        return payload, OutsideClaims(subject, claims.display_name, int(claims.exp), key)
+        return payload, OutsideClaims(subject, claims.display_name, int(claims.exp), key, claims.verified_email)
 
     async def _key_for(self, token: str) -> ProviderKey:
         key_id = read_token_header(token).kid

@@ -33,7 +33,7 @@ FLOW_LIFETIME = 10 * MINUTE
 """How long somebody may take to sign in at the provider."""
 _CLOCK_SKEW_SECONDS = 60
 _LONGEST_TEXT = 4_096
-_SCOPE = "openid profile"
+_SCOPE = "openid profile email"
 
 log = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ import pytest
 from headway.accounts.model import User
 from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import WriteTransaction
+from headway.enrollments.enrolling_model import Invitation, Wanted
 from headway.identity import Caller, Role, Scope
 from headway.webhooks import deliveries_store
 from headway.webhooks.model import Attempt, Delivery, NewWebhook, Webhook
@@ -45,6 +46,13 @@ class School:
             services.assessments.submit, learner, tree.assessments[0].id, "https://github.com/ada/engine"
         )
         key, _ = await self.world.write(services.api_keys.create, "Relay", [Scope.EVENTS_WRITE], user_id=people["system"].id)
+        full = await world.write(services.course_editing.create, NewCourse("Full", capacity=0), owner_id=people["tutor"].id)
+        for name in ("peer", "stranger"):
+            await world.write(services.enrollments.enroll_or_wait, people[name].id, full.id)
+        tutor = Caller(people["tutor"].id, Role.INSTRUCTOR)
+        invited = [Wanted("email:invited@school.test")]
+        (verdict,) = await world.write(services.enrolling.enroll, tutor, tree.id, invited)
+        assert isinstance(verdict.place, Invitation)
         message = await self.world.write(services.messaging.send, people["learner"].id, people["peer"].id, "Hello")
         webhook, delivery = await world.write(self._make_webhook)
         self.ids = {
@@ -52,6 +60,8 @@ class School:
             "delivery": str(delivery.id),
             "course": str(tree.id),
             "hidden": str(hidden.id),
+            "full": str(full.id),
+            "invitation": str(verdict.place.id),
             "module": str(tree.modules[0].id),
             "second_module": str(tree.modules[1].id),
             "unit": str(tree.units[0].id),

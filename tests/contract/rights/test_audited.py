@@ -46,6 +46,39 @@ PRIVILEGED = [
         {"status": "DROPPED"},
     ),
     Deed(
+        f"DELETE {LEARNER}/courses/{{course_id}}/enrollments/{{user_id}}",
+        "CHANGE_ENROLLMENT",
+        f"{LEARNER}/courses/{{course}}/enrollments/{{learner_id}}",
+    ),
+    Deed(
+        f"POST {LEARNER}/courses/{{course_id}}/enrollments",
+        "ENROLL_LEARNER",
+        f"{LEARNER}/courses/{{course}}/enrollments",
+        {"items": [{"user": "id:{stranger_id}"}]},
+    ),
+    Deed(
+        f"DELETE {LEARNER}/courses/{{course_id}}/invitations/{{invitation_id}}",
+        "WITHDRAW_INVITATION",
+        f"{LEARNER}/courses/{{course}}/invitations/{{invitation}}",
+    ),
+    Deed(
+        f"PATCH {LEARNER}/courses/{{course_id}}/waitlist/{{user_id}}",
+        "CHANGE_ENROLLMENT",
+        f"{LEARNER}/courses/{{full}}/waitlist/{{stranger_id}}",
+        {"position": 1},
+    ),
+    Deed(
+        f"DELETE {LEARNER}/courses/{{course_id}}/waitlist/{{user_id}}",
+        "CHANGE_ENROLLMENT",
+        f"{LEARNER}/courses/{{full}}/waitlist/{{peer_id}}",
+    ),
+    Deed(
+        f"POST {LEARNER}/courses/{{course_id}}/waitlist/{{user_id}}/admit",
+        "ENROLL_LEARNER",
+        f"{LEARNER}/courses/{{full}}/waitlist/{{peer_id}}/admit",
+        {"addSeat": True},
+    ),
+    Deed(
         f"PUT {LEARNER}/courses/{{course_id}}/staff/{{user_id}}",
         "CHANGE_COURSE_ROLE",
         f"{LEARNER}/courses/{{course}}/staff/{{other_tutor_id}}",

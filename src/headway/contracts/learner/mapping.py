@@ -153,6 +153,7 @@ def enrollment(enrollment: Enrollment) -> wire.Enrollment:
         course_id=str(enrollment.course_id),
         status=STATUS_WORDS[enrollment.status],
         enrolled_at=instants.iso(enrollment.enrolled_at),
+        expires_at=_iso(enrollment.runs_out_at),
     )
 
 

@@ -6,11 +6,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.assessments.model import MAX_FEEDBACK_LENGTH, MAX_SUBMISSION_URL_LENGTH, SUBMISSION_PATTERN
-from headway.courses.model import MAX_GRADE
+from headway.courses.model import MAX_ACCESS_DAYS, MAX_GRADE
 from headway.enrollments.model import BY_STAFF, EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 from headway.http.pages import Cursor, NextCursor
-from headway.http.params import Limit, Page
+from headway.http.params import Limit, Page, Timestamp
 from headway.http.schemas import text, visible_text
 from headway.live.subscriptions import TOPIC_PATTERN
 from headway.messaging.model import MAX_LENGTH
@@ -96,13 +96,14 @@ class EnrollQuery(msgspec.Struct):
 
 
 class Enrollment(msgspec.Struct, rename="camel"):
-    """An enrollment. Its `status` is `active`, `completed` or `dropped`."""
+    """An enrollment. Its `status` is `active`, `completed` or `dropped`; `expiresAt` is when access ends by itself."""
 
     id: str
     learner_id: str
     course_id: str
     status: str
     enrolled_at: str
+    expires_at: str | None
 
 
 class Waiting(msgspec.Struct, rename="camel"):
@@ -130,11 +131,17 @@ class CourseEnrollment(Enrollment, rename="camel"):
     version: int
 
 
-class StatusBody(msgspec.Struct, rename="camel"):
-    """The status to set, `CERTIFIED`, `EXPIRED` or `DROPPED`, and the URL of the certificate."""
+class EnrollmentChangeBody(msgspec.Struct, rename="camel"):
+    """One change of an enrollment.
 
-    status: Annotated[EnrollmentStatus, Meta(extra_json_schema={"enum": sorted(BY_STAFF)})]
+    The status to set, `CERTIFIED`, `EXPIRED` or `DROPPED`, with the URL of the certificate; or `expiresAt`, when access ends,
+    null for the course's days of access; or `extendDays`, by how many days it ends later.
+    """
+
+    status: Annotated[EnrollmentStatus, Meta(extra_json_schema={"enum": sorted(BY_STAFF)})] | UnsetType = UNSET
     certificate_url: CertificateUrl | None = None
+    expires_at: Timestamp | UnsetType | None = UNSET
+    extend_days: Annotated[int, Meta(ge=1, le=MAX_ACCESS_DAYS)] | UnsetType = UNSET
 
 
 class Progress(msgspec.Struct, rename="camel"):

@@ -3,17 +3,18 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
+from headway.accounts.model import User
 from headway.courses.model import MAX_ACCESS_DAYS, MAX_CAPACITY, CourseTree, NewCourse
 from headway.csv_files import csv_of
+from headway.enrollments.enrolling_model import EnrollVerdict, Invitation, VerdictStatus
 from headway.enrollments.model import Enrollment, NamedEnrollment
-from headway.enrollments.roster import AddressResult, Unplaced
-from headway.enrollments.seating import Reason, Refusal, Waiting
+from headway.enrollments.seating import Waiting
 from headway.errors import Conflict, FieldError, Invalid
 from headway.identity import CourseRole
 from headway.instants import SECOND, Instant, from_datetime, iso, to_datetime
@@ -115,41 +116,50 @@ def _instant(errors: list[FieldError], field: str, text: str | None, stored: Ins
         return None
 
 
-def outcome_text(viewer: Viewer, result: AddressResult) -> tuple[str, str]:
-    """Return what became of an address as the page says it, and its tone: `good`, `warn`, `bad` or none."""
-    match result.outcome:
+class AddressResult(NamedTuple):
+    """What became of an address, as the page says it; the tone is `good`, `warn`, `bad` or none."""
+
+    address: str
+    text: str
+    tone: str
+    user: User | None
+    is_settled: bool
+    """Whether there is nothing left to do about it."""
+
+
+def address_result(viewer: Viewer, address: str, verdict: EnrollVerdict) -> AddressResult:
+    """Return what became of an address."""
+    is_settled = verdict.status is not VerdictStatus.REJECTED
+    return AddressResult(address, *_outcome(viewer, verdict), verdict.user, is_settled)
+
+
+def _outcome(viewer: Viewer, verdict: EnrollVerdict) -> tuple[str, str]:
+    is_unchanged = verdict.status is VerdictStatus.UNCHANGED
+    match verdict.place:
+        case Enrollment() if is_unchanged:
+            return viewer.text("Was enrolled already"), ""
         case Enrollment():
             return viewer.text("Enrolled"), "good"
         case Waiting(position=position):
             return viewer.text("Waits for a seat, place %(position)s", position=viewer.number(position)), "warn"
-        case Refusal(reason=Reason.ALREADY_ENROLLED):
-            return viewer.text("Was enrolled already"), ""
-        case Refusal(reason=Reason.MISSING_PREREQUISITE, message=message):
-            return said(viewer, message), "bad"
-        case Refusal(reason=reason):
-            return viewer.text(_REASONS[reason]), "bad"
-        case _:
-            return viewer.text(_UNPLACED[result.outcome]), "bad"
+        case Invitation():
+            return viewer.text("Was invited already") if is_unchanged else viewer.text(
+                "Invited: there is no account yet"
+            ), "warn"
+    error = verdict.error
+    assert error is not None  # noqa: S101 - there is a place otherwise
+    return viewer.text(_REASONS[error.kind]) if error.kind in _REASONS else said(viewer, error.message), "bad"
 
 
 _REASONS = {
-    Reason.CLOSED: N_("The course is not open for enrollment now"),
-    Reason.ACCESS_ENDED: N_("Access has ended; the learner cannot enroll again"),
-    Reason.NO_SEAT: N_("Every seat is taken"),
+    "ACCESS_ENDED": N_("Access has ended; renew it on the learner's page"),
+    "COURSE_FULL": N_("Every seat is taken"),
+    "USER_DISABLED": N_("The account is disabled"),
+    "USER_NOT_FOUND": N_("There is no account with this address"),
+    "VALIDATION_ERROR": N_("This is not an e-mail address"),
+    "DUPLICATE_ITEM": N_("The same account comes earlier in the list"),
+    "TOO_MANY_INVITATIONS": N_("The course has too many invitations: withdraw some first"),
 }
-_UNPLACED = {
-    Unplaced.DISABLED: N_("The account is disabled"),
-    Unplaced.UNKNOWN: N_("There is no account with this address"),
-    Unplaced.NO_ADDRESS: N_("This is not an e-mail address"),
-}
-
-
-def is_settled(result: AddressResult) -> bool:
-    """Return whether there is nothing left to do about an address."""
-    match result.outcome:
-        case Enrollment() | Waiting() | Refusal(reason=Reason.ALREADY_ENROLLED):
-            return True
-    return False
 
 
 def csv_of_enrollments(viewer: Viewer, found: Sequence[NamedEnrollment]) -> bytes:

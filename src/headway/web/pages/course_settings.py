@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments.addresses import read_addresses
+from headway.enrollments.enrolling_model import MAX_ITEMS, EnrollVerdict, Wanted
 from headway.errors import Invalid, NotFound
-from headway.http.pages import Cursor
+from headway.http.params import Page as PageNumber
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.identity import CourseRole
@@ -18,12 +20,11 @@ from headway.web.pages.course_forms import (
     AppointForm,
     DetailsForm,
     RoleForm,
+    address_result,
     change_details,
     csv_of_enrollments,
     fingerprint,
-    is_settled,
     local_time,
-    outcome_text,
 )
 from headway.web.pages.large_courses import is_large
 
@@ -31,12 +32,14 @@ _PATH = "/app/courses/{course_id:str}/settings"
 _WAITING_ROWS = 50
 _EVERYBODY = 1_000_000
 _MOST_STAFF = 200
+_MOST_ADDRESSES = 2_000
+"""How many addresses can be enrolled at once."""
 
 
 class WaitingQuery(msgspec.Struct):
     """Which part of the waiting list to show."""
 
-    cursor: Cursor | None = None
+    page: PageNumber = 1
 
 
 class CourseSettingsPages:
@@ -48,14 +51,14 @@ class CourseSettingsPages:
         self._editing = services.course_editing
         self._enrollments = services.enrollments
         self._learning = services.learning
-        self._paging = services.paging
-        self._roster = services.roster
+        self._enrolling = services.enrolling
+        self._waiting_lists = services.waiting_lists
         self._staff = services.course_staff
 
     @get(_PATH, query=WaitingQuery, transaction=READ_LARGE)
     async def show(self, request: PageRequest[WaitingQuery, None], tx: ReadTransaction) -> Page:
         """Show the course with everything about it that staff can change."""
-        return Page("course/settings.html", await self._shown(request, tx, request.query.cursor))
+        return Page("course/settings.html", await self._shown(request, tx, request.query.page))
 
     @get(f"{_PATH}/enrollments.csv", transaction=READ_LARGE)
     async def download(self, request: PageRequest[None, None], tx: ReadTransaction) -> Download:
@@ -75,19 +78,23 @@ class CourseSettingsPages:
     async def enroll(self, request: PageRequest[None, AddressesForm], tx: WriteTransaction) -> Page:
         """Enroll the accounts with these addresses, and show what became of each; sent again, it changes nothing more."""
         form, course_id = request.form, parse_id(request.path["course_id"])
-        found = await self._roster.enroll_addresses(
-            tx, request.caller, course_id, form.addresses, may_wait=form.wait, client=request.client
-        )
-        results = [(each, *outcome_text(request.viewer, each)) for each in found]
-        left = "\n".join(each.address for each in found if not is_settled(each))
-        shown = await self._shown(request, tx, None)
+        addresses = read_addresses(form.addresses)
+        if not 1 <= len(addresses) <= _MOST_ADDRESSES:
+            raise Invalid.field("addresses", f"must be 1 to {_MOST_ADDRESSES} e-mail addresses")
+        verdicts: list[EnrollVerdict] = []
+        for start in range(0, len(addresses), MAX_ITEMS):
+            wanted = [Wanted(f"email:{each}", may_wait=form.wait) for each in addresses[start : start + MAX_ITEMS]]
+            verdicts += await self._enrolling.enroll(tx, request.caller, course_id, wanted, client=request.client)
+        results = [address_result(request.viewer, *each) for each in zip(addresses, verdicts, strict=True)]
+        left = "\n".join(each.address for each in results if not each.is_settled)
+        shown = await self._shown(request, tx)
         return Page("course/settings.html", shown | {"results": results, "addresses": left, "may_wait": form.wait})
 
     @post(f"{_PATH}/waiting/{{user_id:str}}/remove", page="show", transaction=WRITE)
     async def remove_waiting(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
         """Remove a learner from the waiting list."""
         course_id, user_id = (parse_id(request.path[name]) for name in ("course_id", "user_id"))
-        await self._roster.remove_waiting(tx, request.caller, course_id, user_id, client=request.client)
+        await self._waiting_lists.remove(tx, request.caller, course_id, user_id, client=request.client)
         return _done(request, request.text("The learner is off the waiting list."))
 
     @post(f"{_PATH}/staff", form=AppointForm, page="show", transaction=WRITE)
@@ -117,13 +124,12 @@ class CourseSettingsPages:
             return Redirect("/app/courses", notice=request.text("You do not belong to the staff any more."))
         return _done(request, request.text("The member of staff is removed."))
 
-    async def _shown(self, request: PageRequest[Any, Any], tx: ReadTransaction, cursor: str | None) -> dict[str, Any]:
+    async def _shown(self, request: PageRequest[Any, Any], tx: ReadTransaction, page: int = 1) -> dict[str, Any]:
         course_id, caller = parse_id(request.path["course_id"]), request.caller
         course = await self._staff.taught_course(tx, caller, course_id)
         tree = await self._courses.find(tx, course_id)
         members, _ = await self._staff.list_members(tx, caller, course_id, Walk(_MOST_STAFF, 1))
-        walk = self._paging.walk(caller.user_id, ("waiting", course_id), cursor=cursor, page=1, limit=_WAITING_ROWS)
-        waiting, total = await self._roster.list_waiting(tx, caller, course_id, walk)
+        waiting, total = await self._waiting_lists.list(tx, caller, course_id, Walk(_WAITING_ROWS, page))
         times = ("starts_at", "ends_at", "enroll_from", "enroll_until")
         return {
             "course": course,
@@ -136,7 +142,7 @@ class CourseSettingsPages:
             "is_owner": caller.sees_all or course.role is CourseRole.OWNER,
             "waiting": waiting,
             "waiting_total": total,
-            "next_cursor": walk.next_cursor,
+            "next_page": page + 1 if page * _WAITING_ROWS < total else None,
             "results": (),
             "addresses": "",
             "may_wait": False,

@@ -59,7 +59,8 @@ class SingleSignOnPages:
         try:
             answer = Answer(query.state, query.code, query.error, query.iss)
             signed_in = await provider.complete(kept, answer)
-            user_id = await self._accounts.find_or_create_outside(signed_in.claims.subject, name=signed_in.claims.name)
+            claims = signed_in.claims
+            user_id = await self._accounts.find_or_create_outside(claims.subject, name=claims.name, email=claims.email)
             session = await self._sign_in.sign_in_outside(user_id, request.client)
         except Unauthenticated as error:
             return Page("account/sign_in.html", {"next": "/app", "provider": provider.name, "outside": error.kind}, status=401)

@@ -10,6 +10,7 @@ from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.keys import KeyRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
+from headway.contracts.learner.routes.roster import RosterRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
 from headway.contracts.learner.routes.webhooks import WebhookRoutes
 from headway.http.contract import Contract
@@ -32,6 +33,7 @@ def make(services: Services, settings: Settings) -> Contract:
         AccountRoutes(services),
         CourseRoutes(services, pages),
         EnrollmentRoutes(services, pages),
+        RosterRoutes(services, pages),
         StaffRoutes(services, pages),
         ExportRoutes(services, settings),
         ProgressRoutes(services, pages),

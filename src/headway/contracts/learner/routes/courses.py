@@ -3,7 +3,6 @@
 from headway.contracts.learner import course_wire, mapping, wire
 from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments.model import StatusChange
 from headway.enrollments.seating import Waiting
 from headway.http.pages import Pages
 from headway.http.params import parse_id
@@ -78,7 +77,7 @@ class CourseRoutes:
 
 
 class EnrollmentRoutes:
-    """Enroll in and leave courses; list learners and change their status."""
+    """Enroll in and leave courses; list learners."""
 
     def __init__(self, services: Services, pages: Pages) -> None:
         self._enrollments = services.enrollments
@@ -122,23 +121,3 @@ class EnrollmentRoutes:
         course_id, listed = parse_id(request.path["course_id"]), mapping.listed(request.query)
         found, total = await self._learning.list_enrollments(tx, request.caller, course_id, walk, listed)
         return Response(200, mapping.many([mapping.course_enrollment(*each) for each in found], walk, total))
-
-    @patch(
-        f"{_ONE}/enrollments/{{user_id:str}}",
-        body=wire.StatusBody,
-        responses={200: wire.One[wire.CourseEnrollment]},
-        transaction=WRITE,
-        scope=Scope.ROSTER_WRITE,
-    )
-    async def set_status(self, request: Request[None, wire.StatusBody], tx: WriteTransaction) -> Response:
-        """Certify, expire or drop a learner, as the status machine allows: for the course's staff."""
-        changed = await self._enrollments.set_status(
-            tx,
-            request.caller,
-            parse_id(request.path["course_id"]),
-            parse_id(request.path["user_id"]),
-            StatusChange(request.body.status, request.body.certificate_url),
-            client=request.client,
-        )
-        name = await self._learning.find_name(tx, changed.user_id)
-        return Response(200, wire.One(data=mapping.course_enrollment(changed, name)))
