@@ -136,7 +136,7 @@ class Services:
     def _make_learning(self, settings: Settings) -> None:
         """Make what records and reads progress; its parts share the course structures."""
         database, clock = self.database, self.clock
-        structures = self._structures = CourseStructures()
+        structures = self.structures = CourseStructures()
         late_work = settings.late_work_days * DAY
         self.tracking = Tracking(
             structures,
@@ -172,7 +172,7 @@ class Services:
         self.assessments = Assessments(clock, new_id, self.audit)
         self.gradebook = Gradebook(clock)
         self.messaging = Messaging(clock, new_id)
-        self.attention = Attention(clock, new_id, self._structures, self.messaging)
+        self.attention = Attention(clock, new_id, self.structures, self.messaging)
         self.learner_lists = LearnerLists(clock, self.attention)
         self.learner_records = LearnerRecords(self.progress, self.attention)
         self.tutorials = Tutorials(clock, self.audit)

@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, events, exports, keys, maintenance, serve, webhooks
+from headway.cli import accounts, audit, courses, demo, events, exports, keys, logs, maintenance, serve, webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -19,6 +19,8 @@ main.add_command(accounts.token)
 main.add_command(keys.key)
 main.add_command(courses.course)
 main.add_command(courses.import_)
+courses.import_.add_command(logs.import_openedx)
+courses.import_.add_command(logs.import_moodle)
 main.add_command(exports.export)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)
