@@ -21,7 +21,7 @@ from tests.pages.test_account import HOSTILE
 from tests.pages.visitor import Visitor
 from tests.world import FakeClock, World
 
-USERS, LOG = "/app/admin/users", "/app/admin/log"
+USERS, LOG, KEYS = "/app/admin/users", "/app/admin/log", "/app/admin/keys"
 PASSWORD = "Correct-Horse-1"
 
 
@@ -37,6 +37,39 @@ def cells(content: bytes) -> list[list[str]]:
 async def count(world: World, table: Any) -> int:
     ((found,),) = await world.rows(select(func.count()).select_from(table))
     return int(found)
+
+
+class TestKeys:
+    async def test_a_new_key_is_shown_once_and_works_until_it_is_revoked(
+        self, admin: Visitor, school: School, client: httpx.AsyncClient
+    ) -> None:
+        shown = await admin.open(KEYS)
+        made = await admin.fill(shown, KEYS, name=HOSTILE, scopes=["progress:read", "courses:read"])
+        text = made.soup.select_one(".admin-key").get_text()  # type: ignore[union-attr]
+        path, bearer = f"/user-progress/course/{school.ids['course']}/all", {"Authorization": f"Bearer {text}"}
+        assert (await client.get(path, headers=bearer)).status_code == 200
+
+        listed = await admin.open(KEYS)
+        assert text not in listed.html
+        row = listed.rows()[0]
+        assert (row[0], row[1].replace(" ,", ","), row[2]) == (HOSTILE, "courses:read, progress:read", HOSTILE)
+        key_id = text.split("_")[1]
+        revoked = await admin.fill(listed, f"{KEYS}/{key_id}/revoke")
+
+        assert "The key is revoked." in revoked.text
+        assert revoked.rows()[0][0] == f"{HOSTILE} revoked"
+        assert (await client.get(path, headers=bearer)).status_code == 401
+
+    async def test_a_key_that_cannot_be_made_is_shown_again_as_it_was_typed(self, admin: Visitor, school: School) -> None:
+        shown = await admin.open(KEYS)
+        for user_id, status in (("999999", 404), (school.ids["learner_id"], 409)):
+            failed = await admin.fill(shown, KEYS, name="Relay", scopes=["events:write"], user_id=user_id)
+            assert failed.status == status
+        without = await admin.fill(shown, KEYS, name="Relay")
+
+        assert without.status == 422
+        assert without.soup.select_one("#scopes-error") is not None
+        assert without.soup.select_one('input[name="name"]')["value"] == "Relay"  # type: ignore[index]
 
 
 class TestUsers:

@@ -69,6 +69,7 @@ PAGES: dict[str, set[str]] = {
     "/app/admin/courses.csv": {"admin"},
     "/app/admin/webhooks": {"admin"},
     "/app/admin/webhooks/{webhook}": {"admin"},
+    "/app/admin/keys": {"admin"},
     "/app/admin/log": {"admin"},
     "/app/admin/log.csv": {"admin"},
 }

@@ -14,6 +14,7 @@ from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
 from headway.web.pages.admin_courses import AdminCoursesPages
 from headway.web.pages.admin_health import AdminHealthPages
+from headway.web.pages.admin_keys import AdminKeysPages
 from headway.web.pages.admin_log import AdminLogPages
 from headway.web.pages.admin_users import AdminUsersPages
 from headway.web.pages.admin_webhooks import AdminWebhooksPages
@@ -84,6 +85,7 @@ class WebPages:
             AdminHealthPages(services),
             AdminUsersPages(services),
             AdminCoursesPages(services),
+            AdminKeysPages(services),
             AdminLogPages(services),
             AdminWebhooksPages(services),
             OverviewPages(services),
