@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
@@ -191,3 +192,17 @@ async def test_two_administrators_who_remove_each_other_leave_one(world: World) 
         ended = await asyncio.gather(remove(one, two), remove(two, one))
 
         assert sorted(type(each).__name__ for each in ended) == ["Forbidden", "NoneType"]
+
+
+async def test_an_external_id_belongs_to_one_account(world: World) -> None:
+    admin, does = await caller(world), world.services.administration
+    taken, other = await world.user(external_id="subject-1"), await world.user()
+
+    with pytest.raises(Conflict) as refused:
+        await world.write(does.change, admin, msgspec.structs.replace(other, external_id="subject-1"))
+    await world.write(does.change, admin, msgspec.structs.replace(other, external_id="e\u0308"))
+    await world.write(does.change, admin, msgspec.structs.replace(taken, external_id="subject-1"))
+
+    assert [(refused.value.kind, each.field) for each in refused.value.fields] == [("EXTERNAL_ID_TAKEN", "external_id")]
+    assert (await world.find_user(other.id)).external_id == "\u00eb"
+    assert [action for action, _ in await actions(world)] == ["CHANGE_EXTERNAL_ID"]

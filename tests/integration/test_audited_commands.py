@@ -28,7 +28,8 @@ class Deed(NamedTuple):
 PRIVILEGED = {
     "user create": Deed("--name N --role ADMIN", ("CREATE_USER",)),
     "user change": Deed(
-        "{learner} --name Other --role INSTRUCTOR --email other@example.org", ("CHANGE_NAME", "CHANGE_EMAIL", "CHANGE_ROLE")
+        "{learner} --name Other --role INSTRUCTOR --email other@example.org --external-id other",
+        ("CHANGE_NAME", "CHANGE_EMAIL", "CHANGE_ROLE", "CHANGE_EXTERNAL_ID"),
     ),
     "user disable": Deed("{learner}", ("DISABLE_USER",)),
     "user enable": Deed("{learner}", ("ENABLE_USER",)),

@@ -56,16 +56,20 @@ class AccountAdministration:
         return await self._accounts.add_as_operator(tx, new, Operator(caller, client))
 
     async def change(self, tx: WriteTransaction, caller: Caller, changed: User, client: Client | None = None) -> User:
-        """Store the role, name and address of an account; another role ends its tokens.
+        """Store the role, name, address and external id of an account; another role ends its tokens.
 
-        Raises Invalid, NotFound USER_NOT_FOUND, Conflict EMAIL_TAKEN or OWN_ACCOUNT.
+        Raises Invalid, NotFound USER_NOT_FOUND, Conflict EMAIL_TAKEN, EXTERNAL_ID_TAKEN or OWN_ACCOUNT.
         """
         stored = await self._lock(tx, caller, changed.id)
         if changed.role is not stored.role:
             _check_other(caller, changed.id)
-        return await self._accounts.change(
-            tx, changed.id, role=changed.role, name=changed.name, email=changed.email, operator=Operator(caller, client)
+        operator = Operator(caller, client)
+        await self._accounts.change(
+            tx, changed.id, role=changed.role, name=changed.name, email=changed.email, operator=operator
         )
+        if changed.external_id is not None:
+            return await self._accounts.set_external_id(tx, changed.id, changed.external_id, operator)
+        return await self._accounts.find(tx, changed.id)
 
     async def set_disabled(
         self, tx: WriteTransaction, caller: Caller, user_id: int, *, is_disabled: bool, client: Client | None = None

@@ -14,6 +14,7 @@ from headway.accounts.model import (
     NewUser,
     Operator,
     User,
+    check_external_id,
     check_name,
     check_words,
     normalize_email,
@@ -24,7 +25,7 @@ from headway.audit.service import AuditRecorder
 from headway.bounded_cache import BoundedCache
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.revisions import Revisions
-from headway.errors import Conflict, NotFound, Unauthenticated
+from headway.errors import Conflict, FieldError, NotFound, Unauthenticated
 from headway.identity import Caller, Role
 from headway.instants import Clock, Instant, Milliseconds
 from headway.text import nfc
@@ -157,6 +158,29 @@ class Accounts:
                 await self._audit.record_for(
                     tx, action, operator.caller, changed.target, metadata=metadata, client=operator.client
                 )
+        return changed
+
+    async def set_external_id(
+        self, tx: WriteTransaction, user_id: int, external_id: str, operator: Operator = COMMAND_LINE
+    ) -> User:
+        """Set the external id of an account, as an operator.
+
+        Raises Invalid, NotFound USER_NOT_FOUND, Conflict EXTERNAL_ID_TAKEN.
+        """
+        external_id = nfc(external_id)
+        check_external_id(external_id)
+        user = _existing(await users.lock_account(tx, user_id), user_id).user
+        owner = await users.find_by_external_id(tx, external_id)
+        if owner is not None and owner.id != user_id:
+            fields = [FieldError("external_id", "belongs to another account")]
+            raise Conflict("This external id belongs to another account.", code="EXTERNAL_ID_TAKEN", fields=fields)
+        changed = msgspec.structs.replace(user, external_id=external_id)
+        if changed != user:
+            await users.update_account(tx, changed, self._clock())
+            await self.forget(tx, user_id)
+            ids = {"from": user.external_id, "to": external_id}
+            action, client = Action.CHANGE_EXTERNAL_ID, operator.client
+            await self._audit.record_for(tx, action, operator.caller, changed.target, metadata=ids, client=client)
         return changed
 
     async def forget(self, tx: WriteTransaction, user_id: int) -> None:

@@ -70,7 +70,8 @@ _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.
 )
 # Not FOR UPDATE: rows that refer to the account may be written meanwhile.
 _lock_account = _account.with_for_update(key_share=True)
-_update_account = UpdateRows(users, ["role", "name", "folded_name", "email", "email_hash", "token_version", "updated_at"])
+_ACCOUNT = ["role", "name", "folded_name", "email", "email_hash", "external_id", "token_version", "updated_at"]
+_update_account = UpdateRows(users, _ACCOUNT)
 _update_profile = UpdateRows(users, ["name", "folded_name", "interests", "learning_goals", "updated_at"])
 _set_shows_streak = UpdateRows(users, ["shows_streak", "updated_at"])
 
@@ -185,10 +186,10 @@ async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:
-    """Overwrite role, name, address and token version; the address must be free."""
+    """Overwrite role, name, address, external id and token version; the address and the external id must be free."""
     email = await _stored_email(tx, user.email)
-    row = (user.role, user.name, fold(user.name), email["email"], email["email_hash"], user.token_version, now, user.id)
-    await tx.write_rows((_update_account, [row]))
+    names = user.name, fold(user.name), email["email"], email["email_hash"], user.external_id
+    await tx.write_rows((_update_account, [(user.role, *names, user.token_version, now, user.id)]))
 
 
 async def set_disabled(tx: WriteTransaction, user_id: int, *, is_disabled: bool, now: Instant) -> bool:

@@ -49,11 +49,18 @@ async def create_user(
 @click.option("--email", help="Address to sign in with.")
 @click.option("--name")
 @click.option("--role", type=click.Choice([role.value for role in Role]), help="Another role ends the account's tokens.")
+@click.option("--external-id", help="Subject at the outside identity provider, or id in another system.")
 @_password_option
 @database_option
 @command
 async def change_user(
-    user_id: int, email: str | None, name: str | None, role: str | None, password_stdin: bool, **flags: Any
+    user_id: int,
+    email: str | None,
+    name: str | None,
+    role: str | None,
+    external_id: str | None,
+    password_stdin: bool,
+    **flags: Any,
 ) -> None:
     """Change fields of an account.
 
@@ -65,6 +72,8 @@ async def change_user(
         async with services.database.write() as tx:
             new_role = None if role is None else Role(role)
             changed = await services.accounts.change(tx, user_id, role=new_role, name=name, email=email)
+            if external_id is not None:
+                changed = await services.accounts.set_external_id(tx, user_id, external_id)
             if password_hash is not None:
                 await services.sign_in.set_password(tx, user_id, password_hash)
     _print_user(changed)

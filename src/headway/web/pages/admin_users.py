@@ -59,6 +59,7 @@ class UserForm(msgspec.Struct):
     name: Annotated[str, Meta(max_length=MAX_NAME)]
     role: Role
     email: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
+    external_id: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
 
 
 class PasswordForm(msgspec.Struct):
@@ -129,10 +130,11 @@ class AdminUsersPages:
 
     @post(f"{_PATH}/{{user_id:str}}", form=UserForm, page="show_one", transaction=WRITE)
     async def change(self, request: PageRequest[None, UserForm], tx: WriteTransaction) -> Redirect:
-        """Change the name, the address and the role."""
+        """Change the name, the address, the external id and the role."""
         form, caller = request.form, request.caller
         stored = (await self._administration.find(tx, caller, _user_id(request))).account.user
-        changed = msgspec.structs.replace(stored, name=form.name, role=form.role, email=form.email or stored.email)
+        email, external_id = form.email or stored.email, form.external_id or stored.external_id
+        changed = msgspec.structs.replace(stored, name=form.name, role=form.role, email=email, external_id=external_id)
         await self._administration.change(tx, caller, changed, request.client)
         return self._back(request, request.text("The account is changed."))
 
