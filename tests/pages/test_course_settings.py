@@ -25,6 +25,8 @@ DETAILS = {
     "description": "About it",
     "subject": "Engines",
     "level": "Advanced",
+    "external_id": "course-v1:X+Y+2026",
+    "source": "openedx",
     "starts_at": "2026-02-01T09:00",
     "ends_at": "2026-03-01T17:30",
     "enroll_from": "2026-01-01T00:00",
@@ -289,3 +291,17 @@ async def test_hostile_texts_in_every_field_are_text(visit: Visit, world: World,
         assert each.soup.find("img", src="x") is None
         assert "49" not in each.text
     assert shown.text.count(HOSTILE) >= 2
+
+
+async def test_an_external_id_of_another_course_is_refused_in_its_field(
+    visit: Visit, world: World, school: School, path: str
+) -> None:
+    tutor = visit("tutor")
+    await world.course(external_id="taken")
+
+    shown = await tutor.fill(await tutor.open(path), f"{path}/details#details", external_id="taken", source="moodle")
+
+    assert shown.status == 409
+    assert "belongs to another course" in shown.text
+    assert shown.values(f"{path}/details#details")["external_id"] == ["taken"]
+    assert (await course_of(world, school)).course.external_id == "school"

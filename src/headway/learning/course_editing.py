@@ -174,7 +174,7 @@ async def _check_names(tx: WriteTransaction, course: NewCourse, *, course_id: in
         raise Conflict(f"The slug {course.slug!r} belongs to another course.", code="SLUG_TAKEN")
     if course.external_id is not None and set((await resolve_courses(tx, [course.external_id])).values()) - {course_id}:
         fields = [FieldError("external_id", "belongs to another course")]
-        raise Conflict("Another course has this externalId.", code="EXTERNAL_ID_TAKEN", fields=fields)
+        raise Conflict("This external id belongs to another course.", code="EXTERNAL_ID_TAKEN", fields=fields)
 
 
 async def _topics_of_learners(tx: ReadTransaction, before: CourseStructure, after: CourseStructure) -> list[str]:

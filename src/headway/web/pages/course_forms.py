@@ -35,6 +35,8 @@ class DetailsForm(msgspec.Struct):
     description: str | None = None
     subject: str | None = None
     level: str | None = None
+    external_id: str | None = None
+    source: str | None = None
     starts_at: _LocalTime | None = None
     ends_at: _LocalTime | None = None
     enroll_from: _LocalTime | None = None
@@ -88,6 +90,8 @@ def change_details(form: DetailsForm, zone: ZoneInfo) -> Callable[[CourseTree], 
             description=form.description,
             subject=form.subject,
             level=form.level,
+            external_id=form.external_id,
+            source=form.source,
             capacity=form.capacity,
             access_days=form.access_days,
             is_published=form.published,
