@@ -9,7 +9,13 @@ from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModul
 
 def unchanged_unit(unit: Unit, **changed: Any) -> NewUnit:
     """Give a unit as it is, but for what is changed."""
-    given = {"slug": unit.slug, "kind": unit.kind, "is_required": unit.is_required, "completion": unit.completion}
+    given: dict[str, Any] = {
+        "slug": unit.slug,
+        "kind": unit.kind,
+        "is_required": unit.is_required,
+        "completion": unit.completion,
+    }
+    given |= {"times": unit.times, "is_hidden": unit.is_hidden}
     return NewUnit(unit.title, id=unit.id, **(given | changed))
 
 

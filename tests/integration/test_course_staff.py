@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from headway.accounts.model import User
-from headway.courses.model import CourseSearch, CourseTree, StaffMember
+from headway.courses.model import CourseSearch, CourseTree
+from headway.courses.staff import StaffMember
 from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.errors import Conflict, Forbidden
 from headway.identity import Caller, CourseRole, Role

@@ -2,18 +2,30 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from headway.courses.completion import NO_EVIDENCE, Completion
 from headway.courses.model import CourseStructure, Unit
+from headway.courses.times import Times
 from headway.learning.model import UnitProgress
-from headway.learning.paths import find_last_studied, find_next_step
+from headway.learning.paths import find_last_studied, find_next_step, find_opening
+
+NOW = 1_000
+LATER, OVER = Times(opens_at=NOW + 1), Times(closes_at=NOW)
 
 
 def _structure(*units: str, is_sequential: bool = False) -> CourseStructure:
-    """Make a course from words: `required`, `optional` or `retired` for each unit, whose ids count from 1."""
+    """Make a course of units whose ids count from 1, from a word for each: `required`, `optional`, `retired`, or one that
+    is required and `hidden`, opens `later` or is `over`.
+    """
+    times = {"later": LATER, "over": OVER}
     made = {
         number: Unit(number, 1, 1, f"Unit {number}", None, None, number, word != "optional", Completion(), word == "retired")
         for number, word in enumerate(units, 1)
+    }
+    made = {
+        number: replace(unit, times=times.get(word, unit.times), is_hidden=word == "hidden")
+        for (number, unit), word in zip(made.items(), units, strict=True)
     }
     required = frozenset(unit.id for unit in made.values() if unit.counts)
     return CourseStructure(1, "Course", 1, frozenset({1}), made, required, is_sequential)
@@ -27,7 +39,7 @@ def _progress(unit_id: int, *, is_complete: bool = True, at: int = 0) -> UnitPro
 
 
 def _next(structure: CourseStructure, *progress: UnitProgress) -> int | None:
-    found = find_next_step(structure, progress)
+    found = find_next_step(structure, progress, NOW)
     return None if found is None else found.id
 
 
@@ -52,6 +64,25 @@ def test_optional_units_come_after_all_required_ones() -> None:
 def test_a_retired_unit_is_never_the_next_step() -> None:
     assert _next(_structure("retired", "required")) == 2
     assert _next(_structure("retired")) is None
+
+
+def test_the_next_step_is_neither_hidden_nor_closed_nor_yet_to_open() -> None:
+    assert _next(_structure("hidden", "later", "over", "required")) == 4
+    assert _next(_structure("hidden", "later", "over")) is None
+    assert _next(_structure("over", "required"), _progress(1, is_complete=False)) == 2
+    assert _next(_structure("over", "hidden", "required", is_sequential=True)) == 3
+    assert _next(_structure("later", "required", is_sequential=True)) is None
+
+
+def test_what_opens_next_is_shown_and_not_complete() -> None:
+    course = _structure("required", "later", "later", "over")
+
+    found = find_opening(course, [_progress(2)], NOW)
+
+    assert found is not None
+    assert (found.unit.id, found.at) == (3, NOW + 1)
+    assert find_opening(course, [_progress(2), _progress(3)], NOW) is None
+    assert find_opening(course, [], NOW + 1) is None
 
 
 def test_an_optional_unit_behind_a_lock_is_not_offered() -> None:

@@ -192,7 +192,8 @@ async def _read(
     if judge.rules[RuleName.STUCK].is_on:
         bounds = {"begun_before": judge.begun_before, "studied_for": judge.studied_for, "active_since": judge.active_since}
         for user_id, unit_id, began_at, study_ms in await tx.all(_stuck[is_some], **given, **bounds):
-            if unit_id in structure.required:
+            # In a unit that has closed, nobody can go on.
+            if unit_id in structure.required and structure.units[unit_id].is_open(judge.now):
                 units[user_id] = UnitFacts(unit_id, began_at, study_ms)
     failed: Counter[int] = Counter()
     if judge.rules[RuleName.FAILED_TWICE].is_on:
@@ -250,7 +251,7 @@ def _quizzes_of(course: CourseFacts) -> dict[int, float]:
     return {
         unit_id: unit.completion.threshold or 0
         for unit_id, unit in course.structure.units.items()
-        if unit.completion.rule is UnitRule.QUIZ and not unit.is_retired
+        if unit.completion.rule is UnitRule.QUIZ and unit.is_shown
     }
 
 

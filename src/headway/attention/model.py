@@ -101,12 +101,15 @@ class Run(NamedTuple):
         """Return whether the time of the course is set, with both of its ends."""
         return self.access_days is not None or (self.starts_at is not None and self.ends_at is not None)
 
-    def expected(self, enrolled_at: Instant, now: Instant) -> Percent | None:
-        """Return the share of a learner's time for the course that has passed, in hundredths; None without a plan."""
+    def expected(self, enrolled_at: Instant, now: Instant, reachable: Percent = COMPLETE) -> Percent | None:
+        """Return the share of a learner's time for the course that has passed, in hundredths; None without a plan.
+
+        It is no more than what is `reachable` by now.
+        """
         due_at = self.due_at(enrolled_at)
         if due_at is None or not self.has_plan():
             return None
-        return passed(self.began_at(enrolled_at), due_at, now)
+        return min(passed(self.began_at(enrolled_at), due_at, now), reachable)
 
 
 def passed(began_at: Instant, due_at: Instant, now: Instant) -> Percent:
@@ -167,10 +170,12 @@ NOTHING: Values = (NOT_FOUND, NOT_FOUND, NOT_FOUND, NOT_FOUND)
 class Judge:
     """Applies the rules of a course at an instant."""
 
-    def __init__(self, rules: Rules, run: Run, now: Instant) -> None:
+    def __init__(self, rules: Rules, run: Run, now: Instant, *, reachable: Percent = COMPLETE) -> None:
         self.rules = rules
         self.run = run
         self.now = now
+        self.reachable = reachable
+        """The percent of the course that a learner can have by now, as units may have yet to open."""
         self.active_since = now - rules[RuleName.NOT_SEEN].threshold * DAY
         """Whoever was last seen before is not active."""
         stuck = rules[RuleName.STUCK]
@@ -211,7 +216,7 @@ class Judge:
         if not is_active and self._looks_at_absence:
             days = (now - seen_at) // DAY
         if self._looks_at_plan:
-            expected = passed(began_at, min(access_ends_at, self._ends_at), now)
+            expected = min(passed(began_at, min(access_ends_at, self._ends_at), now), self.reachable)
             if expected - percent > self._behind:
                 points = (expected - percent) // 100
         if unit is not None and is_active and self._looks_at_units and self._is_stuck(unit):
@@ -232,7 +237,7 @@ class Judge:
             seen_at = self.run.began_at(facts.enrolled_at) if last_at is None else last_at
             found.append(Finding(RuleName.NOT_SEEN, days, seen_at, is_never_seen=last_at is None))
         if points != NOT_FOUND:
-            expected = self.run.expected(facts.enrolled_at, self.now)
+            expected = self.run.expected(facts.enrolled_at, self.now, self.reachable)
             found.append(Finding(RuleName.BEHIND_PLAN, points, points // 10, expected=expected))
         if facts.unit is not None and stuck_days != NOT_FOUND:
             found.append(Finding(RuleName.STUCK, stuck_days, facts.unit.unit_id, unit=facts.unit))

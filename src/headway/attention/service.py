@@ -161,7 +161,8 @@ class Attention:
         await require_staff(tx, caller, course_id)
         now = self._clock()
         course = await facts_store.read_course(tx, course_id, self._structures)
-        judge = Judge(await store.read_rules(tx, course_id), course.run, now)
+        rules, reachable = await store.read_rules(tx, course_id), course.structure.share_opened(now)
+        judge = Judge(rules, course.run, now, reachable=reachable)
         messaged = await store.read_messaged(tx, course_id, since=now - FOLLOWED_DAYS * DAY)
         if not judge.applies:
             return CourseFindings(course, judge, {}, {}, {}, messaged)

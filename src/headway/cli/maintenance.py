@@ -42,6 +42,7 @@ async def verify(explain: tuple[int, int] | None, archives_folder: Path | None, 
     and can run beside a server: it reads one snapshot of the database.
     """
     from headway.contracts.course_room.mapping import why
+    from headway.instants import system_clock
     from headway.learning.reads import explain_progress
     from headway.services import make_checks
     from headway.verify import Verify
@@ -49,7 +50,7 @@ async def verify(explain: tuple[int, int] | None, archives_folder: Path | None, 
     async with open_database(load_settings(**flags)) as database:
         if explain is not None:
             async with database.read() as tx:
-                print_json(why(await explain_progress(tx, *explain)))
+                print_json(why(await explain_progress(tx, *explain, now=system_clock())))
             return
         with progress_bar("Events") as advance:
             found = await Verify(database, make_checks(advance, archives_folder=archives_folder)).run()

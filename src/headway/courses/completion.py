@@ -76,6 +76,8 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     declaration: Declaration | None = None
     """Of several declarations the one that reaches furthest, and of equal ones the earliest."""
     video: Playback | None = None
+    outside_ms: Milliseconds | None = None
+    """Study outside of the times of the unit, which does not count for it; None without any."""
 
     @property
     def declared(self) -> Percent | None:
@@ -98,7 +100,16 @@ class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
             reported_seconds=_larger(self.reported_seconds, other.reported_seconds),
             declaration=_furthest(self, other) if self.declaration or other.declaration else None,
             video=video,
+            outside_ms=_larger(self.outside_ms, other.outside_ms),
         )
+
+    def with_outside(self, outside: Milliseconds) -> "Evidence":
+        """Return the evidence with another length of study outside of the times of the unit."""
+        return self if outside == (self.outside_ms or 0) else msgspec.structs.replace(self, outside_ms=outside or None)
+
+    def counted(self, studied: Milliseconds) -> Milliseconds:
+        """Return how much of the study in the unit counts for it."""
+        return studied - (self.outside_ms or 0)
 
 
 NO_EVIDENCE = Evidence()

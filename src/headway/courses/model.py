@@ -1,13 +1,16 @@
 """Courses, their modules, units and assessments, and the rules for changing them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
-from headway.courses.completion import Completion, Rule
-from headway.identity import CourseRole, Role
+from headway.courses.completion import COMPLETE, Completion, Percent
+from headway.courses.grading import Grading, UnitGrading
+from headway.courses.times import ALWAYS, Lock, Times
 from headway.instants import Instant
 from headway.words import TermRange, index_terms, query_terms
 
@@ -40,6 +43,8 @@ class NewUnit(msgspec.Struct, frozen=True):
     id: int | None = None
     external_id: str | None = None
     source: str | None = None
+    times: Times = ALWAYS
+    is_hidden: bool = False
 
 
 class NewModule(msgspec.Struct, frozen=True):
@@ -120,11 +125,24 @@ class Unit(msgspec.Struct, frozen=True):
     is_retired: bool
     external_id: str | None = None
     source: str | None = None
+    times: Times = ALWAYS
+    """When learners can complete it."""
+    is_hidden: bool = False
+    """Whether learners do not see it; then it does not count either."""
 
     @property
     def counts(self) -> bool:
         """Whether the unit is part of the course's percent."""
-        return self.is_required and not self.is_retired
+        return self.is_required and self.is_shown
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether learners see the unit."""
+        return not (self.is_retired or self.is_hidden)
+
+    def is_open(self, now: Instant) -> bool:
+        """Return whether learners see the unit and can complete it at an instant."""
+        return self.is_shown and self.times.include(now)
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -221,6 +239,16 @@ class CourseTree(msgspec.Struct, frozen=True):
         return [(module, units[module.id]) for module in self.modules if not module.is_retired]
 
     @property
+    def without_hidden(self) -> "CourseTree":
+        """The course as learners see it: without hidden units, and modules that have no others."""
+        units = [unit for unit in self.units if not unit.is_hidden]
+        empty = {unit.module_id for unit in self.units if unit.is_hidden and not unit.is_retired}
+        empty -= {unit.module_id for unit in units if not unit.is_retired}
+        modules = [module for module in self.modules if module.id not in empty]
+        shown = {module.id for module in modules}
+        return msgspec.structs.replace(self, modules=modules, units=[unit for unit in units if unit.module_id in shown])
+
+    @property
     def unchanged(self) -> NewCourse:
         """The course with its parts as they are, in the form in which a change is given."""
         modules = tuple(
@@ -243,46 +271,6 @@ class CourseTree(msgspec.Struct, frozen=True):
 
 def _unchanged_unit(unit: Unit) -> NewUnit:
     return NewUnit(**{name: getattr(unit, name) for name in NewUnit.__struct_fields__})
-
-
-class TaughtCourse(NamedTuple):
-    """A course as its staff see it in a list."""
-
-    id: int
-    title: str
-    kind: CourseKind
-    is_published: bool
-    starts_at: Instant | None
-    ends_at: Instant | None
-    role: CourseRole | None
-    """The caller's role in the course; None for those who see all courses."""
-    enrollments: int
-    """All of them, whatever their status, as course statistics count them."""
-
-
-class StaffMember(msgspec.Struct, frozen=True):
-    """A user with a role in a course."""
-
-    user_id: int
-    course_id: int
-    name: str
-    role: CourseRole
-    account_role: Role
-    is_disabled: bool
-    since: Instant
-    """When the role was given."""
-
-    @property
-    def counts(self) -> bool:
-        """Whether the role gives rights: the account can be used, and may have a role in courses."""
-        return self.account_role.can_teach and not self.is_disabled
-
-
-def keeps_owner(before: Iterable[StaffMember], after: Iterable[StaffMember]) -> bool:
-    """Return whether a change of staff leaves an owner, and one whose role counts if there was one before."""
-    owners_before, owners = ([each for each in some if each.role is CourseRole.OWNER] for some in (before, after))
-    had_rights, has_rights = (any(each.counts for each in some) for some in (owners_before, owners))
-    return bool(owners) and (has_rights or not had_rights)
 
 
 class CourseSearch(msgspec.Struct, frozen=True):
@@ -316,7 +304,7 @@ class Facets(NamedTuple):
     levels: list[str]
 
 
-class CourseStructure(msgspec.Struct, frozen=True):
+class CourseStructure(msgspec.Struct, frozen=True, dict=True):
     """The tree of a course that rules are applied to; `revision` grows with each change of the course."""
 
     course_id: int
@@ -335,57 +323,67 @@ class CourseStructure(msgspec.Struct, frozen=True):
     """The ids of the units that have an external id, which is unique in a module, by that."""
 
     @property
-    def grading(self) -> "Grading":
+    def grading(self) -> Grading:
         """The grading of all units, including retired ones."""
         return {
-            unit.id: UnitGrading(unit.completion.rule, unit.completion.threshold, unit.counts) for unit in self.units.values()
+            unit.id: UnitGrading(
+                unit.completion.rule, unit.completion.threshold, unit.counts, unit.times.opens_at, unit.times.closes_at
+            )
+            for unit in self.units.values()
         }
+
+    @cached_property
+    def timed(self) -> dict[int, Times]:
+        """The times of those units that have any."""
+        return {unit.id: unit.times for unit in self.units.values() if unit.times != ALWAYS}
+
+    @cached_property
+    def hidden(self) -> frozenset[int]:
+        """The units that are hidden from learners."""
+        return frozenset(unit.id for unit in self.units.values() if unit.is_hidden)
+
+    @cached_property
+    def _turns(self) -> list[Instant]:
+        """The instants at which a unit opens or closes, in order."""
+        return sorted(at for times in self.timed.values() for at in (times.opens_at, times.closes_at) if at is not None)
+
+    def share_opened(self, now: Instant) -> Percent:
+        """Return the share of the required units that have opened by now, in hundredths: more nobody can have completed."""
+        opened = sum(self.units[unit_id].times.lock_at(now) is not Lock.NOT_OPEN for unit_id in self.required)
+        return opened * COMPLETE // len(self.required) if self.required else COMPLETE
+
+    def phase(self, now: Instant) -> int:
+        """Return a number that changes when a unit opens or closes."""
+        return bisect_right(self._turns, now)
+
+    def is_outside(self, unit_id: int | None, at: Instant) -> bool:
+        """Return whether an instant lies outside of the times of a unit."""
+        return bool(self.timed) and unit_id in self.timed and not self.timed[unit_id].include(at)
 
     def ordinal(self, unit_id: int) -> int:
         """Return how many units of the course are older than one of them: a number that never changes."""
         return sum(other < unit_id for other in self.units)
 
     def units_of(self, module_id: int) -> list[Unit]:
-        """Return a module's units that are not retired, in order."""
-        return [unit for unit in self.units.values() if unit.module_id == module_id and not unit.is_retired]
+        """Return a module's units that learners see, in order."""
+        return [unit for unit in self.units.values() if unit.module_id == module_id and unit.is_shown]
 
-    def blocks(self, unit_id: int, completed: Collection[int]) -> bool:
-        """Return whether a unit is locked: in a sequential course, until the required units before it are complete."""
+    def find_lock(self, unit_id: int, completed: Collection[int], now: Instant, *, is_begun: bool = False) -> Lock | None:
+        """Return why a unit is locked for a learner: by its times, or if it is not begun, by the units before it."""
+        times = self.timed.get(unit_id)
+        lock = None if times is None else times.lock_at(now)
+        return Lock.SEQUENCE if lock is None and not is_begun and self.blocks(unit_id, completed, now) else lock
+
+    def blocks(self, unit_id: int, completed: Collection[int], now: Instant) -> bool:
+        """Return whether units before a unit lock it: in a sequential course, required ones that are not complete.
+
+        One that has closed does not: it would do so for ever. One that has yet to open does, until it is complete.
+        """
         if not self.is_sequential:
             return False
         for unit in self.units.values():
             if unit.id == unit_id:
                 return False
-            if unit.counts and unit.id not in completed:
+            if unit.counts and unit.id not in completed and unit.times.lock_at(now) is not Lock.CLOSED:
                 return True
         return False
-
-
-class UnitGrading(msgspec.Struct, frozen=True, array_like=True):
-    """The completion rule of a unit at a revision of its course, and whether the unit counted for the course."""
-
-    rule: Rule
-    threshold: float | None
-    counts: bool
-
-
-Grading: TypeAlias = dict[int, UnitGrading]
-"""The rules of a course at a revision, by unit id."""
-
-
-class GradingHistory(msgspec.Struct, frozen=True):
-    """All gradings of a course: a completion is verified against the one that applied at its time."""
-
-    gradings: dict[int, Grading]
-    """By the first revision of the course to which they apply, in ascending order."""
-
-    def had_rule(self, unit_id: int, completion: Completion) -> bool:
-        """Return whether a unit ever had a rule."""
-        rule, threshold = completion.rule, completion.threshold
-        units = (grading.get(unit_id) for grading in self.gradings.values())
-        return any(unit is not None and (unit.rule, unit.threshold) == (rule, threshold) for unit in units)
-
-    def required_at(self, revision: int) -> set[int]:
-        """Return the units that counted at a revision of the course; none for a revision before the first one."""
-        applied = [grading for since, grading in self.gradings.items() if since <= revision]
-        return {unit_id for unit_id, unit in applied[-1].items() if unit.counts} if applied else set()

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, delete, exists, func, not_, or_, select
 
 from headway.accounts.tables import users
-from headway.courses.model import CourseKind, StaffMember, TaughtCourse
+from headway.courses.model import CourseKind
+from headway.courses.staff import StaffMember, TaughtCourse
 from headway.courses.tables import course_staff, course_statistics, courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, lookup, rows

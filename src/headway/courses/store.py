@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case,
 
 from headway.accounts.tables import users
 from headway.courses.completion import Completion, Rule
+from headway.courses.grading import Grading, GradingHistory
 from headway.courses.model import (
     SEATS,
     Assessment,
@@ -20,8 +21,6 @@ from headway.courses.model import (
     CourseTree,
     EnrollmentTerms,
     Facets,
-    Grading,
-    GradingHistory,
     Module,
     NewCourse,
     Prerequisite,
@@ -40,6 +39,7 @@ from headway.courses.tables import (
     modules,
     units,
 )
+from headway.courses.times import Times
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, lookup, rows
 from headway.paging.service import Slice
@@ -72,6 +72,7 @@ _units = (
     select(
         *(units.c[name] for name in ("id", "course_id", "module_id", "title", "slug", "kind", "position")),
         *(units.c[name] for name in ("is_required", "rule", "threshold", "retired_at", "external_id", "source")),
+        *(units.c[name] for name in ("opens_at", "closes_at", "is_hidden")),
     )
     .select_from(lookup(lookup(_ids, units, units.c.course_id == _ids.c.id), modules, modules.c.id == units.c.module_id))
     .order_by(units.c.course_id, modules.c.position, units.c.position)
@@ -114,7 +115,7 @@ _leads_to = select(_reached.c.id).where(_reached.c.id == bindparam("target"))
 _other = courses.alias("other")
 # Not EXISTS: PostgreSQL may read all units once for it.
 _their_unit = select(units.c.id).where(units.c.course_id == _other.c.id).limit(1)
-_counting = _their_unit.where(units.c.is_required, units.c.retired_at.is_(None))
+_counting = _their_unit.where(units.c.is_required, units.c.retired_at.is_(None), units.c.is_hidden.is_(False))
 _prerequisites_in_full = (
     select(
         course_prerequisites.c.course_id.label("of_course"),
@@ -170,10 +171,10 @@ def _assessment(row: Row) -> Assessment:
 
 
 def _unit(row: Row) -> Unit:
-    *fields, is_required, rule, threshold, retired_at, external_id, source = row
+    *fields, is_required, rule, threshold, retired_at, external_id, source, opens_at, closes_at, is_hidden = row
     completion, is_retired = Completion(Rule(rule), threshold), retired_at is not None
     values: list[Any] = [*fields, bool(is_required), completion, is_retired, external_id, source]
-    return Unit(*values)
+    return Unit(*[*values, Times(opens_at, closes_at), bool(is_hidden)])
 
 
 @cache

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from headway.courses.completion import Rule
@@ -76,7 +77,7 @@ course_gradings = Table(
     metadata,
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
     Column("revision", Integer, primary_key=True, comment="of the course, from which on this applied"),
-    Column("units", Text, nullable=False, comment="JSON by unit: [rule, threshold, whether it counts]"),
+    Column("units", Text, nullable=False, comment="JSON by unit: [rule, threshold, whether it counts, opens, closes]"),
 )
 """The grading of each revision of a course, to verify completions after the course has changed."""
 
@@ -118,6 +119,9 @@ units = Table(
     Column("is_required", Boolean, nullable=False),
     Column("rule", Text, nullable=False),
     Column("threshold", Double),
+    Column("opens_at", Timestamp),
+    Column("closes_at", Timestamp),
+    Column("is_hidden", Boolean, nullable=False, server_default=false(), comment="from learners"),
     Column("retired_at", Timestamp),
     UniqueConstraint("course_id", "slug"),
     Index("ix_units_external_id", "module_id", "external_id", unique=True),

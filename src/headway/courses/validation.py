@@ -134,6 +134,7 @@ def _check_unit(errors: list[FieldError], path: str, unit: NewUnit) -> None:
     _check_text(errors, f"{path}.slug", unit.slug, MAX_WORD)
     _check_text(errors, f"{path}.kind", unit.kind, MAX_WORD)
     _check_origin(errors, f"{path}.", unit)
+    _check_window(errors, f"{path}.closes_at", unit.times.opens_at, unit.times.closes_at)
     rule, threshold = unit.completion.rule, unit.completion.threshold
     largest = LARGEST_THRESHOLD.get(rule)
     if largest is None:

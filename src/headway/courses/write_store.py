@@ -25,7 +25,10 @@ _insert_course = (
 )
 _MODULE_FIELDS = ["slug", "title", "position", "external_id", "source"]
 _insert_modules = WriteRows(modules, ["course_id", *_MODULE_FIELDS])
-_UNIT_FIELDS = ["slug", "title", "kind", "position", "is_required", "rule", "threshold", "external_id", "source"]
+_UNIT_FIELDS = [
+    *("slug", "title", "kind", "position", "is_required", "rule", "threshold"),
+    *("external_id", "source", "opens_at", "closes_at", "is_hidden"),
+]
 _insert_units = WriteRows(units, ["course_id", "module_id", *_UNIT_FIELDS])
 _ASSESSMENT_FIELDS = ["title", "description", "due_at", "max_grade", "position"]
 _insert_assessments = WriteRows(assessments, ["course_id", *_ASSESSMENT_FIELDS])
@@ -162,9 +165,10 @@ def _module_values(module: NewModule, position: int) -> tuple[Any, ...]:
 
 
 def _unit_values(unit: NewUnit, position: int) -> tuple[Any, ...]:
-    completion = unit.completion
+    completion, times = unit.completion, unit.times
     rule = unit.is_required, completion.rule, completion.threshold
-    return unit.slug, unit.title, unit.kind, position, *rule, unit.external_id, unit.source
+    others = unit.external_id, unit.source, times.opens_at, times.closes_at, unit.is_hidden
+    return unit.slug, unit.title, unit.kind, position, *rule, *others
 
 
 def _assessment_values(assessment: NewAssessment, position: int) -> tuple[Any, ...]:

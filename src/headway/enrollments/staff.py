@@ -8,7 +8,7 @@ from headway.audit.model import Action, Target, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import staff_store
 from headway.courses import store as catalogue
-from headway.courses.model import StaffMember, TaughtCourse, keeps_owner
+from headway.courses.staff import StaffMember, TaughtCourse, keeps_owner
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.revisions import Revisions
 from headway.enrollments.authorization import course_not_found, not_staff, require_known, require_staff

@@ -333,6 +333,7 @@ class StoredFacts(NamedTuple):
     is_user: bool
     version: str | None
     """It changes with each visible change of the progress; None where the learner is not enrolled."""
+    course_revision: int
 
 
 async def read_facts(
@@ -346,7 +347,7 @@ async def read_facts(
         return None
     facts = _access_facts(row, caller, is_own=learner_id == caller_id)
     version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if facts.is_enrolled else None
-    return StoredFacts(facts, row["known_user_id"] is not None, version)
+    return StoredFacts(facts, row["known_user_id"] is not None, version, row["course_revision"])
 
 
 async def read_own_facts(tx: ReadTransaction, caller: Caller, course_ids: Sequence[int]) -> dict[int, AccessFacts]:

@@ -1,10 +1,10 @@
 """Create and change courses; a change of the completion rules or of the required units regrades what learners have reached."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from headway.accounts import store as users
 from headway.audit.model import Action, course_target
@@ -12,10 +12,11 @@ from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.changes import describe_change, match_names
-from headway.courses.completion import percent_of_course
+from headway.courses.completion import Evidence, percent_of_course
 from headway.courses.external_store import resolve_courses
 from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
 from headway.courses.prerequisites import for_staff
+from headway.courses.times import Times
 from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
@@ -27,12 +28,17 @@ from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries, user_topic
 from headway.identity import NOBODY, Caller, Client, Role
-from headway.instants import Clock, Instant
+from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
+from headway.learning import uncounted_store
 from headway.learning.completions import completions, module_states
+from headway.learning.model import UnitProgress
+from headway.learning.study_time import length
 
-_UNITS_AT_ONCE, _REQUIRED_AT_ONCE = 2_000, 20_000
-"""How many rows of unit progress are regraded, and how many are added up, before others get their turn."""
+_UNITS_AT_ONCE, _REQUIRED_AT_ONCE, _DAYS_OF_LEARNER = 2_000, 20_000, 20
+"""How many rows of unit progress are regraded, and how many are added up, before others get their turn; and on how many days
+a learner studies, for which there are rows to read where times have changed.
+"""
 _OPERATOR = Caller(NOBODY, Role.ADMIN)
 """Whoever uses the command line, where rights are looked at."""
 Imported: TypeAlias = Literal["created", "updated", "unchanged"]
@@ -188,7 +194,7 @@ async def _topics_of_learners(tx: ReadTransaction, before: CourseStructure, afte
 def _terms_of_progress(structure: CourseStructure) -> tuple[object, ...]:
     """Return what progress follows from: rules, order and modules of the units."""
     places = [(unit.id, unit.module_id, unit.is_retired) for unit in structure.units.values()]
-    return structure.grading, structure.is_sequential, places
+    return structure.grading, structure.hidden, structure.is_sequential, places
 
 
 async def _regrade(
@@ -203,18 +209,16 @@ async def _regrade(
     if before.grading == after.grading:
         return
     await catalogue.insert_grading(tx, after)
-    changed = [
-        unit_id
-        for unit_id, unit in after.units.items()
-        if unit_id in before.units and unit.completion != before.units[unit_id].completion
-    ]
-    if not changed and before.required == after.required:
+    changed = _find_changes(before, after)
+    if not changed.unit_ids and before.required == after.required:
         return
     last_user, modules_before, modules_after = 0, module_states(before), module_states(after)
-    at_once = _UNITS_AT_ONCE // len(changed) if changed else _REQUIRED_AT_ONCE // max(1, len(after.required))
+    at_once = _REQUIRED_AT_ONCE // max(1, len(after.required))
+    if changed.unit_ids:
+        at_once = _UNITS_AT_ONCE // max(len(changed.unit_ids), _DAYS_OF_LEARNER if changed.times else 1)
     while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=max(1, at_once)):
         last_user, earlier = page[-1].user_id, [copy(each) for each in page]
-        regraded = await _regrade_units(tx, page, after, changed, delta, now) if changed else {}
+        regraded = await _regrade_units(tx, page, after, changed, delta, now) if changed.unit_ids else {}
         await _regrade_course(tx, page, after, regraded, delta, now)
         for was, enrollment in zip(earlier, page, strict=True):
             completed = regraded.get(enrollment.user_id, ())
@@ -223,29 +227,81 @@ async def _regrade(
         await tx.pass_on()
 
 
+class _Changes(NamedTuple):
+    """The units by which learners are regraded."""
+
+    unit_ids: Collection[int]
+    times: Mapping[int, Times]
+    """The new times of those of them whose times have changed."""
+
+
+def _find_changes(before: CourseStructure, after: CourseStructure) -> _Changes:
+    known = [unit for unit_id, unit in after.units.items() if unit_id in before.units]
+    times = {unit.id: unit.times for unit in known if unit.times != before.units[unit.id].times}
+    rules = {unit.id for unit in known if unit.completion != before.units[unit.id].completion}
+    return _Changes(rules | times.keys(), times)
+
+
+class _NewTimes(NamedTuple):
+    """What changed times of units lead to, by (user_id, unit_id)."""
+
+    timely: dict[tuple[int, int], Evidence]
+    """The evidence of events that now lie within the times of their unit."""
+    outside: dict[tuple[int, int], Milliseconds]
+    """How much of the study in a unit lies outside of its times."""
+
+    def apply(self, enrollment: Enrollment, progress: UnitProgress) -> None:
+        """Apply the new times of a unit to the progress of a learner in it, and in its course."""
+        key = progress.user_id, progress.unit_id
+        if key in self.timely:
+            progress.evidence = progress.evidence.merge(self.timely[key])
+            metrics = Evidence(engagement_metrics=progress.evidence.engagement_metrics)
+            enrollment.evidence = enrollment.evidence.merge(metrics)
+        outside = self.outside.get(key, 0)
+        progress.evidence = progress.evidence.with_outside(outside)
+        progress.is_started |= key in self.timely or progress.study_ms > outside
+
+
+async def _read_new_times(
+    tx: WriteTransaction, page: Sequence[Enrollment], course_id: int, times_of: Mapping[int, Times]
+) -> _NewTimes:
+    """Read what the new times of units lead to, and let the events within them count from now on."""
+    users = (page[0].user_id, page[-1].user_id)
+    timely = await uncounted_store.take_timely(tx, course_id, times_of, users=users)
+    outside: defaultdict[tuple[int, int], Milliseconds] = defaultdict(int)
+    for user_id, day, spans_of in await uncounted_store.read_study(tx, course_id, [each.user_id for each in page]):
+        for unit_id in spans_of.keys() & times_of.keys():
+            spans = spans_of[unit_id]
+            outside[user_id, unit_id] += length(spans) - times_of[unit_id].overlap_in_day(day, spans)
+    return _NewTimes(timely, outside)
+
+
 async def _regrade_units(
     tx: WriteTransaction,
     page: Sequence[Enrollment],
     structure: CourseStructure,
-    changed: Sequence[int],
+    changed: _Changes,
     delta: StatisticsDelta,
     now: Instant,
 ) -> dict[int, list[int]]:
     """Regrade units of the learners of a page. Return for each learner of whom one has changed those that are complete now."""
-    keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed]
     enrollment_of = {enrollment.user_id: enrollment for enrollment in page}
+    new_times = await _read_new_times(tx, page, structure.course_id, changed.times) if changed.times else None
+    keys = [(enrollment.user_id, structure.course_id, unit_id) for enrollment in page for unit_id in changed.unit_ids]
     regraded = []
     completed = defaultdict[int, list[int]](list)
     for progress in await activity.read_units(tx, keys):
-        before = copy(progress)
+        before, enrollment = copy(progress), enrollment_of[progress.user_id]
+        if new_times is not None and progress.unit_id in changed.times:
+            new_times.apply(enrollment, progress)
         progress.grade(structure.units[progress.unit_id].completion, now)
-        if progress.graded != before.graded:
+        if (progress.graded, progress.evidence, progress.status) != (before.graded, before.evidence, before.status):
             delta.replace(structure.course_id, before, progress)
             regraded.append(progress)
             is_new = progress.is_complete and not before.is_complete
             completed[progress.user_id] += [progress.unit_id] if is_new else []
-            if is_new:
-                enrollment_of[progress.user_id].trace_unit(structure.ordinal(progress.unit_id), is_complete=True)
+            if progress.status is not before.status:
+                enrollment.trace_unit(structure.ordinal(progress.unit_id), is_complete=progress.is_complete)
     await tx.write_rows(activity.unit_rows(regraded, now))
     return completed
 

@@ -6,8 +6,9 @@ import msgspec
 
 from headway.courses.completion import NO_EVIDENCE, Completion, Evidence, Percent, missing_for, percent_of_course
 from headway.courses.model import CourseStructure, Unit
-from headway.instants import Milliseconds
-from headway.learning.model import UnitProgress, UnitStatus, percent_text, status_without_progress
+from headway.courses.times import Lock
+from headway.instants import Instant, Milliseconds
+from headway.learning.model import UnitProgress, UnitStatus, percent_text
 
 
 class UnitExplanation(msgspec.Struct, frozen=True):
@@ -25,7 +26,14 @@ class UnitExplanation(msgspec.Struct, frozen=True):
     """What completes the unit, as a phrase in English; None for a complete unit."""
     percent: Percent
     counted: Percent | None
-    """What the unit adds to the sum of the course; None for an optional or retired unit."""
+    """What the unit adds to the sum of the course; None for an optional, hidden or retired unit."""
+    lock: Lock | None = None
+    """Why the unit is locked: while it is so by its times, nothing completes it, also if it was begun."""
+
+    @property
+    def counted_study_ms(self) -> Milliseconds:
+        """The study time without that outside of the times of the unit."""
+        return self.evidence.counted(self.study_ms)
 
 
 class CourseExplanation(msgspec.Struct, frozen=True):
@@ -39,14 +47,16 @@ class CourseExplanation(msgspec.Struct, frozen=True):
     """The mean, cut to hundredths of a percent."""
 
 
-def explain(structure: CourseStructure, units: Sequence[UnitProgress]) -> CourseExplanation:
-    """Explain a learner's progress in a course from all the progress in its units."""
+def explain(
+    structure: CourseStructure, units: Sequence[UnitProgress], now: Instant, *, with_hidden: bool = True
+) -> CourseExplanation:
+    """Explain a learner's progress in a course from all the progress in its units; hidden ones are for staff."""
     progress = {unit.unit_id: unit for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     explained = [
-        _explain_unit(structure, unit, progress.get(unit.id), completed)
+        _explain_unit(structure, unit, progress.get(unit.id), completed, now)
         for unit in sorted(structure.units.values(), key=lambda unit: unit.is_retired)
-        if unit.id in progress or not unit.is_retired
+        if (unit.id in progress or not unit.is_retired) and (with_hidden or not unit.is_hidden)
     ]
     total = sum(unit.counted or 0 for unit in explained)
     required_units = len(structure.required)
@@ -54,25 +64,39 @@ def explain(structure: CourseStructure, units: Sequence[UnitProgress]) -> Course
 
 
 def _explain_unit(
-    structure: CourseStructure, unit: Unit, progress: UnitProgress | None, completed: set[int]
+    structure: CourseStructure, unit: Unit, progress: UnitProgress | None, completed: set[int], now: Instant
 ) -> UnitExplanation:
+    is_begun = progress is not None and progress.status is not UnitStatus.NOT_STARTED
+    lock = structure.find_lock(unit.id, completed, now, is_begun=progress is not None)
+    unbegun = UnitStatus.NOT_STARTED if lock is None else UnitStatus.LOCKED
     if progress is None:
-        status = status_without_progress(structure, unit.id, completed)
-        missing = missing_for(unit.completion, NO_EVIDENCE, 0)
-        if status is UnitStatus.LOCKED:
-            missing = f"the required units before it, then {missing}"
-        return UnitExplanation(unit, status, None, False, NO_EVIDENCE, 0, missing, 0, 0 if unit.counts else None)
+        missing = _missing(unit, NO_EVIDENCE, 0, lock)
+        return UnitExplanation(unit, unbegun, None, False, NO_EVIDENCE, 0, missing, 0, 0 if unit.counts else None, lock)
     return UnitExplanation(
         unit=unit,
-        status=progress.status,
+        status=progress.status if is_begun else unbegun,
         met=progress.met,
         is_only_declared=progress.is_only_declared,
         evidence=progress.evidence,
         study_ms=progress.study_ms,
-        missing=None if progress.is_complete else missing_for(unit.completion, progress.evidence, progress.study_ms),
+        missing=None if progress.is_complete else _missing(unit, progress.evidence, progress.study_ms, lock),
         percent=progress.percent,
         counted=progress.counted if unit.counts else None,
+        lock=None if progress.is_complete else lock,
     )
+
+
+def _missing(unit: Unit, evidence: Evidence, study_ms: Milliseconds, lock: Lock | None) -> str:
+    missing = missing_for(unit.completion, evidence, evidence.counted(study_ms))
+    match lock:
+        case Lock.SEQUENCE:
+            return f"the required units before it, then {missing}"
+        case Lock.NOT_OPEN:
+            return f"its opening: it {unit.times.describe(lock)}; then {missing}"
+        case Lock.CLOSED:
+            return f"another time: it {unit.times.describe(lock)}"
+        case None:
+            return missing
 
 
 def calculation(explanation: CourseExplanation) -> str:

@@ -9,6 +9,7 @@ from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
 from headway.courses.model import CourseStructure, CourseTree, Schedule
 from headway.courses.prerequisites import for_learners, for_staff
+from headway.courses.times import Lock
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -52,11 +53,12 @@ class LearnerCourses:
     async def find_course(self, tx: ReadTransaction, caller: Caller | None, course_id: int) -> CourseTree:
         """Read a course with everything in it, if the caller may know of it. Raises NotFound COURSE_NOT_FOUND.
 
-        Its staff gets all prerequisites and warnings about them, others those that can be completed.
+        Its staff gets all prerequisites and warnings about them, and hidden units, others the prerequisites that can be
+        completed.
         """
         access = await require_known(tx, caller, course_id)
-        render = for_staff if access.is_staff else for_learners
-        return render(await courses.tree(tx, course_id), self._clock())
+        tree = await courses.tree(tx, course_id)
+        return for_staff(tree, self._clock()) if access.is_staff else for_learners(tree.without_hidden, self._clock())
 
     async def view(self, tx: ReadTransaction, caller: Caller, course_id: int) -> OwnCourse:
         """Read a course as the caller sees it as a learner, with the caller's own progress.
@@ -66,15 +68,16 @@ class LearnerCourses:
         access = await require_known(tx, caller, course_id)
         now = self._clock()
         tree = for_learners(await courses.tree(tx, course_id), now)
+        tree = tree if access.is_staff else tree.without_hidden
         found = await activity.read_progress(tx, caller.user_id, course_id)
         revisions = {} if found is None else {course_id: found[0].course_revision}
         structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
         if found is None:
-            return OwnCourse(tree, access.is_staff, None, explain(structure, []))
+            return OwnCourse(tree, access.is_staff, None, explain(structure, [], now, with_hidden=access.is_staff))
         enrollment, units = found
         schedule = Schedule(tree.course.kind, tree.course.starts_at, tree.course.ends_at)
         path = find_path(enrollment, tree.course.title, schedule, structure, units, now=now)
-        return OwnCourse(tree, access.is_staff, path, explain(structure, units))
+        return OwnCourse(tree, access.is_staff, path, explain(structure, units, now, with_hidden=access.is_staff))
 
     async def progress(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
@@ -104,7 +107,7 @@ class LearnerCourses:
         """Declare all units of a module complete.
 
         Raises NotFound COURSE_NOT_FOUND or MODULE_NOT_FOUND, Forbidden NOT_ENROLLED, Conflict MODULE_LOCKED where units
-        before it have to be completed first.
+        before it have to be completed first, or one of its units is not open.
         """
         now, key = self._clock(), (caller.user_id, course_id)
         await tx.share_course_locks([course_id])
@@ -120,8 +123,8 @@ class LearnerCourses:
         units = structure.units_of(module_id)
         if module_id not in structure.module_ids or not units:
             raise NotFound("There is no such module in this course.", code="MODULE_NOT_FOUND")
-        if structure.is_sequential:
-            await _check_lock(tx, caller.user_id, structure, module_id)
+        if structure.is_sequential or structure.timed:
+            await _check_lock(tx, caller.user_id, structure, module_id, now)
         change = ProgressChange(enrollment, structure)
         declared = Evidence(is_declared_complete=True, declared_percent=COMPLETE, declaration=Declaration(caller.user_id, now))
         for unit in units:
@@ -195,11 +198,16 @@ def _completed_modules(structures: Mapping[int, CourseStructure], course_id: int
     return [module_id for module_id, whole in is_whole.items() if whole]
 
 
-async def _check_lock(tx: ReadTransaction, user_id: int, structure: CourseStructure, module_id: int) -> None:
+async def _check_lock(tx: ReadTransaction, user_id: int, structure: CourseStructure, module_id: int, now: Instant) -> None:
     (reached,) = (await activity.read_units_of(tx, [(user_id, structure.course_id)])).values()
     completed = {unit.unit_id for unit in reached if unit.is_complete}
     begun = {unit.unit_id for unit in reached}
     # The units of the module itself are completed one after the other, so only those before it can lock it.
     within = completed | {unit.id for unit in structure.units_of(module_id)}
-    if any(structure.blocks(unit.id, within) for unit in structure.units_of(module_id) if unit.id not in begun):
-        raise Conflict("The units before this module have to be completed first.", code="MODULE_LOCKED")
+    left = [unit for unit in structure.units_of(module_id) if unit.id not in completed]
+    for unit in left:
+        lock = structure.find_lock(unit.id, within, now, is_begun=unit.id in begun)
+        if lock is Lock.SEQUENCE:
+            raise Conflict("The units before this module have to be completed first.", code="MODULE_LOCKED")
+        if lock is not None:
+            raise Conflict(f"The unit {unit.title!r} {unit.times.describe(lock)}.", code="MODULE_LOCKED")

@@ -4,6 +4,7 @@ import msgspec
 
 from headway.courses.completion import COMPLETE, Evidence, Rule, percent_by_rule
 from headway.courses.model import Unit
+from headway.courses.times import Lock
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import require_known
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
@@ -39,13 +40,19 @@ class Marking:
         enrollment, progress = found
         structure = (await self._structures.get(tx, [course_id], {course_id: enrollment.course_revision}))[course_id]
         unit = structure.units.get(unit_id)
-        if unit is None or unit.is_retired:
+        if unit is None or not unit.is_shown:
             raise NotFound("There is no such unit in this course.", code="UNIT_NOT_FOUND")
         if unit.completion.rule is not rule:
             raise Conflict("This unit is completed in another way.", code="OTHER_RULE")
-        is_begun = any(each.unit_id == unit_id for each in progress)
-        if not is_begun and structure.blocks(unit_id, {each.unit_id for each in progress if each.is_complete}):
+        completed, is_begun = (
+            {each.unit_id for each in progress if each.is_complete},
+            any(e.unit_id == unit_id for e in progress),
+        )
+        lock = structure.find_lock(unit_id, completed, self._clock(), is_begun=is_begun)
+        if lock is Lock.SEQUENCE:
             raise Conflict("The units before this one have to be completed first.", code="UNIT_LOCKED")
+        if lock is not None:
+            raise Conflict(f"This unit {unit.times.describe(lock)}.", code="UNIT_LOCKED")
         return unit
 
     async def mark(self, caller: Caller, unit: Unit) -> None:

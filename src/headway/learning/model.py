@@ -3,7 +3,6 @@ for study time, and updates, which declare how far a learner is in a unit.
 """
 
 import re
-from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -22,7 +21,6 @@ from headway.courses.completion import (
     percent_by_rule,
 )
 from headway.courses.external_ids import ExternalIds
-from headway.courses.model import CourseStructure
 from headway.courses.video import Playback
 from headway.enrollments.model import Statistic
 from headway.errors import FieldError
@@ -70,7 +68,7 @@ class UnitProgress(msgspec.Struct):
         """
         if self.met is not None:
             return
-        reached = percent_by_rule(completion, self.evidence, self.study_ms)
+        reached = percent_by_rule(completion, self.evidence, self.evidence.counted(self.study_ms))
         if reached == COMPLETE:
             self.met = completion
         self.percent = max(reached, self.evidence.declared_percent or 0)
@@ -118,11 +116,6 @@ class UnitProgress(msgspec.Struct):
             is_only_declared=self.is_only_declared,
             duration_seconds=self.duration_seconds,
         )
-
-
-def status_without_progress(structure: CourseStructure, unit_id: int, completed: Collection[int]) -> UnitStatus:
-    """Return the status of a unit in which a learner has no progress; a unit with progress is never locked."""
-    return UnitStatus.LOCKED if structure.blocks(unit_id, completed) else UnitStatus.NOT_STARTED
 
 
 def duration_seconds(evidence: Evidence, studied: Milliseconds) -> int:
@@ -377,6 +370,9 @@ class Refusal(StrEnum):
     """There is no such course, module or unit, or they do not belong together."""
     FORBIDDEN = "forbidden"
     LOCKED = "locked"
+    """By the units before it."""
+    OUTSIDE = "outside"
+    """The unit has yet to open, or has closed."""
     TOO_LARGE = "too large"
 
 

@@ -18,6 +18,13 @@ class LastStudied(NamedTuple):
     at: Instant
 
 
+class Opening(NamedTuple):
+    """The unit that opens next, and when."""
+
+    unit: Unit
+    at: Instant
+
+
 class CoursePath(NamedTuple):
     """A learner's place in a course, with what to do next. Without access to the course there is no next step."""
 
@@ -30,6 +37,8 @@ class CoursePath(NamedTuple):
     last_studied: LastStudied | None
     completed_units: int
     required_units: int
+    opening: Opening | None = None
+    """What opens next; None where nothing does, and without access to the course."""
 
 
 class OwnCourse(NamedTuple):
@@ -50,7 +59,7 @@ class OwnCourse(NamedTuple):
 
     @property
     def units(self) -> dict[int, UnitExplanation]:
-        """The units that are not retired, in the order of the course, by id."""
+        """The units that are not retired, in the order of the course, by id; hidden ones for staff alone."""
         return {each.unit.id: each for each in self.explanation.units if not each.unit.is_retired}
 
     def find_unit(self, unit_id: int) -> UnitExplanation:
@@ -66,8 +75,8 @@ class OwnCourse(NamedTuple):
         return units[place - 1] if place else None, units[place + 1] if place + 1 < len(units) else None
 
 
-def find_next_step(structure: CourseStructure, units: Sequence[UnitProgress]) -> Unit | None:
-    """Return the first unit that is not complete and not locked, in the order of the course; None if there is none.
+def find_next_step(structure: CourseStructure, units: Sequence[UnitProgress], now: Instant) -> Unit | None:
+    """Return the first unit that is shown, not complete and not locked, in the order of the course; None if there is none.
 
     Required units come before optional ones: who leaves an optional unit out is not sent back to it until nothing else is left.
     """
@@ -76,14 +85,28 @@ def find_next_step(structure: CourseStructure, units: Sequence[UnitProgress]) ->
     left = [
         unit
         for unit in structure.units.values()
-        if not unit.is_retired and unit.id not in completed and (unit.id in begun or not structure.blocks(unit.id, completed))
+        if unit.is_shown
+        and unit.id not in completed
+        and structure.find_lock(unit.id, completed, now, is_begun=unit.id in begun) is None
     ]
     return next((unit for unit in left if unit.is_required), left[0] if left else None)
 
 
+def find_opening(structure: CourseStructure, units: Sequence[UnitProgress], now: Instant) -> Opening | None:
+    """Return the unit that opens next of those that are shown and not complete."""
+    completed = {unit.unit_id for unit in units if unit.is_complete}
+    openings = [
+        Opening(structure.units[unit_id], times.opens_at)
+        for unit_id, times in structure.timed.items()
+        if times.opens_at is not None and times.opens_at > now
+        if structure.units[unit_id].is_shown and unit_id not in completed
+    ]
+    return min(openings, key=lambda opening: opening.at, default=None)
+
+
 def find_last_studied(structure: CourseStructure, units: Sequence[UnitProgress]) -> LastStudied | None:
     """Return the unit that is still part of the course and in which the learner was active last."""
-    studied = [unit for unit in units if unit.unit_id in structure.units and not structure.units[unit.unit_id].is_retired]
+    studied = [unit for unit in units if unit.unit_id in structure.units and structure.units[unit.unit_id].is_shown]
     if not studied:
         return None
     newest = max(studied, key=lambda unit: (unit.last_activity_at, unit.unit_id))
@@ -107,8 +130,9 @@ def find_path(
         title=title,
         schedule=schedule,
         is_open=is_open,
-        next_step=find_next_step(structure, units) if is_open else None,
+        next_step=find_next_step(structure, units, now) if is_open else None,
         last_studied=find_last_studied(structure, units),
         completed_units=len(structure.required & completed),
         required_units=len(structure.required),
+        opening=find_opening(structure, units, now) if is_open else None,
     )

@@ -31,6 +31,7 @@ from headway.learning.group_store import Group, read_group
 from headway.learning.model import UnitProgress, UnitStatus, has_returned
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
+from headway.learning.uncounted_store import UncountedEvent, uncounted_rows
 
 
 class ProgressChange:
@@ -50,10 +51,16 @@ class ProgressChange:
         self.client_metadata: dict[int, dict[str, Any]] = {}
         self.completed: list[int] = []
         """The units that the steps complete."""
+        self._timed = structure.timed
 
     def step(self, unit_id: int | None, timing: Timing, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
-        """Add one step: in a unit, or in the course alone. Without `is_start` it does not begin the unit."""
+        """Add one step: in a unit, or in the course alone. Without `is_start` it does not begin the unit.
+
+        A step outside of the times of the unit leaves no evidence, and begins it only by study that it claims within them.
+        """
         unit = unit_id or COURSE_ALONE
+        if unit in self._timed and not (times := self._timed[unit]).include(timing.at):
+            evidence, is_start = NO_EVIDENCE, is_start and times.overlap(timing.span) > 0
         if is_start:
             self.started.add(unit)
         self.days.add(timing.at // DAY)
@@ -99,12 +106,14 @@ async def advance(
     *,
     group: Group | None = None,
     events: Sequence[EventRow] = (),
+    uncounted: Sequence[UncountedEvent] = (),
 ) -> dict[UnitKey, UnitProgress]:
     """Merge the steps into what is stored: study days, unit progress, course progress, enrollment status and statistics.
 
-    `group` is what was read of it already; `events` are the new events that take the steps. Return the progress in all changed
-    units. It publishes feed entries, so it must come last in a transaction. The number of statements does not depend on the
-    number of changes and steps. Raises Raced if another transaction has stored one of the events meanwhile.
+    `group` is what was read of it already; `events` are the new events that take the steps, `uncounted` those of them that lie
+    outside of the times of their units. Return the progress in all changed units. It publishes feed entries, so it must come
+    last in a transaction. The number of statements does not depend on the number of changes and steps. Raises Raced if another
+    transaction has stored one of the events meanwhile.
     """
     if group is None:
         group = await read_group(tx, set().union(*(change.keys for change in changes)))
@@ -112,8 +121,8 @@ async def advance(
     writes = _Writes()
     before = [copy(change.enrollment) for change in changes]
     for change in changes:
-        studied = _merge_claims(change, days, writes)
-        _merge_units(change, units, studied, writes, now)
+        studied, outside = _merge_claims(change, days, writes)
+        _merge_units(change, units, studied, outside, writes, now)
         _merge_course(change, units, writes, now)
     for change, earlier in zip(changes, before, strict=True):
         writes.statistics.replace(change.learner[1], earlier, change.enrollment)
@@ -123,6 +132,7 @@ async def advance(
         activity.unit_rows(writes.units, now),
         *enrollments.progress_rows(before, writes.enrollments, now),
         enrollments.delta_rows(writes.statistics, tx.shard),
+        *([uncounted_rows(uncounted)] if uncounted else ()),
         new=activity.new_events(events),
     )
     entries = [
@@ -158,23 +168,39 @@ def merged_metadata(stored: str | None, noted: dict[str, Any]) -> str:
     return msgspec.json.encode({**known, **noted}).decode()
 
 
-def _merge_claims(change: ProgressChange, days: dict[DayKey, SpansByUnit], writes: _Writes) -> dict[int, Milliseconds]:
-    """Merge claims into the stored spans and add to the study time of the course; return the gain of each unit."""
+def _merge_claims(
+    change: ProgressChange, days: dict[DayKey, SpansByUnit], writes: _Writes
+) -> tuple[dict[int, Milliseconds], dict[int, Milliseconds]]:
+    """Merge claims into the stored spans and add to the study time of the course.
+
+    Return the gain of each unit, and how much of it lies outside of the times of the unit.
+    """
     gained: dict[int, Milliseconds] = {}
+    outside: dict[int, Milliseconds] = {}
+    timed = change.structure.timed
     for (day, unit), claims in change.claims.items():
         key = (*change.learner, day)
         spans_of = days[key]
-        for claim in study_time.union(claims) if len(claims) > 1 else claims:
+        times = timed.get(unit) if timed else None
+        joined = study_time.union(claims) if len(claims) > 1 else claims
+        for claim in joined if times is None else times.cut(day, joined):
             change.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())
             gain = study_time.unite(spans_of.setdefault(unit, []), claim)
             if gain:
                 gained[unit] = gained.get(unit, 0) + gain
                 writes.days[key] = spans_of
-    return gained
+                if times is not None and not times.include(day * DAY + claim[0]):
+                    outside[unit] = outside.get(unit, 0) + gain
+    return gained, outside
 
 
 def _merge_units(
-    change: ProgressChange, units: dict[UnitKey, UnitProgress], gained: dict[int, Milliseconds], writes: _Writes, now: Instant
+    change: ProgressChange,
+    units: dict[UnitKey, UnitProgress],
+    gained: Mapping[int, Milliseconds],
+    outside: Mapping[int, Milliseconds],
+    writes: _Writes,
+    now: Instant,
 ) -> None:
     for unit_id, last_at in change.last_at.items():
         if unit_id == COURSE_ALONE:
@@ -186,6 +212,8 @@ def _merge_units(
         )
         units[key] = progress
         evidence = progress.evidence.merge(change.evidence.get(unit_id, NO_EVIDENCE))
+        if unit_id in outside:
+            evidence = evidence.with_outside((evidence.outside_ms or 0) + outside[unit_id])
         studied = progress.study_ms + gained.get(unit_id, 0)
         is_started = progress.is_started or unit_id in change.started
         noted = change.client_metadata.get(unit_id)

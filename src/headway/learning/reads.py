@@ -16,10 +16,10 @@ from headway.enrollments.lists import Order, Part, Sort, parts_by_date, parts_by
 from headway.enrollments.model import Enrollment, NamedEnrollment, decide
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
-from headway.instants import DAY, Clock
+from headway.instants import DAY, Clock, Instant
 from headway.learning import store as activity
 from headway.learning.explanation import CourseExplanation, explain
-from headway.learning.model import UnitProgress, UnitStatus, status_without_progress
+from headway.learning.model import UnitProgress, UnitStatus
 from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.store import CourseStructures
 from headway.paging.service import Moving, Slice, Walk
@@ -34,11 +34,18 @@ _FEW_UNITS = 100
 
 
 class ProgressAccess(NamedTuple):
-    """Permission to see a learner in a course. `version` changes with what there is to see; None if not enrolled."""
+    """Permission to see a learner in a course.
+
+    `version` changes with what there is to see of units that were begun; None if not enrolled. `phase` changes besides when a
+    unit opens or closes, which decides about the status of others.
+    """
 
     course_id: int
     user_id: int
     version: str | None
+    phase: str = ""
+    sees_hidden: bool = True
+    """Whether hidden units are shown too."""
 
 
 class LearnerProgress(NamedTuple):
@@ -81,7 +88,10 @@ class ProgressReads:
             raise Forbidden("Only the learner and the staff of the course may see this.")
         if not stored.is_user:
             raise NotFound("There is no such user.", code="USER_NOT_FOUND")
-        return ProgressAccess(course_id, user_id, stored.version)
+        # Before the structure of the course is cached, no answer is like another.
+        now, structure = self._clock(), self._structures.peek(course_id, stored.course_revision)
+        phase = f"at {now}" if structure is None else str(structure.phase(now))
+        return ProgressAccess(course_id, user_id, stored.version, phase, sees_hidden=access.is_staff)
 
     def is_short(self, course_id: int) -> bool:
         """Return whether a learner's progress in a course is known to be a matter of a few milliseconds."""
@@ -93,18 +103,22 @@ class ProgressReads:
     ) -> LearnerProgress:
         """Read a learner's progress in a course.
 
-        `is_whole` adds the units without progress, `is_explained` the explanation; without both, a single statement is run.
+        `is_whole` adds the units without progress, `is_explained` the explanation; without both, a single statement is run once
+        the structure of the course is cached.
         """
         found = await activity.read_progress(tx, access.user_id, access.course_id)
         if found is None:
             return LearnerProgress(None, [], {})
         enrollment, units = found
-        if not (is_whole or is_explained):
+        if not (is_whole or is_explained) and access.sees_hidden:
             return LearnerProgress(enrollment, units, {})
         revisions = {access.course_id: enrollment.course_revision}
         structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
-        explanation = explain(structure, units) if is_explained else None
-        return LearnerProgress(enrollment, units, _untouched(structure, units) if is_whole else {}, explanation)
+        with_hidden, now = access.sees_hidden, self._clock()
+        explanation = explain(structure, units, now, with_hidden=with_hidden) if is_explained else None
+        untouched = _untouched(structure, units, now, with_hidden=with_hidden) if is_whole else {}
+        shown = units if with_hidden else _without_hidden(structure, units)
+        return LearnerProgress(enrollment, shown, untouched, explanation)
 
     async def list_progress(
         self, tx: ReadTransaction, caller: Caller, course_id: int, order: Order, walk: Walk, *, name: str | None = None
@@ -128,23 +142,26 @@ class ProgressReads:
 
     async def read_some(
         self, tx: ReadTransaction, caller: Caller, course_id: int, user_ids: Sequence[int]
-    ) -> tuple[list[NamedEnrollment], list[int]]:
+    ) -> tuple[list[NamedEnrollment], list[int], bool]:
         """Find these learners, in the requested order, and the ids of those who are not enrolled; see `with_units`.
+
+        The third is whether the caller sees hidden units.
 
         Learners may ask for themselves alone. Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
         learner_ids = list(dict.fromkeys(user_ids))
+        sees_hidden = True
         if set(learner_ids) <= {caller.user_id}:
-            await require_known(tx, caller, course_id)
+            sees_hidden = (await require_known(tx, caller, course_id)).is_staff
         else:
             await require_staff(tx, caller, course_id)
         found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
         enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
         missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
-        return await enrollment_lists.add_names(tx, enrolled), missing
+        return await enrollment_lists.add_names(tx, enrolled), missing, sees_hidden
 
     async def with_units(
-        self, tx: ReadTransaction, course_id: int, learners: Sequence[NamedEnrollment]
+        self, tx: ReadTransaction, course_id: int, learners: Sequence[NamedEnrollment], *, sees_hidden: bool = True
     ) -> AsyncIterator[LearnerProgress]:
         """Read the progress of learners of a course one after the other, of as many at once as have some 2,000 units."""
         if not learners:
@@ -156,7 +173,8 @@ class ProgressReads:
             part = learners[first : first + at_once]
             units = await activity.read_units_of(tx, [(each.enrollment.user_id, course_id) for each in part])
             for enrollment, name in part:
-                yield LearnerProgress(enrollment, units[enrollment.user_id, course_id], {}, name=name)
+                begun = units[enrollment.user_id, course_id]
+                yield LearnerProgress(enrollment, begun if sees_hidden else _without_hidden(structure, begun), {}, name=name)
             # Other reads take turns, and a cancelled one ends.
             await asyncio.sleep(0)
 
@@ -176,7 +194,7 @@ class ProgressReads:
         return summarize(counted, unit_ids, today=self._clock() // DAY)
 
 
-async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int) -> CourseExplanation:
+async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int, *, now: Instant) -> CourseExplanation:
     """Explain a learner's progress in a course. Raises NotFound USER_NOT_FOUND, COURSE_NOT_FOUND or NOT_ENROLLED."""
     structure = (await catalogue.structures(tx, [course_id])).get(course_id)
     if await users.find(tx, user_id) is None:
@@ -186,17 +204,23 @@ async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int) ->
     found = await activity.read_progress(tx, user_id, course_id)
     if found is None:
         raise NotFound(f"User {user_id} is not enrolled in course {course_id}.", code="NOT_ENROLLED")
-    return explain(structure, found[1])
+    return explain(structure, found[1], now)
 
 
-def _untouched(structure: CourseStructure, units: Sequence[UnitProgress]) -> dict[int, UnitStatus]:
-    """Return the status of the units without progress; one with progress is never locked."""
+def _without_hidden(structure: CourseStructure, units: list[UnitProgress]) -> list[UnitProgress]:
+    return [unit for unit in units if unit.unit_id not in structure.hidden] if structure.hidden else units
+
+
+def _untouched(
+    structure: CourseStructure, units: Sequence[UnitProgress], now: Instant, *, with_hidden: bool
+) -> dict[int, UnitStatus]:
+    """Return the status of the units without progress; one with progress is never shown as locked."""
     touched = {unit.unit_id for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     return {
-        unit.id: status_without_progress(structure, unit.id, completed)
+        unit.id: UnitStatus.NOT_STARTED if structure.find_lock(unit.id, completed, now) is None else UnitStatus.LOCKED
         for unit in structure.units.values()
-        if unit.id not in touched and not unit.is_retired
+        if unit.id not in touched and (unit.is_shown or (with_hidden and not unit.is_retired))
     }
 
 

@@ -12,35 +12,33 @@ from headway.courses.completion import (
     COMPLETE,
     NO_EVIDENCE,
     Completion,
-    EngagementMetrics,
     Evidence,
     Percent,
     Rule,
-    count_played,
     decode_evidence,
     percent_by_rule,
     percent_of_course,
     percent_of_unit,
 )
-from headway.courses.model import CourseStructure, GradingHistory
-from headway.courses.video import Playback, played
+from headway.courses.grading import GradingHistory
+from headway.courses.model import CourseStructure
+from headway.courses.times import ALWAYS, Times
 from headway.db.database import Row
 from headway.enrollments.model import OPEN, EnrollmentStatus, Statistic, earned, enrollment_statistics
 from headway.enrollments.traces import add_weeks, ordinals, state_bits, week_of, write_states
-from headway.instants import DAY, SECOND, Day, Instant, Milliseconds
+from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import study_time
-from headway.learning.model import ActivityType, UnitStatus, duration_seconds, is_view
+from headway.learning.model import UnitStatus, duration_seconds
+from headway.learning.recorded_events import evidence_of, mistimed
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
-from headway.learning.study_time import Span, StudyTimeSettings, Timing, Transit, time_event
-from headway.measures import score_percent
+from headway.learning.study_time import Span
 from headway.verify import Difference
 
 _AN_ENROLLMENT = "a course in which the learner has an enrollment"
 _A_UNIT = "a unit of the course"
 _A_REVISION = "a revision of the course whose required units are all complete"
 _OPEN = frozenset({EnrollmentStatus.ENROLLED, EnrollmentStatus.IN_PROGRESS, EnrollmentStatus.COMPLETED})
-_UNLIMITED: Milliseconds = 2**63
 _start = itemgetter(0)
 
 
@@ -72,6 +70,10 @@ class Recomputation:
         self.declared: dict[int, Evidence] = {}
         self._evidence: dict[int, Evidence] = {}
         self._last_at: dict[int, Instant] = {}
+        self._begun: set[int] = set()
+        """The units in which an event counts."""
+        self._uncounted: dict[str, Row] = {}
+        """What is kept of events that lay outside of the times of their units, by their ids."""
         self._active_days: set[Day] = set()
 
     def add_unit(self, row: Row) -> None:
@@ -79,6 +81,10 @@ class Recomputation:
         self.units[row["unit_id"]] = row
         self.declared[row["unit_id"]] = _declared(row)
         self._active_days.add(row["last_activity_at"] // DAY)
+
+    def add_uncounted(self, row: Row) -> None:
+        """Add what is kept of an event that does not count. Add the events after these."""
+        self._uncounted[row["event_id"]] = row
 
     def void_declarations(self, user_ids: Collection[int]) -> None:
         """Disregard what users declared who do not exist."""
@@ -122,11 +128,18 @@ class Recomputation:
             yield Difference("learner_activity_logs", key, "module_id", module_id, "a module of the course")
         if structure is not None and unit_id is not None and unit_id not in structure.units:
             yield Difference("learner_activity_logs", key, "unit_id", unit_id, _A_UNIT)
-        for column, expected in _mistimed(row):
+        for column, expected in mistimed(row):
             yield Difference("learner_activity_logs", key, column, row[column], expected)
         unit = unit_id or COURSE_ALONE
         self._see(unit, row["occurred_at"])
-        self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(_evidence_of(row))
+        evidence, uncounted = evidence_of(row), self._uncounted.pop(row["event_id"], None)
+        if uncounted is None:
+            self._begun.add(unit)
+            self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(evidence)
+            if not self._ever_included(unit, row["occurred_at"]):
+                yield Difference("uncounted_events", key, "event_id", None, "a row, for the unit was not open at the time")
+        else:
+            yield from self._uncounted_differences(key, uncounted, unit, row["occurred_at"], evidence)
         for day, span in study_time.by_day((row["occurred_at"] - row["claimed_ms"], row["occurred_at"])):
             spans = self.days.get(day, {}).get(unit, [])
             if not _covers(spans, span):
@@ -135,6 +148,9 @@ class Recomputation:
 
     def differences(self) -> Iterator[Difference]:
         """Yield what of the roll-ups does not follow from the events and study days, once all are added."""
+        for event_id in sorted(self._uncounted):
+            key: dict[str, int | str] = {"user_id": self.key["user_id"], "event_id": event_id}
+            yield Difference("uncounted_events", key, "event_id", event_id, "an event of the learner in the course")
         if self.enrollment is None:
             for day in self.days:
                 yield Difference("study_days", {**self.key, "day": day}, "course_id", self.course_id, _AN_ENROLLMENT)
@@ -182,29 +198,63 @@ class Recomputation:
         yield from self._enrollment_differences(enrollment, counted, course)
         yield from _compared("enrollments", self.key, enrollment, {"unit_states": write_states(states)})
 
+    def _times(self, unit_id: int) -> Times:
+        unit = None if self.course is None else self.course.structure.units.get(unit_id)
+        return ALWAYS if unit is None else unit.times
+
+    def _all_times(self, unit_id: int) -> set[Times]:
+        """Return the times of a unit, and those that it had before."""
+        earlier = set() if self.course is None else self.course.history.times_of(unit_id)
+        return {self._times(unit_id), *earlier}
+
+    def _ever_included(self, unit_id: int, at: Instant) -> bool:
+        """Return whether a unit is open at an instant, by its times or by earlier ones: what counted then still counts."""
+        return self._times(unit_id).include(at) or any(times.include(at) for times in self._all_times(unit_id))
+
+    def _uncounted_differences(
+        self, key: dict[str, int | str], row: Row, unit_id: int, at: Instant, evidence: Evidence
+    ) -> Iterator[Difference]:
+        """Yield what is wrong about a row that says that an event does not count."""
+        if self._times(unit_id).include(at):
+            yield Difference("uncounted_events", key, "event_id", key["event_id"], "no row, for the unit is open at the time")
+        yield from _compared("uncounted_events", key, row, {"unit_id": unit_id, "occurred_at": at})
+        yield from _compared_evidence("uncounted_events", key, row, evidence)
+
     def _see(self, unit_id: int, at: Instant) -> None:
         self._last_at[unit_id] = max(at, self._last_at.get(unit_id, at))
 
     def _studied(self, unit_id: int) -> Milliseconds:
         return sum(study_time.length(spans_of.get(unit_id, ())) for spans_of in self.days.values())
 
+    def _studied_within(self, unit_id: int, times: Times) -> Milliseconds:
+        """Return how much of the study in a unit lies within some times."""
+        return sum(times.overlap_in_day(day, spans_of.get(unit_id, ())) for day, spans_of in self.days.items())
+
     def _is_begun(self, unit_id: int, grade: _Grade) -> bool:
         """Return whether a unit was begun. A client may have said that it was not, as long as nothing else says so."""
         row = self.units.get(unit_id)
         is_declared = row is not None and row["status"] != UnitStatus.NOT_STARTED
-        return bool(grade.percent) or grade.is_complete or unit_id in self._last_at or is_declared
+        is_seen = unit_id in self._begun or bool(self._studied_within(unit_id, self._times(unit_id)))
+        return bool(grade.percent) or grade.is_complete or is_seen or is_declared
 
     def _grade(self, unit_id: int, course: Course) -> _Grade:
         """Grade a unit by the rule that it records as met, or else by its present rule.
 
-        An earlier rule counts if the unit had it at some time and the evidence meets it: evidence only grows, so what met a
-        rule then meets it now.
+        An earlier rule counts if the unit had it at some time and the evidence meets it, with the study within the times that
+        the unit has or had: evidence only grows, so what met a rule then meets it now.
         """
-        present = course.structure.units[unit_id].completion
-        evidence, studied = self._evidence.get(unit_id, NO_EVIDENCE), self._studied(unit_id)
-        recorded = _met(self.units.get(unit_id))
-        candidates = (recorded, present) if recorded and course.history.had_rule(unit_id, recorded) else (present,)
-        met = next((rule for rule in candidates if percent_by_rule(rule, evidence, studied) == COMPLETE), None)
+        unit = course.structure.units[unit_id]
+        present, all_studied = unit.completion, self._studied(unit_id)
+        studied = all_studied if unit.times == ALWAYS else self._studied_within(unit_id, unit.times)
+        evidence = self._evidence.get(unit_id, NO_EVIDENCE).with_outside(all_studied - studied)
+        if evidence.outside_ms is not None:
+            self._evidence[unit_id] = evidence
+        recorded, met = _met(self.units.get(unit_id)), None
+        if recorded and course.history.had_rule(unit_id, recorded):
+            most = max(self._studied_within(unit_id, times) for times in self._all_times(unit_id))
+            met = recorded if percent_by_rule(recorded, evidence, most) == COMPLETE else None
+        if met is None and percent_by_rule(present, evidence, studied) == COMPLETE:
+            met = present
         percent = COMPLETE if met else percent_of_unit(present, evidence, studied)
         return _Grade(met, percent, percent == COMPLETE or evidence.is_declared_complete)
 
@@ -333,68 +383,3 @@ def _declared(row: Row) -> Evidence:
         reported_seconds=stored.reported_seconds,
         declaration=stored.declaration,
     )
-
-
-def _mistimed(row: Row) -> Iterator[tuple[str, Any]]:
-    """Time an event again by what the client sent; yield each column that says otherwise, with its right value."""
-    if row["clock_offset_ms"] is not None and row["sent_at"] is None:
-        yield "clock_offset_ms", None
-    claimed, timing = row["claimed_ms"], _timing_of(row, _UNLIMITED)
-    if 0 < claimed < timing.claimed and claimed % SECOND == 0:
-        # Cut to the longest claim: a setting in whole seconds, which may have been another one at the time.
-        timing = _timing_of(row, claimed)
-    if claimed != timing.claimed:
-        yield "claimed_ms", timing.claimed
-    elif row["occurred_at"] != timing.at:
-        yield "occurred_at", timing.at
-    elif bool(row["is_shifted"]) != timing.is_shifted:
-        yield "is_shifted", timing.is_shifted
-
-
-def _evidence_of(row: Row) -> Evidence:
-    """Return the evidence that an event leaves."""
-    activity, video = row["activity_type"], _played(row)
-    told = EngagementMetrics(row["scroll_depth"], row["video_watch_percentage"], row["interaction_count"])
-    metrics = None if told == EngagementMetrics() else told
-    return Evidence(
-        engagement_metrics=metrics if video is None else count_played(metrics, video),
-        quiz_score_percent=_quiz_score(row["metadata"]) if activity == ActivityType.QUIZ_SUBMIT else None,
-        is_viewed=is_view(activity),
-        is_marked_complete=activity == ActivityType.UNIT_COMPLETE,
-        video=video,
-    )
-
-
-def _played(row: Row) -> Playback | None:
-    if row["unit_id"] is None:
-        return None
-    try:
-        return played(row["video_segments"], row["video_duration_seconds"])
-    except msgspec.DecodeError:
-        return None
-
-
-def _timing_of(row: Row, longest_claim: Milliseconds) -> Timing:
-    duration = row["duration_seconds"]
-    # How far ahead a clock might be is a setting, which may have been another one at the time.
-    longest_travel = 0 if row["occurred_at"] == row["received_at"] else _UNLIMITED
-    return time_event(
-        start=row["start_time"],
-        end=row["end_time"],
-        duration=None if duration is None else int(min(duration * SECOND, longest_claim)),
-        transit=Transit(row["sent_at"], row["received_at"], row["clock_offset_ms"] or 0),
-        settings=StudyTimeSettings(longest_claim=longest_claim, longest_travel=longest_travel),
-    )
-
-
-class _Quiz(msgspec.Struct):
-    score: float | None = None
-    max_score: float | None = None
-
-
-def _quiz_score(metadata: str | None) -> float | None:
-    try:
-        quiz = msgspec.json.decode(metadata or "{}", type=_Quiz)
-    except msgspec.DecodeError:
-        return None
-    return None if quiz.score is None or quiz.max_score is None else score_percent(quiz.score, quiz.max_score)

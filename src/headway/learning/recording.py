@@ -16,6 +16,7 @@ from headway.collector import Collector, CollectorLimits
 from headway.courses.course_names import CourseNames, Snapshot
 from headway.courses.external_ids import UNKNOWN_COURSE
 from headway.courses.model import CourseStructure
+from headway.courses.times import Lock
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.errors import FieldError, Forbidden, Invalid, Raced
@@ -32,6 +33,7 @@ from headway.learning.progress import ProgressChange, advance, merged_metadata
 from headway.learning.reporters import Reporters
 from headway.learning.store import NO_DAY, CourseStructures, EventRow, StateKey
 from headway.learning.study_time import StudyTimeSettings, Timing, by_day, time_event, time_heartbeat
+from headway.learning.uncounted_store import UncountedEvent
 from headway.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -116,7 +118,8 @@ class Tracking:
         new = await _judge_events(tx, [entry for entry in entries if entry.is_event], group)
         changes = _progress_changes(entries, group.enrollments, structures)
         if changes:
-            reached = await advance(tx, changes, now, group=group, events=[_row(entry) for entry in new])
+            rows, uncounted = [_row(entry) for entry in new], _uncounted(new, structures)
+            reached = await advance(tx, changes, now, group=group, events=rows, uncounted=uncounted)
             for entry in entries:
                 if isinstance(entry.observation, Update) and entry.verdict is ACCEPTED:
                     progress = reached[*entry.learner, entry.observation.unit_id]
@@ -168,7 +171,7 @@ class Tracking:
     async def _check_updates(
         self, tx: WriteTransaction, entries: Sequence[Entry], group: Group, structures: Mapping[int, CourseStructure]
     ) -> None:
-        """Refuse updates of locked units, and those that would make the client's metadata too large."""
+        """Refuse updates of locked and hidden units, and those that would make the client's metadata too large."""
         admitted = [entry for entry in entries if entry.refusal is None]
         new = {
             entry.learner
@@ -179,9 +182,15 @@ class Tracking:
         for entry in admitted:
             update, stored = entry.observation, group.units.get(entry.unit_key)
             assert isinstance(update, Update)  # noqa: S101 - they are chosen by that
+            structure, at = structures[update.course_id], entry.timing.at
             completed = {unit.unit_id for unit in known.get(entry.learner, ()) if unit.is_complete}
-            if stored is None and structures[update.course_id].blocks(update.unit_id, completed):
+            lock = structure.find_lock(update.unit_id, completed, at, is_begun=stored is not None)
+            if update.unit_id in structure.hidden and entry.report.caller_id is None:
+                entry.refuse("unit_id", "is not a unit of this course")
+            elif lock is Lock.SEQUENCE:
                 entry.refuse("unit_id", "is locked until the units before it are complete", Refusal.LOCKED)
+            elif lock is not None:
+                entry.refuse("unit_id", structure.timed[update.unit_id].describe(lock), Refusal.OUTSIDE)
             elif update.metadata and stored is not None and stored.client_metadata is not None:
                 kept = merged_metadata(stored.client_metadata, update.metadata)
                 if len(kept.encode()) > self._max_metadata_bytes:
@@ -354,6 +363,16 @@ def _repeated(entry: Entry, known: KnownContent) -> Verdict:
 def _row(entry: Entry) -> EventRow:
     assert isinstance(entry.observation, Event)  # noqa: S101 - only events are stored
     return activity.event_row(entry.key, entry.content, entry.timing, entry.transit)
+
+
+def _uncounted(entries: Sequence[Entry], structures: Mapping[int, CourseStructure]) -> list[UncountedEvent]:
+    """Return what is kept of those new events that lie outside of the times of their units."""
+    return [
+        UncountedEvent(*entry.key, *entry.unit_key[1:], entry.timing.at, entry.observation.evidence)
+        for entry in entries
+        if structures[entry.observation.course_id].is_outside(entry.observation.unit_id, entry.timing.at)
+        and isinstance(entry.observation, Event)
+    ]
 
 
 def _progress_changes(

@@ -93,7 +93,7 @@ _required_progress = (
         func.sum(case((_is_complete, 1), else_=0)).label("completed"),
     )
     .select_from(lookup(_learners_units, units, units.c.id == unit_progress.c.unit_id))
-    .where(units.c.is_required, units.c.retired_at.is_(None))
+    .where(units.c.is_required, units.c.retired_at.is_(None), units.c.is_hidden.is_(False))
     .group_by(unit_progress.c.user_id, unit_progress.c.course_id)
 )
 _ENROLLMENT_WIDTH = len(ENROLLMENT_COLUMNS)
@@ -299,6 +299,12 @@ class CourseStructures:
         self._cache: BoundedCache[int, CourseStructure] = BoundedCache(max_units * _UNIT_BYTES, _size)
         # Large reads run in a thread of their own.
         self._lock = threading.Lock()
+
+    def peek(self, course_id: int, revision: int) -> CourseStructure | None:
+        """Return the structure of a course at a revision if it is cached."""
+        with self._lock:
+            known = self._cache.get(course_id)
+        return known if known is not None and known.revision == revision else None
 
     def count_units(self, course_id: int) -> int | None:
         """Return how many units a course has, or had a little earlier; None while its structure is not cached."""

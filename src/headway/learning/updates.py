@@ -45,6 +45,8 @@ def _refusal(verdict: Verdict) -> HeadwayError:
     match verdict.refusal:
         case Refusal.LOCKED:
             return Conflict("The units before this one have to be completed first.", code="UNIT_LOCKED")
+        case Refusal.OUTSIDE:
+            return Conflict(f"This unit {error.message}.", code="UNIT_LOCKED")
         case Refusal.FORBIDDEN:
             return Forbidden("The learner is not enrolled in this course.", code="NOT_ENROLLED")
         case Refusal.UNKNOWN if error.field == "course_id":

@@ -92,7 +92,8 @@ def _key(row: Row) -> LearnerInCourse:
 async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Findings) -> _Recomputations:
     """Read all of these learners but their events."""
     enrollments, units, days = await verify_store.read_learners(tx, learners)
-    course_ids = {row["course_id"] for row in (*enrollments, *units, *days)}
+    uncounted = await verify_store.read_uncounted(tx, learners)
+    course_ids = {row["course_id"] for row in (*enrollments, *units, *days, *uncounted)}
     recomputations = _Recomputations(await read_courses(tx, sorted(course_ids)))
     for row in enrollments:
         recomputations[_key(row)].enrollment = row
@@ -100,10 +101,13 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
         recomputations[_key(row)].add_unit(row)
     for row in days:
         findings.add(recomputations[_key(row)].add_day(row))
+    for row in uncounted:
+        recomputations[_key(row)].add_uncounted(row)
     await _void_unknown_declarations(tx, recomputations.values())
     findings.checked["enrollments"] += len(enrollments)
     findings.checked["unit_progress"] += len(units)
     findings.checked["study_days"] += len(days)
+    findings.checked["uncounted_events"] += len(uncounted)
     return recomputations
 
 

@@ -13,7 +13,7 @@ from headway.db.types import Id
 from headway.enrollments.model import REVISION
 from headway.enrollments.tables import enrollments
 from headway.learning.store import EventKey
-from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.tables import learner_activity_logs, study_days, uncounted_events, unit_progress
 
 _LOWEST_ID, _HIGHEST_ID = -(2**63), 2**63 - 1
 
@@ -40,6 +40,7 @@ _last_learner = (
 _enrollments = select(enrollments).where(_among(enrollments))
 _units = select(unit_progress).where(_among(unit_progress))
 _days = select(study_days).where(_among(study_days))
+_uncounted = select(uncounted_events).where(_among(uncounted_events))
 _events = (
     select(learner_activity_logs)
     .where(
@@ -78,6 +79,11 @@ async def read_learners(tx: ReadTransaction, learners: Learners) -> tuple[Sequen
     enrolled = await tx.all(_enrollments, after=learners.after, until=learners.until)
     units = await tx.all(_units, after=learners.after, until=learners.until)
     return enrolled, units, await tx.all(_days, after=learners.after, until=learners.until)
+
+
+async def read_uncounted(tx: ReadTransaction, learners: Learners) -> Sequence[Row]:
+    """Read what is kept of the events of these learners that do not count."""
+    return await tx.all(_uncounted, after=learners.after, until=learners.until)
 
 
 async def all_events(tx: ReadTransaction, learners: Learners, *, page_size: int) -> AsyncIterator[Sequence[Row]]:

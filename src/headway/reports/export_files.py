@@ -91,6 +91,7 @@ class UnitLine(msgspec.Struct, rename="camel"):
     module: str
     required: bool
     retired: bool
+    hidden: bool
 
 
 class AssessmentLine(msgspec.Struct, rename="camel"):
@@ -194,6 +195,7 @@ class NdjsonFile:
                 module=modules[unit.module_id].title,
                 required=unit.is_required,
                 retired=unit.is_retired,
+                hidden=unit.is_hidden,
             )
             for unit in structure.units.values()
         ]

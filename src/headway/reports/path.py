@@ -5,7 +5,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from headway.courses.model import CourseStructure, Module, Unit
+from headway.courses.times import Lock
 from headway.enrollments.traces import UnitStates, ordinals
+from headway.instants import Instant
 
 
 class Stage(NamedTuple):
@@ -18,16 +20,22 @@ class Stage(NamedTuple):
 class Path:
     """A course as learners go through it."""
 
-    def __init__(self, units: Sequence[Unit], ordinals: Sequence[int], stages: Sequence[Stage]) -> None:
+    def __init__(self, units: Sequence[Unit], ordinals: Sequence[int], stages: Sequence[Stage], *, now: Instant) -> None:
         self.units = units
-        """The units that are not retired, in order."""
+        """The units that are not retired, in order, hidden ones too."""
         self.ordinals = ordinals
         """Their numbers in `UnitStates`."""
         self.stages = stages
         """The modules with required units, in order."""
-        self.begun: UnitStates = sum(1 << 2 * ordinal for ordinal in ordinals)
-        """The bits that say that these units were begun."""
-        self._backwards = [(1 << 2 * ordinal, place) for place, ordinal in reversed(list(enumerate(ordinals)))]
+        self.is_open = [unit.is_open(now) for unit in units]
+        """In which of them learners can go on now."""
+        self.can_be_skipped = [unit.is_shown and unit.times.lock_at(now) is not Lock.NOT_OPEN for unit in units]
+        """Which of them learners could have begun by now."""
+        self._can_go_on: UnitStates = sum(
+            1 << 2 * ordinal for ordinal, is_open in zip(ordinals, self.is_open, strict=True) if is_open
+        )
+        shown = [(place, ordinal) for place, ordinal in enumerate(ordinals) if units[place].is_shown]
+        self._backwards = [(1 << 2 * ordinal, place) for place, ordinal in reversed(shown)]
         self._unit_ids = {1 << 2 * ordinal: unit.id for unit, ordinal in zip(units, ordinals, strict=True)}
 
     def stages_passed(self, states: UnitStates) -> int:
@@ -38,15 +46,19 @@ class Path:
         return len(self.stages)
 
     def furthest(self, states: UnitStates) -> int | None:
-        """Return the place of the last unit in the course that a learner has begun; None before the first one."""
+        """Return the place of the last unit shown in the course that a learner has begun; None before the first one."""
         for bit, place in self._backwards:
             if states & bit:
                 return place
         return None
 
     def in_progress(self, states: UnitStates) -> UnitStates:
-        """Return the bits of those units that a learner has begun and not completed."""
-        return states & ~(states >> 1) & self.begun
+        """Return the bits of those units that a learner has begun and not completed, and can go on in now."""
+        return states & ~(states >> 1) & self._can_go_on
+
+    def later_than(self, place: int) -> UnitStates:
+        """Return the bits that say that units were begun which are shown behind a place."""
+        return sum(bit for bit, later in self._backwards if later > place)
 
     def unit_ids(self, begun: UnitStates) -> list[int]:
         """Return the units of some bits that say that they were begun."""
@@ -58,16 +70,16 @@ class Path:
         return ids
 
 
-def path_of(structure: CourseStructure, modules: Sequence[Module]) -> Path:
-    """Return the path of a course with these modules."""
+def path_of(structure: CourseStructure, modules: Sequence[Module], now: Instant) -> Path:
+    """Return the path of a course with these modules at an instant. Hidden units are no steps of it."""
     number_of = ordinals(structure.units)
     units = [unit for unit in structure.units.values() if not unit.is_retired]
     stages = []
     for module in modules:
-        bits = sum(2 << 2 * number_of[unit.id] for unit in units if unit.module_id == module.id and unit.is_required)
+        bits = sum(2 << 2 * number_of[unit.id] for unit in units if unit.module_id == module.id and unit.counts)
         if bits:
             stages.append(Stage(module, bits))
-    return Path(units, [number_of[unit.id] for unit in units], stages)
+    return Path(units, [number_of[unit.id] for unit in units], stages, now=now)
 
 
 class Step(NamedTuple):
@@ -113,7 +125,7 @@ def step_of(path: Path, states: UnitStates, *, is_active: bool, is_completed: bo
 
 
 class UnitCounts(NamedTuple):
-    """How many learners began, completed and skipped a unit: began a later unit and not this one."""
+    """How many learners began, completed and skipped a unit: began a later unit and not this one, though they could."""
 
     started: int
     completed: int
@@ -132,13 +144,14 @@ def count_units(path: Path, learners: Mapping[UnitStates, int]) -> list[UnitCoun
         started, completed = read_sum(planes, 2 * ordinal), read_sum(planes, 2 * ordinal + 1)
         beyond -= last_at[number]
         # Of those who got beyond the unit, some began it: all who began it but those who got no further.
-        counts.append(UnitCounts(started, completed, beyond - (started - last_at[number])))
+        skipped = beyond - (started - last_at[number]) if path.can_be_skipped[number] else 0
+        counts.append(UnitCounts(started, completed, skipped))
     return counts
 
 
 def count_unit(path: Path, place: int, learners: Mapping[UnitStates, int]) -> UnitCounts:
     """Count the learners in one unit of a path, by its place."""
-    begun, later = 1 << 2 * path.ordinals[place], sum(1 << 2 * ordinal for ordinal in path.ordinals[place + 1 :])
+    begun, later = 1 << 2 * path.ordinals[place], path.later_than(place) if path.can_be_skipped[place] else 0
     started = completed = skipped = 0
     for states, count in learners.items():
         if states & begun:

@@ -106,7 +106,7 @@ class Reports:
         counts = count_unit(path, place, await store.read_states(tx, course_id))
         average = (await self._average_seconds(tx, course_id, path))[unit_id]
         begun = await store.read_unit(tx, course_id, unit_id)
-        stuck = _stuck_among(begun, average, self._clock())
+        stuck = _stuck_among(begun, average, self._clock()) if path.is_open[place] else []
         shown = stuck[:_STUCK_SHOWN]
         names = await enrollment_lists.read_names(tx, [user_id for user_id, _, _ in shown])
         named = [StuckLearner(user_id, names[user_id], study_ms, at) for user_id, study_ms, at in shown]
@@ -131,7 +131,7 @@ class Reports:
 
     async def _path(self, tx: ReadTransaction, course_id: int) -> tuple[Path, dict[int, Module]]:
         modules = await catalogue.list_modules(tx, course_id)
-        return path_of(await self._structure(tx, course_id), modules), {module.id: module for module in modules}
+        return path_of(await self._structure(tx, course_id), modules, self._clock()), {module.id: module for module in modules}
 
     async def _structure(self, tx: ReadTransaction, course_id: int) -> CourseStructure:
         revisions = await catalogue.revisions(tx, [course_id])

@@ -90,7 +90,11 @@ def _why_content(explained: UnitExplanation) -> wire.WhyContent:
         title=unit.title,
         is_required=unit.is_required,
         is_retired=unit.is_retired,
+        is_hidden=unit.is_hidden,
+        opens_at=None if unit.times.opens_at is None else iso(unit.times.opens_at),
+        closes_at=None if unit.times.closes_at is None else iso(unit.times.closes_at),
         progress_status=explained.status,
+        locked=explained.lock,
         completion=wire.CompletionRule(unit.completion.rule, unit.completion.threshold),
         met=None if met is None else wire.CompletionRule(met.rule, met.threshold),
         completed_by=_completed_by(explained),
@@ -111,6 +115,7 @@ def _evidence(evidence: Evidence, study_ms: Milliseconds) -> wire.ContentEvidenc
     metrics = evidence.engagement_metrics
     return wire.ContentEvidence(
         study_seconds=study_ms // SECOND,
+        outside_seconds=(evidence.outside_ms or 0) // SECOND,
         scroll_depth=None if metrics is None else metrics.scroll_depth,
         video_watch_percentage=None if metrics is None else metrics.video_watch_percentage,
         quiz_score_percent=evidence.quiz_score_percent,

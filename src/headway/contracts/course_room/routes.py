@@ -77,7 +77,8 @@ class LearnerRoutes:
 
         if access.version is None:
             return Response(200, msgspec.Raw(await read()))
-        key = f"{course_id}.{user_id}.{access.version}.{include or ''}"
+        kind = f"{include}.{access.phase}" if include else ""
+        key = f"{course_id}.{user_id}.{access.version}.{kind}{'' if access.sees_hidden else '.shown'}"
         return Response(200, msgspec.Raw(await self._cache.get(key, read)))
 
     @get(
@@ -183,16 +184,16 @@ class CourseRoutes:
         body = request.body
         if not 1 <= len(body.user_ids) <= self._max_bulk_ids:
             raise Invalid.field("userIds", f"must have 1 to {self._max_bulk_ids} items")
-        found, missing = await self._progress.read_some(tx, request.caller, body.course_id, body.user_ids)
-        rows = await self._rows(tx, body.course_id, found, field="userIds")
+        found, missing, sees_hidden = await self._progress.read_some(tx, request.caller, body.course_id, body.user_ids)
+        rows = await self._rows(tx, body.course_id, found, field="userIds", sees_hidden=sees_hidden)
         return Response(200, wire.FoundSome(message="Users progress retrieved successfully", results=rows, missing=missing))
 
     async def _rows(
-        self, tx: ReadTransaction, course_id: int, learners: Sequence[NamedEnrollment], *, field: str
+        self, tx: ReadTransaction, course_id: int, learners: Sequence[NamedEnrollment], *, field: str, sees_hidden: bool = True
     ) -> list[wire.LearnerRow]:
         """Read and encode the progress of these learners, as many at once as are worth it. Raises Invalid naming the field."""
         encoded = EncodedRows(max_bytes=self._max_response_bytes, field=field)
-        async for each in self._progress.with_units(tx, course_id, learners):
+        async for each in self._progress.with_units(tx, course_id, learners, sees_hidden=sees_hidden):
             encoded.add(mapping.learner_row(each, self._zone))
         return encoded.rows
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.courses.completion import Rule
+from headway.courses.times import Lock
 from headway.enrollments.model import EnrollmentStatus
 from headway.http.pages import Cursor, NextCursor
 from headway.http.params import DateBound, Id, Limit, Moment, Page, SearchText
@@ -136,6 +137,9 @@ class ContentEvidence(msgspec.Struct, rename="camel"):
     """The evidence of a learner's progress in a content; unknown values are null."""
 
     study_seconds: int
+    outside_seconds: Annotated[
+        int, Meta(description="Of them, those outside of the content's times, which do not count for it.")
+    ]
     scroll_depth: float | None
     video_watch_percentage: float | None
     quiz_score_percent: float | None
@@ -152,7 +156,11 @@ class WhyContent(msgspec.Struct, rename="camel"):
     title: str
     is_required: bool
     is_retired: bool
+    is_hidden: Annotated[bool, Meta(description="Hidden from learners, so only staff is told of it.")]
+    opens_at: Moment | None
+    closes_at: Moment | None
     progress_status: UnitStatus
+    locked: Annotated[Lock | None, Meta(description="Why nothing can be completed now; null for a content that is not locked.")]
     completion: CompletionRule
     met: Annotated[CompletionRule | None, Meta(description="The rule that was met; the content may have another one now.")]
     completed_by: Annotated[

@@ -49,7 +49,10 @@ class Completion(msgspec.Struct, frozen=True, gc=False):
 
 
 class UnitBody(msgspec.Struct, rename="camel", gc=False):
-    """A unit to create, or with the `id` or the `externalId` of a stored one, to update."""
+    """A unit to create, or with the `id` or the `externalId` of a stored one, to update.
+
+    It is locked before `opensAt` and from `closesAt` on. A hidden one is shown to staff alone, and does not count.
+    """
 
     title: Title
     id: PartId | None = None
@@ -59,6 +62,9 @@ class UnitBody(msgspec.Struct, rename="camel", gc=False):
     completion: Completion = Completion()
     external_id: ExternalId | None = None
     source: Source | None = None
+    opens_at: Timestamp | None = None
+    closes_at: Timestamp | None = None
+    hidden: bool = False
 
 
 Units = Annotated[list[UnitBody], Meta(extra_json_schema={"maxItems": "${max_course_units}"})]
@@ -205,7 +211,7 @@ class ExportQuery(msgspec.Struct):
 
 
 class Unit(msgspec.Struct, rename="camel"):
-    """A unit."""
+    """A unit; see `UnitBody`."""
 
     id: str
     title: str
@@ -215,6 +221,9 @@ class Unit(msgspec.Struct, rename="camel"):
     completion: Completion
     external_id: str | None
     source: str | None
+    opens_at: str | None
+    closes_at: str | None
+    hidden: bool
 
 
 class Module(msgspec.Struct, rename="camel"):

@@ -21,9 +21,10 @@ from headway.courses.model import (
     NewCourse,
     NewModule,
     NewUnit,
-    StaffMember,
     Unit,
 )
+from headway.courses.staff import StaffMember
+from headway.courses.times import Times
 from headway.courses.validation import check_size
 from headway.enrollments.lists import Listed, Sort
 from headway.enrollments.model import Enrollment, EnrollmentStatus
@@ -59,9 +60,10 @@ def new_course(body: course_wire.CourseBody, limits: CourseLimits) -> NewCourse:
     require_size(body, limits)
     errors: list[FieldError] = []
     fields, assessments = _course_fields(errors, body), _new_assessments(errors, body.assessments)
+    modules = _new_modules(errors, body.modules)
     if errors:
         raise Invalid(errors)
-    return NewCourse(**fields, modules=_new_modules(body.modules), assessments=assessments)
+    return NewCourse(**fields, modules=modules, assessments=assessments)
 
 
 def require_size(body: course_wire.CourseBody | course_wire.CourseChangeBody, limits: CourseLimits) -> None:
@@ -81,7 +83,7 @@ def changed_course(body: course_wire.CourseChangeBody, stored: CourseTree) -> Ne
     errors: list[FieldError] = []
     changes = _course_fields(errors, body)
     if body.modules is not UNSET:
-        changes["modules"] = match_external_ids(_changed_modules(body.modules), stored)
+        changes["modules"] = match_external_ids(_changed_modules(errors, body.modules), stored)
     if body.assessments is not UNSET:
         changes["assessments"] = _changed_assessments(errors, body.assessments)
     if errors:
@@ -303,18 +305,25 @@ def _course_fields(errors: list[FieldError], body: course_wire.CourseBody | cour
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 
-def _new_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
+def _new_modules(errors: list[FieldError], modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
     return tuple(
-        NewModule(each.title, each.slug, tuple(map(_new_unit, each.units)), external_id=each.external_id, source=each.source)
-        for each in modules
+        NewModule(
+            module.title,
+            module.slug,
+            tuple(_new_unit(errors, f"modules[{m}].units[{u}]", unit) for u, unit in enumerate(module.units)),
+            external_id=module.external_id,
+            source=module.source,
+        )
+        for m, module in enumerate(modules)
     )
 
 
-def _new_unit(unit: course_wire.UnitBody) -> NewUnit:
+def _new_unit(errors: list[FieldError], path: str, unit: course_wire.UnitBody) -> NewUnit:
     rule, threshold = unit.completion.rule, unit.completion.threshold
     completion = Completion(rule, DEFAULT_THRESHOLD.get(rule) if threshold is None else threshold)
-    origin = {name: getattr(unit, name) for name in _ORIGIN}
-    return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion, **origin)
+    times = Times(*(parse_instant(errors, f"{path}.{name}", getattr(unit, name)) for name in ("opens_at", "closes_at")))
+    others = {name: getattr(unit, name) for name in _ORIGIN}
+    return NewUnit(unit.title, unit.slug, unit.kind, unit.required, completion, times=times, is_hidden=unit.hidden, **others)
 
 
 def _new_assessments(errors: list[FieldError], assessments: Sequence[course_wire.AssessmentBody]) -> tuple[NewAssessment, ...]:
@@ -326,7 +335,7 @@ def _new_assessments(errors: list[FieldError], assessments: Sequence[course_wire
     )
 
 
-def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
+def _changed_modules(errors: list[FieldError], modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModule, ...]:
     return tuple(
         msgspec.structs.replace(
             new,
@@ -336,7 +345,7 @@ def _changed_modules(modules: Sequence[course_wire.ModuleBody]) -> tuple[NewModu
                 for new_unit, unit in zip(new.units, body.units, strict=True)
             ),
         )
-        for new, body in zip(_new_modules(modules), modules, strict=True)
+        for new, body in zip(_new_modules(errors, modules), modules, strict=True)
     )
 
 
@@ -356,7 +365,9 @@ def _part_id(text: str | None) -> int | None:
 def _unit(unit: Unit) -> course_wire.Unit:
     completion = course_wire.Completion(unit.completion.rule, unit.completion.threshold)
     rule = unit.is_required, completion
-    return course_wire.Unit(str(unit.id), unit.title, unit.slug, unit.kind, *rule, unit.external_id, unit.source)
+    times = _iso(unit.times.opens_at), _iso(unit.times.closes_at)
+    origin = unit.external_id, unit.source
+    return course_wire.Unit(str(unit.id), unit.title, unit.slug, unit.kind, *rule, *origin, *times, unit.is_hidden)
 
 
 def _course_id(text: str | int) -> int:
