@@ -8,10 +8,13 @@ from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow.parquet
 import pytest
+from sqlalchemy import update
 
+from headway.courses.tables import courses
 from headway.errors import OperatorError
 from headway.instants import DAY, END_OF_TIME, START_OF_TIME
 from headway.learning import archive_store, event_export
@@ -58,6 +61,23 @@ async def test_a_command_writes_what_is_sent_over_http(school: School, settings:
 
     assert [json.loads(line) for line in printed.splitlines()] == await school.lines(include="units")
     assert sorted(file.name for file in tmp_path.glob("*.partial")) == []
+
+
+async def test_a_course_is_named_by_its_external_id(school: School, settings: Settings, tmp_path: Path) -> None:
+    course_id, name = school.history.course.id, "course-v1:X+Y/2026"
+    async with school.world.database.write() as tx:
+        await tx.run(update(courses).where(courses.c.id == course_id).values(external_id=name))
+    printed = headway_export(settings, f"ext:{name}", "-", "--format", "ndjson")
+    events = json.loads(headway_export(settings, "events", tmp_path / "x.parquet", "--course", f"ext:{name}"))
+    path = school.path.replace(f"/{course_id}/", "/" + quote(f"ext:{name}", safe="") + "/")
+
+    assert printed == (await school.get(path, format="ndjson")).text
+    assert json.loads(printed.partition("\n")[0])["externalId"] == name
+    assert events["events"] == len(await school.world.rows(EVENTS)) > 0
+    for unknown in ("ext:unknown", "seven"):
+        ran = run_headway("export", "course", unknown, "-", "--database", settings.database_url, secret_key=SECRET_KEY)
+        assert ran.returncode != 0
+        assert ("no such course" in ran.stderr.lower()) is (unknown != "seven")
 
 
 async def test_parquet_has_the_rows_of_csv_with_types(school: School, settings: Settings, tmp_path: Path) -> None:

@@ -19,11 +19,12 @@ from headway.cli.session import (
     print_json,
     progress_bar,
 )
+from headway.identity import OUTSIDE
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from headway.db.database import ReadTransaction
+    from headway.db.database import Database, ReadTransaction
     from headway.reports.export_files import ExportFile
     from headway.reports.export_model import ExportedCourse
     from headway.reports.exports import Read
@@ -35,10 +36,11 @@ _day = click.DateTime(["%Y-%m-%d"])
 
 
 class _Exports(click.Group):
-    """`headway export 5` is short for `headway export course 5`."""
+    """`headway export 5` is short for `headway export course 5`, also with an external id."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, ["course", *args] if args and args[0].isdecimal() else args)
+        is_course = bool(args) and (args[0].isdecimal() or args[0].startswith(OUTSIDE))
+        return super().resolve_command(ctx, ["course", *args] if is_course else args)
 
 
 @click.group(cls=_Exports)
@@ -50,7 +52,7 @@ def export() -> None:
 
 
 @export.command("course")
-@click.argument("course_id", metavar="COURSE", type=int)
+@click.argument("course", metavar="COURSE")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option("--format", "form", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
 @click.option(
@@ -63,9 +65,11 @@ def export() -> None:
 @database_option
 @command
 async def export_course(
-    course_id: int, file: Path, form: str, table: str | None, include: tuple[str, ...], time_zone: str | None, **flags: Any
+    course: str, file: Path, form: str, table: str | None, include: tuple[str, ...], time_zone: str | None, **flags: Any
 ) -> None:
     """Write all learners of a course to FILE; `-` is standard output.
+
+    COURSE is an id, or ext: and an external id.
 
     The same as GET /api/v1/courses/{id}/export. A file of that name is replaced when the new one is complete; only its owner
     may read it.
@@ -79,6 +83,7 @@ async def export_course(
     if form == "parquet" and str(file) == "-":
         raise click.BadParameter("must be a file for parquet", param_hint="FILE")
     async with open_services(settings) as services:
+        course_id = await _find_course(services.database, course)
         with _opened(file) as out:
             if form == "parquet":
                 await _write_parquet(services, course_id, table or "learners", zone, out)
@@ -92,7 +97,7 @@ async def export_course(
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--since", type=_day, metavar="DATE", help="Events from this day on (UTC), such as 2026-01-31.")
 @click.option("--until", type=_day, metavar="DATE", help="Events before this day (UTC).")
-@click.option("--course", "course_id", metavar="ID", type=int, help="Events of this course alone.")
+@click.option("--course", metavar="ID", help="Events of this course alone: an id, or ext: and an external id.")
 @click.option(
     "--archives",
     "folder",
@@ -103,7 +108,7 @@ async def export_course(
 @database_option
 @command
 async def export_events(
-    file: Path, since: datetime | None, until: datetime | None, course_id: int | None, folder: Path | None, **flags: Any
+    file: Path, since: datetime | None, until: datetime | None, course: str | None, folder: Path | None, **flags: Any
 ) -> None:
     """Write events to a Parquet file, archived ones too.
 
@@ -113,17 +118,31 @@ async def export_events(
     from headway.instants import END_OF_TIME, START_OF_TIME, from_datetime
     from headway.learning import event_export
 
-    choice = event_export.EventChoice(
-        START_OF_TIME if since is None else from_datetime(since.replace(tzinfo=UTC)),
-        END_OF_TIME if until is None else from_datetime(until.replace(tzinfo=UTC)),
-        course_id,
-    )
+    first = START_OF_TIME if since is None else from_datetime(since.replace(tzinfo=UTC))
+    last = END_OF_TIME if until is None else from_datetime(until.replace(tzinfo=UTC))
     async with open_database(load_settings(**flags)) as database:
+        course_id = None if course is None else await _find_course(database, course)
+        choice = event_export.EventChoice(first, last, course_id)
         with progress_bar("Events") as show:
             written = await event_export.export_events(
                 database, choice, file, archives_folder=folder, advance=lambda count: show(count, None)
             )
     print_json({"file": str(file), "events": sum(written), "archived": written.archived})
+
+
+async def _find_course(database: "Database", name: str) -> int:
+    """Return the id of a course that is named by it, or by its external id. Raises NotFound COURSE_NOT_FOUND, BadParameter."""
+    from headway.courses.service import Courses
+    from headway.http.params import parse_id
+    from headway.instants import system_clock
+
+    courses = Courses(system_clock)
+    async with database.read() as tx:
+        if name.startswith(OUTSIDE):
+            return (await courses.find(tx, await courses.find_id(tx, name.removeprefix(OUTSIDE)) or 0)).id
+        if not name.isdecimal():
+            raise click.BadParameter(f"{name} is neither an id nor ext: and an external id")
+        return (await courses.find(tx, parse_id(name))).id
 
 
 def _zone(name: str) -> "ZoneInfo":
