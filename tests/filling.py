@@ -27,8 +27,9 @@ async def fill(connection: Any) -> None:
 
 def _value(table: Table, column: Column[Any]) -> str:
     """Return the value of a copy: what makes a key unique differs, and all learners are in one course."""
-    keys = [table.primary_key, *(each for each in table.constraints if isinstance(each, UniqueConstraint))]
-    is_key = any(column.name in key.columns for key in keys)
+    unique = (each for each in table.constraints if isinstance(each, UniqueConstraint))
+    keys = [key.columns for key in (table.primary_key, *unique)] + [each.columns for each in table.indexes if each.unique]
+    is_key = any(column.name in columns for columns in keys)
     checks = [str(each.sqltext) for each in table.constraints if isinstance(each, CheckConstraint)]
     is_one_of_few = any(each.startswith(f"{column.name} IN ") for each in checks)
     if not is_key or is_one_of_few or (column.name == "course_id" and "user_id" in table.c):

@@ -56,7 +56,11 @@ _COURSE_READS = (
     ("tutor", f"{_API}/assessments/{{assessment}}"),
 )
 
-_NAMES = {"course_external_id": "school", "module_external_id": "chapter@1", "unit_external_id": "https://example.org/units/1"}
+_NAMES = {
+    "course_external_id": "{course_external_id}",
+    "module_external_id": "chapter@1",
+    "unit_external_id": "https://example.org/units/1",
+}
 _EVENT = {
     "activity_type": "unit_view",
     "course_id": "#{course}",
@@ -122,7 +126,7 @@ _COURSE = {
 _CHANGE = {
     **_COURSE,
     "slug": "changed-{unique}",
-    "externalId": "school",
+    "externalId": "{course_external_id}",
     "prerequisites": ["{basics}"],
     "modules": [{**_COURSE["modules"][0], "id": "{module}", "units": [{**_COURSE["modules"][0]["units"][0], "id": "{unit}"}]}],  # type: ignore[index]
     "assessments": [{**_COURSE["assessments"][0], "id": "{assessment}"}],  # type: ignore[index]

@@ -28,6 +28,7 @@ async def send_every_request(database_url: str) -> None:
         await open_pages_of_a_course(fuzz.school)
         await open_reports(fuzz.school)
         await open_pages_of_administrators(fuzz.school)
+        await act_on_webhooks(fuzz.school)
         await world.services.enrollments.expire(world.database)
 
 
@@ -175,6 +176,24 @@ async def open_reports(school: School) -> None:
     assert (await school.client.post(school.filled(f"{learner}/note"), data=form, headers=headers)).status_code == 303
 
 
+async def act_on_webhooks(school: School) -> None:
+    """Have what happened sent, which fails, and do what is done about that."""
+    webhook, answered = "/api/v1/webhooks/{webhook}", []
+    answered.append(await school.ask("admin", "PATCH", webhook, {"enabled": True}))
+    answered += [await school.ask("admin", "POST", f"{webhook}/{act}") for act in ("test", "secret", "test")]
+    answered.append(await school.ask("admin", "POST", f"{webhook}/deliveries/{{delivery}}/redeliver"))
+    first = await school.ask("admin", "GET", f"{webhook}/deliveries?limit=1")
+    cursor = first.json()["metadata"]["nextCursor"]
+    answered.append(await school.ask("admin", "GET", f"{webhook}/deliveries?limit=1&cursor={cursor}"))
+    # Deleting it too, at the end; what happens until then is written for it.
+    answered.append(await school.ask("stranger", "POST", "/api/v1/courses/{course}/enroll"))
+    services = school.world.services
+    await services.webhook_sender.look()
+    await services.webhooks.purge(services.database)
+    answered.append(await school.ask("admin", "DELETE", webhook))
+    assert [each for each in answered if not each.is_success] == []
+
+
 async def open_pages_of_administrators(school: School) -> None:
     """Open the lists of accounts and courses with each kind of search, an account, the log, and the state of the server."""
     cookie = {"Cookie": f"headway-access={school.world.services.tokens.issue(school.people['admin'])}"}
@@ -187,5 +206,6 @@ async def open_pages_of_administrators(school: School) -> None:
         *("courses", "courses?q=course", "courses?tutor=instructor"),
         *("log", "log?person={learner_id}", "log?target_type=COURSE"),
         *("health", "settings"),
+        *("webhooks", "webhooks/{webhook}", "webhooks/{webhook}?status=delivered"),
     ):
         assert (await school.client.get(school.filled(f"/app/admin/{path}"), headers=cookie)).status_code == 200, path

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Integer, Text, and_, bindparam, exists, func, literal_column, select, union_all
+from sqlalchemy import Integer, Text, and_, bindparam, func, literal_column, select, union_all
 
 from headway.accounts.tables import users
 from headway.courses.tables import courses, modules, units
@@ -19,7 +19,7 @@ from headway.db.types import Id, Timestamp
 from headway.instants import SECOND, Instant
 from headway.paging.service import Slice
 from headway.webhooks.announcements import EventType
-from headway.webhooks.model import Attempt, Backlog, Delivery, DeliveryStatus, Line
+from headway.webhooks.model import NO_COURSE, NO_LEARNER, Attempt, Backlog, Delivery, DeliveryStatus, Line
 from headway.webhooks.tables import webhook_deliveries, webhooks
 
 _CANDIDATES = 100
@@ -59,15 +59,24 @@ _insert = insert(webhook_deliveries).from_select(
     .order_by(_announced.c.position),
 )
 
-_is_due = and_(_d.webhook_id == webhooks.c.id, _is_pending, _d.next_at <= bindparam("now", type_=Timestamp))
+_insert_one = _insert.returning(_d.id)
+
+_is_due = and_(_is_pending, _d.next_at <= bindparam("now", type_=Timestamp))
+# With EXISTS, PostgreSQL may read what waits for all webhooks, disabled ones too.
+_first_due = (
+    select(_d.id)
+    .where(_d.webhook_id == webhooks.c.id, _is_due)
+    .order_by(_d.next_at)
+    .limit(1)
+    .correlate(webhooks)
+    .scalar_subquery()
+)
 _webhooks_with_due = (
-    select(webhooks.c.id)
-    .where(webhooks.c.is_enabled.is_(True), exists().where(_is_due).correlate(webhooks))
-    .order_by(webhooks.c.id)
+    select(webhooks.c.id).where(webhooks.c.is_enabled.is_(True), _first_due.is_not(None)).order_by(webhooks.c.id)
 )
 _due = (
     select(webhook_deliveries)
-    .where(_of_webhook, _is_pending, _d.next_at <= bindparam("now", type_=Timestamp))
+    .where(_of_webhook, _is_due)
     .order_by(_d.next_at, _d.id)
     .limit(_CANDIDATES)
     .with_for_update(skip_locked=True)
@@ -121,6 +130,15 @@ _external_ids = union_all(
 async def insert_announced(tx: WriteTransaction, announced: Sequence[tuple[int, str, str, int, int, str, Instant]]) -> None:
     """Insert deliveries in order, those of webhooks that are enabled: webhook, message, type, learner, course, data, time."""
     await tx.run(_insert, announced=[(position, *each) for position, each in enumerate(announced)])
+
+
+async def insert_test(tx: WriteTransaction, webhook_id: int, message_id: str, now: Instant) -> Delivery:
+    """Insert a test of an enabled webhook."""
+    announced = (0, webhook_id, message_id, EventType.TEST.value, NO_LEARNER, NO_COURSE, "{}", now)
+    row = await tx.one(_insert_one, announced=[announced])
+    inserted = await find(tx, webhook_id, row["id"])
+    assert inserted is not None  # noqa: S101 - it was inserted just now
+    return inserted
 
 
 async def list_webhooks_with_due(tx: ReadTransaction, now: Instant) -> list[int]:

@@ -11,15 +11,12 @@ from headway.errors import Conflict, FieldError, Invalid, NotFound
 from headway.identity import Caller, Client, Scope
 from headway.ids import NewId
 from headway.instants import DAY, Clock
-from headway.paging.service import Slice, Walk
+from headway.paging.service import Walk
 from headway.settings import Settings
 from headway.webhooks import deliveries_store as deliveries
 from headway.webhooks import store
-from headway.webhooks.announcements import EventType
 from headway.webhooks.model import (
     MAX_WEBHOOKS,
-    NO_COURSE,
-    NO_LEARNER,
     OLD_SECRET_FOR,
     Backlog,
     Delivery,
@@ -140,12 +137,10 @@ class Webhooks:
         await _require(tx, caller)
         webhook = await self._lock(tx, webhook_id)
         _require_enabled(webhook)
-        message = (self._new_id(), EventType.TEST.value, NO_LEARNER, NO_COURSE, "{}", self._clock())
-        await deliveries.insert_announced(tx, [(webhook_id, *message)])
+        sent = await deliveries.insert_test(tx, webhook_id, self._new_id(), self._clock())
         tx.after_commit(self._outbox.on_written)
-        (newest,) = await deliveries.list_page(tx, webhook_id, Slice(1))
-        await self._record(tx, Action.CHANGE_WEBHOOK, caller, webhook, {"tested": newest.message_id}, client)
-        return newest
+        await self._record(tx, Action.CHANGE_WEBHOOK, caller, webhook, {"tested": sent.message_id}, client)
+        return sent
 
     async def list_deliveries(
         self,

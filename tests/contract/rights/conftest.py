@@ -34,7 +34,10 @@ class School:
         world, services, people = self.world, self.world.services, self.people
         units = NewUnit("One", external_id="https://example.org/units/1"), NewUnit("Two")
         modules = (NewModule("First", units=units, external_id="chapter@1"), NewModule("Second", units=(NewUnit("Three"),)))
-        course = NewCourse("Course", modules=modules, assessments=(NewAssessment("Task", max_grade=10),), external_id="school")
+        # A database may have several schools.
+        external_id = f"school-{people['admin'].id}"
+        task = NewAssessment("Task", max_grade=10)
+        course = NewCourse("Course", modules=modules, assessments=(task,), external_id=external_id)
         tree = await world.write(services.course_editing.create, course, owner_id=people["tutor"].id)
         hidden = await world.write(
             services.course_editing.create, NewCourse("Hidden", is_published=False), owner_id=people["other tutor"].id
@@ -59,6 +62,7 @@ class School:
             "webhook": str(webhook.id),
             "delivery": str(delivery.id),
             "course": str(tree.id),
+            "course_external_id": external_id,
             "hidden": str(hidden.id),
             "full": str(full.id),
             "invitation": str(verdict.place.id),
