@@ -28,6 +28,11 @@ class Role(StrEnum):
         """Whether an account with this role can create courses, and have a role in the staff of courses."""
         return self in {Role.INSTRUCTOR, Role.ADMIN}
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether an account with this role may see everybody's data."""
+        return self in {Role.ADMIN, Role.SYSTEM}
+
 
 class Scope(StrEnum):
     """What an API key allows, each by its own: the account's role decides as well, and no scope adds to it."""
@@ -139,7 +144,7 @@ class Caller(msgspec.Struct, frozen=True):
     @property
     def sees_all(self) -> bool:
         """Whether the account may see everybody's data."""
-        return self.role in {Role.ADMIN, Role.SYSTEM}
+        return self.role.sees_all
 
 
 class Client(msgspec.Struct, frozen=True):

@@ -60,6 +60,8 @@ from headway.paging.service import Paging
 from headway.reports.exports import Exports
 from headway.reports.learner_record import LearnerRecords
 from headway.reports.service import Reports
+from headway.rosters.run import Rooms
+from headway.rosters.service import Rosters
 from headway.settings import Settings
 from headway.telemetry import Metrics
 from headway.tutorials.service import Tutorials
@@ -176,6 +178,18 @@ class Services:
         self.learner_lists = LearnerLists(clock, self.attention)
         self.learner_records = LearnerRecords(self.progress, self.attention)
         self.tutorials = Tutorials(clock, self.audit)
+        self.rosters = Rosters(
+            Rooms(
+                self.database,
+                clock,
+                self.accounts,
+                self.course_editing,
+                self.course_staff,
+                self.enrollments,
+                self.enrolling,
+                self.audit,
+            )
+        )
         self.feed = Feed()
         self.subscriptions = Subscriptions(self.feed)
 

@@ -76,6 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     max_body_bytes: int = 1_000_000
     max_event_bytes: int = 32_000
+    max_roster_bytes: int = 2_000_000
+    max_roster_rows: int = 20_000
     max_batch_events: int = 500
     heartbeat_interval_seconds: int = 30
     max_claim_seconds: int = 14_400

@@ -32,6 +32,9 @@ BEYOND_SCHEMAS = (
     # Two fields, a field and what is stored, or two requests.
     *(
         "does not exist",
+        # Files are any bytes.
+        *("has no header", "has no column", "has no rows", "is empty", "is not text", "is not UTF-8", "names a column twice"),
+        *("is neither UTF-8", "is not as its byte order mark", "is no zip"),
         "must be a cursor of this list",
         "is not in this course",
         "is not the external id of",

@@ -70,6 +70,7 @@ PAGES: dict[str, set[str]] = {
     "/app/admin/webhooks": {"admin"},
     "/app/admin/webhooks/{webhook}": {"admin"},
     "/app/admin/keys": {"admin"},
+    "/app/admin/roster": {"admin"},
     "/app/admin/log": {"admin"},
     "/app/admin/log.csv": {"admin"},
 }

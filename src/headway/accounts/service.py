@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from headway.accounts import many_store
 from headway.accounts import store as users
 from headway.accounts.model import (
     COMMAND_LINE,
@@ -93,6 +94,24 @@ class Accounts:
             tx, Action.CREATE_USER, operator.caller, user.target, metadata=role, client=operator.client
         )
         return user
+
+    async def add_all(self, tx: WriteTransaction, new: Sequence[NewUser]) -> list[User | None]:
+        """Create accounts without passwords, settled by `settle_account`; None in place of one whose address or id is taken.
+
+        The caller records them. The number of statements does not depend on how many there are.
+        """
+        made = await many_store.insert_users(tx, new, self._clock())
+        addressed = [user for user in made if user is not None and user.email is not None]
+        if addressed:
+            await self.on_addressed(tx, addressed)
+        return made
+
+    async def set_external_ids(self, tx: WriteTransaction, ids: Sequence[tuple[int, str]]) -> None:
+        """Set the external ids of accounts, by their ids; no account has them. The caller records it."""
+        if ids:
+            await many_store.set_external_ids(tx, ids, self._clock())
+            for user_id, _ in ids:
+                await self.forget(tx, user_id)
 
     async def ensure(
         self, tx: WriteTransaction, *, role: Role, name: str, email: str | None = None, external_id: str | None = None

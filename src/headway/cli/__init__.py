@@ -3,7 +3,7 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, events, exports, keys, logs, maintenance, serve, webhooks
+from headway.cli import accounts, audit, courses, demo, events, exports, keys, logs, maintenance, rosters, serve, webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -21,6 +21,7 @@ main.add_command(courses.course)
 main.add_command(courses.import_)
 courses.import_.add_command(logs.import_openedx)
 courses.import_.add_command(logs.import_moodle)
+courses.import_.add_command(rosters.import_roster)
 main.add_command(exports.export)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)

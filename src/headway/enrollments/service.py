@@ -34,6 +34,8 @@ from headway.instants import Clock, Instant
 from headway.verify import Difference, Findings
 from headway.webhooks.announcements import Announcement, CertificateIssued, Dropped, Expired, LeftWaitingList
 
+DROPPABLE = OPEN - {EnrollmentStatus.CERTIFIED}
+"""Those whom a roster may drop: a certificate stays."""
 _EXPIRED_AT_ONCE = 500
 _ANNOUNCED: dict[EnrollmentStatus, type[Announcement]] = {
     EnrollmentStatus.DROPPED: Dropped,
@@ -137,6 +139,20 @@ class Enrollments:
             actor = caller_actor(caller)
             await self._audit.record(tx, Action.CHANGE_ENROLLMENT, actor, target, metadata=learner | statuses, client=client)
         return found
+
+    async def drop_all(self, tx: WriteTransaction, course_id: int, user_ids: Sequence[int]) -> dict[int, EnrollmentStatus]:
+        """Drop learners from a course, as a roster says; return the statuses of before of those who are dropped.
+
+        What was earned is kept, and whoever has a certificate stays. The caller records it. The number of statements does not
+        depend on how many learners there are.
+        """
+        terms = await catalogue.hold_enrollment_terms(tx, course_id)
+        locked = await enrollments.lock(tx, [(user_id, course_id) for user_id in user_ids])
+        closed = [each for each in locked.values() if each.status in DROPPABLE]
+        before = {each.user_id: each.status for each in closed}
+        if terms is not None and closed:
+            await self._close(tx, terms, closed, EnrollmentStatus.DROPPED, self._clock())
+        return before
 
     async def seat_waiting(self, tx: WriteTransaction, user_id: int) -> None:
         """Seat a learner who can use a seat again, in each course with a free one for which the learner waits."""

@@ -34,7 +34,7 @@ _ERRORS = {
     404: "The resource does not exist.",
     409: "The state of the resource does not allow the request.",
     413: "The body is too large.",
-    415: "The body is not JSON.",
+    415: "The body is of another media type.",
     422: "The Idempotency-Key was used for another request.",
     429: "Too many requests; try again after the seconds in `Retry-After`.",
     500: "The server failed; the response holds a request id and no details.",
@@ -135,6 +135,9 @@ def _describe(
         described["parameters"] = parameters
     if route.body is not None:
         described["requestBody"] = {"required": not route.optional_body, "content": content(route.body, *route.other_bodies)}
+    if route.media_types:
+        files = {each: {"schema": {"type": "string", "format": "binary"}} for each in route.media_types}
+        described["requestBody"] = {"required": True, "content": files}
     if route.public:
         described["security"] = []
     elif route.scope is not None:

@@ -51,7 +51,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().__init__(*given)
         self._all: Connections = self.app_state[CONNECTIONS]
         self._limits = self._all.settings
-        self._max_message_bytes = 2 * self._limits.max_body_bytes + self._limits.max_header_bytes
+        largest_body = max(self._limits.max_body_bytes, self._limits.max_roster_bytes)
+        self._max_message_bytes = 2 * largest_body + self._limits.max_header_bytes
         self.connection: Connection
         self.tls_connection: Connection | None = None
         self._incoming: Incoming = None  # type: ignore[assignment]

@@ -89,6 +89,10 @@ class Route(msgspec.Struct, frozen=True):
     """Other forms of the body that a raw route takes, for the OpenAPI document."""
     raw: bool = False
     """The handler is `handler(caller, body)` with the bytes of the body, for routes that are called very often."""
+    media_types: tuple[str, ...] = ()
+    """The types of a body that is a file; the handler takes its bytes from `request.raw_body`."""
+    max_body_bytes: Callable[[Settings], int] | None = None
+    """The most bytes of the body, in place of the setting for all routes."""
     verbatim: bool = False
     """The body is read, but not decoded: the handler takes the bytes from `request.raw_body`."""
     scope: identity.Scope | None = None
@@ -146,7 +150,8 @@ def make_router(  # noqa: PLR0913 - what all routes of a contract share
     for group in groups:
         path_schemas = {name: msgspec.json.schema(kind) for name, kind in getattr(group, "path_types", {}).items()}
         for route, handler in _declared(group):
-            endpoint = Endpoint(route, handler, transactions, settings.max_body_bytes, path_names)
+            max_body_bytes = settings.max_body_bytes if route.max_body_bytes is None else route.max_body_bytes(settings)
+            endpoint = Endpoint(route, handler, transactions, max_body_bytes, path_names)
             if route.rate_limit is not None:
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing
                 endpoint.check = functools.partial(rate_limits.take, route.rate_limit(settings))
@@ -204,8 +209,9 @@ class Endpoint:
             await self.check(scope)
         if route.raw:
             return _render(await self._handler(scope["user"], await read_body(scope, receive, self._max_body_bytes)))
-        has_body = self._decoder is not None or route.verbatim
-        raw_body = await read_body(scope, receive, self._max_body_bytes) if has_body else b""
+        raw_body = b""
+        if self._decoder is not None or route.verbatim or route.media_types:
+            raw_body = await read_body(scope, receive, self._max_body_bytes, route.media_types or (_JSON,))
         query = None if route.query is None else decode_query(scope["query_string"], route.query)
         body = None
         if self._decoder is not None:
@@ -268,17 +274,17 @@ def _with_etag(response: Response, scope: Scope) -> Rendered:
     return rendered._replace(headers=rendered.headers + headers)
 
 
-async def read_body(scope: Scope, receive: Receive, max_body_bytes: int, expected: str = _JSON) -> bytes:
-    """Read a body of the expected type; a missing Content-Type counts as that, and types that are written as JSON as JSON.
+async def read_body(scope: Scope, receive: Receive, max_body_bytes: int, expected: Sequence[str] = (_JSON,)) -> bytes:
+    """Read a body of an expected type; a missing Content-Type counts as that, and types that are written as JSON as JSON.
 
     Raises HTTPException 400, 413, 415, 499, and the error for which the protocol does not take the rest.
     """
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.partition(b";")[0].strip().lower()
-            is_json = expected == _JSON and media_type.endswith(b"+json")
-            if media_type not in {b"", expected.encode()} and not is_json:
-                raise HTTPException(status_code=415, detail=f"The body must be {expected}.")
+            is_json = _JSON in expected and media_type.endswith(b"+json")
+            if media_type not in {b"", *(each.encode() for each in expected)} and not is_json:
+                raise HTTPException(status_code=415, detail=f"The body must be {' or '.join(expected)}.")
         elif name == b"content-length":
             if not value.isdigit():
                 raise HTTPException(status_code=400, detail="The Content-Length must be a number.")

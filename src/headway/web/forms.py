@@ -1,9 +1,13 @@
-"""Forms: what browsers send as `application/x-www-form-urlencoded`, decoded into structs, and shown again when refused."""
+"""Forms: what browsers send as `application/x-www-form-urlencoded`, decoded into structs, and shown again when refused.
+
+A form with a file comes as `multipart/form-data`.
+"""
 
 from typing import Any, NamedTuple, get_origin
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import msgspec
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header  # type: ignore[import-untyped]
 
 from headway.errors import FieldError, Invalid
 from headway.http.contract import Problem
@@ -11,7 +15,18 @@ from headway.http.decoding import NUL, describe
 from headway.text import nfc
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+FILE_FORM_TYPE = "multipart/form-data"
+_FILE = "file"
 _MAX_VALUES = 2_000
+_MAX_PARTS = 50
+_MAX_FILE_NAME = 200
+
+
+class SentFile(NamedTuple):
+    """A file that came with a form."""
+
+    name: str
+    content: bytes
 
 
 class Failed(NamedTuple):
@@ -33,6 +48,33 @@ class Failed(NamedTuple):
     def value(self, name: str) -> str:
         """Return what was typed into a field."""
         return self.values.get(name, [""])[0]
+
+
+def split_file(content_type: str, body: bytes) -> tuple[bytes, SentFile | None]:
+    """Split a form with a file into its other fields, urlencoded, and the file. Raises Invalid for what is no such form."""
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    fields: list[tuple[str, bytes]] = []
+    file: SentFile | None = None
+    segment: MultipartSegment | None = None
+    parts: list[bytes] = []
+    try:
+        with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
+            for event in (*parser.parse(body), *parser.parse(b"")):
+                if isinstance(event, MultipartSegment):
+                    segment, parts = event, []
+                elif event:
+                    parts.append(bytes(event))
+                elif segment is not None:
+                    content = b"".join(parts)
+                    if segment.name == _FILE:
+                        # Browsers of before 2010 sent the path.
+                        name = (segment.filename or "").replace("\\", "/").rpartition("/")[2]
+                        file = SentFile(name[:_MAX_FILE_NAME] or _FILE, content)
+                    else:
+                        fields.append((segment.name, content))
+    except (MultipartError, ValueError, TypeError) as error:
+        raise Invalid.field("form", f"is not {FILE_FORM_TYPE}: {error}") from error
+    return urlencode(fields).encode(), file
 
 
 def decode_form(body: bytes, kind: type[msgspec.Struct]) -> Any:

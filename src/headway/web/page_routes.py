@@ -38,7 +38,7 @@ from headway.http.streams import Streamed, begin
 from headway.identity import Caller, Client
 from headway.paging.service import Walk
 from headway.text import nfc
-from headway.web.forms import FORM_TYPE, Failed, decode_form
+from headway.web.forms import FILE_FORM_TYPE, FORM_TYPE, Failed, SentFile, decode_form, split_file
 from headway.web.rendering import Pages
 from headway.web.sessions import BrowserSessions, check_origin, leave_notice, take_notice
 from headway.web.texts import Viewer
@@ -90,6 +90,8 @@ class PageRoute(msgspec.Struct, frozen=True):
     form: type[msgspec.Struct] | None = None
     page: str | None = None
     """The method of the same group that shows the page of the form, in case that it fails."""
+    takes_file: bool = False
+    """The form has a field `file`, and is sent as `multipart/form-data`; the file is `request.file`."""
     public: bool = False
     """Nobody has to be signed in."""
     transaction: TransactionKind | None = None
@@ -119,6 +121,8 @@ class PageRequest(Generic[Query, Form]):
         self.form = form
         self.walk: Walk | None = None
         """The walk through a list whose rows move; the order that it fixes is stored before the page is sent."""
+        self.file: SentFile | None = None
+        """The file that came with the form, on routes that take one."""
         self.failed: Failed | None = None
         """The form that is shown again, because it was refused."""
         self.path = {name: nfc(decode_parameter(value)) for name, value in scope["path_params"].items()}
@@ -166,6 +170,7 @@ class PageContext(NamedTuple):
     pages: Pages
     problems: Problems
     max_form_bytes: int
+    max_file_bytes: int
 
 
 def page_router(groups: Sequence[object], context: PageContext) -> litestar.Router:
@@ -219,9 +224,10 @@ class PageEndpoint:
         scope["user"] = caller
         if caller is None and not route.public:
             return _to_sign_in(scope)
-        body = b"" if route.form is None else await read_body(scope, receive, context.max_form_bytes, FORM_TYPE)
+        body, file = await self._read_form(scope, receive)
         viewer = context.pages.viewer(scope)
         request: PageRequest[Any, Any] = PageRequest(scope, context.transactions, viewer, caller, None, None)
+        request.file = file
         try:
             if route.query is not None:
                 request.query = decode_form(scope["query_string"], route.query)
@@ -237,6 +243,17 @@ class PageEndpoint:
             if rest is None:
                 raise
             return _redirect((scope["raw_path"] + b"?" + rest).decode("latin-1"))
+
+    async def _read_form(self, scope: Scope, receive: Receive) -> tuple[bytes, SentFile | None]:
+        """Read a form, urlencoded, and the file that comes with it on a route that takes one."""
+        if self.route.form is None:
+            return b"", None
+        if not self.route.takes_file:
+            return await read_body(scope, receive, self._context.max_form_bytes, (FORM_TYPE,)), None
+        body = await read_body(scope, receive, self._context.max_file_bytes, (FILE_FORM_TYPE, FORM_TYPE))
+        content_type = read_header(scope, b"content-type") or ""
+        # A form that is sent otherwise comes without a file.
+        return split_file(content_type, body) if content_type.lower().startswith(FILE_FORM_TYPE) else (body, None)
 
     async def _show_again(self, request: PageRequest[Any, Any], error: HeadwayError, body: bytes) -> Rendered:
         """Show the page of a form that was refused, with what was typed."""

@@ -151,6 +151,7 @@ MATRIX = [
     ),
     Access("GET /assessments/{assessment_id}/submissions", STAFF, "/assessments/{assessment}/submissions"),
     Access("PATCH /submissions/{submission_id}", STAFF, "/submissions/{submission}", {"grade": 9}),
+    Access("POST /rosters", {"admin": 400, "system": 400}),
     Access("GET /learner/peers", {}, else_=200),
     Access(
         "POST /learner/messages",

@@ -16,6 +16,7 @@ from headway.web.pages.admin_courses import AdminCoursesPages
 from headway.web.pages.admin_health import AdminHealthPages
 from headway.web.pages.admin_keys import AdminKeysPages
 from headway.web.pages.admin_log import AdminLogPages
+from headway.web.pages.admin_roster import AdminRosterPages
 from headway.web.pages.admin_users import AdminUsersPages
 from headway.web.pages.admin_webhooks import AdminWebhooksPages
 from headway.web.pages.assessments import AssessmentsPages
@@ -88,10 +89,14 @@ class WebPages:
             AdminKeysPages(services),
             AdminLogPages(services),
             AdminWebhooksPages(services),
+            AdminRosterPages(services, self._settings),
             OverviewPages(services),
             CourseUnitsPages(services),
             GridPages(services),
             ExportPages(services),
         ]
-        context = PageContext(services.transactions, sessions, self._pages, problems, self._settings.max_body_bytes)
+        # Beside the file, a form has a boundary and a few fields.
+        largest = self._settings.max_roster_bytes + 100_000
+        max_bytes = self._settings.max_body_bytes
+        context = PageContext(services.transactions, sessions, self._pages, problems, max_bytes, largest)
         return [page_router(groups, context), self._assets.route()]

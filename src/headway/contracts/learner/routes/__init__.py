@@ -11,6 +11,7 @@ from headway.contracts.learner.routes.keys import KeyRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.roster import RosterRoutes
+from headway.contracts.learner.routes.roster_files import RosterFileRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
 from headway.contracts.learner.routes.webhooks import WebhookRoutes
 from headway.http.contract import Contract
@@ -23,7 +24,7 @@ from headway.services import Services
 from headway.settings import Settings
 
 PREFIX = "/api/v1"
-_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events")
+_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events", "rosters")
 
 
 def make(services: Services, settings: Settings) -> Contract:
@@ -39,6 +40,7 @@ def make(services: Services, settings: Settings) -> Contract:
         ProgressRoutes(services, pages),
         AssessmentRoutes(services, pages),
         PeerRoutes(services, pages),
+        RosterFileRoutes(services, settings),
         WebhookRoutes(services, pages),
         KeyRoutes(services, pages),
         EventRoutes(services, settings),
