@@ -45,6 +45,8 @@ BEYOND_SCHEMAS = (
         "cannot be read",
         "goes with the status",
         "goes with the format",
+        "must be the only one of",
+        "must be in the future",
         "must be a time zone such as",
     ),
     *("must not be before", "must be after", "must end after", "must be between 0 and", "is used twice", "must not lead back"),

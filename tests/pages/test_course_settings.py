@@ -52,7 +52,7 @@ async def with_address(world: World, name: str, role: Role = Role.PARTICIPANT, *
 
 
 def results(shown: Shown) -> list[tuple[str, str]]:
-    rows = shown.soup.select("#enroll tbody tr")
+    rows = shown.soup.select("#enroll tbody tr:has(.badge)")
     return [(row.select_one(".address").get_text(), row.select_one(".badge").get_text()) for row in rows if row.th]  # type: ignore[union-attr]
 
 
@@ -175,6 +175,37 @@ async def test_addresses_are_enrolled_with_a_result_for_each(visit: Visit, world
     assert "Nobody waits for a seat." in removed.text
 
 
+async def test_the_waiting_list_is_reordered_and_somebody_let_in(visit: Visit, world: World, school: School) -> None:
+    full, tutor = school.ids["full"], visit("tutor")
+    path = f"/app/courses/{full}/settings"
+    peer, stranger = school.people["peer"], school.people["stranger"]
+    assert [row[1] for row in (await tutor.open(path)).rows("#seats tbody tr")] == [peer.name, stranger.name]
+
+    moved = await tutor.submit(f"{path}/waiting/{stranger.id}/move", {"position": "1"})
+    assert f"{stranger.name} has place 1 now." in moved.text
+    assert [row[1] for row in moved.rows("#seats tbody tr")] == [stranger.name, peer.name]
+    seated = await tutor.submit(f"{path}/waiting/{peer.id}/admit")
+    assert "The learner is enrolled." in seated.text
+    assert [row[1] for row in seated.rows("#seats tbody tr")] == [stranger.name]
+    assert await world.rows(select(enrollments.c.user_id).where(enrollments.c.course_id == int(full))) == [(peer.id,)]
+    again = await tutor.submit(f"{path}/waiting/{peer.id}/admit")
+    assert again.status == 404
+
+
+async def test_invitations_are_listed_and_withdrawn(visit: Visit, world: World, school: School, path: str) -> None:
+    tutor = visit("tutor")
+    shown = await tutor.open(path)
+    assert [row[0] for row in shown.rows("#enroll tbody tr")] == ["invited@school.test"]
+    assert "1 invitation." in shown.text
+
+    withdrawn = await tutor.submit(f"{path}/invitations/{school.ids['invitation']}/withdraw")
+
+    assert "The invitation is withdrawn." in withdrawn.text
+    assert "invited@school.test" not in withdrawn.text
+    await with_address(world, "new")
+    assert (await tutor.submit(f"{path}/invitations/{school.ids['invitation']}/withdraw")).status == 404
+
+
 async def test_staff_is_appointed_by_address_and_the_last_owner_stays(
     visit: Visit, world: World, school: School, path: str
 ) -> None:
@@ -222,9 +253,15 @@ async def test_a_member_who_is_no_owner_cannot_change_the_staff(visit: Visit, wo
     assert [row[0] for row in shown.rows("#staff tbody tr")] == [school.people["tutor"].name, other.name]
 
 
-@pytest.mark.parametrize("action", ["details", "enroll", "staff", "staff/1/role", "staff/1/remove", "waiting/1/remove"])
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("details", "enroll", "staff", "staff/1/role", "staff/1/remove", "waiting/1/remove"),
+        *("waiting/1/move", "waiting/1/admit", "invitations/1/withdraw"),
+    ],
+)
 async def test_nobody_else_changes_a_course(visit: Visit, path: str, action: str, world: World, school: School) -> None:
-    fields = {"title": "Mine", "seen": "", "addresses": "a@b.org", "email": "a@b.org", "role": "owner"}
+    fields = {"title": "Mine", "seen": "", "addresses": "a@b.org", "email": "a@b.org", "role": "owner", "position": "1"}
     for role in ("learner", "peer", "stranger", "other tutor"):
         assert (await visit(role).submit(f"{path}/{action}", fields)).status == 403
     assert (await visit("nobody").submit(f"{path}/{action}", fields)).path == "/app/sign-in"

@@ -274,3 +274,33 @@ async def test_a_learner_is_removed_certified_or_loses_access_along_the_status_m
     await tutor.submit(f"{path}/status", {"status": "CERTIFIED", "certificate_url": "https://certificates.example/1"})
     assert await status() == "CERTIFIED"
     assert offered(await tutor.open(path)) == []
+
+
+async def test_access_is_limited_extended_and_renewed(world: World, school: School, visit: Visit, path: str) -> None:
+    tutor = visit("tutor")
+    of_learner = enrollments.c.user_id == int(school.ids["learner_id"])
+    stored = select(enrollments.c.status, enrollments.c.access_until).where(of_learner)
+    assert "Access has no end." in (await tutor.open(path)).text
+
+    for fields, message in (
+        ({}, "must be given, or a time, but not both"),
+        ({"days": "1", "until": "2026-02-01T10:00"}, "must be given, or a time, but not both"),
+        ({"until": "2025-02-01T10:00"}, "must be in the future"),
+        ({"until": "soon"}, "must be a date and a time"),
+    ):
+        refused = await tutor.submit(f"{path}/access", fields)
+        assert refused.status == 422
+        assert message in refused.text
+    assert (await tutor.submit(f"{path}/access", {"days": "1"})).status == 409, "there is no end to extend"
+
+    limited = await tutor.submit(f"{path}/access", {"until": "2026-02-01T12:00"})
+    assert "The access is changed." in limited.text
+    assert "Access until" in limited.text
+    assert await world.rows(stored) == [("ENROLLED", NOON + 31 * 24 * HOUR)]
+    await tutor.submit(f"{path}/access", {"days": "10"})
+    assert await world.rows(stored) == [("ENROLLED", NOON + 41 * 24 * HOUR)]
+    ended = await tutor.submit(f"{path}/status", {"status": "EXPIRED"})
+    assert "Renew the access" in ended.text
+    await tutor.submit(f"{path}/access", {"days": "5"})
+    assert await world.rows(stored) == [("ENROLLED", NOON + 5 * 24 * HOUR)], "from now on"
+    assert (await visit("learner").submit(f"{path}/access", {"days": "5"})).status == 403

@@ -143,6 +143,16 @@ def test_whose_access_has_run_out_is_not_listed() -> None:
     assert values(judge(run=run), learner(enrolled=NOW - 10 * DAY + 1, seen=None)) == (9, 99, -1, -1)
 
 
+def test_an_end_of_access_of_ones_own_counts_in_place_of_the_days_of_the_course() -> None:
+    run = Run(access_days=10)
+    extended = learner(enrolled=NOW - 20 * DAY, seen=None)._replace(access_until=NOW + 20 * DAY)
+    limited = learner(enrolled=NOW - 5 * DAY, seen=None)._replace(access_until=NOW)
+
+    assert values(judge(run=run), extended) == (20, 50, -1, -1)
+    assert judge(run=run).findings(extended)[1].expected == 5_000
+    assert values(judge(run=run), limited) == NOTHING
+
+
 @pytest.mark.parametrize(
     ("run", "applies"),
     [

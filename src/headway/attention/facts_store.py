@@ -38,7 +38,7 @@ def _of_all_and_some(build: Any) -> dict[bool, Select[Any]]:
     return {is_some: build(source).where(_in_course, _studies) for is_some, source in _SOURCES.items()}
 
 
-_COLUMNS = [enrollments.c[name] for name in ("user_id", "percent", "enrolled_at", "last_activity_at")]
+_COLUMNS = [enrollments.c[name] for name in ("user_id", "percent", "enrolled_at", "last_activity_at", "access_until")]
 _facts = _of_all_and_some(lambda source: select(*_COLUMNS).select_from(source))
 
 
@@ -163,8 +163,8 @@ async def read_learners(tx: ReadTransaction, course: CourseFacts, judge: Judge, 
     """Read what the rules look at, of some learners of a course; for rules that are off, nothing is read."""
     found, units, failed = await _read(tx, course, judge, user_ids)
     return [
-        LearnerFacts(user_id, percent, enrolled_at, last_at, units.get(user_id), failed[user_id])
-        for user_id, percent, enrolled_at, last_at in found
+        LearnerFacts(user_id, percent, enrolled_at, last_at, units.get(user_id), failed[user_id], until)
+        for user_id, percent, enrolled_at, last_at, until in found
     ]
 
 
@@ -176,8 +176,8 @@ async def find_listed(
     values, unit_of, failed_of = judge.values, units.get, failed.get
     return {
         user_id: got
-        for user_id, percent, enrolled_at, last_at in found
-        if (got := values(percent, enrolled_at, last_at, unit_of(user_id), failed_of(user_id, 0))) is not NOTHING
+        for user_id, percent, enrolled_at, last_at, until in found
+        if (got := values(percent, enrolled_at, last_at, unit_of(user_id), failed_of(user_id, 0), until)) is not NOTHING
     }
 
 

@@ -92,21 +92,24 @@ class Run(NamedTuple):
         """Return when the course began for a learner."""
         return max(enrolled_at, self.starts_at or enrolled_at)
 
-    def due_at(self, enrolled_at: Instant) -> Instant | None:
-        """Return when the course is to be finished by a learner; None without a plan."""
-        last_day = None if self.access_days is None else enrolled_at + self.access_days * DAY
+    def due_at(self, enrolled_at: Instant, access_until: Instant | None = None) -> Instant | None:
+        """Return when the course is to be finished by a learner, who may have an own end of access; None without a plan."""
+        days = None if self.access_days is None else enrolled_at + self.access_days * DAY
+        last_day = days if access_until is None else access_until
         return min((end for end in (self.ends_at, last_day) if end is not None), default=None)
 
     def has_plan(self) -> bool:
         """Return whether the time of the course is set, with both of its ends."""
         return self.access_days is not None or (self.starts_at is not None and self.ends_at is not None)
 
-    def expected(self, enrolled_at: Instant, now: Instant, reachable: Percent = COMPLETE) -> Percent | None:
+    def expected(
+        self, enrolled_at: Instant, now: Instant, reachable: Percent = COMPLETE, access_until: Instant | None = None
+    ) -> Percent | None:
         """Return the share of a learner's time for the course that has passed, in hundredths; None without a plan.
 
-        It is no more than what is `reachable` by now.
+        It is no more than what is `reachable` by now. `access_until` is an end of access of the learner's own.
         """
-        due_at = self.due_at(enrolled_at)
+        due_at = self.due_at(enrolled_at, access_until)
         if due_at is None or not self.has_plan():
             return None
         return min(passed(self.began_at(enrolled_at), due_at, now), reachable)
@@ -145,6 +148,8 @@ class LearnerFacts(NamedTuple):
     last_activity_at: Instant | None
     unit: UnitFacts | None = None
     failed_results: int = 0
+    access_until: Instant | None = None
+    """When access ends, as staff set it for this learner."""
 
 
 class Finding(NamedTuple):
@@ -203,10 +208,11 @@ class Judge:
         last_activity_at: Instant | None,
         unit: UnitFacts | None = None,
         failed_results: int = 0,
+        access_until: Instant | None = None,
     ) -> Values:
         """Return what each rule finds about a learner; NOTHING itself if none finds anything, and once access has run out."""
         now = self.now
-        access_ends_at = enrolled_at + self._access
+        access_ends_at = enrolled_at + self._access if access_until is None else access_until
         if now >= access_ends_at:
             return NOTHING
         days = points = stuck_days = failed = NOT_FOUND
@@ -237,7 +243,7 @@ class Judge:
             seen_at = self.run.began_at(facts.enrolled_at) if last_at is None else last_at
             found.append(Finding(RuleName.NOT_SEEN, days, seen_at, is_never_seen=last_at is None))
         if points != NOT_FOUND:
-            expected = self.run.expected(facts.enrolled_at, self.now, self.reachable)
+            expected = self.run.expected(facts.enrolled_at, self.now, self.reachable, facts.access_until)
             found.append(Finding(RuleName.BEHIND_PLAN, points, points // 10, expected=expected))
         if facts.unit is not None and stuck_days != NOT_FOUND:
             found.append(Finding(RuleName.STUCK, stuck_days, facts.unit.unit_id, unit=facts.unit))

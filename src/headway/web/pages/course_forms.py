@@ -54,6 +54,12 @@ class AddressesForm(msgspec.Struct):
     wait: bool = False
 
 
+class PlaceForm(msgspec.Struct):
+    """Another place on the waiting list."""
+
+    position: Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
 class AppointForm(msgspec.Struct):
     """A member of staff to appoint."""
 
@@ -114,10 +120,18 @@ def _instant(errors: list[FieldError], field: str, text: str | None, stored: Ins
     if stored is not None and text == to_datetime(stored, zone).strftime(_LOCAL_TIME):
         return stored
     try:
-        return from_datetime(datetime.fromisoformat(text).replace(tzinfo=zone))
-    except (ValueError, OverflowError):
-        errors.append(FieldError(field, "must be a date and a time, such as 2026-01-31T12:00"))
+        return local_instant(field, text, zone)
+    except Invalid as error:
+        errors += error.fields
         return None
+
+
+def local_instant(field: str, text: str, zone: ZoneInfo) -> Instant:
+    """Return the instant of a local time. Raises Invalid naming the field."""
+    try:
+        return from_datetime(datetime.fromisoformat(text).replace(tzinfo=zone))
+    except (ValueError, OverflowError) as error:
+        raise Invalid.field(field, "must be a date and a time, such as 2026-01-31T12:00") from error
 
 
 class AddressResult(NamedTuple):

@@ -19,6 +19,7 @@ from headway.web.pages.course_forms import (
     AddressesForm,
     AppointForm,
     DetailsForm,
+    PlaceForm,
     RoleForm,
     address_result,
     change_details,
@@ -29,7 +30,7 @@ from headway.web.pages.course_forms import (
 from headway.web.pages.large_courses import is_large
 
 _PATH = "/app/courses/{course_id:str}/settings"
-_WAITING_ROWS = 50
+_ROWS = 50
 _EVERYBODY = 1_000_000
 _MOST_STAFF = 200
 _MOST_ADDRESSES = 2_000
@@ -40,6 +41,8 @@ class WaitingQuery(msgspec.Struct):
     """Which part of the waiting list to show."""
 
     page: PageNumber = 1
+    invited: PageNumber = 1
+    """The page of the invitations."""
 
 
 class CourseSettingsPages:
@@ -52,13 +55,14 @@ class CourseSettingsPages:
         self._enrollments = services.enrollments
         self._learning = services.learning
         self._enrolling = services.enrolling
+        self._invitations = services.invitations
         self._waiting_lists = services.waiting_lists
         self._staff = services.course_staff
 
     @get(_PATH, query=WaitingQuery, transaction=READ_LARGE)
     async def show(self, request: PageRequest[WaitingQuery, None], tx: ReadTransaction) -> Page:
         """Show the course with everything about it that staff can change."""
-        return Page("course/settings.html", await self._shown(request, tx, request.query.page))
+        return Page("course/settings.html", await self._shown(request, tx, request.query))
 
     @get(f"{_PATH}/enrollments.csv", transaction=READ_LARGE)
     async def download(self, request: PageRequest[None, None], tx: ReadTransaction) -> Download:
@@ -97,6 +101,29 @@ class CourseSettingsPages:
         await self._waiting_lists.remove(tx, request.caller, course_id, user_id, client=request.client)
         return _done(request, request.text("The learner is off the waiting list."))
 
+    @post(f"{_PATH}/waiting/{{user_id:str}}/move", form=PlaceForm, page="show", transaction=WRITE)
+    async def move(self, request: PageRequest[None, PlaceForm], tx: WriteTransaction) -> Redirect:
+        """Move a learner to another place on the waiting list."""
+        course_id, user_id = (parse_id(request.path[name]) for name in ("course_id", "user_id"))
+        position = request.form.position
+        moved = await self._waiting_lists.move(tx, request.caller, course_id, user_id, position, client=request.client)
+        place = request.viewer.number(moved.position)
+        return _done(request, request.text("%(name)s has place %(place)s now.", name=moved.name, place=place))
+
+    @post(f"{_PATH}/waiting/{{user_id:str}}/admit", page="show", transaction=WRITE)
+    async def admit(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Seat a learner who waits, on one more seat if none is free."""
+        course_id, user_id = (parse_id(request.path[name]) for name in ("course_id", "user_id"))
+        await self._waiting_lists.admit(tx, request.caller, course_id, user_id, add_seat=True, client=request.client)
+        return _done(request, request.text("The learner is enrolled."))
+
+    @post(f"{_PATH}/invitations/{{invitation_id:str}}/withdraw", page="show", transaction=WRITE)
+    async def withdraw(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Withdraw an invitation."""
+        course_id, invitation_id = (parse_id(request.path[name]) for name in ("course_id", "invitation_id"))
+        await self._invitations.withdraw(tx, request.caller, course_id, invitation_id, client=request.client)
+        return _done(request, request.text("The invitation is withdrawn."))
+
     @post(f"{_PATH}/staff", form=AppointForm, page="show", transaction=WRITE)
     async def appoint(self, request: PageRequest[None, AppointForm], tx: WriteTransaction) -> Redirect:
         """Appoint the account with an address as a member of staff."""
@@ -124,12 +151,16 @@ class CourseSettingsPages:
             return Redirect("/app/courses", notice=request.text("You do not belong to the staff any more."))
         return _done(request, request.text("The member of staff is removed."))
 
-    async def _shown(self, request: PageRequest[Any, Any], tx: ReadTransaction, page: int = 1) -> dict[str, Any]:
+    async def _shown(
+        self, request: PageRequest[Any, Any], tx: ReadTransaction, query: WaitingQuery | None = None
+    ) -> dict[str, Any]:
+        pages = query or WaitingQuery()
         course_id, caller = parse_id(request.path["course_id"]), request.caller
         course = await self._staff.taught_course(tx, caller, course_id)
         tree = await self._courses.find(tx, course_id)
         members, _ = await self._staff.list_members(tx, caller, course_id, Walk(_MOST_STAFF, 1))
-        waiting, total = await self._waiting_lists.list(tx, caller, course_id, Walk(_WAITING_ROWS, page))
+        waiting, total = await self._waiting_lists.list(tx, caller, course_id, Walk(_ROWS, pages.page))
+        invitations, invited = await self._invitations.list(tx, caller, course_id, Walk(_ROWS, pages.invited))
         times = ("starts_at", "ends_at", "enroll_from", "enroll_until")
         return {
             "course": course,
@@ -142,11 +173,18 @@ class CourseSettingsPages:
             "is_owner": caller.sees_all or course.role is CourseRole.OWNER,
             "waiting": waiting,
             "waiting_total": total,
-            "next_page": page + 1 if page * _WAITING_ROWS < total else None,
+            "next_page": _next(pages.page, total),
+            "invitations": invitations,
+            "invitation_total": invited,
+            "next_invited": _next(pages.invited, invited),
             "results": (),
             "addresses": "",
             "may_wait": False,
         }
+
+
+def _next(page: int, total: int) -> int | None:
+    return page + 1 if page * _ROWS < total else None
 
 
 def _done(request: PageRequest[Any, Any], notice: str) -> Redirect:

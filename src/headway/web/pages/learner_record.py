@@ -8,10 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from headway.attention.model import MAX_NOTE, render_message
+from headway.courses.model import MAX_ACCESS_DAYS
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments.model import BY_STAFF, EnrollmentStatus, StatusChange, can_become
-from headway.errors import Forbidden, Invalid
+from headway.enrollments.model import BY_STAFF, LIMITED, EnrollmentStatus, StatusChange, can_become
+from headway.enrollments.renewing import AccessChange
+from headway.errors import FieldError, Forbidden, Invalid
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, Instant, Milliseconds, iso
@@ -23,6 +25,7 @@ from headway.reports.learner_model import HandedIn, Happening, Position, mean_gr
 from headway.reports.learner_record import LearnerRecord
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
+from headway.web.pages.course_forms import local_instant
 from headway.web.pages.reasons import Reason, reasons, suggested_message
 from headway.web.texts import Viewer
 
@@ -57,6 +60,13 @@ class StatusForm(msgspec.Struct):
     certificate_url: Annotated[str, Meta(max_length=2_000)] | None = None
 
 
+class AccessForm(msgspec.Struct):
+    """Another end of access: so many days later, or a local time of the viewer."""
+
+    days: Annotated[int, Meta(ge=1, le=MAX_ACCESS_DAYS)] | None = None
+    until: Annotated[str, Meta(max_length=30)] | None = None
+
+
 class LearnerRecordPages:
     """The page of one learner. To look at it changes nothing and is not counted as activity of anybody."""
 
@@ -66,6 +76,7 @@ class LearnerRecordPages:
         self._records = services.learner_records
         self._attention = services.attention
         self._enrollments = services.enrollments
+        self._renewing = services.renewing
 
     @get(_PATH, query=TimelineQuery, transaction=READ_LARGE)
     async def show(self, request: PageRequest[TimelineQuery, None], tx: ReadTransaction) -> Page:
@@ -93,6 +104,7 @@ class LearnerRecordPages:
             "timeline": timeline,
             "before": before,
             "Happening": Happening,
+            "can_renew": record.enrollment.status in LIMITED | {EnrollmentStatus.EXPIRED},
             "statuses_to_set": {each.value for each in BY_STAFF if can_become(record.enrollment.status, each)},
             "shown_units": [each for each in record.explanation.units if not _is_left_out(each)],
             "other_units": [each for each in record.explanation.units if _is_left_out(each)],
@@ -139,6 +151,21 @@ class LearnerRecordPages:
         change = StatusChange(request.form.status, request.form.certificate_url)
         await self._enrollments.set_status(tx, request.caller, course_id, user_id, change, client=request.client)
         return Redirect(_path(course_id, user_id), notice=request.text("The enrollment is changed."))
+
+    @post(f"{_PATH}/access", form=AccessForm, page="show", transaction=WRITE)
+    async def change_access(self, request: PageRequest[None, AccessForm], tx: WriteTransaction) -> Redirect:
+        """Extend, limit or renew the learner's access."""
+        course_id, user_id = _ids(request)
+        form = request.form
+        if (form.days is None) is (form.until is None):
+            raise Invalid.field("days", "must be given, or a time, but not both")
+        until = None if form.until is None else local_instant("until", form.until, request.viewer.zone)
+        change = AccessChange(until, form.days)
+        try:
+            await self._renewing.change(tx, request.caller, course_id, user_id, change, client=request.client)
+        except Invalid as error:
+            raise Invalid([FieldError("until", each.message) for each in error.fields]) from error
+        return Redirect(_path(course_id, user_id), notice=request.text("The access is changed."))
 
     @post(f"{_PATH}/note", form=NoteForm, page="show", transaction=WRITE)
     async def add_note(self, request: PageRequest[None, NoteForm], tx: WriteTransaction) -> Redirect:
