@@ -141,7 +141,7 @@ async def test_a_name_that_fits_nothing_is_refused_with_its_field(imported: Impo
 
     assert refusals(verdicts) == [
         ("course_external_id", "does not exist"),
-        ("course_id", "is a course you are not enrolled in"),
+        ("course_external_id", "is a course you are not enrolled in"),
         ("unit_external_id", "is not a unit of this course"),
         ("module_external_id", "is not a module of this course"),
         ("course_external_id", "is not the external id of the course that course_id names"),
@@ -229,4 +229,4 @@ def test_reports_keep_what_is_named_by_unknown_courses() -> None:
     (report,) = with_courses([Report(1, 0, (known, unknown))], {COURSE: 5})
 
     assert [each.course_id for each in report.observations] == [5, 0]
-    assert [each.names and each.names.course for each in report.observations] == [None, "unknown"]
+    assert [each.names and each.names.is_course_found for each in report.observations] == [True, False]

@@ -15,6 +15,8 @@ class ExternalIds(NamedTuple):
     course: str | None = None
     module: str | None = None
     unit: str | None = None
+    is_course_found: bool = False
+    """Whether the id of the course follows from its external id, which was given alone."""
 
 
 class PartIds(NamedTuple):
@@ -30,7 +32,7 @@ def resolve_parts(names: ExternalIds, given: PartIds, structure: CourseStructure
     A unit is looked for in the module that is named too, and otherwise in the whole course; units that are not retired come
     first. The course may be named in two ways as well.
     """
-    if names.course is not None and names.course != structure.external_id:
+    if names.course is not None and not names.is_course_found and names.course != structure.external_id:
         return FieldError("course_external_id", "is not the external id of the course that course_id names")
     module_id = given.module
     if names.module is not None:

@@ -73,14 +73,19 @@ def admit(entry: Entry, structure: CourseStructure | None, *, is_enrolled: bool)
     module_id = unit.module_id if unit and observation.module_id is None else observation.module_id
     if isinstance(observation, Event):
         entry.content = observation.content(module_id)
-    course = "course_external_id" if observation.course_id == UNKNOWN_COURSE else "course_id"
     if structure is None:
-        entry.refuse(course, "does not exist")
+        entry.refuse(_course_field(observation), "does not exist")
     elif not is_enrolled:
-        entry.refuse(course, "is a course you are not enrolled in", Refusal.FORBIDDEN)
+        entry.refuse(_course_field(observation), "is a course you are not enrolled in", Refusal.FORBIDDEN)
     elif entry.fault is not None:
         entry.refuse(entry.fault.field, entry.fault.message)
     elif module_id is not None and module_id not in structure.module_ids:
         entry.refuse("module_id", "is not a module of this course")
     elif observation.unit_id is not None and unit is None:
         entry.refuse("unit_id", "is not a unit of this course")
+
+
+def _course_field(observation: Observation) -> str:
+    names = observation.names
+    is_named = names is not None and (names.is_course_found or observation.course_id == UNKNOWN_COURSE)
+    return "course_external_id" if is_named else "course_id"

@@ -37,7 +37,7 @@ def _with_course(observation: Observation, course_ids: Mapping[str, int]) -> Obs
     course_id = course_ids.get(names.course or "")
     if course_id is None:
         return observation
-    return msgspec.structs.replace(observation, course_id=course_id, names=names._replace(course=None))
+    return msgspec.structs.replace(observation, course_id=course_id, names=names._replace(is_course_found=True))
 
 
 def with_parts(observation: Observation, structure: CourseStructure | None) -> tuple[Observation, FieldError | None]:

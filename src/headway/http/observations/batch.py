@@ -67,8 +67,8 @@ def _decode_plain(body: bytes, settings: Settings, decoder: msgspec.json.Decoder
             item.activity_type = _ACTIVITY_TYPES.get(item.activity_type) or _open_type(item.activity_type)
         if item.activity_type is None or (item.activity_type == _HEARTBEAT and item.is_active is UNSET):
             return None
-        if item.course_id is None and item.course_external_id is None:
-            return None
+    if decoder is not _plain_decoder and any(item.course_id is None and item.course_external_id is None for item in items):
+        return None
     return items if 1 <= len(items) <= settings.max_batch_events else None
 
 
