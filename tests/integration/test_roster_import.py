@@ -11,7 +11,7 @@ from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
 from headway.courses.tables import course_staff, courses
 from headway.db.database import Database
-from headway.enrollments.tables import enrollments
+from headway.enrollments.tables import enrollments, invitations
 from headway.identity import Caller, Role
 from headway.importers.rosters import Reading, open_path, open_upload
 from headway.rosters.model import Mode, Options, Report
@@ -356,12 +356,11 @@ async def test_a_csv_file_enrolls_in_courses_by_any_of_their_names(world: World,
         "user": {"created": 3, "unchanged": 1},
         "enrollment": {"created": 2},
         "staff": {"created": 1},
+        "invitation": {"created": 1},
     }
-    assert reasons(report) == [
-        ("people.csv", 5, "nobody@example.org has no account, and no name to create one with"),
-        ("people.csv", 5, "nobody@example.org has no account that this roster could find or create"),
-        ("people.csv", 6, "there is no course geometry"),
-    ]
+    assert reasons(report) == [("people.csv", 6, "there is no course geometry")]
+    assert [each.name for each in report.changes if each.kind == "invitation"] == ["nobody@example.org"]
+    assert len(await world.rows(select(invitations.c.id))) == 1
     assert (await world.find_user(known.id)).name == known.name
     assert not again.has_changes
     assert await everything(world) == stored

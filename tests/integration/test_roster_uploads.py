@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from headway.enrollments.tables import enrollments
-from headway.identity import Role
+from headway.identity import Role, Scope
 from tests.roster_inputs import OneRosterFiles
 from tests.world import World
 
@@ -96,3 +96,14 @@ async def test_only_administrators_and_services_import(client: httpx.AsyncClient
     answer = await client.post(PATH, content=OneRosterFiles(1).zip(), headers=world.bearer(user) | ZIP)
 
     assert answer.status_code == 403
+
+
+@ON_ONE_DATABASE
+async def test_a_key_needs_the_scope(client: httpx.AsyncClient, world: World) -> None:
+    statuses = {}
+    for scope in (Scope.ROSTER_WRITE, Scope.ROSTER_READ):
+        _, key = await world.write(world.services.api_keys.create, "Office", [scope])
+        headers = {"Authorization": f"Bearer {key}", **ZIP}
+        statuses[scope] = (await client.post(PATH, content=OneRosterFiles(1).zip(), headers=headers)).status_code
+
+    assert statuses == {Scope.ROSTER_WRITE: 200, Scope.ROSTER_READ: 403}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from headway.services import Services
 
 _SIGNS = {"created": "+", "changed": "~", "dropped": "-"}
-_KINDS = {"user": "users", "course": "courses", "enrollment": "enrollments", "staff": "staff"}
+_KINDS = {"user": "users", "course": "courses", "enrollment": "enrollments", "staff": "staff", "invitation": "invitations"}
 
 
 @click.command("roster")

@@ -40,6 +40,7 @@ class BringPeople(Step[RosterUser]):
         self._new, self._changed = [], []
         self._ids: dict[str, int] = {}
         self._disabled: set[int] = set()
+        self._strangers: set[str] = set()
         people = [_settled(each) for each in items]
         by_id = await users.find_by_external_ids(tx, {each.external_id for each in people if each.external_id is not None})
         addresses = {each.email for each in people if each.email is not None and is_email(each.email)}
@@ -102,6 +103,7 @@ class BringPeople(Step[RosterUser]):
         """Pass the accounts to the run."""
         self.run.user_ids |= self._ids
         self.run.disabled |= self._disabled
+        self.run.strangers |= self._strangers
 
     def _check_once(self, wanted: RosterUser) -> None:
         """Refuse somebody who is in the file for a second time, or whose address was that of somebody else there."""
@@ -123,6 +125,9 @@ class BringPeople(Step[RosterUser]):
                 raise Conflict(f"the address belongs to account {owner.id}, which has another external id")
             stored = owner
         if stored is None:
+            if wanted.name is None and wanted.external_id is None and not wanted.role.can_teach:
+                self._strangers.add(wanted.key)
+                return
             if wanted.name is None:
                 raise Conflict(f"{shown(wanted.email or wanted.key)} has no account, and no name to create one with")
             new = settle_account(NewUser(wanted.role, wanted.name, wanted.email, wanted.external_id))

@@ -52,6 +52,8 @@ class Run:
         """The keys of the people in the roster so far."""
         self.addresses: dict[str, str] = {}
         """Of the people in the roster so far: whose each one is."""
+        self.strangers: set[str] = set()
+        """Addresses that no account has, and that have no name: they are invited."""
         self.disabled: set[int] = set()
         self.classes: set[str] = set()
         """The keys of the courses in the roster so far."""

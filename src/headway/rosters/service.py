@@ -9,6 +9,7 @@ from headway.db.database import ReadTransaction
 from headway.errors import Forbidden
 from headway.rosters import store as rosters
 from headway.rosters.classes import BringCourses
+from headway.rosters.inviting import InviteStrangers
 from headway.rosters.leaving import MISSING, LetLeave, LetMissingLeave
 from headway.rosters.model import (
     Mode,
@@ -54,11 +55,13 @@ class Rosters:
         await _steps(BringPeople, run, roster.users(report), advance)
         await _steps(BringCourses, run, roster.courses(report), advance)
         over: list[RosterPlace] = []
+        strangers: list[RosterPlace] = []
         # Course by course, as they are stored.
-        for each in some(_active(roster.places(report), over), _SORTED_AT_ONCE):
+        for each in some(_active(run, roster.places(report), over, strangers), _SORTED_AT_ONCE):
             each.sort(key=lambda place: place.course)
             await _steps(FillCourses, run, each, advance)
         await _steps(LetLeave, run, over, advance)
+        await _steps(InviteStrangers, run, strangers, advance)
         await self._let_missing_leave(run)
         if report.has_changes and not options.is_dry_run:
             await self._record(run)
@@ -133,13 +136,20 @@ async def _steps(kind: type[Step[Item]], run: Run, items: Iterable[Item], advanc
         await asyncio.sleep(0)
 
 
-def _active(places: Iterable[RosterPlace], over: list[RosterPlace]) -> Iterator[RosterPlace]:
-    """Yield the places that are not over, and keep the others for later: another row may say that somebody stays."""
+def _active(
+    run: Run, places: Iterable[RosterPlace], over: list[RosterPlace], strangers: list[RosterPlace]
+) -> Iterator[RosterPlace]:
+    """Yield the places of accounts that are not over, and keep the others for later.
+
+    Another row may say that somebody stays of whom one says that the place is over. Strangers are invited.
+    """
     for each in places:
-        if each.is_active:
-            yield each
-        else:
+        if not each.is_active:
             over.append(each)
+        elif each.user in run.strangers:
+            strangers.append(each)
+        else:
+            yield each
 
 
 def _open_nothing(_upload: Upload) -> RosterSource:
