@@ -102,6 +102,8 @@ _NOT_FROM_PAGES = {
     *("must not have more than 7 entries", "must have 1 to 7 characters"),
     *("Only instructors and administrators make courses.", "must not lead back to this course", "course 7 does not exist"),
     *("The slug 7 belongs to another course.", "There is no course 7."),
+    # Beside a field that no browser sends in this way; and when a unit opens or has closed, of which each sentence is listed.
+    *("is not 7: 7", "This unit 7."),
 }
 """Refusals of what only the API offers."""
 
