@@ -13,6 +13,7 @@ from headway.audit.tables import audit_entries
 from headway.cli import main
 from headway.identity import CourseRole, Role, Scope
 from headway.settings import Settings
+from headway.webhooks.model import NewWebhook
 from tests.databases import SECRET_KEY
 from tests.processes import run_headway
 from tests.world import World
@@ -41,9 +42,14 @@ PRIVILEGED = {
     "course staff set": Deed("--course {course} --user {tutor} --role instructor", ("CHANGE_COURSE_ROLE",)),
     "course staff remove": Deed("--course {course} --user {colleague}", ("CHANGE_COURSE_ROLE",)),
     "keys rotate": Deed("", ("ROTATE_KEYS",)),
+    "webhook create": Deed("--url https://hooks.example.org/in", ("CREATE_WEBHOOK",)),
+    "webhook disable": Deed("{webhook}", ("CHANGE_WEBHOOK",)),
+    "webhook enable": Deed("{disabled_webhook}", ("CHANGE_WEBHOOK",)),
+    "webhook delete": Deed("{webhook}", ("DELETE_WEBHOOK",)),
 }
-ELSEWHERE = {"import oulad", "events archive"}
-"""test_oulad.py shows that a course run that is imported has one entry, test_archive.py that a file of events has one."""
+ELSEWHERE = {"import oulad", "import roster", "import openedx-tracking", "import moodle-log", "events archive"}
+"""test_oulad.py shows that a course run that is imported has one entry, test_archive.py that a file of events has one;
+test_roster_import.py and test_log_import.py do so for rosters and logs."""
 UNRECORDED = {
     "serve",
     "demo",  # makes a database of its own
@@ -55,6 +61,7 @@ UNRECORDED = {
     "export course",
     "export events",
     "key list",
+    "webhook list",
 }
 
 
@@ -81,6 +88,10 @@ async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_pat
     people = {"learner": await world.user(), "tutor": owner, "colleague": colleague}
     key, _ = await world.write(world.services.api_keys.create, "Other", [Scope.PROGRESS_READ])
     names = {"key": key.id, "course": course.id, "file": file} | {name: user.id for name, user in people.items()}
+    webhooks, new = world.services.webhooks, NewWebhook("https://hooks.example.org/other")
+    names["webhook"], disabled = [(await world.write(webhooks.create, None, new)).id for _ in range(2)]
+    names["disabled_webhook"] = disabled
+    await world.write(webhooks.change, None, disabled, lambda stored: stored, enable=False)
     before = len(await world.rows(select(audit_entries.c.seq)))
     deed = PRIVILEGED[command]
 
