@@ -69,8 +69,6 @@ FIELDS: Final = (
     N_("invalid enum value '%(value)s'"),
     N_("invalid RFC3339 encoded date"),
     N_("does not exist"),
-    N_("is over already by the course's days of access"),
-    N_("must be in the future"),
     N_("must have %(least)s to %(most)s items"),
 )
 """What is wrong with a field; each goes after its name."""
@@ -142,11 +140,6 @@ MESSAGES: Final = (
     N_("Access has ended. Name a new end to renew it."),
     N_("Every seat of this course is taken. Add a seat to let this learner in."),
     N_("Item %(number)s names the same user."),
-    N_("The access of this learner has no end."),
-    N_("The learner has left the course: enroll the learner again."),
-    N_("There is no such invitation."),
-    N_("This learner does not wait for a seat."),
-    N_("Who completed the course keeps access."),
     N_("This unit opens at %(at)s."),
     N_("This unit closed at %(at)s."),
     N_("This unit is not open."),
