@@ -117,6 +117,9 @@ _COURSE = {
                     "kind": "video",
                     "required": True,
                     "completion": {"rule": "time", "threshold": 60},
+                    "opensAt": _MOMENT,
+                    "closesAt": "9990-01-01T00:00:00Z",
+                    "hidden": False,
                 }
             ],
         }

@@ -9,7 +9,9 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import update
 
+from headway.courses.tables import courses
 from headway.http.openapi import operations_of
 from headway.http.routes import Route
 from headway.settings import Settings
@@ -37,8 +39,11 @@ class Fuzz:
     async def prepare(self) -> None:
         """Make a new school, with a learner who can sign in and one who has completed the course."""
         school = self.school = School(self.school.world, self.school.client)
-        await school.build()
         world = school.world
+        async with world.database.write() as tx:
+            # The course of the school before has the external id that the one of this school is to have.
+            await tx.run(update(courses).values(external_id=None))
+        await school.build()
         self._refresh()
         known = await world.user(email=school.filled("known-{unique}@school.test"))
         await world.set_password(known.id, PASSWORD)
