@@ -52,6 +52,28 @@ async def test_a_refused_user_looks_right(app: App, open_page: OpenPage, size: s
     assert await visitor.faults(f"admin-users-refused-{size}") == []
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_pages_of_keys_look_right(app: App, open_page: OpenPage, size: str) -> None:
+    visitor = await open_page(await make_admin(app), size)
+    page = visitor.page
+    await visitor.open("/app/admin/keys")
+    form = page.locator(".admin-form")
+    # It is open while there are no keys.
+    if not await form.is_visible():
+        await page.locator("summary", has_text="New key").click()
+    await form.locator("[name=name]").fill(f"Dashboard of the {size}")
+    await form.locator("[value='progress:read']").check()
+    assert await visitor.faults(f"admin-keys-form-{size}") == []
+    await form.get_by_role("button").click()
+    await expect(page.locator(".admin-key")).to_contain_text("hk_")
+    assert await visitor.faults(f"admin-new-key-{size}") == []
+    await page.get_by_role("link", name="All keys").click()
+    await page.locator(".admin-revoke summary").first.click()
+
+    await expect(page.get_by_role("button", name="Revoke the key").first).to_be_visible()
+    assert await visitor.faults(f"admin-keys-{size}") == []
+
+
 async def test_a_user_is_found_and_disabled_by_keyboard_alone(app: App, open_page: OpenPage) -> None:
     admin, ada = await make_admin(app), await app.world.user(email="ada.keyboard@example.org")
     visitor = await open_page(admin)
