@@ -78,7 +78,8 @@ class ApiKeys:
         key = await keys_store.lock_key(tx, key_id)
         if key is None:
             raise NotFound(f"There is no API key {key_id}.", code="API_KEY_NOT_FOUND")
-        if await keys_store.revoke(tx, key_id, self._clock()):
+        if key.revoked_at is None:
+            await keys_store.revoke(tx, key_id, self._clock())
             await self._accounts.forget(tx, key.user_id)
             await self._record(tx, Action.REVOKE_API_KEY, key, operator)
         return key

@@ -18,15 +18,10 @@ from headway.paging.service import Slice
 _columns = [api_keys.c[name] for name in ApiKey.__struct_fields__]
 _NEW = ("user_id", "name", "scopes", "secret_hash", "created_at")
 _insert = insert(api_keys).values(**{name: bindparam(name) for name in _NEW}).returning(api_keys.c.id)
-_owner = select(api_keys.c.user_id, api_keys.c.secret_hash).where(
-    api_keys.c.id == bindparam("key_id"), api_keys.c.revoked_at.is_(None)
-)
+# Whether a key is revoked is looked at here: PostgreSQL would go through the index of those that are not.
+_owner = select(api_keys.c.user_id, api_keys.c.secret_hash, api_keys.c.revoked_at).where(api_keys.c.id == bindparam("key_id"))
 _lock = select(*_columns).where(api_keys.c.id == bindparam("key_id")).with_for_update()
-_revoke = (
-    update(api_keys)
-    .where(api_keys.c.id == bindparam("key_id"), api_keys.c.revoked_at.is_(None))
-    .values(revoked_at=bindparam("now"))
-)
+_revoke = update(api_keys).where(api_keys.c.id == bindparam("key_id")).values(revoked_at=bindparam("now"))
 _use = (
     update(api_keys)
     .where(api_keys.c.id == bindparam("key_id"), or_(api_keys.c.used_at.is_(None), api_keys.c.used_at < bindparam("at")))
@@ -58,7 +53,7 @@ async def insert_key(
 async def find_owner(tx: ReadTransaction, key_id: int) -> tuple[int, str] | None:
     """Return the account of a key that is not revoked, and the hash of its secret."""
     row = await tx.first(_owner, key_id=key_id)
-    return None if row is None else (row["user_id"], row["secret_hash"])
+    return None if row is None or row["revoked_at"] is not None else (row["user_id"], row["secret_hash"])
 
 
 async def lock_key(tx: WriteTransaction, key_id: int) -> ApiKey | None:
@@ -83,9 +78,9 @@ async def list_keys(tx: ReadTransaction, part: Slice) -> tuple[list[ListedKey], 
     return [ListedKey(_key_of(row), row["user_name"]) for row in found], total
 
 
-async def revoke(tx: WriteTransaction, key_id: int, now: Instant) -> bool:
-    """End a key; False if it had ended."""
-    return await tx.run(_revoke, key_id=key_id, now=now) > 0
+async def revoke(tx: WriteTransaction, key_id: int, now: Instant) -> None:
+    """End a key."""
+    await tx.run(_revoke, key_id=key_id, now=now)
 
 
 async def write_uses(tx: WriteTransaction, used: Mapping[int, Instant]) -> None:
