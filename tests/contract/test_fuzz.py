@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 
 from headway.courses.tables import courses
 from headway.http.openapi import operations_of
@@ -38,11 +38,14 @@ class Fuzz:
 
     async def prepare(self) -> None:
         """Make a new school, with a learner who can sign in and one who has completed the course."""
+        before = self.school.ids.get("course", "0")
         school = self.school = School(self.school.world, self.school.client)
         world = school.world
         async with world.database.write() as tx:
             # The course of the school before has the external id that the one of this school is to have.
-            await tx.run(update(courses).values(external_id=None))
+            await tx.run(
+                update(courses).where(courses.c.id == bindparam("of_course")).values(external_id=None), of_course=int(before)
+            )
         await school.build()
         self._refresh()
         known = await world.user(email=school.filled("known-{unique}@school.test"))

@@ -29,6 +29,7 @@ async def send_every_request(database_url: str) -> None:
         await open_reports(fuzz.school)
         await open_pages_of_administrators(fuzz.school)
         await act_on_webhooks(fuzz.school)
+        await act_with_keys(fuzz.school)
         await world.services.enrollments.expire(world.database)
 
 
@@ -194,6 +195,23 @@ async def act_on_webhooks(school: School) -> None:
     assert [each for each in answered if not each.is_success] == []
 
 
+async def act_with_keys(school: School) -> None:
+    """Call with an API key for the learners, read the list of keys to its end, and revoke the key."""
+    key = {"name": "Relay", "scopes": ["events:write"], "userId": "{system_id}"}
+    made = (await school.ask("admin", "POST", "/api/v1/keys", key)).json()["data"]
+    course_id = int(school.ids["course"])
+    users = ("id:{learner_id}", "ext:nobody", "email:{known_email}")
+    events = [{"user": school.filled(user), "activity_type": "x.y", "course_id": course_id} for user in users]
+    bearer = {"Authorization": f"Bearer {made['key']}"}
+    answered = [await school.client.post("/api/v1/events", json={"events": events}, headers=bearer)]
+    await school.world.services.api_keys.write_uses()
+    first = await school.ask("admin", "GET", "/api/v1/keys?limit=1")
+    cursor = first.json()["metadata"]["nextCursor"]
+    answered.append(await school.ask("admin", "GET", f"/api/v1/keys?limit=1&cursor={cursor}"))
+    answered.append(await school.ask("admin", "DELETE", f"/api/v1/keys/{made['id']}"))
+    assert [each for each in answered if not each.is_success] == []
+
+
 async def open_pages_of_administrators(school: School) -> None:
     """Open the lists of accounts and courses with each kind of search, an account, the log, and the state of the server."""
     cookie = {"Cookie": f"headway-access={school.world.services.tokens.issue(school.people['admin'])}"}
@@ -207,5 +225,6 @@ async def open_pages_of_administrators(school: School) -> None:
         *("log", "log?person={learner_id}", "log?target_type=COURSE"),
         *("health", "settings"),
         *("webhooks", "webhooks/{webhook}", "webhooks/{webhook}?status=delivered"),
+        "keys",
     ):
         assert (await school.client.get(school.filled(f"/app/admin/{path}"), headers=cookie)).status_code == 200, path
