@@ -25,6 +25,7 @@ async def send_every_request(database_url: str) -> None:
             assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
             await fuzz.read(sample, answer)
         await send_what_has_no_body(fuzz.school)
+        await study_outside_of_times(fuzz.school)
         await open_pages_of_a_course(fuzz.school)
         await open_reports(fuzz.school)
         await open_pages_of_administrators(fuzz.school)
@@ -73,6 +74,22 @@ async def send_what_has_no_body(school: School) -> None:
     assert (await school.client.post("/api/v1/learner/auth/logout", headers=bearer)).status_code == 204
     school.world.clock.advance(seconds=9 * 86_400)
     await act_on_learners(school)
+
+
+async def study_outside_of_times(school: School) -> None:
+    """Study in a unit that has closed, and extend its times."""
+    units = [{"title": "Over", "closesAt": "2020-01-01T00:00:00Z"}]
+    made = await school.ask(
+        "tutor", "POST", "/api/v1/courses", {"title": "Week", "modules": [{"title": "One", "units": units}]}
+    )
+    course = made.json()["data"]
+    assert (await school.ask("learner", "POST", f"/api/v1/courses/{course['id']}/enroll")).status_code == 201
+    unit_id = int(course["modules"][0]["units"][0]["id"])
+    event = {"activity_type": "unit_view", "course_id": int(course["id"]), "unit_id": unit_id, "duration_seconds": 9}
+    assert (await school.ask("learner", "POST", "/api/courses/activity/track", event)).status_code == 201
+    course["modules"][0]["units"][0]["closesAt"] = None
+    changed = {"modules": course["modules"]}
+    assert (await school.ask("tutor", "PATCH", f"/api/v1/courses/{course['id']}", changed)).status_code == 200
 
 
 async def invite(school: School) -> None:

@@ -266,10 +266,10 @@ async def _read_new_times(
     tx: WriteTransaction, page: Sequence[Enrollment], course_id: int, times_of: Mapping[int, Times]
 ) -> _NewTimes:
     """Read what the new times of units lead to, and let the events within them count from now on."""
-    users = (page[0].user_id, page[-1].user_id)
-    timely = await uncounted_store.take_timely(tx, course_id, times_of, users=users)
+    user_ids = [enrollment.user_id for enrollment in page]
+    timely = await uncounted_store.take_timely(tx, course_id, times_of, user_ids)
     outside: defaultdict[tuple[int, int], Milliseconds] = defaultdict(int)
-    for user_id, day, spans_of in await uncounted_store.read_study(tx, course_id, [each.user_id for each in page]):
+    for user_id, day, spans_of in await uncounted_store.read_study(tx, course_id, user_ids):
         for unit_id in spans_of.keys() & times_of.keys():
             spans = spans_of[unit_id]
             outside[user_id, unit_id] += length(spans) - times_of[unit_id].overlap_in_day(day, spans)

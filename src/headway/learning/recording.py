@@ -368,7 +368,7 @@ def _row(entry: Entry) -> EventRow:
 def _uncounted(entries: Sequence[Entry], structures: Mapping[int, CourseStructure]) -> list[UncountedEvent]:
     """Return what is kept of those new events that lie outside of the times of their units."""
     return [
-        UncountedEvent(*entry.key, *entry.unit_key[1:], entry.timing.at, entry.observation.evidence)
+        UncountedEvent(*entry.unit_key, entry.key[1], entry.timing.at, entry.observation.evidence)
         for entry in entries
         if structures[entry.observation.course_id].is_outside(entry.observation.unit_id, entry.timing.at)
         and isinstance(entry.observation, Event)

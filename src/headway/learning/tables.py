@@ -90,12 +90,11 @@ uncounted_events = Table(
     "uncounted_events",
     metadata,
     Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("unit_id", Id, primary_key=True),
     Column("event_id", Text, primary_key=True),
-    Column("course_id", Id, nullable=False),
-    Column("unit_id", Id, nullable=False),
     Column("occurred_at", Timestamp, nullable=False),
     Column("metadata", Text, nullable=False, comment="JSON of the evidence that the event would leave"),
-    Index(None, "course_id", "unit_id", "user_id"),
     sqlite_with_rowid=False,
 )
 """The events, archived ones too, that lay outside of the times of their units, and so do not count for them.

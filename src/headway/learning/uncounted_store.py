@@ -19,20 +19,20 @@ class UncountedEvent(NamedTuple):
     """An event that does not count, with what it would leave as evidence."""
 
     user_id: int
-    event_id: str
     course_id: int
     unit_id: int
+    event_id: str
     occurred_at: Instant
     evidence: Evidence
 
 
-_insert = WriteRows(uncounted_events, ["user_id", "event_id", "course_id", "unit_id", "occurred_at", "metadata"])
+_insert = WriteRows(uncounted_events, [*UncountedEvent._fields[:-1], "metadata"])
 _learners = rows("learners", {"user_id": Id})
 _forget = DeleteRows(uncounted_events)
-_times = rows("times", {"unit_id": Id, "opens_at": Timestamp, "closes_at": Timestamp})
+_times = rows("times", {"user_id": Id, "unit_id": Id, "opens_at": Timestamp, "closes_at": Timestamp})
 _is_timely = and_(
-    *(uncounted_events.c.course_id == bindparam("in_course"), uncounted_events.c.unit_id == _times.c.unit_id),
-    uncounted_events.c.user_id.between(bindparam("first_user"), bindparam("last_user")),
+    *(uncounted_events.c.user_id == _times.c.user_id, uncounted_events.c.course_id == bindparam("in_course")),
+    uncounted_events.c.unit_id == _times.c.unit_id,
     *(uncounted_events.c.occurred_at >= _times.c.opens_at, uncounted_events.c.occurred_at < _times.c.closes_at),
 )
 _timely = select(*(uncounted_events.c[name] for name in ("user_id", "event_id", "unit_id", "metadata"))).select_from(
@@ -53,24 +53,22 @@ def uncounted_rows(events: Sequence[UncountedEvent]) -> RowsToWrite:
 
 
 async def take_timely(
-    tx: WriteTransaction, course_id: int, times_of: Mapping[int, Times], *, users: tuple[int, int]
+    tx: WriteTransaction, course_id: int, times_of: Mapping[int, Times], user_ids: Sequence[int]
 ) -> dict[tuple[int, int], Evidence]:
-    """Remove what is kept of events that lie within the new times of these units, of learners from one id to another.
+    """Remove what is kept of events that lie within the new times of these units, of these learners.
 
     Return the evidence of these events together, by (user_id, unit_id).
     """
     evidence_of: dict[tuple[int, int], Evidence] = {}
     found = await tx.all(
         _timely,
-        times=[(unit_id, *times.bounds) for unit_id, times in times_of.items()],
+        times=[(user_id, unit_id, *times.bounds) for user_id in user_ids for unit_id, times in times_of.items()],
         in_course=course_id,
-        first_user=users[0],
-        last_user=users[1],
     )
     for user_id, _, unit_id, metadata in found:
         key, evidence = (user_id, unit_id), decode_evidence(metadata)
         evidence_of[key] = evidence_of[key].merge(evidence) if key in evidence_of else evidence
-    await tx.write_rows((_forget, sorted((user_id, event_id) for user_id, event_id, _, _ in found)))
+    await tx.write_rows((_forget, sorted((user_id, course_id, unit_id, event_id) for user_id, event_id, unit_id, _ in found)))
     return evidence_of
 
 

@@ -24,19 +24,17 @@ def upgrade() -> None:
     op.create_table(
         "uncounted_events",
         sa.Column("user_id", _ID, nullable=False),
-        sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("course_id", _ID, nullable=False),
         sa.Column("unit_id", _ID, nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("occurred_at", _TIMESTAMP, nullable=False),
         sa.Column("metadata", sa.Text(), nullable=False, comment="JSON of the evidence that the event would leave"),
-        sa.PrimaryKeyConstraint("user_id", "event_id", name="pk_uncounted_events"),
+        sa.PrimaryKeyConstraint("user_id", "course_id", "unit_id", "event_id", name="pk_uncounted_events"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_uncounted_events_course_id", "uncounted_events", ["course_id", "unit_id", "user_id"])
 
 
 def downgrade() -> None:
-    op.drop_index("ix_uncounted_events_course_id", "uncounted_events")
     op.drop_table("uncounted_events")
     _describe_gradings(f"{_GRADING}]")
     for name in ("is_hidden", "closes_at", "opens_at"):
