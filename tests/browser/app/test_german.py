@@ -31,7 +31,7 @@ async def pages_of(role: str, app: App, history: History, learner: User) -> tupl
     course, world = history.course, app.world
     base, learning = f"/app/courses/{course.id}", f"/app/learning/{course.id}"
     if role == "admin":
-        pages = ["health", "users", f"users/{learner.id}", "courses", "log", "settings"]
+        pages = ["health", "users", f"users/{learner.id}", "courses", "webhooks", "keys", "roster", "log", "settings"]
         return await world.user(Role.ADMIN), [f"/app/admin/{each}" for each in pages]
     if role == "tutor":
         pages = ["", "/units", f"/units/{course.units[1].id}", "/grid", "/learners", f"/learners/{learner.id}", "/attention"]
