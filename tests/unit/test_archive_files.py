@@ -60,7 +60,7 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
 def test_without_pyarrow_one_line_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    message = r"^Archives of events need pyarrow: pip install 'headway\[archive\]'$"
+    message = r"^Parquet files need pyarrow: pip install 'headway\[analytics\]'$"
     with pytest.raises(MissingExtraError, match=message), new_draft(tmp_path / "events.parquet"):
         pass
     assert list(tmp_path.iterdir()) == []

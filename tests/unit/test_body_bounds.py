@@ -22,6 +22,7 @@ BOUNDED_OTHERWISE = {
     ".duration_seconds": "more than an event may claim is cut",
     ".active_seconds": "more than a heartbeat may claim is cut",
     ".score": "at most `maxScore`",
+    "post /api/v1/rosters ": "a file of at most HEADWAY_MAX_ROSTER_BYTES",
 }
 
 

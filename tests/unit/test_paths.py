@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.http.paths import allow, decode_parameter, routable
+from headway.courses.model import MAX_EXTERNAL_ID
+from headway.http.paths import LONGEST_PART, allow, decode_parameter, routable
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=255))
@@ -41,8 +42,8 @@ def test_what_no_database_can_store_is_part_of_no_id() -> None:
 def test_a_part_that_is_too_long_for_an_id_is_cut_and_still_too_long(part: bytes) -> None:
     path = routable(b"/" + part)
 
-    assert len(path) == 1_001
-    assert len(decode_parameter(path[1:])) > 255
+    assert len(path) == 1 + LONGEST_PART
+    assert len(decode_parameter(path[1:])) > MAX_EXTERNAL_ID
 
 
 @pytest.mark.parametrize(

@@ -28,4 +28,5 @@ def test_what_is_read_on_the_servers_loop_is_of_a_fixed_size() -> None:
         "/{activity_id:str}",  # a single entry of the log
         "/{course_id:str}/{user_id:str}",  # calls `read_large`, unless the course is short
         "/course/{course_id:str}/analytics",  # as well
+        "/courses/{course_id:str}/export",  # each part is a large read of its own
     }

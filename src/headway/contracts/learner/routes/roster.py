@@ -5,7 +5,7 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.model import EnrollmentStatus, StatusChange
 from headway.http.pages import Pages
 from headway.http.params import parse_id
-from headway.http.request import READ, READ_LARGE, WRITE, Request, Response
+from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import delete, get, patch, post
 from headway.identity import Scope
 from headway.services import Services
@@ -100,7 +100,7 @@ class RosterRoutes:
         found, total = await self._waiting_lists.list(tx, request.caller, course_id, walk)
         return Response(200, mapping.many([roster_mapping.waiting_learner(course_id, each) for each in found], walk, total))
 
-    @get(f"{_WAITLIST}/me", responses={200: wire.One[roster_wire.OwnPlace]}, transaction=READ)
+    @get(f"{_WAITLIST}/me", responses={200: wire.One[roster_wire.OwnPlace]}, transaction=READ_LARGE)
     async def own_place(self, request: Request[None, None], tx: ReadTransaction) -> Response:
         """Read the caller's own place on the waiting list."""
         course_id = parse_id(request.path["course_id"])
