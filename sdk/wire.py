@@ -24,7 +24,14 @@ MAX_LINE = 130
 Schema = Mapping[str, Any]
 _TEXTS = {OPEN_TYPE_PATTERN: "`${string}.${string}`"}
 """The types of texts by their patterns."""
-_PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean", "null": "null"}
+_PLAIN = {
+    "object": "Record<string, unknown>",
+    "string": "string",
+    "integer": "number",
+    "number": "number",
+    "boolean": "boolean",
+    "null": "null",
+}
 
 
 def generate() -> str:
@@ -105,9 +112,7 @@ def type_of(schema: Schema) -> str:
         return _array(schema)
     if "properties" in schema:
         return "{ " + " ".join(property_of(name, each, schema).strip() for name, each in schema["properties"].items()) + " }"
-    if schema.get("pattern") in _TEXTS:
-        return _TEXTS[schema["pattern"]]
-    return "Record<string, unknown>" if schema.get("type") == "object" else _PLAIN[schema["type"]]
+    return _TEXTS.get(schema.get("pattern", ""), _PLAIN[schema["type"]])
 
 
 def _array(schema: Schema) -> str:
