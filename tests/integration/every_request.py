@@ -56,7 +56,6 @@ async def send_what_has_no_body(school: School) -> None:
         ("tutor", "/api/v1/courses/{course}/export?format=ndjson"),
         ("tutor", "/api/v1/courses/{course}/enrollments?sort=name"),
         ("tutor", "/api/v1/courses/{course}/enrollments?sort=lastActivity&q=p"),
-        ("tutor", "/user-progress/course/{course}/all?sortBy=lastActivity"),
         ("tutor", "/api/v1/assessments/{assessment}/submissions?sort=name"),
         ("tutor", "/api/v1/assessments/{assessment}/submissions?sort=submittedAt&q=p"),
         ("learner", "/api/v1/learner/peers"),

@@ -57,10 +57,9 @@ class School:
         self.headers = world.bearer(owner)
         active = select(enrollments.c.user_id, enrollments.c.last_activity_at)
         self.active: dict[int, int | None] = dict(await world.rows(active))
-        sorts = {"name": "name", "last": "lastActivity"}
+        sorts = {"name": "name", "last": "lastActivity", "id": "id"}
         self.lists = [
-            Listing(f"/api/v1/courses/{course.id}/enrollments", "sort", {**sorts, "id": "id"}, "name", "learnerId"),
-            Listing(f"/user-progress/course/{course.id}/all", "sortBy", sorts, "name", "userId"),
+            Listing(f"/api/v1/courses/{course.id}/enrollments", "sort", sorts, "name", "learnerId"),
             Listing(
                 f"/api/v1/assessments/{course.assessments[0].id}/submissions",
                 "sort",
@@ -75,7 +74,7 @@ class School:
         answer = await self.client.get(listing.path, params=query, headers=self.headers)
         assert answer.status_code == 200, answer.text
         body = answer.json()
-        return body.get("results", body.get("data")), body.get("pagination") or body["metadata"]
+        return body["data"], body["metadata"]
 
     async def walk(self, listing: Listing, **query: Any) -> list[int]:
         """Return the learners of all pages, by cursor."""

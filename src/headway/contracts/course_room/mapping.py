@@ -23,13 +23,7 @@ from headway.learning.statistics import CourseStatistics, UnitStatistics
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DISPLAY_TIMES = ("v_created_date", "v_created_time", "v_updated_date", "v_updated_time")
-_SORTS = {
-    "progress": Sort.PERCENT,
-    "enrollmentDate": Sort.ENROLLED_AT,
-    "completionDate": Sort.COMPLETED_AT,
-    "name": Sort.NAME,
-    "lastActivity": Sort.LAST_ACTIVITY,
-}
+_SORTS = {"progress": Sort.PERCENT, "enrollmentDate": Sort.ENROLLED_AT, "completionDate": Sort.COMPLETED_AT}
 _MEASURED = frozenset({"engagement_metrics", "quiz_score_percent"})
 """Keys of metadata that are measured: clients cannot set them."""
 

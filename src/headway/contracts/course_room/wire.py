@@ -213,7 +213,7 @@ class LearnersQuery(msgspec.Struct, rename="camel"):
 
     q: SearchText | None = None
     status: EnrollmentStatus | None = None
-    sort_by: Literal["progress", "enrollmentDate", "completionDate", "name", "lastActivity"] = "enrollmentDate"
+    sort_by: Literal["progress", "enrollmentDate", "completionDate"] = "enrollmentDate"
     order: Literal["asc", "desc"] = "asc"
     page: Page = 1
     limit: Limit | None = None
