@@ -97,7 +97,8 @@ class CaseServer:
         assert request_id, "every response carries an X-Request-Id"
         expected = fill(self._expand(step_response, names), {**names, **PLACEHOLDERS, "request_id": request_id})
         headers = {"content-type": "application/json", **expected.get("headers", {})}
-        content = response.json() if response.content else None
+        is_json = response.headers.get("content-type") in {"application/json", "application/problem+json"}
+        content = response.json() if is_json and response.content else response.text or None
         places = expected.get("has", {})
         shown = repr(names["value"])[:100]
         return Exchange(
@@ -182,8 +183,9 @@ def succeeds(route: tuple[str, str], prefix: str, case: Case) -> bool:
     pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path.removeprefix(prefix).removeprefix("/")))
     return any(
         isinstance(step.request, dict)
+        and isinstance(asked := step.request.get("path", ""), str)
         and step.request.get("method", "POST") == method
-        and pattern.fullmatch(step.request.get("path", "").partition("?")[0].removeprefix("/"))
+        and pattern.fullmatch(asked.partition("?")[0].removeprefix("/"))
         and step.response["status"] < 300
         for step in [*case.setup, *case.steps]
     )
