@@ -6,6 +6,8 @@ Text in braces stands for an id of the `School`, and is an integer after `#`.
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import msgspec
+
 from headway.contracts.learner import roster_wire
 from headway.http.observations import wire as tracking
 from tests.contract.fuzz_values import Place, look
@@ -311,12 +313,13 @@ SAMPLES = {
     f"PATCH {_API}/learner/conversations/{{user_id}}": Sample(
         "peer", f"{_API}/learner/conversations/{{learner_id}}", {"isRead": True}, (("peer", f"{_API}/learner/conversations"),)
     ),
+    # The rest of an item is that of a batch, and decoded as it is there.
     f"POST {_API}/events": Sample(
         "system",
         f"{_API}/events",
-        {"events": [_EVENT | {"user": "id:{learner_id}", "is_active": True, "timestamp": _MOMENT, "active_seconds": 5}]},
+        {"events": [{"user": "id:{learner_id}", "activity_type": "x.page_print", "course_id": "#{course}"}]},
         _PROGRESS_READS,
-        items=tracking.NamedItemBody,
+        items=msgspec.defstruct("Named", [("user", str)]),
     ),
     f"POST {_API}/keys": Sample(
         "admin",

@@ -264,15 +264,15 @@ async def test_addresses_are_enrolled_and_the_results_are_shown(seminar: Seminar
     shown = await open_page(seminar.tutor, "phone")
     page = shown.page
     await shown.open(f"{seminar.path}/settings")
-    await page.get_by_label("Addresses").fill("late@example.org, later@example.org\nwrong@example.org <i>x</i>")
+    await page.locator("textarea[name=addresses]").fill("late@example.org, later@example.org\nwrong@example.org <i>x</i>")
     await page.get_by_label("Put on the waiting list").check()
     await page.get_by_role("button", name="Enroll").click()
 
-    results = page.locator("#enroll tbody tr")
+    results = page.get_by_role("region", name="What became of each address").locator("tbody tr")
     await expect(results).to_have_count(4)
     await expect(results.nth(0)).to_contain_text("Enrolled")
     await expect(results.nth(1)).to_contain_text("place 1")
-    await expect(results.nth(2)).to_contain_text("no account")
+    await expect(results.nth(2)).to_contain_text("Invited")
     assert await shown.faults("settings-enrolled-phone-dark") == []
     page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
     await page.locator("#seats").get_by_role("button", name="Remove").click()
