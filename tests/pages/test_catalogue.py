@@ -28,7 +28,7 @@ async def test_courses_are_found_by_words_and_filters(visit: Visit, world: World
     await make_course(world, title="Poems", subject="Letters", level="basic", kind=CourseKind.SESSION, starts_at=NOON + DAY)
     visitor = visit("stranger")
 
-    assert set(titles(await visitor.open("/app/catalogue"))) == {"Steam engines", "Poems", "Course"}
+    assert set(titles(await visitor.open("/app/catalogue"))) == {"Steam engines", "Poems", "Course", "Full"}
     assert titles(await visitor.open("/app/catalogue?q=engine")) == ["Steam engines"]
     assert titles(await visitor.open("/app/catalogue?subject=Letters&level=basic")) == ["Poems"]
     sessions = await visitor.open("/app/catalogue?kind=session&q=")

@@ -234,9 +234,10 @@ async def test_the_waiting_list_is_joined_and_left(visit: Visit, world: World) -
     assert "Every seat of this course is taken." in refused.text
     shown = await visitor.fill(refused, f"/app/learning/{course.id}/enroll")
     assert "You are on the waiting list, at place 1." in shown.text
-    assert len(await world.rows(select(waiting_list.c.user_id))) == 1
+    waiting = select(waiting_list.c.user_id).where(waiting_list.c.course_id == course.id)
+    assert len(await world.rows(waiting)) == 1
     await visitor.fill(shown, f"/app/learning/{course.id}/leave")
-    assert await world.rows(select(waiting_list.c.user_id)) == []
+    assert await world.rows(waiting) == []
 
 
 async def test_staff_look_at_a_course_as_learners_do_and_nothing_is_counted(visit: Visit, school: School, world: World) -> None:

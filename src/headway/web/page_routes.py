@@ -50,7 +50,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable["Page | Redirect | Do
 SIGN_IN_PATH = "/app/sign-in"
 _COMPRESSION = 4
 _SMALLEST_COMPRESSED = 1_000
-_PLACES = frozenset({"cursor", "after", "page"})
+_PLACES = frozenset({"cursor", "after", "page", "invited"})
 """Parameters that name a place in a list."""
 _SHOWN_AGAIN = {400: 422, 401: 422}
 """Statuses of a page that shows a form again; the others stay."""
