@@ -66,10 +66,11 @@ async def test_the_next_visit_sends_what_a_crashed_tab_left(visit: Visit) -> Non
     visit.gate.fail_all(cut_before)
     await visit.read(2)
     await visit.track(1, 2)
-    record = await visit.record()
     session = await visit.page.context.new_cdp_session(visit.page)
-    with suppress(Error, TimeoutError):
-        await asyncio.wait_for(session.send("Page.crash"), 1)
+    record = await visit.record()
+    async with visit.page.expect_event("crash"):
+        with suppress(Error, TimeoutError):
+            await asyncio.wait_for(session.send("Page.crash"), 1)
     visit.gate.heal()
 
     next_visit = await another(visit)
