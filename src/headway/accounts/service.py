@@ -189,6 +189,7 @@ class Accounts:
         external_id = nfc(external_id)
         check_external_id(external_id)
         user = _existing(await users.lock_account(tx, user_id), user_id).user
+        await tx.lock_names([f"user external id {external_id}"])
         owner = await users.find_by_external_id(tx, external_id)
         if owner is not None and owner.id != user_id:
             fields = [FieldError("external_id", "belongs to another account")]

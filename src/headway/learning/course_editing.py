@@ -176,6 +176,9 @@ async def _check_prerequisites(
 
 
 async def _check_names(tx: WriteTransaction, course: NewCourse, *, course_id: int | None = None) -> None:
+    """Check that nobody else has the slug and the external id, and that nobody gets them until the transaction ends."""
+    names = {"course slug": course.slug, "course external id": course.external_id}
+    await tx.lock_names([f"{kind} {name}" for kind, name in names.items() if name is not None])
     if course.slug is not None and await catalogue.find_by_slug(tx, course.slug) not in {None, course_id}:
         raise Conflict(f"The slug {course.slug!r} belongs to another course.", code="SLUG_TAKEN")
     if course.external_id is not None and set((await resolve_courses(tx, [course.external_id])).values()) - {course_id}:
