@@ -38,7 +38,6 @@ from headway.http.serving import Serving
 from headway.http.transport import Arrivals, HttpsOnly
 from headway.ids import NewId, uuid7
 from headway.importers import course_file
-from headway.importers.rosters import upload_reader
 from headway.instants import Clock, system_clock
 from headway.live.hub import Hub
 from headway.live.rights import RightsWatch
@@ -65,7 +64,6 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     database = schema.database(settings, metrics)
     large_reads = LargeReads(schema.database(settings, metrics, for_large_reads=True))
     services = Services(settings, database, clock, new_id, metrics, large_reads=large_reads)
-    services.rosters.open_upload = upload_reader(clock)
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     identity_provider = IdentityProvider.from_settings(settings, clock)
     authentication = Authentication(

@@ -13,8 +13,8 @@ from headway.courses.tables import course_staff, courses
 from headway.db.database import Database
 from headway.enrollments.tables import enrollments, invitations
 from headway.identity import Caller, Role
-from headway.importers.rosters import Reading, open_path, open_upload
 from headway.rosters.model import Mode, Options, Report
+from headway.rosters.reading import Reading, open_path, open_upload
 from headway.rosters.tables import roster_places
 from headway.services import make_checks
 from headway.verify import Verify

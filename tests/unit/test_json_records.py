@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headway.importers.json_records import JsonRecord, RawLine, read_lines, read_records
-from headway.importers.text_files import Source
+from headway.text_files import Source
 
 RECORDS: list[Any] = [{"a": 1, "b": [1, 2, {"c": "]"}]}, {"a": "x, [y"}, {}]
 CELLS = [["5/11/26", "Ines", "-"], ["5/11/26", "[", "]"]]

@@ -8,9 +8,9 @@ import pytest
 
 from headway.errors import Invalid
 from headway.identity import Role
-from headway.importers.rosters import Reading, open_path, open_upload
 from headway.instants import DAY, Instant
 from headway.rosters.model import Mode, Overview, Part, Report, RosterSource
+from headway.rosters.reading import Reading, open_path, open_upload
 from tests.roster_inputs import OneRosterFiles, zipped
 
 NOW = 1_798_113_600_000

@@ -7,7 +7,7 @@ import pytest
 
 from headway.errors import Invalid
 from headway.importers.oulad_files import Assessment, Course, OuladFolder
-from headway.importers.text_files import BadLine, Row, Source, find_encoding, is_rounded, open_table, read_cell, read_table
+from headway.text_files import BadLine, Row, Source, find_encoding, is_rounded, open_table, read_cell, read_table
 
 COURSES = "code_module,code_presentation,module_presentation_length\nAAA,2013J,268\nBBB,2013B,240\n"
 READ = [Course(("AAA", "2013J"), 268), Course(("BBB", "2013B"), 240)]

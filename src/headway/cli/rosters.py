@@ -37,8 +37,8 @@ async def import_roster(file: Path, *, owner: str | None, dry_run: bool, as_json
     Safe to repeat: what is as the roster says stays unchanged. Prints what was created, changed and dropped, and what was not
     taken and why.
     """
-    from headway.importers.rosters import Reading, open_path
     from headway.rosters.model import Mode, Options
+    from headway.rosters.reading import Reading, open_path
 
     mode, allows_drops = flags.pop("mode"), flags.pop("allow_drops")
     texts = {name: flags.pop(name) for name in ("source", "course", "encoding")}

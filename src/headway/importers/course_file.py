@@ -9,7 +9,7 @@ from headway.contracts.learner import course_wire, mapping
 from headway.courses.model import CourseLimits, NewCourse
 from headway.errors import FieldError, Invalid, camel_case
 from headway.http.decoding import Decoder
-from headway.importers.text_files import read_text
+from headway.text_files import read_text
 
 
 class CourseFile(course_wire.CourseBody, kw_only=True, rename="camel"):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import IO, Any, NamedTuple, NoReturn
 
-from headway.importers.text_files import MAX_LINE_CHARACTERS, Source
+from headway.text_files import MAX_LINE_CHARACTERS, Source
 
 MAX_RECORD_CHARACTERS = MAX_LINE_CHARACTERS
 _CHUNK_CHARACTERS = 1 << 16

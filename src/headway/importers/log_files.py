@@ -13,7 +13,7 @@ from headway.importers.json_records import read_lines, read_records
 from headway.importers.log_model import LogEvent, Parsed, Reason, Refusal
 from headway.importers.log_site import Site
 from headway.importers.openedx_video import PlayedParts
-from headway.importers.text_files import BadLine, Source, find_encoding, naming_faults, open_table
+from headway.text_files import BadLine, Source, find_encoding, naming_faults, open_table
 
 Advance = Callable[[int], None]
 """Called with the number of further bytes that were read."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headway.errors import Invalid
-from headway.importers.text_files import Row, read_table
+from headway.text_files import Row, read_table
 
 Run = tuple[str, str]
 """(code_module, code_presentation), such as ("AAA", "2013J")."""

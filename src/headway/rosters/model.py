@@ -1,7 +1,7 @@
 """What a roster says, what it changes, and the report of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -119,20 +119,6 @@ class RosterSource(Protocol):
 
     def places(self, report: "Report") -> Iterator[RosterPlace]:
         """Yield who has which part in which course."""
-
-
-class Upload(NamedTuple):
-    """The content of an uploaded roster, and how it is read where it does not say so itself."""
-
-    name: str
-    content: bytes
-    source: str | None = None
-    mode: Mode | None = None
-    course: str | None = None
-
-
-OpenUpload = Callable[[Upload], RosterSource]
-"""Reads an upload once. Raises Invalid naming the file, and the line where there is one."""
 
 
 class Options(NamedTuple):

@@ -13,12 +13,10 @@ from headway.rosters.inviting import InviteStrangers
 from headway.rosters.leaving import MISSING, LetLeave, LetMissingLeave
 from headway.rosters.model import (
     Mode,
-    OpenUpload,
     Options,
     Report,
     RosterPlace,
     RosterSource,
-    Upload,
     check_rows,
     drops_too_many,
 )
@@ -38,8 +36,6 @@ class Rosters:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self.open_upload: OpenUpload = _open_nothing
-        """Reads what is uploaded; set where the importers are known."""
 
     async def run(self, roster: RosterSource, options: Options, advance: Advance = lambda _rows: None) -> Report:
         """Import a roster, or with a dry run tell what that would change, as an administrator, a service or an operator.
@@ -150,7 +146,3 @@ def _active(
             strangers.append(each)
         else:
             yield each
-
-
-def _open_nothing(_upload: Upload) -> RosterSource:
-    raise NotImplementedError("The composition has set no reader of uploads.")

@@ -4,7 +4,9 @@ import asyncio
 
 from headway.errors import Forbidden
 from headway.identity import Caller
-from headway.rosters.model import Options, Report, Upload
+from headway.instants import Clock
+from headway.rosters.model import Options, Report
+from headway.rosters.reading import Reading, open_upload
 from headway.rosters.service import Rosters
 
 UPLOADED_TYPES = ("text/csv", "application/zip")
@@ -13,14 +15,15 @@ UPLOADED_TYPES = ("text/csv", "application/zip")
 class UploadedRosters:
     """Imports what callers upload; `Rosters` says how. An upload is as small as one request can import."""
 
-    def __init__(self, rosters: Rosters, *, max_rows: int) -> None:
+    def __init__(self, rosters: Rosters, clock: Clock, *, max_rows: int) -> None:
         self._rosters = rosters
+        self._clock = clock
         self._max_rows = max_rows
 
-    async def run(self, upload: Upload, options: Options) -> Report:
-        """Import an upload, or with a dry run tell what that would change. Raises as `Rosters.run`."""
+    async def run(self, name: str, content: bytes, reading: Reading, options: Options) -> Report:
+        """Import the content of an uploaded file, or with a dry run tell what that would change. Raises as `Rosters.run`."""
         require_importer(options.caller)
-        roster = await asyncio.to_thread(self._rosters.open_upload, upload)
+        roster = await asyncio.to_thread(open_upload, name, content, reading, self._clock)
         return await self._rosters.run(roster, options._replace(max_rows=self._max_rows, owner_id=_owner_of(options.caller)))
 
 

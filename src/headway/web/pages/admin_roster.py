@@ -12,7 +12,8 @@ from headway.db.database import ReadTransaction
 from headway.errors import Invalid
 from headway.http.request import READ
 from headway.instants import MINUTE, Instant
-from headway.rosters.model import MAX_SOURCE, Mode, Options, Report, Upload
+from headway.rosters.model import MAX_SOURCE, Mode, Options, Report
+from headway.rosters.reading import Reading
 from headway.rosters.uploads import UploadedRosters
 from headway.services import Services
 from headway.settings import Settings
@@ -44,7 +45,7 @@ class AdminRosterPages:
     """
 
     def __init__(self, services: Services, settings: Settings) -> None:
-        self._uploads = UploadedRosters(services.rosters, max_rows=settings.max_roster_rows)
+        self._uploads = UploadedRosters(services.rosters, services.clock, max_rows=settings.max_roster_rows)
         self._clock = services.clock
         self._kept: BoundedCache[tuple[int, str], tuple[str, bytes, Instant]] = BoundedCache(
             _KEPT_BYTES, lambda _key, kept: len(kept[1]) + 200
@@ -84,9 +85,9 @@ class AdminRosterPages:
 
     async def _run(self, request: PageRequest[None, RosterForm], name: str, content: bytes, *, is_dry_run: bool) -> Report:
         form = request.form
-        upload = Upload(name, content, form.source, form.mode, form.course)
+        reading = Reading(form.source, form.mode, form.course)
         options = Options(request.caller, request.client, is_dry_run=is_dry_run, allows_drops=form.allow_drops)
-        return await self._uploads.run(upload, options)
+        return await self._uploads.run(name, content, reading, options)
 
     @staticmethod
     async def _require_admin(request: PageRequest[None, RosterForm]) -> None:

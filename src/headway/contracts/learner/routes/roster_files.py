@@ -4,7 +4,8 @@ from headway.contracts.learner import import_mapping, import_wire, wire
 from headway.http.request import Request, Response
 from headway.http.routes import post
 from headway.identity import Scope
-from headway.rosters.model import Options, Upload
+from headway.rosters.model import Options
+from headway.rosters.reading import Reading
 from headway.rosters.uploads import UPLOADED_TYPES, UploadedRosters
 from headway.services import Services
 from headway.settings import Settings
@@ -14,7 +15,7 @@ class RosterFileRoutes:
     """Import rosters."""
 
     def __init__(self, services: Services, settings: Settings) -> None:
-        self._uploads = UploadedRosters(services.rosters, max_rows=settings.max_roster_rows)
+        self._uploads = UploadedRosters(services.rosters, services.clock, max_rows=settings.max_roster_rows)
 
     @post(
         "/rosters",
@@ -30,7 +31,7 @@ class RosterFileRoutes:
         The body is a zip of OneRoster files, or a CSV file. A repetition changes nothing.
         """
         query = request.query
-        upload = Upload("roster", request.raw_body, query.source, query.mode, query.course)
+        reading = Reading(query.source, query.mode, query.course)
         options = Options(request.caller, request.client, is_dry_run=query.dry_run, allows_drops=query.allow_drops)
-        report = await self._uploads.run(upload, options)
+        report = await self._uploads.run("roster", request.raw_body, reading, options)
         return Response(200, wire.One(data=import_mapping.report(report)))

@@ -5,8 +5,8 @@ from datetime import date
 
 from headway.errors import Invalid, shown
 from headway.identity import Role
-from headway.importers.roster_files import Cells, Refused, RosterFiles, Sheet, refusing
 from headway.instants import DAY, Clock, Day, Instant
+from headway.rosters.files import Cells, Refused, RosterFiles, Sheet, refusing
 from headway.rosters.model import Mode, Overview, Part, Report, RosterCourse, RosterPlace, RosterUser, check_source
 
 _VERSIONS = ("1.0", "1.1", "1.2")

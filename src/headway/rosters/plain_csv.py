@@ -6,9 +6,9 @@ from pathlib import PurePath
 from headway.accounts.model import is_email
 from headway.errors import Invalid, shown
 from headway.identity import Role, settle_email
-from headway.importers.roster_files import Cells, Refused, Sheet, refusing
-from headway.importers.text_files import Source
+from headway.rosters.files import Cells, Refused, Sheet, refusing
 from headway.rosters.model import Mode, Overview, Part, Report, RosterCourse, RosterPlace, RosterUser, check_source
+from headway.text_files import Source
 
 _EMAIL = ("email", "emailaddress", "mail", "address")
 _NAME, _GIVEN, _FAMILY = ("name", "fullname"), ("givenname", "firstname"), ("familyname", "lastname", "surname")

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headway.errors import Invalid
-from headway.importers.oneroster import OneRoster
-from headway.importers.roster_csv import CsvRoster
-from headway.importers.roster_files import ZipLimits, read_folder, read_zip
-from headway.importers.text_files import Source
 from headway.instants import Clock
-from headway.rosters.model import Mode, OpenUpload, RosterSource, Upload
+from headway.rosters.files import ZipLimits, read_folder, read_zip
+from headway.rosters.model import Mode, RosterSource
+from headway.rosters.oneroster import OneRoster
+from headway.rosters.plain_csv import CsvRoster
+from headway.text_files import Source
 
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
@@ -38,15 +38,6 @@ def open_path(path: Path, reading: Reading, clock: Clock) -> RosterSource:
         files = read_zip(path.name, path, ZipLimits())
         return OneRoster(files, clock, source=reading.source, mode=reading.mode)
     return CsvRoster(Source.of(path), **reading._asdict())
-
-
-def upload_reader(clock: Clock) -> OpenUpload:
-    """Return the reader of uploads."""
-
-    def read(upload: Upload) -> RosterSource:
-        return open_upload(upload.name, upload.content, Reading(upload.source, upload.mode, upload.course), clock)
-
-    return read
 
 
 def open_upload(name: str, content: bytes, reading: Reading, clock: Clock) -> RosterSource:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from headway.errors import FieldError, Invalid, shown
-from headway.importers.text_files import BadLine, Source, find_encoding, is_rounded, open_table
 from headway.rosters.model import Line, Report
+from headway.text_files import BadLine, Source, find_encoding, is_rounded, open_table
 
 _NO_LETTER = re.compile(r"[\W_]+")
 _MAC = ("__MACOSX/", ".DS_Store")
