@@ -1,107 +1,49 @@
 """Importing logs of other platforms: every line once, and what is not taken is named."""
 
-import csv
-import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select
 
-from headway import schema
 from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
-from headway.courses.completion import Completion, Rule
-from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
+from headway.courses.completion import Rule
 from headway.db.database import Database
 from headway.errors import Invalid
 from headway.identity import Role
-from headway.importers.date_texts import DateForm
-from headway.importers.log_files import LogFile, MoodleReader, OpenEdxReader
-from headway.importers.log_import import ImportOptions, LogImport, Reader
-from headway.importers.log_report import ImportReport
-from headway.importers.log_site import Site
+from headway.importers.log_files import LogFile
+from headway.importers.log_import import ImportOptions
 from headway.instants import parse
 from headway.learning.tables import learner_activity_logs as logged
 from headway.learning.tables import unit_progress
-from headway.services import make_checks
-from headway.verify import Verify
-from tests.unit import moodle_lines, openedx_lines
-from tests.unit.moodle_lines import HEADER, SITE, report_row, row, statement
-from tests.unit.openedx_lines import AT, COURSE, PROBLEM, SEQUENTIAL, VERTICAL, VIDEO, encode, server_line, video_line
+from tests.integration.log_imports import (
+    MOODLE_COURSE,
+    VIEWED,
+    course,
+    differences,
+    everything,
+    imported,
+    learner,
+    moodle,
+    moodle_course,
+    open_edx,
+    open_edx_course,
+    reasons,
+    stored_types,
+    write,
+)
+from tests.unit import openedx_lines
+from tests.unit.moodle_lines import report_row, row, statement
+from tests.unit.openedx_lines import AT, COURSE, PROBLEM, VIDEO, encode, server_line, video_line
 from tests.world import World
-
-BERLIN = DateForm(ZoneInfo("Europe/Berlin"))
-QUIZ = f"{SITE}/mod/quiz/view.php?id=51"
-NOTHING = ImportOptions()
-BOOKKEEPING = {"alembic_version", "revisions", "account_changes", "audit_entries", "audit_head"}
-STORED = [table for table in schema.metadata.sorted_tables if table.name not in BOOKKEEPING]
 
 
 @pytest.fixture(autouse=True)
 def afterwards(world: World) -> None:
     world.clock.now = parse("2026-12-01T12:00:00Z")
-
-
-async def course(world: World, name: str, units: Sequence[tuple[str, Rule, float | None]]) -> CourseTree:
-    owner = await world.user(Role.INSTRUCTOR)
-    made = tuple(NewUnit(each, completion=Completion(rule, threshold), external_id=each) for each, rule, threshold in units)
-    new = NewCourse("Cells", external_id=name, modules=(NewModule("All", units=made),))
-    return await world.write(world.services.course_editing.create, new, owner_id=owner.id)
-
-
-async def open_edx_course(world: World, *, with_problems: bool = True) -> CourseTree:
-    problems = [(PROBLEM, Rule.QUIZ, 50), (VIDEO, Rule.VIDEO, 90)] if with_problems else []
-    return await course(world, COURSE, [*problems, (VERTICAL, Rule.QUIZ, 50), (SEQUENTIAL, Rule.QUIZ, 50)])
-
-
-async def learner(world: World, of: CourseTree, external_id: str) -> int:
-    user = await world.user(external_id=external_id)
-    await world.write(world.services.enrollments.enroll, user.id, of.id)
-    return user.id
-
-
-def write(path: Path, lines: Sequence[dict[str, Any]]) -> LogFile:
-    content = b"\n".join(encode(line) for line in lines)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return LogFile(path)
-
-
-async def imported(
-    world: World, reader: Reader, *files: LogFile, options: ImportOptions = NOTHING, advanced: list[int] | None = None
-) -> ImportReport:
-    counts: list[int] = [] if advanced is None else advanced
-    return await LogImport(world.services, reader, options).run(files, counts.append)
-
-
-def open_edx(**site: Any) -> OpenEdxReader:
-    return OpenEdxReader(Site(**site))
-
-
-def moodle(source: str | None = SITE, course: str | None = None, encoding: str | None = None) -> MoodleReader:
-    return MoodleReader(Site(source, course), BERLIN, encoding)
-
-
-async def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:
-    return {table.name: sorted(await world.rows(select(table)), key=repr) for table in STORED}
-
-
-async def stored_types(world: World) -> list[str]:
-    return sorted(kind for (kind,) in await world.rows(select(logged.c.activity_type)))
-
-
-def reasons(report: ImportReport) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for each in report.not_taken:
-        found[each.reason] = found.get(each.reason, 0) + each.count
-    return found
-
-
-async def differences(database: Database) -> list[Any]:
-    return list((await Verify(database, make_checks()).run()).differences)
 
 
 async def test_a_tracking_log_comes_in_once_whatever_file_it_is_in(world: World, database: Database, tmp_path: Path) -> None:
@@ -259,98 +201,6 @@ async def test_content_that_is_no_unit_is_stored_in_the_course_if_that_is_wanted
     assert (refused.by_type, reasons(refused)) == ({"discussion_view": 1}, {"is of content that is no unit here": 1})
     assert (taken.by_type, taken.duplicates) == ({"openedx.problem_check": 1}, 1)
     assert await world.rows(select(unit_progress.c.unit_id)) == []
-
-
-MOODLE_COURSE = f"{SITE}/course/view.php?id=8"
-
-
-async def moodle_course(world: World) -> CourseTree:
-    units = [(f"{SITE}/mod/{module}/view.php?id=51", Rule.VIEWED, None) for module in ("book", "lesson")]
-    return await course(world, MOODLE_COURSE, [(QUIZ, Rule.QUIZ, 50), *units])
-
-
-@pytest.mark.parametrize("form", ["rows a line", "rows in an array", "rows in a table", "statements", "statements a line"])
-async def test_a_log_of_moodle_comes_in_once_in_every_form(world: World, database: Database, tmp_path: Path, form: str) -> None:
-    made = await course(
-        world,
-        MOODLE_COURSE,
-        [(f"{SITE}/mod/{module}/view.php?id=51", Rule.VIEWED, None) for module in [*moodle_lines.MODULES, "bigbluebuttonbn"]],
-    )
-    await learner(world, made, "31")
-    names = [*moodle_lines.TAKEN, *moodle_lines.NOT_TAKEN]
-    names = [name for name in names if not name.startswith(("core_h5p", "core\\course_module_completion"))]
-    records = [
-        statement(name, id=f"s{n}") if form.startswith("statements") else row(name, id=n) for n, name in enumerate(names)
-    ]
-    path = tmp_path / "log.json"
-    if form == "rows in a table":
-        path = tmp_path / "log.csv"
-        with path.open("w", newline="", encoding="utf-8-sig") as file:
-            writer = csv.DictWriter(file, list(records[0]), delimiter=";")
-            writer.writeheader()
-            writer.writerows(records)
-    elif form in {"rows a line", "statements a line"}:
-        path.write_text("\n".join(json.dumps(record) for record in records))
-    else:
-        path.write_text(json.dumps(records, indent=1))
-
-    first = await imported(world, moodle(), LogFile(path))
-    second = await imported(world, moodle(), LogFile(path))
-
-    count = len(moodle_lines.TAKEN) - 2
-    assert (first.lines, first.events, first.count_not_taken) == (len(names), count, len(moodle_lines.NOT_TAKEN))
-    assert (second.events, second.duplicates) == (0, count)
-    assert await differences(database) == []
-
-
-VIEWED = "The user with id '31' viewed the 'quiz' activity with course module id '51'."
-SUBMITTED = "The user with id '31' has submitted the attempt with id '4' for the quiz with course module id '51'."
-
-
-@pytest.mark.parametrize("form", ["csv", "csv of a spreadsheet", "json", "json with names"])
-async def test_a_report_of_moodle_is_read_as_people_save_it(world: World, tmp_path: Path, form: str) -> None:
-    await learner(world, await moodle_course(world), "31")
-    rows = [
-        report_row("Course module viewed", VIEWED, time="5/11/26, 10:30"),
-        report_row("Course module viewed", VIEWED, time="5/11/26, 10:30"),
-        report_row("Tentative de test terminée", SUBMITTED, time="26/11/26, 10:30"),
-    ]
-    path = tmp_path / f"logs.{form[:4].strip()}"
-    if form == "csv":
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([HEADER, *rows])
-    elif form == "csv of a spreadsheet":
-        times = ["05/11/2026 10:30", "05/11/2026 10:30", "26/11/2026 10:30"]
-        with path.open("w", newline="", encoding="cp1252") as file:
-            csv.writer(file, delimiter=";").writerows(
-                [HEADER, *([time, *cells[1:]] for time, cells in zip(times, rows, strict=True))]
-            )
-    else:
-        value = rows if form == "json" else [dict(zip(HEADER, cells, strict=True)) for cells in rows]
-        path.write_text(json.dumps([value], indent=4))
-
-    first = await imported(world, moodle(course=MOODLE_COURSE), LogFile(path))
-    second = await imported(world, moodle(course=MOODLE_COURSE), LogFile(path))
-
-    assert (first.by_type, reasons(first)) == ({"unit_view": 2, "quiz_submit": 1}, {})
-    assert (second.events, second.duplicates) == (0, 3)
-    stored = await world.rows(select(logged.c.start_time).order_by(logged.c.start_time))
-    assert stored == [(parse("2026-11-05T09:30:00Z"),)] * 2 + [(parse("2026-11-26T09:30:00Z"),)]
-    assert any("Windows-1252" in note for note in first.notes) is (form == "csv of a spreadsheet")
-
-
-async def test_dates_that_do_not_tell_the_day_from_the_month_are_named(world: World, tmp_path: Path) -> None:
-    await learner(world, await moodle_course(world), "31")
-    path = tmp_path / "logs.csv"
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([HEADER, report_row("Course module viewed", VIEWED), ["only", "two"]])
-
-    report = await imported(world, moodle(course=MOODLE_COURSE), LogFile(path))
-
-    (undated, short) = sorted(report.not_taken, key=lambda each: each.lines)
-    assert (undated.reason, undated.lines) == ("has no time that can be read", ["logs.csv:2"])
-    assert "--dates" in undated.details[0]
-    assert short.lines == ["logs.csv:3"]
 
 
 async def test_a_damaged_file_is_named_and_what_came_before_stays(world: World, tmp_path: Path) -> None:

@@ -1,74 +1,32 @@
 """Importing rosters: people, courses and who is in them, as often as the school office sends them."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from headway import schema
-from headway.accounts.tables import users
 from headway.audit.tables import audit_entries
-from headway.courses.tables import course_staff, courses
+from headway.courses.tables import courses
 from headway.db.database import Database
-from headway.enrollments.tables import enrollments, invitations
+from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
-from headway.rosters.model import Mode, Options, Report
-from headway.rosters.reading import Reading, open_path, open_upload
+from headway.rosters.model import Options
+from headway.rosters.reading import Reading, open_path
 from headway.rosters.tables import roster_places
-from headway.services import make_checks
-from headway.verify import Verify
 from tests.integration.audit_log import faults
+from tests.integration.roster_imports import (
+    NOTHING,
+    bring,
+    differences,
+    everything,
+    reasons,
+    staff,
+    statuses,
+    summary,
+    user_id,
+)
 from tests.roster_inputs import OneRosterFiles
 from tests.world import World
-
-BOOKKEEPING = {"alembic_version"}
-STORED = [table for table in schema.metadata.sorted_tables if table.name not in BOOKKEEPING]
-NOTHING = Options()
-
-
-async def bring(world: World, folder: Path, files: OneRosterFiles, options: Options = NOTHING) -> Report:
-    roster = open_path(files.write(folder / "roster"), Reading(), world.clock)
-    return await world.services.rosters.run(roster, options)
-
-
-async def bring_csv(world: World, text: str, reading: Reading = Reading(), options: Options = NOTHING) -> Report:  # noqa: B008
-    return await world.services.rosters.run(open_upload("people.csv", text.encode(), reading, world.clock), options)
-
-
-async def everything(world: World) -> dict[str, list[tuple[Any, ...]]]:
-    """All rows of all tables."""
-    return {table.name: sorted(await world.rows(select(table)), key=repr) for table in STORED}
-
-
-async def differences(database: Database) -> list[Any]:
-    return list((await Verify(database, make_checks()).run()).differences)
-
-
-async def statuses(world: World) -> dict[str, str]:
-    """The statuses of enrollments, by the external ids of learners."""
-    joined = select(users.c.external_id, enrollments.c.status).join(users, users.c.id == enrollments.c.user_id)
-    return dict(await world.rows(joined))
-
-
-async def staff(world: World) -> dict[str, str]:
-    """The roles of the staff of all courses, by external ids."""
-    joined = select(users.c.external_id, course_staff.c.role).join(users, users.c.id == course_staff.c.user_id)
-    return dict(await world.rows(joined))
-
-
-async def user_id(world: World, external_id: str) -> int:
-    ((found,),) = await world.rows(select(users.c.id).where(users.c.external_id == external_id))
-    return int(found)
-
-
-def summary(report: Report) -> dict[str, dict[str, int]]:
-    """What was not zero."""
-    return {kind: {did: n for did, n in counts.items() if n} for kind, counts in report.counts.items()}
-
-
-def reasons(report: Report) -> list[tuple[str, int, str]]:
-    return [(fault.file, fault.line, fault.reason) for fault in report.not_taken]
 
 
 async def test_a_roster_comes_in_whole_and_a_second_import_changes_nothing(
@@ -332,73 +290,6 @@ async def test_a_class_without_a_teacher_needs_an_owner(world: World, tmp_path: 
         ("enrollments.csv", 3, "there is no course class-1"),
     ]
     assert summary(report)["enrollment"] == {"created": 2}
-
-
-async def test_a_csv_file_enrolls_in_courses_by_any_of_their_names(world: World, database: Database) -> None:
-    course = await world.course(slug="algebra", external_id="https://school.example/algebra")
-    known = await world.user(email="known@example.org")
-    text = (
-        "email,name,course,role\n"
-        f"known@example.org,Another Name,{course.id},student\n"
-        "ada@example.org,Ada Lovelace,algebra,student\n"
-        "grace@example.org,Grace Hopper,https://school.example/algebra,teacher\n"
-        "nobody@example.org,,algebra,student\n"
-        "bob@example.org,Bob,geometry,student\n"
-    )
-
-    dry = await bring_csv(world, text, options=Options(is_dry_run=True))
-    report = await bring_csv(world, text)
-    stored = await everything(world)
-    again = await bring_csv(world, text)
-
-    assert summary(dry) == summary(report)
-    assert summary(report) == {
-        "user": {"created": 3, "unchanged": 1},
-        "enrollment": {"created": 2},
-        "staff": {"created": 1},
-        "invitation": {"created": 1},
-    }
-    assert reasons(report) == [("people.csv", 6, "there is no course geometry")]
-    assert [each.name for each in report.changes if each.kind == "invitation"] == ["nobody@example.org"]
-    assert len(await world.rows(select(invitations.c.id))) == 1
-    assert (await world.find_user(known.id)).name == known.name
-    assert not again.has_changes
-    assert await everything(world) == stored
-    assert await differences(database) == []
-
-
-async def test_a_complete_csv_file_lets_those_leave_who_are_missing_in_its_courses(world: World) -> None:
-    first, second = await world.course(slug="first"), await world.course(slug="second")
-    rows = [f"{name}@example.org,{name},{course},student" for course in ("first", "second") for name in ("ada", "bob")]
-    await bring_csv(world, "\n".join(["email,name,course,role", *rows]))
-
-    report = await bring_csv(world, "email,name,course\nada@example.org,ada,first\n", Reading(mode=Mode.BULK))
-
-    places = await world.rows(
-        select(enrollments.c.course_id, enrollments.c.status).order_by(enrollments.c.course_id, enrollments.c.user_id)
-    )
-    assert places == [(first.id, "ENROLLED"), (first.id, "DROPPED"), (second.id, "ENROLLED"), (second.id, "ENROLLED")]
-    assert summary(report)["enrollment"] == {"dropped": 1, "unchanged": 1}
-
-
-async def test_seats_and_prerequisites_count_and_the_window_does_not(world: World) -> None:
-    await world.course(slug="full", capacity=1, enroll_until=world.clock() - 1)
-    rows = [f"{name}@example.org,{name},full,student" for name in ("ada", "bob")]
-
-    report = await bring_csv(world, "\n".join(["email,name,course,role", *rows]))
-
-    assert summary(report)["enrollment"] == {"created": 1}
-    assert reasons(report) == [("people.csv", 3, "Every seat of this course is taken.")]
-
-
-async def test_nobody_is_enrolled_with_a_disabled_account(world: World) -> None:
-    await world.course(slug="algebra")
-    disabled = await world.user(email="ada@example.org")
-    await world.disable(disabled)
-
-    report = await bring_csv(world, "email,course\nada@example.org,algebra\n")
-
-    assert reasons(report) == [("people.csv", 2, "the account of ada@example.org is disabled")]
 
 
 async def test_who_imports_stands_in_the_log(world: World, tmp_path: Path) -> None:
