@@ -1,5 +1,6 @@
 """Importing rosters: people, courses and who is in them, as often as the school office sends them."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -338,3 +339,15 @@ async def test_a_certified_learner_stays(world: World, tmp_path: Path) -> None:
 
     assert set((await statuses(world)).values()) == {"CERTIFIED"}
     assert not report.has_changes
+
+
+async def test_one_roster_in_two_imports_at_once_comes_in_once(world: World, database: Database, tmp_path: Path) -> None:
+    files = OneRosterFiles(30)
+
+    await asyncio.gather(bring(world, tmp_path, files), bring(world, tmp_path, files))
+    again = await bring(world, tmp_path, files)
+
+    assert not again.has_changes
+    assert len(await statuses(world)) == 30
+    assert await differences(database) == []
+    assert await faults(world) == []
