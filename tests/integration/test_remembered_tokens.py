@@ -187,6 +187,23 @@ async def test_a_remembered_token_ends_with_its_key_although_nobody_brings_anoth
     assert not await is_accepted(asked, token)
 
 
+async def test_a_token_of_a_provider_is_of_whoever_has_its_subject_now(
+    world: World, tokens: Tokens, provider: CountingProvider
+) -> None:
+    asked = authentication(world, tokens, provider)
+    token = outside_token(OLD, world.clock)
+    before = (await asked.verify(token)).caller
+    assert before.external_id is not None
+
+    await world.write(world.services.accounts.set_external_id, before.user_id, "another-subject")
+    after = (await asked.verify(token)).caller
+
+    assert after.user_id != before.user_id
+    assert after.external_id == before.external_id
+    assert (await asked.verify(token)).caller == after
+    assert provider.verified == 2
+
+
 async def test_remembered_tokens_stay_valid_while_the_provider_is_out_of_reach(
     world: World, tokens: Tokens, provider: CountingProvider, server: KeyServer
 ) -> None:

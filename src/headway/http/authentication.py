@@ -86,6 +86,8 @@ class _Verified(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None = None
     provider_key: ProviderKey | None = None
     """The key of the outside identity provider that verified it."""
+    subject: str | None = None
+    """Whom the outside provider says it is of: the external id of the account, as long as that has it."""
 
 
 class Tokens:
@@ -170,12 +172,17 @@ class Authentication:
         """
         digest = _digest(token)
         verified = self._verified.get(digest)
-        if verified is None or not await self._is_valid(verified):
-            self._verified.discard(digest)
-            verified = await self._verify(token)
-            self._verified.put(digest, verified)
-        caller = await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
-        return Credential(caller, verified.expires_at, verified.token_version)
+        if verified is not None and await self._is_valid(verified):
+            caller = await self._caller(verified)
+            if verified.subject in {None, caller.external_id}:
+                return Credential(caller, verified.expires_at, verified.token_version)
+        self._verified.discard(digest)
+        verified = await self._verify(token)
+        self._verified.put(digest, verified)
+        return Credential(await self._caller(verified), verified.expires_at, verified.token_version)
+
+    async def _caller(self, verified: _Verified) -> Caller:
+        return await self._accounts.caller(verified.user_id, verified.token_version, verified.session_id)
 
     async def _key_caller(self, text: str) -> Caller:
         """Return the caller of an API key: like a token it is verified once, and whether it is still valid at each use."""
@@ -192,7 +199,7 @@ class Authentication:
         if self._identity_provider is not None and self._identity_provider.issued(token):
             outside = await self._identity_provider.verify(token)
             user_id = await self._accounts.find_or_create_outside(outside.subject, name=outside.name, email=outside.email)
-            return _Verified(user_id, outside.expires_at, provider_key=outside.key)
+            return _Verified(user_id, outside.expires_at, provider_key=outside.key, subject=outside.subject)
         claims = self._tokens.verify(token)
         return _Verified(claims.user_id, claims.expires_at, claims.token_version, claims.session_id)
 
@@ -253,8 +260,10 @@ def _digest(token: str) -> bytes:
 
 
 def _size(_digest: bytes, verified: _Verified) -> int:
-    # The digest, the token's struct and two of its numbers; a session's id is ASCII.
-    return 192 if verified.session_id is None else 256 + len(verified.session_id)
+    # The digest, the token's struct and two of its numbers; a session's id is ASCII, a subject may need four bytes a character.
+    session = 0 if verified.session_id is None else 64 + len(verified.session_id)
+    subject = 0 if verified.subject is None else 80 + 4 * len(verified.subject)
+    return 192 + session + subject
 
 
 def _bearer_token(scope: Scope) -> str:
