@@ -33,7 +33,9 @@ def workers_of(server: HeadwayProcess) -> list[psutil.Process]:
     """Give the processes that serve: those that have a file of metrics, not uvicorn's tracker of resources."""
     (shared,) = (server.log.parent / "tmp").glob("headway-metrics-*")
     pids = {int(path.stem.rpartition("_")[2]) for path in shared.glob("counter_*.db")}
-    return [each for each in psutil.Process(server.process.pid).children() if each.pid in pids]
+    children = psutil.Process(server.process.pid).children()
+    # One that was killed is a zombie until uvicorn has looked after it.
+    return [each for each in children if each.pid in pids and each.status() != psutil.STATUS_ZOMBIE]
 
 
 async def page(server: HeadwayProcess) -> dict[str, float]:

@@ -133,12 +133,30 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
 
 @asynccontextmanager
 async def receiver(serve: Serve) -> AsyncIterator[str]:
-    """A receiver on the loopback interface."""
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    """A receiver on the loopback interface; when it ends, so do its connections."""
+    connections: set[asyncio.Task[None]] = set()
+
+    async def serve_to_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        except ConnectionError:
+            pass
+        finally:
+            writer.transport.abort()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.add(asyncio.create_task(serve_to_the_end(reader, writer)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/in"
     finally:
         server.close()
+        for each in connections:
+            each.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
 
 
 def answering(content: bytes) -> Serve:
@@ -146,7 +164,6 @@ def answering(content: bytes) -> Serve:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(content)
         await writer.drain()
-        writer.close()
 
     return serve
 
@@ -162,9 +179,8 @@ async def post(url: str, *, timeout_seconds: float = 5) -> Any:
 async def test_a_redirect_is_not_followed() -> None:
     followed: list[bool] = []
 
-    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def note(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         followed.append(True)
-        writer.close()
 
     async with receiver(note) as elsewhere:
         redirect = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n"
@@ -178,7 +194,6 @@ async def test_a_redirect_is_not_followed() -> None:
 async def test_a_receiver_that_does_not_answer_is_given_up() -> None:
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
     async with receiver(hang) as url:
         answer = await post(url, timeout_seconds=0.1)
@@ -189,13 +204,10 @@ async def test_a_receiver_that_does_not_answer_is_given_up() -> None:
 async def test_a_receiver_that_answers_drop_by_drop_is_given_up() -> None:
     async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-        try:
-            while True:
-                writer.write(b".")
-                await writer.drain()
-                await asyncio.sleep(0.02)
-        except ConnectionError:
-            writer.close()
+        while True:
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.02)
 
     async with receiver(drip) as url:
         answer = await post(url, timeout_seconds=0.2)
@@ -210,14 +222,10 @@ async def test_of_a_long_answer_only_the_beginning_is_read() -> None:
         nonlocal sent
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n")
-        try:
-            while sent < 1_000:
-                writer.write(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
-                await writer.drain()
-                sent += 1
-        except ConnectionError:
-            pass
-        writer.close()
+        while sent < 1_000:
+            writer.write(b"10000\r\n" + b"a" * 0x10000 + b"\r\n")
+            await writer.drain()
+            sent += 1
 
     async with receiver(flood) as url:
         answer = await post(url)
