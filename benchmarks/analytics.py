@@ -26,8 +26,9 @@ from headway.courses.completion import COMPLETE
 from headway.db.database import Database as Storage
 from headway.db.database import WriteTransaction
 from headway.db.dialects import WriteRows
-from headway.enrollments import store as enrollments_store
-from headway.enrollments.model import BAND_WIDTH, EnrollmentStatus, Statistic, StatisticsDelta, enrollment_statistics
+from headway.enrollments import statistics_store
+from headway.enrollments.statistics import BAND_WIDTH, Statistic, StatisticsDelta, enrollment_statistics
+from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.enrollments.traces import add_weeks, state_bits, week_of, write_states
 from headway.http.authentication import Tokens
@@ -301,7 +302,7 @@ async def enroll(tx: WriteTransaction, server: Server, user_ids: list[int], now:
             )
         )
     await tx.write_rows((_write_enrollments, rows))
-    await enrollments_store.write_statistics(tx, delta)
+    await statistics_store.write_statistics(tx, delta)
     progress_ids = await tx.new_ids(unit_progress, len(user_ids) * len(course.units))
     await tx.run(
         _insert_units,

@@ -23,7 +23,7 @@ from headway.courses.tables import assessments, course_staff, course_terms, cour
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
 from headway.db.keyring import Keyring
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import Instant, system_clock

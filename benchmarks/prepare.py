@@ -17,8 +17,9 @@ from headway.courses.model import NewCourse, NewModule, NewUnit
 from headway.db.database import WriteTransaction
 from headway.db.dialects import WriteRows
 from headway.db.keyring import signing_key
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
-from headway.enrollments.model import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.http.authentication import Tokens
 from headway.identity import Role
 from headway.instants import Instant, system_clock
@@ -90,7 +91,7 @@ async def enroll(tx: WriteTransaction, course_id: int, user_ids: Sequence[int], 
     delta = StatisticsDelta()
     for enrollment in (await enrollments.lock(tx, [(user_id, course_id) for user_id in user_ids])).values():
         delta.replace(course_id, None, enrollment)
-    await enrollments.write_statistics(tx, delta)
+    await statistics_store.write_statistics(tx, delta)
 
 
 def issue_tokens(settings: Settings, user_ids: Sequence[int]) -> list[Person]:

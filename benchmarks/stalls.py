@@ -22,7 +22,8 @@ from headway.courses.tables import course_staff, course_statistics, courses, mod
 from headway.db.database import Database
 from headway.db.dialects import WriteRows
 from headway.db.keyring import Keyring
-from headway.enrollments.model import EnrollmentStatus, band_statistic, percent_band
+from headway.enrollments.statistics import band_statistic, percent_band
+from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.http.authentication import Tokens
 from headway.identity import Role

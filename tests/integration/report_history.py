@@ -17,7 +17,8 @@ from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.courses.video import encode_segments, played
 from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, SECOND
-from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Report, UnitStatus, Update
+from headway.learning.model import ActivityType, Event, Heartbeat, Observation, Report, Update
+from headway.learning.unit_progress import UnitStatus
 from headway.measures import score_percent
 from tests.world import World
 

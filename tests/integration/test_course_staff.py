@@ -14,7 +14,7 @@ import yaml
 from headway.accounts.model import User
 from headway.courses.model import CourseSearch, CourseTree
 from headway.courses.staff import StaffMember
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.errors import Conflict, Forbidden
 from headway.identity import Caller, CourseRole, Role
 from headway.paging.service import Walk

@@ -12,8 +12,9 @@ from sqlalchemy import Update, bindparam, delete, func, select, update
 
 from headway.accounts.model import User
 from headway.courses.model import NewAssessment, NewCourse
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments_store
-from headway.enrollments.model import StatisticsDelta
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, CourseRole, Role
 from headway.messaging.tables import conversations
@@ -76,7 +77,7 @@ class School(NamedTuple):
             before = (await enrollments_store.lock(tx, [key]))[key]
             await tx.run(statement, of_user=user_id, in_course=in_course, to=value)
             delta.replace(in_course, before, (await enrollments_store.lock(tx, [key]))[key])
-            await enrollments_store.write_statistics(tx, delta)
+            await statistics_store.write_statistics(tx, delta)
 
 
 def not_given_once(pages: list[list[Any]], key: str, stayed: set[str]) -> set[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from headway.audit.model import EntryFilter
 from headway.enrollments.enrolling_model import MAX_ITEMS, Wanted
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.enrollments.tables import enrollments, invitations, waiting_list
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.identity import Caller, Role

@@ -8,12 +8,13 @@ from sqlalchemy import select
 
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewModule
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, SECOND, Instant
-from headway.learning.model import ActivityType, Event, Heartbeat, Outcome, Refusal, Report, UnitStatus, Update, Verdict
+from headway.learning.model import ActivityType, Event, Heartbeat, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.tables import learner_activity_logs
+from headway.learning.unit_progress import UnitStatus
 from tests.integration.classroom import Classroom, classroom
 from tests.integration.concurrency import differences
 from tests.integration.course_edits import unchanged_course, unchanged_unit

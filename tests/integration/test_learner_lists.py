@@ -12,7 +12,7 @@ from headway.assessments.tables import submissions
 from headway.attention.learner_lists import LearnersPage
 from headway.attention.learners import LearnerFilter, LearnerOrder, LearnerSort, SavedFilter
 from headway.attention.model import RuleName
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.identity import Caller, Role

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseKind, NewUnit
 from headway.db.database import Database
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.errors import Forbidden, HeadwayError
 from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR

@@ -27,8 +27,9 @@ from headway.courses.model import CourseTree, NewModule, NewUnit
 from headway.enrollments.tables import enrollments
 from headway.http.observations.batch import decode_batch
 from headway.identity import Caller, Role
-from headway.learning.model import Outcome, Report, UnitStatus, Update, Verdict
+from headway.learning.model import Outcome, Report, Update, Verdict
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.unit_progress import UnitStatus
 from headway.settings import Settings
 from tests.integration.concurrency import differences
 from tests.integration.course_edits import unchanged_course, unchanged_unit

@@ -7,7 +7,7 @@ import pytest
 
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller, Role
 from headway.learning.model import ActivityType, Event, Refusal, Report

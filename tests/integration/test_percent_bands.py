@@ -12,9 +12,10 @@ from headway.courses.completion import COMPLETE
 from headway.courses.model import CourseTree
 from headway.courses.tables import course_statistics
 from headway.db.dialects import rows
-from headway.enrollments import store
+from headway.enrollments import statistics_store, store
 from headway.enrollments.lists import Order, Sort
-from headway.enrollments.model import BAND_WIDTH, BANDS, EnrollmentStatus, StatisticsDelta, percent_band
+from headway.enrollments.statistics import BAND_WIDTH, BANDS, StatisticsDelta, percent_band
+from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.learning.reads import ProgressReads
@@ -44,7 +45,7 @@ async def make_course(world: World, percents: Sequence[int], statuses: Sequence[
             locked[key].percent, locked[key].status = percent, statuses[number % len(statuses)]
             delta.replace(course.id, before[number], locked[key])
         await tx.write_rows(*store.progress_rows(before, [locked[key] for key in keys], world.clock.now))
-        await store.write_statistics(tx, delta)
+        await statistics_store.write_statistics(tx, delta)
     return course
 
 

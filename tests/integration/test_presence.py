@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from headway.accounts.model import User
 from headway.courses.model import CourseTree
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller, Role
 from headway.learning.model import HERE_WITHIN, ActivityType, Event, Heartbeat, Report

@@ -9,8 +9,9 @@ from headway.accounts.model import User
 from headway.courses.model import CourseTree
 from headway.courses.tables import courses
 from headway.enrollments.enrolling_model import Wanted
-from headway.enrollments.model import Enrollment, EnrollmentStatus, StatusChange
+from headway.enrollments.model import Enrollment
 from headway.enrollments.renewing import AccessChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.identity import Caller, Role

@@ -16,14 +16,15 @@ from headway.courses.completion import Completion, EngagementMetrics, Rule, deco
 from headway.courses.model import CourseTree, NewCourse
 from headway.db.database import ReadTransaction
 from headway.enrollments.lists import Order, Sort
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
 from headway.instants import DAY, SECOND
-from headway.learning.model import ActivityType, Event, Observation, Report, UnitStatus, Update
+from headway.learning.model import ActivityType, Event, Observation, Report, Update
 from headway.learning.reads import ProgressReads
 from headway.learning.store import CourseStructures
 from headway.learning.tables import unit_progress
+from headway.learning.unit_progress import UnitStatus
 from headway.paging.service import Walk
 from headway.settings import Settings
 from tests.counting_database import CountingDatabase

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from headway.courses.tables import courses
-from headway.enrollments.model import OPEN
+from headway.enrollments.status import OPEN
 from headway.enrollments.store import status_among
 from headway.enrollments.tables import enrollments, invitations, waiting_list
 from headway.identity import Role

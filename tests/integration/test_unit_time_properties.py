@@ -17,8 +17,9 @@ from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.times import ALWAYS, Times
 from headway.enrollments.tables import enrollments
 from headway.instants import HOUR, SECOND
-from headway.learning.model import ActivityType, Event, Outcome, UnitStatus
+from headway.learning.model import ActivityType, Event, Outcome
 from headway.learning.tables import unit_progress
+from headway.learning.unit_progress import UnitStatus
 from tests.integration.classroom import Classroom, classroom
 from tests.integration.concurrency import differences
 from tests.integration.course_edits import unchanged_unit

@@ -15,8 +15,9 @@ from headway.errors import Conflict, NotFound
 from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, MINUTE, SECOND
 from headway.learning import updates
-from headway.learning.model import ActivityType, Event, Heartbeat, Outcome, Report, UnitStatus, Update
+from headway.learning.model import ActivityType, Event, Heartbeat, Outcome, Report, Update
 from headway.learning.tables import learner_activity_logs, study_days, uncounted_events, unit_progress
+from headway.learning.unit_progress import UnitStatus
 from tests.integration.archives import archive
 from tests.integration.classroom import Classroom, classroom
 from tests.integration.concurrency import differences

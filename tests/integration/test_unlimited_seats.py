@@ -12,8 +12,8 @@ from headway.courses import store as catalogue
 from headway.courses.model import CourseSearch, CourseTree
 from headway.courses.tables import course_statistics, courses
 from headway.enrollments import store, waiting_store
-from headway.enrollments.model import StatisticsDelta
 from headway.enrollments.seating import Waiting, move_up
+from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.errors import Conflict
 from headway.identity import Caller, Role

@@ -9,9 +9,10 @@ from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.enrollments.tables import enrollments
 from headway.identity import Caller, Role
-from headway.learning.model import ActivityType, Event, Report, UnitStatus
+from headway.learning.model import ActivityType, Event, Report
 from headway.learning.model import Update as ProgressUpdate
 from headway.learning.tables import unit_progress
+from headway.learning.unit_progress import UnitStatus
 from tests.integration.concurrency import differences
 from tests.integration.course_edits import unchanged_course, unchanged_unit
 from tests.world import NOON, World

@@ -9,9 +9,10 @@ from headway.assessments.model import NewGrade
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import WriteTransaction
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.identity import Caller, Role
-from headway.learning.model import ActivityType, Event, Report, UnitStatus, Update
+from headway.learning.model import ActivityType, Event, Report, Update
+from headway.learning.unit_progress import UnitStatus
 from tests.integration.receivers import Hooks
 from tests.world import World
 

@@ -8,7 +8,7 @@ from headway.assessments.model import NewGrade
 from headway.assessments.tables import submissions
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.enrollments.tables import enrollments, waiting_list
 from headway.identity import Caller, Role
 from headway.instants import DAY, HOUR, MINUTE

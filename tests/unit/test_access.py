@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from headway.enrollments.model import Access, AccessFacts, decide
+from headway.enrollments.access import Access, AccessFacts, decide
 from headway.identity import CourseRole, Role
 
 NOTHING = Access(knows_course=False, is_staff=False, sees_learner=False)

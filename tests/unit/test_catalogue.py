@@ -6,17 +6,8 @@ import msgspec
 import pytest
 
 from headway.courses.completion import Completion
-from headway.courses.model import (
-    CourseLimits,
-    CourseStructure,
-    CourseTree,
-    Module,
-    NewAssessment,
-    NewCourse,
-    NewModule,
-    NewUnit,
-    Unit,
-)
+from headway.courses.model import CourseLimits, CourseTree, Module, NewAssessment, NewCourse, NewModule, NewUnit, Unit
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock, Times
 from headway.courses.validation import check_course, check_growth, check_size
 

@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from headway.courses.completion import NO_EVIDENCE, Completion
-from headway.courses.model import CourseStructure, Unit
+from headway.courses.model import Unit
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Times
-from headway.learning.model import UnitProgress
 from headway.learning.paths import find_last_studied, find_next_step, find_opening
+from headway.learning.unit_progress import UnitProgress
 
 NOW = 1_000
 LATER, OVER = Times(opens_at=NOW + 1), Times(closes_at=NOW)

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from headway.enrollments.model import OPEN, EnrollmentStatus, after_activity, can_become, earned
+from headway.enrollments.status import OPEN, EnrollmentStatus, after_activity, can_become, earned
 
 ENROLLED, IN_PROGRESS, COMPLETED = EnrollmentStatus.ENROLLED, EnrollmentStatus.IN_PROGRESS, EnrollmentStatus.COMPLETED
 CERTIFIED, DROPPED, EXPIRED = EnrollmentStatus.CERTIFIED, EnrollmentStatus.DROPPED, EnrollmentStatus.EXPIRED

@@ -13,11 +13,12 @@ from headway.courses.completion import (
     missing_for,
     percent_by_rule,
 )
-from headway.courses.model import CourseStructure, Unit
+from headway.courses.model import Unit
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock, Times
 from headway.courses.video import encode_segments, played
 from headway.learning.explanation import calculation, explain
-from headway.learning.model import UnitProgress, UnitStatus
+from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 NOW = 1_800_000_000_000
 

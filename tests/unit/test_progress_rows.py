@@ -7,7 +7,8 @@ import pytest
 
 from headway.courses.completion import NO_EVIDENCE
 from headway.db.types import ONLY_ON
-from headway.enrollments.model import Enrollment, EnrollmentStatus
+from headway.enrollments.model import Enrollment
+from headway.enrollments.status import EnrollmentStatus
 from headway.enrollments.store import progress_rows
 from headway.enrollments.tables import enrollments
 

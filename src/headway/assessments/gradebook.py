@@ -4,22 +4,14 @@ from typing import NamedTuple
 
 from headway.assessments import gradebook_store as store
 from headway.assessments.gradebook_store import NO_WORK, WorkCounts, WorkFilter, WorkKey
-from headway.assessments.model import (
-    STAGES,
-    CourseAssessment,
-    LearnersWork,
-    Work,
-    WorkStage,
-    WorkSummary,
-    summarize_work,
-)
+from headway.assessments.model import STAGES, CourseAssessment, LearnersWork, Work, WorkStage, WorkSummary, summarize_work
 from headway.assessments.service import find_known
-from headway.courses import store as catalogue
+from headway.courses import parts_store
 from headway.courses.model import Assessment
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import not_staff, require_staff
-from headway.enrollments.model import OPEN
-from headway.enrollments.store import count_by_status
+from headway.enrollments.statistics_store import count_by_status
+from headway.enrollments.status import OPEN
 from headway.identity import Caller
 from headway.instants import Clock
 from headway.paging.service import Walk
@@ -49,7 +41,7 @@ class Gradebook:
         enrolled, _ = await count_by_status(tx, course_id, sorted(OPEN))
         found = [
             CourseAssessment(each, _summarize(each, counts.get(each.id, NO_WORK), enrolled))
-            for each in await catalogue.list_assessments(tx, course_id)
+            for each in await parts_store.list_assessments(tx, course_id)
             if not each.is_retired or each.id in counts
         ]
         now = self._clock()

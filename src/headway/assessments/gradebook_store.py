@@ -17,7 +17,7 @@ from headway.courses.tables import assessments
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import lookup
 from headway.db.types import Id, Timestamp
-from headway.enrollments.model import OPEN, EnrollmentStatus
+from headway.enrollments.status import OPEN, EnrollmentStatus
 from headway.enrollments.store import status_among
 from headway.enrollments.tables import enrollments
 from headway.instants import Instant

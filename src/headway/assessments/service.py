@@ -16,12 +16,12 @@ from headway.assessments.model import (
 )
 from headway.audit.model import Action, Target, TargetType, caller_actor, learner_in_course
 from headway.audit.service import AuditRecorder
-from headway.courses import store as catalogue
+from headway.courses import parts_store
 from headway.courses.model import Assessment
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
+from headway.enrollments.access import Access
 from headway.enrollments.authorization import not_staff, read_access
-from headway.enrollments.model import Access
 from headway.errors import Conflict, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import GradeGiven, SubmissionReceived, course_topic, new_entries, user_topic
@@ -148,7 +148,7 @@ class Assessments:
         Raises Invalid, NotFound SUBMISSION_NOT_FOUND, Forbidden, Conflict SUBMISSION_REPLACED or GRADE_CHANGED.
         """
         submission = await submissions.find(tx, submission_id)
-        assessment = await catalogue.find_assessment(tx, submission.assessment_id) if submission else None
+        assessment = await parts_store.find_assessment(tx, submission.assessment_id) if submission else None
         access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
         if submission is None or assessment is None or not access.knows_course:
             raise NotFound("There is no such submission.", code="SUBMISSION_NOT_FOUND")
@@ -191,7 +191,7 @@ class Assessments:
 
 async def find_known(tx: ReadTransaction, caller: Caller, assessment_id: int) -> tuple[Assessment, Access]:
     """Return an assessment of a course that the caller may know of, and the caller's access. Raises NotFound."""
-    assessment = await catalogue.find_assessment(tx, assessment_id)
+    assessment = await parts_store.find_assessment(tx, assessment_id)
     access = Access() if assessment is None else await read_access(tx, caller, assessment.course_id)
     if assessment is None or not access.knows_course:
         raise _assessment_not_found()

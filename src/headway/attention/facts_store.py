@@ -14,12 +14,12 @@ from headway.assessments.tables import submissions
 from headway.attention.model import NOTHING, FailedResult, Judge, LearnerFacts, RuleName, Run, UnitFacts, Values
 from headway.courses.completion import Rule as UnitRule
 from headway.courses.completion import decode_evidence
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.courses.tables import assessments, courses
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import is_one_of, lookup, rows
 from headway.db.types import Id
-from headway.enrollments.model import LIMITED
+from headway.enrollments.status import LIMITED
 from headway.enrollments.store import status_among
 from headway.enrollments.tables import enrollments
 from headway.instants import DAY, Instant

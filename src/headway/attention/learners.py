@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from headway.attention.model import MAX_FILTER_NAME, RuleName
 from headway.courses.completion import COMPLETE, Percent
-from headway.enrollments.model import OPEN, EnrollmentStatus
+from headway.enrollments.status import OPEN, EnrollmentStatus
 from headway.errors import Invalid
 from headway.text import is_blank
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.errors import FieldError
 
 UNKNOWN_COURSE = 0

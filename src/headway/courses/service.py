@@ -1,6 +1,6 @@
 """Finding courses."""
 
-from headway.courses import prerequisites
+from headway.courses import prerequisites, structure_store
 from headway.courses import store as courses
 from headway.courses.external_store import resolve_courses
 from headway.courses.model import CoursePage, CourseSearch, CourseTree, Facets
@@ -46,7 +46,7 @@ class Courses:
 
     async def find(self, tx: ReadTransaction, course_id: int) -> CourseTree:
         """Read a course with everything in it. Raises NotFound COURSE_NOT_FOUND."""
-        if not await courses.revisions(tx, [course_id]):
+        if not await structure_store.revisions(tx, [course_id]):
             raise NotFound("There is no such course.", code="COURSE_NOT_FOUND")
         return await courses.tree(tx, course_id)
 

@@ -1,57 +1,35 @@
-"""The rows of courses, modules, units and assessments."""
+"""The rows of courses, their lists and prerequisites, and the terms of enrollment."""
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, exists, func, or_, select
 
 from headway.accounts.tables import users
-from headway.courses.completion import Completion, Rule
-from headway.courses.grading import Grading, GradingHistory
 from headway.courses.model import (
     SEATS,
-    Assessment,
     CourseKind,
     CoursePage,
-    CourseStructure,
     CourseTree,
     EnrollmentTerms,
     Facets,
-    Module,
     NewCourse,
     Prerequisite,
     Schedule,
-    Unit,
 )
+from headway.courses.parts_store import list_assessments, list_modules, list_units
 from headway.courses.staff_store import is_tutor
-from headway.courses.tables import (
-    assessments,
-    course_gradings,
-    course_prerequisites,
-    course_staff,
-    course_statistics,
-    course_terms,
-    courses,
-    modules,
-    units,
-)
-from headway.courses.times import Times
+from headway.courses.tables import course_prerequisites, course_staff, course_statistics, course_terms, courses, units
 from headway.db.database import ReadTransaction, Row, WriteTransaction
-from headway.db.dialects import WriteRows, lookup, rows
+from headway.db.dialects import lookup, rows
 from headway.paging.service import Slice
 
 COURSE_FIELDS = [name for name in NewCourse.__struct_fields__ if name not in {"modules", "assessments", "prerequisites"}]
 """The fields of a course that are columns of `courses`."""
 
 _ids = rows("ids", {"id": BigInteger()})
-_structures = select(*(courses.c[name] for name in ("id", "title", "revision", "is_sequential", "external_id"))).select_from(
-    lookup(_ids, courses, courses.c.id == _ids.c.id)
-)
-_revisions = _structures.with_only_columns(courses.c.id, courses.c.revision)
 _schedules = select(courses.c.id, courses.c.kind, courses.c.starts_at, courses.c.ends_at).select_from(
     lookup(_ids, courses, courses.c.id == _ids.c.id)
 )
@@ -60,27 +38,6 @@ _facets = {
     for column in (courses.c.subject, courses.c.level)
 }
 _state = select(courses.c.created_at, courses.c.revision).where(courses.c.id == bindparam("course_id"))
-# The columns of parts are in the order of the fields of their structs.
-_modules = (
-    select(
-        *(modules.c[name] for name in ("id", "course_id", "title", "slug", "position", "retired_at", "external_id", "source"))
-    )
-    .select_from(lookup(_ids, modules, modules.c.course_id == _ids.c.id))
-    .order_by(modules.c.course_id, modules.c.position)
-)
-_units = (
-    select(
-        *(units.c[name] for name in ("id", "course_id", "module_id", "title", "slug", "kind", "position")),
-        *(units.c[name] for name in ("is_required", "rule", "threshold", "retired_at", "external_id", "source")),
-        *(units.c[name] for name in ("opens_at", "closes_at", "is_hidden")),
-    )
-    .select_from(lookup(lookup(_ids, units, units.c.course_id == _ids.c.id), modules, modules.c.id == units.c.module_id))
-    .order_by(units.c.course_id, modules.c.position, units.c.position)
-)
-_assessment_names = ("id", "course_id", "title", "description", "due_at", "max_grade", "position", "retired_at")
-_all_assessments = select(*(assessments.c[name] for name in _assessment_names))
-_assessments = _all_assessments.where(assessments.c.course_id == bindparam("course_id")).order_by(assessments.c.position)
-_assessment_by_id = _all_assessments.where(assessments.c.id == bindparam("assessment_id"))
 _staff = course_staff.alias("staff")
 _counted_seats = (
     select(func.coalesce(func.sum(course_statistics.c.value), 0))
@@ -148,33 +105,6 @@ _texts = (
     .order_by(courses.c.id)
     .limit(bindparam("limit"))
 )
-_encode_grading = msgspec.json.Encoder().encode
-_decode_grading = msgspec.json.Decoder(Grading).decode
-_insert_grading = WriteRows(course_gradings, ["course_id", "revision", "units"])
-_gradings = (
-    select(course_gradings.c.course_id, course_gradings.c.revision, course_gradings.c.units)
-    .select_from(lookup(_ids, course_gradings, course_gradings.c.course_id == _ids.c.id))
-    .order_by(course_gradings.c.course_id, course_gradings.c.revision)
-)
-
-
-def _module(row: Row) -> Module:
-    *fields, retired_at, external_id, source = row
-    values: list[Any] = [*fields, retired_at is not None, external_id, source]
-    return Module(*values)
-
-
-def _assessment(row: Row) -> Assessment:
-    *fields, retired_at = row
-    values: list[Any] = [*fields, retired_at is not None]
-    return Assessment(*values)
-
-
-def _unit(row: Row) -> Unit:
-    *fields, is_required, rule, threshold, retired_at, external_id, source, opens_at, closes_at, is_hidden = row
-    completion, is_retired = Completion(Rule(rule), threshold), retired_at is not None
-    values: list[Any] = [*fields, bool(is_required), completion, is_retired, external_id, source]
-    return Unit(*[*values, Times(opens_at, closes_at), bool(is_hidden)])
 
 
 @cache
@@ -271,8 +201,8 @@ async def tree(tx: ReadTransaction, course_id: int) -> CourseTree:
     row, prerequisites = await tx.one(_course, course_id=course_id), await read_prerequisites(tx, [course_id])
     return msgspec.structs.replace(
         _tree(row, prerequisites[course_id]),
-        modules=await list_modules(tx, course_id),
-        units=await _list_units(tx, [course_id]),
+        modules=await list_modules(tx, [course_id]),
+        units=await list_units(tx, [course_id]),
         assessments=await list_assessments(tx, course_id),
     )
 
@@ -300,11 +230,6 @@ async def find_by_slug(tx: ReadTransaction, slug: str) -> int | None:
     return row["id"] if row else None
 
 
-async def revisions(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, int]:
-    """Return the revision of each of these courses that exists."""
-    return {row["id"]: row["revision"] for row in await tx.all(_revisions, ids=[(i,) for i in course_ids])}
-
-
 async def schedules(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Schedule]:
     """Return the kind of each of these courses that exists, and when it runs."""
     found = await tx.all(_schedules, ids=[(i,) for i in course_ids])
@@ -321,78 +246,3 @@ async def state(tx: ReadTransaction, course_id: int) -> str:
     """Return a text that differs between all states of a course, also of an earlier course with the same id."""
     row = await tx.one(_state, course_id=course_id)
     return f"{row['created_at']}.{row['revision']}"
-
-
-async def structures(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, CourseStructure]:
-    """Return the structure of each of these courses that exists."""
-    ids = [(course_id,) for course_id in course_ids]
-    course_rows = {row["id"]: row for row in await tx.all(_structures, ids=ids)}
-    modules_of: dict[int, dict[int, str | None]] = {
-        course_id: {row["id"]: row["external_id"] for row in group}
-        for course_id, group in groupby(await tx.all(_modules, ids=ids), lambda row: int(row["course_id"]))
-    }
-    units_of: dict[int, dict[int, Unit]] = {
-        course_id: {unit.id: unit for unit in group}
-        for course_id, group in groupby(await _list_units(tx, course_ids), lambda unit: unit.course_id)
-    }
-    return {
-        course_id: CourseStructure(
-            course_id=course_id,
-            title=row["title"],
-            revision=row["revision"],
-            module_ids=frozenset(modules_of.get(course_id, ())),
-            units=units_of.get(course_id, {}),
-            required=frozenset(unit.id for unit in units_of.get(course_id, {}).values() if unit.counts),
-            is_sequential=bool(row["is_sequential"]),
-            external_id=row["external_id"],
-            module_names={name: module_id for module_id, name in modules_of.get(course_id, {}).items() if name is not None},
-            unit_names=_unit_names(units_of.get(course_id, {}).values()),
-        )
-        for course_id, row in course_rows.items()
-    }
-
-
-def _unit_names(units_of_course: Iterable[Unit]) -> dict[str, list[int]]:
-    names: dict[str, list[int]] = {}
-    for unit in units_of_course:
-        if unit.external_id is not None:
-            names.setdefault(unit.external_id, []).append(unit.id)
-    return names
-
-
-async def list_modules(tx: ReadTransaction, course_id: int) -> list[Module]:
-    """Return a course's modules in order."""
-    return [_module(row) for row in await tx.all(_modules, ids=[(course_id,)])]
-
-
-async def _list_units(tx: ReadTransaction, course_ids: Sequence[int]) -> list[Unit]:
-    found = [_unit(row) for row in await tx.all(_units, ids=[(course_id,) for course_id in course_ids])]
-    # On SQLite nothing waits: others are served between the steps of work on a large course.
-    await asyncio.sleep(0)
-    return found
-
-
-async def find_assessment(tx: ReadTransaction, assessment_id: int) -> Assessment | None:
-    """Return the assessment with an id, retired or not, or None."""
-    row = await tx.first(_assessment_by_id, assessment_id=assessment_id)
-    return None if row is None else _assessment(row)
-
-
-async def list_assessments(tx: ReadTransaction, course_id: int) -> list[Assessment]:
-    """Return the assessments of a course in order, retired ones too."""
-    return [_assessment(row) for row in await tx.all(_assessments, course_id=course_id)]
-
-
-async def insert_grading(tx: WriteTransaction, structure: CourseStructure) -> None:
-    """Store the grading of a course from its current revision on."""
-    await tx.write_rows(
-        (_insert_grading, [(structure.course_id, structure.revision, _encode_grading(structure.grading).decode())])
-    )
-
-
-async def read_histories(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, GradingHistory]:
-    """Return the grading histories of these courses."""
-    histories: dict[int, GradingHistory] = {course_id: GradingHistory({}) for course_id in course_ids}
-    for row in await tx.all(_gradings, ids=[(course_id,) for course_id in course_ids]):
-        histories[row["course_id"]].gradings[row["revision"]] = _decode_grading(row["units"])
-    return histories

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Text, bindparam, delete, insert, select, update
 
 from headway.courses.model import Assessment, CourseTree, Module, NewAssessment, NewCourse, NewModule, NewUnit, Unit
+from headway.courses.parts_store import list_modules
 from headway.courses.staff_store import INSERT_STAFF
-from headway.courses.store import COURSE_FIELDS, insert_grading, list_modules, structures
+from headway.courses.store import COURSE_FIELDS
+from headway.courses.structure_store import insert_grading, structures
 from headway.courses.tables import assessments, course_prerequisites, course_terms, courses, modules, units
 from headway.db.database import WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, rows
@@ -72,7 +74,7 @@ async def insert_course(tx: WriteTransaction, course: NewCourse, *, owner_id: in
     course_id: int = (await tx.one(_insert_course, **fields, now=now))["id"]
     await tx.write_rows((_insert_modules, [(course_id, *_module_values(module, m)) for m, module in enumerate(course.modules)]))
     await _add_terms(tx, course_id, course.terms)
-    stored = await list_modules(tx, course_id)
+    stored = await list_modules(tx, [course_id])
     new_units = [
         (course_id, module.id, *_unit_values(unit, u))
         for module, new in zip(stored, course.modules, strict=True)
@@ -110,7 +112,7 @@ async def change_course(tx: WriteTransaction, stored: CourseTree, course: NewCou
     )
     await tx.write_rows((_keep_module_names, [(module.external_id, module.id) for module in kept]))
     await tx.write_rows((_insert_modules, [(course_id, *_module_values(m, i)) for i, m in positions if m.id is None]))
-    present = [module.id for module in await list_modules(tx, course_id) if not module.is_retired]
+    present = [module.id for module in await list_modules(tx, [course_id]) if not module.is_retired]
     await asyncio.sleep(0)
     await _change_units(tx, stored, course, present, now)
     await _change_assessments(tx, stored, course, now)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from headway.courses import staff_store
 from headway.db.database import ReadTransaction
-from headway.enrollments.model import Access, decide
-from headway.enrollments.store import read_facts, read_own_facts
+from headway.enrollments.access import Access, decide
+from headway.enrollments.access_store import read_facts, read_own_facts
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 

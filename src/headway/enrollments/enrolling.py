@@ -10,8 +10,10 @@ from headway.courses import store as catalogue
 from headway.courses.model import EnrollmentTerms
 from headway.db.database import WriteTransaction
 from headway.enrollments import invitations_store as invitations
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_store as waiting
+from headway.enrollments.announcements import enrollment_updated
 from headway.enrollments.authorization import course_not_found, require_staff
 from headway.enrollments.enrolling_model import (
     INVITATION_LIFETIME,
@@ -23,16 +25,10 @@ from headway.enrollments.enrolling_model import (
     Wanted,
     rejected,
 )
-from headway.enrollments.model import (
-    LIMITED,
-    OPEN,
-    Enrollment,
-    EnrollmentStatus,
-    LearnerInCourse,
-    StatisticsDelta,
-    enrollment_updated,
-)
+from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.enrollments.seating import Placed, Refusal, Seating, Waiting, seated_entries, take_seats
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
 from headway.errors import Conflict, HeadwayError, Invalid, NotFound
 from headway.feed import store as feed
 from headway.identity import Caller, Client
@@ -174,7 +170,7 @@ async def _enroll_users(
     placed, waited = await _place(tx, terms, {each: wanted[each] for each in seeking}, delta, now)
     await enrollments.set_status(tx, [found for _, found in changed.values()], now)
     verdicts |= await _verdicts_of_placed(tx, terms, wanted, placed, locked, waited)
-    await enrollments.write_statistics(tx, delta)
+    await statistics_store.write_statistics(tx, delta)
     entries = seated_entries(placed.values(), terms.title)
     entries += [entry for _, found in changed.values() for entry in enrollment_updated(found, terms.title)]
     await feed.publish(tx, entries, now)

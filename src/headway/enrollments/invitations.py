@@ -10,11 +10,13 @@ from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import invitations_store as invitations
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.enrolling_model import Invitation
-from headway.enrollments.model import OPEN, StatisticsDelta
 from headway.enrollments.seating import Refusal, Seating, Waiting, seated_entries, take_seats
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import OPEN
 from headway.errors import NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
@@ -96,7 +98,7 @@ class Invitations:
                     record = learner_in_course(course_id, user_id) | invitation
                     target = enrollment_target(course_id, user_id)
                     deeds.append(Deed(Action.ENROLL_LEARNER, users[user_id].actor, target, record, None))
-        await enrollments.write_statistics(tx, delta)
+        await statistics_store.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
         await self._audit.record_all(tx, deeds)
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from headway.enrollments.model import BANDS, EnrollmentStatus
+from headway.enrollments.statistics import BANDS
+from headway.enrollments.status import EnrollmentStatus
 
 
 class Sort(StrEnum):

@@ -13,7 +13,9 @@ from headway.db.database import ReadTransaction
 from headway.db.dialects import EitherWay, lookup, rows
 from headway.db.types import Id
 from headway.enrollments.lists import Order, Part, Sort
-from headway.enrollments.model import BANDS, FINISHED, Enrollment, EnrollmentStatus, LearnerInCourse, NamedEnrollment
+from headway.enrollments.model import Enrollment, LearnerInCourse, NamedEnrollment
+from headway.enrollments.statistics import BANDS
+from headway.enrollments.status import FINISHED, EnrollmentStatus
 from headway.enrollments.store import COLUMNS, enrollment_of, find_many, status_among
 from headway.enrollments.tables import enrollments
 from headway.paging.service import Moving, Slice, in_order, put_in_order

@@ -9,7 +9,8 @@ from headway.courses.model import CourseTree, Prerequisite
 from headway.db.database import ReadTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_store as waiting
-from headway.enrollments.model import Enrollment, EnrollmentStatus
+from headway.enrollments.model import Enrollment
+from headway.enrollments.status import EnrollmentStatus
 from headway.instants import Clock, Instant
 
 

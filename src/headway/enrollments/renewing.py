@@ -7,11 +7,15 @@ from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import MAX_ACCESS_DAYS, EnrollmentTerms
 from headway.db.database import WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
+from headway.enrollments.announcements import enrollment_updated
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.enrolling import act_of_access
-from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta, enrollment_updated
+from headway.enrollments.model import Enrollment
 from headway.enrollments.seating import Refusal, Seating, Waiting, seated_entries, take_seats
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import LIMITED, EnrollmentStatus
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
 from headway.identity import Caller, Client
@@ -105,7 +109,7 @@ async def _renew(
     if isinstance(placed, Refusal):
         raise placed.error
     assert not isinstance(placed, Waiting)  # noqa: S101 - waiting was not asked for
-    await enrollments.write_statistics(tx, delta)
+    await statistics_store.write_statistics(tx, delta)
     await feed.publish(tx, seated_entries([placed], terms.title), now)
     return placed
 

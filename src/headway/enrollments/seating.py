@@ -15,17 +15,13 @@ from headway.courses import prerequisites
 from headway.courses import store as catalogue
 from headway.courses.model import EnrollmentTerms
 from headway.db.database import WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_store as waiting
-from headway.enrollments.model import (
-    OPEN,
-    Enrollment,
-    EnrollmentStatus,
-    StatisticsDelta,
-    earned,
-    enrollment_updated,
-    seat_taken,
-)
+from headway.enrollments.announcements import enrollment_updated, seat_taken
+from headway.enrollments.model import Enrollment
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import OPEN, EnrollmentStatus, earned
 from headway.errors import Conflict
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
@@ -113,7 +109,7 @@ async def place(
     delta = StatisticsDelta()
     how = Seating(now, now if enrolled_at is None else enrolled_at, allowed if may_wait else ())
     placed |= await take_seats(tx, terms, allowed, how, delta)
-    await enrollments.write_statistics(tx, delta)
+    await statistics_store.write_statistics(tx, delta)
     await feed.publish(tx, seated_entries(placed.values(), terms.title), now)
     return {user_id: placed[user_id] for user_id in user_ids}
 

@@ -12,20 +12,15 @@ from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
 from headway.courses.model import EnrollmentTerms
 from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_store as waiting
+from headway.enrollments.announcements import enrollment_updated
 from headway.enrollments.authorization import require_staff
-from headway.enrollments.model import (
-    OPEN,
-    Enrollment,
-    EnrollmentStatus,
-    StatisticsDelta,
-    StatusChange,
-    can_become,
-    check_status_change,
-    enrollment_updated,
-)
+from headway.enrollments.model import Enrollment
 from headway.enrollments.seating import Refusal, Waiting, move_up, place
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import OPEN, EnrollmentStatus, StatusChange, can_become, check_status_change
 from headway.errors import Conflict, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
@@ -163,7 +158,7 @@ class Enrollments:
         for terms in locked:
             if terms is not None:
                 entries += await move_up(tx, terms, terms.free_seats, delta, now)
-        await enrollments.write_statistics(tx, delta)
+        await statistics_store.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
 
     async def expire(self, database: Database) -> int:
@@ -220,7 +215,7 @@ class Enrollments:
         entries = [entry for enrollment in closed for entry in enrollment_updated(enrollment, terms.title)]
         free = None if terms.capacity is None else terms.capacity - (terms.seats_taken - freed)
         entries += await move_up(tx, terms, free, delta, now)
-        await enrollments.write_statistics(tx, delta)
+        await statistics_store.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
 
 

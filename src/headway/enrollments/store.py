@@ -1,34 +1,21 @@
-"""Enrollments as rows, with their progress and seats; waiting lists, course statistics, and the facts of access."""
+"""Enrollments as rows, with their progress and seats."""
 
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, Text, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Text, and_, bindparam, func, or_, select, update
 
 from headway.accounts.tables import users
 from headway.courses.completion import decode_evidence, encode_evidence
-from headway.courses.tables import course_staff, course_statistics, courses
+from headway.courses.tables import courses
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, lookup, rows
 from headway.db.types import Id
-from headway.enrollments.model import (
-    BANDS,
-    LIMITED,
-    OPEN,
-    REVISION,
-    AccessFacts,
-    Enrollment,
-    EnrollmentStatus,
-    LearnerInCourse,
-    StatisticsDelta,
-    band_statistic,
-    completed_statistic,
-    status_statistic,
-)
+from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.enrollments.status import LIMITED, OPEN, EnrollmentStatus
 from headway.enrollments.tables import enrollments, waiting_list
-from headway.identity import Caller, CourseRole
 from headway.instants import DAY, Instant
 
 
@@ -243,125 +230,3 @@ async def read_seats(tx: ReadTransaction) -> Sequence[Row]:
 async def find_waiting_beside_free_seats(tx: ReadTransaction, now: Instant) -> Sequence[Row]:
     """Find the courses with free seats for which learners wait who could use one: id, and waiting, their number."""
     return await tx.all(_waiting, now=now)
-
-
-_add_statistics = WriteRows(course_statistics, ["course_id", "name", "shard", "value"], add=["value"])
-_statistics = (
-    select(course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
-    .where(course_statistics.c.course_id == bindparam("course_id"))
-    .group_by(course_statistics.c.name)
-)
-_names = rows("names", {"name": Text()})
-_is_named = and_(course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == _names.c.name)
-_some_statistics = (
-    select(course_statistics.c.name, func.sum(course_statistics.c.value).label("value"))
-    .select_from(lookup(_names, course_statistics, _is_named))
-    .group_by(course_statistics.c.name)
-)
-_statistics_revision = select(func.sum(course_statistics.c.value).label("value")).where(
-    course_statistics.c.course_id == bindparam("course_id"), course_statistics.c.name == REVISION
-)
-
-
-def delta_rows(delta: StatisticsDelta, shard: int) -> RowsToWrite:
-    """Return what writes a delta of statistics, in the order in which everybody locks the rows."""
-    return _add_statistics, [(course_id, name, shard, count) for (course_id, name), count in delta.changes()]
-
-
-async def write_statistics(tx: WriteTransaction, delta: StatisticsDelta) -> None:
-    """Write what changes in statistics."""
-    await tx.write_rows(delta_rows(delta, tx.shard))
-
-
-async def read_statistics(tx: ReadTransaction, course_id: int) -> dict[str, int]:
-    """Read the statistics of a course."""
-    return {row["name"]: int(row["value"]) for row in await tx.all(_statistics, course_id=course_id)}
-
-
-async def count_by_status(tx: ReadTransaction, course_id: int, statuses: Sequence[EnrollmentStatus]) -> tuple[int, int]:
-    """Count the enrollments of a course that have one of these statuses, and those of them that were completed."""
-    names = [[name(status) for status in statuses] for name in (status_statistic, completed_statistic)]
-    enrolled, completed = await _sums(tx, course_id, names)
-    return enrolled, completed
-
-
-async def count_by_band(tx: ReadTransaction, course_id: int, statuses: Sequence[EnrollmentStatus]) -> list[int]:
-    """Count the enrollments of a course that have one of these statuses, by the band of their percents."""
-    return await _sums(tx, course_id, [[band_statistic(status, band) for status in statuses] for band in range(len(BANDS))])
-
-
-async def _sums(tx: ReadTransaction, course_id: int, names: Sequence[Sequence[str]]) -> list[int]:
-    """Add up some statistics of a course, those of each list of names."""
-    found = await tx.all(_some_statistics, course_id=course_id, names=[(name,) for some in names for name in some])
-    values = {row["name"]: int(row["value"]) for row in found}
-    return [sum(values.get(name, 0) for name in some) for some in names]
-
-
-async def statistics_revision(tx: ReadTransaction, course_id: int) -> int:
-    """Return a number that changes with every change of the statistics."""
-    return int((await tx.one(_statistics_revision, course_id=course_id))["value"] or 0)
-
-
-_course_ids = rows("course_ids", {"id": Id})
-_is_staff = and_(course_staff.c.user_id == bindparam("caller_id", type_=Id), course_staff.c.course_id == courses.c.id)
-_is_learner = and_(enrollments.c.user_id == bindparam("user_id", type_=Id), enrollments.c.course_id == courses.c.id)
-
-
-def _facts_in(found: FromClause) -> Select[Any]:
-    """Build the statement for the facts in courses that are found."""
-    found = lookup(found, course_staff, _is_staff, is_outer=True)
-    found = lookup(found, users, users.c.id == bindparam("user_id", type_=Id), is_outer=True)
-    return select(
-        courses.c.id.label("course_id"),
-        courses.c.is_published,
-        courses.c.revision.label("course_revision"),
-        course_staff.c.role,
-        users.c.id.label("known_user_id"),
-        enrollments.c.id.label("enrollment_id"),
-        enrollments.c.updated_at,
-    ).select_from(lookup(found, enrollments, _is_learner, is_outer=True))
-
-
-_facts = _facts_in(courses).where(courses.c.id == bindparam("course_id", type_=Id))
-_facts_of_some = _facts_in(lookup(_course_ids, courses, courses.c.id == _course_ids.c.id))
-
-
-class StoredFacts(NamedTuple):
-    """The facts about a learner in a course, whether the learner has an account, and the version of the learner's progress."""
-
-    facts: AccessFacts
-    is_user: bool
-    version: str | None
-    """It changes with each visible change of the progress; None where the learner is not enrolled."""
-    course_revision: int
-
-
-async def read_facts(
-    tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int | None = None
-) -> StoredFacts | None:
-    """Read the facts about a learner, the caller if `user_id` is None; None if there is no such course."""
-    caller_id = 0 if caller is None else caller.user_id
-    learner_id = caller_id if user_id is None else user_id
-    row = await tx.first(_facts, caller_id=caller_id, user_id=learner_id, course_id=course_id)
-    if row is None:
-        return None
-    facts = _access_facts(row, caller, is_own=learner_id == caller_id)
-    version = f"{row['enrollment_id']}.{row['updated_at']}.{row['course_revision']}" if facts.is_enrolled else None
-    return StoredFacts(facts, row["known_user_id"] is not None, version, row["course_revision"])
-
-
-async def read_own_facts(tx: ReadTransaction, caller: Caller, course_ids: Sequence[int]) -> dict[int, AccessFacts]:
-    """Read the facts about a caller in each of these courses that exists."""
-    params = {"caller_id": caller.user_id, "user_id": caller.user_id, "course_ids": [(i,) for i in course_ids]}
-    return {row["course_id"]: _access_facts(row, caller, is_own=True) for row in await tx.all(_facts_of_some, **params)}
-
-
-def _access_facts(row: Row, caller: Caller | None, *, is_own: bool) -> AccessFacts:
-    return AccessFacts(
-        is_published=bool(row["is_published"]),
-        sees_all=caller is not None and caller.sees_all,
-        can_teach=caller is not None and caller.role.can_teach,
-        course_role=None if row["role"] is None else CourseRole(row["role"]),
-        is_own=is_own,
-        is_enrolled=row["enrollment_id"] is not None,
-    )

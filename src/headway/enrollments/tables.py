@@ -17,7 +17,8 @@ from sqlalchemy import (
 
 from headway.courses.completion import COMPLETE
 from headway.db.types import UPDATED_IN_PLACE, Id, Timestamp, encrypted_column, id_sequence, metadata, one_of, only_on
-from headway.enrollments.model import BAND_WIDTH, EnrollmentStatus
+from headway.enrollments.statistics import BAND_WIDTH
+from headway.enrollments.status import EnrollmentStatus
 
 # True of all rows: PostgreSQL uses such an index only for statements that name a status. For those with a key it may cost as
 # little as the key, while a table is small.

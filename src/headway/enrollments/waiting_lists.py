@@ -11,11 +11,13 @@ from headway.courses import store as catalogue
 from headway.courses import write_store as course_writing
 from headway.courses.model import MAX_CAPACITY, EnrollmentTerms
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments import waiting_store as waiting
 from headway.enrollments.authorization import course_not_found, require_known, require_staff
-from headway.enrollments.model import Enrollment, StatisticsDelta, WaitingLearner
+from headway.enrollments.model import Enrollment, WaitingLearner
 from headway.enrollments.seating import seat_from_list
+from headway.enrollments.statistics import StatisticsDelta
 from headway.errors import Conflict, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, NewFeedEntry, course_topic, new_entries
@@ -123,7 +125,7 @@ class WaitingLists:
             await course_writing.set_capacity(tx, course_id, terms.seats_taken + 1, now)
             entries += new_entries(CourseUpdated(course_id), course_topic(course_id))
         entries += await seat_from_list(tx, terms, {user_id: learner.access_until}, delta, now)
-        await enrollments.write_statistics(tx, delta)
+        await statistics_store.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
         act = Act(Action.ENROLL_LEARNER, enrollment_target(course_id, user_id), record)
         await self._audit.record_all_for(tx, caller, [act], client)

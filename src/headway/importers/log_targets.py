@@ -8,7 +8,7 @@ from typing import NamedTuple
 from headway.accounts.model import NewUser, User, is_email
 from headway.accounts.naming import find_users
 from headway.courses.external_store import resolve_courses
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import Conflict, HeadwayError, Invalid
 from headway.identity import Role

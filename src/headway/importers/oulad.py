@@ -32,7 +32,7 @@ from headway.audit.model import Action, EntryFilter, TargetType, course_target
 from headway.courses.completion import Completion, EngagementMetrics, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import ReadTransaction
-from headway.enrollments.model import OPEN
+from headway.enrollments.status import OPEN
 from headway.errors import Conflict, Invalid
 from headway.identity import NOBODY, Caller, Role
 from headway.importers.oulad_files import Assessment, Course, Interaction, Material, OuladFolder, Registration, Result

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import TypeAlias
 
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.enrollments.model import Enrollment
 from headway.enrollments.traces import UnitStates, ordinals, read_states, state_bits
 from headway.webhooks.announcements import Announcement, CourseCompleted, ModuleCompleted, UnitCompleted

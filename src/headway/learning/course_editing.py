@@ -10,20 +10,25 @@ from headway.accounts import store as users
 from headway.audit.model import Action, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
+from headway.courses import structure_store
 from headway.courses import write_store as course_writing
 from headway.courses.changes import describe_change, match_names
 from headway.courses.completion import Evidence, percent_of_course
 from headway.courses.external_store import resolve_courses
-from headway.courses.model import CourseLimits, CourseStructure, CourseTree, NewCourse
+from headway.courses.model import CourseLimits, CourseTree, NewCourse
 from headway.courses.prerequisites import for_staff
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Times
 from headway.courses.validation import check_course, check_growth, check_identities
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import known_among, require_staff
-from headway.enrollments.model import LIMITED, Enrollment, EnrollmentStatus, StatisticsDelta
+from headway.enrollments.model import Enrollment
 from headway.enrollments.seating import move_up
 from headway.enrollments.staff import check_can_teach
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import LIMITED, EnrollmentStatus
 from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries, user_topic
@@ -32,8 +37,8 @@ from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import uncounted_store
 from headway.learning.completions import completions, module_states
-from headway.learning.model import UnitProgress
 from headway.learning.study_time import length
+from headway.learning.unit_progress import UnitProgress
 
 _UNITS_AT_ONCE, _REQUIRED_AT_ONCE, _DAYS_OF_LEARNER = 2_000, 20_000, 20
 """How many rows of unit progress are regraded, and how many are added up, before others get their turn; and on how many days
@@ -136,15 +141,15 @@ class CourseEditing:
         await _check_names(tx, course, course_id=course_id)
         if course.capacity is not None and course.capacity < stored.seats_taken:
             raise Conflict(f"{stored.seats_taken} seats are taken already.", code="CAPACITY_TOO_SMALL")
-        before = await catalogue.structures(tx, [course_id])
+        before = await structure_store.structures(tx, [course_id])
         await course_writing.change_course(tx, stored, course, now=now)
-        after = await catalogue.structures(tx, [course_id])
+        after = await structure_store.structures(tx, [course_id])
         delta = StatisticsDelta()
         await _regrade(tx, before[course_id], after[course_id], delta, now)
         terms = await catalogue.lock_enrollment_terms(tx, course_id)
         assert terms is not None  # noqa: S101 - its staff was found above
         seated = await move_up(tx, terms, terms.free_seats, delta, now)
-        await enrollments.write_statistics(tx, delta)
+        await statistics_store.write_statistics(tx, delta)
         changed = new_entries(CourseUpdated(course_id), course_topic(course_id))
         missed = await _topics_of_learners(tx, before[course_id], after[course_id])
         await feed.publish(tx, changed + seated, now, missed=missed)
@@ -211,7 +216,7 @@ async def _regrade(
     """
     if before.grading == after.grading:
         return
-    await catalogue.insert_grading(tx, after)
+    await structure_store.insert_grading(tx, after)
     changed = _find_changes(before, after)
     if not changed.unit_ids and before.required == after.required:
         return

@@ -1,7 +1,7 @@
 """Observations on their way to verdicts."""
 
 from headway.courses.external_ids import UNKNOWN_COURSE
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.enrollments.model import LearnerInCourse
 from headway.errors import FieldError
 from headway.learning.clocks_store import ClockKey

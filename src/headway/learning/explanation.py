@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from headway.courses.completion import NO_EVIDENCE, Completion, Evidence, Percent, missing_for, percent_of_course
-from headway.courses.model import CourseStructure, Unit
+from headway.courses.model import Unit
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock
 from headway.instants import Instant, Milliseconds
-from headway.learning.model import UnitProgress, UnitStatus, percent_text
+from headway.learning.unit_progress import UnitProgress, UnitStatus, percent_text
 
 
 class UnitExplanation(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from headway.courses.external_ids import UNKNOWN_COURSE, PartIds, resolve_parts
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.courses.video import played
 from headway.errors import FieldError
 from headway.learning.model import Event, Observation, Report, Update

@@ -17,7 +17,6 @@ from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
 from headway.learning.archive_store import find_archived
 from headway.learning.archived_ids import KnownContent
-from headway.learning.model import UnitProgress
 from headway.learning.store import (
     NO_DAY,
     UNIT_COLUMNS,
@@ -31,6 +30,7 @@ from headway.learning.store import (
     unit_of,
 )
 from headway.learning.tables import archived_ids, learner_activity_logs, study_days, unit_progress
+from headway.learning.unit_progress import UnitProgress
 
 _keys = rows("keys", {"user_id": Id, "course_id": Id, "unit_id": Id, "day": study_days.c.day.type})
 _event_keys = rows("event_keys", {"user_id": Id, "event_id": Text()})

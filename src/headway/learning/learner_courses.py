@@ -7,15 +7,17 @@ from typing import NamedTuple
 from headway.accounts import store as users
 from headway.courses import store as courses
 from headway.courses.completion import COMPLETE, Declaration, Evidence, Percent
-from headway.courses.model import CourseStructure, CourseTree, Schedule
+from headway.courses.model import CourseTree, Schedule
 from headway.courses.prerequisites import for_learners, for_staff
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_known, require_staff
 from headway.enrollments.lists import ALL_BY_LEARNER, Listed
-from headway.enrollments.model import Enrollment, EnrollmentStatus, NamedEnrollment
+from headway.enrollments.model import Enrollment, NamedEnrollment
+from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from headway.courses.model import CourseStructure, CourseTree, Schedule, Unit
+from headway.courses.model import CourseTree, Schedule, Unit
+from headway.courses.structure import CourseStructure
 from headway.enrollments.model import Enrollment
 from headway.errors import NotFound
 from headway.instants import Instant
 from headway.learning.explanation import CourseExplanation, UnitExplanation
-from headway.learning.model import UnitProgress
+from headway.learning.unit_progress import UnitProgress
 
 
 class LastStudied(NamedTuple):

@@ -6,12 +6,13 @@ from typing import NamedTuple
 from headway.courses.completion import Percent
 from headway.db.database import ReadTransaction, Row
 from headway.enrollments.authorization import require_staff
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.status import EnrollmentStatus
 from headway.identity import Caller
 from headway.instants import DAY, Clock, Instant
 from headway.learning import presence_store
-from headway.learning.model import HERE_WITHIN, UnitStatus
+from headway.learning.model import HERE_WITHIN
 from headway.learning.study_time import Span
+from headway.learning.unit_progress import UnitStatus
 
 MOST_SHOWN = 200
 """The most learners that are listed; all are counted."""

@@ -10,7 +10,8 @@ from headway.courses.tables import units
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import lookup, rows
 from headway.db.types import Id, Timestamp
-from headway.enrollments.model import OPEN, LearnerInCourse
+from headway.enrollments.model import LearnerInCourse
+from headway.enrollments.status import OPEN
 from headway.enrollments.store import status_among
 from headway.enrollments.tables import enrollments
 from headway.instants import Day, Instant

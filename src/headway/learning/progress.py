@@ -10,17 +10,14 @@ from typing import Any
 import msgspec
 
 from headway.courses.completion import NO_EVIDENCE, Evidence, percent_of_course
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.db.database import WriteTransaction
+from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
-from headway.enrollments.model import (
-    Enrollment,
-    LearnerInCourse,
-    StatisticsDelta,
-    after_activity,
-    enrollment_updated,
-    progress_updated,
-)
+from headway.enrollments.announcements import enrollment_updated, progress_updated
+from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.enrollments.statistics import StatisticsDelta
+from headway.enrollments.status import after_activity
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry, UnitUpdated
 from headway.instants import DAY, Day, Instant, Milliseconds
@@ -28,10 +25,11 @@ from headway.learning import store as activity
 from headway.learning import study_time
 from headway.learning.completions import ModuleStates, completions, module_states
 from headway.learning.group_store import Group, read_group
-from headway.learning.model import UnitProgress, UnitStatus, has_returned
+from headway.learning.model import has_returned
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
 from headway.learning.uncounted_store import UncountedEvent, uncounted_rows
+from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 
 class ProgressChange:
@@ -131,7 +129,7 @@ async def advance(
         activity.day_rows(writes.days),
         activity.unit_rows(writes.units, now),
         *enrollments.progress_rows(before, writes.enrollments, now),
-        enrollments.delta_rows(writes.statistics, tx.shard),
+        statistics_store.delta_rows(writes.statistics, tx.shard),
         *([uncounted_rows(uncounted)] if uncounted else ()),
         new=activity.new_events(events),
     )

@@ -7,21 +7,24 @@ from typing import NamedTuple, TypeAlias
 
 from headway.accounts import store as users
 from headway.courses import store as catalogue
-from headway.courses.model import CourseStructure
+from headway.courses import structure_store
+from headway.courses.structure import CourseStructure
 from headway.db.database import ReadTransaction
+from headway.enrollments import access_store, statistics_store
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
+from headway.enrollments.access import decide
 from headway.enrollments.authorization import course_not_found, require_known, require_staff
 from headway.enrollments.lists import Order, Part, Sort, parts_by_date, parts_by_percent
-from headway.enrollments.model import Enrollment, NamedEnrollment, decide
+from headway.enrollments.model import Enrollment, NamedEnrollment
 from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock, Instant
 from headway.learning import store as activity
 from headway.learning.explanation import CourseExplanation, explain
-from headway.learning.model import UnitProgress, UnitStatus
 from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.store import CourseStructures
+from headway.learning.unit_progress import UnitProgress, UnitStatus
 from headway.paging.service import Moving, Slice, Walk
 
 _ROWS_AT_ONCE = 2_000
@@ -80,7 +83,7 @@ class ProgressReads:
 
         Raises NotFound COURSE_NOT_FOUND or USER_NOT_FOUND, Forbidden.
         """
-        stored = await enrollments.read_facts(tx, caller, course_id, user_id)
+        stored = await access_store.read_facts(tx, caller, course_id, user_id)
         access = decide(None if stored is None else stored.facts)
         if stored is None or not access.knows_course:
             raise course_not_found()
@@ -181,14 +184,14 @@ class ProgressReads:
     async def analytics_version(self, tx: ReadTransaction, caller: Caller, course_id: int) -> str:
         """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         await require_staff(tx, caller, course_id)
-        revision = await enrollments.statistics_revision(tx, course_id)
+        revision = await statistics_store.statistics_revision(tx, course_id)
         state = await catalogue.state(tx, course_id)
         return f"{state}.{revision}.{self._clock() // DAY}"
 
     async def analytics(self, tx: ReadTransaction, course_id: int) -> CourseStatistics:
         """Return the statistics of a course that exists."""
-        counted = await enrollments.read_statistics(tx, course_id)
-        revisions = await catalogue.revisions(tx, [course_id])
+        counted = await statistics_store.read_statistics(tx, course_id)
+        revisions = await structure_store.revisions(tx, [course_id])
         structure = (await self._structures.get(tx, [course_id], revisions))[course_id]
         unit_ids = [unit.id for unit in structure.units.values() if not unit.is_retired]
         return summarize(counted, unit_ids, today=self._clock() // DAY)
@@ -196,7 +199,7 @@ class ProgressReads:
 
 async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int, *, now: Instant) -> CourseExplanation:
     """Explain a learner's progress in a course. Raises NotFound USER_NOT_FOUND, COURSE_NOT_FOUND or NOT_ENROLLED."""
-    structure = (await catalogue.structures(tx, [course_id])).get(course_id)
+    structure = (await structure_store.structures(tx, [course_id])).get(course_id)
     if await users.find(tx, user_id) is None:
         raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
     if structure is None:
@@ -227,9 +230,9 @@ def _untouched(
 async def _count(tx: ReadTransaction, course_id: int, order: Order) -> tuple[int, _Parts]:
     """Count the learners of a list, and return how it is divided into parts for some of its rows."""
     if order.sort is Sort.PERCENT:
-        counts = await enrollments.count_by_band(tx, course_id, order.statuses)
+        counts = await statistics_store.count_by_band(tx, course_id, order.statuses)
         return sum(counts), partial(parts_by_percent, counts, order)
-    total, completed = await enrollments.count_by_status(tx, course_id, order.statuses)
+    total, completed = await statistics_store.count_by_status(tx, course_id, order.statuses)
     parts = parts_by_date(total, completed) if order.sort is Sort.COMPLETED_AT else [Part(total)]
     return total, lambda _rows: parts
 

@@ -21,18 +21,19 @@ from headway.courses.completion import (
     percent_of_unit,
 )
 from headway.courses.grading import GradingHistory
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.courses.times import ALWAYS, Times
 from headway.db.database import Row
-from headway.enrollments.model import OPEN, EnrollmentStatus, Statistic, earned, enrollment_statistics
+from headway.enrollments.statistics import Statistic, enrollment_statistics
+from headway.enrollments.status import OPEN, EnrollmentStatus, earned
 from headway.enrollments.traces import add_weeks, ordinals, state_bits, week_of, write_states
 from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import study_time
-from headway.learning.model import UnitStatus, duration_seconds
 from headway.learning.recorded_events import evidence_of, mistimed
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.learning.study_time import Span
+from headway.learning.unit_progress import UnitStatus, duration_seconds
 from headway.verify import Difference
 
 _AN_ENROLLMENT = "a course in which the learner has an enrollment"

@@ -15,7 +15,7 @@ from headway.audit.service import AuditRecorder
 from headway.collector import Collector, CollectorLimits
 from headway.courses.course_names import CourseNames, Snapshot
 from headway.courses.external_ids import UNKNOWN_COURSE
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock
 from headway.db.database import Database, WriteTransaction
 from headway.enrollments.model import Enrollment, LearnerInCourse

@@ -5,7 +5,8 @@ from functools import lru_cache
 
 import msgspec
 
-from headway.enrollments.model import COMPLETION_TIME, FINISHED, PERCENT, EnrollmentStatus, Statistic, status_statistic
+from headway.enrollments.statistics import COMPLETION_TIME, PERCENT, Statistic, status_statistic
+from headway.enrollments.status import FINISHED, EnrollmentStatus
 from headway.instants import DAY, Day
 
 _RECENT_DAYS = 7

@@ -9,22 +9,24 @@ import msgspec
 from sqlalchemy import ColumnElement, FromClause, Text, and_, bindparam, case, func, or_, select
 
 from headway.bounded_cache import BoundedCache
-from headway.courses import store as catalogue
+from headway.courses import structure_store
 from headway.courses.completion import COMPLETE, Completion, Rule, decode_evidence, encode_evidence
-from headway.courses.model import CourseStructure
+from headway.courses.structure import CourseStructure
 from headway.courses.tables import courses, units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows, lookup, rows
 from headway.db.types import Id
-from headway.enrollments.model import OPEN, Enrollment, LearnerInCourse
+from headway.enrollments.model import Enrollment, LearnerInCourse
+from headway.enrollments.status import OPEN
 from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
 from headway.enrollments.store import enrollment_of
 from headway.enrollments.tables import enrollments
 from headway.instants import Day, Instant, Milliseconds
-from headway.learning.model import EventContent, UnitProgress, UnitStatus
+from headway.learning.model import EventContent
 from headway.learning.points import is_quiz_passed
 from headway.learning.study_time import Span, Timing, Transit
 from headway.learning.tables import learner_activity_logs, study_days, unit_progress
+from headway.learning.unit_progress import UnitProgress, UnitStatus
 
 _encode = msgspec.json.Encoder().encode
 _decode_spans = msgspec.json.Decoder(dict[int, list[tuple[int, int]]]).decode
@@ -326,7 +328,7 @@ class CourseStructures:
         }
         missing = sorted(requested - structures.keys())
         if missing:
-            loaded = await catalogue.structures(tx, missing)
+            loaded = await structure_store.structures(tx, missing)
             with self._lock:
                 for course_id, structure in loaded.items():
                     self._cache.put(course_id, structure)

@@ -7,7 +7,8 @@ from headway.enrollments.authorization import require_known
 from headway.errors import Conflict, Forbidden, HeadwayError, Invalid, NotFound
 from headway.identity import Caller, Client
 from headway.instants import Instant
-from headway.learning.model import Refusal, Report, UnitProgress, Update, Verdict
+from headway.learning.model import Refusal, Report, Update, Verdict
+from headway.learning.unit_progress import UnitProgress
 
 
 def make_report(caller: Caller, user_id: int, update: Update, now: Instant, *, client: Client | None = None) -> Report:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from headway.courses import store as catalogue
+from headway.courses import structure_store
 from headway.db.database import ReadTransaction, Row
 from headway.enrollments.model import LearnerInCourse
 from headway.learning import verify_store
@@ -113,8 +113,8 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
 
 async def read_courses(tx: ReadTransaction, course_ids: Sequence[int]) -> dict[int, Course]:
     """Read those of these courses that exist."""
-    structures = await catalogue.structures(tx, course_ids)
-    histories = await catalogue.read_histories(tx, course_ids)
+    structures = await structure_store.structures(tx, course_ids)
+    histories = await structure_store.read_histories(tx, course_ids)
     return {course_id: Course(structure, histories[course_id]) for course_id, structure in structures.items()}
 
 

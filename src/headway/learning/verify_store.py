@@ -10,7 +10,7 @@ from headway.courses.tables import course_statistics
 from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import rows
 from headway.db.types import Id
-from headway.enrollments.model import REVISION
+from headway.enrollments.statistics import REVISION
 from headway.enrollments.tables import enrollments
 from headway.learning.store import EventKey
 from headway.learning.tables import learner_activity_logs, study_days, uncounted_events, unit_progress

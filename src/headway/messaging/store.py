@@ -28,7 +28,7 @@ from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, lookup, rows
 from headway.db.index_keys import encrypting
 from headway.db.types import Id
-from headway.enrollments.model import OPEN
+from headway.enrollments.status import OPEN
 from headway.enrollments.tables import enrollments
 from headway.messaging.model import Conversation, Correspondent, Message, Peer
 from headway.messaging.tables import conversations, messages

@@ -8,7 +8,7 @@ import msgspec
 
 from headway.csv_files import BYTE_ORDER_MARK, csv_rows
 from headway.instants import SECOND, Instant, iso
-from headway.learning.model import percent_text
+from headway.learning.unit_progress import percent_text
 from headway.reports.export_model import ExportedCourse, ExportedLearner, Kind, Part, Table, TableName, table_of
 
 _encoder = msgspec.json.Encoder()

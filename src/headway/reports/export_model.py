@@ -6,9 +6,10 @@ from enum import Enum, StrEnum
 from typing import Any, NamedTuple
 
 from headway.courses.completion import COMPLETE, Percent
-from headway.courses.model import Assessment, CourseStructure, Module, Unit
+from headway.courses.model import Assessment, Module, Unit
+from headway.courses.structure import CourseStructure
 from headway.instants import SECOND, Instant, Milliseconds
-from headway.learning.model import UnitStatus
+from headway.learning.unit_progress import UnitStatus
 
 
 class Part(StrEnum):

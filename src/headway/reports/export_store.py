@@ -14,10 +14,10 @@ from headway.db.dialects import lookup, rows
 from headway.db.types import Id
 from headway.enrollments.tables import enrollments
 from headway.instants import SECOND, Milliseconds
-from headway.learning.model import UnitStatus
 from headway.learning.store import decode_spans
 from headway.learning.study_calendar import by_local_day
 from headway.learning.tables import study_days, unit_progress
+from headway.learning.unit_progress import UnitStatus
 from headway.reports.export_model import ExportedGrade, ExportedLearner, ExportedUnit
 
 _learners = (

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from datetime import tzinfo
 from typing import Any, Protocol, TypeVar
 
-from headway.courses import store as catalogue
+from headway.courses import parts_store, structure_store
 from headway.db.database import ReadTransaction
 from headway.enrollments.authorization import course_not_found, require_staff
 from headway.identity import Caller
@@ -53,12 +53,12 @@ class Exports:
     async def begin(self, tx: ReadTransaction, caller: Caller | None, course_id: int) -> ExportedCourse:
         """Return the course of an export. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
         await self._require(tx, caller, course_id)
-        revisions = await catalogue.revisions(tx, [course_id])
+        revisions = await structure_store.revisions(tx, [course_id])
         structure = (await self._structures.get(tx, [course_id], revisions)).get(course_id)
         if structure is None:
             raise course_not_found()
-        modules = {module.id: module for module in await catalogue.list_modules(tx, course_id)}
-        assessments = {each.id: each for each in await catalogue.list_assessments(tx, course_id)}
+        modules = {module.id: module for module in await parts_store.list_modules(tx, [course_id])}
+        assessments = {each.id: each for each in await parts_store.list_assessments(tx, course_id)}
         return ExportedCourse(structure, modules, assessments)
 
     async def learners(

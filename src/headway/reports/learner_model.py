@@ -11,11 +11,12 @@ from headway.assessments.model import Submission
 from headway.attention.model import Note
 from headway.courses.completion import COMPLETE, Percent
 from headway.courses.model import Assessment
-from headway.enrollments.model import Enrollment, EnrollmentStatus
+from headway.enrollments.model import Enrollment
+from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
 from headway.instants import DAY, Day, Instant
-from headway.learning.model import UnitProgress
 from headway.learning.study_time import Span
+from headway.learning.unit_progress import UnitProgress
 from headway.messaging.model import Message
 
 StudyDays: TypeAlias = Sequence[tuple[Day, dict[int, list[Span]]]]

@@ -14,9 +14,9 @@ from headway.identity import Caller
 from headway.instants import DAY, END_OF_TIME, START_OF_TIME, Milliseconds
 from headway.learning import days_store
 from headway.learning.explanation import CourseExplanation
-from headway.learning.model import UnitProgress
 from headway.learning.reads import ProgressAccess, ProgressReads
 from headway.learning.study_calendar import by_local_day
+from headway.learning.unit_progress import UnitProgress
 from headway.reports import learner_store as store
 from headway.reports.learner_model import (
     Entry,

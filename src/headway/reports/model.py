@@ -10,7 +10,8 @@ import msgspec
 from headway.courses.completion import Percent, Rule
 from headway.courses.model import Module, Unit
 from headway.courses.video import Playback
-from headway.enrollments.model import BANDS, OPEN, percent_band
+from headway.enrollments.statistics import BANDS, percent_band
+from headway.enrollments.status import OPEN
 from headway.enrollments.traces import UnitStates, first_day, read_states, read_window, week_of
 from headway.instants import DAY, MINUTE, START_OF_TIME, Day, Instant, Milliseconds
 from headway.reports.distribution import SCORE_STARTS, STUDY_TIME_STARTS, Distribution, distribute

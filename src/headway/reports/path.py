@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from headway.courses.model import CourseStructure, Module, Unit
+from headway.courses.model import Module, Unit
+from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock
 from headway.enrollments.traces import UnitStates, ordinals
 from headway.instants import Instant

@@ -2,20 +2,21 @@
 
 from collections import Counter
 
-from headway.courses import store as catalogue
-from headway.courses.model import CourseStructure, Module
+from headway.courses import parts_store, structure_store
+from headway.courses.model import Module
+from headway.courses.structure import CourseStructure
 from headway.db.database import ReadTransaction
 from headway.enrollments import lists_store as enrollment_lists
-from headway.enrollments import store as enrollments
+from headway.enrollments import statistics_store
 from headway.enrollments.authorization import require_staff
-from headway.enrollments.model import LIMITED, OPEN
+from headway.enrollments.status import LIMITED, OPEN
 from headway.enrollments.traces import UnitStates, read_states
 from headway.errors import NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock, Instant, Milliseconds
-from headway.learning.model import UnitStatus
 from headway.learning.statistics import summarize as summarize_statistics
 from headway.learning.store import CourseStructures
+from headway.learning.unit_progress import UnitStatus
 from headway.reports import store
 from headway.reports.model import (
     Grid,
@@ -130,16 +131,16 @@ class Reports:
         return Grid(path.units, modules, grid_rows, len(learners), last)
 
     async def _path(self, tx: ReadTransaction, course_id: int) -> tuple[Path, dict[int, Module]]:
-        modules = await catalogue.list_modules(tx, course_id)
+        modules = await parts_store.list_modules(tx, [course_id])
         return path_of(await self._structure(tx, course_id), modules, self._clock()), {module.id: module for module in modules}
 
     async def _structure(self, tx: ReadTransaction, course_id: int) -> CourseStructure:
-        revisions = await catalogue.revisions(tx, [course_id])
+        revisions = await structure_store.revisions(tx, [course_id])
         return (await self._structures.get(tx, [course_id], revisions))[course_id]
 
     async def _average_seconds(self, tx: ReadTransaction, course_id: int, path: Path) -> dict[int, float]:
         """Return how long learners took for each unit on average, as course statistics say."""
-        counted = await enrollments.read_statistics(tx, course_id)
+        counted = await statistics_store.read_statistics(tx, course_id)
         statistics = summarize_statistics(counted, [unit.id for unit in path.units], today=self._clock() // DAY)
         return {unit.unit_id: unit.average_seconds for unit in statistics.units}
 

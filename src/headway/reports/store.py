@@ -14,8 +14,8 @@ from headway.enrollments.tables import enrollments
 from headway.enrollments.traces import UnitStates
 from headway.enrollments.traces import read_states as decode_states
 from headway.instants import Instant, Milliseconds
-from headway.learning.model import UnitStatus
 from headway.learning.tables import unit_progress
+from headway.learning.unit_progress import UnitStatus
 from headway.reports.model import GridLearner, Learners, UnitLearners
 
 _in_course = enrollments.c.course_id == bindparam("in_course")

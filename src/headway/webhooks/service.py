@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from headway.accounts.administration import require_admin
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
-from headway.courses import store as catalogue
+from headway.courses import structure_store
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Conflict, FieldError, Invalid, NotFound
 from headway.identity import Caller, Client, Scope
@@ -194,7 +194,7 @@ class Webhooks:
 
     async def _check(self, tx: ReadTransaction, new: NewWebhook) -> None:
         errors = check(new, allows_http=self._allows_http, allows_private=self._allows_private)
-        if new.course_id is not None and not await catalogue.revisions(tx, [new.course_id]):
+        if new.course_id is not None and not await structure_store.revisions(tx, [new.course_id]):
             errors.append(FieldError("course_id", "does not exist"))
         if errors:
             raise Invalid(errors)

@@ -3,7 +3,7 @@
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
 from headway.enrollments import store as enrollments
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.status import EnrollmentStatus
 from headway.identity import Role
 from tests.contract.scene import Names, Scene, name_tokens
 from tests.world import NOON, World

@@ -11,15 +11,17 @@ from headway.contracts.course_room import wire
 from headway.courses.completion import COMPLETE, Evidence, Percent
 from headway.courses.video import Playback
 from headway.enrollments.lists import Order, Sort
-from headway.enrollments.model import Enrollment, EnrollmentStatus
+from headway.enrollments.model import Enrollment
+from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
 from headway.http.decoding import check_json
 from headway.http.params import DateBounds, DateRange
 from headway.instants import SECOND, Instant, Milliseconds, iso, to_datetime
 from headway.learning.explanation import CourseExplanation, UnitExplanation, calculation
-from headway.learning.model import UnitProgress, UnitStatus, Update, percent_text
+from headway.learning.model import Update
 from headway.learning.reads import LearnerProgress
 from headway.learning.statistics import CourseStatistics, UnitStatistics
+from headway.learning.unit_progress import UnitProgress, UnitStatus, percent_text
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DISPLAY_TIMES = ("v_created_date", "v_created_time", "v_updated_date", "v_updated_time")

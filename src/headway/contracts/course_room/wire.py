@@ -7,10 +7,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.courses.completion import Rule
 from headway.courses.times import Lock
-from headway.enrollments.model import EnrollmentStatus
+from headway.enrollments.status import EnrollmentStatus
 from headway.http.pages import Cursor, NextCursor
 from headway.http.params import DateBound, Id, Limit, Moment, Page, SearchText
-from headway.learning.model import UnitStatus
+from headway.learning.unit_progress import UnitStatus
 from headway.measures import LARGEST_SHARE
 
 Results = TypeVar("Results")

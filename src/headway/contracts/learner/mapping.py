@@ -27,8 +27,9 @@ from headway.courses.staff import StaffMember
 from headway.courses.times import Times
 from headway.courses.validation import check_size
 from headway.enrollments.lists import Listed, Sort
-from headway.enrollments.model import Enrollment, EnrollmentStatus
+from headway.enrollments.model import Enrollment
 from headway.enrollments.seating import Waiting
+from headway.enrollments.status import EnrollmentStatus
 from headway.errors import FieldError, Invalid, shown
 from headway.feed.model import FeedEntry
 from headway.http.params import UNKNOWN_ID, parse_id, parse_instant

@@ -9,9 +9,10 @@ from msgspec import UNSET
 from headway import instants
 from headway.contracts.learner import mapping, roster_wire, wire
 from headway.enrollments.enrolling_model import EnrollVerdict, Invitation, VerdictStatus, Wanted
-from headway.enrollments.model import Enrollment, EnrollmentStatus, StatusChange, WaitingLearner
+from headway.enrollments.model import Enrollment, WaitingLearner
 from headway.enrollments.renewing import AccessChange
 from headway.enrollments.seating import Waiting
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.errors import FieldError, Invalid, camel_case
 from headway.http.decoding import Decoder
 from headway.http.params import parse_instant

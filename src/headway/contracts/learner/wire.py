@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from headway.assessments.model import MAX_FEEDBACK_LENGTH, MAX_SUBMISSION_URL_LENGTH, SUBMISSION_PATTERN
 from headway.courses.model import MAX_ACCESS_DAYS, MAX_GRADE
-from headway.enrollments.model import BY_STAFF, EnrollmentStatus
+from headway.enrollments.status import BY_STAFF, EnrollmentStatus
 from headway.feed.model import LARGEST_SEQ
 from headway.http.pages import Cursor, NextCursor
 from headway.http.params import Limit, Page, Timestamp

@@ -11,15 +11,15 @@ from headway.attention.model import MAX_NOTE, render_message
 from headway.courses.model import MAX_ACCESS_DAYS
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments.model import BY_STAFF, LIMITED, EnrollmentStatus, StatusChange, can_become
 from headway.enrollments.renewing import AccessChange
+from headway.enrollments.status import BY_STAFF, LIMITED, EnrollmentStatus, StatusChange, can_become
 from headway.errors import FieldError, Forbidden, Invalid
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, Instant, Milliseconds, iso
 from headway.learning.explanation import UnitExplanation
-from headway.learning.model import UnitStatus
 from headway.learning.study_calendar import begin_of, local_day
+from headway.learning.unit_progress import UnitStatus
 from headway.messaging.model import MAX_LENGTH
 from headway.reports.learner_model import HandedIn, Happening, Position, mean_grade
 from headway.reports.learner_record import LearnerRecord

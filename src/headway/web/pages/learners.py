@@ -14,7 +14,7 @@ from headway.attention.model import MAX_FILTER_NAME, MAX_RECEIVERS, RuleName
 from headway.attention.service import CourseFindings
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments.model import OPEN, EnrollmentStatus
+from headway.enrollments.status import OPEN, EnrollmentStatus
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import MINUTE, iso

@@ -6,15 +6,15 @@ import msgspec
 
 from headway.assessments.model import AssessmentState, OwnAssessment
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments.model import FINISHED
 from headway.enrollments.seating import Waiting
+from headway.enrollments.status import FINISHED
 from headway.http.params import Page as PageNumber
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE
 from headway.instants import Clock
-from headway.learning.model import UnitStatus
 from headway.learning.paths import CoursePath
 from headway.learning.study_calendar import begin_of
+from headway.learning.unit_progress import UnitStatus
 from headway.paging.service import Walk
 from headway.services import Services
 from headway.web.page_routes import Page, PageRequest, Redirect, get, post

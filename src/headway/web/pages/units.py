@@ -11,8 +11,8 @@ from headway.errors import Invalid, NotFound
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE
 from headway.learning.explanation import UnitExplanation
-from headway.learning.model import UnitStatus
 from headway.learning.paths import OwnCourse
+from headway.learning.unit_progress import UnitStatus
 from headway.services import Services
 from headway.settings import Settings
 from headway.web import demo_content

@@ -11,7 +11,7 @@ from headway.assessments.model import NewGrade
 from headway.cli.courses import load_course
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.identity import Caller, Role
 from headway.importers import oulad
 from headway.instants import DAY, HOUR, MINUTE

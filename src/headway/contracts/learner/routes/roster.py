@@ -2,7 +2,7 @@
 
 from headway.contracts.learner import mapping, roster_mapping, roster_wire, wire
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.enrollments.model import EnrollmentStatus, StatusChange
+from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
