@@ -137,7 +137,7 @@ async def advance(
         entry
         for change, earlier in zip(changes, before, strict=True)
         for entry in _progress_entries(
-            earlier, change.enrollment, change.structure.title, writes.changed_units.get(change.learner, ())
+            earlier, change.enrollment, change.structure, writes.changed_units.get(change.learner, ())
         )
     ]
     if entries:
@@ -280,13 +280,15 @@ def _merge_course(change: ProgressChange, units: Mapping[UnitKey, UnitProgress],
     writes.enrollments.append(enrollment)
 
 
-def _progress_entries(before: Enrollment, after: Enrollment, title: str, units: Collection[UnitProgress]) -> list[NewFeedEntry]:
+def _progress_entries(
+    before: Enrollment, after: Enrollment, structure: CourseStructure, units: Collection[UnitProgress]
+) -> list[NewFeedEntry]:
     """Announce what changed in an enrollment, or that the learner has returned to the course.
 
     `units` are those whose status or percent changed, or to which the learner has returned.
     """
     updated = [UnitUpdated(str(unit.unit_id), unit.status, unit.percent / 100) for unit in units]
     if after.status is not before.status:
-        return enrollment_updated(after, title, updated)
+        return enrollment_updated(after, structure.title, updated, hidden=structure.hidden)
     is_told = updated or after.percent != before.percent or has_returned(before.last_activity_at, after.last_activity_at)
-    return progress_updated(after, updated) if is_told else []
+    return progress_updated(after, updated, hidden=structure.hidden) if is_told else []
