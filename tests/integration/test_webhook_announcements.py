@@ -9,12 +9,14 @@ from headway.assessments.model import NewGrade
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewAssessment, NewCourse, NewModule, NewUnit
 from headway.db.database import WriteTransaction
+from headway.enrollments.enrolling_model import Wanted
 from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.identity import Caller, Role
+from headway.instants import HOUR
 from headway.learning.model import ActivityType, Event, Report, Update
 from headway.learning.unit_progress import UnitStatus
 from tests.integration.receivers import Hooks
-from tests.world import World
+from tests.world import NOON, World
 
 
 @pytest.fixture
@@ -146,6 +148,63 @@ async def test_moves_of_a_waiting_list_are_told(world: World, hooks: Hooks) -> N
     ]
     assert [kind for kind, who in told if who == str(second.id)] == ["waiting_list.joined", "waiting_list.left"]
     assert [kind for kind, who in told if who == str(seated.id)] == ["enrollment.dropped"]
+
+
+async def test_what_staff_do_with_a_waiting_list_is_told(world: World, hooks: Hooks) -> None:
+    course = await make_course(world, capacity=0)
+    learners = [await world.user() for _ in range(4)]
+    for each in learners:
+        await world.write(world.services.enrollments.enroll_or_wait, each.id, course.id)
+    await hooks.subscribe()
+    lists, owner = world.services.waiting_lists, Caller(course.owner_id, Role.INSTRUCTOR)
+    first, second, third, fourth = (each.id for each in learners)
+
+    await world.write(lists.move, owner, course.id, third, 1)
+    # It is there already.
+    await world.write(lists.move, owner, course.id, third, 1)
+    await world.write(lists.move, owner, course.id, third, 9)
+    await world.write(lists.remove, owner, course.id, second)
+    await world.write(lists.admit, owner, course.id, third, add_seat=True)
+    await world.write(world.services.enrollments.leave, third, course.id)
+    await world.write(world.services.enrollments.leave, fourth, course.id)
+
+    told = [(each.event["type"], each.event["data"]) for each in await hooks.send()]
+    of = {
+        who: [
+            (kind, *(data[name] for name in ("position", "previousPosition", "byStaff") if name in data))
+            for kind, data in told
+            if data["learnerId"] == str(who)
+        ]
+        for who in (first, second, third, fourth)
+    }
+    assert of == {
+        first: [("enrollment.created",), ("waiting_list.moved_up", False)],
+        second: [("waiting_list.left", True)],
+        third: [
+            ("waiting_list.moved", 1, 3),
+            ("waiting_list.moved", 4, 1),
+            ("enrollment.created",),
+            ("waiting_list.moved_up", True),
+            ("enrollment.dropped",),
+        ],
+        fourth: [("waiting_list.left", False)],
+    }
+
+
+async def test_whom_staff_enroll_who_waited_has_moved_up(world: World, hooks: Hooks) -> None:
+    """Nobody moves up by himself in a course that is over."""
+    course = await make_course(world, capacity=1, ends_at=NOON + HOUR)
+    seated, waiting = await world.learner(course), await world.user()
+    await world.write(world.services.enrollments.enroll_or_wait, waiting.id, course.id)
+    world.clock.advance(seconds=7_200)
+    await world.write(world.services.enrollments.leave, seated.id, course.id)
+    await hooks.subscribe()
+
+    owner = Caller(course.owner_id, Role.INSTRUCTOR)
+    await world.write(world.services.enrolling.enroll, owner, course.id, [Wanted(f"id:{waiting.id}")])
+
+    told = [(each.event["type"], each.event["data"].get("byStaff")) for each in await hooks.send()]
+    assert told == [("enrollment.created", None), ("waiting_list.moved_up", True)]
 
 
 async def test_submissions_and_grades_are_told_without_words_and_links(world: World, hooks: Hooks) -> None:

@@ -16,10 +16,10 @@ from headway.identity import Scope
 from headway.instants import SECOND, system_clock
 from headway.paging.service import Walk
 from headway.webhooks.announcements import Dropped, Enrolled
-from headway.webhooks.model import RETRY_AFTER, Delivery, DeliveryStatus, DisabledReason, Webhook
+from headway.webhooks.model import RETRY_AFTER, Delivery, DeliveryStatus, DisabledReason, NewWebhook, Webhook, read_retry_after
 from headway.webhooks.transport import Answer
 from tests.integration.receivers import FakeTransport, Hooks, Received
-from tests.world import World
+from tests.world import NOON, World
 
 FAILURE, SLOW = Answer(500, excerpt="Oops"), Answer(error="no answer within 15 seconds")
 ALL_RETRIES = [pause / SECOND for pause in RETRY_AFTER]
@@ -326,3 +326,95 @@ async def test_a_key_with_the_scope_does_what_administrators_do(world: World, cl
     for method, each in [*calls, ("DELETE", path)]:
         assert (await ask(method, each, may=False)).json()["code"] == "INSUFFICIENT_SCOPE"
         assert (await ask(method, each, may=True)).is_success
+
+
+BUSY = Answer(503, retry_after="90")
+
+
+async def test_a_receiver_that_asks_to_wait_is_left_alone_until_then(world: World, hooks: Hooks) -> None:
+    webhook, other = await hooks.subscribe(), await hooks.subscribe(url="https://other.example.org/in")
+    hooks.transport.answer = lambda received: BUSY if received.url == webhook.url else Answer(204)
+    await announce(world, (1, 1))
+    assert len(await hooks.send()) == 2
+
+    hooks.transport.answer = lambda _received: Answer(204)
+    await announce(world, (2, 1))
+
+    # Neither the delivery that was refused, which is due in 5 seconds, nor that of anybody else.
+    assert [each.url for each in await hooks.send()] == [other.url]
+    assert await hooks.pass_time(seconds=89) == []
+    assert (await find(world, webhook)).paused_until == world.clock() + SECOND
+    assert len(await hooks.pass_time(seconds=1)) == 2
+    assert (await find(world, webhook)).paused_until is None
+    assert {each.status for each in await log_of(world, webhook)} == {DeliveryStatus.DELIVERED}
+
+
+@pytest.mark.parametrize("act", ["test", "redeliver", "another url", "enable"])
+async def test_who_administers_a_webhook_ends_its_pause(world: World, hooks: Hooks, act: str) -> None:
+    webhook, services = await hooks.subscribe(), world.services.webhooks
+    hooks.transport.answer = lambda _received: BUSY
+    await announce(world, (1, 1))
+    await hooks.send()
+    await announce(world, (2, 1))
+    assert await hooks.send() == []
+    hooks.transport.answer = lambda _received: Answer(204)
+
+    if act == "test":
+        await world.write(services.test, None, webhook.id)
+    elif act == "redeliver":
+        await world.write(services.redeliver, None, webhook.id, (await log_of(world, webhook))[0].id)
+    elif act == "another url":
+        moved = NewWebhook(f"{webhook.url}/2")
+        await world.write(services.change, None, webhook.id, lambda _stored: moved)
+    else:
+        for enable in (False, True):
+            await world.write(services.change, None, webhook.id, lambda stored: stored, enable=enable)
+
+    assert (await find(world, webhook)).paused_until is None
+    learners = [each.event["data"].get("learnerId", "test") for each in await hooks.send()]
+    assert sorted(learners) == {"test": ["2", "test"], "redeliver": ["1", "2"]}.get(act, ["2"])
+
+
+async def test_two_processes_leave_a_receiver_alone(world: World, hooks: Hooks) -> None:
+    await hooks.subscribe()
+    hooks.transport.answer = lambda _received: BUSY
+    await announce(world, (1, 1))
+    await hooks.send()
+    transport = FakeTransport()
+    other = hooks.another_sender(transport)
+    await announce(world, (2, 1))
+
+    await other.drain()
+
+    assert transport.received == []
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "seconds"),
+    [
+        (503, "120", 120),
+        (429, "120", 120),
+        (429, "Thu, 01 Jan 2026 12:02:00 GMT", 120),
+        (429, "Thursday, 01-Jan-26 12:02:00 GMT", 120),
+        (503, "86401", 86_400),
+        (503, "9" * 90, 86_400),
+        (503, "Fri, 01 Jan 2100 00:00:00 GMT", 86_400),
+        (503, "0", None),
+        (503, "-5", None),
+        (503, "1.5", None),
+        (503, "\N{SUPERSCRIPT TWO}", None),
+        (503, "soon", None),
+        (503, "", None),
+        (503, None, None),
+        (503, "Thu, 01 Jan 2026 11:59:59 GMT", None),
+        (503, "Thu, 01 Jan 99999 12:02:00 GMT", None),
+        (503, "Thu, 01 Jan 2026 12:02:00 +9999999", None),
+        (500, "120", None),
+        (200, "120", None),
+        (None, "120", None),
+    ],
+)
+def test_when_to_try_again_is_read_within_bounds(status: int | None, text: str | None, seconds: int | None) -> None:
+    asked = read_retry_after(status, text, NOON)
+
+    assert asked == (None if seconds is None else NOON + seconds * SECOND)

@@ -198,7 +198,7 @@ async def test_a_receiver_that_does_not_answer_is_given_up() -> None:
     async with receiver(hang) as url:
         answer = await post(url, timeout_seconds=0.1)
 
-    assert answer == (None, "no answer within 0.1 seconds", None)
+    assert answer == (None, "no answer within 0.1 seconds", None, None)
 
 
 async def test_a_receiver_that_answers_drop_by_drop_is_given_up() -> None:
@@ -254,7 +254,15 @@ async def test_an_excerpt_is_one_line_that_can_be_seen() -> None:
     async with receiver(answering(content)) as url:
         answer = await post(url)
 
-    assert answer == (200, None, "Line [31mred  \N{REPLACEMENT CHARACTER}<b>")
+    assert answer == (200, None, "Line [31mred  \N{REPLACEMENT CHARACTER}<b>", None)
+
+
+async def test_when_to_try_again_is_read_from_the_answer() -> None:
+    content = b"HTTP/1.1 503 Busy\r\nretry-AFTER:  120 \r\nContent-Length: 0\r\n\r\n"
+    async with receiver(answering(content)) as url:
+        answer = await post(url)
+
+    assert answer == (503, None, None, "120")
 
 
 async def test_nobody_listening_is_an_error() -> None:

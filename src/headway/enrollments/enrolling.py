@@ -205,7 +205,7 @@ async def _place(
     waited = set(await waiting.find_positions(tx, terms.id, list(wanted)))
     may_wait = waited | {user_id for user_id, (_, item) in wanted.items() if item.may_wait}
     ends = {user_id: item.access_until for user_id, (_, item) in wanted.items()}
-    return await take_seats(tx, terms, list(wanted), Seating(now, now, may_wait, ends), delta), waited
+    return await take_seats(tx, terms, list(wanted), Seating(now, now, may_wait, ends, is_by_staff=True), delta), waited
 
 
 async def _verdicts_of_placed(

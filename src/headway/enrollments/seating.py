@@ -80,6 +80,8 @@ class Seating(NamedTuple):
     """Who waits for a seat if none is free."""
     ends: Mapping[int, Instant | None] = MappingProxyType({})
     """When the access of some ends; None for the course's days of access. Others who resume keep the end that they had."""
+    is_by_staff: bool = False
+    """Whether staff seat them: in a course with a waiting list, whoever else waits."""
 
 
 Placed: TypeAlias = Enrollment | Waiting | Refusal
@@ -157,12 +159,17 @@ async def move_up(
 
 
 async def seat_from_list(
-    tx: WriteTransaction, terms: EnrollmentTerms, ends: Mapping[int, Instant | None], delta: StatisticsDelta, now: Instant
+    tx: WriteTransaction,
+    terms: EnrollmentTerms,
+    ends: Mapping[int, Instant | None],
+    delta: StatisticsDelta,
+    now: Instant,
+    *,
+    is_by_staff: bool = False,
 ) -> list[NewFeedEntry]:
     """Seat some who wait, for each of whom there is a seat; return the feed entries. `ends` is as `list_waiting` returns it."""
     own = {user_id: end for user_id, end in ends.items() if end is not None}
-    seated = await _seat(tx, terms, list(ends), Seating(now, now, ends=own), delta)
-    tx.announce(*(MovedUp(learner_id=each.user_id, course_id=each.course_id) for each in seated))
+    seated = await _seat(tx, terms, list(ends), Seating(now, now, ends=own, is_by_staff=is_by_staff), delta)
     return [entry for enrollment in seated for entry in seat_taken(enrollment, terms.title)]
 
 
@@ -189,10 +196,13 @@ async def _seat(
     seated = await enrollments.lock(tx, sorted(before.keys() | new))
     if terms.capacity is not None:
         await enrollments.add_seats(tx, course_id, len(seated))
-    await waiting.stop_waiting(tx, course_id, user_ids)
+    waited = await waiting.stop_waiting(tx, course_id, user_ids)
     for key, enrollment in seated.items():
         delta.replace(course_id, before.get(key), enrollment)
-        tx.announce(Enrolled(learner_id=key[0], course_id=course_id, is_resumed=key in before))
+        user_id = key[0]
+        tx.announce(Enrolled(learner_id=user_id, course_id=course_id, is_resumed=key in before))
+        if user_id in waited:
+            tx.announce(MovedUp(learner_id=user_id, course_id=course_id, is_by_staff=how.is_by_staff))
     return [seated[user_id, course_id] for user_id in user_ids if (user_id, course_id) in seated]
 
 

@@ -24,7 +24,7 @@ from headway.feed.model import CourseUpdated, NewFeedEntry, course_topic, new_en
 from headway.identity import Caller, Client
 from headway.instants import Clock
 from headway.paging.service import Moving, Walk
-from headway.webhooks.announcements import LeftWaitingList
+from headway.webhooks.announcements import LeftWaitingList, MovedInWaitingList
 
 
 class WaitingLists:
@@ -72,6 +72,11 @@ class WaitingLists:
         await waiting.move(tx, course_id, user_id, position)
         after = _waiting(await waiting.find_waiting(tx, course_id, [user_id]))
         if after.position != before.position:
+            tx.announce(
+                MovedInWaitingList(
+                    learner_id=user_id, course_id=course_id, position=after.position, previous_position=before.position
+                )
+            )
             record = learner_in_course(course_id, user_id) | {"position": {"from": before.position, "to": after.position}}
             act = Act(Action.CHANGE_ENROLLMENT, enrollment_target(course_id, user_id), record)
             await self._audit.record_all_for(tx, caller, [act], client)
@@ -87,7 +92,7 @@ class WaitingLists:
         await self._lock(tx, caller, course_id)
         if not await waiting.stop_waiting(tx, course_id, [user_id]):
             raise _not_waiting()
-        tx.announce(LeftWaitingList(learner_id=user_id, course_id=course_id))
+        tx.announce(LeftWaitingList(learner_id=user_id, course_id=course_id, is_by_staff=True))
         record = learner_in_course(course_id, user_id) | {"from": "WAITING", "to": None}
         act = Act(Action.CHANGE_ENROLLMENT, enrollment_target(course_id, user_id), record)
         await self._audit.record_all_for(tx, caller, [act], client)
@@ -124,7 +129,7 @@ class WaitingLists:
             terms = msgspec.structs.replace(terms, capacity=terms.seats_taken + 1)
             await course_writing.set_capacity(tx, course_id, terms.seats_taken + 1, now)
             entries += new_entries(CourseUpdated(course_id), course_topic(course_id))
-        entries += await seat_from_list(tx, terms, {user_id: learner.access_until}, delta, now)
+        entries += await seat_from_list(tx, terms, {user_id: learner.access_until}, delta, now, is_by_staff=True)
         await statistics_store.write_statistics(tx, delta)
         await feed.publish(tx, entries, now)
         act = Act(Action.ENROLL_LEARNER, enrollment_target(course_id, user_id), record)

@@ -65,7 +65,11 @@ _waiting_places = (
     .order_by(waiting_list.c.joined_at, waiting_list.c.course_id)
 )
 _leaving = rows("leaving", {"user_id": Id})
-_stop_waiting = delete(waiting_list).where(_waits_in_course, is_one_of(waiting_list.c.user_id, select(_leaving.c.user_id)))
+_stop_waiting = (
+    delete(waiting_list)
+    .where(_waits_in_course, is_one_of(waiting_list.c.user_id, select(_leaving.c.user_id)))
+    .returning(waiting_list.c.user_id)
+)
 
 
 async def join_waiting_list(
@@ -150,6 +154,7 @@ async def list_waiting_places(tx: ReadTransaction, user_id: int) -> Sequence[Row
     return await tx.all(_waiting_places, of_user=user_id)
 
 
-async def stop_waiting(tx: WriteTransaction, course_id: int, user_ids: Sequence[int]) -> int:
-    """Remove learners from the list; return how many were on it."""
-    return await tx.run(_stop_waiting, in_course=course_id, leaving=[(user_id,) for user_id in user_ids])
+async def stop_waiting(tx: WriteTransaction, course_id: int, user_ids: Sequence[int]) -> set[int]:
+    """Remove learners from the list; return those who were on it."""
+    removed = await tx.all(_stop_waiting, in_course=course_id, leaving=[(user_id,) for user_id in user_ids])
+    return {row["user_id"] for row in removed}

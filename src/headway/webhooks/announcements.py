@@ -15,6 +15,7 @@ class EventType(StrEnum):
     ENROLLMENT_DROPPED = "enrollment.dropped"
     ENROLLMENT_EXPIRED = "enrollment.expired"
     WAITING_LIST_JOINED = "waiting_list.joined"
+    WAITING_LIST_MOVED = "waiting_list.moved"
     WAITING_LIST_LEFT = "waiting_list.left"
     WAITING_LIST_MOVED_UP = "waiting_list.moved_up"
     UNIT_COMPLETED = "unit.completed"
@@ -65,16 +66,28 @@ class JoinedWaitingList(Announcement, frozen=True, kw_only=True):
     position: int
 
 
-class LeftWaitingList(Announcement, frozen=True):
+class MovedInWaitingList(Announcement, frozen=True, kw_only=True):
+    """Staff have moved a learner to another position; those in between have moved by one."""
+
+    type = EventType.WAITING_LIST_MOVED
+    position: int
+    previous_position: int
+
+
+class LeftWaitingList(Announcement, frozen=True, kw_only=True):
     """A learner waits no more, and has no seat."""
 
     type = EventType.WAITING_LIST_LEFT
+    is_by_staff: bool = msgspec.field(default=False, name="byStaff")
+    """Whether staff have removed the learner."""
 
 
-class MovedUp(Announcement, frozen=True):
-    """A learner who waited has got a seat; `Enrolled` is announced too."""
+class MovedUp(Announcement, frozen=True, kw_only=True):
+    """A learner who waited has got a seat; `Enrolled` is announced before."""
 
     type = EventType.WAITING_LIST_MOVED_UP
+    is_by_staff: bool = msgspec.field(default=False, name="byStaff")
+    """Whether staff have let the learner in; otherwise it was the learner's turn."""
 
 
 class UnitCompleted(Announcement, frozen=True, kw_only=True):

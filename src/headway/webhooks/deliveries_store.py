@@ -71,8 +71,11 @@ _first_due = (
     .correlate(webhooks)
     .scalar_subquery()
 )
+_is_paused = webhooks.c.paused_until > bindparam("now", type_=Timestamp)
 _webhooks_with_due = (
-    select(webhooks.c.id).where(webhooks.c.is_enabled.is_(True), _first_due.is_not(None)).order_by(webhooks.c.id)
+    select(webhooks.c.id)
+    .where(webhooks.c.is_enabled.is_(True), _is_paused.is_not(True), _first_due.is_not(None))
+    .order_by(webhooks.c.id)
 )
 _due = (
     select(webhook_deliveries)

@@ -4,6 +4,7 @@ import base64
 import random
 import secrets
 from collections.abc import Collection, Sequence
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
@@ -11,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from headway.errors import FieldError
-from headway.instants import DAY, HOUR, MINUTE, SECOND, Instant, Milliseconds
+from headway.instants import DAY, HOUR, MINUTE, SECOND, Instant, Milliseconds, from_datetime
 from headway.text import MAX_URL_LENGTH, split_url
 from headway.webhooks.addresses import is_public
 from headway.webhooks.announcements import SUBSCRIBABLE, EventType
@@ -38,6 +39,10 @@ RETRY_AFTER: Sequence[Milliseconds] = (
 )
 """The pauses after attempts that fail: 71 h 36 min together, each a tenth shorter or longer at random."""
 _JITTER = 0.1
+LONGEST_PAUSE = DAY
+"""The longest time for which a receiver is left alone because it asks for that."""
+_ASKS_TO_WAIT = frozenset({429, 503})
+"""The statuses with which `Retry-After` says when to try again (RFC 9110, section 10.2.3; RFC 6585, section 4)."""
 _KEPT_ATTEMPTS = 20
 MAX_EXCERPT, MAX_ERROR = 200, 200
 """The most characters that are kept of what a receiver answers, and of an error."""
@@ -87,6 +92,8 @@ class Webhook(msgspec.Struct, frozen=True):
     disabled_reason: DisabledReason | None
     created_at: Instant
     updated_at: Instant
+    paused_until: Instant | None = None
+    """Until when the receiver has asked to be left alone."""
 
     @property
     def host(self) -> str:
@@ -133,8 +140,8 @@ class Delivery(msgspec.Struct):
     """The latest ones."""
     ended_at: Instant | None = None
 
-    def settle(self, attempt: Attempt, *, jitter: float) -> None:
-        """Take in an attempt; `jitter` is from -1 to 1."""
+    def settle(self, attempt: Attempt, *, jitter: float, not_before: Instant = 0) -> None:
+        """Take in an attempt; `jitter` is from -1 to 1. The next one is not made before the receiver wants it."""
         self.attempts = (*self.attempts, attempt)[-_KEPT_ATTEMPTS:]
         self.tries += 1
         ended_at = attempt.at + attempt.took_ms
@@ -143,7 +150,7 @@ class Delivery(msgspec.Struct):
         elif attempt.status == GONE or self.tries > len(RETRY_AFTER):
             self.status, self.next_at, self.ended_at = DeliveryStatus.FAILED, None, ended_at
         else:
-            self.next_at = ended_at + round(RETRY_AFTER[self.tries - 1] * (1 + _JITTER * jitter))
+            self.next_at = max(ended_at + round(RETRY_AFTER[self.tries - 1] * (1 + _JITTER * jitter)), not_before)
 
     @property
     def line(self) -> Line:
@@ -183,6 +190,23 @@ class Backlog(NamedTuple):
 def new_secret() -> str:
     """Return a new secret, as Standard Webhooks writes them: 32 random bytes in base64."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def read_retry_after(status: int | None, text: str | None, now: Instant) -> Instant | None:
+    """Return when a receiver wants to be asked again, within `LONGEST_PAUSE`: by seconds or by a date; None if it does not say.
+
+    What is neither, and dates that have passed, say nothing.
+    """
+    if status not in _ASKS_TO_WAIT or not text:
+        return None
+    if text.isascii() and text.isdigit():
+        until = now + int(text) * SECOND
+    else:
+        try:
+            until = from_datetime(parsedate_to_datetime(text))
+        except (ValueError, OverflowError, IndexError, TypeError):
+            return None
+    return min(until, now + LONGEST_PAUSE) if until > now else None
 
 
 def random_jitter() -> float:

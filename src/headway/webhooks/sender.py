@@ -23,7 +23,15 @@ from headway.instants import SECOND, Clock, Instant, iso
 from headway.telemetry import Metrics
 from headway.webhooks import deliveries_store as deliveries
 from headway.webhooks import store
-from headway.webhooks.model import Attempt, Delivery, DeliveryStatus, DisabledReason, Webhook, random_jitter
+from headway.webhooks.model import (
+    Attempt,
+    Delivery,
+    DeliveryStatus,
+    DisabledReason,
+    Webhook,
+    random_jitter,
+    read_retry_after,
+)
 from headway.webhooks.outbox import Outbox
 from headway.webhooks.transport import Transport
 
@@ -63,6 +71,8 @@ class Sender:
         self._news = asyncio.Event()
         self._sending: dict[asyncio.Task[None], Delivery] = {}
         self._settled: list[Delivery] = []
+        self._asked_to_wait: dict[int, Instant] = {}
+        """Until when webhooks want to be left alone, which is not stored yet."""
         self._measured_at: Instant | None = None
 
     def wake(self) -> None:
@@ -101,10 +111,12 @@ class Sender:
         settled = list(self._settled)
         begun: list[_Parcel] = []
         async with self._database.write() as tx:
+            asked_to_wait = dict(self._asked_to_wait)
             await self._store(tx, settled, now)
             for webhook_id, room in with_room:
                 begun += await self._claim(tx, webhook_id, room, now)
         del self._settled[: len(settled)]
+        self._asked_to_wait = {each: at for each, at in self._asked_to_wait.items() if asked_to_wait.get(each) != at}
         for parcel in begun:
             task = asyncio.create_task(self._send(parcel))
             self._sending[task] = parcel.delivery
@@ -131,7 +143,7 @@ class Sender:
 
     async def _claim(self, tx: WriteTransaction, webhook_id: int, room: int, now: Instant) -> "list[_Parcel]":
         webhook = await store.find(tx, webhook_id, now)
-        if webhook is None or not webhook.is_enabled:
+        if webhook is None or not webhook.is_enabled or webhook.paused_until is not None:
             return []
         claimed = await deliveries.claim(tx, webhook_id, now, limit=room, until=now + self._claimed_for)
         bodies = await _bodies(tx, claimed)
@@ -150,7 +162,12 @@ class Sender:
             "webhook-signature": " ".join(signed),
         }
         answer = await self._transport.post(webhook.url, headers, body)
-        delivery.settle(Attempt(at, max(self._clock() - at, 0), *answer), jitter=self.jitter())
+        ended_at = max(self._clock(), at)
+        asked = read_retry_after(answer.status, answer.retry_after, ended_at)
+        if asked is not None:
+            self._asked_to_wait[webhook.id] = max(asked, self._asked_to_wait.get(webhook.id, 0))
+        attempt = Attempt(at, ended_at - at, answer.status, answer.error, answer.excerpt)
+        delivery.settle(attempt, jitter=self.jitter(), not_before=asked or 0)
         outcome = "retried" if delivery.status is DeliveryStatus.PENDING else delivery.status.value
         self._metrics.webhook_attempts.labels(outcome).inc()
         self._settled.append(delivery)
@@ -163,8 +180,10 @@ class Sender:
         self.wake()
 
     async def _store(self, tx: WriteTransaction, settled: Sequence[Delivery], now: Instant) -> None:
-        """Store what became of deliveries, and disable webhooks that want no more or do not take anything any more."""
+        """Store what became of deliveries; pause webhooks that ask for it, and disable those that want or take no more."""
         await deliveries.settle(tx, settled, now)
+        for webhook_id, until in sorted(self._asked_to_wait.items()):
+            await store.pause(tx, webhook_id, until)
         for each in settled:
             if each.status is not DeliveryStatus.FAILED:
                 continue

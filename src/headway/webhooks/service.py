@@ -87,7 +87,8 @@ class Webhooks:
     ) -> Webhook:
         """Change a webhook to what `edit` returns for the stored one, and enable or disable it.
 
-        What waits for a disabled one stays, and is sent when it is enabled. Raises Invalid, NotFound WEBHOOK_NOT_FOUND.
+        What waits for a disabled one stays, and is sent when it is enabled. A pause that the receiver has asked for ends with
+        another URL, and when it is enabled. Raises Invalid, NotFound WEBHOOK_NOT_FOUND.
         """
         await _require(tx, caller)
         stored, now = await self._lock(tx, webhook_id), self._clock()
@@ -101,6 +102,8 @@ class Webhooks:
         if enable is not None and enable is not stored.is_enabled:
             await store.set_state(tx, webhook_id, None if enable else DisabledReason.BY_HAND, now)
             record["isEnabled"] = enable
+        if new.url != before.url or enable:
+            await store.resume(tx, webhook_id)
         changed = await self._find(tx, webhook_id)
         if record:
             await self._record(tx, Action.CHANGE_WEBHOOK, caller, changed, record, client)
@@ -133,10 +136,14 @@ class Webhooks:
     async def test(
         self, tx: WriteTransaction, caller: Caller | None, webhook_id: int, *, client: Client | None = None
     ) -> Delivery:
-        """Send a test. Raises NotFound WEBHOOK_NOT_FOUND, Conflict WEBHOOK_DISABLED."""
+        """Send a test at once, though the receiver may have asked to wait.
+
+        Raises NotFound WEBHOOK_NOT_FOUND, Conflict WEBHOOK_DISABLED.
+        """
         await _require(tx, caller)
         webhook = await self._lock(tx, webhook_id)
         _require_enabled(webhook)
+        await store.resume(tx, webhook_id)
         sent = await deliveries.insert_test(tx, webhook_id, self._new_id(), self._clock())
         tx.after_commit(self._outbox.on_written)
         await self._record(tx, Action.CHANGE_WEBHOOK, caller, webhook, {"tested": sent.message_id}, client)
@@ -159,8 +166,9 @@ class Webhooks:
     async def redeliver(
         self, tx: WriteTransaction, caller: Caller | None, webhook_id: int, delivery_id: int, *, client: Client | None = None
     ) -> Delivery:
-        """Send a delivery at once: again, with the same id, or before its time. Its attempts are counted anew.
+        """Send a delivery at once: again, with the same id, or before its time, though the receiver may have asked to wait.
 
+        Its attempts are counted anew.
         Deliveries of the same learner and course that are newer and not sent yet wait for it.
         Raises NotFound WEBHOOK_NOT_FOUND or DELIVERY_NOT_FOUND, Conflict WEBHOOK_DISABLED.
         """
@@ -173,6 +181,7 @@ class Webhooks:
         now = self._clock()
         found.status, found.next_at, found.tries, found.ended_at = DeliveryStatus.PENDING, now, 0, None
         await deliveries.settle(tx, [found], now)
+        await store.resume(tx, webhook_id)
         tx.after_commit(self._outbox.on_written)
         record: dict[str, object] = {"redelivered": found.message_id, "event": found.type.value}
         await self._record(tx, Action.CHANGE_WEBHOOK, caller, webhook, record, client)

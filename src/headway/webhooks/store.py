@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import insert
@@ -52,6 +52,13 @@ _set_secret = (
         updated_at=bindparam("to_updated_at", type_=webhooks.c.updated_at.type),
     )
 )
+_until = bindparam("until", type_=webhooks.c.paused_until.type)
+_pause = (
+    update(webhooks)
+    .where(_with_id, or_(webhooks.c.paused_until.is_(None), webhooks.c.paused_until < _until))
+    .values(paused_until=_until)
+)
+_resume = update(webhooks).where(_with_id).values(paused_until=None)
 _delete = delete(webhooks).where(_with_id)
 _delete_deliveries = delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id == bindparam("of_id"))
 
@@ -96,6 +103,16 @@ async def change(tx: WriteTransaction, webhook_id: int, new: NewWebhook, now: In
     """Change what a webhook gets, and where."""
     values = {f"to_{name}": value for name, value in _values(await encrypting(tx), new).items()}
     await tx.run(_change, of_id=webhook_id, to_updated_at=now, **values)
+
+
+async def pause(tx: WriteTransaction, webhook_id: int, until: Instant) -> None:
+    """Send nothing to a webhook until then, or until it is to be sent later anyway."""
+    await tx.run(_pause, of_id=webhook_id, until=until)
+
+
+async def resume(tx: WriteTransaction, webhook_id: int) -> None:
+    """End the pause of a webhook."""
+    await tx.run(_resume, of_id=webhook_id)
 
 
 async def set_state(tx: WriteTransaction, webhook_id: int, reason: DisabledReason | None, now: Instant) -> None:
@@ -144,4 +161,5 @@ def _webhook(keyring: Keyring, row: Row, now: Instant) -> Webhook:
         disabled_reason=None if reason is None else DisabledReason(reason),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        paused_until=row["paused_until"] if (row["paused_until"] or 0) > now else None,
     )

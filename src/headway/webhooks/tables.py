@@ -19,6 +19,7 @@ webhooks = Table(
     Column("is_enabled", Boolean, nullable=False),
     Column("disabled_at", Timestamp),
     Column("disabled_reason", Text),
+    Column("paused_until", Timestamp, comment="until when the receiver has asked to be left alone"),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     sqlite_autoincrement=True,

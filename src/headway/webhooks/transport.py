@@ -22,17 +22,19 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host, as text. Raises OSError."""
 _MOST_ADDRESSES = 4
 _MAX_ANSWER_BYTES = 4 * MAX_EXCERPT
+_MAX_RETRY_AFTER = 100
 _CONNECTIONS, _IDLE_CONNECTIONS, _IDLE_SECONDS = 200, 20, 20.0
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _USER_AGENT = f"Headway/{headway.__version__}"
 
 
 class Answer(NamedTuple):
-    """What came of a POST: a status and the beginning of the body, or an error."""
+    """What came of a POST: a status, the beginning of the body, and the header `Retry-After`; or an error."""
 
     status: int | None = None
     error: str | None = None
     excerpt: str | None = None
+    retry_after: str | None = None
 
 
 class Transport:
@@ -79,7 +81,9 @@ class Transport:
                     # Leaving the block closes the connection: nobody reads the rest.
                     break
             excerpt = visible(begin.decode(errors="replace"), MAX_EXCERPT)
-            return Answer(response.status, excerpt=excerpt or None)
+            wait = next((value for name, value in response.headers if name.lower() == b"retry-after"), None)
+            asked = None if wait is None else wait.decode("latin-1").strip()[:_MAX_RETRY_AFTER]
+            return Answer(response.status, excerpt=excerpt or None, retry_after=asked)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -74,6 +74,7 @@ def _fields(stored: Webhook, backlog: Backlog) -> dict[str, Any]:
         "enabled": stored.is_enabled,
         "disabled_at": _iso(stored.disabled_at),
         "disabled_reason": stored.disabled_reason,
+        "paused_until": _iso(stored.paused_until),
         "created_at": instants.iso(stored.created_at),
         "updated_at": instants.iso(stored.updated_at),
         "pending": backlog.pending,

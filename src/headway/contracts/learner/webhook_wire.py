@@ -47,7 +47,10 @@ class WebhookChangeBody(msgspec.Struct, rename="camel"):
 
 
 class Webhook(msgspec.Struct, rename="camel", kw_only=True):
-    """A webhook. `pending` is the number of deliveries that wait, counted up to 10,000, the oldest of them since `oldestAt`."""
+    """A webhook. `pending` is the number of deliveries that wait, counted up to 10,000, the oldest of them since `oldestAt`.
+
+    Nothing is sent before `pausedUntil`, because the receiver has asked for that.
+    """
 
     id: str
     url: str
@@ -57,6 +60,7 @@ class Webhook(msgspec.Struct, rename="camel", kw_only=True):
     enabled: bool
     disabled_at: Moment | None
     disabled_reason: DisabledReason | None
+    paused_until: Moment | None
     created_at: Moment
     updated_at: Moment
     pending: int
