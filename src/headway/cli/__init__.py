@@ -3,7 +3,21 @@
 import click
 
 import headway
-from headway.cli import accounts, audit, courses, demo, events, exports, keys, logs, maintenance, rosters, serve, webhooks
+from headway.cli import (
+    accounts,
+    audit,
+    backups,
+    courses,
+    demo,
+    events,
+    exports,
+    keys,
+    logs,
+    maintenance,
+    rosters,
+    serve,
+    webhooks,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,6 +39,8 @@ courses.import_.add_command(rosters.import_roster)
 main.add_command(exports.export)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)
+main.add_command(backups.backup)
+main.add_command(backups.restore)
 main.add_command(events.events)
 main.add_command(audit.audit)
 main.add_command(audit.keys)

@@ -5,6 +5,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -92,11 +93,37 @@ def signing_key(settings: Settings) -> str:
         return settings.secret_key
     if not settings.is_sqlite:
         raise SettingsError("HEADWAY_SECRET_KEY is required with PostgreSQL: at least 32 bytes, the same for all servers.")
-    path = settings.sqlite_path.with_name(settings.sqlite_path.name + ".key")
+    path = key_file(settings)
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             create_secret(path, secrets.token_urlsafe(48).encode())
+    except OSError as error:
+        raise SettingsError(f"The key in {path} cannot be used: {error}") from error
+    return _read_key(path)
+
+
+def present_keys(settings: Settings) -> list[str]:
+    """Return the keys that encrypt personal data, as `Keyring.from_settings` has them, but make none. Raises SettingsError."""
+    if settings.keys_of_data:
+        return settings.keys_of_data
+    if settings.secret_key is not None:
+        return [settings.secret_key]
+    return [_read_key(key_file(settings))] if settings.is_sqlite and key_file(settings).exists() else []
+
+
+def fingerprint(key: str) -> str:
+    """Return what tells a key from others and from which nobody can compute it: 16 hexadecimal digits."""
+    return _derived(key, "headway fingerprint")[:8].hex()
+
+
+def key_file(settings: Settings) -> Path:
+    """Return where the key of a SQLite file is that Headway has made, if no setting gives one."""
+    return settings.sqlite_path.with_name(settings.sqlite_path.name + ".key")
+
+
+def _read_key(path: Path) -> str:
+    try:
         key = read_secret(path).decode()
     except ExposedFileError as error:
         advice = f"chmod 600 {path}, or use another key if somebody may have read it"

@@ -38,6 +38,10 @@ PRAGMA cache_size = -16000;
 PRAGMA wal_autocheckpoint = 8000;
 PRAGMA journal_size_limit = 67108864;
 """
+_PRAGMAS_OF_COPIES = """
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16000;
+"""
 _OUTAGES = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -114,6 +118,15 @@ def connect(path: Path, *, timeout_seconds: float) -> sqlite3.Connection:
         path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False, cached_statements=512
     )
     connection.executescript(_PRAGMAS)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def connect_to_copy(path: Path) -> sqlite3.Connection:
+    """Open a connection that only reads a file which nobody changes: nothing is written, nor are there files beside it."""
+    url = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(url, uri=True, isolation_level=None, check_same_thread=False)
+    connection.executescript(_PRAGMAS_OF_COPIES)
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -202,7 +215,7 @@ class SqliteWriteTransaction(SqliteReadTransaction, WriteTransaction):
 
 
 class SqliteDatabase(Database):
-    """A SQLite file with one connection for writing and several for reading."""
+    """A SQLite file with one connection for writing and several for reading; with `is_copy`, one that is only read."""
 
     def __init__(
         self,
@@ -212,9 +225,11 @@ class SqliteDatabase(Database):
         timeout_seconds: float,
         readers: int = READERS,
         metrics: Metrics | None = None,
+        is_copy: bool = False,
     ) -> None:
         super().__init__(dialects.sqlite3(), keyring, metrics)
         self._path = path
+        self._is_copy = is_copy
         self._reader_count = readers
         self._timeout_seconds = timeout_seconds
         self._free_readers = asyncio.Queue[sqlite3.Connection]()
@@ -225,11 +240,16 @@ class SqliteDatabase(Database):
         # In the threads of the event loop, a commit would wait for the bodies that they decode.
         self._thread = ThreadPoolExecutor(1, "sqlite")
         with _outages():
-            self._writer = connect(self._path, timeout_seconds=self._timeout_seconds)
+            self._writer = self._connect()
             self._seen_version = self._writer.execute("PRAGMA data_version").fetchone()[0]
-            self._readers = [connect(self._path, timeout_seconds=self._timeout_seconds) for _ in range(self._reader_count)]
+            self._readers = [self._connect() for _ in range(self._reader_count)]
         for reader in self._readers:
             self._free_readers.put_nowait(reader)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._is_copy:
+            return connect_to_copy(self._path)
+        return connect(self._path, timeout_seconds=self._timeout_seconds)
 
     @asynccontextmanager
     async def _read(self, *, single_statement: bool) -> AsyncIterator[ReadTransaction]:

@@ -1,0 +1,1 @@
+"""Backups of a SQLite database: copies made beside its server, verified, and restored."""
