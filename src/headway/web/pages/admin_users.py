@@ -7,13 +7,14 @@ from msgspec import Meta
 
 from headway.accounts.administration import require_admin
 from headway.accounts.lists import UserSearch
-from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser
+from headway.accounts.model import MAX_EMAIL, MAX_NAME, NewUser
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import NotFound
 from headway.http.request import READ_LARGE, WRITE
 from headway.identity import Caller, Role
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
@@ -32,7 +33,7 @@ Password = Annotated[str, Meta(max_length=4 * LONGEST_PASSWORD)]
 class UsersQuery(msgspec.Struct):
     """The filters of the list, and the place in it."""
 
-    q: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
+    q: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
     role: Role | None = None
     state: Literal["active", "disabled"] | None = None
     cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] | None = None
