@@ -1,5 +1,6 @@
 """Units with times, and hidden ones: what counts, what is kept, and what changes when staff change them."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewCourse, NewModule, NewUnit
 from headway.courses.times import ALWAYS, Times
 from headway.db.dialects import Statement
+from headway.enrollments import store
 from headway.enrollments.tables import enrollments
 from headway.errors import Conflict, NotFound
 from headway.identity import Caller, Role
-from headway.instants import DAY, HOUR, MINUTE, SECOND
+from headway.instants import DAY, HOUR, MINUTE, SECOND, START_OF_TIME
 from headway.learning import updates
 from headway.learning.model import ActivityType, Event, Heartbeat, Outcome, Report, Update
 from headway.learning.tables import learner_activity_logs, study_days, uncounted_events, unit_progress
@@ -352,3 +354,55 @@ async def test_many_units_and_learners_are_retimed_in_few_statements(world: Worl
         (10_000, "COMPLETED")
     }
     assert await differences(world) == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_new_times_lock_nobody_whom_they_do_not_concern(world: World) -> None:
+    """A course has many learners: few have done something since the unit closed, and nobody after it will close."""
+    room = await classroom(world, VIEWED)
+    await set_units(room, {"times": Times(closes_at=NOON - HOUR)})
+    early, late = room.learner, await world.learner(room.course)
+    await room.record(viewed(room, 0, NOON - 2 * HOUR), learner=early)
+    await room.record(viewed(room, 0, NOON), learner=late)
+    is_locked, ends = asyncio.Event(), asyncio.Event()
+
+    async def lock() -> None:
+        async with world.database.write() as tx:
+            assert await store.lock(tx, [(early.id, room.course.id)])
+            is_locked.set()
+            await ends.wait()
+
+    locking = asyncio.create_task(lock())
+    await is_locked.wait()
+    async with asyncio.timeout(10):
+        # Whoever is locked here would be waited for.
+        for closes_at in (NOON + DAY, NOON + 2 * DAY):
+            await set_units(room, {"times": Times(closes_at=closes_at)})
+    ends.set()
+    await locking
+
+    completed = select(unit_progress.c.status).where(unit_progress.c.user_id == late.id)
+    assert await world.rows(completed) == [("COMPLETED",)]
+    assert await differences(world) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "since"),
+    [
+        ((None, None), (None, None), None),
+        ((None, None), (None, 90), 90),
+        ((None, None), (None, 100), None),
+        ((None, 20), (None, 30), 20),
+        ((None, 30), (None, 20), 20),
+        ((None, 150), (None, 200), None),
+        ((None, 50), (None, 200), 50),
+        ((10, 50), (20, 60), 10),
+        ((10, 50), (10, 60), 50),
+        ((110, None), (10, None), 10),
+        ((110, None), (120, None), None),
+        ((None, 50), (110, 120), START_OF_TIME),
+    ],
+)
+def test_times_differ_from_the_first_instant_at_which_one_is_open_alone(before: Any, after: Any, since: int | None) -> None:
+    assert Times(*before).differs_since(Times(*after), 100) == since
+    assert Times(*after).differs_since(Times(*before), 100) == since

@@ -59,6 +59,11 @@ class Times(msgspec.Struct, frozen=True, gc=False):
         midnight = day * DAY
         return sum(self.overlap((midnight + start, midnight + end)) for start, end in spans)
 
+    def differs_since(self, other: "Times", until: Instant) -> Instant | None:
+        """Return from when on the unit is open by one of two times and not by the other; None if that is not before `until`."""
+        changed = [min(own, others) for own, others in zip(self.bounds, other.bounds, strict=True) if own != others]
+        return min((since for since in changed if since < until), default=None)
+
     @property
     def bounds(self) -> _Span:
         """When the unit opens and closes, or the ends of time."""

@@ -1,7 +1,7 @@
 """Create and change courses; a change of the completion rules or of the required units regrades what learners have reached."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
@@ -33,7 +33,7 @@ from headway.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import CourseUpdated, course_topic, new_entries, user_topic
 from headway.identity import NOBODY, Caller, Client, Role
-from headway.instants import Clock, Instant, Milliseconds
+from headway.instants import MINUTE, Clock, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import uncounted_store
 from headway.learning.completions import completions, module_states
@@ -44,6 +44,8 @@ _UNITS_AT_ONCE, _REQUIRED_AT_ONCE, _DAYS_OF_LEARNER = 2_000, 20_000, 20
 """How many rows of unit progress are regraded, and how many are added up, before others get their turn; and on how many days
 a learner studies, for which there are rows to read where times have changed.
 """
+_AHEAD = 5 * MINUTE
+"""How far the clock of another server process may be ahead, by which it placed what it has recorded."""
 _OPERATOR = Caller(NOBODY, Role.ADMIN)
 """Whoever uses the command line, where rights are looked at."""
 Imported: TypeAlias = Literal["created", "updated", "unchanged"]
@@ -145,7 +147,7 @@ class CourseEditing:
         await course_writing.change_course(tx, stored, course, now=now)
         after = await structure_store.structures(tx, [course_id])
         delta = StatisticsDelta()
-        await _regrade(tx, before[course_id], after[course_id], delta, now)
+        await _regrade(tx, before[course_id], after[course_id], delta, now, self._clock)
         terms = await catalogue.lock_enrollment_terms(tx, course_id)
         assert terms is not None  # noqa: S101 - its staff was found above
         seated = await move_up(tx, terms, terms.free_seats, delta, now)
@@ -206,7 +208,7 @@ def _terms_of_progress(structure: CourseStructure) -> tuple[object, ...]:
 
 
 async def _regrade(
-    tx: WriteTransaction, before: CourseStructure, after: CourseStructure, delta: StatisticsDelta, now: Instant
+    tx: WriteTransaction, before: CourseStructure, after: CourseStructure, delta: StatisticsDelta, now: Instant, clock: Clock
 ) -> None:
     """Apply changed completion rules to units, and changed sets of required units to the course, for all its learners.
 
@@ -217,15 +219,13 @@ async def _regrade(
     if before.grading == after.grading:
         return
     await structure_store.insert_grading(tx, after)
-    changed = _find_changes(before, after)
+    changed = _find_changes(before, after, until=clock() + _AHEAD)
     if not changed.unit_ids and before.required == after.required:
         return
-    last_user, modules_before, modules_after = 0, module_states(before), module_states(after)
-    at_once = _REQUIRED_AT_ONCE // max(1, len(after.required))
-    if changed.unit_ids:
-        at_once = _UNITS_AT_ONCE // max(len(changed.unit_ids), _DAYS_OF_LEARNER if changed.times else 1)
-    while page := await enrollments.lock_page(tx, after.course_id, after_user=last_user, limit=max(1, at_once)):
-        last_user, earlier = page[-1].user_id, [copy(each) for each in page]
+    modules_before, modules_after = module_states(before), module_states(after)
+    is_everybody = bool(changed.rules) or before.required != after.required
+    async for page in _learners(tx, after, changed, is_everybody=is_everybody):
+        earlier = [copy(each) for each in page]
         regraded = await _regrade_units(tx, page, after, changed, delta, now) if changed.unit_ids else {}
         await _regrade_course(tx, page, after, regraded, delta, now)
         for was, enrollment in zip(earlier, page, strict=True):
@@ -238,16 +238,46 @@ async def _regrade(
 class _Changes(NamedTuple):
     """The units by which learners are regraded."""
 
-    unit_ids: Collection[int]
+    rules: Collection[int]
+    """Those whose rules have changed."""
     times: Mapping[int, Times]
-    """The new times of those of them whose times have changed."""
+    """The new times of those in which something may lie that counted or did not, and now is otherwise."""
+    since: Mapping[int, Instant]
+    """Since when the new times differ from those before."""
+
+    @property
+    def unit_ids(self) -> set[int]:
+        """All of them."""
+        return {*self.rules, *self.times}
 
 
-def _find_changes(before: CourseStructure, after: CourseStructure) -> _Changes:
+def _find_changes(before: CourseStructure, after: CourseStructure, *, until: Instant) -> _Changes:
+    """Return what has changed for work that was done before `until`: that a unit opens or closes later changes nothing yet."""
     known = [unit for unit_id, unit in after.units.items() if unit_id in before.units]
-    times = {unit.id: unit.times for unit in known if unit.times != before.units[unit.id].times}
     rules = {unit.id for unit in known if unit.completion != before.units[unit.id].completion}
-    return _Changes(rules | times.keys(), times)
+    since = {unit.id: unit.times.differs_since(before.units[unit.id].times, until) for unit in known}
+    past = {unit_id: at for unit_id, at in since.items() if at is not None}
+    return _Changes(rules, {unit_id: after.units[unit_id].times for unit_id in past}, past)
+
+
+async def _learners(
+    tx: WriteTransaction, course: CourseStructure, changed: _Changes, *, is_everybody: bool
+) -> AsyncIterator[list[Enrollment]]:
+    """Lock and yield the enrollments to regrade, some at once: all, or those of learners whom new times of units concern."""
+    at_once = _REQUIRED_AT_ONCE // max(1, len(course.required))
+    if changed.unit_ids:
+        at_once = _UNITS_AT_ONCE // max(len(changed.unit_ids), _DAYS_OF_LEARNER if changed.times else 1)
+    at_once = max(1, at_once)
+    if is_everybody:
+        last_user = 0
+        while page := await enrollments.lock_page(tx, course.course_id, after_user=last_user, limit=at_once):
+            last_user = page[-1].user_id
+            yield page
+        return
+    active = await activity.list_active(tx, course.course_id, changed.since)
+    for first in range(0, len(active), at_once):
+        locked = await enrollments.lock(tx, [(each, course.course_id) for each in active[first : first + at_once]])
+        yield [locked[key] for key in sorted(locked)]
 
 
 class _NewTimes(NamedTuple):

@@ -15,7 +15,7 @@ from headway.courses.structure import CourseStructure
 from headway.courses.tables import courses, units
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import WriteRows, lookup, rows
-from headway.db.types import Id
+from headway.db.types import Id, Timestamp
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.enrollments.status import OPEN
 from headway.enrollments.store import COLUMNS as ENROLLMENT_COLUMNS
@@ -227,6 +227,37 @@ async def required_progress(tx: ReadTransaction, keys: Sequence[LearnerInCourse]
     """Add up these learners' progress in the units that count: (sum of percents, completed units)."""
     found = await tx.all(_required_progress, keys=keys)
     return {(row["user_id"], row["course_id"]): (int(row["percents"]), int(row["completed"])) for row in found}
+
+
+_touched = rows("touched", {"unit_id": Id, "since": Timestamp})
+_was_active = (
+    select(unit_progress.c.unit_id)
+    .select_from(
+        lookup(
+            _touched,
+            unit_progress,
+            and_(
+                *(unit_progress.c[name] == enrollments.c[name] for name in ("user_id", "course_id")),
+                *(unit_progress.c.unit_id == _touched.c.unit_id, unit_progress.c.last_activity_at >= _touched.c.since),
+            ),
+        )
+    )
+    .correlate(enrollments)
+    .exists()
+)
+_active_learners = (
+    select(enrollments.c.user_id)
+    .where(enrollments.c.course_id == bindparam("in_course"), enrollments.c.last_activity_at >= bindparam("first"))
+    .where(_was_active)
+    .order_by(enrollments.c.user_id)
+)
+
+
+async def list_active(tx: ReadTransaction, course_id: int, since_of: Mapping[int, Instant]) -> list[int]:
+    """Return the learners of a course who were active in any of these units since the time that goes with it, in order."""
+    first = min(since_of.values())
+    found = await tx.all(_active_learners, in_course=course_id, first=first, touched=sorted(since_of.items()))
+    return [row["user_id"] for row in found]
 
 
 async def read_progress(tx: ReadTransaction, user_id: int, course_id: int) -> tuple[Enrollment, list[UnitProgress]] | None:
