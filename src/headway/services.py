@@ -57,6 +57,8 @@ from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
+from headway.privacy.export import PersonalExports
+from headway.privacy.export_sections import sections
 from headway.reports.exports import Exports
 from headway.reports.learner_record import LearnerRecords
 from headway.reports.service import Reports
@@ -95,7 +97,8 @@ class Services:
         self.paging = Paging(clock, new_id, secret_key=secret_key)
         self.tokens = Tokens(secret_key, clock, lifetime_seconds=settings.access_token_seconds)
         self.cache_store = open_store(settings)
-        self.rate_limits = RateLimits(open_rate_limiter(settings, database, clock, self.metrics))
+        self._limiter = open_rate_limiter(settings, database, clock, self.metrics)
+        self.rate_limits = RateLimits(self._limiter)
         self.audit = AuditRecorder(clock, new_id)
         self.audit_log = AuditLog(database, clock, new_id, self.metrics, find_user=find_user)
         self.log_verification = LogVerification(database, clock, large_reads)
@@ -124,6 +127,16 @@ class Services:
         self._make_webhooks(settings)
         self._make_learning(settings)
         self._make_work()
+        self.personal_exports = PersonalExports(
+            database,
+            clock,
+            self.accounts,
+            self.audit,
+            self._limiter,
+            sections(),
+            most_per_hour=settings.exports_per_hour,
+            gives_staff_notes=settings.export_staff_notes,
+        )
 
     def _make_webhooks(self, settings: Settings) -> None:
         """Make what stores announcements of all transactions, and what sends them."""

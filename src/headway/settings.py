@@ -105,6 +105,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_timeout_seconds: int = 15
     webhook_kept_days: int = 30
 
+    exports_per_hour: int = 10
+    export_staff_notes: bool = False
+    privacy_contact: str | None = None
+
     ingest_queue_events: int = 10_000
     ingest_group_events: int = 1_000
 

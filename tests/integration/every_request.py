@@ -58,6 +58,7 @@ async def send_what_has_no_body(school: School) -> None:
         ("tutor", "/api/v1/courses/{course}/enrollments?sort=lastActivity&q=p"),
         ("tutor", "/api/v1/assessments/{assessment}/submissions?sort=name"),
         ("tutor", "/api/v1/assessments/{assessment}/submissions?sort=submittedAt&q=p"),
+        ("admin", "/api/v1/users/{learner_id}/export"),
         ("learner", "/api/v1/learner/peers"),
         ("nobody", "/api/v1/courses"),
         ("nobody", "/readyz"),

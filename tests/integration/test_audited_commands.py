@@ -34,6 +34,7 @@ PRIVILEGED = {
     ),
     "user disable": Deed("{learner}", ("DISABLE_USER",)),
     "user enable": Deed("{learner}", ("ENABLE_USER",)),
+    "user export": Deed("{learner} {archive}", ("EXPORT_DATA",)),
     "key create": Deed("--name Relay --scope events:write", ("CREATE_USER", "CREATE_API_KEY")),
     "key revoke": Deed("{key}", ("REVOKE_API_KEY",)),
     "token create": Deed("--user {learner}", ("CREATE_TOKEN",)),
@@ -87,7 +88,9 @@ async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_pat
     await world.write(world.services.course_staff.set_role, None, course.id, colleague.id, CourseRole.OWNER)
     people = {"learner": await world.user(), "tutor": owner, "colleague": colleague}
     key, _ = await world.write(world.services.api_keys.create, "Other", [Scope.PROGRESS_READ])
-    names = {"key": key.id, "course": course.id, "file": file} | {name: user.id for name, user in people.items()}
+    names: dict[str, object] = {"key": key.id, "course": course.id, "file": file, "archive": tmp_path / "data.zip"} | {
+        name: user.id for name, user in people.items()
+    }
     webhooks, new = world.services.webhooks, NewWebhook("https://hooks.example.org/other")
     names["webhook"], disabled = [(await world.write(webhooks.create, None, new)).id for _ in range(2)]
     names["disabled_webhook"] = disabled

@@ -21,6 +21,7 @@ PAGES: dict[str, set[str]] = {
     "/app": SIGNED_IN,
     "/app/sign-in": EVERYBODY,
     "/app/account": SIGNED_IN,
+    "/app/account/data": SIGNED_IN,
     "/app/oidc/start": set(),
     "/app/oidc/callback": set(),
     "/app/courses": SIGNED_IN,

@@ -29,4 +29,6 @@ def test_what_is_read_on_the_servers_loop_is_of_a_fixed_size() -> None:
         "/{course_id:str}/{user_id:str}",  # calls `read_large`, unless the course is short
         "/course/{course_id:str}/analytics",  # as well
         "/courses/{course_id:str}/export",  # each part is a large read of its own
+        "/learner/me/export",  # as well
+        "/users/{user_id:str}/export",  # as well
     }

@@ -44,6 +44,7 @@ class Action(StrEnum):
     LOGIN = "LOGIN"
     LOGIN_FAILED = "LOGIN_FAILED"
     LOGOUT_EVERYWHERE = "LOGOUT_EVERYWHERE"
+    EXPORT_DATA = "EXPORT_DATA"
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - the name of an action
     CHANGE_PASSWORD = "CHANGE_PASSWORD"  # noqa: S105 - the name of an action
     CHANGE_ROLE = "CHANGE_ROLE"

@@ -27,9 +27,11 @@ _first_head = insert(audit_head).values(id=1, seq=0, hash=GENESIS, at=bindparam(
 _signed_beginning = _first_head.on_conflict_do_nothing()
 _lock_head = _first_head.on_conflict_do_update(index_elements=["id"], set_={"seq": audit_head.c.seq}).returning(*_head_columns)
 _head = select(*_head_columns)
-_columns = [audit_entries.c[name] for name in _STORED]
-_by_id = select(*_columns).where(audit_entries.c.id == bindparam("entry_id"))
-_after = select(*_columns).where(audit_entries.c.seq > bindparam("seq")).order_by(audit_entries.c.seq).limit(bindparam("limit"))
+ENTRY_COLUMNS = [audit_entries.c[name] for name in _STORED]
+_by_id = select(*ENTRY_COLUMNS).where(audit_entries.c.id == bindparam("entry_id"))
+_after = (
+    select(*ENTRY_COLUMNS).where(audit_entries.c.seq > bindparam("seq")).order_by(audit_entries.c.seq).limit(bindparam("limit"))
+)
 _count = select(func.count().label("total")).select_from(audit_entries)
 
 
@@ -71,10 +73,10 @@ def _page(conditions: tuple[str, ...], actors: int, targets: int, account_names:
 
     parts = by_actor or of_account
     if len(parts) <= 1:
-        return newest(*_columns, where=[*parts, *where])
+        return newest(*ENTRY_COLUMNS, where=[*parts, *where])
     # Each part has its index, and returns no more than a page.
     some = union(*(select(newest(audit_entries.c.seq, where=[part, *where]).subquery().c.seq) for part in parts))
-    return newest(*_columns, where=[audit_entries.c.seq.in_(some)])
+    return newest(*ENTRY_COLUMNS, where=[audit_entries.c.seq.in_(some)])
 
 
 async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: NewId, clock: Clock) -> list[AuditEntry]:
@@ -108,7 +110,7 @@ async def sign_beginning(tx: WriteTransaction) -> None:
 async def find(tx: ReadTransaction, entry_id: str) -> AuditEntry | None:
     """Look an entry up by its id."""
     row = await tx.first(_by_id, entry_id=entry_id)
-    return None if row is None else _entry(tx, row)
+    return None if row is None else entry_of(tx, row)
 
 
 async def list_page(
@@ -126,7 +128,7 @@ async def list_page(
     if account is not None:
         params |= {f"own_name{i}": name for i, name in enumerate(account.actor_ids)}
         params["recorded_by"] = account.user_id
-    return [_entry(tx, row) for row in await tx.all(page, **params, limit=limit)]
+    return [entry_of(tx, row) for row in await tx.all(page, **params, limit=limit)]
 
 
 async def count(tx: ReadTransaction) -> int:
@@ -155,7 +157,8 @@ def _stored(row: Row) -> StoredEntry:
     return StoredEntry(ChainLink(**values), row["hash"], row["content"])
 
 
-def _entry(tx: ReadTransaction, row: Row) -> AuditEntry:
+def entry_of(tx: ReadTransaction, row: Row) -> AuditEntry:
+    """Return a row of `ENTRY_COLUMNS` as an entry, which says so if its content cannot be read."""
     stored = _stored(row)
     try:
         content = tx.keyring.decrypt(stored.content)

@@ -1,11 +1,21 @@
 """`headway user` and `headway token`."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli.session import command, database_option, load_settings, open_services, print_json, user_option
+from headway.cli.session import (
+    command,
+    database_option,
+    load_settings,
+    new_file,
+    open_services,
+    print_json,
+    reader,
+    user_option,
+)
 from headway.identity import Role
 
 if TYPE_CHECKING:
@@ -102,6 +112,45 @@ async def enable_user(user_id: int, **flags: Any) -> None:
     async with open_services(load_settings(**flags)) as services, services.database.write() as tx:
         await services.accounts.set_disabled(tx, user_id, is_disabled=False)
     print_json({"id": user_id, "disabled": False})
+
+
+@user.command("export")
+@_user_argument
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), required=False)
+@click.option(
+    "--archives",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of the files of archived events, if they have moved.",
+)
+@click.option("--language", metavar="TAG", default="en", show_default=True, help="Language of the readable page, such as de.")
+@database_option
+@command
+async def export_user(user_id: int, file: Path | None, folder: Path | None, language: str, **flags: Any) -> None:
+    """Write everything that is known of a person to a zip archive.
+
+    FILE is headway-data-ID-DATE.zip unless it is given; `-` is standard output. The same as GET /api/v1/users/{id}/export, with
+    the notes of staff. A file of that name is replaced when the new one is complete; only its owner may read it.
+    """
+    from headway.privacy.export import file_name
+    from headway.privacy.export_sections import sections
+    from headway.web.assets import Assets
+    from headway.web.export_page import ReadableExports
+    from headway.web.rendering import Pages
+    from headway.web.texts import Catalogues
+
+    settings = load_settings(**flags)
+    async with open_services(settings) as services:
+        exports = services.personal_exports
+        pages = ReadableExports(Pages(Catalogues(settings.display_timezone), Assets(), services.clock))
+        target = file or Path(file_name(user_id, exports.now()))
+        render = pages.for_languages(language)
+        with new_file(target) as out:
+            async for part in exports.file(reader(services), None, user_id, render, sections=sections(folder)):
+                out.write(part)
+    if str(target) != "-":
+        print_json({"file": str(target), "user_id": user_id})
 
 
 @click.group()

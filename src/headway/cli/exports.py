@@ -1,9 +1,6 @@
 """`headway export`: what is known of a course's learners, and events, as files for other tools."""
 
-import os
-import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -14,20 +11,21 @@ from headway.cli.session import (
     command,
     database_option,
     load_settings,
+    new_file,
     open_database,
     open_services,
     print_json,
     progress_bar,
+    reader,
 )
 from headway.identity import OUTSIDE
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from headway.db.database import Database, ReadTransaction
+    from headway.db.database import Database
     from headway.reports.export_files import ExportFile
     from headway.reports.export_model import ExportedCourse
-    from headway.reports.exports import Read
     from headway.services import Services
 
 _TABLES = ("learners", "units", "days", "grades")
@@ -84,7 +82,7 @@ async def export_course(
         raise click.BadParameter("must be a file for parquet", param_hint="FILE")
     async with open_services(settings) as services:
         course_id = await _find_course(services.database, course)
-        with _opened(file) as out:
+        with new_file(file) as out:
             if form == "parquet":
                 await _write_parquet(services, course_id, table or "learners", zone, out)
             else:
@@ -154,23 +152,6 @@ def _zone(name: str) -> "ZoneInfo":
         raise click.BadParameter(f"{name} is not a time zone such as Europe/Berlin", param_hint="--time-zone") from error
 
 
-@contextmanager
-def _opened(file: Path) -> Iterator[IO[bytes]]:
-    """Open a draft for its owner only, which gets the name of the file when it is complete; `-` is standard output."""
-    if str(file) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-        return
-    draft = file.with_name(f"{file.name}.partial")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            yield opened
-        draft.rename(file)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
 def _maker(form: str, table: str, include: tuple[str, ...]) -> "Callable[[ExportedCourse], ExportFile]":
     from headway.reports.export_files import CsvFile, NdjsonFile
     from headway.reports.export_model import Part, TableName
@@ -183,7 +164,7 @@ def _maker(form: str, table: str, include: tuple[str, ...]) -> "Callable[[Export
 async def _write_text(
     services: "Services", course_id: int, make: "Callable[[ExportedCourse], ExportFile]", zone: "ZoneInfo", out: IO[bytes]
 ) -> None:
-    async for part in services.exports.file(_reader(services), None, course_id, make, zone):
+    async for part in services.exports.file(reader(services), None, course_id, make, zone):
         out.write(part)
 
 
@@ -191,17 +172,9 @@ async def _write_parquet(services: "Services", course_id: int, table: str, zone:
     from headway.reports.export_model import TableName, table_of
     from headway.reports.export_parquet import ParquetTable
 
-    read = _reader(services)
+    read = reader(services)
     course = await read(lambda tx: services.exports.begin(tx, None, course_id))
     made = table_of(TableName(table), course)
     with ParquetTable(made, out) as written:
         async for learners in services.exports.learners(read, None, course, made.parts, zone, list):
             written.write(learners)
-
-
-def _reader(services: "Services") -> "Read":
-    async def read(act: "Callable[[ReadTransaction], Awaitable[Any]]", /) -> Any:
-        async with services.database.read() as tx:
-            return await act(tx)
-
-    return read

@@ -4,10 +4,12 @@ Modules of commands import what a command needs when it runs: its help and shell
 """
 
 import functools
+import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ParamSpec
 
 import click
 
@@ -15,7 +17,8 @@ from headway.errors import HeadwayError, Invalid, OperatorError
 from headway.settings import Settings
 
 if TYPE_CHECKING:
-    from headway.db.database import Database
+    from headway.db.database import Database, ReadTransaction
+    from headway.reports.exports import Read
     from headway.services import Services
 
 Parameters = ParamSpec("Parameters")
@@ -87,6 +90,33 @@ async def open_database(settings: Settings) -> AsyncIterator["Database"]:
         yield database
     finally:
         await database.close()
+
+
+@contextmanager
+def new_file(file: Path) -> Iterator[IO[bytes]]:
+    """Open a draft for its owner only, which gets the name of the file when it is complete; `-` is standard output."""
+    if str(file) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    draft = file.with_name(f"{file.name}.partial")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+            yield opened
+        draft.rename(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def reader(services: "Services") -> "Read":
+    """Return what runs a function in a snapshot."""
+
+    async def read(act: "Callable[[ReadTransaction], Awaitable[Any]]", /) -> Any:
+        async with services.database.read() as tx:
+            return await act(tx)
+
+    return read
 
 
 def print_json(value: Any) -> None:

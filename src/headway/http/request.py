@@ -160,6 +160,11 @@ class Request(Generic[Query, Body]):
         """The client; see `client_of`."""
         return client_of(self._scope)
 
+    @property
+    def accept_language(self) -> str | None:
+        """The languages that the client takes (RFC 9110, section 12.5.4)."""
+        return read_header(self._scope, b"accept-language")
+
     def read(self, *, single_statement: bool = False) -> AbstractAsyncContextManager[ReadTransaction]:
         """Open a read transaction, for handlers without one; `single_statement` if one statement is run in it."""
         return self._transactions.read(single_statement=single_statement)

@@ -35,6 +35,8 @@ class Streamed(NamedTuple):
     parts: AsyncGenerator[bytes]
     failure: Callable[[Problem], bytes] = lambda _problem: b""
     """Returns what ends the file if it cannot be completed."""
+    is_compressed: bool = False
+    """The file is compressed by itself."""
 
 
 class Rest(NamedTuple):
@@ -51,9 +53,11 @@ async def begin(streamed: Streamed, scope: Scope) -> tuple[list[tuple[bytes, byt
         (b"content-type", streamed.media_type.encode()),
         (b"content-disposition", disposition.encode()),
         (b"vary", b"Accept-Encoding"),
+        # What is known of people is not to be found on a computer that others use.
+        (b"cache-control", b"no-store"),
     ]
     rest = Rest(streamed.parts, streamed.failure)
-    if accepts_gzip(scope):
+    if accepts_gzip(scope) and not streamed.is_compressed:
         headers.append((b"content-encoding", b"gzip"))
         rest = _compressed(rest)
     return headers, await anext(rest.parts), rest

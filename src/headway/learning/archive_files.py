@@ -34,6 +34,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _TYPE_OF = {column: name for name, columns in _TYPES.items() for column in columns}
 
 
+def is_instant(column: str) -> bool:
+    """Return whether a column of events holds instants."""
+    return _TYPE_OF.get(column) == "instant"
+
+
 class MissingExtraError(OperatorError):
     """A library that only Parquet files need is not installed."""
 
@@ -257,8 +262,7 @@ class ArchiveReader:
         if name not in self._columns:
             return [None] * int(table.num_rows)
         column = table.column(name)
-        is_instant = _TYPE_OF.get(name) == "instant"
-        values: list[Any] = (column.cast(self._arrow.int64()) if is_instant else column).to_pylist()
+        values: list[Any] = (column.cast(self._arrow.int64()) if is_instant(name) else column).to_pylist()
         return values
 
 

@@ -79,6 +79,8 @@ MESSAGES: Final = (
     N_("The account is disabled."),
     N_("Too many passwords are being checked."),
     N_("Too many attempts; try again in %(seconds)s seconds."),
+    N_("Too many exports; try again in %(seconds)s seconds."),
+    N_("Too many exports are being made."),
     N_("Only administrators may do this."),
     N_("Another administrator has to disable your account or change its role."),
     N_("A password needs an address to sign in with."),

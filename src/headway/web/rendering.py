@@ -46,6 +46,10 @@ class Pages:
             zone=read_cookie(scope, ZONE),
         )
 
+    def viewer_of(self, accept_language: str | None) -> Viewer:
+        """Return the viewer who sends an Accept-Language, in the time zone of the settings."""
+        return self._catalogues.viewer(language=None, accept_language=accept_language, zone=None)
+
     def render(self, template: str, viewer: Viewer, values: Mapping[str, Any]) -> str:
         """Render a template. Raises UndefinedError where it uses a value that is missing."""
         return self._environments[viewer.language].get_template(template).render({**values, "viewer": viewer})

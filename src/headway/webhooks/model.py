@@ -98,7 +98,12 @@ class Webhook(msgspec.Struct, frozen=True):
     @property
     def host(self) -> str:
         """The host of the URL, whose other parts may be secret."""
-        return self.url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
+        return host_of(self.url)
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, with its port if it has one."""
+    return url.partition("://")[2].partition("/")[0].partition("?")[0].partition("#")[0]
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):

@@ -23,7 +23,7 @@ class Learner(Scene):
 
     prefix = "/api/v1"
     tag = "Learner"
-    route_count = 55
+    route_count = 57
     settings: Mapping[str, Any] = {"registrations_per_client": 10_000, "failed_sign_ins_per_client": 10_000}
     """All requests come from one client, in no time."""
 

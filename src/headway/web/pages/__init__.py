@@ -10,6 +10,7 @@ from headway.http.problems import Problems
 from headway.services import Services
 from headway.settings import Settings
 from headway.web.assets import Assets
+from headway.web.export_page import ReadableExports
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
 from headway.web.pages.admin_courses import AdminCoursesPages
@@ -32,6 +33,7 @@ from headway.web.pages.learner_record import LearnerRecordPages
 from headway.web.pages.learners import LearnersPages
 from headway.web.pages.learning import LearningPages
 from headway.web.pages.messages import MessagesPages
+from headway.web.pages.my_data import MyDataPages
 from headway.web.pages.new_course import NewCoursePages, ParseCourse
 from headway.web.pages.overview import OverviewPages
 from headway.web.pages.presence import PresencePages
@@ -55,6 +57,8 @@ class WebPages:
         self._assets = Assets()
         self._catalogues = Catalogues(settings.display_timezone)
         self._pages = Pages(self._catalogues, self._assets, services.clock)
+        self._readable_exports = ReadableExports(self._pages)
+        services.personal_exports.renderer = self._readable_exports.for_languages
 
     def error_page(self, scope: Scope, problem: Problem) -> tuple[bytes, dict[str, str]] | None:
         """Return the page of an error and its headers; None where the path belongs to no page."""
@@ -69,6 +73,7 @@ class WebPages:
             SignInPages(services, sessions, self._catalogues.languages),
             SingleSignOnPages(services, sessions),
             AccountPages(services, sessions),
+            MyDataPages(services, self._settings, self._readable_exports),
             CoursesPages(services),
             NewCoursePages(services, self._parse_course),
             LearningPages(services),

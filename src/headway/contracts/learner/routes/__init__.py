@@ -9,6 +9,7 @@ from headway.contracts.learner.routes.events import EventRoutes
 from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.keys import KeyRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
+from headway.contracts.learner.routes.personal_exports import PersonalExportRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.roster import RosterRoutes
 from headway.contracts.learner.routes.roster_files import RosterFileRoutes
@@ -24,7 +25,7 @@ from headway.services import Services
 from headway.settings import Settings
 
 PREFIX = "/api/v1"
-_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events", "rosters")
+_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events", "rosters", "users")
 
 
 def make(services: Services, settings: Settings) -> Contract:
@@ -37,6 +38,7 @@ def make(services: Services, settings: Settings) -> Contract:
         RosterRoutes(services, pages),
         StaffRoutes(services, pages),
         ExportRoutes(services, settings),
+        PersonalExportRoutes(services),
         ProgressRoutes(services, pages),
         AssessmentRoutes(services, pages),
         PeerRoutes(services, pages),
