@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import inspect
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -22,6 +23,7 @@ from headway.contracts.course_room import routes as course_room
 from headway.contracts.learner import routes as learner
 from headway.contracts.tutorials import routes as tutorials
 from headway.db.large_reads import LargeReads
+from headway.doctor.service import ServerDoctor
 from headway.errors import Unavailable
 from headway.health.series import SAMPLE_SECONDS
 from headway.http.authentication import Authentication
@@ -64,6 +66,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
     database = schema.database(settings, metrics)
     large_reads = LargeReads(schema.database(settings, metrics, for_large_reads=True))
     services = Services(settings, database, clock, new_id, metrics, large_reads=large_reads)
+    services.health.examine = ServerDoctor(settings, database, clock, os.environ).examine
     contracts = [module.make(services, settings) for module in _CONTRACTS]
     identity_provider = IdentityProvider.from_settings(settings, clock)
     authentication = Authentication(

@@ -20,6 +20,7 @@ from headway.audit import store as audit_store
 from headway.db import index_keys, postgres, sqlite, types
 from headway.db.database import Database
 from headway.db.dialects import Statement
+from headway.db.facts import HasTable
 from headway.db.keyring import Keyring
 from headway.errors import OperatorError, Unavailable
 from headway.settings import Settings
@@ -31,6 +32,7 @@ for _tables in sorted(Path(__file__).parent.glob("*/tables.py")):
     import_module(f"headway.{_tables.parent.name}.tables")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x48656164
+_has_version = select(HasTable("alembic_version"))
 _version: Statement = select(text("version_num")).select_from(text("alembic_version"))
 
 
@@ -43,6 +45,20 @@ def head() -> str:
     version = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     assert version is not None  # noqa: S101 - the folder has migrations
     return version
+
+
+async def version_of(database: Database) -> str | None:
+    """Return the schema version of an open database; None if it has none yet. Raises Unavailable."""
+    async with database.read() as tx:
+        if not (await tx.one(_has_version))[0]:
+            return None
+        row = await tx.first(_version)
+        return None if row is None else str(row[0])
+
+
+def knows(version: str) -> bool:
+    """Return whether this code knows a schema version."""
+    return version in {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
 
 
 async def is_current(database: Database, version: str) -> bool:
@@ -76,7 +92,12 @@ async def migrate(settings: Settings, revision: str = "head", *, is_owner: bool 
 
 
 def database(
-    settings: Settings, metrics: Metrics | None = None, *, for_large_reads: bool = False, for_commands: bool = False
+    settings: Settings,
+    metrics: Metrics | None = None,
+    *,
+    for_large_reads: bool = False,
+    for_commands: bool = False,
+    keyring: Keyring | None = None,
 ) -> Database:
     """Return the database of the settings, which is not open yet. With metrics, its transactions are measured.
 
@@ -85,7 +106,7 @@ def database(
     does not notify them.
     """
     database: Database
-    timeout_seconds, keyring = settings.database_timeout_seconds, Keyring.from_settings(settings)
+    timeout_seconds, keyring = settings.database_timeout_seconds, keyring or Keyring.from_settings(settings)
     if settings.is_sqlite:
         readers = settings.large_reads if for_large_reads else sqlite.READERS
         database = sqlite.SqliteDatabase(

@@ -112,6 +112,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ingest_queue_events: int = 10_000
     ingest_group_events: int = 1_000
 
+    backup_folder: str | None = None
+    backup_max_age_hours: int = 36
+
     postgres_pool_size: int = 8
     large_reads: int = 4
     database_timeout_seconds: int = 30

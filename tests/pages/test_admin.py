@@ -6,15 +6,16 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from headway.accounts.tables import users
 from headway.audit.model import Actor, Context, EntryDraft, Target, TargetType
-from headway.audit.tables import audit_entries
+from headway.audit.tables import audit_entries, audit_verification
 from headway.courses.tables import courses
 from headway.db.database import Database
 from headway.identity import Caller, Client, Role
 from headway.instants import DAY, iso
+from headway.settings import Settings
 from tests.contract.rights.conftest import School
 from tests.pages.conftest import Visit
 from tests.pages.test_account import HOSTILE
@@ -311,6 +312,20 @@ class TestHealth:
         assert error.startswith(kind)
         assert place.startswith("headway.")
         assert "ada@example.org" not in shown.html
+
+
+class TestDoctor:
+    async def test_what_is_wrong_is_shown_with_what_to_do(self, admin: Visitor, world: World, settings: Settings) -> None:
+        async with world.database.write() as tx:
+            await tx.run(insert(audit_verification).values(id=1, verified_at=1, faults=1, first_fault="entry 2 was <changed>"))
+
+        shown = await admin.open("/app/admin/doctor")
+
+        assert "The log is not as it was written: entry 2 was <changed> (1 faults" in shown.text
+        assert "Run `headway audit verify`, and compare with a backup" in shown.text
+        assert "The keys are those of the database" in shown.text
+        assert str(settings.secret_key) not in shown.html
+        assert "Owner" not in shown.text
 
 
 class TestSettings:

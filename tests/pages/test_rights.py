@@ -62,6 +62,7 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/settings": STAFF,
     "/app/courses/{course}/settings/enrollments.csv": STAFF,
     "/app/admin/health": {"admin"},
+    "/app/admin/doctor": {"admin"},
     "/app/admin/settings": {"admin"},
     "/app/admin/users": {"admin"},
     "/app/admin/users.csv": {"admin"},

@@ -6,8 +6,9 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,6 +16,7 @@ from headway.backups.model import Manifest
 from headway.db.private_files import create_secret, sync_folder
 from headway.db.sqlite_copy import sync
 from headway.errors import OperatorError
+from headway.instants import Instant, parse
 
 _SPARE_BYTES = 16_000_000
 """What stays free beside a copy: a full disk stops the server."""
@@ -34,6 +36,32 @@ def read_manifest(backup: Path) -> Manifest | None:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except msgspec.DecodeError as error:
         raise OperatorError(f"{path} is not the manifest of a backup: {error}") from error
+
+
+class NewestBackup(NamedTuple):
+    """The newest backup in a folder."""
+
+    file: Path
+    at: Instant
+    faults: str | None = None
+    """What is wrong with its data; None if nothing is known to be."""
+
+
+def newest_backup(folder: Path, *, with_manifest: bool) -> NewestBackup | None:
+    """Return the newest backup in a folder, None without one. `with_manifest`, only those of `headway backup` count.
+
+    Other files count by the time of their last change, but for hidden ones. Raises OSError.
+    """
+    found = []
+    for file in folder.iterdir():
+        manifest = None
+        if with_manifest:
+            with suppress(OperatorError):
+                manifest = read_manifest(file)
+        if file.is_file() and not file.name.startswith(".") and (manifest is not None or not with_manifest):
+            at = int(file.stat().st_mtime * 1_000) if manifest is None else parse(manifest.began_at)
+            found.append(NewestBackup(file, at, None if manifest is None else manifest.verified.faults))
+    return max(found, key=lambda each: each.at, default=None)
 
 
 @contextmanager

@@ -38,8 +38,15 @@ class _Read(NamedTuple):
     archives: list[ArchiveFile] | None = None
 
 
-def resolve_target(file: Path, now: Instant) -> Path:
-    """Return the file of a backup that is made now: within a folder, one such as `headway-20260131T120000Z.db`."""
+def resolve_target(file: Path | None, settings: Settings, now: Instant) -> Path:
+    """Return the file of a backup that is made now: within a folder, one such as `headway-20260131T120000Z.db`.
+
+    Raises OperatorError without a file and without a folder of backups.
+    """
+    if file is None:
+        if settings.backup_folder is None:
+            raise OperatorError("Name a file or folder, or set HEADWAY_BACKUP_FOLDER.")
+        file = Path(settings.backup_folder)
     if not file.is_dir():
         return file
     moment = iso(now).partition(".")[0].replace("-", "").replace(":", "")

@@ -9,10 +9,10 @@ from headway.audit.chain import ChainHead
 from headway.audit.verify import verify_log
 from headway.backups.model import VerifiedCopy
 from headway.db.database import Database
-from headway.db.keyring import Keyring, key_file, present_keys
+from headway.db.keyring import Keyring
 from headway.db.sqlite import SqliteDatabase
 from headway.services import make_checks
-from headway.settings import Settings, SettingsError
+from headway.settings import Settings
 from headway.verify import Verify
 
 
@@ -28,23 +28,12 @@ class Look(NamedTuple):
 @asynccontextmanager
 async def open_copy(copy: Path, settings: Settings) -> AsyncIterator[Database]:
     """Open a file that nobody changes, with the present keys, to read it within the block. Raises Unavailable."""
-    database = SqliteDatabase(copy, keyring_of(settings), timeout_seconds=settings.database_timeout_seconds, is_copy=True)
+    database = SqliteDatabase(copy, Keyring.present(settings), timeout_seconds=settings.database_timeout_seconds, is_copy=True)
     await database.open()
     try:
         yield database
     finally:
         await database.close()
-
-
-def keyring_of(settings: Settings) -> Keyring:
-    """Return the keyring of the settings, which makes no key: it could not decrypt what is stored."""
-
-    def load() -> list[str]:
-        if keys := present_keys(settings):
-            return keys
-        raise SettingsError(f"The key of the database is missing: put it into {key_file(settings)}, or HEADWAY_SECRET_KEY.")
-
-    return Keyring(load)
 
 
 async def verify_data(database: Database, look: Look) -> tuple[VerifiedCopy, ChainHead | None]:

@@ -9,6 +9,7 @@ from headway.cli import (
     backups,
     courses,
     demo,
+    doctor,
     events,
     exports,
     keys,
@@ -39,6 +40,7 @@ courses.import_.add_command(rosters.import_roster)
 main.add_command(exports.export)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)
+main.add_command(doctor.doctor)
 main.add_command(backups.backup)
 main.add_command(backups.restore)
 main.add_command(events.events)

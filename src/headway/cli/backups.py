@@ -20,7 +20,7 @@ _file = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("file", metavar="FILE", type=_file)
+@click.argument("file", metavar="[FILE]", type=_file, required=False)
 @click.option("--force", is_flag=True, help="Replace a file of that name.")
 @quick_option
 @archives_option
@@ -31,7 +31,8 @@ async def backup(file: Path, force: bool, quick: bool, archives_folder: Path | N
     """Back up a SQLite database beside its server.
 
     Writes one snapshot to FILE, or to a file with the time in its name if FILE is a folder; verifies it as `verify` and
-    `audit verify` do; and writes FILE.json beside it. The keys are not in it: keep them elsewhere.
+    `audit verify` do; and writes FILE.json beside it. Without FILE, it writes into HEADWAY_BACKUP_FOLDER. The keys are not in
+    it: keep them elsewhere.
 
     Prints what was written. The exit status is 1 if there is no backup, and also if the data in it has faults.
     """
@@ -42,9 +43,9 @@ async def backup(file: Path, force: bool, quick: bool, archives_folder: Path | N
     from headway.backups.verifying import Look
     from headway.instants import system_clock
 
-    target = resolve_target(file, system_clock())
-    _give_way()
     settings = load_settings(**flags)
+    target = resolve_target(file, settings, system_clock())
+    _give_way()
     manifest = await make_backup(settings, target, look=Look(quick, archives_folder), replaces=force, clock=system_clock)
     copied = None if copies is None else copy_archives(manifest.archives or [], copies, archives_folder)
     print_json(msgspec.structs.asdict(manifest) | {"file": str(target), "copied_archives": copied})

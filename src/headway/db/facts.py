@@ -2,12 +2,13 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Text, select
+from sqlalchemy import BigInteger, Boolean, DateTime, Text, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from headway.db.database import ReadTransaction
+from headway.instants import Instant
 
 
 class DatabaseFacts(NamedTuple):
@@ -47,6 +48,27 @@ def _size_of_sqlite(_element: _Size, _compiler: SQLCompiler, **_options: Any) ->
     return "(SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size())"
 
 
+class HasTable(FunctionElement[bool]):
+    """Whether the database has a table of a name."""
+
+    type = Boolean()
+    inherit_cache = False
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        super().__init__()
+
+
+@compiles(HasTable, "postgresql")
+def _has_table_of_postgresql(element: HasTable, _compiler: SQLCompiler, **_options: Any) -> str:
+    return f"(to_regclass('{element.table}') IS NOT NULL)"
+
+
+@compiles(HasTable, "sqlite")
+def _has_table_of_sqlite(element: HasTable, _compiler: SQLCompiler, **_options: Any) -> str:
+    return f"EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '{element.table}')"  # noqa: S608 - a name of ours
+
+
 _facts = select(_Version().label("version"), _Size().label("size"))
 
 
@@ -54,3 +76,13 @@ async def read_facts(tx: ReadTransaction) -> DatabaseFacts:
     """Read what the database says of itself."""
     row = await tx.one(_facts)
     return DatabaseFacts(row["version"], int(row["size"]))
+
+
+_clock = select(func.clock_timestamp(type_=DateTime(timezone=True)).label("now"))
+"""PostgreSQL's: SQLite has none of its own."""
+
+
+async def read_clock(tx: ReadTransaction) -> Instant:
+    """Read the clock of a PostgreSQL server."""
+    now: Instant = (await tx.one(_clock))["now"]
+    return now

@@ -34,6 +34,18 @@ class Keyring:
         """Return the keyring of the settings; without encryption keys it has one, the key that signs tokens."""
         return cls(lambda: settings.keys_of_data or [signing_key(settings)])
 
+    @classmethod
+    def present(cls, settings: Settings) -> "Keyring":
+        """Return the keyring of the settings, which makes no key where there is none: a new one could decrypt nothing."""
+
+        def load() -> list[str]:
+            if keys := present_keys(settings):
+                return keys
+            place = f"{key_file(settings)} or " if settings.is_sqlite else ""
+            raise SettingsError(f"The key of the database is missing: put it into {place}HEADWAY_SECRET_KEY.")
+
+        return cls(load)
+
     def encrypt(self, text: str) -> str:
         """Encrypt a text with Fernet (AES-128-CBC, HMAC-SHA256); the same text gives another result each time."""
         return self._newest.encrypt(text.encode()).decode()

@@ -91,6 +91,22 @@ def own(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
         yield
 
 
+def owner_of(path: Path) -> str | None:
+    """Return which process owns a file, such as `process 123`; None if none does. Raises OSError."""
+    file = path.resolve()
+    lock = file.with_name(file.name + ".lock")
+    if not lock.exists():
+        return None
+    with lock.open("r") as handle:
+        if _try_lock(handle):
+            return None
+    # Linux tells who holds a lock, but for processes that it hides.
+    inode, locks = f":{lock.stat().st_ino} ", Path("/proc/locks")
+    lines = locks.read_text().splitlines() if locks.exists() else []
+    found = [line.split()[4] for line in lines if "FLOCK" in line and inode in line and "->" not in line]
+    return f"process {found[0]}" if found else "a process that cannot be seen"
+
+
 def _try_lock(handle: IO[str]) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

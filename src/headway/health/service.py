@@ -2,12 +2,15 @@
 
 import os
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import headway
 from headway.accounts.administration import require_admin
 from headway.db.database import Database, ReadTransaction
 from headway.db.facts import read_facts
 from headway.db.large_reads import LargeReads
+from headway.health.findings import Report
 from headway.health.report import CacheHealth, DatabaseHealth, HealthReport, QueueHealth
 from headway.health.series import Series, count_and_sum, total
 from headway.health.settings import SettingsGroup, shown_settings
@@ -15,6 +18,8 @@ from headway.identity import Caller
 from headway.instants import Clock
 from headway.settings import Settings
 from headway.telemetry import CollectorMeters, Metrics
+
+Examine: TypeAlias = Callable[[], Awaitable[Report]]
 
 
 class Health:
@@ -30,6 +35,8 @@ class Health:
         self._clock = clock
         self._started_at = clock()
         self.series = Series(metrics, clock)
+        self.examine: Examine = _find_nothing
+        """Looks for what is wrong; set by the composition of a server."""
 
     async def report(self, caller: Caller) -> HealthReport:
         """Return the health as it is now. It measures a read, so it opens one. Raises Forbidden, Unavailable."""
@@ -54,6 +61,12 @@ class Health:
             errors=metrics.errors.newest_first(),
             samples=self.series.samples,
         )
+
+    async def findings(self, caller: Caller) -> Report:
+        """Return what is wrong, and what is fine. It opens its own reads. Raises Forbidden, Unavailable."""
+        async with self._database.read() as tx:
+            await require_admin(tx, caller)
+        return await self.examine()
 
     async def settings(self, tx: ReadTransaction, caller: Caller) -> list[SettingsGroup]:
         """Return the settings of this process without secrets. Raises Forbidden."""
@@ -83,6 +96,11 @@ class Health:
         reads = self._metrics.cache_reads
         hits, misses, failures = (int(total(reads, outcome=outcome)) for outcome in ("hit", "miss", "failure"))
         return CacheHealth("memory" if self._settings.valkey_url is None else "Valkey", hits, misses, failures)
+
+
+async def _find_nothing() -> Report:
+    """Stand in where nobody looks: in commands."""
+    return Report(headway.__version__, [])
 
 
 def _queue(meters: CollectorMeters) -> QueueHealth:

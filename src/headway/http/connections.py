@@ -241,10 +241,15 @@ def tls_context(settings: Settings) -> ssl.SSLContext | None:
 def raise_descriptor_limit(settings: Settings) -> None:
     """Raise the soft limit of open files to what the connections of a process need, or to the hard limit if that is less."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = settings.max_connections + _reserve(settings)
+    needed = needed_descriptors(settings)
     wanted = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def needed_descriptors(settings: Settings) -> int:
+    """Return how many files a process has open when all its connections are in use."""
+    return settings.max_connections + _reserve(settings)
 
 
 def _descriptors() -> int:

@@ -184,6 +184,15 @@ class IdentityProvider:
         return self._source.startswith(("http://", "https://"))
 
 
+async def count_keys(source: str) -> int:
+    """Read the keys of a file or URL, and count those that can be used. Raises OSError, ValueError."""
+    try:
+        remote = source.startswith(("http://", "https://"))
+        return len(_parse_keys(await fetch(source) if remote else await asyncio.to_thread(Path(source).read_bytes)))
+    except jwt.PyJWTError as error:
+        raise ValueError(str(error)) from error
+
+
 def _parse_keys(document: bytes) -> _Keys:
     """Parse a PEM public key or a JWKS document into keys by their id; a PEM key has the id None. Raises ValueError."""
     if document.lstrip().startswith(b"-----BEGIN"):

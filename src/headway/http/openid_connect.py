@@ -38,7 +38,7 @@ _SCOPE = "openid profile email"
 log = structlog.get_logger(__name__)
 
 
-class _Discovery(msgspec.Struct):
+class ProviderConfiguration(msgspec.Struct):
     """What Headway needs of a provider's configuration (OpenID Connect Discovery 1.0, section 3)."""
 
     issuer: str
@@ -99,7 +99,7 @@ class OpenIdConnect:
         self.name = settings.oidc_name
         self._clock = clock
         self._key = hmac.digest(secret_key.encode(), b"headway openid connect", "sha256")
-        self._known: tuple[_Discovery, IdentityProvider] | None = None
+        self._known: tuple[ProviderConfiguration, IdentityProvider] | None = None
         self._looked_at: Instant | None = None
         self._looking = asyncio.Lock()
 
@@ -148,7 +148,7 @@ class OpenIdConnect:
         tokens = await self._redeem(discovery, answer.code, flow)
         return SignedIn(await self._verify(provider, tokens, flow), flow.next)
 
-    async def _redeem(self, discovery: _Discovery, code: str, flow: _Flow) -> _Tokens:
+    async def _redeem(self, discovery: ProviderConfiguration, code: str, flow: _Flow) -> _Tokens:
         """Exchange the code for tokens (RFC 6749, section 4.1.3)."""
         parameters = {"code": code, "code_verifier": flow.verifier}
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
@@ -183,7 +183,7 @@ class OpenIdConnect:
             raise _invalid(f"the ID token has a wrong claim: {error.description}") from error
         return claims
 
-    async def _discover(self) -> tuple[_Discovery, IdentityProvider]:
+    async def _discover(self) -> tuple[ProviderConfiguration, IdentityProvider]:
         """Return the provider's configuration and keys; older ones while it does not respond."""
         async with self._looking:
             age = None if self._looked_at is None else abs(self._clock() - self._looked_at)
@@ -195,24 +195,14 @@ class OpenIdConnect:
             return self._known
 
     async def _look(self) -> None:
-        url = f"{self._issuer.removesuffix('/')}/.well-known/openid-configuration"
         try:
-            found = msgspec.json.decode(await fetch(url), type=_Discovery)
-            self._check(found)
+            found = await read_configuration(self._issuer)
         except (OSError, ValueError) as error:
             log.warning("The identity provider's configuration cannot be read.", reason=str(error))
             return
         provider = None if self._known is None or self._known[0].jwks_uri != found.jwks_uri else self._known[1]
         made = IdentityProvider(issuer=self._issuer, audience=self._client_id, keys=found.jwks_uri, clock=self._clock)
         self._known = found, provider or made
-
-    def _check(self, found: _Discovery) -> None:
-        if found.issuer != self._issuer:
-            raise ValueError(f"it is of the issuer {found.issuer[:100]!r}")
-        scheme = origin_of(self._issuer).partition(":")[0]
-        for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
-            if not url.startswith(("https://", f"{scheme}://")) or any(ord(each) <= 32 for each in url):
-                raise ValueError(f"{url[:100]!r} is no address to use")
 
     def _seal(self, flow: _Flow) -> str:
         content = msgspec.msgpack.encode(flow)
@@ -227,6 +217,20 @@ class OpenIdConnect:
             return None
         flow: _Flow = msgspec.msgpack.decode(raw[32:], type=_Flow)
         return flow
+
+
+async def read_configuration(issuer: str) -> ProviderConfiguration:
+    """Fetch the configuration of a provider. Raises OSError, ValueError."""
+    found = msgspec.json.decode(
+        await fetch(f"{issuer.removesuffix('/')}/.well-known/openid-configuration"), type=ProviderConfiguration
+    )
+    if found.issuer != issuer:
+        raise ValueError(f"it is of the issuer {found.issuer[:100]!r}")
+    scheme = origin_of(issuer).partition(":")[0]
+    for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
+        if not url.startswith(("https://", f"{scheme}://")) or any(ord(each) <= 32 for each in url):
+            raise ValueError(f"{url[:100]!r} is no address to use")
+    return found
 
 
 def _invalid(reason: str) -> Unauthenticated:

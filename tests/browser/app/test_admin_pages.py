@@ -8,7 +8,7 @@ from headway.identity import Role
 from headway.webhooks.model import NewWebhook
 from tests.browser.app.conftest import SIZES, App, OpenPage
 
-PAGES = ("health", "users", "courses", "log", "settings")
+PAGES = ("health", "doctor", "users", "courses", "log", "settings")
 
 
 async def make_admin(app: App) -> User:

@@ -1,8 +1,10 @@
 """The health of the server and its settings, for administrators."""
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from headway.db.database import ReadTransaction
+from headway.health.findings import Level
 from headway.health.report import Sample
 from headway.health.series import by_minute
 from headway.http.request import READ
@@ -27,6 +29,14 @@ class AdminHealthPages:
         minutes = by_minute(report.samples)
         plots = {name: _rows(minutes, value, request.viewer) for name, value in _PLOTS.items()}
         return Page("admin/health.html", {"health": report, "chain": chain, "plots": plots})
+
+    @get("/app/admin/doctor")
+    async def show_findings(self, request: PageRequest[None, None]) -> Page:
+        """Show what is wrong with the installation, why it matters and what to do."""
+        report = await self._health.findings(request.caller)
+        areas = {area: list(found) for area, found in groupby(report.findings, key=lambda each: each.area)}
+        counts = {level.value: report.count(level) for level in Level}
+        return Page("admin/doctor.html", {"areas": areas, "counts": counts, "version": report.headway_version})
 
     @get("/app/admin/settings", transaction=READ)
     async def show_settings(self, request: PageRequest[None, None], tx: ReadTransaction) -> Page:
