@@ -45,6 +45,7 @@ from headway.live.hub import Hub
 from headway.live.rights import RightsWatch
 from headway.live.socket import Live
 from headway.live.subscriptions import LiveReads
+from headway.mail.sender import MailSender
 from headway.readiness import Readiness
 from headway.services import Services
 from headway.settings import Settings
@@ -94,7 +95,7 @@ def create_app(settings: Settings, clock: Clock = system_clock, new_id: NewId = 
         middleware=[deadline.middleware, authentication.middleware],
         cors_config=_cors(settings.origins),
         exception_handlers={Exception: problems.respond, HTTPException: problems.respond},
-        lifespan=[_lifespan(services, large_reads, hub, watch, connections)],
+        lifespan=[_lifespan(services, large_reads, hub, watch, connections, services.mail_sender(web_pages.letter_writer))],
         openapi_config=None,
         logging_config=None,
     )
@@ -112,7 +113,12 @@ def app_from_environment() -> RequestMiddleware:
 
 
 def _lifespan(
-    services: Services, large_reads: LargeReads, hub: Hub, watch: RightsWatch, connections: Connections
+    services: Services,
+    large_reads: LargeReads,
+    hub: Hub,
+    watch: RightsWatch,
+    connections: Connections,
+    mail_sender: MailSender | None,
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
@@ -134,6 +140,8 @@ def _lifespan(
                 repeat("sweep connections", connections.sweep, _seconds(0.5)),
                 repeat("expire enrollments", partial(_expire, services), _seconds(60.0)),
                 services.webhook_sender.run(),
+                *([] if mail_sender is None else [mail_sender.run()]),
+                repeat("purge mails", partial(services.mail.purge, services.database), _seconds(600.0)),
                 repeat("purge deliveries", partial(services.webhooks.purge, services.database), _seconds(600.0)),
                 repeat("write the uses of API keys", services.api_keys.write_uses, _seconds(60.0)),
                 repeat("verify the audit log", services.log_verification.look, _seconds(600.0)),

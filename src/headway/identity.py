@@ -13,8 +13,6 @@ NOBODY = 0
 """The user id of callers without an account."""
 _ACCOUNT, OUTSIDE, _ADDRESS = "id:", "ext:", "email:"
 _ID = re.compile("[1-9][0-9]{0,14}")
-MAX_USER_NAME = 600
-"""The most characters of a text that names a user. With its mark, the longest external id has fewer."""
 
 
 class Role(StrEnum):
@@ -154,6 +152,8 @@ class Client(msgspec.Struct, frozen=True):
 
     address: str
     user_agent: str | None = None
+    languages: str | None = None
+    """What the client wants to read, as in Accept-Language; the audit log does not have it."""
 
 
 def settle_email(text: str) -> str:

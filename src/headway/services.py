@@ -6,7 +6,9 @@ from pathlib import Path
 
 from headway.accounts.administration import AccountAdministration
 from headway.accounts.api_keys import ApiKeys
+from headway.accounts.mail import AskedMail
 from headway.accounts.naming import find_user
+from headway.accounts.recovery import PasswordRecovery
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.gradebook import Gradebook
@@ -55,6 +57,10 @@ from headway.learning.study_time import StudyTimeSettings
 from headway.learning.study_times import StudyTimes
 from headway.learning.verify import Progress, ProgressCheck
 from headway.live.subscriptions import Subscriptions
+from headway.mail.model import MailKind
+from headway.mail.outbox import Outbox as MailOutbox
+from headway.mail.sender import MailSender, Resolve, Write
+from headway.mail.transport import MailTransport
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
 from headway.privacy.export import PersonalExports
@@ -70,7 +76,7 @@ from headway.tutorials.service import Tutorials
 from headway.tutorials.store import count_passed_quizzes
 from headway.verify import Check
 from headway.webhooks.outbox import Outbox
-from headway.webhooks.sender import Sender
+from headway.webhooks.sender import WebhookSender
 from headway.webhooks.service import Webhooks
 from headway.webhooks.transport import Transport
 
@@ -104,14 +110,8 @@ class Services:
         self.log_verification = LogVerification(database, clock, large_reads)
         self.health = Health(database, large_reads, self.metrics, settings, clock)
         self.revisions = Revisions(database, clock)
-        token_lifetime = settings.access_token_seconds * SECOND
-        self.accounts = Accounts(
-            database, clock, self.revisions, self.audit, token_lifetime=token_lifetime, cache_bytes=settings.account_cache_bytes
-        )
-        self.sign_in = SignIn(database, clock, new_id, self.accounts, self.audit, settings)
-        self.open_id = OpenIdConnect.from_settings(settings, secret_key, clock)
-        self.administration = AccountAdministration(clock, self.accounts, self.sign_in)
-        self.api_keys = ApiKeys(database, clock, self.accounts, self.audit)
+        self._make_mail(settings)
+        self._make_accounts(settings, secret_key)
         self.courses = Courses(clock)
         self.course_limits = course_limits(settings)
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
@@ -138,6 +138,37 @@ class Services:
             gives_staff_notes=settings.export_staff_notes,
         )
 
+    def _make_mail(self, settings: Settings) -> None:
+        """Make what stores letters, and what hands them over; the texts are written by `mail_sender`'s caller."""
+        is_on = settings.smtp_url is not None
+        self.mail = MailOutbox(self.clock, self.new_id, is_on=is_on, kept_days=settings.mail_kept_days)
+        self.mail_resolvers: dict[MailKind, Resolve] = {}
+        self.mail_transport = MailTransport.from_settings(settings)
+
+    def mail_sender(self, write: Write) -> MailSender | None:
+        """Make what hands mails over, with what writes them out; None without a mail server."""
+        if self.mail_transport is None:
+            return None
+        made = MailSender(self.database, self.clock, self.mail, self.metrics, self.mail_transport, write)
+        made.resolvers = self.mail_resolvers
+        return made
+
+    def _make_accounts(self, settings: Settings, secret_key: str) -> None:
+        """Make what knows people, and lets them in."""
+        database, clock = self.database, self.clock
+        token_lifetime = settings.access_token_seconds * SECOND
+        self.accounts = Accounts(
+            database, clock, self.revisions, self.audit, token_lifetime=token_lifetime, cache_bytes=settings.account_cache_bytes
+        )
+        self.sign_in = SignIn(database, clock, self.new_id, self.accounts, self.audit, settings)
+        asked_mail = AskedMail(database, clock, self.mail, settings)
+        self.recovery = PasswordRecovery(database, clock, self.sign_in, self.audit, asked_mail, settings)
+        self.sign_in.on_password = self.recovery.tell_changed
+        self.mail_resolvers[MailKind.PASSWORD_ASKED] = self.recovery.resolve
+        self.open_id = OpenIdConnect.from_settings(settings, secret_key, clock)
+        self.administration = AccountAdministration(clock, self.accounts, self.sign_in)
+        self.api_keys = ApiKeys(database, clock, self.accounts, self.audit)
+
     def _make_webhooks(self, settings: Settings) -> None:
         """Make what stores announcements of all transactions, and what sends them."""
         clock = self.clock
@@ -146,7 +177,7 @@ class Services:
         self.webhooks = Webhooks(clock, self.new_id, self.audit, outbox, settings)
         timeout, allows_private = settings.webhook_timeout_seconds, settings.webhook_allow_private_addresses
         transport = Transport(timeout_seconds=timeout, allows_private=allows_private)
-        self.webhook_sender = Sender(self.database, clock, outbox, self.audit, self.metrics, transport)
+        self.webhook_sender = WebhookSender(self.database, clock, outbox, self.audit, self.metrics, transport)
 
     def _make_learning(self, settings: Settings) -> None:
         """Make what records and reads progress; its parts share the course structures."""

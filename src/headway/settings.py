@@ -1,6 +1,7 @@
 """The settings: one frozen struct, loaded from `HEADWAY_*` environment variables and command-line flags, which win."""
 
 import os
+import re
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from headway.errors import OperatorError
+from headway.smtp_url import parse_smtp_url
 
 _VALKEY_SCHEMES = ("valkey://", "valkeys://", "redis://", "rediss://", "unix://")
 SHORTEST_KEY = 32
@@ -18,9 +20,10 @@ SHORTEST_KEY = 32
 
 SECRETS = frozenset({"secret_key", "encryption_keys", "oidc_client_secret"})
 """Settings that nobody is shown."""
-URLS = frozenset({"database_url", "valkey_url"})
+URLS = frozenset({"database_url", "valkey_url", "smtp_url"})
 """Settings whose values may hold the name and password of an account."""
 
+_ADDRESS = re.compile(r"(?:[^<>\"\r\n]{0,100}<)?[\w.+-]{1,64}@[\w.-]{1,253}>?")
 _LARGEST_NUMBER = 2**31 - 1
 """As seconds, 68 years: a time that lies so far back or ahead can still be stored."""
 
@@ -65,6 +68,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_client_id: str | None = None
     oidc_client_secret: str | None = None
     oidc_name: str = "single sign-on"
+
+    smtp_url: str | None = None
+    mail_from: str | None = None
+    public_url: str | None = None
+    mail_timeout_seconds: int = 30
+    mail_kept_days: int = 30
+    mails_per_address: int = 5
+    mails_per_client: int = 100
+    reset_link_minutes: int = 60
 
     max_connections: int = 4_096
     max_header_bytes: int = 32_768
@@ -174,6 +186,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if any(outside) and not all(outside):
             raise SettingsError("HEADWAY_IDP_ISSUER, HEADWAY_IDP_AUDIENCE and HEADWAY_IDP_KEYS go together")
         self._check_oidc()
+        self._check_mail()
+
+    def _check_mail(self) -> None:
+        if self.smtp_url is not None:
+            try:
+                parse_smtp_url(self.smtp_url)
+            except ValueError as error:
+                raise SettingsError(f"{variable('smtp_url')} {error}") from None
+        if self.mail_from is not None and _ADDRESS.fullmatch(self.mail_from) is None:
+            raise SettingsError(f"{variable('mail_from')} must be an address such as 'School <no-reply@school.example>'")
+        url = urlsplit(self.public_url or "https://none")
+        if url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+            raise SettingsError(f"{variable('public_url')} must be like https://learn.school.example, without a path")
+        if self.smtp_url is not None and (self.mail_from is None or self.public_url is None):
+            raise SettingsError("HEADWAY_SMTP_URL, HEADWAY_MAIL_FROM and HEADWAY_PUBLIC_URL go together")
 
     def _check_oidc(self) -> None:
         if (self.oidc_issuer is None) != (self.oidc_client_id is None) or (self.oidc_client_secret and not self.oidc_issuer):
@@ -195,6 +222,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def keys_of_data(self) -> list[str]:
         """The keys that encrypt personal data, the newest first. Without any, the secret key does."""
         return [] if self.encryption_keys is None else [key.strip() for key in self.encryption_keys.split(",")]
+
+    @property
+    def site_url(self) -> str:
+        """Where people reach this installation, without a slash at the end; empty if it is not known."""
+        return (self.public_url or "").rstrip("/")
 
     @property
     def token_cache_bytes(self) -> int:

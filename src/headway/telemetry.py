@@ -77,6 +77,7 @@ class Metrics:
         self._make_ingest()
         self._make_database()
         self._make_webhooks()
+        self._make_mail()
 
     def _make_http(self) -> None:
         self.requests = self._counter("api_requests", "Requests served.", ["endpoint", "status"])
@@ -154,6 +155,14 @@ class Metrics:
         gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
         self.webhooks_pending = gauge("headway_webhooks_pending", "Deliveries that wait, of each webhook up to 10,000.")
         self.webhooks_oldest_seconds = gauge("headway_webhooks_oldest_seconds", "Age of the oldest delivery that waits.")
+
+    def _make_mail(self) -> None:
+        self.mail_attempts = self._counter(
+            "headway_mail_attempts", "Attempts to hand over mails, by what came of them: sent, retried or failed.", ["outcome"]
+        )
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livemax")
+        self.mails_pending = gauge("headway_mails_pending", "Mails that wait, up to 10,000.")
+        self.mails_oldest_seconds = gauge("headway_mails_oldest_seconds", "Age of the oldest mail that waits.")
 
     def reject(self, reason: str, fields: Iterable[FieldError]) -> None:
         """Count a rejection by its error code, once for each invalid field; list indexes are removed.

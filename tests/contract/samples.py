@@ -321,6 +321,24 @@ SAMPLES = {
         _PROGRESS_READS,
         items=msgspec.defstruct("Named", [("user", str)]),
     ),
+    f"POST {_API}/learner/auth/password/forgot": Sample(
+        "nobody", f"{_API}/learner/auth/password/forgot", {"email": "{known_email}"}, ()
+    ),
+    f"POST {_API}/learner/auth/password/reset": Sample(
+        "nobody", f"{_API}/learner/auth/password/reset", {"token": "{reset_token}", "newPassword": "Corr3ct-Horse"}, (), True
+    ),
+    f"POST {_API}/users": Sample(
+        "admin",
+        f"{_API}/users",
+        {
+            "name": "Grace",
+            "email": "grace-{unique}@school.test",
+            "role": "INSTRUCTOR",
+            "externalId": "{unique}",
+            "invite": True,
+        },
+        (),
+    ),
     f"POST {_API}/keys": Sample(
         "admin",
         f"{_API}/keys",

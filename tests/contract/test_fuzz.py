@@ -21,6 +21,7 @@ from tests.contract.rates import WITHOUT_RATE_LIMITS
 from tests.contract.rights.conftest import School
 from tests.contract.samples import SAMPLES, Sample
 from tests.databases import SECRET_KEY
+from tests.mailing import UNHEARD
 from tests.world import FakeClock
 
 PARAMETERS = (*NUMBERS, *DATES, *(text for text in TEXTS if text and len(text) < 50_000))
@@ -69,6 +70,7 @@ class Fuzz:
             "nobody", "POST", "/api/v1/learner/auth/login", {"email": "{known_email}", "password": PASSWORD}
         )
         school.ids["refresh_token"] = signed_in.json()["refreshToken"]
+        school.ids["reset_token"] = (await world.write(world.services.recovery.make_link, known.id)).path
 
     async def send(self, method: str, sample: Sample, place: Place, value: str | None) -> httpx.Response:
         """Send a sample, with a value at a place unless it is None."""
@@ -115,7 +117,8 @@ class Fuzz:
 
 @pytest.fixture
 async def fuzz(database_url: str) -> AsyncIterator[Fuzz]:
-    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **WITHOUT_RATE_LIMITS)  # type: ignore[arg-type]
+    given: dict[str, Any] = {**WITHOUT_RATE_LIMITS, **UNHEARD}
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **given)
     async with open_server(settings, FakeClock()) as (client, world):
         made = Fuzz(School(world, client))
         await made.prepare()

@@ -9,13 +9,14 @@ from tests.contract.rights.conftest import School
 from tests.contract.samples import SAMPLES
 from tests.contract.test_fuzz import PASSWORD, Fuzz
 from tests.databases import SECRET_KEY
+from tests.mailing import UNHEARD, make_sender
 from tests.world import FakeClock
 
 
 async def send_every_request(database_url: str) -> None:
     """Send a request to each route of a server, most with an Idempotency-Key, and read what it shows, also a second time."""
-    unlimited: dict[str, Any] = WITHOUT_RATE_LIMITS
-    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **unlimited)
+    given: dict[str, Any] = {**WITHOUT_RATE_LIMITS, **UNHEARD}
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY, postgres_pool_size=4, **given)
     async with open_server(settings, FakeClock()) as (client, world):
         fuzz = Fuzz(School(world, client))
         for name, sample in SAMPLES.items():
@@ -31,6 +32,7 @@ async def send_every_request(database_url: str) -> None:
         await open_pages_of_administrators(fuzz.school)
         await act_on_webhooks(fuzz.school)
         await act_with_keys(fuzz.school)
+        await act_on_mail(fuzz.school)
         await world.services.enrollments.expire(world.database)
 
 
@@ -210,6 +212,20 @@ async def act_on_webhooks(school: School) -> None:
     await services.webhooks.purge(services.database)
     answered.append(await school.ask("admin", "DELETE", webhook))
     assert [each for each in answered if not each.is_success] == []
+
+
+async def act_on_mail(school: School) -> None:
+    """Ask for links and have them sent, which fails; read and forget what is known of it."""
+    world, learner_id = school.world, school.people["known"].id
+    services = world.services
+    for path in ("invite", "password-link"):
+        assert (await school.ask("admin", "POST", f"/api/v1/users/{learner_id}/{path}")).is_success
+    forgotten = {"email": "{known_email}"}
+    assert (await school.ask("nobody", "POST", "/api/v1/learner/auth/password/forgot", forgotten)).is_success
+    await make_sender(world).drain()
+    await world.read(services.mail.list_of_user, learner_id)
+    await services.mail.purge(world.database)
+    await world.write(services.mail.forget_user, learner_id)
 
 
 async def act_with_keys(school: School) -> None:

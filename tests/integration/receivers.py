@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from headway.webhooks.model import NewWebhook, Webhook
-from headway.webhooks.sender import Sender
+from headway.webhooks.sender import WebhookSender
 from headway.webhooks.transport import Answer, Transport
 from tests.world import World
 
@@ -56,9 +56,9 @@ class Hooks:
         self.transport = FakeTransport()
         self.sender = self.another_sender(self.transport)
 
-    def another_sender(self, transport: Transport) -> Sender:
+    def another_sender(self, transport: Transport) -> WebhookSender:
         services = self.world.services
-        made = Sender(services.database, services.clock, services.outbox, services.audit, services.metrics, transport)
+        made = WebhookSender(services.database, services.clock, services.outbox, services.audit, services.metrics, transport)
         made.jitter = lambda: 0.0
         return made
 

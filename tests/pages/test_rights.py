@@ -22,6 +22,8 @@ PAGES: dict[str, set[str]] = {
     "/app/sign-in": EVERYBODY,
     "/app/account": SIGNED_IN,
     "/app/account/data": SIGNED_IN,
+    "/app/forgot-password": EVERYBODY,
+    "/app/reset-password": EVERYBODY,
     "/app/oidc/start": set(),
     "/app/oidc/callback": set(),
     "/app/courses": SIGNED_IN,

@@ -19,6 +19,7 @@ GROUND = {
     "headway.identity",
     "headway.instants",
     "headway.settings",
+    "headway.smtp_url",
     "headway.text",
 }
 

@@ -42,10 +42,12 @@ def test_of_a_secret_only_whether_it_is_set_is_shown(name: str) -> None:
 def test_addresses_are_shown_without_accounts() -> None:
     values = {"database_url": f"postgresql://headway:{SECRET}@db.example.org:5432/x?password={SECRET}"}
     values["valkey_url"] = f"valkeys://:{SECRET}@cache.example.org/1"
+    values["smtp_url"] = f"smtp://headway:{SECRET}@mail.example.org:587"
 
     found = shown(**values)
 
     assert set(values) == URLS
     assert found["HEADWAY_DATABASE_URL"].value == "postgresql://db.example.org:5432/x"
     assert found["HEADWAY_VALKEY_URL"].value == "valkeys://cache.example.org/1"
+    assert found["HEADWAY_SMTP_URL"].value == "smtp://mail.example.org:587"
     assert SECRET not in repr(found)

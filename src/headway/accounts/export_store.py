@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from headway.accounts.tables import api_keys, sessions, users
+from headway.accounts.tables import account_links, api_keys, sessions, users
 from headway.db.database import ReadTransaction
 from headway.db.dialects import lookup, rows
 from headway.db.personal import TableSection, json_of
@@ -37,6 +37,7 @@ SECTIONS = [
         },
     ),
     TableSection("api-keys", api_keys, ["id"], without={"secret_hash": "a secret"}),
+    TableSection("links", account_links, ["purpose"], without={"secret_hash": "a secret"}),
 ]
 
 _ids = rows("ids", {"id": Id})

@@ -1,6 +1,6 @@
 """Registering, signing in and out, and the sessions in between."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from headway.db.database import Database, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Caller, Client, Role, settle_email
 from headway.ids import NewId
-from headway.instants import SECOND, Clock
+from headway.instants import SECOND, Clock, Instant
 from headway.limits.limiter import DatabaseRateLimiter
 from headway.limits.model import RateLimit
 from headway.settings import Settings
@@ -23,6 +23,8 @@ from headway.text import nfc
 _FAILURES_WINDOW_SECONDS = 15 * 60
 _LONGEST_EMAIL = 4 * MAX_EMAIL
 """Of an address that is decomposed, with spaces around it."""
+
+OnPassword = Callable[[WriteTransaction, User, Client | None], Awaitable[None]]
 
 
 class SignIn:
@@ -34,7 +36,13 @@ class SignIn:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, new_id: NewId, accounts: Accounts, audit: AuditRecorder, settings: Settings
+        self,
+        database: Database,
+        clock: Clock,
+        new_id: NewId,
+        accounts: Accounts,
+        audit: AuditRecorder,
+        settings: Settings,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -43,6 +51,8 @@ class SignIn:
         self._audit = audit
         self._token_lifetime = settings.access_token_seconds * SECOND
         self._passwords = Passwords()
+        self.on_password: OnPassword = _do_nothing
+        """Runs in the transaction that sets a password, with the account and the client that did it, if it was one."""
         self._limiter = DatabaseRateLimiter(database, clock)
         self._address_failures = RateLimit("sign-in address", settings.failed_sign_ins_per_address, _FAILURES_WINDOW_SECONDS)
         self._client_failures = RateLimit("sign-in client", settings.failed_sign_ins_per_client, _FAILURES_WINDOW_SECONDS)
@@ -149,12 +159,20 @@ class SignIn:
         await self._limiter.give_back(limits, taken_at)
         hashed = await self._passwords.hash(new)
         async with self._database.write() as tx:
-            user = await self._store(tx, user_id, hashed)
+            user = await self._store(tx, user_id, hashed, client)
             await self._audit.record(tx, Action.CHANGE_PASSWORD, user.actor, user.target, client=client)
 
-    async def hash_new(self, password: str) -> str:
-        """Check a password that an operator sets; return its hash. Raises Invalid."""
-        self._passwords.check("password", password)
+    async def count_attempt(self, client: Client) -> Instant:
+        """Count an attempt of a client that may fail; return its time, for `forgive_attempt`. Raises RateLimited."""
+        return await self._limiter.take_all({f"sign-in client {client.address}": self._client_failures})
+
+    async def forgive_attempt(self, client: Client, counted_at: Instant) -> None:
+        """Count an attempt no more: it did not fail."""
+        await self._limiter.give_back({f"sign-in client {client.address}": self._client_failures}, counted_at)
+
+    async def hash_new(self, password: str, field: str = "password") -> str:
+        """Check a password that somebody sets without knowing the old one; return its hash. Raises Invalid naming `field`."""
+        self._passwords.check(field, password)
         return await self._passwords.hash(password)
 
     async def set_password(
@@ -164,13 +182,21 @@ class SignIn:
 
         `password_hash` comes from `hash_new`, which takes too long for a transaction.
         """
-        user = await self._store(tx, user_id, password_hash)
+        user = await self._store(tx, user_id, password_hash, operator.client)
         await self._audit.record_for(tx, Action.CHANGE_PASSWORD, operator.caller, user.target, client=operator.client)
 
-    async def _store(self, tx: WriteTransaction, user_id: int, password_hash: str) -> User:
+    async def set_by_link(self, tx: WriteTransaction, user_id: int, password_hash: str, client: Client) -> None:
+        """Set the password that the owner of an account chose by a link, which ends all its tokens."""
+        user = await self._store(tx, user_id, password_hash, client)
+        action, record = Action.CHANGE_PASSWORD, {"byLink": True}
+        await self._audit.record(tx, action, user.actor, user.target, metadata=record, client=client)
+
+    async def _store(self, tx: WriteTransaction, user_id: int, password_hash: str, client: Client | None) -> User:
         await users.set_password(tx, user_id, password_hash, self._clock())
         await self._accounts.forget(tx, user_id)
-        return await self._accounts.find(tx, user_id)
+        user = await self._accounts.find(tx, user_id)
+        await self.on_password(tx, user, client)
+        return user
 
     async def _begin(self, user: User, client: Client) -> Session:
         now = self._clock()
@@ -181,3 +207,7 @@ class SignIn:
             await users.insert_session(tx, session, now)
             await self._audit.record(tx, Action.LOGIN, user.actor, user.target, client=client)
         return session
+
+
+async def _do_nothing(_tx: WriteTransaction, _user: User, _client: Client | None) -> None:
+    """Stand in where the composition sets no hook."""

@@ -2,6 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Identity, Index, Integer, Table, Text, false, text
 
+from headway.accounts.link_model import LinkPurpose
 from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
 
@@ -44,6 +45,20 @@ sessions = Table(
     Index(None, "expires_at"),
 )
 """A session: a sign-in with its family of refresh tokens, which are signed, not stored."""
+
+account_links = Table(
+    "account_links",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False, comment="HMAC of what it is bound to, under its 256 random bits"),
+    encrypted_column("email", nullable=True, comment="encrypted: the address that the link confirms"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    one_of("purpose", LinkPurpose),
+    Index(None, "expires_at"),
+)
+"""Links by which the owner of an account proves to have got a mail: one of each purpose, the newest."""
 
 _IS_ACTIVE = text("revoked_at IS NULL")
 

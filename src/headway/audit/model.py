@@ -47,6 +47,7 @@ class Action(StrEnum):
     EXPORT_DATA = "EXPORT_DATA"
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - the name of an action
     CHANGE_PASSWORD = "CHANGE_PASSWORD"  # noqa: S105 - the name of an action
+    CREATE_PASSWORD_LINK = "CREATE_PASSWORD_LINK"  # noqa: S105 - the name of an action
     CHANGE_ROLE = "CHANGE_ROLE"
     CHANGE_COURSE_ROLE = "CHANGE_COURSE_ROLE"
     CHANGE_EMAIL = "CHANGE_EMAIL"

@@ -14,6 +14,7 @@ from headway.cli import (
     exports,
     keys,
     logs,
+    mail,
     maintenance,
     rosters,
     serve,
@@ -47,3 +48,4 @@ main.add_command(events.events)
 main.add_command(audit.audit)
 main.add_command(audit.keys)
 main.add_command(webhooks.webhook)
+main.add_command(mail.mail)

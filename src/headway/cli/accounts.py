@@ -153,6 +153,29 @@ async def export_user(user_id: int, file: Path | None, folder: Path | None, lang
         print_json({"file": str(target), "user_id": user_id})
 
 
+@user.command("password-link")
+@_user_argument
+@click.option("--mail", is_flag=True, help="Mail the link instead of printing it.")
+@database_option
+@command
+async def make_password_link(user_id: int, mail: bool, **flags: Any) -> None:
+    """Make a link with which the owner of an account chooses a password.
+
+    It works once, within seven days; an older link ends.
+    """
+    from headway.instants import iso
+
+    settings = load_settings(**flags)
+    async with open_services(settings) as services, services.database.write() as tx:
+        if mail:
+            await services.recovery.invite(tx, user_id)
+            printed: dict[str, Any] = {"id": user_id, "mailed": True}
+        else:
+            link = await services.recovery.make_link(tx, user_id)
+            printed = {"id": user_id, "url": f"{settings.site_url}{link.path}", "expiresAt": iso(link.expires_at)}
+    print_json(printed)
+
+
 @click.group()
 def token() -> None:
     """Create bearer tokens."""

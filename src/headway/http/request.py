@@ -22,6 +22,7 @@ from headway.text import nfc
 
 _MAX_QUERY_PARAMETERS = 100
 _MAX_USER_AGENT = 500
+_MAX_LANGUAGES = 200
 
 encode = msgspec.json.Encoder().encode
 
@@ -208,10 +209,11 @@ class Request(Generic[Query, Body]):
 
 
 def client_of(scope: Scope) -> Client:
-    """Return the address of a request's client, and its User-Agent; a proxy is believed only where the server trusts it."""
+    """Return a request's client: its address, User-Agent and languages; a proxy is believed only where the server trusts it."""
     user_agent = read_header(scope, b"user-agent")
     address = scope["client"][0] if scope["client"] else ""
-    return Client(address, None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_MAX_USER_AGENT])
+    agent = None if user_agent is None else user_agent.replace("\0", "\ufffd")[:_MAX_USER_AGENT]
+    return Client(address, agent, (read_header(scope, b"accept-language") or "")[:_MAX_LANGUAGES] or None)
 
 
 def read_header(scope: Scope, name: bytes) -> str | None:

@@ -12,6 +12,7 @@ from headway.enrollments import export_store as enrollments
 from headway.feed import export_store as feed
 from headway.idempotency import export_store as idempotency
 from headway.learning import export_store as learning
+from headway.mail import export_store as mail
 from headway.messaging import export_store as messaging
 from headway.rosters import export_store as rosters
 from headway.tutorials import export_store as tutorials
@@ -41,6 +42,7 @@ def sections(archives_folder: Path | None = None) -> list[Section]:
     """Return all sections, what matters most first. Archives are in one folder, or else where they were written."""
     return [
         *accounts.SECTIONS,
+        *mail.SECTIONS,
         *enrollments.SECTIONS,
         *courses.SECTIONS,
         *rosters.SECTIONS,

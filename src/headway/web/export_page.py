@@ -235,6 +235,16 @@ SHEETS: Mapping[str, _Sheet] = {
             _Column("revokedAt", N_("Revoked"), _moment),
         ),
     ),
+    "mails": _Sheet(
+        N_("Mails"),
+        N_("Which mails were sent to you. What they said is not kept."),
+        (_Column("at", N_("Time"), _moment), _Column("kind", N_("About")), _STATUS),
+    ),
+    "links": _Sheet(
+        N_("Links in mails"),
+        N_("Links by which you choose a password or confirm an address, and until when they work."),
+        (_Column("purpose", N_("For")), _Column("expiresAt", N_("Ends"), _moment)),
+    ),
     "audit-log": _Sheet(
         N_("Audit log"),
         N_("What you did that is recorded, and what others did to your account or enrollments."),

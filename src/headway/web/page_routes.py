@@ -135,8 +135,8 @@ class PageRequest(Generic[Query, Form]):
 
     @property
     def client(self) -> Client:
-        """The address of the client, and its User-Agent."""
-        return client_of(self.scope)
+        """The client, whose language is the one in which the page is shown."""
+        return msgspec.structs.replace(client_of(self.scope), languages=self.viewer.language)
 
     @property
     def url(self) -> str:

@@ -1,13 +1,8 @@
-"""The sender: delivers what is in the outbox, as a task of each server process.
+"""The sender of webhooks: delivers what is in their outbox; see `deliveries_store` for how that is claimed."""
 
-It claims deliveries, sends them beside one another, and stores what became of them: see `deliveries_store`.
-A process that is killed leaves its claims, which end by themselves: their deliveries are sent again with the same ids.
-"""
-
-import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,9 +12,9 @@ from standardwebhooks import Webhook as Signer
 from headway.audit.model import Action, Actor, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
-from headway.errors import Unavailable
 from headway.identity import Role
 from headway.instants import SECOND, Clock, Instant, iso
+from headway.sending import CLAIM_MARGIN, Sender
 from headway.telemetry import Metrics
 from headway.webhooks import deliveries_store as deliveries
 from headway.webhooks import store
@@ -35,20 +30,25 @@ from headway.webhooks.model import (
 from headway.webhooks.outbox import Outbox
 from headway.webhooks.transport import Transport
 
-_POLL_SECONDS = 1.0
-_AT_ONCE = 16
-"""How many deliveries a process sends to one webhook beside one another."""
-_CLAIM_MARGIN = 15 * SECOND
-"""How long a claim outlasts the longest attempt: for storing what became of it, and for clocks that differ."""
-_MEASURED_EVERY = 10 * SECOND
 _WITH_EXTERNAL_IDS = ("learner", "course", "module", "unit")
 _HEADWAY = Actor(None, "Headway", None, Role.SYSTEM.value)
 
 log = structlog.get_logger(__name__)
 
 
-class Sender:
-    """Sends deliveries until it is cancelled; then those that are under way get a moment to end."""
+class _Parcel(NamedTuple):
+    """A claimed delivery, where it goes, and what is sent."""
+
+    delivery: Delivery
+    webhook: Webhook
+    body: bytes
+
+
+class WebhookSender(Sender[_Parcel]):
+    """Sends deliveries; the queues are the webhooks."""
+
+    name = "webhooks"
+    at_once = 16
 
     def __init__(
         self,
@@ -59,81 +59,24 @@ class Sender:
         metrics: Metrics,
         transport: Transport,
     ) -> None:
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._outbox = outbox
         self._audit = audit
         self._metrics = metrics
         self._transport = transport
-        self._claimed_for = round(transport.timeout_seconds * SECOND) + _CLAIM_MARGIN
-        self.jitter: Callable[[], float] = random_jitter
-        self.finish_within_seconds = 2.0
-        self._news = asyncio.Event()
-        self._sending: dict[asyncio.Task[None], Delivery] = {}
-        self._settled: list[Delivery] = []
+        self._claimed_for = round(transport.timeout_seconds * SECOND) + CLAIM_MARGIN
         self._asked_to_wait: dict[int, Instant] = {}
         """Until when webhooks want to be left alone, which is not stored yet."""
-        self._measured_at: Instant | None = None
+        self.jitter: Callable[[], float] = random_jitter
 
-    def wake(self) -> None:
-        """Look for deliveries at once."""
-        self._news.set()
+    def _listen(self, wake: Callable[[], None]) -> None:
+        self._outbox.on_written = wake
 
-    async def run(self) -> None:
-        """Send for ever. It looks for deliveries when something was written or has ended, and once a second."""
-        self._outbox.on_written = self.wake
-        try:
-            while True:
-                self._news.clear()
-                try:
-                    await self.look()
-                except Unavailable:
-                    # What is not stored yet is kept; requests log the outage.
-                    pass
-                except Exception:
-                    log.exception("Webhooks cannot be sent now; it is tried again.")
-                await self._wait()
-        finally:
-            await self._finish()
+    def _queue_of(self, parcel: _Parcel) -> int:
+        return parcel.webhook.id
 
-    async def look(self) -> None:
-        """Store what has ended, claim what is due, and begin to send it. Raises Unavailable."""
-        now = self._clock()
-        async with self._database.read() as tx:
-            waiting = await deliveries.list_webhooks_with_due(tx, now)
-            if self._measured_at is None or not 0 <= now - self._measured_at < _MEASURED_EVERY:
-                self._measured_at = now
-                await self._measure(tx, now)
-        under_way = Counter(each.webhook_id for each in self._sending.values())
-        with_room = [(each, _AT_ONCE - under_way[each]) for each in waiting if under_way[each] < _AT_ONCE]
-        if not with_room and not self._settled:
-            return
-        settled = list(self._settled)
-        begun: list[_Parcel] = []
-        async with self._database.write() as tx:
-            asked_to_wait = dict(self._asked_to_wait)
-            await self._store(tx, settled, now)
-            for webhook_id, room in with_room:
-                begun += await self._claim(tx, webhook_id, room, now)
-        del self._settled[: len(settled)]
-        self._asked_to_wait = {each: at for each, at in self._asked_to_wait.items() if asked_to_wait.get(each) != at}
-        for parcel in begun:
-            task = asyncio.create_task(self._send(parcel))
-            self._sending[task] = parcel.delivery
-            task.add_done_callback(self._forget)
-        if begun or settled:
-            # There may be more of them.
-            self.wake()
-
-    async def drain(self) -> None:
-        """Send all that is due, and store what became of it; for tests and commands."""
-        while True:
-            self._news.clear()
-            await self.look()
-            if self._sending:
-                await asyncio.wait(self._sending)
-            elif not self._news.is_set() and not self._settled:
-                return
+    async def _find_queues(self, tx: ReadTransaction, now: Instant) -> list[int]:
+        return await deliveries.list_webhooks_with_due(tx, now)
 
     async def _measure(self, tx: ReadTransaction, now: Instant) -> None:
         backlogs = [await deliveries.read_backlog(tx, each.webhook_id) for each in await store.list_subscriptions(tx)]
@@ -141,7 +84,7 @@ class Sender:
         self._metrics.webhooks_pending.set(sum(each.pending for each in backlogs))
         self._metrics.webhooks_oldest_seconds.set(max(now - oldest, 0) / SECOND)
 
-    async def _claim(self, tx: WriteTransaction, webhook_id: int, room: int, now: Instant) -> "list[_Parcel]":
+    async def _claim(self, tx: WriteTransaction, webhook_id: int, room: int, now: Instant) -> list[_Parcel]:
         webhook = await store.find(tx, webhook_id, now)
         if webhook is None or not webhook.is_enabled or webhook.paused_until is not None:
             return []
@@ -149,7 +92,7 @@ class Sender:
         bodies = await _bodies(tx, claimed)
         return [_Parcel(each, webhook, body) for each, body in zip(claimed, bodies, strict=True)]
 
-    async def _send(self, parcel: "_Parcel") -> None:
+    async def _send(self, parcel: _Parcel) -> None:
         delivery, webhook, body = parcel
         at = self._clock()
         # Whole seconds, as the header has them.
@@ -170,21 +113,16 @@ class Sender:
         delivery.settle(attempt, jitter=self.jitter(), not_before=asked or 0)
         outcome = "retried" if delivery.status is DeliveryStatus.PENDING else delivery.status.value
         self._metrics.webhook_attempts.labels(outcome).inc()
-        self._settled.append(delivery)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        del self._sending[task]
-        if not task.cancelled() and task.exception() is not None:
-            # The claim ends by itself.
-            log.error("A webhook could not be sent.", exc_info=task.exception())
-        self.wake()
-
-    async def _store(self, tx: WriteTransaction, settled: Sequence[Delivery], now: Instant) -> None:
+    async def _store(self, tx: WriteTransaction, settled: Sequence[_Parcel], now: Instant) -> None:
         """Store what became of deliveries; pause webhooks that ask for it, and disable those that want or take no more."""
-        await deliveries.settle(tx, settled, now)
-        for webhook_id, until in sorted(self._asked_to_wait.items()):
+        settled_deliveries = [each.delivery for each in settled]
+        await deliveries.settle(tx, settled_deliveries, now)
+        asked_to_wait = dict(self._asked_to_wait)
+        for webhook_id, until in sorted(asked_to_wait.items()):
             await store.pause(tx, webhook_id, until)
-        for each in settled:
+        tx.after_commit(partial(self._forget_pauses, asked_to_wait))
+        for each in settled_deliveries:
             if each.status is not DeliveryStatus.FAILED:
                 continue
             reason = DisabledReason.GONE if each.is_gone else DisabledReason.FAILING
@@ -200,37 +138,14 @@ class Sender:
                 await self._audit.record(tx, Action.CHANGE_WEBHOOK, _HEADWAY, target, metadata=record)
                 log.warning("A webhook is disabled.", webhook=webhook.id, reason=reason.value)
 
-    async def _wait(self) -> None:
-        try:
-            async with asyncio.timeout(_POLL_SECONDS):
-                await self._news.wait()
-        except TimeoutError:
-            pass
+    def _forget_pauses(self, stored: dict[int, Instant]) -> None:
+        self._asked_to_wait = {each: at for each, at in self._asked_to_wait.items() if stored.get(each) != at}
 
-    async def _finish(self) -> None:
-        """Wait for what is under way, store what became of it, and end the claims of the rest."""
-        if self._sending:
-            await asyncio.wait(self._sending, timeout=self.finish_within_seconds)
-        rest = dict(self._sending)
-        for task in rest:
-            task.cancel()
-        now = self._clock()
-        try:
-            if self._settled or rest:
-                async with self._database.write() as tx:
-                    await self._store(tx, self._settled, now)
-                    await deliveries.release(tx, list(rest.values()), now)
-        except Unavailable:
-            pass
+    async def _release(self, tx: WriteTransaction, claimed: Sequence[_Parcel], now: Instant) -> None:
+        await deliveries.release(tx, [each.delivery for each in claimed], now)
+
+    async def _close(self) -> None:
         await self._transport.close()
-
-
-class _Parcel(NamedTuple):
-    """A claimed delivery, where it goes, and what is sent."""
-
-    delivery: Delivery
-    webhook: Webhook
-    body: bytes
 
 
 async def _bodies(tx: WriteTransaction, claimed: Sequence[Delivery]) -> list[bytes]:

@@ -9,6 +9,7 @@ from headway.identity import Role
 from headway.instants import DAY, SECOND
 from tests.contract.matchers import AnyText
 from tests.contract.scene import Names, Scene, name_people
+from tests.mailing import UNHEARD
 from tests.world import NOON, World
 
 MANUAL = Completion(Rule.MANUAL)
@@ -23,9 +24,14 @@ class Learner(Scene):
 
     prefix = "/api/v1"
     tag = "Learner"
-    route_count = 57
-    settings: Mapping[str, Any] = {"registrations_per_client": 10_000, "failed_sign_ins_per_client": 10_000}
-    """All requests come from one client, in no time."""
+    route_count = 62
+    settings: Mapping[str, Any] = {
+        "registrations_per_client": 10_000,
+        "failed_sign_ins_per_client": 10_000,
+        "mails_per_client": 10_000,
+        **UNHEARD,
+    }
+    """All requests come from one client, in no time. Nobody takes the mails."""
 
     async def make_shared(self, world: World) -> Names:
         courses = {

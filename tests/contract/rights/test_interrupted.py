@@ -9,7 +9,7 @@ import pytest
 from headway.db.postgres import PostgresWriteTransaction
 from headway.db.sqlite import SqliteWriteTransaction
 from headway.errors import Unavailable
-from headway.webhooks.sender import Sender
+from headway.webhooks.sender import WebhookSender
 from tests.contract.rights.conftest import School
 from tests.contract.rights.test_audited import OWN_WORK, PRIVILEGED, TRACKING, Deed, actions, prepare, request
 from tests.contract.rights.test_rights import stored
@@ -45,7 +45,7 @@ class Interruption:
 def _is_sender() -> bool:
     """Return whether webhooks are being sent, which the commit of a request begins and no request waits for."""
     task = asyncio.current_task()
-    return task is not None and getattr(task.get_coro(), "__qualname__", "") == Sender.run.__qualname__
+    return task is not None and getattr(task.get_coro(), "__qualname__", "") == WebhookSender.run.__qualname__
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.accounts.model import EMAIL_PATTERN, MAX_EMAIL, MAX_NAME, MAX_WORDS
+from headway.accounts.link_model import MAX_TOKEN
+from headway.accounts.model import EMAIL_PATTERN, MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, MAX_WORDS
 from headway.accounts.passwords import LONGEST, SHORTEST
 from headway.http.decoding import VERBATIM
 from headway.http.schemas import text, visible_text
+from headway.identity import Role
 
 Name = Annotated[str, visible_text(MAX_NAME)]
 Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": MAX_EMAIL, "pattern": EMAIL_PATTERN})]
@@ -59,6 +61,53 @@ class PasswordBody(msgspec.Struct, rename="camel"):
 
     current_password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
     new_password: Password
+
+
+class ForgottenBody(msgspec.Struct):
+    """The address of whoever forgot a password."""
+
+    email: Email
+
+
+class ResetBody(msgspec.Struct, rename="camel"):
+    """What the mailed link holds after `#` (or the whole link), and the new password."""
+
+    token: Annotated[str, VERBATIM, Meta(min_length=1, max_length=MAX_TOKEN)]
+    new_password: Password
+
+
+class Asked(msgspec.Struct):
+    """What happens now; it is the same for every address."""
+
+    message: str
+
+
+class NewUserBody(msgspec.Struct, rename="camel"):
+    """An account to create. With `invite`, its owner gets a mail to choose a password."""
+
+    name: Name
+    email: Email
+    role: Role = Role.PARTICIPANT
+    external_id: Annotated[str, visible_text(MAX_EXTERNAL_ID)] | None = None
+    invite: bool = True
+
+
+class CreatedUser(msgspec.Struct, rename="camel"):
+    """An account as administrators see it."""
+
+    id: str
+    name: str
+    email: str | None
+    role: str
+    external_id: str | None
+
+
+class PasswordLink(msgspec.Struct, rename="camel"):
+    """A link to choose a password, shown this once. `url` is null where the server does not know its own address."""
+
+    path: str
+    url: str | None
+    expires_at: str
 
 
 class SignedIn(msgspec.Struct, kw_only=True, rename="camel"):

@@ -11,6 +11,7 @@ from headway.services import Services
 from headway.settings import Settings
 from headway.web.assets import Assets
 from headway.web.export_page import ReadableExports
+from headway.web.letters import LetterWriter
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
 from headway.web.pages.admin_courses import AdminCoursesPages
@@ -37,6 +38,7 @@ from headway.web.pages.my_data import MyDataPages
 from headway.web.pages.new_course import NewCoursePages, ParseCourse
 from headway.web.pages.overview import OverviewPages
 from headway.web.pages.presence import PresencePages
+from headway.web.pages.recovery import RecoveryPages
 from headway.web.pages.registration import RegistrationPages
 from headway.web.pages.sign_in import SignInPages
 from headway.web.pages.single_sign_on import SingleSignOnPages
@@ -56,6 +58,9 @@ class WebPages:
         self._settings = settings
         self._assets = Assets()
         self._catalogues = Catalogues(settings.display_timezone)
+        transport = services.mail_transport
+        site_name = "Headway" if transport is None else transport.sender.name
+        self.letter_writer = LetterWriter(self._catalogues, site_url=settings.site_url, site_name=site_name)
         self._pages = Pages(self._catalogues, self._assets, services.clock)
         self._readable_exports = ReadableExports(self._pages)
         services.personal_exports.renderer = self._readable_exports.for_languages
@@ -71,6 +76,7 @@ class WebPages:
         groups = [
             HomePages(),
             SignInPages(services, sessions, self._catalogues.languages),
+            RecoveryPages(services, sessions),
             SingleSignOnPages(services, sessions),
             AccountPages(services, sessions),
             MyDataPages(services, self._settings, self._readable_exports),
@@ -89,7 +95,7 @@ class WebPages:
             PresencePages(services),
             CourseSettingsPages(services),
             AdminHealthPages(services),
-            AdminUsersPages(services),
+            AdminUsersPages(services, self._settings),
             AdminCoursesPages(services),
             AdminKeysPages(services),
             AdminLogPages(services),

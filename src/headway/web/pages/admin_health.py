@@ -19,6 +19,7 @@ class AdminHealthPages:
     def __init__(self, services: Services) -> None:
         self._health = services.health
         self._verification = services.log_verification
+        self._mail = services.mail
 
     @get("/app/admin/health")
     async def show(self, request: PageRequest[None, None]) -> Page:
@@ -26,9 +27,10 @@ class AdminHealthPages:
         report = await self._health.report(request.caller)
         async with request.read() as tx:
             chain = await self._verification.state(tx)
+            mail = await self._mail.read_facts(tx) if self._mail.is_on else None
         minutes = by_minute(report.samples)
         plots = {name: _rows(minutes, value, request.viewer) for name, value in _PLOTS.items()}
-        return Page("admin/health.html", {"health": report, "chain": chain, "plots": plots})
+        return Page("admin/health.html", {"health": report, "chain": chain, "plots": plots, "mail": mail})
 
     @get("/app/admin/doctor")
     async def show_findings(self, request: PageRequest[None, None]) -> Page:

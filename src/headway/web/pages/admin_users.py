@@ -7,18 +7,18 @@ from msgspec import Meta
 
 from headway.accounts.administration import require_admin
 from headway.accounts.lists import UserSearch
-from headway.accounts.model import MAX_EMAIL, MAX_NAME, NewUser
+from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser, Operator
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import NotFound
-from headway.http.request import READ_LARGE, WRITE
+from headway.http.request import READ_LARGE, WRITE, read_header
 from headway.identity import Caller, Role
-from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
 from headway.services import Services
+from headway.settings import Settings
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 
 _PATH = "/app/admin/users"
@@ -33,7 +33,7 @@ Password = Annotated[str, Meta(max_length=4 * LONGEST_PASSWORD)]
 class UsersQuery(msgspec.Struct):
     """The filters of the list, and the place in it."""
 
-    q: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
+    q: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
     role: Role | None = None
     state: Literal["active", "disabled"] | None = None
     cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] | None = None
@@ -52,6 +52,7 @@ class NewUserForm(msgspec.Struct):
     email: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
     password: Password | None = None
     external_id: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
+    invite: bool = False
 
 
 class UserForm(msgspec.Struct):
@@ -72,8 +73,11 @@ class PasswordForm(msgspec.Struct):
 class AdminUsersPages:
     """The list of accounts, and the page of each."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, settings: Settings) -> None:
         self._administration = services.administration
+        self._recovery = services.recovery
+        self._sends_mail = services.mail.is_on
+        self._site_url = settings.site_url
         self._learning = services.learning
         self._staff = services.course_staff
         self._paging = services.paging
@@ -86,6 +90,7 @@ class AdminUsersPages:
         found, total = await self._administration.list_users(tx, caller, query.search, walk)
         counts = await self._administration.count_users(tx, caller)
         context = {"users": found, "total": total, "counts": counts, "next": walk.next_cursor, "roles": list(Role)}
+        context |= {"sends_mail": self._sends_mail}
         return Page("admin/users.html", context)
 
     @get(f"{_PATH}.csv", query=UsersQuery, transaction=READ_LARGE)
@@ -117,6 +122,8 @@ class AdminUsersPages:
         new = NewUser(form.role, form.name, form.email, form.external_id, hashed)
         async with request.write() as tx:
             created = await self._administration.create(tx, caller, new, request.client)
+            if form.invite:
+                await self._recovery.invite(tx, created.id, Operator(caller, request.client))
         return Redirect(f"{_PATH}/{created.id}", notice=request.text("The account is created."))
 
     @get(f"{_PATH}/{{user_id:str}}", transaction=READ_LARGE)
@@ -127,6 +134,7 @@ class AdminUsersPages:
         learning, total = await self._learning.progress(tx, user_id, Walk(_MOST_COURSES, 1))
         teaching = await self._staff.taught_courses(tx, Caller(user_id, found.account.user.role))
         context = {"found": found, "learning": learning, "learning_total": total, "teaching": teaching, "roles": list(Role)}
+        context |= {"sends_mail": self._sends_mail}
         return Page("admin/user.html", context)
 
     @post(f"{_PATH}/{{user_id:str}}", form=UserForm, page="show_one", transaction=WRITE)
@@ -147,6 +155,21 @@ class AdminUsersPages:
         async with request.write() as tx:
             await self._administration.set_password(tx, request.caller, _user_id(request), hashed, request.client)
         return self._back(request, request.text("The password is set. All sessions of the account have ended."))
+
+    @post(f"{_PATH}/{{user_id:str}}/password-link", page="show_one", transaction=WRITE)
+    async def make_password_link(self, request: PageRequest[None, None], tx: WriteTransaction) -> Page:
+        """Make a link to choose a password and show it, this once: no redirection could, without keeping it somewhere."""
+        operator, user_id = Operator(request.caller, request.client), _user_id(request)
+        link = await self._recovery.make_link(tx, user_id, operator)
+        person = (await self._administration.find(tx, request.caller, user_id)).account.user
+        site_url = self._site_url or f"{request.scope['scheme']}://{read_header(request.scope, b'host')}"
+        return Page("admin/password_link.html", {"person": person, "link": link, "url": f"{site_url}{link.path}"})
+
+    @post(f"{_PATH}/{{user_id:str}}/invite", page="show_one", transaction=WRITE)
+    async def invite(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Mail a link to choose a password."""
+        await self._recovery.invite(tx, _user_id(request), Operator(request.caller, request.client))
+        return self._back(request, request.text("A mail with a link is on its way."))
 
     @post(f"{_PATH}/{{user_id:str}}/disable", page="show_one", transaction=WRITE)
     async def disable(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:

@@ -14,6 +14,7 @@ from headway.contracts.learner.routes.progress import ProgressRoutes
 from headway.contracts.learner.routes.roster import RosterRoutes
 from headway.contracts.learner.routes.roster_files import RosterFileRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
+from headway.contracts.learner.routes.users import UserRoutes
 from headway.contracts.learner.routes.webhooks import WebhookRoutes
 from headway.http.contract import Contract
 from headway.http.observations.wire import ACTIVITY_TYPE_SCHEMA
@@ -46,6 +47,7 @@ def make(services: Services, settings: Settings) -> Contract:
         WebhookRoutes(services, pages),
         KeyRoutes(services, pages),
         EventRoutes(services, settings),
+        UserRoutes(services, settings),
     ]
     return Contract(
         prefixes=tuple(f"{PREFIX}/{noun}" for noun in _NOUNS),
@@ -55,7 +57,7 @@ def make(services: Services, settings: Settings) -> Contract:
             groups,
             transactions=services.transactions,
             settings=settings,
-            path_names=PathNames({"course_id": services.courses.find_id, "user_id": services.accounts.find_id}),
+            path_names=PathNames({"course_id": services.courses.find_id}),
         ),
         status_of=status_of,
         render_error=error_renderer(services.clock),

@@ -21,6 +21,7 @@ class AccountRoutes:
     def __init__(self, services: Services) -> None:
         self._accounts = services.accounts
         self._sign_in = services.sign_in
+        self._recovery = services.recovery
         self._tokens = services.tokens
         self._profiles = services.profiles
 
@@ -78,6 +79,24 @@ class AccountRoutes:
         await self._sign_in.change_password(
             request.caller.user_id, current=body.current_password, new=body.new_password, client=request.client
         )
+        return Response(204)
+
+    @post(
+        f"{_AUTH}/password/forgot", body=account_wire.ForgottenBody, responses={202: wire.One[account_wire.Asked]}, public=True
+    )
+    async def forgot_password(self, request: Request[None, account_wire.ForgottenBody]) -> Response:
+        """Ask for a mail with a link to choose a new password.
+
+        The answer is the same for every address. 409 `MAIL_NOT_SET_UP` where the server sends no mail.
+        """
+        await self._recovery.ask(request.body.email, request.client)
+        return Response(202, wire.One(data=account_wire.Asked("If an account has this address, a mail is on its way.")))
+
+    @post(f"{_AUTH}/password/reset", body=account_wire.ResetBody, responses={204: ()}, public=True)
+    async def reset_password(self, request: Request[None, account_wire.ResetBody]) -> Response:
+        """Choose a new password with the link of a mail, or of an administrator. It works once; all sessions end."""
+        body = request.body
+        await self._recovery.reset(body.token, body.new_password, request.client)
         return Response(204)
 
     @get("/learner/me", responses={200: wire.One[account_wire.Profile]}, etag=True, transaction=READ_LARGE)

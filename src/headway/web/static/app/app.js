@@ -200,7 +200,24 @@ function selectAll(event) {
   for (const box of boxes) box.checked = event.target.checked;
 }
 
+/**
+ * Fill a field with what stands after `#` in the URL of a link, which no server and no log gets to see, and hide it: the link says
+ * what would be typed. It stays to be seen where something is wrong with it.
+ */
+function takeFragment() {
+  for (const part of document.querySelectorAll("[data-from-fragment]")) {
+    const input = part.querySelector("input");
+    if (location.hash.length > 1) {
+      input.value = location.hash.slice(1);
+      // Not in the history of a browser that others use too.
+      history.replaceState(history.state, "", location.pathname + location.search);
+    }
+    part.hidden = input.value !== "" && !input.hasAttribute("aria-invalid");
+  }
+}
+
 tellTimeZone();
+takeFragment();
 document.addEventListener("pointerover", placeDefinition);
 document.addEventListener("focusin", placeDefinition);
 document.addEventListener("scroll", () => placeDefinition({ target: document.activeElement }), { capture: true, passive: true });

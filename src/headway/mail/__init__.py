@@ -1,0 +1,1 @@
+"""Mail to people: an outbox written in the transaction of what is told, and its sender."""
