@@ -16,7 +16,7 @@ from headway.audit.tables import audit_entries
 from headway.db.types import metadata
 from headway.errors import Forbidden, Overloaded
 from headway.feed.tables import feed
-from headway.identity import Caller, Role
+from headway.identity import Caller, Role, Scope
 from headway.learning.model import ActivityType, Event
 from headway.privacy import export as personal_export
 from headway.privacy.export_sections import NOT_TOLD, sections
@@ -235,6 +235,16 @@ async def test_everybody_has_their_own_data_and_administrators_anybodys(plot: Pl
     assert (missing.status_code, missing.json()["code"]) == (404, "USER_NOT_FOUND")
     logged = await plot.world.rows(select(func.count()).where(audit_entries.c.action == Action.EXPORT_DATA.value))
     assert logged == [(5,)]
+
+
+async def test_no_api_key_exports_anything(world: World, client: httpx.AsyncClient) -> None:
+    service = await world.user(Role.SYSTEM)
+    _, secret = await world.write(world.services.api_keys.create, "All", list(Scope), user_id=service.id)
+    bearer = {"Authorization": f"Bearer {secret}"}
+
+    statuses = [(await client.get(path, headers=bearer)).status_code for path in (OWN, f"/api/v1/users/{service.id}/export")]
+
+    assert statuses == [403, 403]
 
 
 async def test_an_instructors_export_tells_nothing_of_learners(plot: Plot) -> None:

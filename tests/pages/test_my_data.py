@@ -34,6 +34,18 @@ async def test_a_copy_of_ones_own_data_is_downloaded(visit: Visit, school: Schoo
     assert '<html lang="de">' in exported.page
 
 
+async def test_administrators_export_anybodys_data_from_the_page_of_the_account(visit: Visit, school: School) -> None:
+    path = f"/app/admin/users/{school.ids['learner_id']}"
+    visitor = visit("admin")
+    assert f"{path}/export" in (await visitor.open(path)).html
+
+    sent = await visitor.client.post(f"{path}/export", headers={"Origin": ORIGIN})
+    refused = await visit("learner").client.post(f"{path}/export", headers={"Origin": ORIGIN})
+
+    assert PersonalArchive.of(sent).manifest["onRequest"] == []
+    assert refused.status_code == 403
+
+
 async def test_the_page_is_refused_to_other_sites(visit: Visit) -> None:
     visitor = visit("learner")
 
