@@ -174,13 +174,18 @@ async def list_texts(tx: ReadTransaction, *, after: int, limit: int) -> dict[int
     }
 
 
+async def find_enrollment_terms(tx: ReadTransaction, course_id: int) -> EnrollmentTerms | None:
+    """Return the terms of enrollment of a course as they are now."""
+    return _terms_of(await tx.first(_enrollment_terms, course_id=course_id))
+
+
 async def hold_enrollment_terms(tx: WriteTransaction, course_id: int) -> EnrollmentTerms | None:
     """Return the terms of enrollment of a course, which stay as they are until the transaction ends.
 
     It locks the seats and the waiting list of a course whose seats are limited. In others, learners come and go side by side.
     """
     await tx.share_course_locks([course_id])
-    terms = _terms_of(await tx.first(_enrollment_terms, course_id=course_id))
+    terms = await find_enrollment_terms(tx, course_id)
     return terms if terms is None or terms.capacity is None else await lock_enrollment_terms(tx, course_id)
 
 

@@ -75,10 +75,7 @@ class Enrolling:
         # Checked under the lock of the course's row: the caller may have left the staff while waiting for it.
         if caller is not None:
             await require_staff(tx, caller, course_id)
-        if terms is None:
-            raise course_not_found()
-        if not terms.is_published:
-            raise Conflict("Publish the course before you enroll anybody.", code="COURSE_CLOSED")
+        terms = check_terms(terms)
         verdicts, first = _reject(named)
         left = [(found, item) for at, (found, item) in enumerate(zip(named, items, strict=True)) if at not in verdicts]
         wanted = {found.id: (found, item) for found, item in left if isinstance(found, User) and isinstance(item, Wanted)}
@@ -94,6 +91,25 @@ class Enrolling:
         return [verdicts[index] for index in range(len(items))]
 
 
+def check_terms(terms: EnrollmentTerms | None) -> EnrollmentTerms:
+    """Return the terms of a course in which staff may enroll. Raises NotFound COURSE_NOT_FOUND, Conflict COURSE_CLOSED."""
+    if terms is None:
+        raise course_not_found()
+    if not terms.is_published:
+        raise Conflict("Publish the course before you enroll anybody.", code="COURSE_CLOSED")
+    return terms
+
+
+def is_disabled() -> Conflict:
+    """Return the error about an account that is disabled."""
+    return Conflict("The account is disabled.", code="USER_DISABLED")
+
+
+def too_many_invitations() -> Conflict:
+    """Return the error about a course with as many invitations as there can be."""
+    return Conflict(f"A course has at most {MAX_INVITATIONS} invitations.", code="TOO_MANY_INVITATIONS")
+
+
 def _reject(named: Sequence[_Named]) -> tuple[dict[int, EnrollVerdict], dict[int | str, int]]:
     """Return the verdicts about items that cannot be placed, and where each user and address comes first."""
     verdicts: dict[int, EnrollVerdict] = {}
@@ -107,7 +123,7 @@ def _reject(named: Sequence[_Named]) -> tuple[dict[int, EnrollVerdict], dict[int
         if earlier != index:
             verdicts[index] = rejected(Conflict(f"Item {earlier} names the same user.", code="DUPLICATE_ITEM"), user)
         elif user is not None and user.is_disabled:
-            verdicts[index] = rejected(Conflict("The account is disabled.", code="USER_DISABLED"), user)
+            verdicts[index] = rejected(is_disabled(), user)
     return verdicts, first
 
 
@@ -160,7 +176,7 @@ async def _enroll_users(
     for (user_id, _), found in locked.items():
         user, item = wanted[user_id]
         before = found.access_until
-        verdict = _verdict_of_enrolled(user, item, found, now)
+        verdict = verdict_of_enrolled(user, item, found, now)
         if verdict is not None:
             verdicts[user_id] = verdict
             if verdict.status is VerdictStatus.UPDATED:
@@ -182,7 +198,7 @@ async def _enroll_users(
     return verdicts, acts
 
 
-def _verdict_of_enrolled(user: User, item: Wanted, found: Enrollment, now: Instant) -> EnrollVerdict | None:
+def verdict_of_enrolled(user: User, item: Wanted, found: Enrollment, now: Instant) -> EnrollVerdict | None:
     """Return the verdict about somebody who has an enrollment, after changing when access ends; None for who needs a seat."""
     if found.status in OPEN:
         is_new_end = item.access_until is not None and item.access_until != found.access_until
@@ -243,14 +259,13 @@ async def _invite(
     stored = await invitations.find_in_course(tx, course_id, list(wanted))
     verdicts: dict[str, EnrollVerdict] = {}
     due: dict[str, Instant | None] = {}
-    room = MAX_INVITATIONS - await invitations.count(tx, course_id)
+    room = MAX_INVITATIONS - await invitations.count_since(tx, course_id, now - INVITATION_LIFETIME)
     for address, item in wanted.items():
         own = stored.get(address)
         if own is not None and own.ends_at > now and item.access_until in {None, own.access_until}:
             verdicts[address] = EnrollVerdict(VerdictStatus.UNCHANGED, own)
         elif own is None and room <= 0:
-            message = f"A course has at most {MAX_INVITATIONS} invitations."
-            verdicts[address] = rejected(Conflict(message, code="TOO_MANY_INVITATIONS"))
+            verdicts[address] = rejected(too_many_invitations())
         else:
             due[address] = item.access_until
             room -= own is None

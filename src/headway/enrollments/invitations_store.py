@@ -26,6 +26,7 @@ _page = (
 )
 _page_after = _page.where(invitations.c.id < bindparam("after"))
 _count = select(func.count().label("total")).select_from(invitations).where(_in_course)
+_count_since = _count.where(invitations.c.invited_at >= bindparam("since"))
 _withdraw = delete(invitations).where(_in_course, invitations.c.id == bindparam("invitation_id")).returning(*_columns)
 _delete = DeleteRows(invitations)
 _forget = delete_before(invitations.c.invited_at)
@@ -97,6 +98,11 @@ async def list_page(tx: ReadTransaction, course_id: int, part: Slice) -> tuple[l
 async def count(tx: ReadTransaction, course_id: int) -> int:
     """Count the invitations to a course."""
     return int((await tx.one(_count, in_course=course_id))["total"])
+
+
+async def count_since(tx: ReadTransaction, course_id: int, since: Instant) -> int:
+    """Count the invitations to a course that were made or repeated since."""
+    return int((await tx.one(_count_since, in_course=course_id, since=since))["total"])
 
 
 async def withdraw(tx: WriteTransaction, course_id: int, invitation_id: int) -> Invitation | None:

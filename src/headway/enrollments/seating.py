@@ -88,7 +88,7 @@ Placed: TypeAlias = Enrollment | Waiting | Refusal
 _CLOSED = Refusal(Reason.CLOSED, "This course is not open for enrollment now.")
 _ALREADY_ENROLLED = Refusal(Reason.ALREADY_ENROLLED, "Learner is already enrolled in this course.")
 _ACCESS_ENDED = Refusal(Reason.ACCESS_ENDED, "Learner no longer has access to this course.")
-_NO_SEAT = Refusal(Reason.NO_SEAT, "Every seat of this course is taken.")
+NO_SEAT = Refusal(Reason.NO_SEAT, "Every seat of this course is taken.")
 
 
 async def place(
@@ -126,7 +126,7 @@ async def take_seats(
     """
     free = len(user_ids) if terms.free_seats is None else terms.free_seats
     first, others = user_ids[:free], user_ids[free:]
-    placed: dict[int, Placed] = dict.fromkeys(others, _NO_SEAT)
+    placed: dict[int, Placed] = dict.fromkeys(others, NO_SEAT)
     patient = [user_id for user_id in others if user_id in how.may_wait]
     positions = await waiting.join_waiting_list(tx, patient, terms.id, how.now, how.ends)
     placed |= {user_id: Waiting(user_id, terms.id, position) for user_id, position in positions.items()}

@@ -84,7 +84,7 @@ class CourseStaff:
         if before is not None and before.role is role:
             return before
         member = StaffMember(user.id, course_id, user.name, role, user.role, user.is_disabled, self._clock())
-        _check_owners(members, members | {user_id: member})
+        check_owners(members, members | {user_id: member})
         await staff_store.write_member(tx, member)
         await self._record(tx, caller, member, target, _roles(user_id, before, member), client)
         return member
@@ -101,7 +101,7 @@ class CourseStaff:
         member = members.get(user_id)
         if member is None:
             raise NotFound("There is no such member of staff.", code="STAFF_NOT_FOUND")
-        _check_owners(members, {each: other for each, other in members.items() if each != user_id})
+        check_owners(members, {each: other for each, other in members.items() if each != user_id})
         await staff_store.delete_member(tx, course_id, user_id)
         await self._record(tx, caller, member, target, _roles(user_id, member, None), client)
 
@@ -149,7 +149,7 @@ def check_can_teach(user: User) -> None:
         raise Conflict(f"User {user.id} is disabled.", code="USER_DISABLED")
 
 
-def _check_owners(before: dict[int, StaffMember], after: dict[int, StaffMember]) -> None:
+def check_owners(before: dict[int, StaffMember], after: dict[int, StaffMember]) -> None:
     """Check that a change leaves the course an owner. Raises Conflict LAST_OWNER."""
     if not keeps_owner(before.values(), after.values()):
         raise Conflict("The course needs another owner first.", code="LAST_OWNER")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 from headway.accounts import store as users
+from headway.accounts.model import User
 from headway.audit.model import Action, course_target
 from headway.audit.service import AuditRecorder
 from headway.courses import store as catalogue
@@ -84,10 +85,7 @@ class CourseEditing:
         errors = check_course(course)
         if errors:
             raise Invalid(errors)
-        owner = await users.find(tx, owner_id)
-        if owner is None:
-            raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
-        check_can_teach(owner)
+        owner = check_owner(owner_id, await users.find(tx, owner_id))
         await _check_prerequisites(tx, Caller(owner.id, owner.role), course.prerequisites)
         await _check_names(tx, course)
         now = self._clock()
@@ -136,9 +134,7 @@ class CourseEditing:
         await require_staff(tx, actor, course_id)
         stored = await catalogue.tree(tx, course_id)
         course = edit(stored)
-        errors = check_course(course) + check_identities(course, stored) + check_growth(course, stored, self._limits)
-        if errors:
-            raise Invalid(errors)
+        self.check_change(stored, course)
         await _check_prerequisites(tx, actor, course.prerequisites, stored=stored.course.prerequisites, course_id=course_id)
         await _check_names(tx, course, course_id=course_id)
         if course.capacity is not None and course.capacity < stored.seats_taken:
@@ -159,6 +155,20 @@ class CourseEditing:
         target, changes = course_target(course_id, tree.course.title), describe_change(stored, tree)
         await self._audit.record_for(tx, Action.CHANGE_COURSE, caller, target, metadata=changes, client=client)
         return for_staff(tree, now)
+
+    def check_change(self, stored: CourseTree, course: NewCourse) -> None:
+        """Check what a course is to become by itself, without regard to other courses. Raises Invalid."""
+        errors = check_course(course) + check_identities(course, stored) + check_growth(course, stored, self._limits)
+        if errors:
+            raise Invalid(errors)
+
+
+def check_owner(owner_id: int, owner: User | None) -> User:
+    """Return who is to own a course. Raises NotFound USER_NOT_FOUND, Conflict NOT_AN_INSTRUCTOR or USER_DISABLED."""
+    if owner is None:
+        raise NotFound(f"There is no user {owner_id}.", code="USER_NOT_FOUND")
+    check_can_teach(owner)
+    return owner
 
 
 async def _check_prerequisites(

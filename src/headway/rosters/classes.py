@@ -1,14 +1,18 @@
 """The courses of a roster, which it creates and changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
+from headway.accounts import store as users
+from headway.courses import store as catalogue
 from headway.courses.model import CourseTree, NewCourse
 from headway.courses.validation import check_course
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import HeadwayError, Invalid
 from headway.instants import iso
+from headway.learning.course_editing import check_owner
 from headway.rosters import store as rosters
 from headway.rosters.model import Change, Did, KnownCourse, RosterCourse, course_changes, describe
 from headway.rosters.run import Step
@@ -58,27 +62,37 @@ class BringCourses(Step[RosterCourse]):
             self._owners.add((owner_id, made.id))
             self.draft.add(Change("course", Did.CREATED, wanted.title, wanted.key, course_id=made.id))
         for wanted, stored, fields in self._changed:
-            news = {name: new for name, (_, new) in fields.items()}
-
-            def edit(tree: CourseTree, news: Mapping[str, object] = news) -> NewCourse:
-                return msgspec.structs.replace(tree.unchanged, **news)
-
             try:
-                await editing.change(tx, options.caller, stored.id, edit, client=options.client)
+                await editing.change(tx, options.caller, stored.id, partial(_edited, fields), client=options.client)
             except HeadwayError as error:
                 self.draft.refuse(wanted.line, describe(error))
             else:
                 self.draft.add(_changed(wanted, stored, fields))
 
-    def pretend(self) -> None:
+    async def foresee(self, tx: ReadTransaction) -> None:
         """Report the courses that would be created and changed."""
+        run = self.run
         for wanted, _, owner_id in self._new:
-            course_id = self.run.next_id()
+            try:
+                owner = check_owner(owner_id, run.foresight.users.get(owner_id) or await users.find(tx, owner_id))
+            except HeadwayError as error:
+                self.draft.refuse(wanted.line, describe(error))
+                continue
+            course_id = run.next_id()
             self._learn(wanted, course_id)
             self._owners.add((owner_id, course_id))
+            run.foresight.add_course(course_id, wanted.title, owner)
             self.draft.add(Change("course", Did.CREATED, wanted.title, wanted.key))
         for wanted, stored, fields in self._changed:
-            self.draft.add(_changed(wanted, stored, fields))
+            tree = await catalogue.tree(tx, stored.id)
+            try:
+                changed = _edited(fields, tree)
+                run.rooms.course_editing.check_change(tree, changed)
+            except HeadwayError as error:
+                self.draft.refuse(wanted.line, describe(error))
+            else:
+                await run.foresight.end_course(tx, stored.id, changed.ends_at)
+                self.draft.add(_changed(wanted, stored, fields))
 
     def note(self) -> None:
         """Pass the courses to the run."""
@@ -124,6 +138,10 @@ class BringCourses(Step[RosterCourse]):
     def _learn(self, wanted: RosterCourse, course_id: int) -> None:
         self._ids[wanted.key] = course_id
         self._titles[course_id] = wanted.title
+
+
+def _edited(fields: Mapping[str, tuple[object, object]], stored: CourseTree) -> NewCourse:
+    return msgspec.structs.replace(stored.unchanged, **{name: new for name, (_, new) in fields.items()})
 
 
 def _changed(wanted: RosterCourse, stored: KnownCourse, fields: Mapping[str, tuple[object, object]]) -> Change:

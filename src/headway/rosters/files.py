@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 from headway.errors import FieldError, Invalid, shown
 from headway.rosters.model import Line, Report
+from headway.text import nfc
 from headway.text_files import BadLine, Source, find_encoding, is_rounded, open_table
 
 _NO_LETTER = re.compile(r"[\W_]+")
@@ -97,7 +98,7 @@ class Sheet:
                     else:
                         yield Cells(line, {})
                 else:
-                    yield Cells(line, {places[column]: value for column, value in row.cells.items() if value})
+                    yield Cells(line, {places[column]: nfc(value) for column, value in row.cells.items() if value})
 
 
 def heading(text: str) -> str:

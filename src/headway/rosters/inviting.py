@@ -35,7 +35,8 @@ class InviteStrangers(Step[RosterPlace]):
         for course_id, invited in by_course.items():
             stored = await invitations.find_in_course(tx, course_id, list(invited))
             for address, each in invited.items():
-                if address in stored and stored[address].ends_at > run.now:
+                is_stored = address in stored and stored[address].ends_at > run.now
+                if is_stored or run.foresight.is_invited(course_id, address):
                     self.draft.keep(_KIND)
                 else:
                     self.work.append(each)
@@ -62,10 +63,20 @@ class InviteStrangers(Step[RosterPlace]):
             else:
                 self.draft.add(self._invited(each))
 
-    def pretend(self) -> None:
+    async def foresee(self, tx: ReadTransaction) -> None:
         """Report who would be invited."""
+        if not self.work:
+            return
+        addresses = [each.user for each in self.work]
+        try:
+            refused = await self.run.foresight.invite(tx, self._courses[self.work[0].course], addresses)
+        except HeadwayError as error:
+            refused = dict.fromkeys(addresses, error)
         for each in self.work:
-            self.draft.add(self._invited(each))
+            if each.user in refused:
+                self.draft.refuse(each.line, describe(refused[each.user]))
+            else:
+                self.draft.add(self._invited(each))
 
     def note(self) -> None:
         """Do nothing: who is invited has no account that could be of further use."""

@@ -8,7 +8,6 @@ from headway.audit.model import Act, Action, enrollment_target, learner_in_cours
 from headway.courses import staff_store
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.service import DROPPABLE
 from headway.errors import HeadwayError, shown
 from headway.rosters import store as rosters
 from headway.rosters.model import Did, Line, Part, RosterPlace, describe
@@ -32,11 +31,12 @@ class LeavingStep(PlacesStep[Item]):
         keys = sorted({(row.placed.user_id, row.placed.course_id) for row, _ in rows})
         stored = await enrollments.find_many(tx, keys) if keys else {}
         teaching = {(each.user_id, each.course_id) for each in await staff_store.find_among(tx, keys)} if keys else set()
+        teaching |= self.run.owners
         known = await rosters.find_among(tx, self.run.overview.source, [row.placed for row, _ in rows])
         self._leaving, self._gone = {}, []
         for row, item in rows:
             key = (row.placed.user_id, row.placed.course_id)
-            can_leave = key in stored and stored[key].status in DROPPABLE
+            can_leave = self.run.foresight.can_leave(key, stored.get(key))
             if key in teaching if row.placed.part is Part.TEACHER else can_leave:
                 self._leaving[row.placed] = row
                 self.work.append(item)
@@ -49,18 +49,38 @@ class LeavingStep(PlacesStep[Item]):
         left = [*await self._drop(tx), *await self._remove(tx), *self._gone]
         await rosters.delete_places(tx, self.run.overview.source, left)
 
-    def pretend(self) -> None:
+    async def foresee(self, tx: ReadTransaction) -> None:
         """Report who would leave."""
-        for row in self._leaving.values():
-            self.draft.add(self.change(row, Did.DROPPED))
+        foresight = self.run.foresight
+        self.run.noted -= len(self._gone)
+        for course_id, user_ids in self._learners():
+            for user_id in await foresight.drop(tx, course_id, user_ids):
+                self.draft.add(self.change(self._leaving[Placed(user_id, course_id, Part.LEARNER)], Did.DROPPED))
+            self.run.noted -= len(user_ids)
+        for placed, row in sorted(self._leaving.items()):
+            if placed.part is Part.TEACHER:
+                try:
+                    await foresight.remove_member(tx, placed.course_id, placed.user_id)
+                except HeadwayError as error:
+                    self._refuse(row, error)
+                else:
+                    self.run.noted -= 1
+                    self.draft.add(self.change(row, Did.DROPPED))
 
-    async def _drop(self, tx: WriteTransaction) -> list[Placed]:
+    def _learners(self) -> list[tuple[int, list[int]]]:
+        """Return the learners who leave, by course."""
         learners = defaultdict[int, list[int]](list)
         for placed in sorted(self._leaving):
             if placed.part is Part.LEARNER:
                 learners[placed.course_id].append(placed.user_id)
+        return sorted(learners.items())
+
+    def _refuse(self, row: PlacedRow, error: HeadwayError) -> None:
+        self.draft.refuse(row.line, f"{shown(row.name)} stays in the staff of the course: {describe(error)}")
+
+    async def _drop(self, tx: WriteTransaction) -> list[Placed]:
         left: list[Placed] = []
-        for course_id, user_ids in sorted(learners.items()):
+        for course_id, user_ids in self._learners():
             for user_id, before in (await self.run.rooms.enrollments.drop_all(tx, course_id, user_ids)).items():
                 metadata = learner_in_course(course_id, user_id) | {"from": before.value, "to": "DROPPED"}
                 self.acts.append(Act(Action.CHANGE_ENROLLMENT, enrollment_target(course_id, user_id), metadata))
@@ -75,7 +95,7 @@ class LeavingStep(PlacesStep[Item]):
                 try:
                     await staff.remove(tx, options.caller, placed.course_id, placed.user_id, client=options.client)
                 except HeadwayError as error:
-                    self.draft.refuse(row.line, f"{shown(row.name)} stays in the staff of the course: {describe(error)}")
+                    self._refuse(row, error)
                 else:
                     left.append(placed)
                     self.draft.add(self.change(row, Did.DROPPED))
@@ -92,6 +112,7 @@ class LetLeave(LeavingStep[RosterPlace], NamedPlaces):
     def note(self) -> None:
         """Pass to the run who leaves, so that a dry run does not find them missing too."""
         self.run.left |= self._leaving.keys()
+        self.run.left |= set(self._gone)
 
 
 class LetMissingLeave(LeavingStep[Placed]):

@@ -1,7 +1,7 @@
 """The people of a roster, who become accounts."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -9,7 +9,7 @@ from headway.accounts import store as users
 from headway.accounts.model import NewUser, Operator, User, is_email, settle_account
 from headway.audit.model import Act, Action
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.errors import Conflict, Invalid, shown
+from headway.errors import Conflict, HeadwayError, Invalid, shown
 from headway.identity import settle_email
 from headway.rosters.model import Change, Did, RosterUser, account_changes, describe
 from headway.rosters.run import Step
@@ -42,9 +42,10 @@ class BringPeople(Step[RosterUser]):
         self._disabled: set[int] = set()
         self._strangers: set[str] = set()
         people = [_settled(each) for each in items]
+        freed = self.run.freed
         by_id = await users.find_by_external_ids(tx, {each.external_id for each in people if each.external_id is not None})
         addresses = {each.email for each in people if each.email is not None and is_email(each.email)}
-        by_email = await users.find_by_emails(tx, sorted(addresses)) if addresses else {}
+        by_email = await users.find_by_emails(tx, sorted(addresses - freed)) if addresses - freed else {}
         for each in people:
             try:
                 if self.is_first:
@@ -74,30 +75,36 @@ class BringPeople(Step[RosterUser]):
         linked = []
         for user, wanted, fields in self._changed:
             self._ids[wanted.key] = user.id
+            try:
+                if values := _new_values(wanted, fields):
+                    await run.rooms.accounts.change(tx, user.id, **values, operator=operator)
+            except HeadwayError as error:
+                self.draft.refuse(wanted.line, describe(error))
+                continue
             if "externalId" in fields and wanted.external_id is not None:
                 linked.append((user.id, wanted.external_id))
                 self.acts.append(Act(Action.CHANGE_EXTERNAL_ID, user.target, {"from": None, "to": wanted.external_id}))
             self.draft.add(_changed(user, fields))
         await run.rooms.accounts.set_external_ids(tx, linked)
-        for user, wanted, fields in self._changed:
-            if fields.keys() - {"externalId"}:
-                await run.rooms.accounts.change(
-                    tx,
-                    user.id,
-                    role=wanted.role if "role" in fields else None,
-                    name=wanted.name if "name" in fields else None,
-                    email=wanted.email if "email" in fields else None,
-                    operator=operator,
-                )
 
-    def pretend(self) -> None:
+    async def foresee(self, tx: ReadTransaction) -> None:
         """Report the accounts that would be created and changed."""
-        for wanted, _ in self._new:
-            self._ids[wanted.key] = self.run.next_id()
+        addressed = []
+        for wanted, new in self._new:
+            user_id = self._ids[wanted.key] = self.run.next_id()
+            user = User(user_id, new.role, new.name, new.email, new.external_id, token_version=0, is_disabled=False)
+            self.run.foresight.users[user_id] = user
+            addressed.append(user)
             self.draft.add(_created(wanted, None))
         for user, wanted, fields in self._changed:
             self._ids[wanted.key] = user.id
+            changed = msgspec.structs.replace(user, **_new_values(wanted, fields))
+            self.run.foresight.users[user.id] = changed
+            if "email" in fields:
+                addressed.append(changed)
+                self.run.freed |= {user.email} if user.email is not None else set()
             self.draft.add(_changed(user, fields))
+        await self.run.foresight.give_addresses(tx, addressed)
 
     def note(self) -> None:
         """Pass the accounts to the run."""
@@ -160,6 +167,11 @@ def _settled(wanted: RosterUser) -> RosterUser:
         email=None if wanted.email is None else settle_email(wanted.email),
         external_id=None if wanted.external_id is None else nfc(wanted.external_id),
     )
+
+
+def _new_values(wanted: RosterUser, fields: Collection[str]) -> dict[str, Any]:
+    """Return what an account gets of the roster, but for the external id."""
+    return {name: getattr(wanted, name) for name in ("role", "name", "email") if name in fields}
 
 
 def _created(wanted: RosterUser, user_id: int | None) -> Change:

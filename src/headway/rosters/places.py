@@ -7,7 +7,8 @@ from headway.accounts import store as users
 from headway.courses import staff_store
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments import store as enrollments
-from headway.enrollments.enrolling_model import VerdictStatus, Wanted
+from headway.enrollments.enrolling_model import Wanted
+from headway.enrollments.seating import NO_SEAT, Waiting
 from headway.errors import HeadwayError, shown
 from headway.identity import CourseRole
 from headway.rosters import store as rosters
@@ -59,6 +60,8 @@ class NamedPlaces(PlacesStep[RosterPlace]):
         rows: dict[Placed, tuple[PlacedRow, RosterPlace]] = {}
         for each in items:
             account = accounts.get(nfc(each.user))
+            if account is not None and account.is_disabled:
+                run.disabled.add(account.id)
             user_id = run.user_ids.get(each.user, None if account is None else account.id)
             course_id = run.course_ids.get(each.course)
             if user_id is None:
@@ -93,7 +96,7 @@ class FillCourses(NamedPlaces):
         for row, item in rows:
             key = (row.placed.user_id, row.placed.course_id)
             found = stored.get(key)
-            is_there = key in teaching if row.placed.part is Part.TEACHER else found is not None and found.is_open(run.now)
+            is_there = key in teaching if row.placed.part is Part.TEACHER else run.foresight.is_open(key, found)
             if not is_there and row.placed.user_id in run.disabled:
                 self.draft.refuse(row.line, f"the account of {shown(row.name)} is disabled")
             elif not is_there:
@@ -115,11 +118,32 @@ class FillCourses(NamedPlaces):
             self.draft.add(self.change(row, Did.CREATED))
         await rosters.insert_places(tx, self.run.overview.source, placed, self.run.now)
 
-    def pretend(self) -> None:
+    async def foresee(self, tx: ReadTransaction) -> None:
         """Report who would be enrolled and appointed."""
         self._keep_unnoted()
-        for row in self._missing:
-            self.draft.add(self.change(row, Did.CREATED))
+        run, refused = self.run, dict[int, HeadwayError]()
+        ids, planned = {row.placed.user_id for row in self._missing}, run.foresight.users
+        accounts = await users.find_by_ids(tx, ids) | {each: planned[each] for each in ids if each in planned}
+        learners = [row for row in self._missing if row.placed.part is Part.LEARNER]
+        if learners:
+            who = [accounts[row.placed.user_id] for row in learners]
+            try:
+                refused = await run.foresight.enroll(tx, learners[0].placed.course_id, who)
+            except HeadwayError as error:
+                refused = {user.id: error for user in who}
+        for row in [*learners, *(row for row in self._missing if row.placed.part is Part.TEACHER)]:
+            user_id, course_id, part = row.placed
+            try:
+                if part is Part.TEACHER:
+                    await run.foresight.appoint(tx, course_id, accounts[user_id])
+                elif user_id in refused:
+                    raise refused[user_id]
+            except HeadwayError as error:
+                self.draft.refuse(row.line, describe(error))
+            else:
+                run.noted += 1
+                self.draft.add(self.change(row, Did.CREATED))
+        run.noted += len(self._unnoted)
 
     def note(self) -> None:
         """Pass to the run whom the roster has where."""
@@ -144,8 +168,11 @@ class FillCourses(NamedPlaces):
                 self.draft.refuse(row.line, describe(error))
             return []
         for row, verdict in zip(rows, verdicts, strict=True):
-            if verdict.status is VerdictStatus.REJECTED and verdict.error is not None:
+            if verdict.error is not None:
                 self.draft.refuse(row.line, describe(verdict.error))
+            elif isinstance(verdict.place, Waiting):
+                # Whoever waits already goes on waiting.
+                self.draft.refuse(row.line, describe(NO_SEAT.error))
             else:
                 enrolled.append(row)
         return enrolled

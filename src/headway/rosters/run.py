@@ -10,6 +10,7 @@ from headway.audit.model import Act
 from headway.audit.service import AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.enrollments.enrolling import Enrolling
+from headway.enrollments.foresight import Foresight
 from headway.enrollments.service import Enrollments
 from headway.enrollments.staff import CourseStaff
 from headway.instants import Clock
@@ -66,6 +67,12 @@ class Run:
         """Who the roster has in which course."""
         self.left: set[Placed] = set()
         """Who leaves because a row says so."""
+        self.noted = 0
+        """How many more places the roster has by now than before."""
+        self.foresight = Foresight(self.now)
+        """What a dry run would have changed by now; nothing in an import."""
+        self.freed: set[str] = set()
+        """In a dry run, the addresses that would not be those of their accounts any more."""
         self._last_id = 0
 
     def next_id(self) -> int:
@@ -99,8 +106,8 @@ class Step(ABC, Generic[Item]):
         """Store what is to be stored."""
 
     @abstractmethod
-    def pretend(self) -> None:
-        """Report what `store` would do."""
+    async def foresee(self, tx: ReadTransaction) -> None:
+        """Report what `store` would do, and what it would refuse."""
 
     @abstractmethod
     def note(self) -> None:
@@ -112,13 +119,16 @@ class Step(ABC, Generic[Item]):
 
 
 async def take(kind: type[Step[Item]], run: Run, items: Sequence[Item]) -> None:
-    """Take a step: where nothing is to be stored, nothing is locked."""
+    """Take a step: where nothing is to be stored, nothing is locked. A dry run goes the same way, and only reads."""
     step = kind(run)
     async with run.rooms.database.read() as reading:
         await step.compare(reading, items)
-    if run.options.is_dry_run:
-        step.pretend()
-    _finish(step)
+        _finish(step)
+        for group in step.groups() if run.options.is_dry_run else ():
+            part = kind(run, is_first=False)
+            await part.compare(reading, group)
+            await part.foresee(reading)
+            _finish(part)
     for group in () if run.options.is_dry_run else step.groups():
         part = kind(run, is_first=False)
         async with run.rooms.database.write() as tx:

@@ -72,7 +72,7 @@ class Rosters:
         async with self._rooms.database.read() as tx:
             gone_users = await self._find_users(tx, overview.gone_users)
             known = await rosters.find_courses(tx, {nfc(each) for each in overview.gone_courses})
-            placed = await rosters.count_places(tx, overview.source)
+            placed = await rosters.count_places(tx, overview.source) + run.noted
         gone_courses = {course.id for course in known.values()}
         if not is_bulk and not gone_users and not gone_courses:
             return
