@@ -17,7 +17,7 @@ from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import SECRET_KEY, PostgresServer
-from tests.processes import HeadwayProcess, open_client
+from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import NOON, World
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -115,3 +115,13 @@ async def test_however_often_readiness_is_asked_the_database_is_looked_at_once(
 
     assert (set(found), begun) == ({None}, 1)
     assert await Readiness(database, version="0000").fault() == "the database has another schema version"
+
+
+def test_the_command_asks_the_server_on_this_machine(database_url: str, tmp_path: Path) -> None:
+    with HeadwayProcess(database_url, tmp_path, SECRET_KEY) as server:
+        ready = run_headway("ready", "--port", str(server.port), "--host", "0.0.0.0")  # noqa: S104
+    gone = run_headway("ready", "--port", str(server.port))
+
+    assert (ready.returncode, ready.stdout) == (0, '{"status":"ok"}\n')
+    assert gone.returncode == 1
+    assert gone.stderr.startswith(f"Error: No server answers at 127.0.0.1, port {server.port}: ")

@@ -1,10 +1,11 @@
-"""`headway migrate` and `headway verify`."""
+"""`headway migrate`, `headway ready` and `headway verify`."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
+from headway.cli.serve import host_option, port_option
 from headway.cli.session import command, database_option, load_settings, open_database, print_json, progress_bar
 
 
@@ -21,6 +22,23 @@ async def migrate(revision: str, **flags: Any) -> None:
 
     await schema.migrate(load_settings(**flags), revision)
     print_json({"schema": schema.head() if revision == "head" else revision})
+
+
+@click.command()
+@host_option
+@port_option
+@command
+async def ready(**flags: Any) -> None:
+    """Ask a server on this machine whether it is ready.
+
+    For the health checks of containers: exits with 1, and says why, while it is not. The settings are those of the server.
+    """
+    from headway.http.probe import find_fault
+
+    fault = await find_fault(load_settings(**flags))
+    if fault is not None:
+        raise click.ClickException(fault)
+    print_json({"status": "ok"})
 
 
 @click.command()
