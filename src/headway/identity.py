@@ -34,6 +34,17 @@ class Role(StrEnum):
         return self in {Role.ADMIN, Role.SYSTEM}
 
 
+class Channel(StrEnum):
+    """By which way somebody reads."""
+
+    API = "API"
+    PAGE = "PAGE"
+    KEY = "KEY"
+    """With an API key."""
+    COMMAND = "COMMAND"
+    WEBHOOK = "WEBHOOK"
+
+
 class Scope(StrEnum):
     """What an API key allows, each by its own: the account's role decides as well, and no scope adds to it."""
 
@@ -130,6 +141,8 @@ class Caller(msgspec.Struct, frozen=True):
     """The API key of the request, if it came with one instead of a token."""
     scopes: frozenset[Scope] | None = None
     """What that key allows; None for a token, which allows all that the account may."""
+    channel: Channel = Channel.API
+    """PAGE for a browser that was signed in at a page."""
 
     @property
     def ids(self) -> UserIds:

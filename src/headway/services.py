@@ -25,6 +25,7 @@ from headway.db.database import Database
 from headway.db.keyring import signing_key
 from headway.db.large_reads import LargeReads
 from headway.db.revisions import Revisions
+from headway.disclosures.service import DisclosureLog
 from headway.enrollments.enrolling import Enrolling
 from headway.enrollments.invitations import Invitations, check_invitations
 from headway.enrollments.offers import Offers
@@ -63,6 +64,7 @@ from headway.mail.sender import MailSender, Resolve, Write
 from headway.mail.transport import MailTransport
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
+from headway.privacy.disclosures import Disclosures
 from headway.privacy.export import PersonalExports
 from headway.privacy.export_sections import sections
 from headway.reports.exports import Exports
@@ -107,6 +109,10 @@ class Services:
         self.rate_limits = RateLimits(self._limiter)
         self.audit = AuditRecorder(clock, new_id)
         self.audit_log = AuditLog(database, clock, new_id, self.metrics, find_user=find_user)
+        self.disclosures = DisclosureLog(database, clock, new_id, is_kept=settings.disclosure_log)
+        database.on_disclosed = self.disclosures.record
+        if large_reads is not None:
+            large_reads.on_disclosed = self.disclosures.record
         self.log_verification = LogVerification(database, clock, large_reads)
         self.health = Health(database, large_reads, self.metrics, settings, clock)
         self.revisions = Revisions(database, clock)
@@ -127,9 +133,14 @@ class Services:
         self._make_webhooks(settings)
         self._make_learning(settings)
         self._make_work()
+        self._make_rights(settings)
+
+    def _make_rights(self, settings: Settings) -> None:
+        """Make what the law gives people."""
+        self.disclosed = Disclosures()
         self.personal_exports = PersonalExports(
-            database,
-            clock,
+            self.database,
+            self.clock,
             self.accounts,
             self.audit,
             self._limiter,
@@ -242,6 +253,7 @@ class Services:
         await self.ingest.close()
         with suppress(Unavailable):
             await self.api_keys.write_uses()
+            await self.disclosures.write_counts()
         await self.log_verification.close()
         await self.audit_log.close()
         await self.cache_store.close()

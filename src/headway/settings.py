@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str | None = None
     allowed_origins: str | None = None
 
+    disclosure_log: bool = True
+
     access_token_seconds: int = 3_600
     failed_sign_ins_per_address: int = 10
     failed_sign_ins_per_client: int = 100

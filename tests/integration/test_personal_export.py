@@ -34,7 +34,7 @@ from tests.world import FakeClock, World
 OWN, OF_LEARNER = "/api/v1/learner/me/export", "/api/v1/users/{learner_id}/export"
 PLANTED = "PLANTED-BY-SOMEBODY-ELSE"
 HOSTILE = '<img src=x onerror="alert(1)">\u202e{{ 7 * 7 }}</title><script>alert(2)</script>'
-COUNTED_OTHERWISE = {"users", "feed", "invitations", "audit_entries", "archives"}
+COUNTED_OTHERWISE = {"users", "feed", "invitations", "audit_entries", "archives", "disclosures"}
 
 
 class Plot:
@@ -150,7 +150,13 @@ async def test_an_export_has_all_rows_of_a_person_and_nothing_of_others(plot: Pl
     entries = await plot.world.rows(select(func.count()).select_from(feed).where(feed.c.topic == f"user:{learner_id}"))
     assert len(exported.sections["feed"]) == entries[0][0] > 0
     assert PLANTED not in exported.text
-    others = {name: user.name for name, user in plot.school.people.items() if name not in {"learner", "peer"}}
+    readers = {each["readerName"] for each in exported.sections["disclosures"]}
+    others = {
+        name: user.name
+        for name, user in plot.school.people.items()
+        if name not in {"learner", "peer"} and user.name not in readers
+    }
+    assert readers
     assert [name for name, text in others.items() if text in exported.text] == []
 
 

@@ -7,6 +7,8 @@ from headway.accounts.model import NewUser, Operator, User
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.errors import Conflict, Forbidden
 from headway.identity import Caller, Client, Role
 from headway.instants import Clock
@@ -30,6 +32,7 @@ class AccountAdministration:
     ) -> tuple[list[ListedUser], int]:
         """List the accounts that match, the newest first, and count them."""
         await require_admin(tx, caller)
+        disclose(tx, caller, RecordKind.ACCOUNT)
         found, total = await lists_store.list_users(tx, search, walk.slice)
         return walk.cut(found, lambda each: each.user.id), total
 
@@ -41,6 +44,7 @@ class AccountAdministration:
     async def find(self, tx: ReadTransaction, caller: Caller, user_id: int) -> UserDetails:
         """Read an account with its sign-ins. Raises NotFound USER_NOT_FOUND."""
         await require_admin(tx, caller)
+        disclose(tx, caller, RecordKind.ACCOUNT, learner_id=user_id)
         account = await self._accounts.find_account(tx, user_id)
         return UserDetails(account, await lists_store.list_open_sessions(tx, account.user, self._clock()))
 

@@ -5,11 +5,13 @@ from typing import NamedTuple
 from headway.assessments import gradebook_store as store
 from headway.assessments.gradebook_store import NO_WORK, WorkCounts, WorkFilter, WorkKey
 from headway.assessments.model import STAGES, CourseAssessment, LearnersWork, Work, WorkStage, WorkSummary, summarize_work
-from headway.assessments.service import find_known
+from headway.assessments.service import find_for_staff
 from headway.courses import parts_store
 from headway.courses.model import Assessment
 from headway.db.database import ReadTransaction
-from headway.enrollments.authorization import not_staff, require_staff
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
+from headway.enrollments.authorization import require_staff
 from headway.enrollments.statistics_store import count_by_status
 from headway.enrollments.status import OPEN
 from headway.identity import Caller
@@ -36,7 +38,7 @@ class Gradebook:
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=None)
         counts = await store.count_in_course(tx, course_id)
         enrolled, _ = await count_by_status(tx, course_id, sorted(OPEN))
         found = [
@@ -63,9 +65,7 @@ class Gradebook:
         what is graded. Learners keep their places in a list while they are in the same stage, so nobody is skipped or repeated
         but by a step to another stage. Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden, Invalid naming `cursor`.
         """
-        assessment, access = await find_known(tx, caller, assessment_id)
-        if not access.is_staff:
-            raise not_staff()
+        assessment = await find_for_staff(tx, caller, assessment_id)
         counts = await store.count_one(tx, assessment_id)
         enrolled, _ = await count_by_status(tx, assessment.course_id, sorted(OPEN))
         summary = _summarize(assessment, counts, enrolled)
@@ -88,10 +88,12 @@ class Gradebook:
 
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
         """
-        assessment, access = await find_known(tx, caller, assessment_id)
-        if not access.is_staff:
-            raise not_staff()
-        return await store.find_work(tx, assessment, submission_id)
+        assessment = await find_for_staff(tx, caller, assessment_id, shown=None)
+        found = await store.find_work(tx, assessment, submission_id)
+        if found is not None:
+            course_id, learner_id = assessment.course_id, found.user_id
+            disclose(tx, caller, RecordKind.SUBMISSION, course_id=course_id, learner_id=learner_id)
+        return found
 
 
 def _summarize(assessment: Assessment, counts: WorkCounts, enrolled: int) -> WorkSummary:

@@ -19,6 +19,8 @@ from headway.audit.service import AuditRecorder
 from headway.courses import parts_store
 from headway.courses.model import Assessment
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.enrollments import store as enrollments
 from headway.enrollments.access import Access
 from headway.enrollments.authorization import not_staff, read_access
@@ -122,9 +124,7 @@ class Assessments:
 
         Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
         """
-        assessment, access = await find_known(tx, caller, assessment_id)
-        if not access.is_staff:
-            raise not_staff()
+        assessment = await find_for_staff(tx, caller, assessment_id)
         if order is not None:
             ordered = await submissions.order_newest(tx, assessment_id, order, name)
             some = partial(submissions.find_newest, tx, assessment_id)
@@ -196,6 +196,21 @@ async def find_known(tx: ReadTransaction, caller: Caller, assessment_id: int) ->
     if assessment is None or not access.knows_course:
         raise _assessment_not_found()
     return assessment, access
+
+
+async def find_for_staff(
+    tx: ReadTransaction, caller: Caller, assessment_id: int, *, shown: RecordKind | None = RecordKind.SUBMISSION
+) -> Assessment:
+    """Return an assessment, for the staff of its course; what is `shown` of all learners is a disclosure.
+
+    Raises NotFound ASSESSMENT_NOT_FOUND, Forbidden.
+    """
+    assessment, access = await find_known(tx, caller, assessment_id)
+    if not access.is_staff:
+        raise not_staff()
+    if shown is not None:
+        disclose(tx, caller, shown, course_id=assessment.course_id)
+    return assessment
 
 
 def _assessment_not_found() -> NotFound:

@@ -88,7 +88,7 @@ class LearnerLists:
 
     async def list_saved(self, tx: ReadTransaction, caller: Caller, course_id: int) -> list[SavedFilter]:
         """List the caller's own saved filters for a course. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=None)
         return await learners_store.list_saved(tx, course_id, caller.user_id)
 
     async def save(self, tx: WriteTransaction, caller: Caller, course_id: int, saved: SavedFilter) -> None:

@@ -31,6 +31,7 @@ from headway.attention.model import (
 )
 from headway.bounded_cache import BoundedCache
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.disclosures.model import RecordKind
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
@@ -158,7 +159,10 @@ class Attention:
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        await require_staff(tx, caller, course_id)
+        if user_ids is not None and len(user_ids) == 1:
+            await require_staff(tx, caller, course_id, shown=RecordKind.RECORD, learner_id=user_ids[0])
+        else:
+            await require_staff(tx, caller, course_id)
         now = self._clock()
         course = await facts_store.read_course(tx, course_id, self._structures)
         rules, reachable = await store.read_rules(tx, course_id), course.structure.share_opened(now)
@@ -278,7 +282,7 @@ class Attention:
 
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=RecordKind.RECORD, learner_id=user_id)
         return await store.list_notes(tx, course_id, user_id)
 
     async def delete_note(self, tx: WriteTransaction, caller: Caller, course_id: int, user_id: int, note_id: str) -> None:

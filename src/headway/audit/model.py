@@ -169,6 +169,11 @@ class EntryFilter(NamedTuple):
     since: Instant | None = None
     until: Instant | None = None
 
+    @property
+    def names_users(self) -> bool:
+        """Whether all ids are of users."""
+        return not self.target_ids or self.target_type is TargetType.USER
+
 
 class AccountIds(NamedTuple):
     """The ids by which the log knows an account: as an actor, and as the one who recorded."""

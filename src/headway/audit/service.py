@@ -26,6 +26,8 @@ from headway.audit.model import (
 )
 from headway.collector import Collector, CollectorLimits
 from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import EVERYBODY, RecordKind
 from headway.errors import NotFound
 from headway.identity import Caller, Client, Role, UserIds, UserRef
 from headway.ids import NewId
@@ -176,10 +178,14 @@ class AuditLog:
         Administrators and services see all entries, others those in which they are the actor or the one who recorded.
         Raises Conflict AMBIGUOUS_USER.
         """
+        named = [*(entry_filter.actor_ids or ()), *(entry_filter.target_ids or ())]
         entry_filter = entry_filter._replace(actor_ids=await self._all_names(tx, caller, entry_filter.actor_ids))
         if entry_filter.target_type is TargetType.USER:
             entry_filter = entry_filter._replace(target_ids=await self._all_names(tx, caller, entry_filter.target_ids))
         ids = None if caller.sees_all else caller_ids(caller)
+        if ids is None:
+            user = await self._find_user(tx, caller, named[0]) if len(named) == 1 and entry_filter.names_users else None
+            disclose(tx, caller, RecordKind.AUDIT_LOG, learner_id=EVERYBODY if user is None else user.id)
         part = walk.slice
         found = await audit_store.list_page(tx, entry_filter, account=ids, before=part.after, limit=part.limit)
         return walk.cut(found, lambda entry: entry.seq)
@@ -189,6 +195,8 @@ class AuditLog:
         entry = await audit_store.find(tx, entry_id)
         if entry is None or not (caller.sees_all or caller_ids(caller).is_part_of(entry)):
             raise NotFound("There is no such activity.", code="ACTIVITY_NOT_FOUND")
+        if caller.sees_all:
+            disclose(tx, caller, RecordKind.AUDIT_LOG)
         return entry
 
     async def _with_stored_names(self, tx: ReadTransaction, caller: Caller, draft: EntryDraft) -> EntryDraft:

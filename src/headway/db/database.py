@@ -22,6 +22,7 @@ RowsToWrite: TypeAlias = tuple[RowsStatement, RowValues]
 """A statement that writes rows, with the rows."""
 Kind = TypeVar("Kind", bound="ReadTransaction")
 OnFirstKey: TypeAlias = Callable[["WriteTransaction"], Awaitable[None]]
+OnDisclosed: TypeAlias = Callable[[Sequence[Any]], Awaitable[None]]
 Outbox: TypeAlias = Callable[["WriteTransaction", Sequence[Any]], Awaitable[None]]
 Listener: TypeAlias = Callable[[str | None], None]
 
@@ -42,10 +43,15 @@ class ReadTransaction(ABC):
     def __init__(self, database: "Database") -> None:
         self._dialect = database.dialect
         self.keyring = database.keyring
+        self.disclosed: list[Any] = []
 
     @abstractmethod
     async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
         """Run a statement and return all its rows. Pass a set of rows as a list of tuples."""
+
+    def disclose(self, disclosed: object) -> None:
+        """Note that what is read here is shown to somebody: the database is told after the read, before the result is used."""
+        self.disclosed.append(disclosed)
 
     async def first(self, statement: Statement, **params: Any) -> Row | None:
         """Return the first row, or None."""
@@ -67,6 +73,9 @@ class WriteTransaction(ReadTransaction):
         self._outbox = database.outbox
         self._announced: list[object] = []
         self._after_commit: list[Callable[[], None]] = []
+
+    def disclose(self, disclosed: object) -> None:
+        """Note nothing: what is read here is for a change, which is recorded itself."""
 
     @abstractmethod
     async def run(self, statement: Statement, **params: Any) -> int:
@@ -148,6 +157,8 @@ class Database(ABC):
         """Runs in the transaction that makes the first key of an index; see `index_keys.encrypting`."""
         self.outbox: Outbox = _drop
         """Stores what a transaction announces, within it."""
+        self.on_disclosed: OnDisclosed = _forget
+        """Stores what a read shows to whom, before whoever reads goes on."""
         self._metrics = metrics
         if metrics is not None:
             seconds, failed = metrics.transaction_seconds, metrics.transactions_failed
@@ -166,7 +177,7 @@ class Database(ABC):
         With `single_statement` the caller runs one statement only: it sees one snapshot by itself, which saves PostgreSQL
         two round trips.
         """
-        return self._timed("read", self._read(single_statement=single_statement))
+        return self._then_disclosed(self._timed("read", self._read(single_statement=single_statement)))
 
     @asynccontextmanager
     async def write(self, *, in_courses: Collection[int] = ()) -> AsyncIterator[WriteTransaction]:
@@ -212,9 +223,20 @@ class Database(ABC):
     def _timed(self, kind: str, transaction: AbstractAsyncContextManager[Kind]) -> AbstractAsyncContextManager[Kind]:
         return transaction if self._metrics is None else _timed(transaction, *self._meters[kind])
 
+    @asynccontextmanager
+    async def _then_disclosed(self, reading: AbstractAsyncContextManager[ReadTransaction]) -> AsyncIterator[ReadTransaction]:
+        async with reading as tx:
+            yield tx
+        if tx.disclosed:
+            await self.on_disclosed(tx.disclosed)
+
     def _notify_listeners(self, payload: str | None) -> None:
         for listener in self._listeners:
             listener(payload)
+
+
+async def _forget(_disclosed: Sequence[Any]) -> None:
+    """Stand in where nobody stores what is shown."""
 
 
 async def _do_nothing(_tx: WriteTransaction) -> None:

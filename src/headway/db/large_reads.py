@@ -8,7 +8,7 @@ with the server's loop more often than it runs.
 import asyncio
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -29,6 +29,8 @@ class LargeReads:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._turns = WeakValueDictionary[Hashable, asyncio.Lock]()
+        self.on_disclosed = database.on_disclosed
+        """Stores what a read shows to whom, on the caller's loop, before its result is returned."""
         self.running = 0
         """How many reads run now; those that wait for their turn are not among them."""
 
@@ -47,7 +49,10 @@ class LargeReads:
 
         `read` must not touch what belongs to the caller's event loop. Raises Unavailable while the database cannot be reached.
         """
-        return await self._call(self._read(read, caller))
+        result, disclosed = await self._call(self._read(read, caller))
+        if disclosed:
+            await self.on_disclosed(disclosed)
+        return result
 
     async def close(self) -> None:
         """Cancel what is being read, disconnect and end the thread."""
@@ -56,13 +61,15 @@ class LargeReads:
         await asyncio.to_thread(self._thread.join)
         self._loop.close()
 
-    async def _read(self, read: Callable[[ReadTransaction], Awaitable[Result]], caller: Hashable) -> Result:
+    async def _read(
+        self, read: Callable[[ReadTransaction], Awaitable[Result]], caller: Hashable
+    ) -> tuple[Result, Sequence[Any]]:
         # Only the thread's loop runs this. A lock is forgotten with the last read that holds or awaits it.
         turn = asyncio.Lock() if caller is None else self._turns.setdefault(caller, asyncio.Lock())
         async with turn, self._database.read() as tx:
             self.running += 1
             try:
-                return await read(tx)
+                return await read(tx), tx.disclosed
             finally:
                 self.running -= 1
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from headway.courses import staff_store
 from headway.db.database import ReadTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import EVERYBODY, RecordKind
 from headway.enrollments.access import Access, decide
 from headway.enrollments.access_store import read_facts, read_own_facts
 from headway.errors import Forbidden, NotFound
@@ -24,11 +26,24 @@ async def require_known(tx: ReadTransaction, caller: Caller | None, course_id: i
     return access
 
 
-async def require_staff(tx: ReadTransaction, caller: Caller, course_id: int) -> None:
-    """Check that a caller belongs to the staff of a course. Raises NotFound COURSE_NOT_FOUND as `require_known`; Forbidden."""
+async def require_staff(
+    tx: ReadTransaction,
+    caller: Caller,
+    course_id: int,
+    *,
+    shown: RecordKind | None = RecordKind.LEARNERS,
+    learner_id: int = EVERYBODY,
+) -> None:
+    """Check that a caller belongs to the staff of a course. Raises NotFound COURSE_NOT_FOUND as `require_known`; Forbidden.
+
+    A read counts as a disclosure of what is `shown`, of one learner or of all. None is what tells nothing of any learner:
+    figures of the course, its staff, settings.
+    """
     access = await require_known(tx, caller, course_id)
     if not access.is_staff:
         raise not_staff()
+    if shown is not None:
+        disclose(tx, caller, shown, course_id=course_id, learner_id=learner_id)
 
 
 async def known_among(tx: ReadTransaction, caller: Caller, course_ids: Sequence[int]) -> set[int]:

@@ -39,7 +39,7 @@ class CourseStaff:
         Raises NotFound COURSE_NOT_FOUND, Forbidden.
         """
         if caller is not None:
-            await require_staff(tx, caller, course_id)
+            await require_staff(tx, caller, course_id, shown=None)
         source = Moving(
             page=partial(staff_store.list_members, tx, course_id),
             order=partial(staff_store.member_order, tx, course_id),
@@ -50,7 +50,7 @@ class CourseStaff:
 
     async def taught_course(self, tx: ReadTransaction, caller: Caller, course_id: int) -> TaughtCourse:
         """Return a course with the caller's part in it, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=None)
         found = await staff_store.find_taught(tx, caller.user_id, [course_id])
         if not found:
             raise course_not_found()

@@ -10,6 +10,8 @@ from headway.courses import store as catalogue
 from headway.courses import structure_store
 from headway.courses.structure import CourseStructure
 from headway.db.database import ReadTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.enrollments import access_store, statistics_store
 from headway.enrollments import lists_store as enrollment_lists
 from headway.enrollments import store as enrollments
@@ -91,6 +93,7 @@ class ProgressReads:
             raise Forbidden("Only the learner and the staff of the course may see this.")
         if not stored.is_user:
             raise NotFound("There is no such user.", code="USER_NOT_FOUND")
+        disclose(tx, caller, RecordKind.PROGRESS, course_id=course_id, learner_id=user_id)
         # Before the structure of the course is cached, no answer is like another.
         now, structure = self._clock(), self._structures.peek(course_id, stored.course_revision)
         phase = f"at {now}" if structure is None else str(structure.phase(now))
@@ -157,7 +160,9 @@ class ProgressReads:
         if set(learner_ids) <= {caller.user_id}:
             sees_hidden = (await require_known(tx, caller, course_id)).is_staff
         else:
-            await require_staff(tx, caller, course_id)
+            await require_staff(tx, caller, course_id, shown=None)
+            for user_id in learner_ids:
+                disclose(tx, caller, RecordKind.PROGRESS, course_id=course_id, learner_id=user_id)
         found = await enrollments.find_many(tx, [(user_id, course_id) for user_id in learner_ids])
         enrolled = [found[user_id, course_id] for user_id in learner_ids if (user_id, course_id) in found]
         missing = [user_id for user_id in learner_ids if (user_id, course_id) not in found]
@@ -183,7 +188,7 @@ class ProgressReads:
 
     async def analytics_version(self, tx: ReadTransaction, caller: Caller, course_id: int) -> str:
         """Return the version of a course's statistics, for its staff. Raises NotFound COURSE_NOT_FOUND, Forbidden."""
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=None)
         revision = await statistics_store.statistics_revision(tx, course_id)
         state = await catalogue.state(tx, course_id)
         return f"{state}.{revision}.{self._clock() // DAY}"
@@ -198,13 +203,17 @@ class ProgressReads:
 
 
 async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int, *, now: Instant) -> CourseExplanation:
-    """Explain a learner's progress in a course. Raises NotFound USER_NOT_FOUND, COURSE_NOT_FOUND or NOT_ENROLLED."""
+    """Explain a learner's progress in a course to an operator.
+
+    Raises NotFound USER_NOT_FOUND, COURSE_NOT_FOUND or NOT_ENROLLED.
+    """
     structure = (await structure_store.structures(tx, [course_id])).get(course_id)
     if await users.find(tx, user_id) is None:
         raise NotFound(f"There is no user {user_id}.", code="USER_NOT_FOUND")
     if structure is None:
         raise NotFound(f"There is no course {course_id}.", code="COURSE_NOT_FOUND")
     found = await activity.read_progress(tx, user_id, course_id)
+    disclose(tx, None, RecordKind.PROGRESS, course_id=course_id, learner_id=user_id)
     if found is None:
         raise NotFound(f"User {user_id} is not enrolled in course {course_id}.", code="NOT_ENROLLED")
     return explain(structure, found[1], now)

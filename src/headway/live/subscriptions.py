@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 
 from headway.db.database import Database, Listener, ReadTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.enrollments.authorization import read_access
 from headway.errors import Forbidden, Invalid
 from headway.feed.model import FeedEntry, Position
@@ -25,6 +27,9 @@ class Subscriptions:
         course_id = find_required_course(caller, topic)
         if course_id is not None and not (await read_access(tx, caller, course_id)).is_staff:
             raise not_yours()
+        followed = find_course(topic)
+        if followed is not None:
+            disclose(tx, caller, RecordKind.LIVE, course_id=followed)
 
     async def read(
         self, tx: ReadTransaction, caller: Caller, topic: str, *, after: int, limit: int
@@ -44,7 +49,7 @@ class LiveReads:
 
     async def check(self, caller: Caller, topic: str) -> None:
         """Check that a caller may follow a topic; only topics of courses need the database. Raises Invalid, Forbidden."""
-        if find_required_course(caller, topic) is not None:
+        if find_required_course(caller, topic) is not None or find_course(topic) is not None:
             async with self._database.read() as tx:
                 await self._subscriptions.check(tx, caller, topic)
 
@@ -82,6 +87,12 @@ def find_required_course(caller: Caller, topic: str) -> int | None:
     if number != caller.user_id:
         raise not_yours()
     return None
+
+
+def find_course(topic: str) -> int | None:
+    """Return the course of a topic; None for one of a user."""
+    match = _TOPIC.fullmatch(topic)
+    return int(match[2]) if match is not None and match[1] == "course" else None
 
 
 def not_yours() -> Forbidden:

@@ -21,6 +21,8 @@ from headway.audit.service import AuditRecorder
 from headway.courses import export_store as titles_store
 from headway.db.database import Database, ReadTransaction
 from headway.db.personal import Part, Person, Place, Record, Section
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.errors import Forbidden, Overloaded, RateLimited
 from headway.identity import Caller, Client, UserIds
 from headway.instants import HOUR, SECOND, Clock, Instant, iso, to_datetime
@@ -113,6 +115,7 @@ class PersonalExports:
 
     async def require(self, tx: ReadTransaction, caller: Caller | None, user_id: int) -> None:
         """Check that a caller may have the data of an account. Raises Forbidden."""
+        disclose(tx, caller, RecordKind.EXPORT, learner_id=user_id)
         if caller is None:
             return
         if caller.user_id != user_id:

@@ -8,6 +8,7 @@ from headway.attention import export_store as attention
 from headway.audit import export_store as audit
 from headway.courses import export_store as courses
 from headway.db.personal import Section
+from headway.disclosures import export_store as disclosures
 from headway.enrollments import export_store as enrollments
 from headway.feed import export_store as feed
 from headway.idempotency import export_store as idempotency
@@ -55,4 +56,5 @@ def sections(archives_folder: Path | None = None) -> list[Section]:
         *webhooks.SECTIONS,
         *idempotency.SECTIONS,
         *audit.SECTIONS,
+        *disclosures.SECTIONS,
     ]

@@ -12,6 +12,8 @@ from typing import Any, Protocol, TypeVar
 
 from headway.courses import parts_store, structure_store
 from headway.db.database import ReadTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.enrollments.authorization import course_not_found, require_staff
 from headway.identity import Caller
 from headway.learning.store import CourseStructures
@@ -121,4 +123,6 @@ class Exports:
 
     async def _require(self, tx: ReadTransaction, caller: Caller | None, course_id: int) -> None:
         if caller is not None:
-            await require_staff(tx, caller, course_id)
+            await require_staff(tx, caller, course_id, shown=RecordKind.EXPORT)
+        else:
+            disclose(tx, None, RecordKind.EXPORT, course_id=course_id)

@@ -7,6 +7,7 @@ from headway.accounts import store as users
 from headway.attention.model import Note
 from headway.attention.service import Attention
 from headway.db.database import ReadTransaction
+from headway.disclosures.model import RecordKind
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import Enrollment
 from headway.errors import NotFound
@@ -65,7 +66,7 @@ class LearnerRecords:
 
         Raises NotFound COURSE_NOT_FOUND, USER_NOT_FOUND or NOT_ENROLLED, Forbidden.
         """
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=RecordKind.RECORD, learner_id=user_id)
         user = await users.find(tx, user_id)
         if user is None:
             raise NotFound("There is no such user.", code="USER_NOT_FOUND")

@@ -54,7 +54,7 @@ class Reports:
 
     async def overview(self, tx: ReadTransaction, caller: Caller, course_id: int) -> Overview:
         """Return how a course goes."""
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=None)
         path, _ = await self._path(tx, course_id)
         return summarize(await store.read_learners(tx, course_id), path, today=self._clock() // DAY)
 
@@ -86,7 +86,7 @@ class Reports:
 
     async def units(self, tx: ReadTransaction, caller: Caller, course_id: int) -> list[UnitReport]:
         """Return how the units of a course are used, in order."""
-        await require_staff(tx, caller, course_id)
+        await require_staff(tx, caller, course_id, shown=None)
         path, modules = await self._path(tx, course_id)
         learners = await store.read_learners(tx, course_id)
         averages = await self._average_seconds(tx, course_id, path)

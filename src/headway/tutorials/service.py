@@ -11,6 +11,8 @@ from headway.accounts.naming import find_user
 from headway.audit.model import Action, Target, TargetType, caller_actor
 from headway.audit.service import AuditRecorder
 from headway.db.database import ReadTransaction, WriteTransaction
+from headway.disclosures.disclosing import disclose
+from headway.disclosures.model import RecordKind
 from headway.errors import Forbidden, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry, TutorialUpdated, new_entries, user_topic
@@ -191,6 +193,7 @@ async def _find_learner(tx: ReadTransaction, caller: Caller, user_ref: str | Non
     user = await find_user(tx, caller, check_id("user_id", user_ref))
     if user is None:
         raise NotFound("No such user", code="USER_NOT_FOUND")
+    disclose(tx, caller, RecordKind.TUTORIAL, learner_id=user.id)
     return user
 
 

@@ -256,6 +256,17 @@ SHEETS: Mapping[str, _Sheet] = {
             _Column("clientAddress", N_("Network address")),
         ),
     ),
+    "disclosures": _Sheet(
+        N_("Who has seen your record"),
+        N_("To whom your own record was shown, by day."),
+        (
+            _Column("day", N_("Day")),
+            _Column("readerName", N_("Who")),
+            _Column("kind", N_("What"), _action),
+            _COURSE,
+            _Column("times", N_("How often")),
+        ),
+    ),
     "events": _Sheet(N_("Events"), N_("Each thing that you did while you studied, as your browser reported it.")),
     "archived-events": _Sheet(N_("Archived events"), N_("The same, of earlier times.")),
     "study-days": _Sheet(N_("Days of study"), N_("When you studied on each day, in milliseconds of the day in UTC, by unit.")),

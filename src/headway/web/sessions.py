@@ -8,6 +8,7 @@ with `__Host-`, so that no other host can set them (RFC 6265bis, section 4.1.3.2
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
+import msgspec
 from litestar.types import Scope
 
 from headway.accounts.model import REFRESH_LIFETIME, Session
@@ -15,7 +16,7 @@ from headway.errors import Forbidden, Unauthenticated
 from headway.http.authentication import Authentication
 from headway.http.middleware import RESPONSE_HEADERS
 from headway.http.request import client_of, read_header
-from headway.identity import Caller
+from headway.identity import Caller, Channel
 from headway.instants import SECOND
 from headway.services import Services
 
@@ -46,7 +47,7 @@ class BrowserSessions:
         access = read_cookie(scope, ACCESS)
         if access:
             try:
-                return (await self._authentication.verify(access)).caller
+                return _at_a_page((await self._authentication.verify(access)).caller)
             except Unauthenticated:
                 pass
         refresh = read_cookie(scope, REFRESH)
@@ -57,7 +58,7 @@ class BrowserSessions:
             session = await self._sign_in.refresh(
                 user_id=claims.user_id, session_id=claims.session_id, generation=claims.generation, client=client_of(scope)
             )
-            return (await self._authentication.verify(self.begin(scope, session))).caller
+            return _at_a_page((await self._authentication.verify(self.begin(scope, session))).caller)
         except Unauthenticated:
             self.end(scope)
             return None
@@ -123,6 +124,10 @@ def take_notice(scope: Scope) -> Notice | None:
     set_cookie(scope, NOTICE, "", 0)
     text = unquote(value.removeprefix(_NOT_GOOD))[:_LONGEST_NOTICE]
     return Notice(text, is_good=not value.startswith(_NOT_GOOD))
+
+
+def _at_a_page(caller: Caller) -> Caller:
+    return msgspec.structs.replace(caller, channel=Channel.PAGE)
 
 
 def _read_all(scope: Scope) -> dict[str, str]:

@@ -202,6 +202,8 @@ MATRIX = [
     Access("GET /users/{user_id}/export", {"admin": 200, "learner": 200}, "/users/{learner_id}/export"),
     Access("GET /users/{user_id}/export", {"admin": 404}, "/users/999999/export"),
     Access("GET /keys", {"admin": 200}),
+    Access("GET /disclosures", {"admin": 200}),
+    Access("GET /learner/me/disclosures", {}, else_=200),
     Access("POST /keys", {"admin": 201}, body={"name": "Relay", "scopes": ["events:write"]}),
     Access("POST /keys", {"admin": 409}, body={"name": "Relay", "scopes": ["events:write"], "userId": "{learner_id}"}),
     Access("DELETE /keys/{key_id}", {"admin": 204}, "/keys/{key}"),

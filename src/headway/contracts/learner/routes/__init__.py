@@ -5,6 +5,7 @@ from headway.contracts.learner.errors import error_renderer
 from headway.contracts.learner.routes.accounts import AccountRoutes
 from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
+from headway.contracts.learner.routes.disclosures import DisclosureRoutes
 from headway.contracts.learner.routes.events import EventRoutes
 from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.keys import KeyRoutes
@@ -26,7 +27,7 @@ from headway.services import Services
 from headway.settings import Settings
 
 PREFIX = "/api/v1"
-_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events", "rosters", "users")
+_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events", "rosters", "users", "disclosures")
 
 
 def make(services: Services, settings: Settings) -> Contract:
@@ -48,6 +49,7 @@ def make(services: Services, settings: Settings) -> Contract:
         KeyRoutes(services, pages),
         EventRoutes(services, settings),
         UserRoutes(services, settings),
+        DisclosureRoutes(services, pages),
     ]
     return Contract(
         prefixes=tuple(f"{PREFIX}/{noun}" for noun in _NOUNS),

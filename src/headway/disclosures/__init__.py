@@ -1,0 +1,1 @@
+"""The disclosure log: who was shown whose record."""
