@@ -1,6 +1,7 @@
 """The database schema: migrations, and the check of the schema version."""
 
 import asyncio
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
@@ -40,6 +41,7 @@ class UnknownVersionError(OperatorError):
     """The database has, or the caller names, a schema version that this code does not know."""
 
 
+@functools.cache
 def head() -> str:
     """Return the newest schema version that this code knows."""
     version = ScriptDirectory(str(_MIGRATIONS)).get_current_head()

@@ -131,6 +131,14 @@ class Operation(NamedTuple):
     """The JSON schemas of path parameters, by their names; those not named are any text."""
 
 
+class Router(litestar.Router):
+    """Routes with a prefix, for one server."""
+
+    def __deepcopy__(self, _memo: object) -> "Router":
+        # Litestar copies routers, as several servers could share one; to copy all routes takes as long as to make them.
+        return self
+
+
 def make_router(  # noqa: PLR0913 - what all routes of a contract share
     prefix: str,
     tag: str,
@@ -140,7 +148,7 @@ def make_router(  # noqa: PLR0913 - what all routes of a contract share
     settings: Settings,
     rate_limits: RateLimits | None = None,
     path_names: PathNames = _NO_NAMES,
-) -> litestar.Router:
+) -> Router:
     """Make a router of the routes that the objects `groups` declare. Routes with a limit need `rate_limits`.
 
     `path_names` finds what paths name by external ids, before the handlers run. A group's `path_types`, if it has any, describe
@@ -159,7 +167,7 @@ def make_router(  # noqa: PLR0913 - what all routes of a contract share
             # The status is the response's own; this one keeps Litestar from expecting a function that returns none.
             declare = METHODS[route.method](route.path, status_code=200, opt={"operation": operation, ENDPOINT: endpoint})
             handlers.append(declare(served_elsewhere))
-    return litestar.Router(prefix, route_handlers=handlers)
+    return Router(prefix, route_handlers=handlers)
 
 
 def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Response | Streamed]]]]:
@@ -197,10 +205,6 @@ class Endpoint:
         self._decoder = Decoder(route.body) if route.body is not None and is_decoded else None
         self.check: Callable[[Scope], Awaitable[None]] | None = None
         """Runs before the query and the body are read, so that rejected requests count against a limit too."""
-
-    def __deepcopy__(self, _memo: object) -> "Endpoint":
-        # Litestar copies its handlers; the services behind them are not to be copied.
-        return self
 
     async def respond(self, scope: Scope, receive: Receive) -> Rendered:
         """Read the request, run the handler in its transaction, and render the response."""

@@ -22,7 +22,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-import litestar
 import msgspec
 from litestar.types import Receive, Scope
 
@@ -33,7 +32,7 @@ from headway.http.decoding import decode_apart
 from headway.http.paths import decode_parameter
 from headway.http.problems import Problems
 from headway.http.request import READ, READ_LARGE, WRITE, TransactionKind, Transactions, accepts_gzip, client_of, read_header
-from headway.http.routes import ENDPOINT, METHODS, Rendered, read_body, served_elsewhere
+from headway.http.routes import ENDPOINT, METHODS, Rendered, Router, read_body, served_elsewhere
 from headway.http.streams import Streamed, begin
 from headway.identity import Caller, Client
 from headway.paging.service import Walk
@@ -173,7 +172,7 @@ class PageContext(NamedTuple):
     max_file_bytes: int
 
 
-def page_router(groups: Sequence[object], context: PageContext) -> litestar.Router:
+def page_router(groups: Sequence[object], context: PageContext) -> Router:
     """Make a router of the pages that the objects `groups` declare."""
     handlers = []
     for group in groups:
@@ -182,7 +181,7 @@ def page_router(groups: Sequence[object], context: PageContext) -> litestar.Rout
             endpoint = PageEndpoint(route, handler, shown, context)
             declare = METHODS[route.method](route.path, status_code=200, opt={ENDPOINT: endpoint})
             handlers.append(declare(served_elsewhere))
-    return litestar.Router("/", route_handlers=handlers)
+    return Router("/", route_handlers=handlers)
 
 
 def declared_pages(group: object) -> Iterator[tuple[PageRoute, Callable[..., Awaitable[Any]]]]:
@@ -210,10 +209,6 @@ class PageEndpoint:
         self._handler = handler
         self._shown = shown
         self._context = context
-
-    def __deepcopy__(self, _memo: object) -> "PageEndpoint":
-        # Litestar copies its handlers; the services behind them are not to be copied.
-        return self
 
     async def respond(self, scope: Scope, receive: Receive) -> Rendered:
         """Read the request, run the handler in its transaction, and render what it returns."""

@@ -3,6 +3,7 @@
 The English text is the key of the catalogues (`locales/<language>/LC_MESSAGES/headway.po`, gettext); see `docs/pages.md`.
 """
 
+import functools
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -115,13 +116,7 @@ class Catalogues:
 
     def __init__(self, default_zone: str) -> None:
         self._default_zone = ZoneInfo(default_zone)
-        self._translations: dict[str, NullTranslations] = {ENGLISH: NullTranslations()}
-        for path in sorted(LOCALES.glob("*/LC_MESSAGES/headway.po")):
-            compiled = BytesIO()
-            with path.open("rb") as file:
-                write_mo(compiled, read_po(file))
-            compiled.seek(0)
-            self._translations[path.parts[-3]] = Translations(compiled)
+        self._translations = _translations()
 
     @property
     def languages(self) -> dict[str, str]:
@@ -152,6 +147,19 @@ class Catalogues:
             return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             return self._default_zone
+
+
+@functools.cache
+def _translations() -> dict[str, NullTranslations]:
+    """Read the catalogues of all languages, once for all servers of a process."""
+    translations: dict[str, NullTranslations] = {ENGLISH: NullTranslations()}
+    for path in sorted(LOCALES.glob("*/LC_MESSAGES/headway.po")):
+        compiled = BytesIO()
+        with path.open("rb") as file:
+            write_mo(compiled, read_po(file))
+        compiled.seek(0)
+        translations[path.parts[-3]] = Translations(compiled)
+    return translations
 
 
 def _preferred(accept_language: str) -> list[str]:
