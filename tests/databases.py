@@ -49,7 +49,8 @@ class PostgresServer:
     def new_database(self, *, template: str = "template1", name: str | None = None) -> str:
         """Make a database, and return its URL."""
         name = name or self.new_name()
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # To copy the files takes half as long as to log every page.
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     @contextmanager

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
     ("server", "case"),
     [pytest.param(server, case, id=f"{case}-{server[1]}") for server in SERVERS for case in CASES[server[0]]],
     indirect=["server"],
+    scope="module",  # that of the server: with the scope of a test it would be made for each case
 )
 async def test_case(server: CaseServer, case: Case) -> None:
     async for exchange in server.run(case):

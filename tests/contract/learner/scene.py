@@ -53,7 +53,6 @@ class Learner(Scene):
             "outsider": await world.learner(courses["other"]),
             "seated": await world.learner(courses["full"]),
             "disabled": await world.learner(courses["course"]),
-            "stranger": await world.user(),
             "admin": await world.user(Role.ADMIN),
             "service": await world.user(Role.SYSTEM),
         }
@@ -67,7 +66,7 @@ class Learner(Scene):
         people = {name: await world.user(email=f"{name}-{number}@school.test") for name in ("learner", "classmate")}
         for user in people.values():
             await world.write(world.services.enrollments.enroll, user.id, int(shared["course"]))
-        return name_people(world, people)
+        return name_people(world, {**people, "stranger": await world.user()})
 
     def failure(self, error: str | None, invalid: Sequence[str] | None) -> dict[str, Any]:
         body: dict[str, Any] = {
