@@ -53,6 +53,8 @@ from headway.learning.presence import Presence
 from headway.learning.profiles import Profiles
 from headway.learning.reads import ProgressReads
 from headway.learning.recording import Ingest, Tracking
+from headway.learning.reset_reads import ResetReads
+from headway.learning.resetting import Resetting
 from headway.learning.store import CourseStructures
 from headway.learning.study_time import StudyTimeSettings
 from headway.learning.study_times import StudyTimes
@@ -217,6 +219,9 @@ class Services:
         self.learning = LearnerCourses(clock, structures)
         self.progress = ProgressReads(clock, structures)
         self.marking = Marking(clock, self.new_id, structures, self.ingest)
+        undo_for = settings.undo_reset_days * DAY
+        self.resetting = Resetting(clock, structures, self.audit, undo_for=undo_for)
+        self.resets = ResetReads(structures, undo_for=undo_for)
         self.study_times = StudyTimes(clock)
         self.presence = Presence(clock)
         self.reports = Reports(clock, structures)

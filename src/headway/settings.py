@@ -97,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_claim_seconds: int = 14_400
     max_travel_seconds: int = 120
     late_work_days: int = 30
+    undo_reset_days: int = 30
     create_reported_learners: bool = False
 
     display_timezone: str = "UTC"

@@ -81,6 +81,8 @@ class Changes:
                 self.set_status,
                 self.expire,
                 self.edit_course,
+                self.reset_progress,
+                self.undo_reset,
             ),
             *(self.submit, self.grade, self.write, self.read_message, self.read_conversation),
             *(self.report_chapter, self.submit_quiz, self.complete_tutorial, self.reset_tutorial, self.settle_tutorial),
@@ -124,6 +126,21 @@ class Changes:
     async def update_by_service(self) -> bool:
         body = self._update() | {"userId": self._learner().id}
         return await self._ok(self._room.service, "POST", "/user-progress/update", body)
+
+    async def reset_progress(self) -> bool:
+        main = self._room.main
+        path = f"/api/v1/courses/{main.id}/enrollments/{self._learner().id}"
+        one = {"unitId": str(self._chance.choice(main.units).id), "keepStudyTime": self._chance.random() < 0.5}
+        what, body = self._chance.choice([("resets", one), ("resets", {}), ("attempts", {})])
+        return await self._ok(self._room.tutor, "POST", f"{path}/{what}", body)
+
+    async def undo_reset(self) -> bool:
+        learner, course_id = self._learner(), self._room.main.id
+        tutor = Caller(self._room.tutor.id, self._room.tutor.role)
+        shown = await self._world.read(self._world.services.resets.read_resets, tutor, course_id, learner.id)
+        ids = [each.reset.id for each in shown if each.is_last]
+        path = f"/api/v1/courses/{course_id}/enrollments/{learner.id}/resets/{ids[0] if ids else 1}/undo"
+        return await self._ok(self._room.tutor, "POST", path)
 
     async def complete_module(self) -> bool:
         main = self._room.main

@@ -40,6 +40,7 @@ async def test_real_activity_leaves_no_difference(played: Played) -> None:
         "unit_progress": 10,
         "study_days": 3,
         "uncounted_events": 0,
+        "resets": 0,
         "learner_activity_logs": 12,
     }
 

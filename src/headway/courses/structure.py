@@ -65,10 +65,6 @@ class CourseStructure(msgspec.Struct, frozen=True, dict=True):
         """Return a number that changes when a unit opens or closes."""
         return bisect_right(self._turns, now)
 
-    def is_outside(self, unit_id: int | None, at: Instant) -> bool:
-        """Return whether an instant lies outside of the times of a unit."""
-        return bool(self.timed) and unit_id in self.timed and not self.timed[unit_id].include(at)
-
     def ordinal(self, unit_id: int) -> int:
         """Return how many units of the course are older than one of them: a number that never changes."""
         return sum(other < unit_id for other in self.units)

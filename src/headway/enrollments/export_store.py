@@ -37,7 +37,7 @@ SECTIONS = [
             "active_weeks": "the weeks of study days, as they are counted",
             "unit_states": "the states of unit progress, as they are counted",
         },
-        written={"metadata": json_of, "percent": hundredths_of},
+        written={"metadata": json_of, "percent": hundredths_of, "counts_from": json_of},
     ),
     TableSection("waiting-list", waiting_list, ["course_id"]),
     _Invitations(

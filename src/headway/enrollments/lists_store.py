@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, union_all
 
 from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
@@ -29,8 +29,9 @@ _by_user = (
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))
 )
-_finished = _titled.where(enrollments.c.user_id == bindparam("user_id"), status_among(*sorted(FINISHED))).order_by(
-    enrollments.c.completed_at.desc(), enrollments.c.course_id.desc()
+_is_finished = or_(status_among(*sorted(FINISHED)), enrollments.c.certificate_url.is_not(None))
+_finished = _titled.where(enrollments.c.user_id == bindparam("user_id"), _is_finished).order_by(
+    enrollments.c.completed_at.desc().nulls_last(), enrollments.c.course_id.desc()
 )
 _order_of_user = (
     select(enrollments.c.course_id)
@@ -155,7 +156,10 @@ async def find_of_user(tx: ReadTransaction, user_id: int, course_ids: Sequence[i
 
 
 async def list_finished(tx: ReadTransaction, user_id: int) -> list[tuple[Enrollment, str]]:
-    """Read a learner's completed and certified enrollments with the courses' titles, the newest completion first."""
+    """Read a learner's completed and certified enrollments with the courses' titles, the newest completion first.
+
+    Those whose progress was reset after a certificate was issued come last: it stays.
+    """
     return [(enrollment_of(row), row["title"]) for row in await tx.all(_finished, user_id=user_id)]
 
 

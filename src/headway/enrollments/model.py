@@ -52,6 +52,8 @@ class Enrollment(msgspec.Struct):
     """The units that were begun and completed, as `traces.write_states` writes them."""
     access_until: Instant | None = None
     """When access ends, as staff set it for this learner; None where the course's days of access count."""
+    counts_from: str | None = None
+    """Since when progress counts, as `learning.counting` writes it; None if nothing was ever reset."""
 
     @property
     def counted_as(self) -> tuple[Any, ...]:

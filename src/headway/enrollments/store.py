@@ -34,7 +34,7 @@ COLUMNS = (
     *(courses.c.revision, courses.c.access_days, enrollments.c.completed_revision),
     *(enrollments.c.required_percents, enrollments.c.required_completed, enrollments.c.closed_at),
     *(enrollments.c.last_unit_id, enrollments.c.last_unit_at),
-    *(enrollments.c.active_weeks, enrollments.c.unit_states, enrollments.c.access_until),
+    *(enrollments.c.active_weeks, enrollments.c.unit_states, enrollments.c.access_until, enrollments.c.counts_from),
 )
 _found, _lock = (
     select(*COLUMNS).select_from(
@@ -70,6 +70,8 @@ _update_steps = UpdateRows(enrollments, [*_PROGRESS, *_STEPS])
 _update_status = UpdateRows(
     enrollments, ["status", "enrolled_at", "closed_at", "access_until", "certificate_url", "updated_at"]
 )
+_RENEWED = ["enrolled_at", "access_until", "certificate_url", "counts_from"]
+_update_all = UpdateRows(enrollments, [*_PROGRESS, *_STEPS, *_RENEWED])
 _add_seats = (
     update(courses)
     .where(courses.c.id == bindparam("course_id"))
@@ -171,15 +173,27 @@ def progress_rows(before: Sequence[Enrollment], changed: Sequence[Enrollment], n
     progress, steps = [], []
     for old, e in zip(before, changed, strict=True):
         e.touch(now)
-        sums = e.required_percents, e.required_completed
-        last = e.last_activity_at, e.updated_at, e.last_unit_id, e.last_unit_at
-        row = e.percent, e.study_ms, encode_evidence(e.evidence), *sums, *last, e.active_weeks, e.unit_states
+        row = _progress_of(e)
         step = e.status, e.completed_at, e.completed_revision
         if step == (old.status, old.completed_at, old.completed_revision):
             progress.append((*row, e.user_id, e.course_id))
         else:
             steps.append((*row, *step, e.user_id, e.course_id))
     return [(_update_progress, progress), (_update_steps, steps)]
+
+
+def reset_rows(e: Enrollment, now: Instant) -> RowsToWrite:
+    """Return what overwrites a locked enrollment of which progress was reset, or a reset undone."""
+    e.touch(now)
+    step = e.status, e.completed_at, e.completed_revision
+    renewed = e.enrolled_at, e.access_until, e.certificate_url, e.counts_from
+    return _update_all, [(*_progress_of(e), *step, *renewed, e.user_id, e.course_id)]
+
+
+def _progress_of(e: Enrollment) -> tuple[Any, ...]:
+    sums = e.required_percents, e.required_completed
+    last = e.last_activity_at, e.updated_at, e.last_unit_id, e.last_unit_at
+    return e.percent, e.study_ms, encode_evidence(e.evidence), *sums, *last, e.active_weeks, e.unit_states
 
 
 async def most_active(tx: ReadTransaction, course_id: int, *, limit: int) -> list[int]:

@@ -68,6 +68,7 @@ enrollments = Table(
     Column("last_unit_at", Timestamp, comment="of the newest activity in a unit"),
     Column("active_weeks", Text, nullable=False, server_default="", comment="the weeks with activity; see traces.py"),
     Column("unit_states", Text, nullable=False, server_default="", comment="units begun and completed; see traces.py"),
+    Column("counts_from", Text, comment="since when progress counts, if it was ever reset; see counting.py"),
     one_of("status", EnrollmentStatus),
     CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
     Index("ix_enrollments_course_id", "course_id", "user_id"),

@@ -17,6 +17,14 @@ Id = Annotated[int, str]
 Moment = Annotated[Instant, iso]
 
 
+def write_optional_id(value: int | None) -> str | None:
+    """Write an id that may be missing."""
+    return None if value is None else str(value)
+
+
+OptionalId = Annotated[int | None, write_optional_id]
+
+
 class Rendered(msgspec.Struct, frozen=True, rename="camel"):
     """A struct that is written as JSON, in camelCase."""
 
@@ -114,6 +122,20 @@ class ProgressUpdated(FeedEvent, frozen=True):
     def render(self) -> str:
         """Return the JSON of the event."""
         return msgspec.json.encode(self).decode()
+
+
+class ProgressReset(FeedEvent, frozen=True):
+    """The staff reset progress of a learner in a unit, a module or, without either, the course, or undid it."""
+
+    type = "progress.reset"
+    course_id: Id
+    title: str
+    learner_id: Id
+    reset_id: Id
+    module_id: OptionalId
+    unit_id: OptionalId
+    is_new_attempt: bool = msgspec.field(name="newAttempt")
+    is_undone: bool = msgspec.field(name="undone")
 
 
 class CourseUpdated(FeedEvent, frozen=True):

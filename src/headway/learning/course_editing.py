@@ -38,6 +38,7 @@ from headway.instants import MINUTE, Clock, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import uncounted_store
 from headway.learning.completions import completions, module_states
+from headway.learning.counting import counting_of
 from headway.learning.study_time import length
 from headway.learning.unit_progress import UnitProgress
 
@@ -314,13 +315,18 @@ async def _read_new_times(
     tx: WriteTransaction, page: Sequence[Enrollment], course_id: int, times_of: Mapping[int, Times]
 ) -> _NewTimes:
     """Read what the new times of units lead to, and let the events within them count from now on."""
-    user_ids = [enrollment.user_id for enrollment in page]
-    timely = await uncounted_store.take_timely(tx, course_id, times_of, user_ids)
+    own_times = {
+        (enrollment.user_id, unit_id): counting_of(enrollment).times(unit_id, times)
+        for enrollment in page
+        for unit_id, times in times_of.items()
+    }
+    timely = await uncounted_store.take_timely(tx, course_id, own_times)
     outside: defaultdict[tuple[int, int], Milliseconds] = defaultdict(int)
+    user_ids = [enrollment.user_id for enrollment in page]
     for user_id, day, spans_of in await uncounted_store.read_study(tx, course_id, user_ids):
         for unit_id in spans_of.keys() & times_of.keys():
             spans = spans_of[unit_id]
-            outside[user_id, unit_id] += length(spans) - times_of[unit_id].overlap_in_day(day, spans)
+            outside[user_id, unit_id] += length(spans) - own_times[user_id, unit_id].overlap_in_day(day, spans)
     return _NewTimes(timely, outside)
 
 

@@ -9,6 +9,7 @@ from headway.courses.model import Unit
 from headway.courses.structure import CourseStructure
 from headway.courses.times import Lock
 from headway.instants import Instant, Milliseconds
+from headway.learning.counting import ALL_COUNTS, Counting
 from headway.learning.unit_progress import UnitProgress, UnitStatus, percent_text
 
 
@@ -30,6 +31,8 @@ class UnitExplanation(msgspec.Struct, frozen=True):
     """What the unit adds to the sum of the course; None for an optional, hidden or retired unit."""
     lock: Lock | None = None
     """Why the unit is locked: while it is so by its times, nothing completes it, also if it was begun."""
+    counts_from: Instant | None = None
+    """Since when work counts for the unit, because it was reset then; None if it never was."""
 
     @property
     def counted_study_ms(self) -> Milliseconds:
@@ -49,9 +52,17 @@ class CourseExplanation(msgspec.Struct, frozen=True):
 
 
 def explain(
-    structure: CourseStructure, units: Sequence[UnitProgress], now: Instant, *, with_hidden: bool = True
+    structure: CourseStructure,
+    units: Sequence[UnitProgress],
+    now: Instant,
+    *,
+    with_hidden: bool = True,
+    counting: Counting = ALL_COUNTS,
 ) -> CourseExplanation:
-    """Explain a learner's progress in a course from all the progress in its units; hidden ones are for staff."""
+    """Explain a learner's progress in a course from all the progress in its units; hidden ones are for staff.
+
+    `counting` says what was reset of it.
+    """
     progress = {unit.unit_id: unit for unit in units}
     completed = {unit.unit_id for unit in units if unit.is_complete}
     explained = [
@@ -59,6 +70,7 @@ def explain(
         for unit in sorted(structure.units.values(), key=lambda unit: unit.is_retired)
         if (unit.id in progress or not unit.is_retired) and (with_hidden or not unit.is_hidden)
     ]
+    explained = [msgspec.structs.replace(each, counts_from=counting.progress_from(each.unit.id)) for each in explained]
     total = sum(unit.counted or 0 for unit in explained)
     required_units = len(structure.required)
     return CourseExplanation(explained, required_units, total, percent_of_course(total, required_units))
@@ -68,7 +80,7 @@ def _explain_unit(
     structure: CourseStructure, unit: Unit, progress: UnitProgress | None, completed: set[int], now: Instant
 ) -> UnitExplanation:
     is_begun = progress is not None and progress.status is not UnitStatus.NOT_STARTED
-    lock = structure.find_lock(unit.id, completed, now, is_begun=progress is not None)
+    lock = structure.find_lock(unit.id, completed, now, is_begun=is_begun)
     unbegun = UnitStatus.NOT_STARTED if lock is None else UnitStatus.LOCKED
     if progress is None:
         missing = _missing(unit, NO_EVIDENCE, 0, lock)

@@ -83,6 +83,10 @@ class Group(NamedTuple):
     have_archived: set[int]
     """The learners of whom any events were archived, among those with events."""
 
+    def has_begun(self, unit: UnitKey) -> bool:
+        """Return whether a learner has begun a unit, and it was not reset since."""
+        return unit in self.units and self.units[unit].is_started
+
 
 async def read_group(tx: WriteTransaction, keys: Collection[StateKey], events: Collection[EventKey] = ()) -> Group:
     """Lock the enrollments of these learners, in ascending order, and read the state of these keys and which events exist."""

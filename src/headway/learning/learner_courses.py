@@ -22,6 +22,7 @@ from headway.errors import Conflict, Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import Clock, Instant, Milliseconds
 from headway.learning import store as activity
+from headway.learning.counting import counting_of
 from headway.learning.explanation import explain
 from headway.learning.paths import CoursePath, OwnCourse, find_path
 from headway.learning.progress import ProgressChange, advance
@@ -79,7 +80,8 @@ class LearnerCourses:
         enrollment, units = found
         schedule = Schedule(tree.course.kind, tree.course.starts_at, tree.course.ends_at)
         path = find_path(enrollment, tree.course.title, schedule, structure, units, now=now)
-        return OwnCourse(tree, access.is_staff, path, explain(structure, units, now, with_hidden=access.is_staff))
+        explained = explain(structure, units, now, with_hidden=access.is_staff, counting=counting_of(enrollment))
+        return OwnCourse(tree, access.is_staff, path, explained)
 
     async def progress(self, tx: ReadTransaction, user_id: int, walk: Walk) -> tuple[list[CourseProgress], int]:
         """List a learner's courses, those left too, the newest enrollment first, and how many there are."""
@@ -130,7 +132,7 @@ class LearnerCourses:
         change = ProgressChange(enrollment, structure)
         declared = Evidence(is_declared_complete=True, declared_percent=COMPLETE, declaration=Declaration(caller.user_id, now))
         for unit in units:
-            change.step(unit.id, Timing(now, 0, is_shifted=False), declared)
+            change.step(unit.id, Timing(now, 0, is_shifted=False), declared, is_command=True)
         await advance(tx, [change], now)
         (stored,) = await enrollment_lists.list_keys(tx, [key])
         (progress,) = await self._progress(tx, caller.user_id, [stored])
@@ -203,7 +205,7 @@ def _completed_modules(structures: Mapping[int, CourseStructure], course_id: int
 async def _check_lock(tx: ReadTransaction, user_id: int, structure: CourseStructure, module_id: int, now: Instant) -> None:
     (reached,) = (await activity.read_units_of(tx, [(user_id, structure.course_id)])).values()
     completed = {unit.unit_id for unit in reached if unit.is_complete}
-    begun = {unit.unit_id for unit in reached}
+    begun = {unit.unit_id for unit in reached if unit.is_started}
     # The units of the module itself are completed one after the other, so only those before it can lock it.
     within = completed | {unit.id for unit in structure.units_of(module_id)}
     left = [unit for unit in structure.units_of(module_id) if unit.id not in completed]

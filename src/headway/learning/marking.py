@@ -46,7 +46,7 @@ class Marking:
             raise Conflict("This unit is completed in another way.", code="OTHER_RULE")
         completed, is_begun = (
             {each.unit_id for each in progress if each.is_complete},
-            any(e.unit_id == unit_id for e in progress),
+            any(e.unit_id == unit_id and e.is_started for e in progress),
         )
         lock = structure.find_lock(unit_id, completed, self._clock(), is_begun=is_begun)
         if lock is Lock.SEQUENCE:

@@ -82,7 +82,7 @@ def find_next_step(structure: CourseStructure, units: Sequence[UnitProgress], no
     Required units come before optional ones: who leaves an optional unit out is not sent back to it until nothing else is left.
     """
     completed = {unit.unit_id for unit in units if unit.is_complete}
-    begun = {unit.unit_id for unit in units}
+    begun = {unit.unit_id for unit in units if unit.is_started}
     left = [
         unit
         for unit in structure.units.values()

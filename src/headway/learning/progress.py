@@ -24,8 +24,10 @@ from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import store as activity
 from headway.learning import study_time
 from headway.learning.completions import ModuleStates, completions, module_states
+from headway.learning.counting import counting_of, times_in
 from headway.learning.group_store import Group, read_group
 from headway.learning.model import has_returned
+from headway.learning.set_aside_store import add_to_set_aside
 from headway.learning.store import COURSE_ALONE, NO_DAY, DayKey, EventRow, SpansByUnit, StateKey, UnitKey
 from headway.learning.study_time import Span, Timing
 from headway.learning.uncounted_store import UncountedEvent, uncounted_rows
@@ -49,15 +51,29 @@ class ProgressChange:
         self.client_metadata: dict[int, dict[str, Any]] = {}
         self.completed: list[int] = []
         """The units that the steps complete."""
-        self._timed = structure.timed
+        self.times_of = times_in(enrollment, structure)
+        """The times at which what the learner does counts for a unit; None for always."""
+        self.set_aside: dict[tuple[Day, int], list[Span]] = {}
+        """The claims of study that do not count, because a reset did not keep study time from before."""
+        self._counting = None if enrollment.counts_from is None else counting_of(enrollment)
 
-    def step(self, unit_id: int | None, timing: Timing, evidence: Evidence = NO_EVIDENCE, *, is_start: bool = True) -> None:
+    def step(
+        self,
+        unit_id: int | None,
+        timing: Timing,
+        evidence: Evidence = NO_EVIDENCE,
+        *,
+        is_start: bool = True,
+        is_command: bool = False,
+    ) -> None:
         """Add one step: in a unit, or in the course alone. Without `is_start` it does not begin the unit.
 
-        A step outside of the times of the unit leaves no evidence, and begins it only by study that it claims within them.
+        A step outside of the times of the unit, or before it was reset, leaves no evidence, and begins it only by study that it
+        claims within them. A command counts by its turn: a reset before it does not touch it, whatever its time is.
         """
         unit = unit_id or COURSE_ALONE
-        if unit in self._timed and not (times := self._timed[unit]).include(timing.at):
+        times = self.structure.timed.get(unit) if is_command else self.times_of(unit)
+        if times is not None and not times.include(timing.at):
             evidence, is_start = NO_EVIDENCE, is_start and times.overlap(timing.span) > 0
         if is_start:
             self.started.add(unit)
@@ -69,9 +85,19 @@ class ProgressChange:
             known = self.evidence.get(unit)
             self.evidence[unit] = evidence if known is None else known.merge(evidence)
         if timing.claimed:
-            for day, span in study_time.by_day(timing.span):
+            claim = timing.span if self._counting is None else self._without_set_aside(unit, timing.span)
+            for day, span in study_time.by_day(claim):
                 self.days.add(day)
                 self.claims.setdefault((day, unit), []).append(span)
+
+    def _without_set_aside(self, unit: int, span: Span) -> Span:
+        """Return the part of a claim that counts as study time, and keep the other one."""
+        assert self._counting is not None  # noqa: S101 - asked by the caller
+        aside, counted = self._counting.split(unit, span)
+        for day, part in study_time.by_day(aside):
+            self.days.add(day)
+            self.set_aside.setdefault((day, unit), []).append(part)
+        return counted
 
     def note(self, unit_id: int, client_metadata: dict[str, Any]) -> None:
         """Add metadata that the client stores with a unit, key by key."""
@@ -125,12 +151,14 @@ async def advance(
     for change, earlier in zip(changes, before, strict=True):
         writes.statistics.replace(change.learner[1], earlier, change.enrollment)
     await activity.assign_ids(tx, writes.units)
+    aside = [change for change in changes if change.set_aside]
     await tx.write_rows(
         activity.day_rows(writes.days),
         activity.unit_rows(writes.units, now),
         *enrollments.progress_rows(before, writes.enrollments, now),
         statistics_store.delta_rows(writes.statistics, tx.shard),
         *([uncounted_rows(uncounted)] if uncounted else ()),
+        *([await add_to_set_aside(tx, {change.learner: change.set_aside for change in aside})] if aside else ()),
         new=activity.new_events(events),
     )
     entries = [
@@ -175,11 +203,10 @@ def _merge_claims(
     """
     gained: dict[int, Milliseconds] = {}
     outside: dict[int, Milliseconds] = {}
-    timed = change.structure.timed
     for (day, unit), claims in change.claims.items():
         key = (*change.learner, day)
         spans_of = days[key]
-        times = timed.get(unit) if timed else None
+        times = change.times_of(unit)
         joined = study_time.union(claims) if len(claims) > 1 else claims
         for claim in joined if times is None else times.cut(day, joined):
             change.enrollment.study_ms += study_time.uncovered(claim, spans_of.values())

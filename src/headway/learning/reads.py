@@ -23,6 +23,7 @@ from headway.errors import Forbidden, NotFound
 from headway.identity import Caller
 from headway.instants import DAY, Clock, Instant
 from headway.learning import store as activity
+from headway.learning.counting import counting_of
 from headway.learning.explanation import CourseExplanation, explain
 from headway.learning.statistics import CourseStatistics, summarize
 from headway.learning.store import CourseStructures
@@ -121,7 +122,8 @@ class ProgressReads:
         revisions = {access.course_id: enrollment.course_revision}
         structure = (await self._structures.get(tx, [access.course_id], revisions))[access.course_id]
         with_hidden, now = access.sees_hidden, self._clock()
-        explanation = explain(structure, units, now, with_hidden=with_hidden) if is_explained else None
+        counting = counting_of(enrollment)
+        explanation = explain(structure, units, now, with_hidden=with_hidden, counting=counting) if is_explained else None
         untouched = _untouched(structure, units, now, with_hidden=with_hidden) if is_whole else {}
         shown = units if with_hidden else _without_hidden(structure, units)
         return LearnerProgress(enrollment, shown, untouched, explanation)
@@ -216,7 +218,7 @@ async def explain_progress(tx: ReadTransaction, user_id: int, course_id: int, *,
     disclose(tx, None, RecordKind.PROGRESS, course_id=course_id, learner_id=user_id)
     if found is None:
         raise NotFound(f"User {user_id} is not enrolled in course {course_id}.", code="NOT_ENROLLED")
-    return explain(structure, found[1], now)
+    return explain(structure, found[1], now, counting=counting_of(found[0]))
 
 
 def _without_hidden(structure: CourseStructure, units: list[UnitProgress]) -> list[UnitProgress]:

@@ -1,10 +1,8 @@
 """Recompute what is stored of a learner in a course from the events, the study days and what completions met."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -14,8 +12,6 @@ from headway.courses.completion import (
     Completion,
     Evidence,
     Percent,
-    Rule,
-    decode_evidence,
     percent_by_rule,
     percent_of_course,
     percent_of_unit,
@@ -27,9 +23,20 @@ from headway.db.database import Row
 from headway.enrollments.statistics import Statistic, enrollment_statistics
 from headway.enrollments.status import OPEN, EnrollmentStatus, earned
 from headway.enrollments.traces import add_weeks, ordinals, state_bits, week_of, write_states
-from headway.instants import DAY, Day, Instant, Milliseconds
+from headway.instants import DAY, Day, Instant, Milliseconds, iso
 from headway.learning import study_time
+from headway.learning.comparing import (
+    a_time,
+    compared,
+    compared_evidence,
+    covers,
+    declared_evidence,
+    not_before,
+    recorded_rule,
+    stored_evidence,
+)
 from headway.learning.recorded_events import evidence_of, mistimed
+from headway.learning.segments import Segments
 from headway.learning.statistics import unit_statistics
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.learning.study_time import Span
@@ -40,7 +47,6 @@ _AN_ENROLLMENT = "a course in which the learner has an enrollment"
 _A_UNIT = "a unit of the course"
 _A_REVISION = "a revision of the course whose required units are all complete"
 _OPEN = frozenset({EnrollmentStatus.ENROLLED, EnrollmentStatus.IN_PROGRESS, EnrollmentStatus.COMPLETED})
-_start = itemgetter(0)
 
 
 class Course(NamedTuple):
@@ -76,11 +82,13 @@ class Recomputation:
         self._uncounted: dict[str, Row] = {}
         """What is kept of events that lay outside of the times of their units, by their ids."""
         self._active_days: set[Day] = set()
+        self.segments = Segments(self.key)
+        """What resets divide it into. Add the resets before all else."""
 
     def add_unit(self, row: Row) -> None:
         """Add unit progress. What was declared leaves no event: it stands for itself, if it says by whom it was declared."""
         self.units[row["unit_id"]] = row
-        self.declared[row["unit_id"]] = _declared(row)
+        self.declared[row["unit_id"]] = declared_evidence(row)
         self._active_days.add(row["last_activity_at"] // DAY)
 
     def add_uncounted(self, row: Row) -> None:
@@ -114,6 +122,10 @@ class Recomputation:
                 yield Difference("study_days", key, "spans", {str(unit_id): spans}, expected)
             elif spans:
                 self._see(unit_id, day * DAY + spans[-1][1])
+                since = self.segments.counting.study_from(unit_id)
+                if since is not None and day * DAY + spans[0][0] < since:
+                    expected = f"study since {iso(since)}, for a reset did not keep what was before"
+                    yield Difference("study_days", key, "spans", {str(unit_id): spans}, expected)
 
     def add_event(self, row: Row, *, is_archived: bool = False) -> Iterator[Difference]:
         """Add an event; yield what it must not be, and the study that it claims and that is not stored."""
@@ -135,15 +147,28 @@ class Recomputation:
         self._see(unit, row["occurred_at"])
         evidence, uncounted = evidence_of(row), self._uncounted.pop(row["event_id"], None)
         if uncounted is None:
-            self._begun.add(unit)
-            self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(evidence)
+            reset_id = self.segments.find(unit, row["occurred_at"])
+            if reset_id is None:
+                self._begun.add(unit)
+                self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(evidence)
+            else:
+                self.segments.add_evidence(reset_id, unit, evidence)
             if not self._ever_included(unit, row["occurred_at"]):
                 yield Difference("uncounted_events", key, "event_id", None, "a row, for the unit was not open at the time")
         else:
             yield from self._uncounted_differences(key, uncounted, unit, row["occurred_at"], evidence)
-        for day, span in study_time.by_day((row["occurred_at"] - row["claimed_ms"], row["occurred_at"])):
+        yield from self._claim_differences(row, unit)
+
+    def _claim_differences(self, row: Row, unit: int) -> Iterator[Difference]:
+        """Yield what of the study that an event claims is not stored."""
+        claim = (row["occurred_at"] - row["claimed_ms"], row["occurred_at"])
+        aside, counted = self.segments.counting.split(unit, claim)
+        if not self.segments.covers(unit, aside):
+            expected = f"unit {unit} studied during {list(aside)}, claimed by event {row['event_id']}"
+            yield Difference("set_aside_days", self.key, "spans", None, expected)
+        for day, span in study_time.by_day(counted):
             spans = self.days.get(day, {}).get(unit, [])
-            if not _covers(spans, span):
+            if not covers(spans, span):
                 expected = f"unit {unit} studied during {list(span)}, claimed by event {row['event_id']}"
                 yield Difference("study_days", {**self.key, "day": day}, "spans", spans, expected)
 
@@ -171,7 +196,7 @@ class Recomputation:
             dates = row["enrolled_at"], row["completed_at"], row["last_activity_at"]
             added += enrollment_statistics(EnrollmentStatus(row["status"]), row["percent"], *dates)
         for unit_id, row in self.units.items():
-            seconds = duration_seconds(_stored_evidence(row) or NO_EVIDENCE, row["study_ms"])
+            seconds = duration_seconds(stored_evidence(row) or NO_EVIDENCE, row["study_ms"])
             is_complete = row["status"] == UnitStatus.COMPLETED
             is_only_declared = is_complete and row["met_rule"] is None
             added += unit_statistics(
@@ -183,6 +208,9 @@ class Recomputation:
         return counted
 
     def _progress_differences(self, enrollment: Row, course: Course) -> Iterator[Difference]:
+        earlier_times = {unit_id: self._all_times(unit_id) for unit_id in course.structure.units}
+        yield from self.segments.differences(self.days, course.history, earlier_times)
+        yield from compared("enrollments", self.key, enrollment, {"counts_from": self.segments.counting.text})
         for unit_id, declared in self.declared.items():
             self._evidence[unit_id] = self._evidence.get(unit_id, NO_EVIDENCE).merge(declared)
         counted: dict[int, Percent] = {}
@@ -197,7 +225,11 @@ class Recomputation:
             elif unit_id in self.units:
                 yield Difference("unit_progress", {**self.key, "unit_id": unit_id}, "unit_id", unit_id, _A_UNIT)
         yield from self._enrollment_differences(enrollment, counted, course)
-        yield from _compared("enrollments", self.key, enrollment, {"unit_states": write_states(states)})
+        yield from compared("enrollments", self.key, enrollment, {"unit_states": write_states(states)})
+
+    def _counted_times(self, unit_id: int) -> Times:
+        """Return the times of a unit since it was last reset."""
+        return self.segments.counting.times(unit_id, self._times(unit_id))
 
     def _times(self, unit_id: int) -> Times:
         unit = None if self.course is None else self.course.structure.units.get(unit_id)
@@ -216,10 +248,10 @@ class Recomputation:
         self, key: dict[str, int | str], row: Row, unit_id: int, at: Instant, evidence: Evidence
     ) -> Iterator[Difference]:
         """Yield what is wrong about a row that says that an event does not count."""
-        if self._times(unit_id).include(at):
-            yield Difference("uncounted_events", key, "event_id", key["event_id"], "no row, for the unit is open at the time")
-        yield from _compared("uncounted_events", key, row, {"unit_id": unit_id, "occurred_at": at})
-        yield from _compared_evidence("uncounted_events", key, row, evidence)
+        if self._counted_times(unit_id).include(at):
+            yield Difference("uncounted_events", key, "event_id", key["event_id"], "no row, for the event counts")
+        yield from compared("uncounted_events", key, row, {"unit_id": unit_id, "occurred_at": at})
+        yield from compared_evidence("uncounted_events", key, row, evidence)
 
     def _see(self, unit_id: int, at: Instant) -> None:
         self._last_at[unit_id] = max(at, self._last_at.get(unit_id, at))
@@ -235,7 +267,7 @@ class Recomputation:
         """Return whether a unit was begun. A client may have said that it was not, as long as nothing else says so."""
         row = self.units.get(unit_id)
         is_declared = row is not None and row["status"] != UnitStatus.NOT_STARTED
-        is_seen = unit_id in self._begun or bool(self._studied_within(unit_id, self._times(unit_id)))
+        is_seen = unit_id in self._begun or bool(self._studied_within(unit_id, self._counted_times(unit_id)))
         return bool(grade.percent) or grade.is_complete or is_seen or is_declared
 
     def _grade(self, unit_id: int, course: Course) -> _Grade:
@@ -245,14 +277,15 @@ class Recomputation:
         the unit has or had: evidence only grows, so what met a rule then meets it now.
         """
         unit = course.structure.units[unit_id]
-        present, all_studied = unit.completion, self._studied(unit_id)
-        studied = all_studied if unit.times == ALWAYS else self._studied_within(unit_id, unit.times)
+        present, all_studied, times = unit.completion, self._studied(unit_id), self._counted_times(unit_id)
+        studied = all_studied if times == ALWAYS else self._studied_within(unit_id, times)
         evidence = self._evidence.get(unit_id, NO_EVIDENCE).with_outside(all_studied - studied)
         if evidence.outside_ms is not None:
             self._evidence[unit_id] = evidence
-        recorded, met = _met(self.units.get(unit_id)), None
+        recorded, met = recorded_rule(self.units.get(unit_id)), None
         if recorded and course.history.had_rule(unit_id, recorded):
-            most = max(self._studied_within(unit_id, times) for times in self._all_times(unit_id))
+            counting = self.segments.counting
+            most = max(self._studied_within(unit_id, counting.times(unit_id, each)) for each in self._all_times(unit_id))
             met = recorded if percent_by_rule(recorded, evidence, most) == COMPLETE else None
         if met is None and percent_by_rule(present, evidence, studied) == COMPLETE:
             met = present
@@ -271,13 +304,13 @@ class Recomputation:
             "percent": grade.percent,
             "status": UnitStatus.COMPLETED if grade.is_complete else unfinished,
             "study_ms": self._studied(unit_id),
-            "completed_at": _a_time(row["completed_at"]) if grade.is_complete else None,
+            "completed_at": a_time(row["completed_at"]) if grade.is_complete else None,
             "met_rule": None if grade.met is None else grade.met.rule.value,
             "met_threshold": None if grade.met is None else grade.met.threshold,
-            "last_activity_at": _not_before(row["last_activity_at"], last_at),
+            "last_activity_at": not_before(row["last_activity_at"], last_at),
         }
-        yield from _compared("unit_progress", key, row, expected)
-        yield from _compared_evidence("unit_progress", key, row, self._evidence.get(unit_id, NO_EVIDENCE))
+        yield from compared("unit_progress", key, row, expected)
+        yield from compared_evidence("unit_progress", key, row, self._evidence.get(unit_id, NO_EVIDENCE))
 
     def _enrollment_differences(self, row: Row, counted: Mapping[int, Percent], course: Course) -> Iterator[Difference]:
         structure = course.structure
@@ -300,19 +333,19 @@ class Recomputation:
             "required_completed": sum(percent == COMPLETE for percent in percents),
             "study_ms": sum(_length_of_all(spans_of.values()) for spans_of in self.days.values()),
             "status": status if is_settled else earned(has_activity=has_activity, was_completed=was_completed),
-            "completed_at": _a_time(row["completed_at"]) if was_completed else None,
+            "completed_at": a_time(row["completed_at"]) if was_completed else None,
             "completed_revision": (revision if is_believable else _A_REVISION) if was_completed else None,
-            "last_activity_at": _not_before(row["last_activity_at"], max(traces, default=None)),
-            "closed_at": None if status in OPEN else _a_time(row["closed_at"]),
+            "last_activity_at": not_before(row["last_activity_at"], max(traces, default=None)),
+            "closed_at": None if status in OPEN else a_time(row["closed_at"]),
             "last_unit_at": last_unit_at,
             "last_unit_id": last_unit_id,
             "active_weeks": self._active_weeks(row),
         }
-        yield from _compared("enrollments", self.key, row, expected)
-        metrics = NO_EVIDENCE
+        yield from compared("enrollments", self.key, row, expected)
+        metrics = self.segments.metrics()
         for evidence in self._evidence.values():
             metrics = metrics.merge(Evidence(engagement_metrics=evidence.engagement_metrics))
-        yield from _compared_evidence("enrollments", self.key, row, metrics)
+        yield from compared_evidence("enrollments", self.key, row, metrics)
 
     def _active_weeks(self, row: Row) -> str:
         """Return the stored weeks with those of all known activity; heartbeats and declarations may leave no other trace."""
@@ -332,55 +365,5 @@ class Recomputation:
         return bool(required) and all(counted.get(unit_id) == COMPLETE for unit_id in required)
 
 
-def _compared(table: str, key: dict[str, int | str], row: Row, expected: Mapping[str, Any]) -> Iterator[Difference]:
-    for column, value in expected.items():
-        if row[column] != value:
-            yield Difference(table, key, column, row[column], value)
-
-
-def _compared_evidence(table: str, key: dict[str, int | str], row: Row, expected: Evidence) -> Iterator[Difference]:
-    if _stored_evidence(row) != expected:
-        yield Difference(table, key, "metadata", row["metadata"], expected)
-
-
-def _a_time(stored: Instant | None) -> Instant | str:
-    return "a time" if stored is None else stored
-
-
-def _not_before(stored: Instant | None, floor: Instant | None) -> Instant | None:
-    """Return the stored time, or the last known activity if that is later; heartbeats leave no other trace."""
-    return stored if floor is None or (stored is not None and stored >= floor) else floor
-
-
 def _length_of_all(sets: Iterable[list[Span]]) -> Milliseconds:
     return study_time.length(study_time.union(span for spans in sets for span in spans))
-
-
-def _covers(spans: list[Span], span: Span) -> bool:
-    position = bisect_right(spans, span[0], key=_start) - 1
-    return position >= 0 and spans[position][1] >= span[1]
-
-
-def _met(row: Row | None) -> Completion | None:
-    if row is None or row["met_rule"] not in list(Rule):
-        return None
-    return Completion(Rule(row["met_rule"]), row["met_threshold"])
-
-
-def _stored_evidence(row: Row) -> Evidence | None:
-    try:
-        return decode_evidence(row["metadata"])
-    except msgspec.DecodeError:
-        return None
-
-
-def _declared(row: Row) -> Evidence:
-    """Return what of a unit's evidence does not come from events, without a declaration of nobody."""
-    stored = _stored_evidence(row) or NO_EVIDENCE
-    is_signed = stored.declaration is not None
-    return Evidence(
-        is_declared_complete=is_signed and stored.is_declared_complete,
-        declared_percent=stored.declared_percent if is_signed else None,
-        reported_seconds=stored.reported_seconds,
-        declaration=stored.declaration,
-    )

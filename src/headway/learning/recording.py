@@ -31,7 +31,7 @@ from headway.learning.group_store import Group, read_contents, read_group
 from headway.learning.model import Event, Heartbeat, Observation, Outcome, Refusal, Report, Update, Verdict
 from headway.learning.progress import ProgressChange, advance, merged_metadata
 from headway.learning.reporters import Reporters
-from headway.learning.store import NO_DAY, CourseStructures, EventRow, StateKey
+from headway.learning.store import COURSE_ALONE, NO_DAY, CourseStructures, EventRow, StateKey
 from headway.learning.study_time import StudyTimeSettings, Timing, by_day, time_event, time_heartbeat
 from headway.learning.uncounted_store import UncountedEvent
 from headway.telemetry import Metrics
@@ -118,8 +118,8 @@ class Tracking:
         new = await _judge_events(tx, [entry for entry in entries if entry.is_event], group)
         changes = _progress_changes(entries, group.enrollments, structures)
         if changes:
-            rows, uncounted = [_row(entry) for entry in new], _uncounted(new, structures)
-            reached = await advance(tx, changes, now, group=group, events=rows, uncounted=uncounted)
+            rows, uncounted = [_row(entry) for entry in new], _uncounted(new, changes)
+            reached = await advance(tx, list(changes.values()), now, group=group, events=rows, uncounted=uncounted)
             for entry in entries:
                 if isinstance(entry.observation, Update) and entry.verdict is ACCEPTED:
                     progress = reached[*entry.learner, entry.observation.unit_id]
@@ -176,7 +176,7 @@ class Tracking:
         new = {
             entry.learner
             for entry in admitted
-            if structures[entry.observation.course_id].is_sequential and entry.unit_key not in group.units
+            if structures[entry.observation.course_id].is_sequential and not group.has_begun(entry.unit_key)
         }
         known = await activity.read_units_of(tx, sorted(new)) if new else {}
         for entry in admitted:
@@ -184,7 +184,7 @@ class Tracking:
             assert isinstance(update, Update)  # noqa: S101 - they are chosen by that
             structure, at = structures[update.course_id], entry.timing.at
             completed = {unit.unit_id for unit in known.get(entry.learner, ()) if unit.is_complete}
-            lock = structure.find_lock(update.unit_id, completed, at, is_begun=stored is not None)
+            lock = structure.find_lock(update.unit_id, completed, at, is_begun=group.has_begun(entry.unit_key))
             if update.unit_id in structure.hidden and entry.report.caller_id is None:
                 entry.refuse("unit_id", "is not a unit of this course")
             elif lock is Lock.SEQUENCE:
@@ -365,20 +365,21 @@ def _row(entry: Entry) -> EventRow:
     return activity.event_row(entry.key, entry.content, entry.timing, entry.transit)
 
 
-def _uncounted(entries: Sequence[Entry], structures: Mapping[int, CourseStructure]) -> list[UncountedEvent]:
-    """Return what is kept of those new events that lie outside of the times of their units."""
+def _uncounted(entries: Sequence[Entry], changes: Mapping[LearnerInCourse, ProgressChange]) -> list[UncountedEvent]:
+    """Return what is kept of those new events that lie outside of the times of their units, or before a reset of them."""
     return [
         UncountedEvent(*entry.unit_key, entry.key[1], entry.timing.at, entry.observation.evidence)
         for entry in entries
-        if structures[entry.observation.course_id].is_outside(entry.observation.unit_id, entry.timing.at)
+        if (times := changes[entry.learner].times_of(entry.observation.unit_id or COURSE_ALONE)) is not None
+        and not times.include(entry.timing.at)
         and isinstance(entry.observation, Event)
     ]
 
 
 def _progress_changes(
     entries: Sequence[Entry], enrolled: Mapping[LearnerInCourse, Enrollment], structures: Mapping[int, CourseStructure]
-) -> list[ProgressChange]:
-    """Gather the steps of everything accepted; a heartbeat that is not active is no step."""
+) -> dict[LearnerInCourse, ProgressChange]:
+    """Gather the steps of everything accepted, by learner; a heartbeat that is not active is no step."""
     changes: dict[LearnerInCourse, ProgressChange] = {}
     for entry in entries:
         observation = entry.observation
@@ -389,8 +390,8 @@ def _progress_changes(
             change = changes[entry.learner] = ProgressChange(enrolled[entry.learner], structures[observation.course_id])
         if isinstance(observation, Update):
             evidence = observation.declare(entry.report.declaration)
-            change.step(observation.unit_id, entry.timing, evidence, is_start=observation.is_start)
+            change.step(observation.unit_id, entry.timing, evidence, is_start=observation.is_start, is_command=True)
             change.note(observation.unit_id, observation.metadata or {})
         else:
             change.step(observation.unit_id, entry.timing, observation.evidence)
-    return list(changes.values())
+    return changes

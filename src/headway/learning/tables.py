@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Table, Text
 
 from headway.courses.completion import COMPLETE
-from headway.db.types import UPDATED_IN_PLACE, UPDATED_TOGETHER, Id, Timestamp, id_sequence, metadata
+from headway.db.types import UPDATED_IN_PLACE, UPDATED_TOGETHER, Id, Timestamp, encrypted_column, id_sequence, metadata
 
 unit_progress = Table(
     "unit_progress",
@@ -99,8 +99,63 @@ uncounted_events = Table(
 )
 """The events, archived ones too, that lay outside of the times of their units, and so do not count for them.
 
-When the times change, those that lie within them now count, and leave this table.
+When the times change, those that lie within them now count, and leave this table. So it is with events that are told after a
+reset and happened before it, when it is undone.
 """
+
+resets = Table(
+    "resets",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("id", Id, id_sequence("resets"), primary_key=True),
+    Column("module_id", Id),
+    Column("unit_id", Id),
+    Column("unit_ids", Text, comment="JSON: the units that were reset; null for all of the course"),
+    Column("keeps_study", Boolean, nullable=False, comment="whether study time from before still counts as such"),
+    Column("is_attempt", Boolean, nullable=False, comment="whether it began a new attempt"),
+    encrypted_column("reason", nullable=True),
+    Column("reset_by", Id, nullable=False),
+    Column("reset_at", Timestamp, nullable=False),
+    Column("counts_from", Timestamp, nullable=False, comment="later than all that was known of the learner in the course"),
+    Column("before", Text, nullable=False, comment="JSON: the enrollment as it was"),
+    Column("undone_at", Timestamp),
+    Column("undone_by", Id),
+    sqlite_with_rowid=False,
+)
+"""What was reset of the progress of learners: what happened before `counts_from` does not count for these units any more."""
+
+earlier_progress = Table(
+    "earlier_progress",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("reset_id", Id, primary_key=True),
+    Column("unit_id", Id, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("study_ms", BigInteger, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("client_metadata", Text, comment="JSON of the client's own"),
+    Column("completed_at", Timestamp),
+    Column("met_rule", Text),
+    Column("met_threshold", Double),
+    CheckConstraint("status IN ('NOT_STARTED', 'IN_PROGRESS', 'COMPLETED')", name="status"),
+    CheckConstraint(f"percent BETWEEN 0 AND {COMPLETE}", name="percent"),
+    sqlite_with_rowid=False,
+)
+"""Unit progress as it was when it was reset, for as long as the reset is not undone."""
+
+set_aside_days = Table(
+    "set_aside_days",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("day", Integer, primary_key=True, comment="whole UTC days since 1970-01-01"),
+    Column("spans", Text, nullable=False, comment="as in study_days"),
+    sqlite_with_rowid=False,
+)
+"""Study that counts no more, because resets did not keep study time. What is in `study_days` counts."""
 
 archives = Table(
     "archives",

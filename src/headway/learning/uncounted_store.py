@@ -53,16 +53,16 @@ def uncounted_rows(events: Sequence[UncountedEvent]) -> RowsToWrite:
 
 
 async def take_timely(
-    tx: WriteTransaction, course_id: int, times_of: Mapping[int, Times], user_ids: Sequence[int]
+    tx: WriteTransaction, course_id: int, times_of: Mapping[tuple[int, int], Times]
 ) -> dict[tuple[int, int], Evidence]:
-    """Remove what is kept of events that lie within the new times of these units, of these learners.
+    """Remove what is kept of events that lie within the new times of units, by (user_id, unit_id).
 
-    Return the evidence of these events together, by (user_id, unit_id).
+    Return the evidence of these events together, by the same.
     """
     evidence_of: dict[tuple[int, int], Evidence] = {}
     found = await tx.all(
         _timely,
-        times=[(user_id, unit_id, *times.bounds) for user_id in user_ids for unit_id, times in times_of.items()],
+        times=[(*key, *times.bounds) for key, times in times_of.items()],
         in_course=course_id,
     )
     for user_id, _, unit_id, metadata in found:

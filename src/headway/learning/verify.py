@@ -93,8 +93,15 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
     """Read all of these learners but their events."""
     enrollments, units, days = await verify_store.read_learners(tx, learners)
     uncounted = await verify_store.read_uncounted(tx, learners)
-    course_ids = {row["course_id"] for row in (*enrollments, *units, *days, *uncounted)}
+    resets, earlier, aside = await verify_store.read_resets(tx, learners)
+    course_ids = {row["course_id"] for row in (*enrollments, *units, *days, *uncounted, *resets, *earlier, *aside)}
     recomputations = _Recomputations(await read_courses(tx, sorted(course_ids)))
+    for row in resets:
+        recomputations[_key(row)].segments.add_reset(row)
+    for row in earlier:
+        recomputations[_key(row)].segments.add_earlier(row)
+    for row in aside:
+        findings.add(recomputations[_key(row)].segments.add_set_aside(row))
     for row in enrollments:
         recomputations[_key(row)].enrollment = row
     for row in units:
@@ -108,6 +115,7 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
     findings.checked["unit_progress"] += len(units)
     findings.checked["study_days"] += len(days)
     findings.checked["uncounted_events"] += len(uncounted)
+    findings.checked["resets"] += len(resets)
     return recomputations
 
 

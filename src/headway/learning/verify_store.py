@@ -13,7 +13,15 @@ from headway.db.types import Id
 from headway.enrollments.statistics import REVISION
 from headway.enrollments.tables import enrollments
 from headway.learning.store import EventKey
-from headway.learning.tables import learner_activity_logs, study_days, uncounted_events, unit_progress
+from headway.learning.tables import (
+    earlier_progress,
+    learner_activity_logs,
+    resets,
+    set_aside_days,
+    study_days,
+    uncounted_events,
+    unit_progress,
+)
 
 _LOWEST_ID, _HIGHEST_ID = -(2**63), 2**63 - 1
 
@@ -41,6 +49,7 @@ _enrollments = select(enrollments).where(_among(enrollments))
 _units = select(unit_progress).where(_among(unit_progress))
 _days = select(study_days).where(_among(study_days))
 _uncounted = select(uncounted_events).where(_among(uncounted_events))
+_resets, _earlier, _set_aside = (select(table).where(_among(table)) for table in (resets, earlier_progress, set_aside_days))
 _events = (
     select(learner_activity_logs)
     .where(
@@ -84,6 +93,13 @@ async def read_learners(tx: ReadTransaction, learners: Learners) -> tuple[Sequen
 async def read_uncounted(tx: ReadTransaction, learners: Learners) -> Sequence[Row]:
     """Read what is kept of the events of these learners that do not count."""
     return await tx.all(_uncounted, after=learners.after, until=learners.until)
+
+
+async def read_resets(tx: ReadTransaction, learners: Learners) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+    """Read the resets of these learners, what was reached before them, and the study that is set aside."""
+    found = await tx.all(_resets, after=learners.after, until=learners.until)
+    earlier = await tx.all(_earlier, after=learners.after, until=learners.until)
+    return found, earlier, await tx.all(_set_aside, after=learners.after, until=learners.until)
 
 
 async def all_events(tx: ReadTransaction, learners: Learners, *, page_size: int) -> AsyncIterator[Sequence[Row]]:

@@ -270,6 +270,19 @@ SHEETS: Mapping[str, _Sheet] = {
     "events": _Sheet(N_("Events"), N_("Each thing that you did while you studied, as your browser reported it.")),
     "archived-events": _Sheet(N_("Archived events"), N_("The same, of earlier times.")),
     "study-days": _Sheet(N_("Days of study"), N_("When you studied on each day, in milliseconds of the day in UTC, by unit.")),
+    "resets": _Sheet(
+        N_("Resets"),
+        N_("When staff reset your progress, why, and whether it was undone."),
+        (
+            _COURSE,
+            _Column("resetAt", N_("Reset"), _moment),
+            _Column("isAttempt", N_("New attempt"), _truth),
+            _Column("reason", N_("Reason"), is_long=True),
+            _Column("undoneAt", N_("Undone"), _moment),
+        ),
+    ),
+    "earlier-progress": _Sheet(N_("Earlier progress"), N_("What you had reached in units before a reset."), ()),
+    "set-aside-days": _Sheet(N_("Study set aside"), N_("Study time from before a reset that does not count."), ()),
     "uncounted-events": _Sheet(
         N_("Events that do not count"), N_("What you did in a unit before it had opened, or after it had closed.")
     ),

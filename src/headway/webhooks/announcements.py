@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from headway.feed.model import Id, Rendered
+from headway.feed.model import Id, OptionalId, Rendered
 
 
 class EventType(StrEnum):
@@ -21,6 +21,8 @@ class EventType(StrEnum):
     UNIT_COMPLETED = "unit.completed"
     MODULE_COMPLETED = "module.completed"
     COURSE_COMPLETED = "course.completed"
+    PROGRESS_RESET = "progress.reset"
+    PROGRESS_RESTORED = "progress.restored"
     CERTIFICATE_ISSUED = "certificate.issued"
     SUBMISSION_RECEIVED = "submission.received"
     SUBMISSION_GRADED = "submission.graded"
@@ -91,7 +93,7 @@ class MovedUp(Announcement, frozen=True, kw_only=True):
 
 
 class UnitCompleted(Announcement, frozen=True, kw_only=True):
-    """A learner has completed a unit. This is so once for each unit."""
+    """A learner has completed a unit. This is so once for each unit, and once more after each reset of it."""
 
     type = EventType.UNIT_COMPLETED
     unit_id: Id
@@ -106,9 +108,28 @@ class ModuleCompleted(Announcement, frozen=True, kw_only=True):
 
 
 class CourseCompleted(Announcement, frozen=True):
-    """All required units of a course are complete. This is so once for each course."""
+    """All required units of a course are complete. This is so once for each course, and once more after each reset."""
 
     type = EventType.COURSE_COMPLETED
+
+
+class ProgressReset(Announcement, frozen=True, kw_only=True):
+    """Staff have reset the progress in a unit, a module or, without either, the course: what was completed of it no longer is.
+
+    Whatever is completed again is announced again.
+    """
+
+    type = EventType.PROGRESS_RESET
+    reset_id: Id
+    module_id: OptionalId
+    unit_id: OptionalId
+    is_new_attempt: bool = msgspec.field(name="newAttempt")
+
+
+class ProgressRestored(ProgressReset, frozen=True, kw_only=True):
+    """Staff have undone a reset: what was completed before it is so again, without being announced again."""
+
+    type = EventType.PROGRESS_RESTORED
 
 
 class CertificateIssued(Announcement, frozen=True):

@@ -151,7 +151,7 @@ class WebhookSender(Sender[_Parcel]):
 async def _bodies(tx: WriteTransaction, claimed: Sequence[Delivery]) -> list[bytes]:
     """Return what is sent: the fields of the announcements, with the external ids of what they name."""
     fields: list[dict[str, Any]] = [msgspec.json.decode(each.data) for each in claimed]
-    ids = [{(name, int(data[f"{name}Id"])) for name in _WITH_EXTERNAL_IDS if f"{name}Id" in data} for data in fields]
+    ids = [{(name, int(data[f"{name}Id"])) for name in _WITH_EXTERNAL_IDS if data.get(f"{name}Id")} for data in fields]
     external_ids = await deliveries.read_external_ids(tx, set().union(*ids))
     for data, named in zip(fields, ids, strict=True):
         data |= {f"{name}ExternalId": external_ids.get((name, number)) for name, number in sorted(named)}

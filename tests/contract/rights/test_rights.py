@@ -82,6 +82,31 @@ MATRIX = [
         "/courses/{course}/enrollments/{learner_id}",
         {"status": "EXPIRED"},
     ),
+    *(
+        Access(
+            f"POST /courses/{{course_id}}/enrollments/{{user_id}}/{what}",
+            {"tutor": 409, "admin": 409, "system": 409},
+            f"/courses/{{course}}/enrollments/{{learner_id}}/{what}",
+        )
+        for what in ("resets", "attempts")
+    ),
+    Access(
+        "POST /courses/{course_id}/enrollments/{user_id}/resets/{reset_id}/undo",
+        {"tutor": 404, "admin": 404, "system": 404},
+        "/courses/{course}/enrollments/{learner_id}/resets/1/undo",
+    ),
+    *(
+        Access(
+            f"GET /courses/{{course_id}}/enrollments/{{user_id}}/{what}",
+            STAFF | {"learner": 200},
+            f"/courses/{{course}}/enrollments/{{learner_id}}/{what}",
+        )
+        for what in ("resets", "attempts")
+    ),
+    *(
+        Access(f"GET /learner/me/progress/{{course_id}}/{what}", ENROLLED, f"/learner/me/progress/{{course}}/{what}", else_=404)
+        for what in ("resets", "attempts")
+    ),
     Access(
         "POST /courses/{course_id}/enrollments",
         STAFF,

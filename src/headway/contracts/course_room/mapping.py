@@ -89,6 +89,7 @@ def _why_content(explained: UnitExplanation) -> wire.WhyContent:
         is_hidden=unit.is_hidden,
         opens_at=None if unit.times.opens_at is None else iso(unit.times.opens_at),
         closes_at=None if unit.times.closes_at is None else iso(unit.times.closes_at),
+        counts_from=None if explained.counts_from is None else iso(explained.counts_from),
         progress_status=explained.status,
         locked=explained.lock,
         completion=wire.CompletionRule(unit.completion.rule, unit.completion.threshold),

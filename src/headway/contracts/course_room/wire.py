@@ -159,6 +159,7 @@ class WhyContent(msgspec.Struct, rename="camel"):
     is_hidden: Annotated[bool, Meta(description="Hidden from learners, so only staff is told of it.")]
     opens_at: Moment | None
     closes_at: Moment | None
+    counts_from: Annotated[Moment | None, Meta(description="When it was last reset: what was before does not count.")]
     progress_status: UnitStatus
     locked: Annotated[Lock | None, Meta(description="Why nothing can be completed now; null for a content that is not locked.")]
     completion: CompletionRule

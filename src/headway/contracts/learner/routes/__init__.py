@@ -12,6 +12,7 @@ from headway.contracts.learner.routes.keys import KeyRoutes
 from headway.contracts.learner.routes.peers import PeerRoutes
 from headway.contracts.learner.routes.personal_exports import PersonalExportRoutes
 from headway.contracts.learner.routes.progress import ProgressRoutes
+from headway.contracts.learner.routes.resets import ResetRoutes
 from headway.contracts.learner.routes.roster import RosterRoutes
 from headway.contracts.learner.routes.roster_files import RosterFileRoutes
 from headway.contracts.learner.routes.staff import StaffRoutes
@@ -38,6 +39,7 @@ def make(services: Services, settings: Settings) -> Contract:
         CourseRoutes(services, pages),
         EnrollmentRoutes(services, pages),
         RosterRoutes(services, pages),
+        ResetRoutes(services, pages),
         StaffRoutes(services, pages),
         ExportRoutes(services, settings),
         PersonalExportRoutes(services),
