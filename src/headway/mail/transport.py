@@ -61,9 +61,23 @@ class MailTransport:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _attempt_of(error)
 
-    async def _hand_over(self, message: EmailMessage, to: str) -> str:
+    async def find_fault(self) -> str | None:
+        """Connect and sign in, without sending anything; return what does not work, or None."""
+        client = self._client()
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await client.connect()
+        except TimeoutError:
+            return f"it did not answer within {self.timeout_seconds:g} s"
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return _attempt_of(error).answer
+        finally:
+            client.close()
+        return None
+
+    def _client(self) -> aiosmtplib.SMTP:
         server = self._server
-        client = aiosmtplib.SMTP(
+        return aiosmtplib.SMTP(
             hostname=server.host,
             port=server.port,
             username=server.user,
@@ -75,6 +89,9 @@ class MailTransport:
             start_tls=server.uses_starttls,
             tls_context=_trust(server.ca_file) if server.is_tls_from_start or server.uses_starttls else None,
         )
+
+    async def _hand_over(self, message: EmailMessage, to: str) -> str:
+        client = self._client()
         try:
             await client.connect()
             _, answer = await client.send_message(message, sender=self.sender.address, recipients=[to])
