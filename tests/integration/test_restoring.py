@@ -105,6 +105,20 @@ async def test_the_log_of_the_restored_database_tells_of_it(backup: Path, place:
     assert last == ("RESTORE_BACKUP",)
 
 
+async def test_ids_that_were_given_out_after_the_backup_are_not_given_out_again(
+    database_url: str, backup: Path, place: Path
+) -> None:
+    """A token for an account that is gone, which may be valid for a year, would be one for another."""
+    create = ("user", "create", "--name", "A", "--database")
+    later = json.loads(run_headway(*create, database_url, secret_key=SECRET_KEY).stdout)
+    restore(backup, place)
+
+    again = json.loads(run_headway(*create, f"sqlite:///{place}", secret_key=SECRET_KEY).stdout)
+
+    assert int(again["id"]) > int(later["id"]) + 1_000
+    assert is_sound(place)
+
+
 async def test_a_head_that_was_kept_elsewhere_shows_an_older_backup(
     played: Played, database_url: str, backup: Path, place: Path, tmp_path: Path
 ) -> None:

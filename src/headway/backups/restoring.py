@@ -25,6 +25,9 @@ from headway.settings import Settings
 
 _POSTGRESQL = "`headway restore` restores a SQLite file. For PostgreSQL, run pg_restore: docs/backups.md has the commands."
 
+_SKIPPED_IDS = 1_000_000
+"""More than were given out since a backup: a token for an account that is gone must never be one for another account."""
+
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What was restored, or with `--dry-run` could be."""
@@ -122,6 +125,7 @@ class Restore:
         secret_key = self._settings.secret_key or next(iter(keys), None)
         settings = msgspec.structs.replace(self._settings, database_url=f"sqlite:///{draft}", secret_key=secret_key)
         await schema.migrate(settings)
+        await asyncio.to_thread(sqlite_copy.skip_ids, draft, _SKIPPED_IDS)
         database = schema.database(settings, for_commands=True)
         await database.open()
         try:

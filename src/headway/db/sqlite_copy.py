@@ -56,6 +56,15 @@ def schema_version(copy: Path) -> str | None:
     return None if row is None else str(row[0])
 
 
+def skip_ids(path: Path, count: int) -> None:
+    """Raise the counters of ids, so that none is given out that another state of the database has given out already."""
+    with _explained(path), closing(connect(path, timeout_seconds=5)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE sqlite_sequence SET seq = seq + ?", (count,))
+        connection.execute("UPDATE revisions SET revision = revision + ? WHERE name LIKE 'ids of %'", (count,))
+        connection.execute("COMMIT")
+
+
 def fold_log(path: Path) -> None:
     """Write the log of a database into its file, so that it is one file. A damaged database is left as it is.
 
