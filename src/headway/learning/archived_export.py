@@ -19,7 +19,7 @@ _JSON = frozenset({"metadata", "video_segments"})
 
 
 class _Place(NamedTuple):
-    """The archives that are left, and the row group of the first one."""
+    """The archives that are left, and the row group of the first one with which to go on."""
 
     archives: Sequence[Archive]
     group: int
@@ -50,19 +50,21 @@ class ArchivedEvents:
         archive, rest = place.archives[0], place.archives[1:]
         following = _Place(rest, 0) if rest else None
         try:
-            records, has_more = await asyncio.to_thread(self._read_group, archive, person.id, place.group)
+            records, group = await asyncio.to_thread(self._read_group, archive, person.id, place.group)
         except (OperatorError, OSError) as error:
             return Part([], following, [_missing(archive, error)])
-        return Part(records, place._replace(group=place.group + 1) if has_more else following)
+        return Part(records, following if group is None else place._replace(group=group))
 
-    def _read_group(self, archive: Archive, user_id: int, group: int) -> tuple[list[Record], bool]:
+    def _read_group(self, archive: Archive, user_id: int, first: int) -> tuple[list[Record], int | None]:
+        """Read the next row group with the person, if there is one, and return the number of the one after it."""
         path = Path(archive.file) if self._folder is None else self._folder / Path(archive.file).name
         if path.stat().st_size != archive.size_bytes:
             raise OperatorError("was altered")
         with closing(ArchiveReader(path)) as reader:
-            first, last = reader.learners[group]
-            rows = reader.rows(group) if first <= user_id <= last else []
-            return [_record(row) for row in rows if row[0] == user_id], group + 1 < len(reader.learners)
+            learners = reader.learners
+            having = [group for group in range(first, len(learners)) if learners[group][0] <= user_id <= learners[group][1]]
+            rows = reader.rows(having[0]) if having else []
+            return [_record(row) for row in rows if row[0] == user_id], having[1] if len(having) > 1 else None
 
 
 def _record(row: Sequence[Any]) -> Record:
