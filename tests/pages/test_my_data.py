@@ -46,6 +46,20 @@ async def test_administrators_export_anybodys_data_from_the_page_of_the_account(
     assert refused.status_code == 403
 
 
+async def test_the_page_says_who_has_seen_the_record(visit: Visit, school: School, world: World) -> None:
+    tutor = school.people["tutor"]
+    async with world.database.write() as tx:
+        await tx.run(update(users).where(users.c.id == tutor.id).values(name=HOSTILE))
+    assert (await visit("tutor").open(school.filled("/app/courses/{course}/learners/{learner_id}"))).status == 200
+
+    shown = await visit("learner").open(PAGE)
+    (row,) = [row for row in shown.rows(".seen tbody tr") if HOSTILE in row[1]][:1]
+
+    assert row[1] == f"{HOSTILE} instructor"
+    assert row[2].endswith("Course")
+    assert HOSTILE not in (await visit("stranger").open(PAGE)).text
+
+
 async def test_the_page_is_refused_to_other_sites(visit: Visit) -> None:
     visitor = visit("learner")
 
