@@ -28,6 +28,7 @@ class CountingDatabase:
 class _CountingTransaction(ReadTransaction):
     def __init__(self, counted: CountingDatabase, tx: ReadTransaction) -> None:
         self._counted, self._tx, self.keyring = counted, tx, tx.keyring
+        self.known_keys, self.own_keys = tx.known_keys, tx.own_keys
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
         self._counted.statements += 1

@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from headway.accounts.model import User
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import CourseTree, NewCourse, NewModule, NewUnit
+from headway.db import personal_keys
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import Statement
 from headway.http.authentication import Tokens
@@ -118,6 +119,12 @@ class World:
         """Return the result of `act(tx, ...)` in a write transaction, once that is committed."""
         async with self.database.write() as tx:
             return await act(tx, *args, **kwargs)
+
+    async def decrypt(self, *tokens: str) -> list[str]:
+        """Return texts that were encrypted under the keys of people."""
+        async with self.database.read() as tx:
+            personal = await personal_keys.reader(tx, tokens)
+            return [personal.text(each) for each in tokens]
 
     async def rows(self, statement: Statement, **given: Any) -> list[tuple[Any, ...]]:
         """Read rows as they are stored."""

@@ -1,4 +1,8 @@
-"""Key rotation: encrypts all encrypted columns with the newest key, while servers run."""
+"""Key rotation: encrypts all encrypted columns with the newest key, while servers run.
+
+Texts under personal keys stay as they are: the keys are encrypted anew. What is of somebody with an account, and was written
+before there were personal keys, is moved under them.
+"""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,9 +14,10 @@ from headway.accounts import store as users
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db import index_keys
-from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.database import Database, ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows
-from headway.db.types import ENCRYPTED_ROWS
+from headway.db.personal_keys import PERSONAL, texts_for
+from headway.db.types import ENCRYPTED_ROWS, PEOPLE, PeopleOf
 from headway.enrollments import invitations_store as invitations
 from headway.schema import metadata
 
@@ -27,10 +32,15 @@ class EncryptedColumn:
     def __init__(self, table: Table, column: Column[str]) -> None:
         self.place = table.name, column.name
         key = list(table.primary_key)
+        self._key_names = [each.name for each in key]
         self._after_names = [f"after_{each.name}" for each in key]
-        condition = (column.is_not(None), column.info[ENCRYPTED_ROWS](table))
+        self._people: PeopleOf | None = column.info[PEOPLE]
+        condition = [column.is_not(None), column.info[ENCRYPTED_ROWS](table)]
+        if self._people is not None:
+            condition += [column.not_like(PERSONAL), column != ""]
         self._count = select(func.count().label("count")).select_from(table).where(*condition)
-        in_order = select(*key, column).where(*condition).order_by(*key)
+        others = [each for each in table.c if each is not column and each not in key]
+        in_order = select(*key, *(others if self._people is not None else ()), column).where(*condition).order_by(*key)
         self._first_page: Select[Any] = in_order.limit(_ROWS_PER_TRANSACTION).with_for_update()
         after = tuple_(*(bindparam(name, type_=each.type) for name, each in zip(self._after_names, key, strict=True)))
         self._next_page = self._first_page.where(tuple_(*key) > after)
@@ -46,18 +56,35 @@ class EncryptedColumn:
         while True:
             async with database.write() as tx:
                 page = await self._page(tx, after)
-                keyring = tx.keyring
-                old = [row for row in page if not keyring.is_newest(row[-1])]
-                await tx.write_rows((self._update, [(keyring.encrypt(keyring.decrypt(row[-1])), *row[:-1]) for row in old]))
+                await tx.write_rows((self._update, await self._encrypt(tx, page)))
             if not page:
                 return
             yield len(page)
-            after = page[-1][:-1]
+            after = self._key_of(page[-1])
 
-    async def _page(self, tx: WriteTransaction, after: Sequence[Any] | None) -> list[tuple[Any, ...]]:
+    async def _encrypt(self, tx: WriteTransaction, page: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """Return the rows to write: each text under the keys of its people, or else under the newest key."""
+        name, keyring = self.place[1], tx.keyring
+        if self._people is None:
+            old = [row for row in page if not keyring.is_newest(row[name])]
+            return [(keyring.encrypt(keyring.decrypt(row[name])), *self._key_of(row)) for row in old]
+        people_of = self._people
+        texts = [keyring.decrypt(row[name]) for row in page]
+        people = [people_of(row, text) for row, text in zip(page, texts, strict=True)]
+        personal = await texts_for(tx, {each for some in people for each in some})
+        return [
+            (personal.encrypt(text, some), *self._key_of(row))
+            for row, text, some in zip(page, texts, people, strict=True)
+            if some or not keyring.is_newest(row[name])
+        ]
+
+    def _key_of(self, row: Row) -> list[Any]:
+        return [row[name] for name in self._key_names]
+
+    async def _page(self, tx: WriteTransaction, after: Sequence[Any] | None) -> Sequence[Row]:
         if after is None:
-            return [tuple(row) for row in await tx.all(self._first_page)]
-        return [tuple(row) for row in await tx.all(self._next_page, **dict(zip(self._after_names, after, strict=True)))]
+            return await tx.all(self._first_page)
+        return await tx.all(self._next_page, **dict(zip(self._after_names, after, strict=True)))
 
 
 def encrypted_columns() -> list[EncryptedColumn]:

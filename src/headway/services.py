@@ -67,6 +67,7 @@ from headway.mail.transport import MailTransport
 from headway.messaging.service import Messaging, check_unread
 from headway.paging.service import Paging
 from headway.privacy.disclosures import Disclosures
+from headway.privacy.erasure import UserErasure
 from headway.privacy.export import PersonalExports
 from headway.privacy.export_sections import sections
 from headway.reports.exports import Exports
@@ -117,7 +118,7 @@ class Services:
             large_reads.on_disclosed = self.disclosures.record
         self.log_verification = LogVerification(database, clock, large_reads)
         self.health = Health(database, large_reads, self.metrics, settings, clock)
-        self.revisions = Revisions(database, clock)
+        self.revisions = _revisions_of(database, clock, large_reads)
         self._make_mail(settings)
         self._make_accounts(settings, secret_key)
         self.courses = Courses(clock)
@@ -252,6 +253,7 @@ class Services:
         )
         self.feed = Feed()
         self.subscriptions = Subscriptions(self.feed)
+        self.erasure = UserErasure(clock, self.accounts, self.enrollments, self.course_staff, self.audit)
 
     async def close(self) -> None:
         """Write what waits to be written, and release connections to the cache. The database stays open."""
@@ -263,6 +265,15 @@ class Services:
         await self.audit_log.close()
         await self.cache_store.close()
         await self.rate_limits.close()
+
+
+def _revisions_of(database: Database, clock: Clock, large_reads: LargeReads | None) -> Revisions:
+    """Return the changes of accounts, with which personal keys are forgotten."""
+    revisions = Revisions(database, clock)
+    for each in (database, large_reads):
+        if each is not None:
+            revisions.listen(each.known_keys.forget)
+    return revisions
 
 
 def _study_time(settings: Settings) -> StudyTimeSettings:

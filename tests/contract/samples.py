@@ -339,6 +339,13 @@ SAMPLES = {
         },
         (),
     ),
+    f"POST {_API}/users/{{user_id}}/erasure": Sample(
+        "admin",
+        f"{_API}/users/{{peer_id}}/erasure",
+        {"reason": "request", "confirmation": "{peer_id}"},
+        (("admin", f"{_API}/erasures?limit=5"), ("admin", f"{_API}/erasures/key"), ("admin", f"{_API}/erasures/{{made}}")),
+        is_final=True,
+    ),
     f"POST {_API}/keys": Sample(
         "admin",
         f"{_API}/keys",

@@ -88,8 +88,8 @@ async def send(course: AttentionClass, *user_ids: int, text: str = "Hello {name}
 
 async def received(world: World) -> list[tuple[int, str]]:
     found = await world.rows(select(messages.c.user_id, messages.c.sender_id, messages.c.message).order_by(messages.c.user_id))
-    decrypt = world.database.keyring.decrypt
-    return [(user_id, decrypt(text)) for user_id, sender_id, text in found if user_id != sender_id]
+    texts = await world.decrypt(*(text for _, _, text in found))
+    return [(row[0], text) for row, text in zip(found, texts, strict=True) if row[0] != row[1]]
 
 
 async def test_a_message_to_several_has_the_name_of_each_and_arrives_once(course: AttentionClass, world: World) -> None:

@@ -295,7 +295,8 @@ async def test_messages_under_keys_are_stored_once_though_the_server_is_killed(s
                 await asyncio.gather(*(writer.repeat(server.url) for writer in writers))
 
         received = select(messages.c.message, messages.c.id).where(messages.c.user_id == receiver.id)
-        stored = [(world.database.keyring.decrypt(text), identity) for text, identity in await world.rows(received)]
+        rows = await world.rows(received)
+        stored = list(zip(await world.decrypt(*(text for text, _ in rows)), [each for _, each in rows], strict=True))
         assert Counter(text for text, _ in stored) == Counter(text for writer in writers for text in writer.sent)
         assert dict(stored) == {text: told for writer in writers for text, told in writer.told.items()}
         assert len(stored) > 2 * WRITERS

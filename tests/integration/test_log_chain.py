@@ -37,7 +37,7 @@ async def test_what_is_told_of_people_cannot_be_guessed_from_hashes(world: World
     hashes = [row[0] for row in await world.rows(select(audit_entries.c.content_hash))]
 
     assert len(set(hashes)) == 2
-    content = world.database.keyring.decrypt((await world.rows(select(audit_entries.c.content)))[0][0])
+    (content,) = await world.decrypt((await world.rows(select(audit_entries.c.content)))[0][0])
     assert sha256(content.encode()) in hashes
     assert '"salt":"' in content
 

@@ -71,4 +71,4 @@ def test_every_kind_of_event_is_rendered_and_personal_ones_are_encrypted() -> No
     kinds = {each for each in vars(model).values() if isinstance(each, type) and issubclass(each, FeedEvent)} - {FeedEvent}
 
     assert {type(event) for event, _, _ in RENDERED} == kinds
-    assert {kind.type for kind in kinds if kind.is_personal} == PERSONAL_TYPES == {"message", "grade"}
+    assert {kind.type for kind in kinds if kind.is_personal} == PERSONAL_TYPES == {"message", "grade", "submission"}

@@ -31,4 +31,6 @@ def test_what_is_read_on_the_servers_loop_is_of_a_fixed_size() -> None:
         "/courses/{course_id:str}/export",  # each part is a large read of its own
         "/learner/me/export",  # as well
         "/users/{user_id:str}/export",  # as well
+        "/erasures/key",  # one key
+        "/erasures/{erasure_id:str}",  # one receipt
     }

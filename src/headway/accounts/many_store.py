@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Integer, literal, select, true
 from headway.accounts.model import NewUser, User
 from headway.accounts.store import encode_words, user_of
 from headway.accounts.tables import users
-from headway.db import index_keys
+from headway.db import index_keys, personal_keys
 from headway.db.database import WriteTransaction
 from headway.db.dialects import UpdateRows, insert, rows
 from headway.db.types import Timestamp
@@ -47,6 +47,7 @@ async def insert_users(tx: WriteTransaction, new: Sequence[NewUser], now: Instan
         texts = (each.role.value, each.name, fold(each.name), encrypted, hashed, each.external_id)
         values.append((*texts, encode_words(each.interests), now, now))
     inserted = await tx.all(_insert_many, new_users=values)
+    await personal_keys.create(tx, [row["id"] for row in inserted])
     by_key = {(row["email_hash"], row["external_id"]): user_of(tx, row) for row in inserted}
     return [by_key.pop(key, None) for key in keys]
 

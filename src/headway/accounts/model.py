@@ -7,7 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from headway.audit.model import Actor, Target, TargetType
-from headway.errors import Invalid
+from headway.errors import Conflict, Invalid
 from headway.identity import Caller, Client, Role, Scope, settle_email
 from headway.instants import DAY, SECOND, Instant
 from headway.text import is_blank, nfc, nfd
@@ -59,6 +59,8 @@ class User(msgspec.Struct, frozen=True, gc=False):
     external_id: str | None
     token_version: int
     is_disabled: bool
+    erased_at: Instant | None = None
+    """When all was taken from the account that told of its owner, for ever."""
 
     @property
     def actor(self) -> Actor:
@@ -141,6 +143,12 @@ class StoredSession(msgspec.Struct, frozen=True):
                 expires_at=min(now + REFRESH_LIFETIME, self.created_at + SESSION_LIFETIME),
             )
         return self if generation in {used for used, _ in recent} else None
+
+
+def check_not_erased(user: User) -> None:
+    """Reject a change of an account whose owner was erased. Raises Conflict USER_ERASED."""
+    if user.erased_at is not None:
+        raise Conflict(f"User {user.id} was erased.", code="USER_ERASED")
 
 
 def check_name(name: str, field: str = "name") -> None:

@@ -17,6 +17,7 @@ from headway.accounts.model import (
     User,
     check_external_id,
     check_name,
+    check_not_erased,
     check_words,
     normalize_email,
     settle_account,
@@ -125,8 +126,9 @@ class Accounts:
     async def set_disabled(
         self, tx: WriteTransaction, user_id: int, *, is_disabled: bool, operator: Operator = COMMAND_LINE
     ) -> None:
-        """Disable or enable an account, as an operator; every token it has ends. Raises NotFound."""
+        """Disable or enable an account, as an operator; every token it has ends. Raises NotFound, Conflict USER_ERASED."""
         user = await self.find(tx, user_id)
+        check_not_erased(user)
         await users.set_disabled(tx, user_id, is_disabled=is_disabled, now=self._clock())
         if not is_disabled:
             await self.on_enabled(tx, user_id)
@@ -146,12 +148,13 @@ class Accounts:
     ) -> User:
         """Change an account as an operator; None keeps what is stored. Another role ends its tokens.
 
-        Raises NotFound, Conflict EMAIL_TAKEN.
+        Raises NotFound, Conflict EMAIL_TAKEN or USER_ERASED.
         """
         if name is not None:
             name = nfc(name)
             check_name(name)
         user = _existing(await users.lock_account(tx, user_id), user_id).user
+        check_not_erased(user)
         owner = None if email is None else await users.find_by_email(tx, email)
         email = None if email is None else normalize_email(email)
         if owner is not None and owner.id != user_id:
@@ -184,11 +187,12 @@ class Accounts:
     ) -> User:
         """Set the external id of an account, as an operator.
 
-        Raises Invalid, NotFound USER_NOT_FOUND, Conflict EXTERNAL_ID_TAKEN.
+        Raises Invalid, NotFound USER_NOT_FOUND, Conflict EXTERNAL_ID_TAKEN or USER_ERASED.
         """
         external_id = nfc(external_id)
         check_external_id(external_id)
         user = _existing(await users.lock_account(tx, user_id), user_id).user
+        check_not_erased(user)
         await tx.lock_names([f"user external id {external_id}"])
         owner = await users.find_by_external_id(tx, external_id)
         if owner is not None and owner.id != user_id:
@@ -226,6 +230,7 @@ class Accounts:
         check_words("interests", interests or ())
         check_words("learning_goals", learning_goals or ())
         stored = _existing(await users.lock_account(tx, user_id), user_id)
+        check_not_erased(stored.user)
         await users.update_profile(
             tx,
             user_id,

@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from headway.accounts import store as users
-from headway.accounts.model import COMMAND_LINE, MAX_EMAIL, REFRESH_LIFETIME, NewUser, Operator, Session, User, settle_account
+from headway.accounts.model import (
+    COMMAND_LINE,
+    MAX_EMAIL,
+    REFRESH_LIFETIME,
+    NewUser,
+    Operator,
+    Session,
+    User,
+    check_not_erased,
+    settle_account,
+)
 from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Actor, Target, TargetType
@@ -192,6 +202,7 @@ class SignIn:
         await self._audit.record(tx, action, user.actor, user.target, metadata=record, client=client)
 
     async def _store(self, tx: WriteTransaction, user_id: int, password_hash: str, client: Client | None) -> User:
+        check_not_erased(await self._accounts.find(tx, user_id))
         await users.set_password(tx, user_id, password_hash, self._clock())
         await self._accounts.forget(tx, user_id)
         user = await self._accounts.find(tx, user_id)

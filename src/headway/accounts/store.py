@@ -9,7 +9,7 @@ from sqlalchemy import Text, and_, bindparam, exists, func, not_, or_, select, u
 from headway.accounts import keys_store
 from headway.accounts.model import Account, AccountState, NewUser, Session, StoredSession, TokenUse, User, email_spellings
 from headway.accounts.tables import sessions, users
-from headway.db import index_keys
+from headway.db import index_keys, personal_keys
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import Statement, UpdateRows, delete_before, insert, lookup, rows
 from headway.db.types import Id
@@ -182,7 +182,10 @@ async def insert_user(tx: WriteTransaction, user: NewUser, now: Instant) -> User
     """Create an account; None if its address or external id is taken."""
     params = msgspec.structs.asdict(user) | await _stored_email(tx, user.email)
     params |= {"folded_name": fold(user.name), "interests": encode_words(user.interests), "created_at": now, "updated_at": now}
-    return user_of(tx, await tx.first(_insert, **params))
+    made = user_of(tx, await tx.first(_insert, **params))
+    if made is not None:
+        await personal_keys.create(tx, [made.id])
+    return made
 
 
 async def update_account(tx: WriteTransaction, user: User, now: Instant) -> None:

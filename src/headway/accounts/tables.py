@@ -24,6 +24,7 @@ users = Table(
     Column("is_disabled", Boolean, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
+    Column("erased_at", Timestamp, comment="when all was taken from the account that told of its owner"),
     one_of("role", Role),
     sqlite_autoincrement=True,
 )

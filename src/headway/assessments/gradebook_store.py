@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 from headway.accounts.store import has_name, name_words
 from headway.accounts.tables import users
 from headway.assessments.model import GradeCount, LearnersWork, WorkStage
-from headway.assessments.store import COLUMNS, find, is_later, is_newest, later, submission_of
+from headway.assessments.store import COLUMNS, find, is_later, is_newest, later, submissions_of
 from headway.assessments.tables import submissions
 from headway.courses.model import Assessment
 from headway.courses.tables import assessments
@@ -96,7 +96,7 @@ async def list_work(
     params |= {} if after is None else {"after_user": after.user_id}
     params |= {"after_time": after.submitted_at} if after is not None and stage is WorkStage.TO_GRADE else {}
     page = _page(stage, is_after=after is not None, is_named=name is not None, is_late=is_late)
-    return [_work(tx, stage, row) for row in await tx.all(page, **params)]
+    return await _works(tx, stage, await tx.all(page, **params))
 
 
 async def find_work(tx: ReadTransaction, assessment: Assessment, submission_id: str) -> LearnersWork | None:
@@ -105,13 +105,16 @@ async def find_work(tx: ReadTransaction, assessment: Assessment, submission_id: 
     if found is None or found.assessment_id != assessment.id:
         return None
     params = {"assessment_id": assessment.id, "in_course": assessment.course_id, "of_user": found.user_id}
-    return _work(tx, WorkStage.GRADED, await tx.one(_of_learner, **params))
+    return (await _works(tx, WorkStage.GRADED, [await tx.one(_of_learner, **params)]))[0]
 
 
-def _work(tx: ReadTransaction, stage: WorkStage, row: Row) -> LearnersWork:
+async def _works(tx: ReadTransaction, stage: WorkStage, found: Sequence[Row]) -> list[LearnersWork]:
     if stage is WorkStage.MISSING:
-        return LearnersWork(row["user_id"], row["name"], None, is_enrolled=True)
-    return LearnersWork(row["user_id"], row["name"], submission_of(tx, row), is_enrolled=row["enrolled"] is not None)
+        return [LearnersWork(row["user_id"], row["name"], None, is_enrolled=True) for row in found]
+    return [
+        LearnersWork(row["user_id"], row["name"], submission, is_enrolled=row["enrolled"] is not None)
+        for row, submission in zip(found, await submissions_of(tx, found), strict=True)
+    ]
 
 
 _of_assessments = lookup(assessments, submissions, submissions.c.assessment_id == assessments.c.id)

@@ -21,7 +21,7 @@ from headway.courses.model import Assessment
 from headway.courses.tables import assessments
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, lookup, rows
-from headway.db.index_keys import encrypting
+from headway.db.personal_keys import PersonalTexts, reader, texts_for
 from headway.db.types import Id
 from headway.enrollments.tables import enrollments
 from headway.paging.service import Slice, in_order
@@ -130,19 +130,19 @@ async def insert_submission(tx: WriteTransaction, submission: Submission) -> Non
 async def set_grade(tx: WriteTransaction, submission: Submission) -> None:
     """Overwrite the grade with what comes with it."""
     s = submission
-    feedback = None if s.feedback is None else (await encrypting(tx)).encrypt(s.feedback)
+    feedback = None if s.feedback is None else (await texts_for(tx, (s.user_id,))).encrypt(s.feedback, (s.user_id,))
     await tx.write_rows((_grade, [(s.grade, feedback, s.graded_at, s.graded_by, s.user_id, s.id)]))
 
 
 async def find(tx: ReadTransaction, submission_id: str) -> Submission | None:
     """Look a submission up by its id."""
     row = await tx.first(_by_id, submission_id=submission_id)
-    return None if row is None else submission_of(tx, row)
+    return None if row is None else (await submissions_of(tx, [row]))[0]
 
 
 async def versions(tx: ReadTransaction, assessment_id: int, user_id: int) -> list[Submission]:
     """Read all that a learner handed in for an assessment, the newest first."""
-    return [submission_of(tx, row) for row in await tx.all(_versions, assessment_id=assessment_id, user_id=user_id)]
+    return await submissions_of(tx, await tx.all(_versions, assessment_id=assessment_id, user_id=user_id))
 
 
 async def list_own(tx: ReadTransaction, user_id: int, course_id: int | None) -> list[OwnAssessment]:
@@ -154,13 +154,14 @@ async def list_own(tx: ReadTransaction, user_id: int, course_id: int | None) -> 
         found = await tx.all(_all_own, user_id=user_id)
     else:
         found = await tx.all(_own_in_course, user_id=user_id, course_id=course_id)
+    personal = await reader(tx, [row["feedback"] for row in found])
     own: dict[int, OwnAssessment] = {}
     for row in found:
         assessment_id = row["task_id"]
         if assessment_id not in own:
             own[assessment_id] = OwnAssessment(_assessment(row), [])
         if row["id"] is not None:
-            own[assessment_id].submissions.append(submission_of(tx, row))
+            own[assessment_id].submissions.append(submission_of(personal, row))
     return list(own.values())
 
 
@@ -178,7 +179,7 @@ async def list_newest(tx: ReadTransaction, assessment_id: int, part: Slice, name
     page = (_newest if part.after is None else _newest_after)[name is not None]
     found = await tx.all(page, **params, **part.params)
     total = (await tx.one(_learners[name is not None], **params))["total"]
-    return SubmissionPage([(submission_of(tx, row), row["learner_name"]) for row in found], total)
+    return SubmissionPage(await _named(tx, found), total)
 
 
 async def order_newest(tx: ReadTransaction, assessment_id: int, order: SubmissionOrder, name: str | None) -> list[int]:
@@ -191,10 +192,20 @@ async def order_newest(tx: ReadTransaction, assessment_id: int, order: Submissio
 async def find_newest(tx: ReadTransaction, assessment_id: int, user_ids: Sequence[int]) -> list[tuple[Submission, str]]:
     """Read the newest submissions of these learners with their names, in the order of the learners."""
     found = await tx.all(_newest_of, assessment_id=assessment_id, ids=[(user_id,) for user_id in user_ids])
-    return in_order(user_ids, {row["user_id"]: (submission_of(tx, row), row["learner_name"]) for row in found})
+    return in_order(user_ids, {each.user_id: (each, name) for each, name in await _named(tx, found)})
 
 
-def submission_of(tx: ReadTransaction, row: Row) -> Submission:
+async def _named(tx: ReadTransaction, found: Sequence[Row]) -> list[tuple[Submission, str]]:
+    return list(zip(await submissions_of(tx, found), [row["learner_name"] for row in found], strict=True))
+
+
+async def submissions_of(tx: ReadTransaction, found: Sequence[Row]) -> list[Submission]:
+    """Read submissions from rows that have `COLUMNS`."""
+    personal = await reader(tx, [row["feedback"] for row in found])
+    return [submission_of(personal, row) for row in found]
+
+
+def submission_of(personal: PersonalTexts, row: Row) -> Submission:
     """Read a submission from a row that has `COLUMNS`."""
     fields = {field: row[field] for field in Submission.__struct_fields__}
-    return Submission(**fields | {"feedback": tx.keyring.decrypt_if(row["feedback"])})
+    return Submission(**fields | {"feedback": personal.text_if(row["feedback"])})

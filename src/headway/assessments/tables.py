@@ -14,7 +14,7 @@ submissions = Table(
     Column("assessment_id", Id, ForeignKey("assessments.id"), nullable=False),
     Column("submission_url", Text),
     Column("grade", Double),
-    encrypted_column("feedback", nullable=True),
+    encrypted_column("feedback", nullable=True, people=lambda row, _text: (row["user_id"],)),
     Column("submitted_at", Timestamp, nullable=False),
     Column("graded_at", Timestamp),
     Column("graded_by", Id),

@@ -9,7 +9,7 @@ from headway.attention.model import DEFAULTS, Dismissal, Note, Rule, RuleName, R
 from headway.attention.tables import attention_dismissals, attention_messages, attention_rules, course_notes
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.dialects import DeleteRows, WriteRows, insert, is_one_of, lookup, rows
-from headway.db.index_keys import encrypting
+from headway.db.personal_keys import reader, texts_for
 from headway.db.types import Id, Timestamp
 from headway.instants import Instant
 
@@ -107,17 +107,23 @@ async def read_dismissals(tx: ReadTransaction, course_id: int) -> list[Dismissal
 async def read_dismissal_notes(tx: ReadTransaction, course_id: int, user_ids: Sequence[int]) -> dict[int, str]:
     """Read the notes with which these learners were put aside, of those that have one."""
     found = await tx.all(_dismissal_notes, in_course=course_id, dismissed=[(user_id,) for user_id in user_ids])
-    return {row["user_id"]: tx.keyring.decrypt(row["note"]) for row in found}
+    personal = await reader(tx, [row["note"] for row in found])
+    return {row["user_id"]: personal.text(row["note"]) for row in found}
 
 
 async def write_dismissals(tx: WriteTransaction, course_id: int, dismissed: Sequence[Dismissal], now: Instant) -> None:
     """Store dismissals in place of earlier ones of the same findings, and delete those of the course that have expired."""
     await tx.run(_delete_expired, in_course=course_id, now=now)
-    keyring = await encrypting(tx)
+    noted = {each.user_id for each in dismissed if each.note is not None}
+    personal = await texts_for(tx, noted)
     values = [
         (
             *(each.user_id, course_id, each.rule.value, each.mark, each.until),
-            *(None if each.note is None else keyring.encrypt(each.note), each.dismissed_by, each.dismissed_at),
+            *(
+                None if each.note is None else personal.encrypt(each.note, (each.user_id,)),
+                each.dismissed_by,
+                each.dismissed_at,
+            ),
         )
         for each in dismissed
     ]
@@ -152,13 +158,14 @@ async def read_messaged(tx: ReadTransaction, course_id: int, *, since: Instant) 
 
 async def insert_note(tx: WriteTransaction, note: Note) -> None:
     """Store a new note."""
-    text = (await encrypting(tx)).encrypt(note.text)
+    text = (await texts_for(tx, (note.user_id,))).encrypt(note.text, (note.user_id,))
     await tx.write_rows((_insert_note, [(note.user_id, note.course_id, note.id, note.author_id, text, note.created_at)]))
 
 
 async def list_notes(tx: ReadTransaction, course_id: int, user_id: int) -> list[Note]:
     """Read the notes about a learner of a course, the newest first."""
-    decrypt = tx.keyring.decrypt
+    found = await tx.all(_notes, of_user=user_id, in_course=course_id)
+    personal = await reader(tx, [row["text"] for row in found])
     return [
         Note(
             row["user_id"],
@@ -166,10 +173,10 @@ async def list_notes(tx: ReadTransaction, course_id: int, user_id: int) -> list[
             row["id"],
             row["author_id"],
             row["author_name"],
-            decrypt(row["text"]),
+            personal.text(row["text"]),
             row["created_at"],
         )
-        for row in await tx.all(_notes, of_user=user_id, in_course=course_id)
+        for row in found
     ]
 
 

@@ -26,7 +26,7 @@ attention_dismissals = Table(
     Column("rule", Text, primary_key=True),
     Column("mark", BigInteger, nullable=False, comment="what the finding was about"),
     Column("until", Timestamp, nullable=False),
-    encrypted_column("note", nullable=True),
+    encrypted_column("note", nullable=True, people=lambda row, _text: (row["user_id"],)),
     Column("dismissed_by", Id, nullable=False),
     Column("dismissed_at", Timestamp, nullable=False),
     one_of("rule", RuleName),
@@ -54,7 +54,7 @@ course_notes = Table(
     Column("course_id", Id, ForeignKey("courses.id"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("author_id", Id, nullable=False),
-    encrypted_column("text"),
+    encrypted_column("text", people=lambda row, _text: (row["user_id"],)),
     Column("created_at", Timestamp, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from headway.audit.model import Actor, AuditEntry, Context, EntryStatus, NewAuditEntry, Target, TargetType
+from headway.audit.model import Actor, AuditEntry, Context, EntryStatus, NamedIds, NewAuditEntry, Target, TargetType
 from headway.identity import Client, Role
 from headway.ids import NewId
 from headway.instants import Instant
@@ -20,6 +20,7 @@ GENESIS = "0" * 64
 """The previous hash of the first entry."""
 
 _TAMPERED = "This entry is not as it was written, or its key is missing."
+_ERASED = "The content of this entry was erased with a person whom it named."
 
 
 class ChainLink(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +39,11 @@ class ChainLink(msgspec.Struct, frozen=True, array_like=True):
     performed_at: Instant
     content_hash: str
     previous_hash: str
+
+    @property
+    def named(self) -> NamedIds:
+        """Who is named in the entry's columns."""
+        return NamedIds(self.action, self.actor_id, self.recorded_by, self.target_type, self.target_id)
 
     def hash(self) -> str:
         """Return the SHA-256 of the link as a JSON array, in hexadecimal digits."""
@@ -121,13 +127,13 @@ def extend_chain(
     return chained
 
 
-def read_entry(link: ChainLink, text: str | None) -> AuditEntry:
-    """Read an entry back; `text` is its decrypted content, or None if that is not possible.
+def read_entry(link: ChainLink, text: str | None, *, is_erased: bool = False) -> AuditEntry:
+    """Read an entry back; `text` is its decrypted content, or None if that is not possible, as where it was erased.
 
     An entry whose content is missing, or was written for another entry, says so in its description: the reader of a page still
     needs the other entries.
     """
-    content = _content_at(link, text)
+    content = EntryContent("", "", description=_ERASED) if is_erased else _content_at(link, text)
     return AuditEntry(
         seq=link.seq,
         id=link.id,

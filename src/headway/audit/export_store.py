@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, select, union
 
 from headway.audit.model import AuditEntry, TargetType
-from headway.audit.store import ENTRY_COLUMNS, entry_of
+from headway.audit.store import ENTRY_COLUMNS, entries_of
 from headway.audit.tables import audit_entries
 from headway.db.database import ReadTransaction
 from headway.db.dialects import lookup, rows
@@ -73,7 +73,7 @@ class _AuditLog:
         params = {f"name{i}": names[min(i, len(names) - 1)] for i in range(_MOST_NAMES)}
         targets = [(each,) for each in place.enrollments]
         found = await tx.all(_entries, after=place.seq, recorded_by=person.id, targets=targets, **params)
-        entries = [entry_of(tx, row) for row in found]
+        entries = await entries_of(tx, found)
         following = place._replace(seq=entries[-1].seq) if len(entries) == AT_ONCE else None
         return Part([_record(each, person, place.enrollments) for each in entries], following)
 

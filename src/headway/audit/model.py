@@ -1,5 +1,6 @@
 """Audit entries: who did what to what, and who recorded it."""
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,6 +10,8 @@ import msgspec
 from headway.identity import Caller, Client, Role, settle_email
 from headway.instants import Instant
 from headway.text import nfc
+
+_ACCOUNT_ID = re.compile("[1-9][0-9]{0,14}")
 
 
 class TargetType(StrEnum):
@@ -55,6 +58,7 @@ class Action(StrEnum):
     CHANGE_EXTERNAL_ID = "CHANGE_EXTERNAL_ID"
     CREATE_USER = "CREATE_USER"
     CREATE_TOKEN = "CREATE_TOKEN"  # noqa: S105 - the name of an action
+    ERASE_USER = "ERASE_USER"
     CREATE_API_KEY = "CREATE_API_KEY"
     REVOKE_API_KEY = "REVOKE_API_KEY"
     DISABLE_USER = "DISABLE_USER"
@@ -150,6 +154,34 @@ class NewAuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
     status: EntryStatus = EntryStatus.SUCCESS
     client: Client | None = None
+
+
+class NamedIds(NamedTuple):
+    """Who is named in the columns of an entry; texts are as `UserRef.stored_name` writes them."""
+
+    action: str
+    actor_id: str | None
+    recorded_by: int | None
+    target_type: str
+    target_id: str | None
+
+    def people(self) -> list[int]:
+        """Return the ids of the accounts whose names and texts the content of the entry may hold.
+
+        That an account was erased is told without any: it has to be read when the account has no key any more.
+        """
+        if self.is_erasure:
+            return []
+        named = [self.actor_id, self.target_id if self.target_type == TargetType.USER else None]
+        if self.target_type == TargetType.ENROLLMENT and self.target_id is not None:
+            named.append(self.target_id.partition("-")[2])
+        ids = [int(each) for each in named if each is not None and _ACCOUNT_ID.fullmatch(each)]
+        return ids if self.recorded_by is None else [*ids, self.recorded_by]
+
+    @property
+    def is_erasure(self) -> bool:
+        """Whether Headway itself recorded that an account was erased."""
+        return self.action == Action.ERASE_USER and self.recorded_by is None
 
 
 class AuditEntry(NewAuditEntry, frozen=True, kw_only=True):

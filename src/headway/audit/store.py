@@ -9,12 +9,12 @@ import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, union
 
 from headway.audit.chain import GENESIS, ChainHead, ChainLink, extend_chain, read_entry
-from headway.audit.model import AccountIds, AuditEntry, EntryFilter, NewAuditEntry
+from headway.audit.model import AccountIds, AuditEntry, EntryFilter, NamedIds, NewAuditEntry
 from headway.audit.tables import audit_entries, audit_head
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import Statement, UpdateRows, WriteRows, insert
-from headway.db.index_keys import encrypting
 from headway.db.keyring import WrongKeyError
+from headway.db.personal_keys import PersonalTexts, reader, texts_for
 from headway.ids import NewId
 from headway.instants import Clock
 
@@ -84,7 +84,10 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
 
     The log can go on after a head that nobody signed; the next entry records that for ever.
     """
-    keyring = await encrypting(tx)
+    keyring = tx.keyring
+    named = [NamedIds(each.action, each.actor.user_id, each.recorded_by, each.target.type, each.target.id) for each in new]
+    # Before the head is locked.
+    personal = await texts_for(tx, {each for ids in named for each in ids.people()})
     head = ChainHead(*await tx.one(_lock_head, long_ago=0, signature=""))
     now = clock()
     chained = extend_chain(
@@ -95,7 +98,10 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
         new_salt=lambda: secrets.token_hex(16),
         follows_unsigned=not keyring.has_signed(head.signed, head.signature),
     )
-    rows = [(*msgspec.structs.astuple(each.link), keyring.encrypt(each.content), each.hash) for each in chained]
+    rows = [
+        (*msgspec.structs.astuple(each.link), personal.encrypt(each.content, each.link.named.people()), each.hash)
+        for each in chained
+    ]
     end = ChainHead(head.seq + len(chained), chained[-1].hash if chained else head.hash, now, "")
     await tx.write_rows((_insert, rows), (_set_head, [(end.seq, end.hash, now, keyring.sign(end.signed), 1)]))
     return [each.entry for each in chained]
@@ -110,7 +116,7 @@ async def sign_beginning(tx: WriteTransaction) -> None:
 async def find(tx: ReadTransaction, entry_id: str) -> AuditEntry | None:
     """Look an entry up by its id."""
     row = await tx.first(_by_id, entry_id=entry_id)
-    return None if row is None else entry_of(tx, row)
+    return None if row is None else (await entries_of(tx, [row]))[0]
 
 
 async def list_page(
@@ -128,7 +134,7 @@ async def list_page(
     if account is not None:
         params |= {f"own_name{i}": name for i, name in enumerate(account.actor_ids)}
         params["recorded_by"] = account.user_id
-    return [entry_of(tx, row) for row in await tx.all(page, **params, limit=limit)]
+    return await entries_of(tx, await tx.all(page, **params, limit=limit))
 
 
 async def count(tx: ReadTransaction) -> int:
@@ -145,23 +151,28 @@ async def head(tx: ReadTransaction) -> ChainHead | None:
 async def read_all(tx: ReadTransaction, *, at_once: int) -> AsyncIterator[list[StoredEntry]]:
     """Read all entries as they are stored, in pages and in order, also those with impossible numbers."""
     seq = -(2**63)
-    while found := [_stored(row) for row in await tx.all(_after, seq=seq, limit=at_once)]:
+    while found := [stored_entry(row) for row in await tx.all(_after, seq=seq, limit=at_once)]:
         yield found
         seq = found[-1].link.seq
 
 
-def _stored(row: Row) -> StoredEntry:
+def stored_entry(row: Row) -> StoredEntry:
+    """Read an entry from a row that has `ENTRY_COLUMNS`."""
     values = {name: row[name] for name in _LINK}
     # SQLite has no booleans.
     values["is_actor_verified"] = bool(values["is_actor_verified"])
     return StoredEntry(ChainLink(**values), row["hash"], row["content"])
 
 
-def entry_of(tx: ReadTransaction, row: Row) -> AuditEntry:
-    """Return a row of `ENTRY_COLUMNS` as an entry, which says so if its content cannot be read."""
-    stored = _stored(row)
+async def entries_of(tx: ReadTransaction, found: Sequence[Row]) -> list[AuditEntry]:
+    """Return rows of `ENTRY_COLUMNS` as entries; one whose content cannot be read says so."""
+    personal = await reader(tx, [row["content"] for row in found])
+    return [_entry(personal, stored_entry(row)) for row in found]
+
+
+def _entry(personal: PersonalTexts, stored: StoredEntry) -> AuditEntry:
     try:
-        content = tx.keyring.decrypt(stored.content)
+        content = personal.read(stored.content)
     except (ValueError, WrongKeyError):
-        content = None
-    return read_entry(stored.link, content)
+        return read_entry(stored.link, None)
+    return read_entry(stored.link, content, is_erased=content is None)

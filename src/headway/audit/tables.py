@@ -1,10 +1,18 @@
 """The tables of the audit log."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text
 
-from headway.audit.model import EntryStatus, TargetType
-from headway.db.types import Id, Timestamp, encrypted_column, metadata, one_of
+from headway.audit.model import EntryStatus, NamedIds, TargetType
+from headway.db.types import Id, NamedValues, Timestamp, encrypted_column, metadata, one_of
 from headway.identity import Role
+
+
+def people_of_row(row: NamedValues, _content: str) -> Collection[int]:
+    """Return the ids of the accounts whose names and texts the content of a row may hold."""
+    return NamedIds(*(row[name] for name in NamedIds._fields)).people()
+
 
 audit_entries = Table(
     "audit_entries",
@@ -20,7 +28,7 @@ audit_entries = Table(
     Column("target_id", Text),
     Column("status", Text, nullable=False),
     Column("performed_at", Timestamp, nullable=False),
-    encrypted_column("content", comment="all the rest, encrypted"),
+    encrypted_column("content", people=people_of_row, comment="all the rest, encrypted"),
     Column("content_hash", Text, nullable=False, comment="SHA-256 of what was encrypted"),
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, comment="SHA-256 of all but the content itself"),
@@ -34,7 +42,23 @@ audit_entries = Table(
     one_of("target_type", TargetType),
     one_of("status", EntryStatus),
 )
-"""The audit log: one hash chain for the whole installation. Rows are never changed or deleted."""
+"""The audit log: one hash chain for the whole installation. Rows are never deleted, and changed by erasures alone.
+
+Content that was erased before it was under personal keys is empty.
+"""
+
+audit_redactions = Table(
+    "audit_redactions",
+    metadata,
+    Column("user_id", Id, primary_key=True, autoincrement=False, comment="the person who was erased"),
+    Column("seq", Id, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False, comment="of the entry as it was since"),
+    sqlite_with_rowid=False,
+)
+"""The entries that named an erased person by other words than the account's id: these were replaced by the id.
+
+The entry that tells of the erasure holds a hash of all of them, so nobody can add or change one unseen.
+"""
 
 audit_head = Table(
     "audit_head",

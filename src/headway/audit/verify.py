@@ -7,10 +7,12 @@ import msgspec
 
 from headway.audit import store as audit_store
 from headway.audit.chain import GENESIS, ChainHead, decode_content, sha256
+from headway.audit.erasing_store import Erasures, read_erasures
 from headway.audit.store import StoredEntry
 from headway.db import index_keys
 from headway.db.database import ReadTransaction
-from headway.db.keyring import Keyring, WrongKeyError
+from headway.db.keyring import WrongKeyError
+from headway.db.personal_keys import PersonalTexts, reader
 
 _AT_ONCE = 2_000
 _MAX_FAULTS = 1_000
@@ -55,13 +57,19 @@ async def verify_log(
     Raises Unavailable, and WrongKeyError if these are not the keys of this database.
     """
     has_begun = await index_keys.prove(tx)
+    erasures = await read_erasures(tx)
     total, head = await audit_store.count(tx), await audit_store.head(tx)
     checked, reached = 0, _Reached()
-    faults: list[Fault] = []
+    faults = [
+        Fault(each.link.seq, each.link.id, "tells of other changed entries than those that are stored")
+        for each in erasures.wrong
+    ]
     async for page in audit_store.read_all(tx, at_once=_AT_ONCE):
-        for stored in page if len(faults) < _MAX_FAULTS else ():
+        is_within = len(faults) < _MAX_FAULTS
+        personal = await reader(tx, [each.content for each in page] if is_within else [])
+        for stored in page if is_within else ():
             faults += _compare(reached, stored, kept_head)
-            faults += (found := list(_faults_of(stored, tx.keyring)))
+            faults += (found := list(_faults_of(stored, personal, erasures)))
             if stored.link.seq > reached.seq:
                 reached = _Reached(stored.link.seq, stored.link.id, stored.hash, not found)
         checked += len(page)
@@ -73,17 +81,21 @@ async def verify_log(
     return LogVerified(checked, head, sorted(faults, key=lambda each: each.seq))
 
 
-def _faults_of(stored: StoredEntry, keyring: Keyring) -> Iterator[Fault]:
+def _faults_of(stored: StoredEntry, personal: PersonalTexts, erasures: Erasures) -> Iterator[Fault]:
     """Find what is wrong with an entry by itself."""
     link = stored.link
-    if link.hash() != stored.hash:
+    if link.hash() != stored.hash and not erasures.changed(link):
         yield Fault(link.seq, link.id, "was changed: its hash is another")
         return
     try:
-        content = keyring.decrypt(stored.content)
-        decoded = decode_content(content)
+        content = personal.read(stored.content)
+        decoded = None if content is None else decode_content(content)
     except (ValueError, WrongKeyError):
         yield Fault(link.seq, link.id, "its content was changed, or one of the keys is missing")
+        return
+    if content is None or decoded is None:
+        if not erasures.explain(link):
+            yield Fault(link.seq, link.id, "its content is missing, and no erasure tells why")
         return
     if decoded.follows_unsigned:
         yield Fault(link.seq, link.id, "was appended to an end that nobody had signed: more may have come before it")

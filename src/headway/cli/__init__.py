@@ -16,6 +16,7 @@ from headway.cli import (
     logs,
     mail,
     maintenance,
+    privacy,
     rosters,
     serve,
     webhooks,
@@ -32,6 +33,9 @@ main.add_command(serve.serve)
 main.add_command(demo.demo)
 main.add_command(accounts.user)
 main.add_command(accounts.token)
+accounts.user.add_command(privacy.erase_user)
+main.add_command(privacy.erasure)
+main.add_command(privacy.vacuum)
 main.add_command(keys.key)
 main.add_command(courses.course)
 main.add_command(courses.import_)

@@ -27,7 +27,7 @@ _password_option = click.option("--password-stdin", is_flag=True, help="Read a p
 
 @click.group()
 def user() -> None:
-    """Create, change, disable and enable accounts."""
+    """Create, change, disable, enable and erase accounts."""
 
 
 @user.command("create")

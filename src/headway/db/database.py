@@ -15,6 +15,7 @@ from sqlalchemy import Table
 
 from headway.db.dialects import Dialect, RowsStatement, RowValues, Statement, WriteRows
 from headway.db.keyring import Keyring
+from headway.db.known_keys import KnownKeys
 from headway.errors import Raced, Unavailable
 from headway.telemetry import Metrics
 
@@ -44,6 +45,9 @@ class ReadTransaction(ABC):
         self._dialect = database.dialect
         self.keyring = database.keyring
         self.disclosed: list[Any] = []
+        self.known_keys = database.known_keys
+        self.own_keys: dict[int, bytes] = {}
+        """The personal keys that this transaction has made."""
 
     @abstractmethod
     async def all(self, statement: Statement, **params: Any) -> Sequence[Row]:
@@ -153,6 +157,7 @@ class Database(ABC):
     def __init__(self, dialect: Dialect, keyring: Keyring, metrics: Metrics | None = None) -> None:
         self.dialect = dialect
         self.keyring = keyring
+        self.known_keys = KnownKeys()
         self.on_first_key: OnFirstKey = _do_nothing
         """Runs in the transaction that makes the first key of an index; see `index_keys.encrypting`."""
         self.outbox: Outbox = _drop

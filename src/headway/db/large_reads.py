@@ -28,6 +28,7 @@ class LargeReads:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.known_keys = database.known_keys
         self._turns = WeakValueDictionary[Hashable, asyncio.Lock]()
         self.on_disclosed = database.on_disclosed
         """Stores what a read shows to whom, on the caller's loop, before its result is returned."""

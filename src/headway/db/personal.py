@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Boolean, Column, ColumnElement, Select, Table, bindparam, select, tuple_
 
 from headway.db.database import ReadTransaction, Row
+from headway.db.personal_keys import PersonalTexts, reader
 from headway.db.types import ENCRYPTED_ROWS, Id, Timestamp
 from headway.errors import camel_case
 from headway.identity import UserIds
@@ -116,16 +117,17 @@ class TableSection:
         else:
             found = await tx.all(self.rest, **of_person, **{f"after_{name}": place[name] for name in self._key})
         last = {name: found[-1][name] for name in self._key} if len(found) == AT_ONCE else None
-        return Part([self._record(tx, row) for row in found], last)
+        personal = await reader(tx, [row[name] for row in found for name in self._encrypted])
+        return Part([self._record(personal, row) for row in found], last)
 
     async def parameters(self, _tx: ReadTransaction, person: Person) -> dict[str, Any] | None:
         """Return the parameters of the condition; None if there can be no rows."""
         return {"person": person.id}
 
-    def _record(self, tx: ReadTransaction, row: Row) -> Record:
+    def _record(self, personal: PersonalTexts, row: Row) -> Record:
         values = {name: row[name] for name in self._writers}
         for name in self._encrypted:
-            values[name] = tx.keyring.decrypt_if(values[name])
+            values[name] = personal.text_if(values[name])
         return {
             said: value if value is None or write is None else write(value)
             for (said, write), value in zip(self._writers.values(), values.values(), strict=True)

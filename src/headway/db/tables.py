@@ -1,8 +1,8 @@
 """The tables of the database layer itself."""
 
-from sqlalchemy import BigInteger, Column, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Table, Text
 
-from headway.db.types import Id, metadata
+from headway.db.types import Id, encrypted_column, metadata
 
 index_keys = Table(
     "index_keys",
@@ -11,6 +11,15 @@ index_keys = Table(
     Column("key", Text, nullable=False, comment="encrypted"),
 )
 """The keys of the HMACs used to look up encrypted text."""
+
+personal_keys = Table(
+    "personal_keys",
+    metadata,
+    Column("user_id", Id, ForeignKey("users.id"), primary_key=True),
+    encrypted_column("key", rows=lambda table: table.c.key != "", comment="encrypted; empty once it is destroyed"),
+    sqlite_with_rowid=False,
+)
+"""The key of each account, under which the texts of its owner are encrypted. Without a row, it has none yet."""
 
 revisions = Table(
     "revisions",

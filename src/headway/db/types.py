@@ -5,8 +5,9 @@ partitioned by learner. Times are `timestamptz` on PostgreSQL and integers (mill
 integers. JSON is text that only Headway writes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, Index, Integer, MetaData, Sequence, Table, Text, true
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -22,6 +23,16 @@ metadata = MetaData(
     }
 )
 
+
+class NamedValues(Protocol):
+    """The values of a row by the names of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column's value."""
+
+
+PeopleOf: TypeAlias = Callable[[NamedValues, str], Collection[int]]
+
 Timestamp: TypeEngine[int] = BigInteger().with_variant(TIMESTAMP(timezone=True), "postgresql")
 Id: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
@@ -31,6 +42,9 @@ CodePointText: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postg
 
 ENCRYPTED_ROWS = "encrypted_rows"
 """In a column's `info`: a function from its table to the condition of the rows that are encrypted."""
+
+PEOPLE = "people"
+"""In a column's `info`: a function from a row, by names, and the decrypted text to the ids of the people it is of."""
 
 ONLY_ON = "only_on"
 """In an index's `info`: the one database that has it."""
@@ -48,10 +62,19 @@ def id_sequence(table: str) -> Sequence:
 
 
 def encrypted_column(
-    name: str, *, nullable: bool = False, rows: Callable[[Table], ColumnElement[bool]] | None = None, comment: str = "encrypted"
+    name: str,
+    *,
+    nullable: bool = False,
+    rows: Callable[[Table], ColumnElement[bool]] | None = None,
+    people: PeopleOf | None = None,
+    comment: str = "encrypted",
 ) -> Column[str]:
-    """Describe a column of encrypted text, which key rotation encrypts anew: in all rows, or in those that `rows` selects."""
-    return Column(name, Text, nullable=nullable, comment=comment, info={ENCRYPTED_ROWS: rows or (lambda _table: true())})
+    """Describe a column of encrypted text, which key rotation encrypts anew: in all rows, or in those that `rows` selects.
+
+    With `people`, the texts are encrypted under the keys of the people they are of; rotation leaves those as they are.
+    """
+    info = {ENCRYPTED_ROWS: rows or (lambda _table: true()), PEOPLE: people}
+    return Column(name, Text, nullable=nullable, comment=comment, info=info)
 
 
 def only_on(dialect: str, index: Index) -> Index:

@@ -105,6 +105,17 @@ class CourseStaff:
         await staff_store.delete_member(tx, course_id, user_id)
         await self._record(tx, caller, member, target, _roles(user_id, member, None), client)
 
+    async def remove_erased(self, tx: WriteTransaction, course_id: int, user_id: int) -> None:
+        """Remove a member of the staff who is being erased, without an entry in the audit log: the erasure has one.
+
+        Raises NotFound COURSE_NOT_FOUND, Conflict LAST_OWNER.
+        """
+        await self._lock(tx, None, course_id)
+        members = await staff_store.find_all(tx, course_id)
+        check_owners(members, {each: other for each, other in members.items() if each != user_id})
+        await staff_store.delete_member(tx, course_id, user_id)
+        await self._revisions.record(tx, user_id)
+
     async def _lock(
         self, tx: WriteTransaction, caller: Caller | None, course_id: int, *, leaving_id: int | None = None
     ) -> Target:

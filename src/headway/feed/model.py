@@ -1,6 +1,6 @@
 """The feed: what live clients follow by topic. Entries are stored and numbered; events that are not stored are told once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, get_type_hints
 
@@ -50,7 +50,12 @@ class FeedEvent(Rendered, frozen=True):
     is_stored: ClassVar[bool] = True
     """Whether it is stored as an entry; what is not is told to those who are connected."""
     is_personal: ClassVar[bool] = False
-    """Whether it holds what people wrote, and so is stored encrypted."""
+    """Whether it holds what people wrote, and so is stored encrypted, under the keys of `people`."""
+
+    @property
+    def people(self) -> Collection[int]:
+        """The ids of the accounts whose texts it holds."""
+        return ()
 
     def render(self) -> str:
         """Return the JSON of the event, which is stored and sent as it is."""
@@ -67,6 +72,11 @@ class MessageSent(FeedEvent, frozen=True):
     receiver_id: Id
     message: str
     created_at: Moment
+
+    @property
+    def people(self) -> Collection[int]:
+        """Both of its users."""
+        return self.sender_id, self.receiver_id
 
 
 class MessagesRead(FeedEvent, frozen=True):
@@ -149,12 +159,18 @@ class SubmissionReceived(FeedEvent, frozen=True):
     """A learner submitted work."""
 
     type = "submission"
+    is_personal = True
     submission_id: str
     assessment_id: Id
     title: str
     course_id: Id
     learner_id: Id
     submission_url: str
+
+    @property
+    def people(self) -> Collection[int]:
+        """Who handed it in."""
+        return (self.learner_id,)
 
 
 class GradeGiven(FeedEvent, frozen=True):
@@ -171,6 +187,11 @@ class GradeGiven(FeedEvent, frozen=True):
     max_grade: float
     feedback: str | None
 
+    @property
+    def people(self) -> Collection[int]:
+        """Whose work it is."""
+        return (self.learner_id,)
+
 
 class TutorialUpdated(FeedEvent, frozen=True):
     """A learner's progress in a tutorial changed; `percent` is a whole number."""
@@ -182,8 +203,17 @@ class TutorialUpdated(FeedEvent, frozen=True):
     is_certificate_earned: bool = msgspec.field(name="certificateEarned")
 
 
-PERSONAL_TYPES = frozenset(kind.type for kind in (MessageSent, GradeGiven))
+PERSONAL_TYPES = frozenset(kind.type for kind in (MessageSent, GradeGiven, SubmissionReceived))
 """The types of entries that are stored encrypted."""
+ERASED_DATA = '{"erased":true}'
+"""What is left of an entry when one of its people was erased."""
+
+
+def people_of_entry(_row: object, data: str) -> Collection[int]:
+    """Return the ids of the people whose texts the data of a stored entry holds."""
+    fields = msgspec.json.decode(data, type=dict[str, Any])
+    named = (fields.get(name) for name in ("senderId", "receiverId", "learnerId"))
+    return [int(each) for each in named if each is not None]
 
 
 class NewFeedEntry(NamedTuple):

@@ -8,9 +8,9 @@ from sqlalchemy import BigInteger, Text, bindparam, delete, func, or_, select, t
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, lookup, rows
-from headway.db.index_keys import encrypting
+from headway.db.personal_keys import PersonalTexts, reader, texts_for
 from headway.feed import notices
-from headway.feed.model import PERSONAL_TYPES, FeedEntry, FeedEvent, NewFeedEntry, Position
+from headway.feed.model import ERASED_DATA, PERSONAL_TYPES, FeedEntry, FeedEvent, NewFeedEntry, Position
 from headway.feed.tables import feed, feed_topics
 from headway.instants import Instant
 
@@ -57,6 +57,9 @@ async def publish(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: In
 
 async def _append(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: Instant) -> None:
     counts = Counter(entry.topic for entry in entries)
+    people = {each for entry in entries if entry.event.is_personal for each in entry.event.people}
+    # Before topics are locked.
+    personal = await texts_for(tx, people) if people else PersonalTexts(tx.keyring, {})
     numbered = await tx.all(_take_numbers, counted=sorted(counts.items()))
     newest = {row["topic"]: row["seq"] for row in numbered}
     upcoming = {topic: newest[topic] - count for topic, count in counts.items()}
@@ -69,7 +72,7 @@ async def _append(tx: WriteTransaction, entries: Sequence[NewFeedEntry], now: In
             # An event goes into several topics, one after the other.
             event, data = entry.event, entry.event.render()
             if event.is_personal:
-                data = (await encrypting(tx)).encrypt(data)
+                data = personal.encrypt(data, event.people)
         values.append((entry.topic, upcoming[entry.topic], event.type, now, data))
     await tx.write_rows((_insert, values))
     for topic, seq in newest.items():
@@ -81,8 +84,11 @@ async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: i
     """Read the entries of a topic after a number in order, up to `limit`."""
     found = await tx.all(_after, topic=topic, after=after, limit=limit)
     entries = []
+    personal = await reader(tx, [row["data"] for row in found if row["type"] in PERSONAL_TYPES])
     for _, seq, kind, at, stored in found:
-        data = tx.keyring.decrypt(stored) if kind in PERSONAL_TYPES else stored
+        # Submissions of before they were encrypted begin as JSON does.
+        is_encrypted = kind in PERSONAL_TYPES and not stored.startswith("{")
+        data = (personal.read(stored) or ERASED_DATA) if is_encrypted else stored
         entries.append(FeedEntry(topic, seq, kind, at, msgspec.Raw(data.encode())))
     return entries
 

@@ -1,9 +1,9 @@
 """The tables of the feed."""
 
-from sqlalchemy import BigInteger, Column, Table, Text, or_
+from sqlalchemy import BigInteger, Column, Table, Text, and_, or_
 
 from headway.db.types import Timestamp, encrypted_column, metadata
-from headway.feed.model import PERSONAL_TYPES
+from headway.feed.model import PERSONAL_TYPES, people_of_entry
 
 feed_topics = Table(
     "feed_topics",
@@ -22,7 +22,12 @@ feed = Table(
     Column("at", Timestamp, nullable=False),
     encrypted_column(
         "data",
-        rows=lambda table: or_(*(table.c.type == kind for kind in sorted(PERSONAL_TYPES))),
+        rows=lambda table: and_(
+            or_(*(table.c.type == kind for kind in sorted(PERSONAL_TYPES))),
+            # Submissions of before they were encrypted.
+            table.c.data.not_like("{%"),
+        ),
+        people=people_of_entry,
         comment="JSON; encrypted where it is personal",
     ),
     sqlite_with_rowid=False,

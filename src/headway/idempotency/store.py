@@ -5,7 +5,8 @@ from sqlalchemy import insert as insert_into
 
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.dialects import delete_before
-from headway.db.index_keys import encrypting
+from headway.db.personal_keys import reader, texts_for
+from headway.errors import Conflict
 from headway.idempotency.model import RequestKey, StoredResponse
 from headway.idempotency.tables import idempotency_keys
 from headway.instants import Instant
@@ -21,14 +22,23 @@ _delete_old = delete_before(_keys.created_at)
 
 
 async def find(tx: ReadTransaction, user_id: int, key: str) -> tuple[str, StoredResponse] | None:
-    """Return the hash of the request that first carried a user's key, with the response to it."""
+    """Return the hash of the request that first carried a user's key, with the response to it.
+
+    Raises Conflict RESPONSE_ERASED.
+    """
     row = await tx.first(_find, user_id=user_id, key=key)
-    return None if row is None else (row["request"], StoredResponse(row["status"], tx.keyring.decrypt(row["answer"])))
+    if row is None:
+        return None
+    body = (await reader(tx, [row["answer"]])).read(row["answer"])
+    if body is None:
+        message = "The response to this request was erased with a person whom it named."
+        raise Conflict(message, code="RESPONSE_ERASED")
+    return row["request"], StoredResponse(row["status"], body)
 
 
 async def insert(tx: WriteTransaction, key: RequestKey, response: StoredResponse, now: Instant) -> None:
     """Store a response under a key that has none."""
-    answer = (await encrypting(tx)).encrypt(response.body)
+    answer = (await texts_for(tx, (key.user_id,))).encrypt(response.body, (key.user_id,))
     await tx.run(_insert, **key._asdict(), status=response.status, answer=answer, created_at=now)
 
 

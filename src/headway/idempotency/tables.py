@@ -11,7 +11,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("request", Text, nullable=False, comment="a hash of method, path and body"),
     Column("status", Integer, nullable=False),
-    encrypted_column("answer"),
+    encrypted_column("answer", people=lambda row, _text: (row["user_id"],)),
     Column("created_at", Timestamp, nullable=False),
     Index(None, "created_at"),
 )

@@ -26,7 +26,7 @@ from headway.courses.staff_store import can_teach
 from headway.courses.tables import course_staff, courses
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import WriteRows, insert, lookup, rows
-from headway.db.index_keys import encrypting
+from headway.db.personal_keys import PersonalTexts, reader, texts_for
 from headway.db.types import Id
 from headway.enrollments.status import OPEN
 from headway.enrollments.tables import enrollments
@@ -125,8 +125,8 @@ async def insert_messages(tx: WriteTransaction, new: Sequence[Message]) -> None:
         _touch_conversations,
         sides=[(user, peer, m.id, m.created_at, int(user == m.receiver_id)) for user, peer, m in sides],
     )
-    keyring = await encrypting(tx)
-    texts = {m.id: keyring.encrypt(m.message) for m in new}
+    personal = await texts_for(tx, {user for user, _, _ in sides})
+    texts = {m.id: personal.encrypt(m.message, (m.sender_id, m.receiver_id)) for m in new}
     await tx.write_rows(
         (_insert, [(user, peer, m.id, m.sender_id, texts[m.id], m.is_read, m.created_at) for user, peer, m in sides])
     )
@@ -135,7 +135,7 @@ async def insert_messages(tx: WriteTransaction, new: Sequence[Message]) -> None:
 async def find(tx: ReadTransaction, user_id: int, message_id: str) -> Message | None:
     """Look up a message that a user sent or received."""
     row = await tx.first(_by_id, of_user=user_id, message_id=message_id)
-    return None if row is None else _message(tx, row)
+    return None if row is None else (await _messages_of(tx, [row]))[0]
 
 
 async def list_messages(tx: ReadTransaction, user_id: int, *, peer_id: int | None, part: Slice) -> tuple[list[Message], int]:
@@ -145,19 +145,19 @@ async def list_messages(tx: ReadTransaction, user_id: int, *, peer_id: int | Non
     """
     params = {"of_user": user_id} if peer_id is None else {"of_user": user_id, "with_peer": peer_id}
     page = _pages[peer_id is not None, part.after is not None]
-    found = [_message(tx, row) for row in await tx.all(page, **params, **part.params)]
+    found = await _messages_of(tx, await tx.all(page, **params, **part.params))
     return found, (await tx.one(_count if peer_id is None else _count_with, **params))["total"]
 
 
 async def list_conversations(tx: ReadTransaction, user_id: int, part: Slice) -> list[Conversation]:
     """Read some of a user's conversations, the newest first."""
-    return [_conversation_of(tx, row) for row in await tx.all(_conversations, of_user=user_id, **part.params)]
+    return await _conversations_of(tx, await tx.all(_conversations, of_user=user_id, **part.params))
 
 
 async def find_conversations(tx: ReadTransaction, user_id: int, peer_ids: Sequence[int]) -> list[Conversation]:
     """Read a user's conversations with these peers, those that exist, in the order of the peers."""
     found = await tx.all(_some_conversations, of_user=user_id, peers=[(peer_id,) for peer_id in peer_ids])
-    return in_order(peer_ids, {row["peer_id"]: _conversation_of(tx, row) for row in found})
+    return in_order(peer_ids, {each.peer_id: each for each in await _conversations_of(tx, found)})
 
 
 async def conversation_order(tx: ReadTransaction, user_id: int) -> list[int]:
@@ -185,16 +185,23 @@ async def mark_read(tx: WriteTransaction, user_id: int, peer_id: int, message_id
     return count
 
 
-def _conversation_of(tx: ReadTransaction, row: Row) -> Conversation:
-    return Conversation(row["peer_id"], row["peer_name"], _message(tx, row), row["unread"])
+async def _conversations_of(tx: ReadTransaction, found: Sequence[Row]) -> list[Conversation]:
+    messages_of = await _messages_of(tx, found)
+    return [
+        Conversation(row["peer_id"], row["peer_name"], message, row["unread"])
+        for row, message in zip(found, messages_of, strict=True)
+    ]
 
 
-def _message(tx: ReadTransaction, row: Row) -> Message:
+async def _messages_of(tx: ReadTransaction, found: Sequence[Row]) -> list[Message]:
+    personal = await reader(tx, [row["message"] for row in found])
+    return [_message(personal, row) for row in found]
+
+
+def _message(personal: PersonalTexts, row: Row) -> Message:
     user_id, peer_id, sender_id = row["user_id"], row["peer_id"], row["sender_id"]
     receiver_id = peer_id if sender_id == user_id else user_id
-    return Message(
-        row["id"], sender_id, receiver_id, tx.keyring.decrypt(row["message"]), bool(row["is_read"]), row["created_at"]
-    )
+    return Message(row["id"], sender_id, receiver_id, personal.text(row["message"]), bool(row["is_read"]), row["created_at"])
 
 
 _is_unread = and_(
@@ -302,9 +309,16 @@ def _teaches(tutor: BindParameter[int], learner: BindParameter[int]) -> ColumnEl
     )
 
 
-_may_write = select(
-    or_(_learns_with(_sender, _receiver), _teaches(_sender, _receiver), _teaches(_receiver, _sender)).label("may")
-)
+_erased = users.alias("erased")
+
+
+def _is_erased(user_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition that somebody was erased, who may still be certified in a course."""
+    return exists(select(_erased.c.id).where(_erased.c.id == user_id, _erased.c.erased_at.is_not(None)))
+
+
+_are_together = or_(_learns_with(_sender, _receiver), _teaches(_sender, _receiver), _teaches(_receiver, _sender))
+_may_write = select(and_(_are_together, ~_is_erased(_receiver)).label("may"))
 
 _learner_ids = rows("learners", {"user_id": Id})
 _teaching = lookup(lookup(_learner_ids, _taught, _taught.c.user_id == _sender), users, users.c.id == _taught.c.user_id)
@@ -312,7 +326,7 @@ _learns_there = and_(_mine.c.user_id == _learner_ids.c.user_id, _mine.c.course_i
 _taught_among = (
     select(_learner_ids.c.user_id)
     .select_from(lookup(_teaching, _mine, _learns_there))
-    .where(can_teach(users), _open(_mine))
+    .where(can_teach(users), _open(_mine), ~_is_erased(_learner_ids.c.user_id))
     .distinct()
 )
 

@@ -11,7 +11,7 @@ messages = Table(
     Column("peer_id", Id, ForeignKey("users.id"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("sender_id", Id, nullable=False),
-    encrypted_column("message"),
+    encrypted_column("message", people=lambda row, _text: (row["user_id"], row["peer_id"])),
     Column("is_read", Boolean, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     UniqueConstraint("user_id", "id"),

@@ -8,6 +8,7 @@ from headway.courses.model import Assessment
 from headway.courses.tables import assessments
 from headway.db.database import ReadTransaction
 from headway.db.dialects import lookup
+from headway.db.personal_keys import reader
 from headway.instants import END_OF_TIME
 from headway.messaging.model import Message
 from headway.messaging.tables import messages
@@ -41,9 +42,11 @@ _messages = (
 async def read_works(tx: ReadTransaction, user_id: int, course_id: int) -> list[HandedIn]:
     """Read all that a learner handed in for the assessments of a course, the newest first."""
     found = []
-    for row in await tx.all(_works, of_user=user_id, in_course=course_id):
+    stored = await tx.all(_works, of_user=user_id, in_course=course_id)
+    personal = await reader(tx, [row["submission_feedback"] for row in stored])
+    for row in stored:
         submission = Submission(**{field: row[f"submission_{field}"] for field in Submission.__struct_fields__})
-        submission.feedback = tx.keyring.decrypt_if(submission.feedback)
+        submission.feedback = personal.text_if(submission.feedback)
         fields = {field: row[f"assessment_{field}"] for field in _ASSESSMENT_FIELDS}
         assessment = Assessment(**fields, is_retired=bool(row["is_retired"]))
         found.append(HandedIn(submission, assessment))
@@ -58,12 +61,13 @@ async def read_messages(
     found = await tx.all(
         _messages, of_user=user_id, with_peer=peer_id, until=until, before_id=before_id or _AFTER_ALL_IDS, limit=limit
     )
+    personal = await reader(tx, [row["message"] for row in found])
     return [
         Message(
             id=row["id"],
             sender_id=row["sender_id"],
             receiver_id=peer_id if row["sender_id"] == user_id else user_id,
-            message=tx.keyring.decrypt(row["message"]),
+            message=personal.text(row["message"]),
             is_read=bool(row["is_read"]),
             created_at=row["created_at"],
         )

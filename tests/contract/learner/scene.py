@@ -24,7 +24,7 @@ class Learner(Scene):
 
     prefix = "/api/v1"
     tag = "Learner"
-    route_count = 71
+    route_count = 75
     settings: Mapping[str, Any] = {
         "registrations_per_client": 10_000,
         "failed_sign_ins_per_client": 10_000,

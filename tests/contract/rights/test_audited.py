@@ -110,6 +110,13 @@ PRIVILEGED = [
         {"name": "Relay", "scopes": ["events:write"], "userId": "{system_id}"},
         "admin",
     ),
+    Deed(
+        f"POST {LEARNER}/users/{{user_id}}/erasure",
+        "ERASE_USER",
+        f"{LEARNER}/users/{{learner_id}}/erasure",
+        {"reason": "request", "confirmation": "{learner_id}"},
+        "admin",
+    ),
     Deed(f"DELETE {LEARNER}/keys/{{key_id}}", "REVOKE_API_KEY", f"{LEARNER}/keys/{{key}}", role="admin"),
     Deed(
         f"POST {ROOM}/update",

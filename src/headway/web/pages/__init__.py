@@ -15,6 +15,7 @@ from headway.web.letters import LetterWriter
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
 from headway.web.pages.admin_courses import AdminCoursesPages
+from headway.web.pages.admin_erasures import AdminErasuresPages
 from headway.web.pages.admin_health import AdminHealthPages
 from headway.web.pages.admin_keys import AdminKeysPages
 from headway.web.pages.admin_log import AdminLogPages
@@ -96,6 +97,7 @@ class WebPages:
             CourseSettingsPages(services),
             AdminHealthPages(services),
             AdminUsersPages(services, self._settings),
+            AdminErasuresPages(services),
             AdminCoursesPages(services),
             AdminKeysPages(services),
             AdminLogPages(services),

@@ -6,6 +6,7 @@ from headway.contracts.learner.routes.accounts import AccountRoutes
 from headway.contracts.learner.routes.assessments import AssessmentRoutes
 from headway.contracts.learner.routes.courses import CourseRoutes, EnrollmentRoutes
 from headway.contracts.learner.routes.disclosures import DisclosureRoutes
+from headway.contracts.learner.routes.erasures import ErasureRoutes
 from headway.contracts.learner.routes.events import EventRoutes
 from headway.contracts.learner.routes.exports import ExportRoutes
 from headway.contracts.learner.routes.keys import KeyRoutes
@@ -28,7 +29,19 @@ from headway.services import Services
 from headway.settings import Settings
 
 PREFIX = "/api/v1"
-_NOUNS = ("learner", "courses", "assessments", "submissions", "webhooks", "keys", "events", "rosters", "users", "disclosures")
+_NOUNS = (
+    "learner",
+    "courses",
+    "assessments",
+    "submissions",
+    "webhooks",
+    "keys",
+    "events",
+    "rosters",
+    "users",
+    "disclosures",
+    "erasures",
+)
 
 
 def make(services: Services, settings: Settings) -> Contract:
@@ -49,6 +62,7 @@ def make(services: Services, settings: Settings) -> Contract:
         RosterFileRoutes(services, settings),
         WebhookRoutes(services, pages),
         KeyRoutes(services, pages),
+        ErasureRoutes(services, pages),
         EventRoutes(services, settings),
         UserRoutes(services, settings),
         DisclosureRoutes(services, pages),

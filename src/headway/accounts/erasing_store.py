@@ -1,0 +1,60 @@
+"""What an erasure takes from an account: everything that tells of its owner. The row stays, so that ids go on to mean it."""
+
+from sqlalchemy import BindParameter, bindparam, delete, null, select, update
+
+from headway.accounts.tables import account_links, api_keys, sessions, users
+from headway.db import personal_keys
+from headway.db.database import WriteTransaction
+from headway.db.types import Id
+from headway.identity import Role
+from headway.instants import Instant
+from headway.words import fold
+
+ERASED_NAME = "Erased user"
+
+_of_user: BindParameter[int] = bindparam("of_user", type_=Id)
+_erase = (
+    update(users)
+    .where(users.c.id == _of_user)
+    .values(
+        **dict.fromkeys(("email", "email_hash", "external_id", "password_hash", "interests", "learning_goals"), null()),
+        name=ERASED_NAME,
+        folded_name=fold(ERASED_NAME),
+        shows_streak=False,
+        is_disabled=True,
+        token_version=users.c.token_version + 1,
+        updated_at=bindparam("now"),
+        erased_at=bindparam("now"),
+    )
+)
+_delete_sessions = delete(sessions).where(sessions.c.user_id == _of_user)
+_delete_links = delete(account_links).where(account_links.c.user_id == _of_user)
+_name_keys = update(api_keys).where(api_keys.c.user_id == _of_user).values(name=ERASED_NAME)
+_revoke_keys = (
+    update(api_keys).where(api_keys.c.user_id == _of_user, api_keys.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
+)
+_other_admins = (
+    select(users.c.id)
+    .where(users.c.role == Role.ADMIN.value, users.c.is_disabled.is_(False), users.c.id != _of_user)
+    .order_by(users.c.id)
+    .limit(1)
+    .with_for_update(key_share=True)
+)
+
+
+async def erase(tx: WriteTransaction, user_id: int, now: Instant) -> dict[str, int]:
+    """Take name, address, external id, password, interests, goals and sessions, end API keys, and destroy the personal key."""
+    counts = {
+        "sessions": await tx.run(_delete_sessions, of_user=user_id),
+        "apiKeys": await tx.run(_revoke_keys, of_user=user_id, now=now),
+    }
+    await tx.run(_delete_links, of_user=user_id)
+    await tx.run(_name_keys, of_user=user_id)
+    await tx.run(_erase, of_user=user_id, now=now)
+    await personal_keys.destroy(tx, user_id)
+    return counts
+
+
+async def has_other_admin(tx: WriteTransaction, user_id: int) -> bool:
+    """Return whether there is another administrator who can sign in, and lock that account."""
+    return await tx.first(_other_admins, of_user=user_id) is not None
