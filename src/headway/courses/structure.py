@@ -67,7 +67,11 @@ class CourseStructure(msgspec.Struct, frozen=True, dict=True):
 
     def ordinal(self, unit_id: int) -> int:
         """Return how many units of the course are older than one of them: a number that never changes."""
-        return sum(other < unit_id for other in self.units)
+        return self._ordinals[unit_id]
+
+    @cached_property
+    def _ordinals(self) -> dict[int, int]:
+        return {unit_id: number for number, unit_id in enumerate(sorted(self.units))}
 
     def units_of(self, module_id: int) -> list[Unit]:
         """Return a module's units that learners see, in order."""

@@ -39,7 +39,6 @@ class Reason(StrEnum):
     REPORT = "is a look at a report"
     UNDONE = "takes a completion back, and progress never goes back"
     UNKNOWN_USER = "is of a user who has no account here"
-    AMBIGUOUS_USER = "is of a name that several accounts have"
     UNKNOWN_COURSE = "is of a course that is not here"
     UNKNOWN_UNIT = "is of content that is no unit here"
     NOT_ENROLLED = "is of a learner who is not enrolled in the course"

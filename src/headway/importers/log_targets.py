@@ -5,15 +5,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from headway.accounts import store as users
 from headway.accounts.model import NewUser, User, is_email
-from headway.accounts.naming import find_users
 from headway.courses.external_store import resolve_courses
 from headway.courses.structure import CourseStructure
 from headway.db.database import ReadTransaction, WriteTransaction
-from headway.errors import Conflict, HeadwayError, Invalid
-from headway.identity import Role
+from headway.errors import Conflict, Invalid
+from headway.identity import Role, settle_email
 from headway.importers.log_model import LogEvent, Reason, Refusal, UserName
 from headway.services import Services
+from headway.text import nfc
 
 _ID = re.compile(r"id:([1-9][0-9]{0,14})")
 _MAX_NAME = 100
@@ -105,19 +106,14 @@ def _find_unit(course: CourseStructure, name: str) -> int | None:
 
 
 async def _find_accounts(tx: ReadTransaction, names: Collection[UserName]) -> dict[UserName, User | Reason]:
-    texts_of = {
-        name: [*(f"ext:{text}" for text in name.external_ids), *([f"email:{name.email}"] if name.email else [])]
-        for name in names
-    }
-    found = await find_users(tx, {text for texts in texts_of.values() for text in texts})
-    return {name: _account([found[text] for text in texts]) for name, texts in texts_of.items()}
-
-
-def _account(found: Sequence[User | HeadwayError]) -> User | Reason:
-    user = next((each for each in found if isinstance(each, User)), None)
-    if user is not None:
-        return user
-    return Reason.AMBIGUOUS_USER if any(isinstance(each, Conflict) for each in found) else Reason.UNKNOWN_USER
+    """Return the account that has the first of the external ids of a name that one has, or else the address."""
+    texts_of = {name: [nfc(text) for text in name.external_ids] for name in names}
+    known = await users.find_by_external_ids(tx, {text for texts in texts_of.values() for text in texts})
+    found = {name: next((known[text] for text in texts if text in known), None) for name, texts in texts_of.items()}
+    addresses = {name: settle_email(name.email) for name, user in found.items() if user is None and name.email}
+    by_email = await users.find_by_emails(tx, sorted(set(addresses.values()))) if addresses else {}
+    found |= {name: by_email.get(address) for name, address in addresses.items()}
+    return {name: Reason.UNKNOWN_USER if user is None else user for name, user in found.items()}
 
 
 def _target(event: LogEvent, user: User | Reason, place: _Place) -> Target | Refusal:
