@@ -1,9 +1,10 @@
 """Importing logs: accounts, courses and units are found by their names in the log, and events recorded as those of HTTP are."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import islice
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -12,6 +13,7 @@ from headway.audit.model import Action, course_target, enrollment_target, learne
 from headway.courses.completion import EngagementMetrics
 from headway.courses.video import encode_segments, played
 from headway.db.database import WriteTransaction
+from headway.db.repeating import repeated
 from headway.enrollments.model import LearnerInCourse
 from headway.errors import Conflict, NotFound
 from headway.importers.log_files import Advance, LogFile, ParsedLine
@@ -27,7 +29,7 @@ from headway.services import Services
 from headway.text import canonical_json, nfc, nfc_json
 
 Item = TypeVar("Item")
-Begin: TypeAlias = Callable[[], AbstractAsyncContextManager[WriteTransaction]]
+Work: TypeAlias = Callable[[WriteTransaction], Awaitable[Item]]
 _AT_ONCE = 500
 _LONGEST: Milliseconds = 7 * DAY
 _MAX_KNOWN = 100_000
@@ -137,59 +139,86 @@ class LogImport:
     async def _take(self, chunk: Sequence[_Placed]) -> _Taken:
         """Record events. A dry run does the same in one transaction, and rolls it back."""
         if not self._options.is_dry_run:
-            made = await self._admit(chunk, self._services.database.write)
+            made = await self._admit(chunk, self._transact)
+            judged = await self._transact(partial(self._record, chunk, made.refused))
+            self._noted |= _courses_of(judged)
+            return _Taken(judged, made)
+        taken = await repeated(partial(self._pretend, chunk))
+        self._enrolled.clear()
+        return taken
+
+    async def _transact(self, work: Work[Item]) -> Item:
+        """Do work in a transaction; again, if it fails for the moment or others store the same."""
+
+        async def once() -> Item:
             async with self._services.database.write() as tx:
-                return _Taken(await self._record(tx, chunk, made.refused), made)
+                return await work(tx)
+
+        return await repeated(once)
+
+    async def _pretend(self, chunk: Sequence[_Placed]) -> _Taken:
         taken = _Taken([], _Made())
         with suppress(_RolledBack):
             async with self._services.database.write() as tx:
-                made = await self._admit(chunk, lambda: nullcontext(tx))
-                taken = _Taken(await self._record(tx, chunk, made.refused), made)
+                made = await self._admit(chunk, lambda work: work(tx))
+                taken = _Taken(await self._record(chunk, made.refused, tx), made)
                 raise _RolledBack
-        self._enrolled.clear()
-        self._noted.clear()
         return taken
 
-    async def _admit(self, chunk: Sequence[_Placed], begin: Begin) -> _Made:
+    async def _admit(self, chunk: Sequence[_Placed], transact: Callable[[Work[Any]], Awaitable[Any]]) -> _Made:
         """Make the accounts and enrollments that the options ask for, each enrollment in a transaction of its own."""
         made, options = _Made(), self._options
         if not (options.creates_users or options.creates_enrollments):
             return made
         events = [placed.event for placed in chunk]
-        async with begin() as tx:
-            courses = await self._targets.find_courses(tx, events)
-            created = await self._targets.create_accounts(tx, events, courses) if options.creates_users else []
-            for user in created:
-                metadata = {"role": user.role.value}
-                await self._services.audit.record_as_operator(tx, Action.CREATE_USER, user.target, metadata=metadata)
-            made.users += [f"user {user.external_id}" for user in created]
-            targets = await self._targets.find(tx, events, courses)
-        if options.creates_enrollments:
-            await self._enroll(_first_events(events, targets), begin, made)
-        return made
-
-    async def _enroll(self, learners: Mapping[LearnerInCourse, tuple[Instant, User]], begin: Begin, made: _Made) -> None:
-        """Enroll learners from their first event on; whoever was enrolled at any time stays as they are."""
-        enrollments = self._services.enrollments
-        for learner, (at, user) in learners.items():
+        created, targets = await transact(partial(self._create_accounts, events))
+        made.users += [f"user {user.external_id}" for user in created]
+        if not options.creates_enrollments:
+            return made
+        for learner, (at, user) in _first_events(events, targets).items():
             if learner in self._enrolled:
                 continue
-            async with begin() as tx:
-                if await enrollments.find(tx, *learner) is None:
-                    try:
-                        await enrollments.enroll(tx, *learner, at=at)
-                    except (Conflict, NotFound) as error:
-                        made.refused[learner] = error.message
-                        continue
-                    target, metadata = enrollment_target(learner[1], learner[0]), learner_in_course(learner[1], learner[0])
-                    await self._services.audit.record_as_operator(tx, Action.ENROLL_LEARNER, target, metadata=metadata)
-                    made.enrollments.append(f"enrollment {user.external_id or user.id} {learner[1]}")
+            refused = await transact(partial(self._enroll, learner, at))
+            if isinstance(refused, str):
+                made.refused[learner] = refused
+                continue
+            if refused:
+                made.enrollments.append(f"enrollment {user.external_id or user.id} {learner[1]}")
             if len(self._enrolled) >= _MAX_KNOWN:
                 self._enrolled.clear()
             self._enrolled.add(learner)
+        return made
+
+    async def _create_accounts(
+        self, events: Sequence[LogEvent], tx: WriteTransaction
+    ) -> tuple[list[User], list[Target | Refusal]]:
+        """Make the accounts that the options ask for, and return them, and where each event is recorded then."""
+        courses = await self._targets.find_courses(tx, events)
+        created = await self._targets.create_accounts(tx, events, courses) if self._options.creates_users else []
+        for user in created:
+            metadata = {"role": user.role.value}
+            await self._services.audit.record_as_operator(tx, Action.CREATE_USER, user.target, metadata=metadata)
+        return created, await self._targets.find(tx, events, courses)
+
+    async def _enroll(self, learner: LearnerInCourse, at: Instant, tx: WriteTransaction) -> bool | str:
+        """Enroll a learner from the first event on. Return whether that was needed, or why it is refused.
+
+        Whoever was enrolled at any time stays as they are.
+        """
+        enrollments = self._services.enrollments
+        if await enrollments.find(tx, *learner) is not None:
+            return False
+        try:
+            await enrollments.enroll(tx, *learner, at=at)
+        except (Conflict, NotFound) as error:
+            # Somebody else may have enrolled the learner meanwhile.
+            return error.message if await enrollments.find(tx, *learner) is None else False
+        target, metadata = enrollment_target(learner[1], learner[0]), learner_in_course(learner[1], learner[0])
+        await self._services.audit.record_as_operator(tx, Action.ENROLL_LEARNER, target, metadata=metadata)
+        return True
 
     async def _record(
-        self, tx: WriteTransaction, chunk: Sequence[_Placed], refused: Mapping[LearnerInCourse, str]
+        self, chunk: Sequence[_Placed], refused: Mapping[LearnerInCourse, str], tx: WriteTransaction
     ) -> list[_Judged]:
         log_events = [placed.event for placed in chunk]
         courses = await self._targets.find_courses(tx, log_events)
@@ -219,12 +248,10 @@ class LogImport:
 
     async def _note(self, tx: WriteTransaction, judged: Sequence[_Judged]) -> None:
         """Record in the audit log that this import brings something to a course, once for each."""
-        new = {each.event.course_id for each in judged if each.event is not None and each.outcome is Outcome.ACCEPTED}
-        for course_id in sorted(new - self._noted):
+        for course_id in sorted(_courses_of(judged) - self._noted):
             course = (await self._services.courses.find(tx, course_id)).course
             target, source = course_target(course_id, course.title), {"source": self._reader.name}
             await self._services.audit.record_as_operator(tx, Action.IMPORT_DATA, target, metadata=source)
-        self._noted |= new
 
     def _count(self, taken: _Taken, seen: SeenIds | None) -> None:
         """Count what became of events. A dry run stores nothing, so what it did before is told by what it has `seen`."""
@@ -247,6 +274,11 @@ class LogImport:
                     self._tally.refuse(each.placed.place, each.outcome)
             elif each.outcome is Outcome.DUPLICATE:
                 self._tally.count_duplicates(1)
+
+
+def _courses_of(judged: Iterable[_Judged]) -> set[int]:
+    """Return the courses to which something was brought."""
+    return {each.event.course_id for each in judged if each.event is not None and each.outcome is Outcome.ACCEPTED}
 
 
 def to_event(event: LogEvent, target: Target) -> Event:

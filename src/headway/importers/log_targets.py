@@ -75,7 +75,8 @@ class Targets:
         """Make an account for each learner of a known unit or course who has none, and return the accounts."""
         placed = {event.user for event in events if isinstance(self._place(event, courses), _Place)}
         created: dict[str, User] = {}
-        for name, found in (await _find_accounts(tx, placed)).items():
+        # In their order, so that two imports of new learners do not wait for each other.
+        for name, found in sorted((await _find_accounts(tx, placed)).items(), key=lambda each: each[0].external_ids):
             # A learner may be named in two ways in one log.
             if found is not Reason.UNKNOWN_USER or not name.external_ids or name.external_ids[0] in created:
                 continue

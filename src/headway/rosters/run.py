@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -9,6 +10,7 @@ from headway.accounts.service import Accounts
 from headway.audit.model import Act
 from headway.audit.service import AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.repeating import repeated
 from headway.enrollments.enrolling import Enrolling
 from headway.enrollments.foresight import Foresight
 from headway.enrollments.service import Enrollments
@@ -130,12 +132,16 @@ async def take(kind: type[Step[Item]], run: Run, items: Sequence[Item]) -> None:
             await part.foresee(reading)
             _finish(part)
     for group in () if run.options.is_dry_run else step.groups():
-        part = kind(run, is_first=False)
-        async with run.rooms.database.write() as tx:
-            await part.compare(tx, group)
-            await part.store(tx)
-            await run.rooms.audit.record_all_for(tx, run.options.caller, part.acts, run.options.client)
-        _finish(part)
+        _finish(await repeated(partial(_store, kind, run, group)))
+
+
+async def _store(kind: type[Step[Item]], run: Run, group: Sequence[Item]) -> Step[Item]:
+    part = kind(run, is_first=False)
+    async with run.rooms.database.write() as tx:
+        await part.compare(tx, group)
+        await part.store(tx)
+        await run.rooms.audit.record_all_for(tx, run.options.caller, part.acts, run.options.client)
+    return part
 
 
 def _finish(step: Step[Item]) -> None:
