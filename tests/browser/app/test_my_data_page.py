@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.async_api import Browser
 
@@ -39,6 +40,10 @@ async def make_learner(app: App) -> int:
         sender, receiver = (learner, peer) if number % 2 else (peer, learner)
         text = f"Message {number}: {'a long sentence about the analytical engine, ' * 6}\nand another line" + "w" * 120
         await world.write(services.messaging.send, sender.id, receiver.id, text)
+    reader = app.world.bearer(await world.user(Role.ADMIN, email=f"reader{learner.id}@school.test"))
+    async with httpx.AsyncClient(base_url=app.server.url, headers=reader) as client:
+        for path in (f"/user-progress/{course.id}/{learner.id}", f"/api/v1/courses/{course.id}/export"):
+            assert (await client.get(path)).status_code == 200
     return learner.id
 
 

@@ -53,6 +53,7 @@ class MyDataPages:
             {
                 "contact": settings.privacy_contact,
                 "told_days": settings.webhook_kept_days,
+                "mail_days": settings.mail_kept_days,
                 "gives_staff_notes": settings.export_staff_notes,
                 "has_disclosure_log": settings.disclosure_log,
                 "disclosures": disclosures,
