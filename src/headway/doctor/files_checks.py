@@ -5,7 +5,7 @@ import resource
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from headway.db.sqlite import owner_of
@@ -41,12 +41,13 @@ def places(patient: Patient) -> dict[str, Path]:
 @area.check("Room", why="On a full disk nothing is stored; requests that write are answered with 503.")
 async def room(patient: Patient) -> list[Found]:
     """Look at the free bytes and inodes of each disk."""
-    found = list(_full_disks(patient))
+    found = list(full_disks(places(patient)))
     return found or [ok("There is room on every disk that Headway writes to.")]
 
 
-def _full_disks(patient: Patient) -> Iterator[Found]:
-    for holds, folder in places(patient).items():
+def full_disks(folders: Mapping[str, Path]) -> Iterator[Found]:
+    """Look at the disks of folders, by what they hold."""
+    for holds, folder in folders.items():
         if not folder.is_dir():
             continue
         free = shutil.disk_usage(folder).free

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
+from zoneinfo import available_timezones
 
 from headway.doctor.patient import Area, Patient
 from headway.health.findings import Found, ok, problem, warning
@@ -77,6 +78,14 @@ def _contradictions(settings: Settings) -> Iterator[Found]:
         )
     if settings.demo and settings.host not in _LOCAL:
         yield warning("HEADWAY_DEMO is on, and others can reach the server.", "Turn it off, but for a demonstration.")
+
+
+@area.check("Time zones", why="Without its data no time can be shown where learners are.")
+async def time_zones(_patient: Patient) -> Found:
+    """Look for the data of time zones, of the system or of the package tzdata."""
+    if not available_timezones():
+        return problem("There is no data of time zones.", "pip install tzdata")
+    return ok("The data of time zones is there.")
 
 
 @area.check("HTTPS", why="Without HTTPS, passwords and tokens can be read on the way; believing anybody forges addresses.")
