@@ -180,6 +180,53 @@ async def test_a_database_that_somebody_else_has_open_is_not_replaced(played: Pl
     assert is_sound(place)
 
 
+async def test_who_was_erased_after_the_backup_is_erased_again(database_url: str, tmp_path: Path, place: Path) -> None:
+    def run(*arguments: str, url: str = database_url) -> str:
+        ran = run_headway(*arguments, "--database", url, secret_key=SECRET_KEY)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    kept, gone = (
+        str(json.loads(run("user", "create", "--name", name, "--email", f"{name}@example.org"))["id"])
+        for name in ("Kept", "Wilhelmina")
+    )
+    run("backup", str(tmp_path / "a.db"))
+    later = str(json.loads(run("user", "create", "--name", "Later"))["id"])
+    for each in (gone, later):
+        run("user", "erase", each, "--confirm", each)
+    own = Path(database_url.removeprefix("sqlite:///"))
+
+    printed = json.loads(restore(tmp_path / "a.db", own, "--force").stdout)
+
+    assert printed["erasures"] == {"again": [gone], "left": []}
+    with closing(sqlite3.connect(own)) as connection:
+        found = dict(connection.execute("SELECT id, name FROM users WHERE id IN (?, ?)", (kept, gone)).fetchall())
+    assert found == {int(kept): "Kept", int(gone): "Erased user"}
+    assert b"Wilhelmina" not in own.read_bytes()
+    assert is_sound(own)
+
+
+async def test_accounts_of_another_installation_are_not_erased(database_url: str, tmp_path: Path, place: Path) -> None:
+    """A backup may be restored over the database of a trial, in which the same ids are of others."""
+
+    def run(url: str, *arguments: str) -> str:
+        ran = run_headway(*arguments, "--database", url, secret_key=SECRET_KEY)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    other = f"sqlite:///{place}"
+    mine = str(json.loads(run(database_url, "user", "create", "--name", "Kept"))["id"])
+    run(database_url, "backup", str(tmp_path / "a.db"))
+    assert str(json.loads(run(other, "user", "create", "--name", "Trial"))["id"]) == mine
+    run(other, "user", "erase", mine, "--confirm", mine)
+
+    printed = json.loads(restore(tmp_path / "a.db", place, "--force").stdout)
+
+    assert printed["erasures"] == {"again": [], "left": []}
+    with closing(sqlite3.connect(place)) as connection:
+        assert connection.execute("SELECT name FROM users").fetchall() == [("Kept",)]
+
+
 @pytest.mark.parametrize("has_manifest", [True, False])
 async def test_without_its_key_a_backup_is_not_restored(backup: Path, place: Path, has_manifest: bool) -> None:
     if not has_manifest:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,9 +14,11 @@ from headway.audit.chain import ChainHead
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.backups import files
+from headway.backups.erasures import RepeatedErasures, read_erased, repeat_erasures
 from headway.backups.model import Manifest, VerifiedCopy
 from headway.backups.verifying import Look, open_copy, verify_data
 from headway.db import index_keys, sqlite, sqlite_copy
+from headway.db.compacting import compact
 from headway.db.keyring import fingerprint, present_keys
 from headway.db.private_files import sync_folder
 from headway.errors import OperatorError
@@ -45,6 +48,16 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """Fingerprints of older keys that the server had at the time of the backup and that are not set now."""
     kept: str | None
     """Where the database is that was replaced."""
+    erasures: RepeatedErasures | None
+    """Those of the database that was replaced; None if it could not be read."""
+
+
+class _Prepared(NamedTuple):
+    """A copy that can take the place of a database."""
+
+    verified: VerifiedCopy
+    head: ChainHead | None
+    erasures: RepeatedErasures | None
 
 
 class Restore:
@@ -83,7 +96,7 @@ class Restore:
             version = await asyncio.to_thread(self._copy, backup, draft, manifest)
             async with open_copy(draft, self._settings) as database, database.read() as tx:
                 await index_keys.prove(tx)
-            verified, head = await self._prepare(draft, backup, manifest)
+            verified, head, erasures = await self._prepare(draft, backup, manifest)
             if verified.faults is not None and not accepts_faults:
                 raise OperatorError(f"{verified.faults} in {backup}; --with-faults restores it nevertheless.")
             kept = None if is_rehearsal else _swap_in(draft, self._path, self._clock())
@@ -96,6 +109,7 @@ class Restore:
             audit_head=head,
             missing_keys=missing,
             kept=None if kept is None else str(kept),
+            erasures=erasures,
         )
 
     def _missing_keys(self, manifest: Manifest) -> list[str]:
@@ -119,8 +133,8 @@ class Restore:
             raise OperatorError(f"{backup} is not a backup of Headway.")
         return version
 
-    async def _prepare(self, draft: Path, backup: Path, manifest: Manifest | None) -> tuple[VerifiedCopy, ChainHead | None]:
-        """Migrate a copy, verify it, and have its audit log tell of the restoration."""
+    async def _prepare(self, draft: Path, backup: Path, manifest: Manifest | None) -> _Prepared:
+        """Migrate a copy, verify it, erase again who was erased since, and have its audit log tell of the restoration."""
         keys = present_keys(self._settings)
         secret_key = self._settings.secret_key or next(iter(keys), None)
         settings = msgspec.structs.replace(self._settings, database_url=f"sqlite:///{draft}", secret_key=secret_key)
@@ -128,8 +142,12 @@ class Restore:
         await asyncio.to_thread(sqlite_copy.skip_ids, draft, _SKIPPED_IDS)
         database = schema.database(settings, for_commands=True)
         await database.open()
+        erasures = None
         try:
-            found = await verify_data(database, self._look)
+            verified, head = await verify_data(database, self._look)
+            erased = await read_erased(self._settings)
+            if erased is not None:
+                erasures = await repeat_erasures(settings, database, erased)
             if keys:
                 async with database.write() as tx:
                     described = {"file": backup.name} | ({} if manifest is None else {"began_at": manifest.began_at})
@@ -138,9 +156,11 @@ class Restore:
                     await recorder.record_as_operator(tx, Action.RESTORE_BACKUP, target, metadata=described)
         finally:
             await database.close()
+        if erasures is not None and erasures.again:
+            await asyncio.to_thread(compact, draft, timeout_seconds=settings.database_timeout_seconds)
         await asyncio.to_thread(sqlite_copy.fold_log, draft)
         sqlite_copy.sync(draft)
-        return found
+        return _Prepared(verified, head, erasures)
 
 
 def _is_there(path: Path) -> bool:

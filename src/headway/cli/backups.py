@@ -88,6 +88,8 @@ async def restore(
     else:
         restored = await restoring.run(file, replaces=force, accepts_faults=with_faults)
     print_json(restored)
+    if restored.erasures is not None and restored.erasures.left:
+        _note(f"Erase these people again by hand: {'; '.join(restored.erasures.left)}.")
     if restored.missing_keys:
         _note(f"Older keys are not set that texts may need: {', '.join(restored.missing_keys)}.")
 
