@@ -12,6 +12,7 @@ from headway.courses.tables import courses
 from headway.db.database import ReadTransaction
 from headway.db.dialects import EitherWay, lookup, rows
 from headway.db.types import Id
+from headway.enrollments import statistics_store
 from headway.enrollments.lists import Order, Part, Sort
 from headway.enrollments.model import Enrollment, LearnerInCourse, NamedEnrollment
 from headway.enrollments.statistics import BANDS
@@ -123,6 +124,12 @@ def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
     return whole.where(has_name) if is_named else whole
 
 
+@cache
+def _whole_page(order_by: Order) -> Select[Any]:
+    """Build the statement for a page of such a list: the database puts it into order, and no more is read than the page."""
+    return _whole_order(order_by, is_named=False).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
 async def read_names(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, str]:
     """Return the names of these users."""
     return {row["id"]: row["name"] for row in await tx.all(_names, ids=[(user_id,) for user_id in user_ids])}
@@ -200,9 +207,22 @@ async def in_whole_order(
     tx: ReadTransaction, course_id: int, order_by: Order, name: str | None
 ) -> tuple[Moving[NamedEnrollment], int]:
     """Return how to read a list of a course's learners that is put into order as a whole, and how many they are."""
-    found = await order_in_course(tx, course_id, order_by, name)
     some = partial(find_in_course, tx, course_id, order_by)
-    return put_in_order(found, some, lambda each: each.enrollment.user_id), len(found)
+    if name is not None:
+        # All have to be looked at to count them.
+        found = await order_in_course(tx, course_id, order_by, name)
+        return put_in_order(found, some, _learner_id), len(found)
+    total, _ = await statistics_store.count_by_status(tx, course_id, order_by.statuses)
+
+    async def page(part: Slice) -> list[NamedEnrollment]:
+        rows = await tx.all(_whole_page(order_by), in_course=course_id, limit=part.limit, offset=part.offset)
+        return await some([row["user_id"] for row in rows])
+
+    return Moving(page, partial(order_in_course, tx, course_id, order_by), some, _learner_id), total
+
+
+def _learner_id(listed: NamedEnrollment) -> int:
+    return listed.enrollment.user_id
 
 
 async def find_in_course(
