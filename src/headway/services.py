@@ -261,6 +261,7 @@ class Services:
         with suppress(Unavailable):
             await self.api_keys.write_uses()
             await self.disclosures.write_counts()
+            await self.accounts.last_seen.write()
         await self.log_verification.close()
         await self.audit_log.close()
         await self.cache_store.close()

@@ -251,7 +251,15 @@ async def open_pages_of_administrators(school: School) -> None:
     for path in (
         *(
             f"users?{search}"
-            for search in ("", "q=participant", "q={known_email}", "q={learner_id}", "role=ADMIN&state=active")
+            for search in (
+                "",
+                "q=participant",
+                "q={known_email}",
+                "q={learner_id}",
+                "role=ADMIN&state=active",
+                "sort=name",
+                "sort=active&q=p",
+            )
         ),
         "users/{learner_id}",
         *("courses", "courses?q=course", "courses?tutor=instructor"),

@@ -114,7 +114,7 @@ class TestUsers:
         header, *rows = cells((await admin.open(f"{USERS}.csv?q=ada%40example.org")).response.content)
 
         assert header[:5] == ["Id", "Name", "E-mail address", "External id", "Role"]
-        assert rows == [[str(made.id), "'=1+1", "ada@example.org", "", "PARTICIPANT", "no", iso(world.clock.now), ""]]
+        assert rows == [[str(made.id), "'=1+1", "ada@example.org", "", "PARTICIPANT", "no", iso(world.clock.now), "", ""]]
         assert len(cells((await admin.open(f"{USERS}.csv")).response.content)) == 1 + await count(world, users)
 
     async def test_a_user_is_created_and_can_sign_in(self, admin: Visitor, visit: Visit, world: World) -> None:

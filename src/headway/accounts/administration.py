@@ -2,7 +2,7 @@
 
 from headway.accounts import lists_store
 from headway.accounts import store as users
-from headway.accounts.lists import ListedUser, UserCounts, UserDetails, UserSearch
+from headway.accounts.lists import ListedUser, UserCounts, UserDetails, UserSearch, UserSort
 from headway.accounts.model import NewUser, Operator, User
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
@@ -28,13 +28,13 @@ class AccountAdministration:
         self._sign_in = sign_in
 
     async def list_users(
-        self, tx: ReadTransaction, caller: Caller, search: UserSearch, walk: Walk
+        self, tx: ReadTransaction, caller: Caller, search: UserSearch, walk: Walk, sort: UserSort = UserSort.NEWEST
     ) -> tuple[list[ListedUser], int]:
-        """List the accounts that match, the newest first, and count them."""
+        """List the accounts that match, in an order, and count them."""
         await require_admin(tx, caller)
         disclose(tx, caller, RecordKind.ACCOUNT)
-        found, total = await lists_store.list_users(tx, search, walk.slice)
-        return walk.cut(found, lambda each: each.user.id), total
+        found, total = await lists_store.list_users(tx, search, walk.slice, sort)
+        return walk.cut(found, lambda each: lists_store.key_of(each, sort)), total
 
     async def count_users(self, tx: ReadTransaction, caller: Caller) -> UserCounts:
         """Count all accounts."""

@@ -1,5 +1,6 @@
 """Accounts as administrators list them."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -17,12 +18,29 @@ class UserSearch(NamedTuple):
     is_disabled: bool | None = None
 
 
+class UserSort(StrEnum):
+    """The orders of the list; accounts that were never used come last."""
+
+    NEWEST = "newest"
+    NAME = "name"
+    ACTIVE = "active"
+    """Those used last come first."""
+    INACTIVE = "inactive"
+    """Those used longest ago come first."""
+
+
 class ListedUser(msgspec.Struct, frozen=True):
-    """An account in a list. `signed_in_at` is when the newest of its stored sign-ins began; see `SESSION_LIFETIME`."""
+    """An account in a list.
+
+    `signed_in_at` is when the newest of its stored sign-ins began, see `SESSION_LIFETIME`; `seen_at` when it was used last, to
+    the hour. `folded_name` is the name as it is sorted by.
+    """
 
     user: User
     created_at: Instant
     signed_in_at: Instant | None
+    seen_at: Instant | None = None
+    folded_name: str | None = None
 
 
 class UserCounts(NamedTuple):

@@ -1,16 +1,18 @@
 """Accounts and sign-ins by the page."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+import msgspec
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, tuple_
 
-from headway.accounts.lists import ListedUser, SignedIn, UserCounts, UserSearch
+from headway.accounts.lists import ListedUser, SignedIn, UserCounts, UserSearch, UserSort
 from headway.accounts.model import User, email_spellings
 from headway.accounts.store import has_name, name_words, user_of
 from headway.accounts.tables import sessions, users
 from headway.db import index_keys
-from headway.db.database import ReadTransaction
+from headway.db.database import ReadTransaction, Row
 from headway.db.dialects import Statement, lookup, rows
 from headway.db.types import Id
 from headway.identity import Role
@@ -19,7 +21,8 @@ from headway.paging.service import Slice
 
 _LARGEST_ID = 10**15
 _MOST_SPELLINGS = 3
-_columns = [*(users.c[name] for name in User.__struct_fields__), users.c.created_at]
+_columns = [*(users.c[name] for name in User.__struct_fields__), users.c.created_at, users.c.seen_at, users.c.folded_name]
+_SORTED_BY = {UserSort.NAME: users.c.folded_name, UserSort.ACTIVE: users.c.seen_at, UserSort.INACTIVE: users.c.seen_at}
 _CONDITIONS: dict[str, ColumnElement[bool]] = {
     "role": users.c.role == bindparam("role"),
     "is_disabled": users.c.is_disabled == bindparam("is_disabled"),
@@ -55,16 +58,70 @@ def _page(conditions: tuple[str, ...]) -> tuple[Select[Any], Statement]:
     return page, select(func.count().label("total")).select_from(users).where(*matching)
 
 
-async def list_users(tx: ReadTransaction, search: UserSearch, part: Slice) -> tuple[list[ListedUser], int]:
-    """Read some of the accounts that match, the newest first, and how many match. The key of a part is an id."""
+@cache
+def _sorted_page(conditions: tuple[str, ...], sort: UserSort, *, has_value: bool, is_after: bool) -> Select[Any]:
+    """Build the statement for a page of accounts in an order, of those that have a value to be sorted by or of the others.
+
+    Its rows come from the index of that value, in order.
+    """
+    key, user_id = _SORTED_BY[sort], users.c.id
+    is_descending = sort is UserSort.ACTIVE
+    where = [_CONDITIONS[name] for name in conditions if name in _CONDITIONS]
+    where.append(key.is_not(None) if has_value else key.is_(None))
+    sorted_by = [key, user_id] if has_value else [user_id]
+    if is_after:
+        given = [bindparam("after_value", type_=key.type), bindparam("after", type_=user_id.type)][-len(sorted_by) :]
+        place, after = tuple_(*sorted_by), tuple_(*given)
+        where.append(place < after if is_descending else place > after)
+    directed = [column.desc() if is_descending else column.asc() for column in sorted_by]
+    return select(*_columns).where(*where).order_by(*directed).limit(bindparam("limit")).offset(bindparam("offset"))
+
+
+def key_of(listed: ListedUser, sort: UserSort) -> int | str:
+    """Return the key of an account in an order, for `list_users`."""
+    if sort is UserSort.NEWEST:
+        return listed.user.id
+    value = listed.folded_name if sort is UserSort.NAME else listed.seen_at
+    return msgspec.json.encode((value, listed.user.id)).decode()
+
+
+async def _list_sorted(
+    tx: ReadTransaction, conditions: tuple[str, ...], params: dict[str, Any], sort: UserSort, part: Slice
+) -> list[Row]:
+    """Read the rows of a part: first those with a value, in its order, then those without one."""
+    value, after = (None, None) if part.after is None else msgspec.json.decode(part.after)
+    rows: list[Row] = []
+    for has_value in (True, False):
+        is_behind = after is not None and value is None
+        if len(rows) == part.limit or (has_value and is_behind):
+            continue
+        is_after = after is not None and has_value is not is_behind
+        place = {"after": after} | ({"after_value": value} if has_value else {}) if is_after else {}
+        page = _sorted_page(conditions, sort, has_value=has_value, is_after=is_after)
+        rows += await tx.all(page, **params, **place, limit=part.limit - len(rows), offset=0)
+    return rows
+
+
+async def list_users(
+    tx: ReadTransaction, search: UserSearch, part: Slice, sort: UserSort = UserSort.NEWEST
+) -> tuple[list[ListedUser], int]:
+    """Read some of the accounts that match, in an order, and how many match. The key of a part is that of `key_of`.
+
+    Parts in another order than by age begin at the first account or after a key.
+    """
     params = await _params(tx, search)
     keys = part.params
     page, count = _page(tuple(sorted(params.keys() | (keys.keys() & {"after"}))))
-    found = await tx.all(page, **params, **keys)
+    if sort is UserSort.NEWEST:
+        found: Sequence[Row] = await tx.all(page, **params, **keys)
+    else:
+        found = await _list_sorted(tx, tuple(sorted(params)), params, sort, part)
     total = int((await tx.one(count, **params))["total"])
     signed_in = dict(map(tuple, await tx.all(_sign_ins, ids=[(row["id"],) for row in found])))
     listed = [
-        ListedUser(user, row["created_at"], signed_in.get(row["id"])) for row in found if (user := user_of(tx, row)) is not None
+        ListedUser(user, row["created_at"], signed_in.get(row["id"]), row["seen_at"], row["folded_name"])
+        for row in found
+        if (user := user_of(tx, row)) is not None
     ]
     return listed, total
 

@@ -8,6 +8,7 @@ import msgspec
 
 from headway.accounts import many_store
 from headway.accounts import store as users
+from headway.accounts.last_seen import LastSeen
 from headway.accounts.model import (
     COMMAND_LINE,
     Account,
@@ -63,6 +64,7 @@ class Accounts:
         self._known: BoundedCache[int, AccountState] = BoundedCache(cache_bytes, _size)
         self._reads: dict[int, object] = {}
         """By account the read whose result may be remembered: the last one, unless the account changed since it began."""
+        self.last_seen = LastSeen(database, clock)
         revisions.listen(self._forget)
         self.on_enabled: OnEnabled = _do_nothing
         """Runs in the transaction that enables an account, with its id."""
@@ -269,6 +271,7 @@ class Accounts:
             is_outside = state is not None and token_version is None
             raise Unauthenticated("The account is disabled." if is_outside else "The token has been revoked.")
         user = state.user
+        self.last_seen.note(user.id)
         return Caller(user.id, user.role, user.external_id, session_id, user.name, user.email)
 
     async def key_caller(self, user_id: int, key_id: int) -> Caller:
@@ -284,6 +287,7 @@ class Accounts:
         if state is None or scopes is None:
             raise Unauthenticated("The API key was revoked, or its account is disabled.")
         user = state.user
+        self.last_seen.note(user.id)
         return Caller(user.id, user.role, user.external_id, None, user.name, user.email, key_id, scopes)
 
     async def read_states(self, tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, AccountState]:

@@ -72,6 +72,7 @@ _account = select(*_columns, users.c.interests, users.c.learning_goals, users.c.
 _lock_account = _account.with_for_update(key_share=True)
 _ACCOUNT = ["role", "name", "folded_name", "email", "email_hash", "external_id", "token_version", "updated_at"]
 _update_account = UpdateRows(users, _ACCOUNT)
+_write_seen = UpdateRows(users, ["seen_at"])
 _update_profile = UpdateRows(users, ["name", "folded_name", "interests", "learning_goals", "updated_at"])
 _set_shows_streak = UpdateRows(users, ["shows_streak", "updated_at"])
 
@@ -329,6 +330,11 @@ async def rotate_session(tx: WriteTransaction, user_id: int, session_id: str, se
 async def end_session(tx: WriteTransaction, user_id: int, session_id: str, now: Instant) -> bool:
     """End a sign-in; False if it had ended or never was."""
     return await tx.run(_end_session, of_user=user_id, session_id=session_id, now=now) > 0
+
+
+async def write_seen(tx: WriteTransaction, seen: Sequence[tuple[int, Instant]]) -> None:
+    """Store when accounts were used last, in the order of their ids."""
+    await tx.write_rows((_write_seen, [(at, user_id) for user_id, at in seen]))
 
 
 async def delete_expired_sessions(tx: WriteTransaction, now: Instant) -> None:

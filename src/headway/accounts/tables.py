@@ -22,10 +22,13 @@ users = Table(
     Column("shows_streak", Boolean, nullable=False, server_default=false(), comment="whether the learner wants to see streaks"),
     Column("token_version", Integer, nullable=False),
     Column("is_disabled", Boolean, nullable=False),
+    Column("seen_at", Timestamp, comment="when the account was used last, to the hour"),
     Column("created_at", Timestamp, nullable=False),
     Column("updated_at", Timestamp, nullable=False),
     Column("erased_at", Timestamp, comment="when all was taken from the account that told of its owner"),
     one_of("role", Role),
+    Index("ix_users_name", "folded_name", "id"),
+    Index("ix_users_seen", "seen_at", "id"),
     sqlite_autoincrement=True,
 )
 

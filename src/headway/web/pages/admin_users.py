@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from headway.accounts.administration import require_admin
-from headway.accounts.lists import UserSearch
+from headway.accounts.lists import UserSearch, UserSort
 from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser, Operator
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
 from headway.csv_files import csv_of
@@ -33,15 +33,21 @@ Password = Annotated[str, Meta(max_length=4 * LONGEST_PASSWORD)]
 class UsersQuery(msgspec.Struct):
     """The filters of the list, and the place in it."""
 
-    q: Annotated[str, Meta(max_length=MAX_NAME)] | None = None
+    q: Annotated[str, Meta(max_length=MAX_EXTERNAL_ID)] | None = None
     role: Role | None = None
     state: Literal["active", "disabled"] | None = None
+    sort: UserSort | None = None
     cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] | None = None
 
     @property
     def search(self) -> UserSearch:
         """What to list."""
         return UserSearch(self.q, self.role, None if self.state is None else self.state == "disabled")
+
+    @property
+    def order(self) -> UserSort:
+        """In which order."""
+        return self.sort or UserSort.NEWEST
 
 
 class NewUserForm(msgspec.Struct):
@@ -86,21 +92,24 @@ class AdminUsersPages:
     async def show(self, request: PageRequest[UsersQuery, None], tx: ReadTransaction) -> Page:
         """List the accounts that match."""
         query, caller = request.query, request.caller
-        walk = self._paging.walk(caller.user_id, ("admin users", *query.search), cursor=query.cursor, page=1, limit=_LIMIT)
-        found, total = await self._administration.list_users(tx, caller, query.search, walk)
+        bound = ("admin users", *query.search, query.order)
+        walk = self._paging.walk(caller.user_id, bound, cursor=query.cursor, page=1, limit=_LIMIT)
+        found, total = await self._administration.list_users(tx, caller, query.search, walk, query.order)
         counts = await self._administration.count_users(tx, caller)
         context = {"users": found, "total": total, "counts": counts, "next": walk.next_cursor, "roles": list(Role)}
         context |= {"sends_mail": self._sends_mail}
+        context["sorts"] = list(UserSort)
         return Page("admin/users.html", context)
 
     @get(f"{_PATH}.csv", query=UsersQuery, transaction=READ_LARGE)
     async def download(self, request: PageRequest[UsersQuery, None], tx: ReadTransaction) -> Download:
         """Download the accounts that match."""
-        found, _ = await self._administration.list_users(tx, request.caller, request.query.search, Walk(_MOST_ROWS, 1))
+        query = request.query
+        found, _ = await self._administration.list_users(tx, request.caller, query.search, Walk(_MOST_ROWS, 1), query.order)
         text = request.text
         header = [
             *(text("Id"), text("Name"), text("E-mail address"), text("External id"), text("Role"), text("Disabled")),
-            *(text("Created"), text("Signed in")),
+            *(text("Created"), text("Signed in"), text("Last used")),
         ]
         rows = [
             (
@@ -108,6 +117,7 @@ class AdminUsersPages:
                 text("yes") if each.user.is_disabled else text("no"),
                 iso(each.created_at),
                 None if each.signed_in_at is None else iso(each.signed_in_at),
+                None if each.seen_at is None else iso(each.seen_at),
             )
             for each in found
         ]
