@@ -13,6 +13,8 @@ NOBODY = 0
 """The user id of callers without an account."""
 _ACCOUNT, OUTSIDE, _ADDRESS = "id:", "ext:", "email:"
 _ID = re.compile("[1-9][0-9]{0,14}")
+MAX_USER_NAME = 600
+"""The most characters of a text that names a user. With its mark, the longest external id has fewer."""
 
 
 class Role(StrEnum):

@@ -1,4 +1,4 @@
-"""Generated identifiers: UUID version 7 (RFC 9562, section 5.7), which sort by time."""
+"""Identifiers: generated ones, UUID version 7 (RFC 9562, section 5.7), which sort by time, and those of other systems."""
 
 import os
 import time
@@ -8,6 +8,9 @@ from uuid import UUID
 
 NewId: TypeAlias = Callable[[], str]
 """A function that generates an identifier; a parameter, so that tests can choose it."""
+
+MAX_EXTERNAL_ID = 500
+"""The most characters of an external id: of a user, a course, a module or a unit. An index holds it, of up to 4 bytes each."""
 
 
 def uuid7() -> str:

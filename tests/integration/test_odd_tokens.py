@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from headway.http.middleware import RequestMiddleware
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import SECOND
 from headway.settings import Settings
 from tests.databases import SECRET_KEY
@@ -115,7 +116,7 @@ async def test_an_outside_token_with_an_odd_claim_is_not_taken(client: httpx.Asy
         taken = json.dumps(claims) == json.dumps({**CLAIMS, "exp": LATER, "nbf": None}) or claims.get("nbf") == 1.5
         assert (await statuses(client, app, outside(claims)))[0] == (200 if taken else 401), claims
     for claims in odd({**CLAIMS, "exp": LATER}, "sub"):
-        taken = isinstance(claims["sub"], str) and 1 <= len(claims["sub"]) <= 255 and "\0" not in claims["sub"]
+        taken = isinstance(claims["sub"], str) and 1 <= len(claims["sub"]) <= MAX_EXTERNAL_ID and "\0" not in claims["sub"]
         assert (await statuses(client, app, outside(claims)))[0] == (200 if taken and claims["sub"] != "\ud800" else 401), (
             claims
         )

@@ -88,7 +88,7 @@ async def test_a_token_of_a_stranger_with_the_name_of_a_known_key_is_refused(bot
         {"aud": None},
         {"sub": None},
         {"sub": ""},
-        {"sub": "s" * 256},
+        {"sub": "s" * 501},
         {"sub": "a\0b"},
         {"sub": "\ud800"},
         {"exp": None},
@@ -106,7 +106,7 @@ async def test_a_token_with_a_claim_that_is_wrong_or_missing_is_refused(
 
 
 @pytest.mark.parametrize(
-    "changed", [{"aud": ["another", AUDIENCE]}, {"sub": "s" * 255}, {"exp": NOON / SECOND + 1.5}], ids=repr
+    "changed", [{"aud": ["another", AUDIENCE]}, {"sub": "s" * 500}, {"exp": NOON / SECOND + 1.5}], ids=repr
 )
 async def test_a_token_with_a_claim_just_within_its_bounds_is_taken(both: IdentityProvider, changed: dict[str, Any]) -> None:
     assert await both.verify(RSA.token(**changed))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.courses.model import MAX_EXTERNAL_ID
 from headway.http.paths import LONGEST_PART, allow, decode_parameter, routable
+from headway.ids import MAX_EXTERNAL_ID
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=255))

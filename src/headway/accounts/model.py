@@ -9,6 +9,7 @@ import msgspec
 from headway.audit.model import Actor, Target, TargetType
 from headway.errors import Conflict, Invalid
 from headway.identity import Caller, Client, Role, Scope, settle_email
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import DAY, SECOND, Instant
 from headway.text import is_blank, nfc, nfd
 
@@ -18,7 +19,7 @@ SESSION_LIFETIME = 90 * DAY
 GRACE = 30 * SECOND
 """How long a used refresh token still returns its successor: several tabs of a browser may use it at the same time."""
 
-MAX_NAME, MAX_EMAIL, MAX_EXTERNAL_ID = 200, 254, 255
+MAX_NAME, MAX_EMAIL = 200, 254
 """In characters; interests and goals are as long as names."""
 MAX_WORDS = 50
 EMAIL_PATTERN = r"^[^@\s\x00-\x20\x7f-\xa0]{1,64}@[^@.\s\x00-\x20\x7f-\xa0]+(\.[^@.\s\x00-\x20\x7f-\xa0]+)+$"

@@ -29,7 +29,7 @@ from headway.bounded_cache import BoundedCache
 from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.revisions import Revisions
 from headway.errors import Conflict, FieldError, NotFound, Unauthenticated
-from headway.identity import Caller, Role
+from headway.identity import Caller, Role, UserRef
 from headway.instants import Clock, Instant, Milliseconds
 from headway.text import nfc
 
@@ -252,6 +252,11 @@ class Accounts:
     async def find(self, tx: ReadTransaction, user_id: int) -> User:
         """Read an account as it is now. Raises NotFound."""
         return _existing(await users.find(tx, user_id), user_id)
+
+    async def find_id(self, tx: ReadTransaction, external_id: str) -> int | None:
+        """Return the id of the account that has an external id, if there is one: for whoever then checks access to it."""
+        found = await users.find_ids(tx, UserRef(None, external_id))
+        return found[0].id if found else None
 
     async def find_by_email(self, tx: ReadTransaction, email: str) -> User:
         """Read an account by its address. Raises Invalid, NotFound."""

@@ -12,8 +12,8 @@ from headway.words import TermRange, index_terms, query_terms
 
 MAX_TITLE, MAX_WORD, MAX_DESCRIPTION = 200, 100, 10_000
 """The most characters of titles, of slugs, subjects, levels and kinds, and of descriptions."""
-MAX_EXTERNAL_ID, MAX_SOURCE = 500, 100
-"""The most characters of external ids, and of the names of the systems that they are from."""
+MAX_SOURCE = 100
+"""The most characters of the names of the systems that external ids are from."""
 MAX_CAPACITY, MAX_ACCESS_DAYS, MAX_GRADE = 2**31 - 1, 36_500, 1_000_000
 
 

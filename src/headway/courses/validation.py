@@ -9,7 +9,6 @@ from headway.courses.model import (
     MAX_ACCESS_DAYS,
     MAX_CAPACITY,
     MAX_DESCRIPTION,
-    MAX_EXTERNAL_ID,
     MAX_GRADE,
     MAX_SOURCE,
     MAX_TITLE,
@@ -22,6 +21,7 @@ from headway.courses.model import (
     NewUnit,
 )
 from headway.errors import FieldError
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import Instant
 from headway.text import is_blank
 

@@ -7,13 +7,11 @@ from headway.accounts.model import User, is_email
 from headway.enrollments.model import Enrollment
 from headway.enrollments.seating import Waiting
 from headway.errors import HeadwayError, Invalid
-from headway.identity import UserRef
+from headway.identity import MAX_USER_NAME, UserRef
 from headway.instants import DAY, Instant
 
 MAX_ITEMS = 500
 """How many can be enrolled at once."""
-MAX_USER = 300
-"""The length of a text that names a user, in characters."""
 MAX_INVITATIONS = 10_000
 """How many invitations to a course there can be."""
 INVITATION_LIFETIME = 180 * DAY
@@ -39,8 +37,8 @@ class Wanted(NamedTuple):
 
     def check(self, now: Instant) -> None:
         """Reject a name that cannot be one, and access that ended. Raises Invalid."""
-        if not 1 <= len(self.user) <= MAX_USER:
-            raise Invalid.field("user", f"must have 1 to {MAX_USER} characters")
+        if not 1 <= len(self.user) <= MAX_USER_NAME:
+            raise Invalid.field("user", f"must have 1 to {MAX_USER_NAME} characters")
         if self.address is not None and not is_email(self.address):
             raise Invalid.field("user", "must be a valid e-mail address")
         if self.access_until is not None and self.access_until <= now:

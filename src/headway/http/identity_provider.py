@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from headway.accounts.model import MAX_EXTERNAL_ID, MAX_NAME, is_email
+from headway.accounts.model import MAX_NAME, is_email
 from headway.errors import Unauthenticated, Unavailable
 from headway.http import signed_tokens
 from headway.http.outbound import fetch
 from headway.http.signed_tokens import Seconds, read_claims, read_token_header
 from headway.identity import settle_email
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import SECOND, Clock, Instant, Milliseconds
 from headway.settings import Settings, SettingsError
 from headway.text import nfc

@@ -62,7 +62,10 @@ def require_id(field: str, text: str) -> int:
 ID_PATTERN = "^[1-9][0-9]{0,14}$"
 Id = Annotated[int, Meta(ge=1, le=LARGEST_INTEGER, description="A positive integer.")]
 """An id in a body."""
-IdText = Annotated[str, Meta(pattern=ID_PATTERN, description="A positive integer of at most 2^53 - 1.")]
+NamedId = Annotated[
+    str,
+    Meta(pattern=f"{ID_PATTERN}|^ext:", description="A positive integer of at most 2^53 - 1, or `ext:` and an external id."),
+]
 """The type of an id in a path, for the OpenAPI document."""
 Page = Annotated[int, Meta(ge=1, le=1_000_000)]
 """The type of the number of a page."""

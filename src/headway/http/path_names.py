@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from headway.db.database import ReadTransaction
-from headway.http.params import UNKNOWN_ID
+from headway.http.params import LARGEST_INTEGER
 from headway.http.request import Request
 from headway.identity import OUTSIDE
+from headway.text import nfc
 
 Find = Callable[[ReadTransaction, str], Awaitable[int | None]]
 """Returns the id of what has an external id."""
+_NOTHING = LARGEST_INTEGER
+"""An id that nothing has, though something could."""
 
 
 class PathNames:
@@ -23,8 +26,8 @@ class PathNames:
         return any(request.path.get(name, "").startswith(OUTSIDE) for name in self._finders)
 
     async def resolve(self, tx: ReadTransaction, request: Request[Any, Any]) -> None:
-        """Put ids in place of the external ids in a request's path; an external id that nothing has becomes an unknown id."""
+        """Put ids in place of the external ids in a request's path; an external id that nothing has becomes such an id."""
         for name, find in self._finders.items():
             text = request.path.get(name, "")
             if text.startswith(OUTSIDE):
-                request.path[name] = str(await find(tx, text.removeprefix(OUTSIDE)) or UNKNOWN_ID)
+                request.path[name] = str(await find(tx, nfc(text.removeprefix(OUTSIDE))) or _NOTHING)

@@ -8,10 +8,9 @@ from uuid import UUID, uuid5
 import msgspec
 
 from headway.courses.video import Segment
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import Instant
 
-MAX_NAME_CHARACTERS = 500
-"""The longest external id; a longer one is of nothing that is stored."""
 MAX_TYPE_CHARACTERS = 64
 _LARGEST = 1e15
 _EVENTS = UUID("8b6f3c1e-5f0a-5d7e-9a53-0c7d1f2b4e60")
@@ -125,9 +124,9 @@ def open_type(namespace: str, text: str) -> str:
 
 
 def names(*texts: object) -> tuple[str, ...]:
-    """Return the texts that can be external ids, each once, in order; numbers are taken as digits."""
+    """Return the texts that can be external ids, each once, in order; numbers are taken as digits. Longer ones are dropped."""
     found: Iterable[str] = (str(text).strip() for text in texts if isinstance(text, str | int) and not isinstance(text, bool))
-    return tuple(dict.fromkeys(text for text in found if text and len(text) <= MAX_NAME_CHARACTERS))
+    return tuple(dict.fromkeys(text for text in found if text and len(text) <= MAX_EXTERNAL_ID))
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -15,7 +15,8 @@ from headway.errors import Invalid
 from headway.http.cache import Cache
 from headway.http.contract import Contract
 from headway.http.pages import Pages
-from headway.http.params import IdText, require_id
+from headway.http.params import NamedId, require_id
+from headway.http.path_names import PathNames
 from headway.http.problems import status_of
 from headway.http.request import READ_LARGE, EncodedRows, Request, Response, encode
 from headway.http.routes import get, make_router, post
@@ -32,9 +33,11 @@ _ONE, _COURSE = "/{course_id:str}/{user_id:str}", "/course/{course_id:str}"
 def make(services: Services, settings: Settings) -> Contract:
     """Make the contract."""
     groups = [LearnerRoutes(services, settings), CourseRoutes(services, settings)]
+    names = PathNames({"course_id": services.courses.find_id, "user_id": services.accounts.find_id})
+    shared: dict[str, Any] = {"transactions": services.transactions, "settings": settings, "path_names": names}
     return Contract(
         prefixes=(PREFIX,),
-        router=make_router(PREFIX, "Course room", groups, transactions=services.transactions, settings=settings),
+        router=make_router(PREFIX, "Course room", groups, **shared),
         status_of=status_of,
         render_error=render_error,
         error_schema=wire.ProgressFailure,
@@ -45,7 +48,7 @@ def make(services: Services, settings: Settings) -> Contract:
 class LearnerRoutes:
     """Read and update the progress of one learner in a course."""
 
-    path_types: ClassVar = {"course_id": IdText, "user_id": IdText}
+    path_types: ClassVar = {"course_id": NamedId, "user_id": NamedId}
 
     def __init__(self, services: Services, settings: Settings) -> None:
         self._progress = services.progress
@@ -125,7 +128,7 @@ class LearnerRoutes:
 class CourseRoutes:
     """Read the progress of several learners of a course, and its statistics."""
 
-    path_types: ClassVar = {"course_id": IdText}
+    path_types: ClassVar = {"course_id": NamedId}
 
     def __init__(self, services: Services, settings: Settings) -> None:
         self._progress = services.progress

@@ -6,11 +6,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.accounts.link_model import MAX_TOKEN
-from headway.accounts.model import EMAIL_PATTERN, MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, MAX_WORDS
+from headway.accounts.model import EMAIL_PATTERN, MAX_EMAIL, MAX_NAME, MAX_WORDS
 from headway.accounts.passwords import LONGEST, SHORTEST
 from headway.http.decoding import VERBATIM
 from headway.http.schemas import text, visible_text
 from headway.identity import Role
+from headway.ids import MAX_EXTERNAL_ID
 
 Name = Annotated[str, visible_text(MAX_NAME)]
 Email = Annotated[str, VERBATIM, Meta(extra_json_schema={"maxLength": MAX_EMAIL, "pattern": EMAIL_PATTERN})]

@@ -12,7 +12,6 @@ from headway.courses.model import (
     MAX_ACCESS_DAYS,
     MAX_CAPACITY,
     MAX_DESCRIPTION,
-    MAX_EXTERNAL_ID,
     MAX_GRADE,
     MAX_SOURCE,
     MAX_TITLE,
@@ -23,6 +22,7 @@ from headway.http import params
 from headway.http.params import ID_PATTERN, SearchText, Timestamp
 from headway.http.schemas import single_line, visible_text
 from headway.identity import CourseRole
+from headway.ids import MAX_EXTERNAL_ID
 from headway.reports.export_model import Part, TableName
 
 Direction: TypeAlias = Literal["asc", "desc"]

@@ -6,9 +6,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from headway.contracts.learner.wire import Enrollment, LearnerFieldProblem
-from headway.enrollments.enrolling_model import MAX_ITEMS, MAX_USER
+from headway.enrollments.enrolling_model import MAX_ITEMS
 from headway.http.decoding import VERBATIM
 from headway.http.params import Moment, Timestamp
+from headway.identity import MAX_USER_NAME
 
 
 class EnrollmentItem(msgspec.Struct, rename="camel"):
@@ -18,7 +19,7 @@ class EnrollmentItem(msgspec.Struct, rename="camel"):
     `invite` an address without an account is rejected.
     """
 
-    user: Annotated[str, Meta(min_length=1, max_length=MAX_USER)]
+    user: Annotated[str, Meta(min_length=1, max_length=MAX_USER_NAME)]
     expires_at: Timestamp | None = None
     waitlist: bool = False
     invite: bool = True

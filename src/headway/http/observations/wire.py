@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from headway.courses.model import MAX_EXTERNAL_ID
 from headway.courses.video import LONGEST_VIDEO_SECONDS
 from headway.http.decoding import VERBATIM
 from headway.http.params import LARGEST_INTEGER, Id, Timestamp
+from headway.identity import MAX_USER_NAME
+from headway.ids import MAX_EXTERNAL_ID
 from headway.learning.model import MAX_TYPE_LENGTH, OPEN_TYPE_PATTERN, ActivityType
 from headway.measures import LARGEST_SHARE
 
@@ -142,7 +143,6 @@ class ExternalPlainBatchBody(msgspec.Struct):
     events: list[ExternalBatchItemBody]
 
 
-MAX_USER_NAME = 600
 _USER_NAME = "Whose event it is: `id:5` (an account), `ext:…` (an external id), `email:…`, or an id of either kind."
 UserName = Annotated[str, Meta(min_length=1, max_length=MAX_USER_NAME)]
 

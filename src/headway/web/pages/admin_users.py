@@ -7,13 +7,14 @@ from msgspec import Meta
 
 from headway.accounts.administration import require_admin
 from headway.accounts.lists import UserSearch, UserSort
-from headway.accounts.model import MAX_EMAIL, MAX_EXTERNAL_ID, MAX_NAME, NewUser, Operator
+from headway.accounts.model import MAX_EMAIL, MAX_NAME, NewUser, Operator
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.errors import NotFound
 from headway.http.request import READ_LARGE, WRITE, read_header
 from headway.identity import Caller, Role
+from headway.ids import MAX_EXTERNAL_ID
 from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk

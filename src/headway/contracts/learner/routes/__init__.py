@@ -75,7 +75,7 @@ def make(services: Services, settings: Settings) -> Contract:
             groups,
             transactions=services.transactions,
             settings=settings,
-            path_names=PathNames({"course_id": services.courses.find_id}),
+            path_names=PathNames({"course_id": services.courses.find_id, "user_id": services.accounts.find_id}),
         ),
         status_of=status_of,
         render_error=error_renderer(services.clock),
