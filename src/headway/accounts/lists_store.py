@@ -68,12 +68,13 @@ def _sorted_page(conditions: tuple[str, ...], sort: UserSort, *, has_value: bool
     is_descending = sort is UserSort.ACTIVE
     where = [_CONDITIONS[name] for name in conditions if name in _CONDITIONS]
     where.append(key.is_not(None) if has_value else key.is_(None))
-    sorted_by = [key, user_id] if has_value else [user_id]
     if is_after:
-        given = [bindparam("after_value", type_=key.type), bindparam("after", type_=user_id.type)][-len(sorted_by) :]
-        place, after = tuple_(*sorted_by), tuple_(*given)
+        compared = [key, user_id] if has_value else [user_id]
+        given = [bindparam("after_value", type_=key.type), bindparam("after", type_=user_id.type)][-len(compared) :]
+        place, after = tuple_(*compared), tuple_(*given)
         where.append(place < after if is_descending else place > after)
-    directed = [column.desc() if is_descending else column.asc() for column in sorted_by]
+    # Also where the first of them is NULL: PostgreSQL knows the index by both.
+    directed = [column.desc() if is_descending else column.asc() for column in (key, user_id)]
     return select(*_columns).where(*where).order_by(*directed).limit(bindparam("limit")).offset(bindparam("offset"))
 
 

@@ -110,14 +110,21 @@ def _between(column: ColumnElement[int], first: str, last: str, *, is_tied: bool
 
 
 @cache
-def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
-    """Build the statement for the learners of a course in order, of all names or of some."""
+def _whole_order(order_by: Order, *, is_named: bool, is_backwards: bool = False) -> Select[Any]:
+    """Build the statement for the learners of a course in order, of all names or of some; those without a date come last.
+
+    Backwards, they come first.
+    """
     is_by_name = order_by.sort is Sort.NAME
     key = func.coalesce(users.c.folded_name, "") if is_by_name else enrollments.c[order_by.sort.value]
+    undated = key.is_(None)
     whole = (
         select(enrollments.c.user_id)
         .where(enrollments.c.course_id == bindparam("in_course"), status_among(*order_by.statuses))
-        .order_by(*([] if is_by_name else [key.is_(None)]), *_directed(order_by, key, enrollments.c.user_id))
+        .order_by(
+            *([] if is_by_name else [undated.desc() if is_backwards else undated]),
+            *_directed(order_by, key, enrollments.c.user_id),
+        )
     )
     if is_by_name or is_named:
         whole = whole.join(users, users.c.id == enrollments.c.user_id)
@@ -125,9 +132,10 @@ def _whole_order(order_by: Order, *, is_named: bool) -> Select[Any]:
 
 
 @cache
-def _whole_page(order_by: Order) -> Select[Any]:
+def _whole_page(order_by: Order, *, is_backwards: bool) -> Select[Any]:
     """Build the statement for a page of such a list: the database puts it into order, and no more is read than the page."""
-    return _whole_order(order_by, is_named=False).limit(bindparam("limit")).offset(bindparam("offset"))
+    order = _whole_order(order_by, is_named=False, is_backwards=is_backwards)
+    return order.limit(bindparam("limit")).offset(bindparam("offset"))
 
 
 async def read_names(tx: ReadTransaction, user_ids: Sequence[int]) -> dict[int, str]:
@@ -215,8 +223,16 @@ async def in_whole_order(
     total, _ = await statistics_store.count_by_status(tx, course_id, order_by.statuses)
 
     async def page(part: Slice) -> list[NamedEnrollment]:
-        rows = await tx.all(_whole_page(order_by), in_course=course_id, limit=part.limit, offset=part.offset)
-        return await some([row["user_id"] for row in rows])
+        limit = min(part.limit, total - part.offset)
+        if limit <= 0:
+            return []
+        after = total - part.offset - limit
+        # Of a list that has to be sorted, what is near an end is found with less effort.
+        is_backwards = after < part.offset
+        order = order_by._replace(is_descending=order_by.is_descending is not is_backwards)
+        statement = _whole_page(order, is_backwards=is_backwards)
+        rows = await tx.all(statement, in_course=course_id, limit=limit, offset=after if is_backwards else part.offset)
+        return await some([row["user_id"] for row in (reversed(rows) if is_backwards else rows)])
 
     return Moving(page, partial(order_in_course, tx, course_id, order_by), some, _learner_id), total
 
