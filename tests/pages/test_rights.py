@@ -50,6 +50,7 @@ PAGES: dict[str, set[str]] = {
     "/app/courses/{course}/export/everything.ndjson": STAFF,
     "/app/catalogue": SIGNED_IN,
     "/app/courses/{course}/learners/{learner_id}": STAFF,
+    "/app/courses/{course}/learners/{learner_id}/reset": STAFF,
     "/app/courses/{course}/learners/{learner_id}/study.csv": STAFF,
     "/app/courses/{course}/learners/{learner_id}/units.csv": STAFF,
     "/app/courses/{course}/learners": STAFF,

@@ -29,6 +29,11 @@ CHAPTER = {"userId": "{learner_id}", "totalChapters": 1, "chapterId": "a", "watc
 QUIZ = {"userId": "{learner_id}", "quizId": "q", "score": 9, "maxScore": 10, "passed": True}
 WEBHOOK = f"{LEARNER}/webhooks/{{webhook_id}}"
 _ENABLED = ("PATCH", f"{LEARNER}/webhooks/{{webhook}}", {"enabled": True})
+_COMPLETED = (
+    "POST",
+    f"{ROOM}/update",
+    {"userId": "{learner_id}", "courseId": "{course}", "courseContentId": "{unit}", "status": "COMPLETED"},
+)
 _REPORTED = ("POST", f"{TUTORIALS}/t/chapter", CHAPTER)
 
 PRIVILEGED = [
@@ -49,6 +54,17 @@ PRIVILEGED = [
         f"DELETE {LEARNER}/courses/{{course_id}}/enrollments/{{user_id}}",
         "CHANGE_ENROLLMENT",
         f"{LEARNER}/courses/{{course}}/enrollments/{{learner_id}}",
+    ),
+    *(
+        Deed(
+            f"POST {LEARNER}/courses/{{course_id}}/enrollments/{{user_id}}/{what}",
+            "RESET_PROGRESS",
+            f"{LEARNER}/courses/{{course}}/enrollments/{{learner_id}}/{what}",
+            {"reason": "Yearly"},
+            "admin",
+            _COMPLETED,
+        )
+        for what in ("resets", "attempts")
     ),
     Deed(
         f"POST {LEARNER}/courses/{{course_id}}/enrollments",
@@ -211,8 +227,13 @@ OWN_OTHERS = {
     f"DELETE {TUTORIALS}/{{tutorial_id}}",
 }
 READS = {f"POST {ROOM}/bulk"}
-ELSEWHERE = {f"POST {LEARNER}/rosters"}
-"""Its body is a file, and it has an entry for each change: see test_roster_import.py."""
+ELSEWHERE = {
+    # Its body is a file, and it has an entry for each change: see test_roster_import.py.
+    f"POST {LEARNER}/rosters",
+    # What it undoes has an id of its own: see test_resets.py.
+    f"POST {LEARNER}/courses/{{course_id}}/enrollments/{{user_id}}/resets/{{reset_id}}/undo",
+}
+"""What has an entry, too, and is tested where there is more to say about it."""
 
 actions: Select[Any] = select(audit_entries.c.action, audit_entries.c.actor_id).order_by(audit_entries.c.seq)
 

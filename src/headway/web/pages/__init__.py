@@ -41,6 +41,7 @@ from headway.web.pages.overview import OverviewPages
 from headway.web.pages.presence import PresencePages
 from headway.web.pages.recovery import RecoveryPages
 from headway.web.pages.registration import RegistrationPages
+from headway.web.pages.resets import ResetPages
 from headway.web.pages.sign_in import SignInPages
 from headway.web.pages.single_sign_on import SingleSignOnPages
 from headway.web.pages.submissions import SubmissionPages
@@ -90,6 +91,7 @@ class WebPages:
             CataloguePages(services),
             RegistrationPages(services, sessions),
             LearnerRecordPages(services),
+            ResetPages(services),
             LearnersPages(services),
             AttentionPages(services),
             AssessmentsPages(services),

@@ -27,6 +27,7 @@ from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
 from headway.web.pages.course_forms import local_instant
 from headway.web.pages.reasons import Reason, reasons, suggested_message
+from headway.web.pages.resets import names_of
 from headway.web.texts import Viewer
 
 _PATH = "/app/courses/{course_id:str}/learners/{user_id:str}"
@@ -77,6 +78,8 @@ class LearnerRecordPages:
         self._attention = services.attention
         self._enrollments = services.enrollments
         self._renewing = services.renewing
+        self._resets = services.resets
+        self._learning = services.learning
 
     @get(_PATH, query=TimelineQuery, transaction=READ_LARGE)
     async def show(self, request: PageRequest[TimelineQuery, None], tx: ReadTransaction) -> Page:
@@ -109,6 +112,9 @@ class LearnerRecordPages:
             "shown_units": [each for each in record.explanation.units if not _is_left_out(each)],
             "other_units": [each for each in record.explanation.units if _is_left_out(each)],
             "units": {each.unit.id: each.unit for each in record.explanation.units},
+            "resets": await self._resets.read_resets(tx, request.caller, course_id, user_id),
+            "attempts": await self._resets.read_attempts(tx, request.caller, course_id, user_id),
+            "names": names_of(await self._learning.find_course(tx, request.caller, course_id)),
         }
         return Page("course/learner.html", context)
 

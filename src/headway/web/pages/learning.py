@@ -19,6 +19,7 @@ from headway.paging.service import Walk
 from headway.services import Services
 from headway.web.page_routes import Page, PageRequest, Redirect, get, post
 from headway.web.pages.large_courses import is_large
+from headway.web.pages.resets import names_of
 
 _COURSES_ON_A_PAGE = 100
 _DUE_AT_ONCE = 8
@@ -62,6 +63,7 @@ class LearningPages:
         self._progress = services.progress
         self._enrollments = services.enrollments
         self._offers = services.offers
+        self._resets = services.resets
         self._assessments = services.assessments
         self._messaging = services.messaging
         self._study_times = services.study_times
@@ -110,7 +112,13 @@ class LearningPages:
             "calendar": calendar,
             "study_rows": [((day.isoformat(), request.viewer.date(begin_of(day, zone))), length) for day, length in studied],
             "assessments": assessments,
+            "resets": [],
+            "attempts": [],
+            "names": names_of(course.tree),
         }
+        if course.path is not None and course.path.enrollment.counts_from is not None:
+            context["resets"] = await self._resets.read_resets(tx, caller, course_id, caller.user_id)
+            context["attempts"] = await self._resets.read_attempts(tx, caller, course_id, caller.user_id)
         return Page("learning/course.html", context)
 
     @post(f"{_COURSE}/enroll", form=EnrollForm, page="show", transaction=WRITE)
