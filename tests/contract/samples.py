@@ -341,8 +341,8 @@ SAMPLES = {
     ),
     f"POST {_API}/users/{{user_id}}/erasure": Sample(
         "admin",
-        f"{_API}/users/{{peer_id}}/erasure",
-        {"reason": "request", "confirmation": "{peer_id}"},
+        f"{_API}/users/{{done_id}}/erasure",
+        {"reason": "request", "confirmation": "{done_id}"},
         (("admin", f"{_API}/erasures?limit=5"), ("admin", f"{_API}/erasures/key"), ("admin", f"{_API}/erasures/{{made}}")),
         is_final=True,
     ),

@@ -309,7 +309,7 @@ def _teaches(tutor: BindParameter[int], learner: BindParameter[int]) -> ColumnEl
     )
 
 
-_erased = users.alias("erased")
+_erased = users.alias("maybe_erased")
 
 
 def _is_erased(user_id: ColumnElement[int]) -> ColumnElement[bool]:
@@ -325,8 +325,9 @@ _teaching = lookup(lookup(_learner_ids, _taught, _taught.c.user_id == _sender), 
 _learns_there = and_(_mine.c.user_id == _learner_ids.c.user_id, _mine.c.course_id == _taught.c.course_id)
 _taught_among = (
     select(_learner_ids.c.user_id)
-    .select_from(lookup(_teaching, _mine, _learns_there))
-    .where(can_teach(users), _open(_mine), ~_is_erased(_learner_ids.c.user_id))
+    .select_from(lookup(lookup(_teaching, _mine, _learns_there), _erased, _erased.c.id == _learner_ids.c.user_id))
+    # Who was erased may still be certified.
+    .where(can_teach(users), _open(_mine), _erased.c.erased_at.is_(None))
     .distinct()
 )
 
