@@ -1,5 +1,6 @@
 """Exports of everything that is known of a person: complete, of nobody else, and bounded."""
 
+import json
 import random
 import tracemalloc
 from pathlib import Path
@@ -261,6 +262,25 @@ async def test_an_instructors_export_tells_nothing_of_learners(plot: Plot) -> No
         assert plot.school.people[name].name not in exported.text
     for hidden in ("ada@school.test", "invited@school.test", f"{PLANTED} feedback", f"{PLANTED} note", "Reads slowly"):
         assert hidden not in exported.text, hidden
+
+
+async def test_of_somebody_who_was_erased_what_is_left_is_exported(plot: Plot) -> None:
+    school, learner_id = plot.school, int(plot.school.ids["learner_id"])
+    assert "Hello" in (await plot.export("peer")).text
+    body = {"reason": "request", "confirmation": str(learner_id)}
+    assert (await school.ask("admin", "POST", "/api/v1/users/{learner_id}/erasure", body)).status_code == 201
+
+    left, of_peer = await plot.export("admin", OF_LEARNER), await plot.export("peer")
+
+    (account,) = left.sections["account"]
+    assert (account["email"], account["externalId"]) == (None, None)
+    counts = await plot.stored(learner_id)
+    assert len(left.sections["unit-progress"]) == counts["unit_progress"] > 0
+    assert len(left.sections["events"]) == counts["learner_activity_logs"] > 0
+    for gone in (HOSTILE, json.dumps(HOSTILE)[1:-1], "ada@school.test", "Hello", "Reads slowly"):
+        assert gone not in left.text, gone
+        assert gone not in of_peer.text, gone
+    assert (await school.ask("learner", "GET", OWN)).status_code == 401
 
 
 async def test_archived_events_are_told_and_a_missing_file_is_named(plot: Plot, tmp_path: Path) -> None:

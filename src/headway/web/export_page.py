@@ -318,7 +318,7 @@ class ReadableExports:
                 "policy": _POLICY,
                 "shown": SHOWN,
                 "sheets": [_shown(viewer, section, sheet) for section, sheet in ordered if sheet.columns and section.count],
-                "files": ordered,
+                "files": [(section, viewer.text(sheet.about)) for section, sheet in ordered],
                 "withheld": [viewer.text(SHEETS[name].title) for name in exported.withheld],
             }
             return self._pages.render("export/index.html", viewer, values)
