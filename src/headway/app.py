@@ -146,6 +146,7 @@ def _lifespan(
                 repeat("write the uses of API keys", services.api_keys.write_uses, _seconds(60.0)),
                 repeat("write the counts of disclosures", services.disclosures.write_counts, _seconds(60.0)),
                 repeat("write the uses of accounts", services.accounts.last_seen.write, _seconds(60.0)),
+                repeat("apply retention", services.retention.apply_daily, _seconds(600.0)),
                 repeat("verify the audit log", services.log_verification.look, _seconds(600.0)),
                 repeat("sample metrics", metrics.sample, _seconds(1.0)),
                 repeat("sample health", services.health.series.sample, _seconds(SAMPLE_SECONDS)),

@@ -70,6 +70,7 @@ from headway.privacy.disclosures import Disclosures
 from headway.privacy.erasure import UserErasure
 from headway.privacy.export import PersonalExports
 from headway.privacy.export_sections import sections
+from headway.privacy.retention import Retention
 from headway.reports.exports import Exports
 from headway.reports.learner_record import LearnerRecords
 from headway.reports.service import Reports
@@ -141,6 +142,7 @@ class Services:
     def _make_rights(self, settings: Settings) -> None:
         """Make what the law gives people."""
         self.disclosed = Disclosures()
+        self.retention = Retention(self.database, self.clock, self.new_id, self.audit, settings)
         self.personal_exports = PersonalExports(
             self.database,
             self.clock,

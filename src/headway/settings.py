@@ -53,6 +53,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_origins: str | None = None
 
     disclosure_log: bool = True
+    retention_events_days: int | None = None
+    retention_messages_days: int | None = None
+    retention_disclosures_days: int | None = None
+    retention_feed_days: int | None = None
+    retention_daily: bool = False
 
     access_token_seconds: int = 3_600
     failed_sign_ins_per_address: int = 10
@@ -278,7 +283,7 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         if text.lower() in {"0", "false", "no", "off"}:
             return False
         raise SettingsError(f"{name} must be true or false, not {text!r}")
-    if kind is int:
+    if kind in (int, int | None):
         try:
             return int(text)
         except ValueError:

@@ -44,6 +44,9 @@ LEFT = {
 STAYS = {
     "account_changes": "ids",
     "archived_ids": "hashes",
+    "event_residues": "what forgotten events add to progress, in numbers",
+    "forgotten_events": "numbers",
+    "retention_runs": "about the installation",
     "archives": "files, ids and times",
     "assessments": "the catalogue",
     "attention_rules": "thresholds",

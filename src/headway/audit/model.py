@@ -48,6 +48,7 @@ class Action(StrEnum):
     LOGIN_FAILED = "LOGIN_FAILED"
     LOGOUT_EVERYWHERE = "LOGOUT_EVERYWHERE"
     EXPORT_DATA = "EXPORT_DATA"
+    APPLY_RETENTION = "APPLY_RETENTION"
     TOKEN_REUSED = "TOKEN_REUSED"  # noqa: S105 - the name of an action
     CHANGE_PASSWORD = "CHANGE_PASSWORD"  # noqa: S105 - the name of an action
     CREATE_PASSWORD_LINK = "CREATE_PASSWORD_LINK"  # noqa: S105 - the name of an action

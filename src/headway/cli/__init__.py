@@ -17,6 +17,7 @@ from headway.cli import (
     mail,
     maintenance,
     privacy,
+    retention,
     rosters,
     serve,
     webhooks,
@@ -50,6 +51,7 @@ main.add_command(doctor.doctor)
 main.add_command(backups.backup)
 main.add_command(backups.restore)
 main.add_command(events.events)
+main.add_command(retention.retention)
 main.add_command(audit.audit)
 main.add_command(audit.keys)
 main.add_command(webhooks.webhook)

@@ -234,7 +234,7 @@ class FeedEntry(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The newest `seq` of a topic, and the oldest that can still be read; both 0 for an empty topic."""
+    """The newest `seq` of a topic, and the oldest that can still be read, or will be the first; both 0 for a new topic."""
 
     newest: int
     oldest: int

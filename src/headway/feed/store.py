@@ -96,7 +96,8 @@ async def entries_after(tx: ReadTransaction, topic: str, after: int, *, limit: i
 async def position(tx: ReadTransaction, topic: str) -> Position:
     """Return the position of a topic."""
     row = await tx.first(_positions, topics=[(topic,)])
-    return Position(0, 0) if row is None else Position(row["seq"], row["oldest"] or 0)
+    # All entries may be forgotten: then the next one is the oldest that can be read.
+    return Position(0, 0) if row is None else Position(row["seq"], row["oldest"] or row["seq"] + 1)
 
 
 async def newest(tx: ReadTransaction, topics: Collection[str]) -> dict[str, int]:
@@ -116,7 +117,8 @@ _wrong_topics = (
     )
     .outerjoin(feed, feed.c.topic == feed_topics.c.topic)
     .group_by(feed_topics.c.topic, feed_topics.c.seq)
-    .having(or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
+    # Of a topic of which nobody wrote for long, retention leaves no entry.
+    .having(func.count(feed.c.seq) > 0, or_(feed_topics.c.seq != _last_seq, _span != func.count(feed.c.seq)))
     .order_by(feed_topics.c.topic)
 )
 

@@ -23,6 +23,7 @@ from headway.instants import DAY, Clock, Instant, iso
 from headway.learning import archive_files, archive_store, archived_ids
 from headway.learning.archive_files import ArchiveReader, ArchiveSummary, DamagedArchiveError
 from headway.learning.archive_store import Archive
+from headway.learning.forgetting_store import count_forgotten
 from headway.learning.store import EventRow, content_of
 
 Advance: TypeAlias = Callable[[int, int], None]
@@ -59,7 +60,7 @@ class EventArchive:
         self._audit = audit
         self._settings = settings or ArchiveSettings()
         self._report = advance
-        self._moved = self._written = 0
+        self._moved = self._written = self._forgotten = 0
 
     async def count(self, before: Instant) -> ArchiveSummary:
         """Count the events that were received before an instant. Raises Invalid, Unavailable."""
@@ -81,6 +82,7 @@ class EventArchive:
                 # What is done is audited at the end: without the key of the log, nothing is begun.
                 await index_keys.prove(tx)
                 archives = await archive_store.read_archives(tx)
+                self._forgotten = await count_forgotten(tx)
             unfinished = [archive for archive in archives if archive.removed_at is None]
             completed = []
             for archive in unfinished:
@@ -145,11 +147,13 @@ class EventArchive:
         """Store a new archive. From now on the next run finishes it, whatever happens."""
         async with self._database.write() as tx:
             is_alone = await tx.try_lock("archives") and {each.id for each in await archive_store.read_archives(tx)} == known
+            # What retention has forgotten meanwhile may be in the file.
+            is_alone = is_alone and await count_forgotten(tx) == self._forgotten
             if is_alone:
                 await archive_store.add_archive(tx, archive)
         if not is_alone:
             archive_files.remove_draft(archive)
-            raise OperatorError("Another process has archived events meanwhile; its files have them. Run this again.")
+            raise OperatorError("Another process has archived events meanwhile, or forgotten some. Run this again.")
         self._advance()
 
     async def _finish(self, archive: Archive) -> Archive:

@@ -163,6 +163,13 @@ def remove_draft(archive: Archive) -> None:
     _draft(Path(archive.file)).unlink()
 
 
+def remove(archive: Archive) -> None:
+    """Remove the file of an archive, of which nothing is to be kept, and its manifest, if they are there. Raises OSError."""
+    file = Path(archive.file)
+    file.unlink(missing_ok=True)
+    file.with_name(f"{file.name}.json").unlink(missing_ok=True)
+
+
 def settle(archive: Archive) -> None:
     """Rename the draft of a new archive to its file, and write the manifest beside it, if that is not done.
 
@@ -189,6 +196,7 @@ def is_draft(archive: Archive, file: Path) -> bool:
 def manifest(archive: Archive) -> dict[str, Any]:
     """Return what is told of an archive, with times as text."""
     fields = msgspec.structs.asdict(archive)
+    del fields["forgotten"]
     return {name: iso(value) if name.endswith(_INSTANTS) and value else value for name, value in fields.items()}
 
 
@@ -248,6 +256,8 @@ class ArchiveReader:
         statistics = [metadata.row_group(group).column(learners).statistics for group in range(self._file.num_row_groups)]
         self.learners = [(int(each.min), int(each.max)) for each in statistics]
         """The smallest and the greatest learner's id in each row group."""
+        self.sizes = [int(metadata.row_group(group).num_rows) for group in range(self._file.num_row_groups)]
+        """How many rows each row group has."""
 
     def rows(self, group: int) -> list[EventRow]:
         """Return the rows of a row group. A column that the table has got since is null."""

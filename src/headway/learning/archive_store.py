@@ -97,6 +97,13 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Instant
     removed_at: Instant | None = None
     """When the last of its events had left the table; None while they may be in both places."""
+    forgotten: int = 0
+    """How many of its first events retention has forgotten; the file goes when it is all of them."""
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether nothing of it counts any more."""
+        return self.forgotten == self.events
 
 
 async def read_archives(tx: ReadTransaction) -> list[Archive]:
@@ -145,13 +152,13 @@ async def _pages(database: Database, statement: Select[Any], page_size: int, **p
                 until_event=until[1],
                 **params,
             )
-        yield [_event_row(row) for row in found]
+        yield [event_row_of(row) for row in found]
         after = None if last is None else until
 
 
 async def stored_events(tx: ReadTransaction, keys: Sequence[EventKey]) -> dict[EventKey, EventRow]:
     """Read those of these events that are in the table."""
-    found = map(_event_row, await tx.all(_stored, keys=keys))
+    found = map(event_row_of, await tx.all(_stored, keys=keys))
     return {(row[0], row[1]): row for row in found}
 
 
@@ -192,7 +199,8 @@ async def _read_chunks(tx: ReadTransaction, keys: Iterable[EventKey]) -> dict[Ev
     return {(row[0], row[1]): bytes(row[2]) for row in found if row[2] is not None}
 
 
-def _event_row(row: Row) -> EventRow:
+def event_row_of(row: Row) -> EventRow:
+    """Return an event as it was stored."""
     values = list(row)
     # SQLite has no booleans.
     values[_IS_SHIFTED] = bool(values[_IS_SHIFTED])

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from operator import itemgetter
 from pathlib import Path
@@ -10,10 +10,11 @@ from types import TracebackType
 from typing import cast
 
 from headway.db.database import ReadTransaction, Row
-from headway.learning import archive_store, archived_ids
+from headway.learning import archive_store, archived_ids, forgetting_store
 from headway.learning.archive_files import ArchiveReader, DamagedArchiveError, check_file, is_draft
 from headway.learning.archive_store import Archive
 from headway.learning.archived_ids import Chunk
+from headway.learning.forgetting_store import Sums
 from headway.learning.store import EVENT_COLUMNS, EventRow, content_of
 from headway.learning.verify_store import Learners
 from headway.verify import Difference, Findings
@@ -33,14 +34,14 @@ class ArchivedEvents(AbstractContextManager["ArchivedEvents"]):
     @property
     def count(self) -> int:
         """How many events there are."""
-        return sum(archive.events for archive in self._archives)
+        return sum(archive.events - archive.forgotten for archive in self._archives)
 
     def open(self, findings: Findings) -> bool:
         """Check and open the files; return False if one is missing or altered, which is a difference then."""
         is_whole = True
         for archive in self._archives:
             file = Path(archive.file) if self._folder is None else self._folder / Path(archive.file).name
-            if is_draft(archive, file):
+            if archive.is_forgotten or is_draft(archive, file):
                 continue
             try:
                 check_file(archive, file)
@@ -78,7 +79,10 @@ class _Cursor:
     def __init__(self, archive: Archive, reader: ArchiveReader) -> None:
         self.is_finished = archive.removed_at is not None
         self._reader = reader
-        self._group, self._at = 0, 0
+        self._group, self._at = 0, archive.forgotten
+        while self._group < len(reader.sizes) and self._at >= reader.sizes[self._group]:
+            self._at -= reader.sizes[self._group]
+            self._group += 1
         self._rows: list[EventRow] = []
 
     def until(self, user_id: int) -> Iterator[list[EventRow]]:
@@ -97,15 +101,15 @@ class _Cursor:
 class KeptIds:
     """What is kept of the ids of some learners, to be compared with the events in archives and in the table."""
 
-    def __init__(self, chunks: dict[int, list[Chunk]]) -> None:
+    def __init__(self, chunks: dict[int, list[Chunk]], forgotten: Mapping[int, Sums]) -> None:
         self._chunks = chunks
-        self._events: Counter[int] = Counter()
-        self._sums: Counter[int] = Counter()
+        self._events: Counter[int] = Counter({user_id: each.events for user_id, each in forgotten.items()})
+        self._sums: Counter[int] = Counter({user_id: each.entries for user_id, each in forgotten.items()})
 
     @classmethod
     async def read(cls, tx: ReadTransaction, learners: Learners) -> "KeptIds":
         """Read what is kept of the ids of these learners."""
-        return cls(await archive_store.chunks_of(tx, learners))
+        return cls(await archive_store.chunks_of(tx, learners), await forgetting_store.read_sums(tx, learners))
 
     def add_archived(self, rows: Sequence[EventRow]) -> None:
         """Add events that are in an archive and not in the table."""
@@ -129,7 +133,7 @@ class KeptIds:
             is_same = (len(entries), sum(map(int.from_bytes, entries))) == (self._events[user_id], self._sums[user_id])
             is_found = [archived_ids.first_of(chunk.entries) for chunk in chunks] == [chunk.first for chunk in chunks]
             if not (is_same and is_found and entries == sorted(entries)):
-                expected = f"the entries of the {self._events[user_id]} archived events, in order"
+                expected = f"the entries of the {self._events[user_id]} archived and forgotten events, in order"
                 yield Difference("archived_ids", {"user_id": user_id}, "entries", f"{len(entries)} entries", expected)
 
     def _is_kept(self, user_id: int, event_id: str) -> bool:

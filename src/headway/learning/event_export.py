@@ -89,7 +89,7 @@ async def _events(
     """Yield all events that may be among the chosen ones, and where they come from."""
     for archive in archives:
         # No event occurs much later than it was received.
-        if archive.received_until + DAY < choice.since:
+        if archive.is_forgotten or archive.received_until + DAY < choice.since:
             continue
         path = Path(archive.file) if folder is None else folder / Path(archive.file).name
         check_file(archive, path)

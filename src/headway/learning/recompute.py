@@ -95,6 +95,26 @@ class Recomputation:
         """Add what is kept of an event that does not count. Add the events after these."""
         self._uncounted[row["event_id"]] = row
 
+    def add_residue(self, row: Row) -> Iterator[Difference]:
+        """Add what forgotten events of a unit have left: it counts as these events would."""
+        unit = row["unit_id"]
+        self._see(unit, row["last_at"])
+        evidence = stored_evidence(row)
+        if evidence is None:
+            key: dict[str, int | str] = {**self.key, "unit_id": unit}
+            yield Difference("event_residues", key, "metadata", row["metadata"], "the evidence of forgotten events")
+        elif row["is_begun"]:
+            self._add_evidence(unit, row["last_at"], evidence)
+
+    def _add_evidence(self, unit: int, at: Instant, evidence: Evidence) -> None:
+        """Add what counted in a unit at a time, now or before a reset."""
+        reset_id = self.segments.find(unit, at)
+        if reset_id is None:
+            self._begun.add(unit)
+            self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(evidence)
+        else:
+            self.segments.add_evidence(reset_id, unit, evidence)
+
     def void_declarations(self, user_ids: Collection[int]) -> None:
         """Disregard what users declared who do not exist."""
         for row in self.units.values():
@@ -147,12 +167,7 @@ class Recomputation:
         self._see(unit, row["occurred_at"])
         evidence, uncounted = evidence_of(row), self._uncounted.pop(row["event_id"], None)
         if uncounted is None:
-            reset_id = self.segments.find(unit, row["occurred_at"])
-            if reset_id is None:
-                self._begun.add(unit)
-                self._evidence[unit] = self._evidence.get(unit, NO_EVIDENCE).merge(evidence)
-            else:
-                self.segments.add_evidence(reset_id, unit, evidence)
+            self._add_evidence(unit, row["occurred_at"], evidence)
             if not self._ever_included(unit, row["occurred_at"]):
                 yield Difference("uncounted_events", key, "event_id", None, "a row, for the unit was not open at the time")
         else:

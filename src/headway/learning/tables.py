@@ -172,6 +172,7 @@ archives = Table(
     Column("received_until", Timestamp, nullable=False, comment="of its last event"),
     Column("created_at", Timestamp, nullable=False),
     Column("removed_at", Timestamp, comment="when the last of its events had left learner_activity_logs"),
+    Column("forgotten", BigInteger, nullable=False, server_default="0", comment="how many of its first rows are forgotten"),
 )
 """The Parquet files of archived events. While `removed_at` is null, an event may be in the file and in the table."""
 
@@ -183,6 +184,30 @@ archived_ids = Table(
     Column("entries", LargeBinary, nullable=False, comment="hashes of ids and contents, 20 bytes for each event, in order"),
 )
 """What is kept of archived events, in chunks: enough to tell a repetition from a conflict."""
+
+event_residues = Table(
+    "event_residues",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("course_id", Id, primary_key=True),
+    Column("unit_id", Id, primary_key=True, comment="0 for the course alone"),
+    Column("until", Timestamp, primary_key=True, comment="the reset of the unit that followed; 1970 if none had yet"),
+    Column("metadata", Text, nullable=False, comment="JSON of the evidence of all of them that counted"),
+    Column("is_begun", Boolean, nullable=False, comment="whether one of them counted"),
+    Column("last_at", Timestamp, nullable=False, comment="of the last of them"),
+    sqlite_with_rowid=False,
+)
+"""What the events that retention has forgotten add to progress, by unit, and by the resets that they came before."""
+
+forgotten_events = Table(
+    "forgotten_events",
+    metadata,
+    Column("user_id", Id, primary_key=True),
+    Column("events", BigInteger, nullable=False),
+    Column("entries", Text, nullable=False, comment="the sum of their entries in archived_ids, in decimal digits"),
+    sqlite_with_rowid=False,
+)
+"""How many events of a learner retention has forgotten. Their entries in `archived_ids` stay."""
 
 client_clocks = Table(
     "client_clocks",

@@ -10,6 +10,7 @@ from headway.enrollments.model import LearnerInCourse
 from headway.learning import verify_store
 from headway.learning.archive_store import read_archives
 from headway.learning.archive_verify import ArchivedEvents, KeptIds, by_name
+from headway.learning.forgetting_store import read_residues
 from headway.learning.recompute import Course, Recomputation
 from headway.learning.verify_store import Learners
 from headway.verify import Difference, Findings
@@ -94,7 +95,9 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
     enrollments, units, days = await verify_store.read_learners(tx, learners)
     uncounted = await verify_store.read_uncounted(tx, learners)
     resets, earlier, aside = await verify_store.read_resets(tx, learners)
-    course_ids = {row["course_id"] for row in (*enrollments, *units, *days, *uncounted, *resets, *earlier, *aside)}
+    residues = await read_residues(tx, learners)
+    every = (*enrollments, *units, *days, *uncounted, *resets, *earlier, *aside, *residues)
+    course_ids = {row["course_id"] for row in every}
     recomputations = _Recomputations(await read_courses(tx, sorted(course_ids)))
     for row in resets:
         recomputations[_key(row)].segments.add_reset(row)
@@ -110,6 +113,8 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
         findings.add(recomputations[_key(row)].add_day(row))
     for row in uncounted:
         recomputations[_key(row)].add_uncounted(row)
+    for row in residues:
+        findings.add(recomputations[_key(row)].add_residue(row))
     await _void_unknown_declarations(tx, recomputations.values())
     findings.checked["enrollments"] += len(enrollments)
     findings.checked["unit_progress"] += len(units)

@@ -36,6 +36,9 @@ NOT_TOLD = {
     "archived_ids": "hashes of the ids and contents of archived events, which are told themselves",
     "feed_topics": "how many entries were written to a feed",
     "rate_limits": "times under keyed hashes, from which nobody can be found",
+    "event_residues": "what forgotten events add to progress, which is told itself",
+    "forgotten_events": "how many events were forgotten",
+    "retention_runs": _INSTALLATION,
     "list_orders": "the order of a list that the person pages through, for an hour",
 }
 """The tables of which an export tells nothing, with the reasons."""

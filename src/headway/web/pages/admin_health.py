@@ -18,6 +18,7 @@ class AdminHealthPages:
 
     def __init__(self, services: Services) -> None:
         self._health = services.health
+        self._retention = services.retention
         self._verification = services.log_verification
         self._mail = services.mail
 
@@ -43,7 +44,8 @@ class AdminHealthPages:
     @get("/app/admin/settings", transaction=READ)
     async def show_settings(self, request: PageRequest[None, None], tx: ReadTransaction) -> Page:
         """Show the settings of the process."""
-        return Page("admin/settings.html", {"groups": await self._health.settings(tx, request.caller)})
+        groups = await self._health.settings(tx, request.caller)
+        return Page("admin/settings.html", {"groups": groups, "retention": await self._retention.last(tx)})
 
 
 _PLOTS: dict[str, Callable[[Sample], float | None]] = {
