@@ -11,6 +11,7 @@ from headway.feed.model import (
     GradeGiven,
     MessageSent,
     MessagesRead,
+    ProgressReset,
     ProgressUpdated,
     SeatTaken,
     SubmissionReceived,
@@ -35,6 +36,14 @@ RENDERED: list[tuple[FeedEvent, str, str]] = [
         (
             '{"version":1767268800000,"courseId":"7","learnerId":"5","status":"IN_PROGRESS","completionPercentage":33.33,'
             '"units":[{"unitId":"9","status":"COMPLETED","percent":100.0}]}'
+        ),
+    ),
+    (
+        ProgressReset(7, "Engines", 5, 3, None, 9, is_new_attempt=False, is_undone=True),
+        "progress.reset",
+        (
+            '{"courseId":"7","title":"Engines","learnerId":"5","resetId":"3","moduleId":null,"unitId":"9",'
+            '"newAttempt":false,"undone":true}'
         ),
     ),
     (CourseUpdated(7), "course.updated", '{"courseId":"7"}'),
