@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
+import signal
 import stat
+import subprocess
 from collections.abc import Callable
 from datetime import date, datetime
 from io import StringIO
@@ -28,7 +31,7 @@ from tests.integration.archives import EVENTS, LATER, archive, files, record
 from tests.integration.report_history import History
 from tests.integration.tampering import Played, play
 from tests.integration.test_exports import HOSTILE, ZONE, School, school
-from tests.processes import run_headway
+from tests.processes import HEADWAY, run_headway
 from tests.world import NOON, World
 
 __all__ = ["school"]
@@ -119,6 +122,19 @@ def test_a_command_that_cannot_export_leaves_no_file(settings: Settings, tmp_pat
     assert ran.returncode != 0
     assert "Traceback" not in ran.stderr
     assert list(tmp_path.glob("x.csv*")) == []
+
+
+async def test_a_reader_who_has_seen_enough_is_no_error(school: School, settings: Settings) -> None:
+    """As `headway export 5 - | head` is."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    course_id = school.path.split("/")[4]
+    call = [str(HEADWAY), "export", course_id, "-", "--database", settings.database_url]
+    environment = {**os.environ, "HEADWAY_SECRET_KEY": SECRET_KEY}
+    ran = subprocess.run(call, env=environment, stdout=write_end, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(write_end)
+
+    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ Modules of commands import what a command needs when it runs: its help and shell
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -96,8 +97,13 @@ async def open_database(settings: Settings) -> AsyncIterator["Database"]:
 def new_file(file: Path) -> Iterator[IO[bytes]]:
     """Open a draft for its owner only, which gets the name of the file when it is complete; `-` is standard output."""
     if str(file) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever reads it has seen enough, as `head` does. What Python flushes at its end has to go somewhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(128 + signal.SIGPIPE) from None
         return
     draft = file.with_name(f"{file.name}.partial")
     try:
