@@ -273,6 +273,16 @@ def _back_up_and_die(database_url: str, target: Path, step: str) -> None:
     asyncio.run(make_backup(settings, target, look=Look(), replaces=False, clock=system_clock))
 
 
+async def test_what_is_left_of_a_backup_of_another_name_is_not_touched(
+    played: Played, database_url: str, backups: Path
+) -> None:
+    for name in (".a.db.partial-1", ".[ab].db.partial-1"):
+        (backups / name).mkdir()
+
+    assert back_up(database_url, backups / "[ab].db", "--quick").returncode == 0
+    assert names(backups) == [".a.db.partial-1", "[ab].db", "[ab].db.json"]
+
+
 async def test_two_backups_to_one_name_do_not_mix(played: Played, database_url: str, backups: Path) -> None:
     command = ("backup", str(backups / "a.db"), "--force", "--database", database_url)
     processes = [FORKS.Process(target=run_headway, args=command, kwargs={"secret_key": SECRET_KEY}) for _ in range(2)]

@@ -1,6 +1,7 @@
 """The files of backups: a file has its name only once it is complete and on the disk."""
 
 import fcntl
+import glob
 import hashlib
 import os
 import secrets
@@ -70,8 +71,9 @@ def draft_folder(path: Path) -> Iterator[Path]:
 
     Those of processes that were killed are removed too. Raises OSError.
     """
-    for left in path.parent.glob(f".{path.name}.partial-*"):
-        with _locked(left) as is_free:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.partial-*"):
+        # Another process may remove it at the same time.
+        with suppress(FileNotFoundError), _locked(left) as is_free:
             if is_free:
                 shutil.rmtree(left, ignore_errors=True)
     folder = path.with_name(f".{path.name}.partial-{secrets.token_hex(4)}")
