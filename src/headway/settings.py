@@ -55,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     disclosure_log: bool = True
     retention_events_days: int | None = None
     retention_messages_days: int | None = None
+    retention_audit_days: int | None = None
     retention_disclosures_days: int | None = None
     retention_feed_days: int | None = None
     retention_daily: bool = False

@@ -14,7 +14,7 @@ from headway.settings import Settings
 from tests.processes import FORKS
 from tests.world import FakeClock, World
 
-RULES = {f"retention_{name}_days": 10 for name in ("events", "messages", "disclosures", "feed")}
+RULES = {f"retention_{name}_days": 10 for name in ("events", "messages", "audit", "disclosures", "feed")}
 
 
 def retention(world: World, **rules: int) -> Retention:

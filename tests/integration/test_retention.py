@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from headway.audit.model import Action, EntryFilter, Target, TargetType
 from headway.audit.tables import audit_entries
 from headway.audit.verify import verify_log
 from headway.courses.model import CourseTree
@@ -236,7 +237,8 @@ async def test_two_runs_do_not_go_on_at_once(played: Played) -> None:
 
     assert refused
     assert all("Another retention run goes on" in each for each in refused)
-    assert await actions(world) == ["APPLY_RETENTION"]
+    # One before contents of the log went, and one at the end.
+    assert await actions(world) == ["APPLY_RETENTION"] * 2
     await check(world)
 
 
@@ -354,8 +356,9 @@ async def test_the_log_tells_what_a_run_removed_and_the_last_run_is_known(played
     assert {name: number for name, number in last.removed.items() if number} == {
         each.name: each.removed for each in reports if each.removed
     }
+    told = await actions(world)
     await applied.apply()
-    assert await actions(world) == ["APPLY_RETENTION"]
+    assert await actions(world) == told
 
 
 async def test_a_server_applies_the_rules_once_a_day_if_it_is_told_to(played: Played) -> None:
@@ -366,10 +369,66 @@ async def test_a_server_applies_the_rules_once_a_day_if_it_is_told_to(played: Pl
 
     daily = retention(world, **RULES, retention_daily=True)
     await daily.apply_daily()
-    assert await actions(world) == ["APPLY_RETENTION"]
+    assert "APPLY_RETENTION" in await actions(world)
     assert await count(world, learner_activity_logs) == 0
 
 
 async def actions(world: World) -> list[str]:
     found = await world.rows(select(audit_entries.c.action).where(audit_entries.c.action == "APPLY_RETENTION"))
     return [row[0] for row in found]
+
+
+async def contents(world: World) -> list[bool]:
+    """Tell of each entry of the log whether it has its content."""
+    found = await world.rows(select(audit_entries.c.content).order_by(audit_entries.c.seq))
+    return [row[0] != "" for row in found]
+
+
+async def test_the_contents_of_old_entries_go_and_the_chain_is_verified_on(world: World) -> None:
+    for _ in range(3):
+        await note(world)
+    old = len(await contents(world))
+    world.clock.advance(seconds=20 * 86_400)
+    await note(world)
+    young = len(await contents(world))
+    rule = retention(world, retention_audit_days=10)
+
+    reports = {each.name: each for each in await rule.apply()}
+
+    assert reports["audit"].removed == reports["audit"].found.number == old
+    assert await contents(world) == [False] * old + [True] * (young - old) + [True, True]
+    await check(world)
+    await rule.apply()
+    assert len(await contents(world)) == young + 2
+    world.clock.advance(seconds=20 * 86_400)
+    await rule.apply()
+    assert await contents(world) == [False] * young + [True] * 4
+    await check(world)
+    admin = Caller((await world.user(Role.ADMIN)).id, Role.ADMIN)
+    async with world.database.read() as tx:
+        (*_, first) = await world.services.audit_log.read(tx, admin, EntryFilter(), Walk(500, 1))
+    assert (first.target.name, first.metadata, first.seq) == (None, {}, 1)
+    assert "because of its age" in (first.context.description or "")
+
+
+async def note(world: World) -> None:
+    """Have Headway record something."""
+    target = Target(TargetType.USER, "1", None, "Somebody")
+    await world.write(world.services.audit.record_as_operator, Action.CHANGE_NAME, target, metadata={"name": "Ada"})
+
+
+async def test_a_content_that_is_missing_for_another_reason_is_found(world: World) -> None:
+    await note(world)
+    world.clock.advance(seconds=20 * 86_400)
+    await note(world)
+    await retention(world, retention_audit_days=10).apply()
+    last = len(await contents(world))
+    young = (await contents(world)).index(True) + 1
+    for seq in (young, last):
+        async with world.database.write() as tx:
+            await tx.run(update(audit_entries).where(audit_entries.c.seq == seq).values(content=""))
+
+    async with world.database.read() as tx:
+        faults = (await verify_log(tx, kept_head=None)).faults
+
+    assert {fault.seq for fault in faults} >= {young, last}

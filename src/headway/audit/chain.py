@@ -20,7 +20,7 @@ GENESIS = "0" * 64
 """The previous hash of the first entry."""
 
 _TAMPERED = "This entry is not as it was written, or its key is missing."
-_ERASED = "The content of this entry was erased with a person whom it named."
+_ERASED = "The content of this entry was erased: with a person whom it named, or because of its age."
 
 
 class ChainLink(msgspec.Struct, frozen=True, array_like=True):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from headway.audit import forgetting_store
 from headway.audit import store as audit_store
 from headway.audit.chain import GENESIS, ChainHead, decode_content, sha256
 from headway.audit.erasing_store import Erasures, read_erasures
@@ -57,7 +58,7 @@ async def verify_log(
     Raises Unavailable, and WrongKeyError if these are not the keys of this database.
     """
     has_begun = await index_keys.prove(tx)
-    erasures = await read_erasures(tx)
+    erasures, forgotten_through = await read_erasures(tx), await forgetting_store.read_through(tx)
     total, head = await audit_store.count(tx), await audit_store.head(tx)
     checked, reached = 0, _Reached()
     faults = [
@@ -69,7 +70,7 @@ async def verify_log(
         personal = await reader(tx, [each.content for each in page] if is_within else [])
         for stored in page if is_within else ():
             faults += _compare(reached, stored, kept_head)
-            faults += (found := list(_faults_of(stored, personal, erasures)))
+            faults += (found := list(_faults_of(stored, personal, erasures, forgotten_through)))
             if stored.link.seq > reached.seq:
                 reached = _Reached(stored.link.seq, stored.link.id, stored.hash, not found)
         checked += len(page)
@@ -81,7 +82,7 @@ async def verify_log(
     return LogVerified(checked, head, sorted(faults, key=lambda each: each.seq))
 
 
-def _faults_of(stored: StoredEntry, personal: PersonalTexts, erasures: Erasures) -> Iterator[Fault]:
+def _faults_of(stored: StoredEntry, personal: PersonalTexts, erasures: Erasures, forgotten_through: int) -> Iterator[Fault]:
     """Find what is wrong with an entry by itself."""
     link = stored.link
     if link.hash() != stored.hash and not erasures.changed(link):
@@ -94,8 +95,8 @@ def _faults_of(stored: StoredEntry, personal: PersonalTexts, erasures: Erasures)
         yield Fault(link.seq, link.id, "its content was changed, or one of the keys is missing")
         return
     if content is None or decoded is None:
-        if not erasures.explain(link):
-            yield Fault(link.seq, link.id, "its content is missing, and no erasure tells why")
+        if not erasures.explain(link) and not forgetting_store.explains(stored, forgotten_through):
+            yield Fault(link.seq, link.id, "its content is missing, and no erasure tells why, nor its age")
         return
     if decoded.follows_unsigned:
         yield Fault(link.seq, link.id, "was appended to an end that nobody had signed: more may have come before it")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from headway.audit.forgetting import OldAuditContents
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db import index_keys
@@ -64,6 +65,7 @@ class Retention:
             Rule(OldDisclosures(), settings.retention_disclosures_days),
             Rule(OldFeedEntries(), settings.retention_feed_days),
             Rule(OldMessages(), settings.retention_messages_days),
+            Rule(OldAuditContents(audit), settings.retention_audit_days),
             # Last: it stops the run if an archive is missing.
             Rule(OldEvents(), settings.retention_events_days),
         ]
