@@ -105,7 +105,8 @@ class MailServer:
         assert isinstance(data, LoginPassword)
         is_right = data == LoginPassword(b"mailer", b"p@ss:word")
         self.users.append(data.login.decode() if is_right else None)
-        return AuthResult(success=is_right)
+        # Not handled: aiosmtpd is to answer itself.
+        return AuthResult(success=is_right, handled=False)
 
 
 def _abort(server: SMTP) -> None:

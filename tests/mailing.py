@@ -6,7 +6,12 @@ from typing import Any
 
 import msgspec
 
-from headway.mail.sender import MailSender
+from headway.accounts import registrations_store
+from headway.accounts.model import NewUser
+from headway.identity import Role
+from headway.instants import DAY
+from headway.mail.model import Letter, MailKind
+from headway.mail.sender import MailSender, Resolve
 from headway.settings import Settings
 from headway.web.letters import LetterWriter
 from headway.web.texts import Catalogues
@@ -49,3 +54,25 @@ async def newest(server: MailServer, address: str, count: int = 1) -> Received:
     """Return the newest mail to an address, once so many have arrived."""
     await until(lambda: len(server.to(address)) >= count)
     return server.to(address)[-1]
+
+
+async def registration_token(world: World, email: str) -> str:
+    """Register an address; return the token that proves it."""
+    registering = world.services.registering
+    new = NewUser(Role.PARTICIPANT, "New", email, password_hash="x")
+    now = world.clock()
+    # Without the letter: a server's sender would make another link.
+    await world.write(registrations_store.insert_registration, new, now, now + DAY)
+    return await _token(world, registering.resolve, Letter(MailKind.REGISTRATION_ASKED, email))
+
+
+async def address_token(world: World, user_id: int, email: str) -> str:
+    """Ask for another address of an account; return the token that proves it."""
+    asked = Letter(MailKind.ADDRESS_CHANGE_ASKED, email, values={"user": str(user_id)})
+    return await _token(world, world.services.own_address.resolve, asked)
+
+
+async def _token(world: World, resolve: Resolve, asked: Letter) -> str:
+    letter = await world.write(resolve, asked)
+    assert letter is not None
+    return letter.values["token"]

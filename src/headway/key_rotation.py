@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Select, Table, bindparam, func, select, tuple_
 
+from headway.accounts import registrations_store as registrations
 from headway.accounts import store as users
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
@@ -107,6 +108,7 @@ async def rotate_keys(database: Database, audit: AuditRecorder, *, advance: Adva
     async with database.write() as tx:
         await users.find_addresses_under(tx, key, hashes)
         await invitations.find_addresses_under(tx, key, invited)
+        await registrations.rehash(tx, key)
     columns = encrypted_columns()
     async with database.read() as tx:
         total = sum([await column.count(tx) for column in columns])

@@ -8,7 +8,9 @@ from headway.accounts.administration import AccountAdministration
 from headway.accounts.api_keys import ApiKeys
 from headway.accounts.mail import AskedMail
 from headway.accounts.naming import find_user
+from headway.accounts.own_address import OwnAddress
 from headway.accounts.recovery import PasswordRecovery
+from headway.accounts.registering import Registering
 from headway.accounts.service import Accounts
 from headway.accounts.sign_in import SignIn
 from headway.assessments.gradebook import Gradebook
@@ -28,6 +30,7 @@ from headway.db.revisions import Revisions
 from headway.disclosures.service import DisclosureLog
 from headway.enrollments.enrolling import Enrolling
 from headway.enrollments.invitations import Invitations, check_invitations
+from headway.enrollments.mailing import CourseMail
 from headway.enrollments.offers import Offers
 from headway.enrollments.renewing import Renewing
 from headway.enrollments.service import Enrollments, check_seats
@@ -127,8 +130,10 @@ class Services:
         self.course_editing = CourseEditing(clock, self.course_limits, self.audit)
         self.enrollments = Enrollments(clock, self.audit)
         self.offers = Offers(clock)
-        self.enrolling = Enrolling(clock, self.audit)
-        self.invitations = Invitations(clock, self.audit)
+        self.course_mail = CourseMail(clock, self.mail, tells_enrolled=settings.mail_enrollments)
+        self.registering.proves = self.course_mail.proves
+        self.enrolling = Enrolling(clock, self.audit, self.course_mail)
+        self.invitations = Invitations(clock, self.audit, self.course_mail)
         self.renewing = Renewing(clock, self.audit)
         self.waiting_lists = WaitingLists(clock, self.audit)
         self.accounts.on_enabled = self.enrollments.seat_waiting
@@ -180,7 +185,17 @@ class Services:
         asked_mail = AskedMail(database, clock, self.mail, settings)
         self.recovery = PasswordRecovery(database, clock, self.sign_in, self.audit, asked_mail, settings)
         self.sign_in.on_password = self.recovery.tell_changed
-        self.mail_resolvers[MailKind.PASSWORD_ASKED] = self.recovery.resolve
+        self.registering = Registering(
+            database, clock, self.accounts, self.audit, asked_mail, is_on=settings.verify_email and self.mail.is_on
+        )
+        if self.registering.is_on:
+            self.sign_in.find_unproven = self.registering.find_unproven
+        self.own_address = OwnAddress(database, clock, self.accounts, self.sign_in, asked_mail)
+        self.mail_resolvers |= {
+            MailKind.PASSWORD_ASKED: self.recovery.resolve,
+            MailKind.REGISTRATION_ASKED: self.registering.resolve,
+            MailKind.ADDRESS_CHANGE_ASKED: self.own_address.resolve,
+        }
         self.open_id = OpenIdConnect.from_settings(settings, secret_key, clock)
         self.administration = AccountAdministration(clock, self.accounts, self.sign_in)
         self.api_keys = ApiKeys(database, clock, self.accounts, self.audit)

@@ -82,9 +82,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     mail_timeout_seconds: int = 30
     mail_kept_days: int = 30
+    mail_enrollments: bool = False
     mails_per_address: int = 5
     mails_per_client: int = 100
     reset_link_minutes: int = 60
+    verify_email: bool = False
 
     max_connections: int = 4_096
     max_header_bytes: int = 32_768
@@ -221,6 +223,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.oidc_issuer and self.idp_issuer and self.oidc_issuer != self.idp_issuer:
             # Both find accounts by the subject alone.
             raise SettingsError("HEADWAY_OIDC_ISSUER and HEADWAY_IDP_ISSUER must be the same provider")
+        if self.verify_email and self.smtp_url is None:
+            raise SettingsError(f"{variable('verify_email')} requires {variable('smtp_url')}")
 
     @property
     def origins(self) -> list[str]:

@@ -220,7 +220,13 @@ SAMPLES = {
     f"POST {_API}/learner/auth/register": Sample(
         "nobody",
         f"{_API}/learner/auth/register",
-        {"name": "N", "email": "new-{unique}@school.test", "password": "Corr3ct-Horse", "interests": ["physics"]},
+        {
+            "name": "N",
+            "email": "new-{unique}@school.test",
+            "password": "Corr3ct-Horse",
+            "interests": ["physics"],
+            "invitation": "{registration_token}",
+        },
     ),
     f"POST {_API}/learner/auth/login": Sample(
         "nobody", f"{_API}/learner/auth/login", {"email": "{known_email}", "password": "Corr3ct-Horse"}
@@ -326,6 +332,21 @@ SAMPLES = {
     ),
     f"POST {_API}/learner/auth/password/reset": Sample(
         "nobody", f"{_API}/learner/auth/password/reset", {"token": "{reset_token}", "newPassword": "Corr3ct-Horse"}, (), True
+    ),
+    f"POST {_API}/learner/auth/verification": Sample(
+        "nobody", f"{_API}/learner/auth/verification", {"email": "{known_email}"}, ()
+    ),
+    f"POST {_API}/learner/auth/verification/confirm": Sample(
+        "nobody", f"{_API}/learner/auth/verification/confirm", {"token": "{registration_token}"}, (), True
+    ),
+    f"POST {_API}/learner/auth/email": Sample(
+        "known",
+        f"{_API}/learner/auth/email",
+        {"newEmail": "other-{unique}@school.test", "currentPassword": "Corr3ct-Horse"},
+        (("known", f"{_API}/learner/me"),),
+    ),
+    f"POST {_API}/learner/auth/email/confirm": Sample(
+        "nobody", f"{_API}/learner/auth/email/confirm", {"token": "{address_token}"}, (), True
     ),
     f"POST {_API}/users": Sample(
         "admin",

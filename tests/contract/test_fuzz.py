@@ -21,7 +21,7 @@ from tests.contract.rates import WITHOUT_RATE_LIMITS
 from tests.contract.rights.conftest import School
 from tests.contract.samples import SAMPLES, Sample
 from tests.databases import SECRET_KEY
-from tests.mailing import UNHEARD
+from tests.mailing import UNHEARD, address_token, registration_token
 from tests.world import FakeClock
 
 PARAMETERS = (*NUMBERS, *DATES, *(text for text in TEXTS if text and len(text) < 50_000))
@@ -70,6 +70,10 @@ class Fuzz:
             "nobody", "POST", "/api/v1/learner/auth/login", {"email": "{known_email}", "password": PASSWORD}
         )
         school.ids["refresh_token"] = signed_in.json()["refreshToken"]
+        school.ids["registration_token"] = await registration_token(world, school.filled("pending-{unique}@school.test"))
+        school.ids["address_token"] = await address_token(
+            world, school.people["done"].id, school.filled("proven-{unique}@school.test")
+        )
         school.ids["reset_token"] = (await world.write(world.services.recovery.make_link, known.id)).path
 
     async def send(self, method: str, sample: Sample, place: Place, value: str | None) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from headway.identity import Client
 from headway.settings import Settings
 from tests.app_server import open_server
 from tests.contract.rates import WITHOUT_RATE_LIMITS
@@ -25,6 +26,8 @@ async def send_every_request(database_url: str) -> None:
             answer = await fuzz.send(name.partition(" ")[0], sample, (), None)
             assert answer.status_code < 300, f"{name} is {answer.status_code}: {answer.text}"
             await fuzz.read(sample, answer)
+        # One of the samples has erased somebody.
+        await fuzz.prepare()
         await send_what_has_no_body(fuzz.school)
         await study_outside_of_times(fuzz.school)
         await open_pages_of_a_course(fuzz.school)
@@ -222,6 +225,14 @@ async def act_on_mail(school: School) -> None:
         assert (await school.ask("admin", "POST", f"/api/v1/users/{learner_id}/{path}")).is_success
     forgotten = {"email": "{known_email}"}
     assert (await school.ask("nobody", "POST", "/api/v1/learner/auth/password/forgot", forgotten)).is_success
+    invited = {"items": [{"user": "email:invited@school.test"}]}
+    verdicts = await school.ask("tutor", "POST", "/api/v1/courses/{course}/enrollments", invited)
+    invitation = verdicts.json()["data"][0]["invitationId"]
+    late = await school.ask("tutor", "POST", f"/api/v1/courses/{{course}}/invitations/{invitation}/resend")
+    assert late.status_code in {202, 409}, late.text
+    await world.read(services.course_mail.proves, f"{invitation}-{'a' * 43}", "invited@school.test")
+    await world.read(services.registering.find_unproven, "new@school.test")
+    await services.registering.ask_again("new@school.test", Client("192.0.2.1"))
     await make_sender(world).drain()
     await world.read(services.mail.list_of_user, learner_id)
     await services.mail.purge(world.database)

@@ -351,7 +351,6 @@ async def test_a_wrong_password_is_for_the_operator_to_mend_and_loses_no_letter(
     context, authority = make_certificate(tmp_path)
     async with run_mail_server(tls=context, needs_password=True) as server:
         url = f"smtp://mailer:wrong@127.0.0.1:{server.port}?ca={authority}"
-        # The server waits for three seconds after each wrong password.
         transport = MailTransport(parse_smtp_url(url), SENDER, timeout_seconds=20)
         attempt = await transport.send("1", ADA, WRITTEN, 0)
 

@@ -7,6 +7,7 @@ from headway.schema import metadata
 ERASED = {
     "account_links": "accounts",
     "api_keys": "accounts",
+    "registrations": "accounts",
     "sessions": "accounts",
     "users": "accounts",
     "submissions": "assessments",

@@ -1,5 +1,6 @@
 """What an operator can set: variables, flags before them, and every bad value told by the name of its variable."""
 
+from contextlib import nullcontext
 from typing import Any, get_type_hints
 
 import pytest
@@ -13,6 +14,13 @@ OUTSIDE = {
     "HEADWAY_IDP_AUDIENCE": "headway",
     "HEADWAY_IDP_KEYS": "https://id.example.org/keys",
 }
+MAIL = {
+    "HEADWAY_SMTP_URL": "smtp://headway:p%40ss@mail.example.org",
+    "HEADWAY_MAIL_FROM": "School <no-reply@example.org>",
+    "HEADWAY_PUBLIC_URL": "https://learn.example.org",
+}
+REQUIRED = {"verify_email": MAIL}
+"""What has to be set beside a switch."""
 
 
 def test_nothing_has_to_be_set() -> None:
@@ -39,7 +47,7 @@ def test_every_number_is_set_by_its_variable(name: str) -> None:
     [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("False", False), ("no", False), ("off", False)],
 )
 def test_every_switch_is_set_by_its_variable(name: str, text: str, value: bool) -> None:
-    assert getattr(Settings.load({variable(name): text}), name) is value
+    assert getattr(Settings.load({**REQUIRED.get(name, {}), variable(name): text}), name) is value
 
 
 def test_texts_are_set_by_their_variables() -> None:
@@ -200,3 +208,40 @@ def test_accounts_are_found_by_the_subjects_of_one_provider_alone() -> None:
     Settings.load({**outside, **single_sign_on, "HEADWAY_IDP_ISSUER": "https://id.example.org"})
     with pytest.raises(SettingsError, match="the same provider"):
         Settings.load({**outside, **single_sign_on, "HEADWAY_IDP_ISSUER": "https://other.example.org"})
+
+
+@pytest.mark.parametrize("missing", sorted(MAIL))
+def test_the_settings_of_mail_go_together(missing: str) -> None:
+    assert Settings.load(MAIL).site_url == "https://learn.example.org"
+    with pytest.raises(SettingsError, match="HEADWAY_SMTP_URL") if missing != "HEADWAY_SMTP_URL" else nullcontext():
+        Settings.load({name: text for name, text in MAIL.items() if name != missing})
+
+
+def test_addresses_are_not_verified_without_mail() -> None:
+    with pytest.raises(SettingsError, match="HEADWAY_VERIFY_EMAIL requires HEADWAY_SMTP_URL"):
+        Settings.load({"HEADWAY_VERIFY_EMAIL": "true"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HEADWAY_SMTP_URL", "mail.example.org:25"),
+        ("HEADWAY_SMTP_URL", "http://mail.example.org"),
+        ("HEADWAY_SMTP_URL", "smtp://"),
+        ("HEADWAY_SMTP_URL", "smtp://host:99999"),
+        ("HEADWAY_SMTP_URL", "smtp://host/path"),
+        ("HEADWAY_SMTP_URL", "smtp://host?tls=maybe"),
+        ("HEADWAY_SMTP_URL", "smtp://host?other=1"),
+        ("HEADWAY_SMTP_URL", "smtps://host?tls=none"),
+        ("HEADWAY_SMTP_URL", "smtp://user@host"),
+        ("HEADWAY_SMTP_URL", "smtp://user:password@host?tls=none"),
+        ("HEADWAY_SMTP_URL", "smtp://us%0Aer:password@host"),
+        ("HEADWAY_MAIL_FROM", "School"),
+        ("HEADWAY_MAIL_FROM", "School <a@b.c>\nBcc: eve@example.org"),
+        ("HEADWAY_PUBLIC_URL", "learn.example.org"),
+        ("HEADWAY_PUBLIC_URL", "https://learn.example.org/app"),
+    ],
+)
+def test_a_bad_setting_of_mail_is_told_by_its_name(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.load({**MAIL, name: text})

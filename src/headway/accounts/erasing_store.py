@@ -1,12 +1,14 @@
 """What an erasure takes from an account: everything that tells of its owner. The row stays, so that ids go on to mean it."""
 
+from collections.abc import Collection
+
 from sqlalchemy import BindParameter, bindparam, delete, null, select, update
 
-from headway.accounts.tables import account_links, api_keys, sessions, users
-from headway.db import personal_keys
+from headway.accounts.tables import account_links, api_keys, registrations, sessions, users
+from headway.db import index_keys, personal_keys
 from headway.db.database import WriteTransaction
 from headway.db.types import Id
-from headway.identity import Role
+from headway.identity import Role, settle_email
 from headway.instants import Instant
 from headway.words import fold
 
@@ -29,6 +31,7 @@ _erase = (
 )
 _delete_sessions = delete(sessions).where(sessions.c.user_id == _of_user)
 _delete_links = delete(account_links).where(account_links.c.user_id == _of_user)
+_delete_registrations = delete(registrations).where(registrations.c.email_hash == bindparam("of_hash"))
 _name_keys = update(api_keys).where(api_keys.c.user_id == _of_user).values(name=ERASED_NAME)
 _revoke_keys = (
     update(api_keys).where(api_keys.c.user_id == _of_user, api_keys.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
@@ -42,8 +45,14 @@ _other_admins = (
 )
 
 
-async def erase(tx: WriteTransaction, user_id: int, now: Instant) -> dict[str, int]:
-    """Take name, address, external id, password, interests, goals and sessions, end API keys, and destroy the personal key."""
+async def erase(tx: WriteTransaction, user_id: int, addresses: Collection[str], now: Instant) -> dict[str, int]:
+    """Take name, address, external id, password, interests, goals and sessions, end API keys, and destroy the personal key.
+
+    What was registered with the person's addresses and is not proven yet is deleted.
+    """
+    emails = sorted({settle_email(each) for each in addresses})
+    for hashed in await index_keys.email_hashes(tx, emails) if emails else ():
+        await tx.run(_delete_registrations, of_hash=hashed)
     counts = {
         "sessions": await tx.run(_delete_sessions, of_user=user_id),
         "apiKeys": await tx.run(_revoke_keys, of_user=user_id, now=now),

@@ -20,7 +20,7 @@ from headway.accounts.passwords import Passwords
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Actor, Target, TargetType
 from headway.audit.service import AuditRecorder
-from headway.db.database import Database, WriteTransaction
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.errors import Invalid, Unauthenticated
 from headway.identity import Caller, Client, Role, settle_email
 from headway.ids import NewId
@@ -34,6 +34,7 @@ _FAILURES_WINDOW_SECONDS = 15 * 60
 _LONGEST_EMAIL = 4 * MAX_EMAIL
 """Of an address that is decomposed, with spaces around it."""
 
+FindUnproven = Callable[[ReadTransaction, str], Awaitable[str | None]]
 OnPassword = Callable[[WriteTransaction, User, Client | None], Awaitable[None]]
 
 
@@ -61,6 +62,8 @@ class SignIn:
         self._audit = audit
         self._token_lifetime = settings.access_token_seconds * SECOND
         self._passwords = Passwords()
+        self.find_unproven: FindUnproven | None = None
+        """Returns the hash of the password with which an address was registered that is not proven yet, if it has to be."""
         self.on_password: OnPassword = _do_nothing
         """Runs in the transaction that sets a password, with the account and the client that did it, if it was one."""
         self._limiter = DatabaseRateLimiter(database, clock)
@@ -77,7 +80,10 @@ class SignIn:
         return msgspec.structs.replace(new, password_hash=hashed)
 
     async def sign_in(self, *, email: str, password: str, client: Client) -> Session:
-        """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited."""
+        """Begin a session. Raises Unauthenticated INVALID_CREDENTIALS, the same whether the address is known; RateLimited.
+
+        Whoever registered the address with this password and has not proven it yet gets Unauthenticated EMAIL_NOT_VERIFIED.
+        """
         # All spellings of an address have one limit.
         email = email[:_LONGEST_EMAIL]
         settled = settle_email(email)[:MAX_EMAIL]
@@ -88,12 +94,17 @@ class SignIn:
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             user, stored = await users.credentials(tx, email) or (None, None)
+            unproven = None if self.find_unproven is None else await self.find_unproven(tx, settled)
         spelling = await self._passwords.find_spelling(stored, password)
         if user is None or stored is None or spelling is None or user.is_disabled:
+            # Whether there is an account or not, both passwords are verified.
+            is_unproven = self.find_unproven is not None and await self._passwords.verify(unproven, password)
             async with self._database.write() as tx:
                 actor = Actor(None, None, settled, None) if user is None else user.actor
                 target = Target(TargetType.SYSTEM) if user is None else user.target
                 await self._audit.record_failure(tx, Action.LOGIN_FAILED, actor, target, client)
+            if is_unproven:
+                raise Unauthenticated("Confirm your e-mail address first: you got a mail.", code="EMAIL_NOT_VERIFIED")
             raise Unauthenticated("The e-mail address or the password is wrong.", code="INVALID_CREDENTIALS")
         await self._limiter.give_back(limits, taken_at)
         if spelling != nfc(password):
@@ -160,17 +171,21 @@ class SignIn:
     async def change_password(self, user_id: int, *, current: str, new: str, client: Client) -> None:
         """Change a password, which ends all tokens of the account. Raises Invalid naming the field, RateLimited."""
         self._passwords.check("new_password", new)
-        limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
-        taken_at = await self._limiter.take_all(limits)
-        async with self._database.read() as tx:
-            stored = await users.password_hash(tx, user_id)
-        if not await self._passwords.verify(stored, current):
-            raise Invalid.field("current_password", "is wrong")
-        await self._limiter.give_back(limits, taken_at)
+        await self.prove(user_id, current, client)
         hashed = await self._passwords.hash(new)
         async with self._database.write() as tx:
             user = await self._store(tx, user_id, hashed, client)
             await self._audit.record(tx, Action.CHANGE_PASSWORD, user.actor, user.target, client=client)
+
+    async def prove(self, user_id: int, password: str, client: Client) -> None:
+        """Verify the password of an account. Raises Invalid naming `current_password`, RateLimited."""
+        limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
+        taken_at = await self._limiter.take_all(limits)
+        async with self._database.read() as tx:
+            stored = await users.password_hash(tx, user_id)
+        if not await self._passwords.verify(stored, password):
+            raise Invalid.field("current_password", "is wrong")
+        await self._limiter.give_back(limits, taken_at)
 
     async def count_attempt(self, client: Client) -> Instant:
         """Count an attempt of a client that may fail; return its time, for `forgive_attempt`. Raises RateLimited."""

@@ -64,6 +64,22 @@ account_links = Table(
 )
 """Links by which the owner of an account proves to have got a mail: one of each purpose, the newest."""
 
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("id", Id, Identity(), primary_key=True),
+    Column("email_hash", Text, nullable=False, comment="of the normalized address, under the key `email`"),
+    encrypted_column("content", comment="encrypted JSON: the account to create"),
+    Column("password_hash", Text, nullable=False),
+    Column("link_hash", Text, comment="HMAC of the address, under the 256 random bits of the newest link"),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
+    Index(None, "email_hash", "id"),
+    Index(None, "expires_at"),
+    sqlite_autoincrement=True,
+)
+"""Registrations that wait for a proof of their address, also with addresses that are taken."""
+
 _IS_ACTIVE = text("revoked_at IS NULL")
 
 api_keys = Table(

@@ -25,6 +25,7 @@ from headway.enrollments.enrolling_model import (
     Wanted,
     rejected,
 )
+from headway.enrollments.mailing import CourseMail
 from headway.enrollments.model import Enrollment, LearnerInCourse
 from headway.enrollments.seating import Placed, Refusal, Seating, Waiting, seated_entries, take_seats
 from headway.enrollments.statistics import StatisticsDelta
@@ -43,9 +44,10 @@ _Named = User | str | HeadwayError
 class Enrolling:
     """Enrolls for others: the staff of a course, and importers at the command line (a caller of None)."""
 
-    def __init__(self, clock: Clock, audit: AuditRecorder) -> None:
+    def __init__(self, clock: Clock, audit: AuditRecorder, mail: CourseMail) -> None:
         self._clock = clock
         self._audit = audit
+        self._mail = mail
 
     async def enroll(
         self,
@@ -88,7 +90,21 @@ class Enrolling:
             if isinstance(verdict.place, Invitation) and verdict.status is not VerdictStatus.UNCHANGED:
                 acts.append(_act_of_inviting(terms, verdict.place))
         await self._audit.record_all_for(tx, caller, acts, client)
+        if client is not None:
+            # Imports at the command line tell nobody.
+            await self._tell(tx, terms, list(verdicts.values()), client)
         return [verdicts[index] for index in range(len(items))]
+
+    async def _tell(
+        self, tx: WriteTransaction, terms: EnrollmentTerms, verdicts: Sequence[EnrollVerdict], client: Client
+    ) -> None:
+        """Mail those who are invited or enrolled anew."""
+        new = [each for each in verdicts if each.status in {VerdictStatus.CREATED, VerdictStatus.UPDATED}]
+        invited = [each.place for each in new if isinstance(each.place, Invitation)]
+        await self._mail.invite(tx, terms.title, invited, client)
+        created = [each for each in new if each.status is VerdictStatus.CREATED and isinstance(each.place, Enrollment)]
+        enrolled = [each.user for each in created if each.user is not None]
+        await self._mail.tell_enrolled(tx, terms.id, terms.title, enrolled, client)
 
 
 def check_terms(terms: EnrollmentTerms | None) -> EnrollmentTerms:

@@ -54,6 +54,7 @@ class Invitation(NamedTuple):
     access_until: Instant | None
     invited_by: int | None
     invited_at: Instant
+    mailed_at: Instant | None = None
 
     @property
     def ends_at(self) -> Instant:

@@ -14,24 +14,28 @@ from headway.enrollments import statistics_store
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.enrolling_model import Invitation
+from headway.enrollments.mailing import CourseMail
 from headway.enrollments.seating import Refusal, Seating, Waiting, seated_entries, take_seats
 from headway.enrollments.statistics import StatisticsDelta
 from headway.enrollments.status import OPEN
-from headway.errors import NotFound
+from headway.errors import Conflict, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry
 from headway.identity import Caller, Client
-from headway.instants import Clock
+from headway.instants import MINUTE, Clock
 from headway.paging.service import Walk
 from headway.verify import Difference, Findings
+
+_MAILED_EVERY = 10 * MINUTE
 
 
 class Invitations:
     """The invitations to courses; `Enrolling` makes them."""
 
-    def __init__(self, clock: Clock, audit: AuditRecorder) -> None:
+    def __init__(self, clock: Clock, audit: AuditRecorder, mail: CourseMail) -> None:
         self._clock = clock
         self._audit = audit
+        self._mail = mail
 
     async def list(self, tx: ReadTransaction, caller: Caller, course_id: int, walk: Walk) -> tuple[Sequence[Invitation], int]:
         """List the invitations to a course, the newest first, for its staff, and how many they are.
@@ -55,6 +59,26 @@ class Invitations:
             raise NotFound("There is no such invitation.", code="INVITATION_NOT_FOUND")
         record: dict[str, object] = {"courseId": str(course_id), "invitationId": str(invitation_id)}
         act = Act(Action.WITHDRAW_INVITATION, course_target(course_id, terms.title), record)
+        await self._audit.record_all_for(tx, caller, [act], client)
+
+    async def resend(self, tx: WriteTransaction, caller: Caller, course_id: int, invitation_id: int, *, client: Client) -> None:
+        """Mail an invitation again, as staff of the course; the link of the mail before ends.
+
+        Raises Forbidden, NotFound COURSE_NOT_FOUND or INVITATION_NOT_FOUND, Conflict MAIL_NOT_SET_UP or MAILED_LATELY.
+        """
+        terms = await catalogue.lock_enrollment_terms(tx, course_id)
+        await require_staff(tx, caller, course_id)
+        found = await invitations.lock(tx, course_id, invitation_id)
+        now = self._clock()
+        if terms is None or found is None or found.ends_at <= now:
+            raise NotFound("There is no such invitation.", code="INVITATION_NOT_FOUND")
+        if not self._mail.is_on:
+            raise Conflict("This server sends no mail: tell people yourself.", code="MAIL_NOT_SET_UP")
+        if found.mailed_at is not None and now < found.mailed_at + _MAILED_EVERY:
+            raise Conflict("The invitation was mailed within the last ten minutes.", code="MAILED_LATELY")
+        await self._mail.invite(tx, terms.title, [found], client)
+        record: dict[str, object] = {"courseId": str(course_id), "invitationId": str(invitation_id), "isAgain": True}
+        act = Act(Action.INVITE_LEARNER, course_target(course_id, terms.title), record)
         await self._audit.record_all_for(tx, caller, [act], client)
 
     async def fulfill(self, tx: WriteTransaction, accounts: Sequence[User]) -> None:

@@ -32,6 +32,10 @@ _delete = DeleteRows(invitations)
 _forget = delete_before(invitations.c.invited_at)
 _addresses = select(invitations.c.id, invitations.c.email).order_by(invitations.c.id)
 _set_hash = UpdateRows(invitations, ["email_hash"])
+_set_links = UpdateRows(invitations, ["link_hash", "mailed_at"])
+_one = select(*_columns).where(_in_course, invitations.c.id == bindparam("invitation_id"))
+_lock = _one.with_for_update()
+_linked = select(*_columns, invitations.c.link_hash).where(invitations.c.id == bindparam("invitation_id"))
 _fulfilled = (
     select(invitations.c.id, users.c.id.label("user_id"))
     .join(users, users.c.email_hash == invitations.c.email_hash)
@@ -109,6 +113,23 @@ async def withdraw(tx: WriteTransaction, course_id: int, invitation_id: int) -> 
     """Delete an invitation to a course and return it; None if there is none."""
     row = await tx.first(_withdraw, in_course=course_id, invitation_id=invitation_id)
     return None if row is None else _invitation_of(tx, row)
+
+
+async def lock(tx: WriteTransaction, course_id: int, invitation_id: int) -> Invitation | None:
+    """Lock and read an invitation to a course; None if there is none."""
+    row = await tx.first(_lock, in_course=course_id, invitation_id=invitation_id)
+    return None if row is None else _invitation_of(tx, row)
+
+
+async def set_links(tx: WriteTransaction, hashes: Mapping[int, str], now: Instant) -> None:
+    """Store the hashes of the links of invitations, by their ids, as mailed now."""
+    await tx.write_rows((_set_links, [(hashed, now, invitation_id) for invitation_id, hashed in sorted(hashes.items())]))
+
+
+async def find_linked(tx: ReadTransaction, invitation_id: int) -> tuple[Invitation, str | None] | None:
+    """Read an invitation with the hash of its link; None if there is none."""
+    row = await tx.first(_linked, invitation_id=invitation_id)
+    return None if row is None else (_invitation_of(tx, row), row["link_hash"])
 
 
 async def delete_all(tx: WriteTransaction, found: Sequence[Invitation]) -> None:

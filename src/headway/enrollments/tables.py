@@ -114,6 +114,8 @@ invitations = Table(
     Column("access_until", Timestamp, comment="when the access of the learner will end"),
     Column("invited_by", Id, comment="the account; null for an operator at the command line"),
     Column("invited_at", Timestamp, nullable=False),
+    Column("link_hash", Text, comment="HMAC of the address, under the 256 random bits of the mailed link"),
+    Column("mailed_at", Timestamp, comment="when the last mail was stored"),
     UniqueConstraint("email_hash", "course_id"),
     Index("ix_invitations_course_id", "course_id", "id"),
     Index(None, "invited_at"),

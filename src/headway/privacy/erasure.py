@@ -119,7 +119,7 @@ class UserErasure:
         courses = await enrollments_erasing.list_course_ids(tx, user_id)
         await self._leave_courses(tx, user_id, courses, operator)
         erased = await self._erase_texts(tx, account, found, courses, now)
-        erased |= await accounts_erasing.erase(tx, user_id, now)
+        erased |= await accounts_erasing.erase(tx, user_id, found.addresses, now)
         public_key = await receipts_store.ensure_key(tx)
         await self._accounts.forget(tx, user_id)
         redacted = await _erase_from_log(tx, account.user, found, courses)

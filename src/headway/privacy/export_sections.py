@@ -35,6 +35,7 @@ NOT_TOLD = {
     "account_changes": "that an account changed, for servers that remember it, until the next ones",
     "archived_ids": "hashes of the ids and contents of archived events, which are told themselves",
     "feed_topics": "how many entries were written to a feed",
+    "registrations": "what somebody typed who has not proven the address: it is nobody's account, and deleted after a day",
     "rate_limits": "times under keyed hashes, from which nobody can be found",
     "event_residues": "what forgotten events add to progress, which is told itself",
     "forgotten_events": "how many events were forgotten",

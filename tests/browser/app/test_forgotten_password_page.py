@@ -30,6 +30,7 @@ async def app(templates: Templates, tmp_path_factory: pytest.TempPathFactory, se
         "HEADWAY_MAIL_FROM": "Example School <no-reply@school.example>",
         "HEADWAY_PUBLIC_URL": "http://learn.school.example",
         "HEADWAY_ACCESS_LOG": "true",
+        "HEADWAY_VERIFY_EMAIL": "true",
     }
     async with open_app(templates.copy("sqlite", folder), folder, **environment) as opened:
         yield opened
@@ -70,7 +71,7 @@ async def test_the_whole_way(app: App, open_page: OpenPage, server: MailServer, 
     await page.get_by_label("New password").fill(NEW)
     await page.get_by_label("Password again").fill(NEW)
     await page.get_by_role("button", name="Change the password").click()
-    await page.get_by_text("ask for a new link").wait_for()
+    await page.get_by_text("was used, or has expired").wait_for()
     assert await page.get_by_label("Your link").is_visible()
     assert await visitor.faults(f"reset-used-{size}") == []
     assert mail.token.partition("-")[2] not in app.server.log.read_text()
@@ -111,3 +112,54 @@ async def test_what_administrators_see_of_mail(app: App, open_page: OpenPage, se
     await page.get_by_role("button", name="Show a link to hand over").click()
     await page.get_by_text("Copy the link now").wait_for()
     assert await visitor.faults(f"mail-link-{size}") == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_an_address_is_proven(app: App, open_page: OpenPage, server: MailServer, size: str) -> None:
+    address = f"grace-{size}@example.org"
+    visitor = await open_page(None, size)
+    page = visitor.page
+    await visitor.open("/app/register")
+    await page.get_by_label("Name").fill("Grace")
+    await page.get_by_label("E-mail address").fill(address)
+    await page.get_by_label("Password", exact=True).fill(NEW)
+    await page.get_by_label("Password again").fill(NEW)
+    await page.get_by_role("button", name="Register").click()
+    await page.get_by_role("heading", name="Look into your mailbox").wait_for()
+    assert await visitor.faults(f"unverified-{size}") == []
+    mail = await newest(server, address)
+
+    await visitor.open(mail.link.removeprefix("http://learn.school.example"))
+    assert not await page.get_by_label("Your link").is_visible()
+    assert await visitor.faults(f"confirm-{size}") == []
+    await page.get_by_role("button", name="Confirm the address").click()
+    await page.wait_for_url("**/app/sign-in")
+    await page.get_by_label("E-mail address").fill(address)
+    await page.get_by_label("Password").fill(NEW)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/app/learning")
+    await visitor.open("/app/account")
+    assert await visitor.faults(f"address-account-{size}") == []
+
+
+async def test_an_invitation_fills_in_what_proves_the_address(app: App, open_page: OpenPage, server: MailServer) -> None:
+    course = await app.world.course()
+    tutor = await open_page(await app.world.find_user(course.owner_id), "phone")
+    await tutor.open(f"/app/courses/{course.id}/settings")
+    await tutor.page.get_by_label("Addresses", exact=True).fill("invited@example.org")
+    await tutor.page.get_by_role("button", name="Enroll", exact=True).click()
+    await tutor.page.get_by_role("button", name="Mail again").wait_for()
+    assert await tutor.faults("mail-invitations-phone") == []
+    mail = await newest(server, "invited@example.org")
+
+    visitor = await open_page(None)
+    page = visitor.page
+    await visitor.open(mail.link.removeprefix("http://learn.school.example"))
+    assert await page.locator("[name=invitation]").input_value() == mail.token
+    await page.get_by_label("Name").fill("Invited")
+    await page.get_by_label("E-mail address").fill("invited@example.org")
+    await page.get_by_label("Password", exact=True).fill(NEW)
+    await page.get_by_label("Password again").fill(NEW)
+    await page.get_by_role("button", name="Register").click()
+    await page.wait_for_url("**/app/learning")
+    assert visitor.errors == []

@@ -9,7 +9,7 @@ from headway.identity import Role
 from headway.instants import DAY, SECOND
 from tests.contract.matchers import AnyText
 from tests.contract.scene import Names, Scene, name_people
-from tests.mailing import UNHEARD
+from tests.mailing import UNHEARD, address_token, registration_token
 from tests.world import NOON, World
 
 MANUAL = Completion(Rule.MANUAL)
@@ -24,7 +24,7 @@ class Learner(Scene):
 
     prefix = "/api/v1"
     tag = "Learner"
-    route_count = 75
+    route_count = 80
     settings: Mapping[str, Any] = {
         "registrations_per_client": 10_000,
         "failed_sign_ins_per_client": 10_000,
@@ -66,7 +66,12 @@ class Learner(Scene):
         people = {name: await world.user(email=f"{name}-{number}@school.test") for name in ("learner", "classmate")}
         for user in people.values():
             await world.write(world.services.enrollments.enroll, user.id, int(shared["course"]))
-        return name_people(world, {**people, "stranger": await world.user()})
+        names = name_people(world, {**people, "stranger": await world.user()})
+        address = f"new-{number}@school.test"
+        names["registration_email"] = address
+        names["registration_token"] = await registration_token(world, address)
+        names["address_token"] = await address_token(world, people["classmate"].id, f"other-{number}@school.test")
+        return names
 
     def failure(self, error: str | None, invalid: Sequence[str] | None) -> dict[str, Any]:
         body: dict[str, Any] = {

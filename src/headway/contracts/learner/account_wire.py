@@ -1,6 +1,6 @@
 """Request and response bodies of accounts and sessions."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -31,6 +31,8 @@ class RegisterBody(msgspec.Struct):
     email: Email
     password: Password
     interests: Words = []
+    invitation: Annotated[str, VERBATIM, Meta(max_length=MAX_TOKEN)] = ""
+    """What the link of an invitation holds after `#`: it proves the address, where addresses have to be proven."""
 
 
 class Account(msgspec.Struct, rename="camel"):
@@ -62,6 +64,32 @@ class PasswordBody(msgspec.Struct, rename="camel"):
 
     current_password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
     new_password: Password
+
+
+class Registered(msgspec.Struct):
+    """A registration that waits until its address is proven: see the mail to it."""
+
+    email: str
+    status: Literal["unverified"] = "unverified"
+
+
+class VerificationBody(msgspec.Struct):
+    """An address that was registered, and is not proven yet."""
+
+    email: Email
+
+
+class TokenBody(msgspec.Struct):
+    """What a mailed link holds after `#`, or the whole link."""
+
+    token: Annotated[str, VERBATIM, Meta(min_length=1, max_length=MAX_TOKEN)]
+
+
+class AddressBody(msgspec.Struct, rename="camel"):
+    """Another address for the account, and its password."""
+
+    new_email: Email
+    current_password: Annotated[str, VERBATIM, Meta(max_length=10_000)]
 
 
 class ForgottenBody(msgspec.Struct):

@@ -86,6 +86,7 @@ def invitation(stored: Invitation) -> roster_wire.Invitation:
         invited_by=None if stored.invited_by is None else str(stored.invited_by),
         invited_at=instants.iso(stored.invited_at),
         valid_until=instants.iso(stored.ends_at),
+        mailed_at=None if stored.mailed_at is None else instants.iso(stored.mailed_at),
     )
 
 

@@ -85,6 +85,7 @@ class Invitation(msgspec.Struct, rename="camel"):
     invited_by: str | None
     invited_at: Moment
     valid_until: Moment
+    mailed_at: Moment | None
 
 
 class WaitingLearner(msgspec.Struct, rename="camel"):

@@ -25,6 +25,7 @@ from headway.web.pages.admin_webhooks import AdminWebhooksPages
 from headway.web.pages.assessments import AssessmentsPages
 from headway.web.pages.attention import AttentionPages
 from headway.web.pages.catalogue import CataloguePages
+from headway.web.pages.confirming import ConfirmingPages
 from headway.web.pages.course_settings import CourseSettingsPages
 from headway.web.pages.course_units import CourseUnitsPages
 from headway.web.pages.courses import CoursesPages
@@ -79,6 +80,7 @@ class WebPages:
             HomePages(),
             SignInPages(services, sessions, self._catalogues.languages),
             RecoveryPages(services, sessions),
+            ConfirmingPages(services),
             SingleSignOnPages(services, sessions),
             AccountPages(services, sessions),
             MyDataPages(services, self._settings, self._readable_exports),

@@ -56,6 +56,7 @@ class CourseSettingsPages:
         self._learning = services.learning
         self._enrolling = services.enrolling
         self._invitations = services.invitations
+        self._sends_mail = services.mail.is_on
         self._waiting_lists = services.waiting_lists
         self._staff = services.course_staff
 
@@ -124,6 +125,13 @@ class CourseSettingsPages:
         await self._invitations.withdraw(tx, request.caller, course_id, invitation_id, client=request.client)
         return _done(request, request.text("The invitation is withdrawn."))
 
+    @post(f"{_PATH}/invitations/{{invitation_id:str}}/resend", page="show", transaction=WRITE)
+    async def resend(self, request: PageRequest[None, None], tx: WriteTransaction) -> Redirect:
+        """Mail an invitation again."""
+        course_id, invitation_id = (parse_id(request.path[name]) for name in ("course_id", "invitation_id"))
+        await self._invitations.resend(tx, request.caller, course_id, invitation_id, client=request.client)
+        return _done(request, request.text("The invitation is on its way again."))
+
     @post(f"{_PATH}/staff", form=AppointForm, page="show", transaction=WRITE)
     async def appoint(self, request: PageRequest[None, AppointForm], tx: WriteTransaction) -> Redirect:
         """Appoint the account with an address as a member of staff."""
@@ -176,6 +184,7 @@ class CourseSettingsPages:
             "next_page": _next(pages.page, total),
             "invitations": invitations,
             "invitation_total": invited,
+            "sends_mail": self._sends_mail,
             "next_invited": _next(pages.invited, invited),
             "results": (),
             "addresses": "",

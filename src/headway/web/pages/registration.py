@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from headway.accounts.link_model import MAX_TOKEN
 from headway.accounts.model import MAX_EMAIL, MAX_NAME
 from headway.accounts.passwords import LONGEST as LONGEST_PASSWORD
 from headway.errors import Conflict, Invalid
@@ -20,6 +21,7 @@ class RegisterForm(msgspec.Struct):
     email: Annotated[str, Meta(max_length=4 * MAX_EMAIL)]
     password: Annotated[str, Meta(max_length=4 * LONGEST_PASSWORD)]
     repeated_password: Annotated[str, Meta(max_length=4 * LONGEST_PASSWORD)]
+    invitation: Annotated[str, Meta(max_length=MAX_TOKEN)] | None = None
 
 
 class RegistrationPages:
@@ -28,6 +30,7 @@ class RegistrationPages:
     def __init__(self, services: Services, sessions: BrowserSessions) -> None:
         self._accounts = services.accounts
         self._sign_in = services.sign_in
+        self._registering = services.registering
         self._sessions = sessions
 
     @get("/app/register", public=True)
@@ -39,13 +42,17 @@ class RegistrationPages:
 
     @post("/app/register", form=RegisterForm, page="show", public=True)
     async def register(self, request: PageRequest[None, RegisterForm]) -> Redirect:
-        """Make the account and sign in to it."""
+        """Make the account and sign in to it, or have its address proven first."""
         form = request.form
         if form.password != form.repeated_password:
             raise Invalid.field("repeated_password", "is another one")
         new = await self._sign_in.prepare(
             name=form.name, email=form.email, password=form.password, interests=(), client=request.client
         )
+        if await self._registering.must_prove(new, form.invitation or "", request.client):
+            async with request.write() as tx:
+                await self._registering.keep(tx, new, request.client)
+            return Redirect("/app/verification")
         try:
             async with request.write() as tx:
                 await self._accounts.add(tx, new)

@@ -22,31 +22,89 @@ class AccountRoutes:
         self._accounts = services.accounts
         self._sign_in = services.sign_in
         self._recovery = services.recovery
+        self._registering = services.registering
+        self._own_address = services.own_address
         self._tokens = services.tokens
         self._profiles = services.profiles
 
     @post(
         f"{_AUTH}/register",
         body=account_wire.RegisterBody,
-        responses={201: wire.One[account_wire.Account]},
+        responses={201: wire.One[account_wire.Account], 202: wire.One[account_wire.Registered]},
         public=True,
         idempotent=True,
     )
     async def register(self, request: Request[None, account_wire.RegisterBody]) -> Response:
         """Create a learner's account.
 
-        A password has 8 to 128 characters, an upper-case letter and a special one, and is not a common one.
+        A password has 8 to 128 characters, an upper-case letter and a special one, and is not a common one. Where addresses
+        have to be proven, the answer is 202, the same for every address; there is an account once the mailed link is confirmed.
         """
         body = request.body
         new = await self._sign_in.prepare(
             name=body.name, email=body.email, password=body.password, interests=body.interests, client=request.client
         )
 
+        must_prove = await self._registering.must_prove(new, body.invitation, request.client)
+
         async def create(tx: WriteTransaction) -> Response:
+            if must_prove:
+                await self._registering.keep(tx, new, request.client)
+                return Response(202, wire.One(data=account_wire.Registered(new.email or "")))
             account = await self._accounts.find_account(tx, (await self._accounts.add(tx, new)).id)
             return Response(201, wire.One(data=mapping.account(account)))
 
         return await request.transact(create)
+
+    @post(
+        f"{_AUTH}/verification",
+        body=account_wire.VerificationBody,
+        responses={202: wire.One[account_wire.Asked]},
+        public=True,
+    )
+    async def ask_verification(self, request: Request[None, account_wire.VerificationBody]) -> Response:
+        """Ask for another mail with the link that proves a registered address.
+
+        The answer is the same for every address. 409 `MAIL_NOT_SET_UP` where the server sends no mail.
+        """
+        await self._registering.ask_again(request.body.email, request.client)
+        return Response(202, wire.One(data=account_wire.Asked("If this address was registered, a mail is on its way.")))
+
+    @post(
+        f"{_AUTH}/verification/confirm",
+        body=account_wire.TokenBody,
+        responses={201: wire.One[account_wire.Account]},
+        public=True,
+        transaction=WRITE,
+    )
+    async def confirm_registration(self, request: Request[None, account_wire.TokenBody], tx: WriteTransaction) -> Response:
+        """Create the account whose address the mailed link proves."""
+        user = await self._registering.confirm(tx, request.body.token, request.client)
+        return Response(201, wire.One(data=mapping.account(await self._accounts.find_account(tx, user.id))))
+
+    @post(f"{_AUTH}/email", body=account_wire.AddressBody, responses={202: wire.One[account_wire.Asked]})
+    async def change_address(self, request: Request[None, account_wire.AddressBody]) -> Response:
+        """Ask for another address: it changes once the link is confirmed that is mailed to it. The old one is told.
+
+        The answer does not tell whether the new one is taken. 409 `MAIL_NOT_SET_UP` where the server sends no mail.
+        """
+        body = request.body
+        await self._own_address.ask(
+            request.caller.user_id, password=body.current_password, email=body.new_email, client=request.client
+        )
+        return Response(202, wire.One(data=account_wire.Asked("A mail with a link is on its way to the new address.")))
+
+    @post(
+        f"{_AUTH}/email/confirm",
+        body=account_wire.TokenBody,
+        responses={204: ()},
+        public=True,
+        transaction=WRITE,
+    )
+    async def confirm_address(self, request: Request[None, account_wire.TokenBody], tx: WriteTransaction) -> Response:
+        """Change the address that the mailed link proves."""
+        await self._own_address.confirm(tx, request.body.token, request.client)
+        return Response(204)
 
     @post(f"{_AUTH}/login", body=account_wire.LoginBody, responses={201: account_wire.SignedIn}, public=True)
     async def login(self, request: Request[None, account_wire.LoginBody]) -> Response:

@@ -1,6 +1,6 @@
 """Enrolling by the staff of a course: many at once, invitations, and the waiting list."""
 
-from headway.contracts.learner import mapping, roster_mapping, roster_wire, wire
+from headway.contracts.learner import account_wire, mapping, roster_mapping, roster_wire, wire
 from headway.db.database import ReadTransaction, WriteTransaction
 from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.http.pages import Pages
@@ -86,6 +86,18 @@ class RosterRoutes:
         course_id, invitation_id = parse_id(request.path["course_id"]), parse_id(request.path["invitation_id"])
         await self._invitations.withdraw(tx, request.caller, course_id, invitation_id, client=request.client)
         return Response(204)
+
+    @post(
+        f"{_INVITATIONS}/{{invitation_id:str}}/resend",
+        responses={202: wire.One[account_wire.Asked]},
+        transaction=WRITE,
+        scope=Scope.ROSTER_WRITE,
+    )
+    async def resend(self, request: Request[None, None], tx: WriteTransaction) -> Response:
+        """Mail an invitation again, at most every ten minutes: for the course's staff."""
+        course_id, invitation_id = parse_id(request.path["course_id"]), parse_id(request.path["invitation_id"])
+        await self._invitations.resend(tx, request.caller, course_id, invitation_id, client=request.client)
+        return Response(202, wire.One(data=account_wire.Asked("A mail is on its way.")))
 
     @get(
         _WAITLIST,
