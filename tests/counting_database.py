@@ -28,7 +28,7 @@ class CountingDatabase:
 class _CountingTransaction(ReadTransaction):
     def __init__(self, counted: CountingDatabase, tx: ReadTransaction) -> None:
         self._counted, self._tx, self.keyring = counted, tx, tx.keyring
-        self.known_keys, self.own_keys = tx.known_keys, tx.own_keys
+        self.known_keys, self.own_keys, self.keys_as_of = tx.known_keys, tx.own_keys, tx.keys_as_of
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
         self._counted.statements += 1

@@ -46,6 +46,7 @@ class ReadTransaction(ABC):
         self.keyring = database.keyring
         self.disclosed: list[Any] = []
         self.known_keys = database.known_keys
+        self.keys_as_of = database.known_keys.changes
         self.own_keys: dict[int, bytes] = {}
         """The personal keys that this transaction has made."""
 

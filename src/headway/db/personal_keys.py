@@ -162,7 +162,7 @@ async def _load(tx: ReadTransaction, user_ids: Collection[int], *, is_committed:
     if unknown:
         read = {row["user_id"]: _decrypted(tx.keyring, row["key"]) for row in await tx.all(_keys, ids=unknown)}
         if is_committed:
-            tx.known_keys.put({user_id: key for user_id, key in read.items() if key})
+            tx.known_keys.put({user_id: key for user_id, key in read.items() if key}, as_of=tx.keys_as_of)
         known |= read
     return known
 
