@@ -84,11 +84,15 @@ async def test_the_page_says_whom_to_ask(settings: Settings, visit: Visit) -> No
     assert "Ask the administrators of this server." in (await visit("learner").open(PAGE)).text
 
 
-async def test_the_page_names_the_contact_as_text(database_url: str, settings: Settings) -> None:
-    named = Settings(database_url=database_url, secret_key=settings.secret_key, privacy_contact=f"dpo@school.test {HOSTILE}")
+async def test_the_page_names_the_contact_as_text_and_how_long_messages_are_kept(database_url: str, settings: Settings) -> None:
+    contact = f"dpo@school.test {HOSTILE}"
+    named = Settings(
+        database_url=database_url, secret_key=settings.secret_key, privacy_contact=contact, retention_messages_days=77
+    )
     async with open_server(named, FakeClock()) as (client, world):
         assert isinstance(client, httpx.AsyncClient)
         shown = await Visitor(client, world, await world.user()).open(PAGE)
 
-    assert f"Ask dpo@school.test {HOSTILE}." in shown.text
+    assert f"Ask {contact}." in shown.text
+    assert [row[2] for row in shown.rows(".stored tbody tr") if row[0] == "Messages"] == ["77 days"]
     assert shown.soup.find("script", string="alert(1)") is None

@@ -13,6 +13,7 @@ from tests.contract.server import described_routes
 
 PREFIX = "/api/v1"
 BOOKKEEPING = {"rate_limits", "revisions", "account_changes", "sessions", "idempotency_keys", "audit_entries", "audit_head"}
+BOOKKEEPING |= {"disclosures"}
 
 
 class Access(NamedTuple):

@@ -52,8 +52,13 @@ class MyDataPages:
             "account/data.html",
             {
                 "contact": settings.privacy_contact,
-                "told_days": settings.webhook_kept_days,
-                "mail_days": settings.mail_kept_days,
+                "days": {
+                    "told": settings.webhook_kept_days,
+                    "mails": settings.mail_kept_days,
+                    "events": settings.retention_events_days,
+                    "messages": settings.retention_messages_days,
+                    "disclosures": settings.retention_disclosures_days,
+                },
                 "gives_staff_notes": settings.export_staff_notes,
                 "has_disclosure_log": settings.disclosure_log,
                 "disclosures": disclosures,
