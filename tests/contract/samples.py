@@ -270,6 +270,20 @@ SAMPLES = {
         {"position": 1},
         (("tutor", f"{_API}/courses/{{full}}/waitlist"), ("waiting", f"{_API}/courses/{{full}}/waitlist/me")),
     ),
+    f"POST {_API}/courses/{{course_id}}/enrollments/{{user_id}}/resets": Sample(
+        "tutor",
+        f"{_API}/courses/{{course}}/enrollments/{{done_id}}/resets",
+        {"moduleId": "{module}", "unitId": "{unit}", "keepStudyTime": False, "reason": "The film had no sound."},
+        (("done", f"{_API}/learner/me/progress/{{course}}/resets"),),
+        is_final=True,
+    ),
+    f"POST {_API}/courses/{{course_id}}/enrollments/{{user_id}}/attempts": Sample(
+        "tutor",
+        f"{_API}/courses/{{course}}/enrollments/{{done_id}}/attempts",
+        {"keepStudyTime": True, "reason": "Due every year."},
+        (("done", f"{_API}/learner/me/progress/{{course}}/attempts"),),
+        is_final=True,
+    ),
     f"POST {_API}/courses/{{course_id}}/waitlist/{{user_id}}/admit": Sample(
         "tutor",
         f"{_API}/courses/{{full}}/waitlist/{{waiting_id}}/admit",

@@ -30,6 +30,7 @@ async def send_every_request(database_url: str) -> None:
         await fuzz.prepare()
         await send_what_has_no_body(fuzz.school)
         await study_outside_of_times(fuzz.school)
+        await reset_progress(fuzz.school)
         await open_pages_of_a_course(fuzz.school)
         await open_reports(fuzz.school)
         await open_pages_of_administrators(fuzz.school)
@@ -110,6 +111,26 @@ async def invite(school: School) -> None:
         assert (await school.ask("tutor", "GET", f"/api/v1/courses/{{seminar}}/{list_name}")).status_code == 200
     assert (await school.ask("tutor", "DELETE", "/api/v1/courses/{seminar}/invitations/{second}")).status_code == 204
     assert (await school.ask("tutor", "DELETE", "/api/v1/courses/{seminar}/enrollments/{peer_id}")).status_code == 204
+
+
+async def reset_progress(school: School) -> None:
+    """Reset what somebody has studied, tell more of it afterwards, undo the reset, and reset it again."""
+    path = "/api/v1/courses/{course}/enrollments/{peer_id}"
+    study = {"activity_type": "link_click", "course_id": int(school.ids["course"]), "unit_id": int(school.ids["unit"])}
+    study |= {"start_time": "2026-01-01T09:00:00Z", "end_time": "2026-01-01T09:10:00Z"}
+    assert (await school.ask("peer", "POST", "/api/courses/activity/track", study)).status_code == 201
+    made = await school.ask("tutor", "POST", f"{path}/resets", {"keepStudyTime": False})
+    assert made.status_code == 201, made.text
+    late = study | {"start_time": "2026-01-01T08:00:00Z", "end_time": "2026-01-01T08:10:00Z"}
+    assert (await school.ask("peer", "POST", "/api/courses/activity/track", late)).status_code == 201
+    undo = f"{path}/resets/{made.json()['data']['id']}/undo"
+    assert (await school.ask("tutor", "POST", undo)).status_code == 200
+    assert (await school.ask("tutor", "POST", f"{path}/attempts")).status_code == 201
+    for what in ("resets?limit=1", "attempts?limit=1"):
+        assert (await school.ask("tutor", "GET", f"{path}/{what}")).status_code == 200
+    tutor = {"Cookie": f"headway-access={school.world.tokens.issue(school.people['tutor'])}"}
+    page = school.filled("/app/courses/{course}/learners/{peer_id}/reset")
+    assert (await school.client.get(page, headers=tutor)).status_code == 200
 
 
 async def open_pages(school: School) -> None:

@@ -91,7 +91,7 @@ class Resetting:
             user_id=user_id,
             course_id=course_id,
             id=await reset_store.new_id(tx),
-            module_id=request.module_id,
+            module_id=request.module_id if request.unit_id is None else None,
             unit_id=request.unit_id,
             unit_ids=unit_ids,
             keeps_study=keeps_study,
@@ -234,8 +234,6 @@ class Resetting:
 
 
 def _check(request: ResetRequest) -> None:
-    if request.module_id is not None and request.unit_id is not None:
-        raise Invalid.field("unit_id", "does not go with module_id")
     if request.reason is not None and len(request.reason) > MAX_REASON:
         raise Invalid.field("reason", f"must not be longer than {MAX_REASON} characters")
 
@@ -243,7 +241,8 @@ def _check(request: ResetRequest) -> None:
 def _units_of(structure: CourseStructure, request: ResetRequest) -> tuple[int, ...] | None:
     """Return the units that a reset is of; None for all of the course."""
     if request.unit_id is not None:
-        if request.unit_id not in structure.units:
+        unit = structure.units.get(request.unit_id)
+        if unit is None or request.module_id not in {None, unit.module_id}:
             raise NotFound("There is no such unit in this course.", code="UNIT_NOT_FOUND")
         return (request.unit_id,)
     if request.module_id is None:

@@ -1,7 +1,7 @@
 """Resets and attempts: wire <-> model."""
 
 from headway.contracts.learner import reset_wire
-from headway.http.params import require_id
+from headway.http.params import parse_id
 from headway.instants import SECOND, Instant, iso
 from headway.learning.reset_model import Attempt, AttemptUnit, ResetRequest
 from headway.learning.reset_reads import ShownReset
@@ -9,10 +9,10 @@ from headway.text import shown_url
 
 
 def reset_request(body: reset_wire.ResetBody) -> ResetRequest:
-    """Return what is asked for. Raises Invalid for an id that is none."""
+    """Return what is asked for."""
     return ResetRequest(
-        module_id=None if body.module_id is None else require_id("module_id", body.module_id),
-        unit_id=None if body.unit_id is None else require_id("unit_id", body.unit_id),
+        module_id=None if body.module_id is None else parse_id(body.module_id),
+        unit_id=None if body.unit_id is None else parse_id(body.unit_id),
         keeps_study=body.keep_study_time,
         reason=body.reason or None,
     )

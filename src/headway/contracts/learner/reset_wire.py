@@ -15,7 +15,7 @@ Reason = Annotated[str, Meta(max_length=MAX_REASON, description="The learner can
 
 
 class ResetBody(msgspec.Struct, rename="camel"):
-    """What to reset: a module, a unit, or, without either, the course."""
+    """What to reset: a unit, a module, or, without either, the course. A unit beside a module has to be in it."""
 
     module_id: Id | None = None
     unit_id: Id | None = None
