@@ -159,7 +159,7 @@ def _read_lines(lines: Iterator[str], columns: list[str], separator: str, skippe
         try:
             values = next(reader, None)
         except csv.Error as error:
-            yield BadLine(line, f"cannot be read: {error}")
+            yield BadLine(line, _fault(str(error), reader.line_num + skipped))
             continue
         if values is None:
             return
@@ -168,6 +168,13 @@ def _read_lines(lines: Iterator[str], columns: list[str], separator: str, skippe
             yield BadLine(line, f"has {len(cells)} cells, the header has {len(columns)}")
         elif any(cells):
             yield Row(line, columns, dict(zip(columns, cells, strict=False)), separator)
+
+
+def _fault(message: str, last: int) -> str:
+    """Return why a row cannot be read that ends with the line `last`."""
+    if message.startswith(("unexpected end", "field larger")):
+        return f"opens a quotation mark that is not closed: nothing from here to line {last} can be read"
+    return f"cannot be read: {message}"
 
 
 def _columns(name: str, header: str, separator: str, line: int) -> list[str]:

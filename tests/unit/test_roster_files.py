@@ -286,3 +286,48 @@ def test_faults_of_a_csv_file_are_named_once() -> None:
         ("people.csv", 5, "role is queen: it must be student or teacher"),
         ("people.csv", 6, "has 5 cells, the header has 4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (
+            '"ada@example.org,Ada,algebra,student',
+            "opens a quotation mark that is not closed: nothing from here to line 4 can be read",
+        ),
+        ("ada,Ada,algebra,student", "email is ada, which is no e-mail address"),
+        ("ada@example.org,A\0da,algebra,student", "name holds a NUL character"),
+        ("ada@example.org,Ada,alg\0ebra,student", "course holds a NUL character"),
+        (
+            "ada@example.org,Ada,1.23457E+11,student",
+            "course is 1.23457E+11: a spreadsheet has rounded it, so save the column as text",
+        ),
+    ],
+)
+def test_what_a_hostile_row_holds_is_named_and_nobody_is_missing_for_it(row: str, reason: str) -> None:
+    text = f"email,name,course,role\nbob@example.org,Bob,algebra,student\n{row}\neve@example.org,Eve,algebra,student\n"
+
+    roster = uploaded(text.encode(), Reading(mode=Mode.BULK))
+
+    assert faults(roster) == [("roster.zip", 3, reason)]
+    assert not roster.overview.is_complete
+
+
+def test_a_row_within_quotation_marks_that_never_close_costs_no_more_memory_than_others() -> None:
+    rows = "".join(f"learner-{number}@example.org,Learner,algebra,student\n" for number in range(20_000))
+
+    roster = uploaded(f'email,name,course,role\nada@example.org,"Ada,algebra,student\n{rows}'.encode())
+
+    ((_, line, reason),) = faults(roster)
+    assert line == 2
+    assert reason.startswith("opens a quotation mark that is not closed: nothing from here to line 2")
+    report = Report("csv", Mode.DELTA, is_dry_run=True)
+    assert 15_000 < len(list(roster.places(report))) < 20_000
+
+
+def test_a_workbook_is_no_roster() -> None:
+    with pytest.raises(Invalid) as refused:
+        uploaded(zipped({"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"}))
+
+    (fault,) = refused.value.fields
+    assert fault.message == "is a workbook of a spreadsheet: save its sheet as CSV (UTF-8)"

@@ -72,7 +72,7 @@ def test_a_decimal_comma_is_read_where_it_separates_no_cells(tmp_path: Path) -> 
         (COURSES.replace("BBB", "BB\xcb").encode("cp1252"), "courses.csv, line 3 is not UTF-8 (byte 0xCB): save the file"),
         (COURSES.encode("utf-16-le"), "courses.csv is not text, or is UTF-16 without a byte order mark"),
         (COURSES.encode("utf-16")[:-1], "courses.csv is not valid UTF-16"),
-        (COURSES.replace("BBB", '"BBB').encode(), "courses.csv, line 3 cannot be read: unexpected end of data"),
+        (COURSES.replace("BBB", '"BBB').encode(), "courses.csv, line 3 opens a quotation mark that is not closed"),
         *[
             (COURSES.replace("240", number).encode(), "courses.csv, line 3, column module_presentation_length must be")
             for number in ("1_0", "٣", "1e2", "2.5", "nan", "99999", "-99999", "9" * 5000, "0x10")

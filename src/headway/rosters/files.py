@@ -18,6 +18,8 @@ from headway.text_files import BadLine, Source, find_encoding, is_rounded, open_
 _NO_LETTER = re.compile(r"[\W_]+")
 _MAC = ("__MACOSX/", ".DS_Store")
 """What the Finder puts into each zip."""
+_WORKBOOK = "[Content_Types].xml"
+"""What is in each file of Excel, which is a zip too."""
 _SMALL_BYTES = 1_000_000
 """A smaller file may be compressed as well as it can."""
 
@@ -92,13 +94,20 @@ class Sheet:
             places = {column: name for name, column in headings.items()}
             for row in table.lines:
                 line = Line(self.name, row.line)
-                if isinstance(row, BadLine):
-                    if report is not None:
-                        report.refuse(line, row.message)
+                fault = row.message if isinstance(row, BadLine) else _unstorable(row.cells)
+                if isinstance(row, BadLine) or fault is not None:
+                    if report is not None and fault is not None:
+                        report.refuse(line, fault)
                     else:
                         yield Cells(line, {})
                 else:
                     yield Cells(line, {places[column]: nfc(value) for column, value in row.cells.items() if value})
+
+
+def _unstorable(cells: Mapping[str, str]) -> str | None:
+    """Return why no database can store a row; None if it can."""
+    column = next((column for column, value in cells.items() if "\0" in value), None)
+    return None if column is None else f"{column} holds a NUL character"
 
 
 def heading(text: str) -> str:
@@ -127,6 +136,8 @@ def read_zip(name: str, file: Path | IO[bytes], limits: ZipLimits) -> RosterFile
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise Invalid.field(name, f"is no zip that can be read: {error}") from error
     members = [each for each in archive.infolist() if not each.filename.startswith(_MAC) and not each.is_dir()]
+    if any(each.filename == _WORKBOOK for each in members):
+        raise Invalid.field(name, "is a workbook of a spreadsheet: save its sheet as CSV (UTF-8)")
     if len(members) > limits.files:
         raise Invalid.field(name, f"holds {len(members)} files, more than {limits.files}")
     if sum(each.file_size for each in members) > limits.all_bytes:

@@ -8,6 +8,7 @@ from headway.identity import Role
 from headway.instants import DAY, Clock, Day, Instant
 from headway.rosters.files import Cells, Refused, RosterFiles, Sheet, refusing
 from headway.rosters.model import Mode, Overview, Part, Report, RosterCourse, RosterPlace, RosterUser, check_source
+from headway.text_files import is_rounded
 
 _VERSIONS = ("1.0", "1.1", "1.2")
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -162,7 +163,8 @@ class OneRoster:
         for row in self._scan("enrollments"):
             rows += 1
             course, user = row.text("classSourcedId"), row.text("userSourcedId")
-            is_complete = is_complete and bool(course and user and row.text("role"))
+            is_known = row.text("role").lower() in {*_PARTS, *_KNOWN_ROLES}
+            is_complete = is_complete and is_known and all(id_ and not is_rounded(id_) for id_ in (course, user))
             if row.text("role").lower() == "teacher" and not self._is_gone(row):
                 self._teachers.add(user)
                 is_primary = row.text("primary").lower() == "true"

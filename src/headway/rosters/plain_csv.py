@@ -8,7 +8,7 @@ from headway.errors import Invalid, shown
 from headway.identity import Role, settle_email
 from headway.rosters.files import Cells, Refused, Sheet, refusing
 from headway.rosters.model import Mode, Overview, Part, Report, RosterCourse, RosterPlace, RosterUser, check_source
-from headway.text_files import Source
+from headway.text_files import Source, is_rounded
 
 _EMAIL = ("email", "emailaddress", "mail", "address")
 _NAME, _GIVEN, _FAMILY = ("name", "fullname"), ("givenname", "firstname"), ("familyname", "lastname", "surname")
@@ -49,7 +49,8 @@ class CsvRoster:
             rows += 1
             email = settle_email(row.text(*_EMAIL))
             part = self._part_of(row)
-            is_complete = is_complete and bool(email and self._course_of(row) and part is not None)
+            course = self._course_of(row)
+            is_complete = is_complete and is_email(email) and bool(course) and not is_rounded(course) and part is not None
             if part is Part.TEACHER:
                 self._teachers.add(email)
         if not rows:
@@ -91,6 +92,8 @@ class CsvRoster:
                     raise Refused(f"email is {shown(email)}, which is no e-mail address")
                 if not course:
                     raise Refused("course is missing")
+                if is_rounded(course):
+                    raise Refused(f"course is {shown(course)}: a spreadsheet has rounded it, so save the column as text")
                 if part is None:
                     raise Refused(f"role is {shown(row.text(*_ROLE))}: it must be student or teacher")
                 yield RosterPlace(course, email, part, row.line)
