@@ -208,7 +208,9 @@ class Services:
         self.webhooks = Webhooks(clock, self.new_id, self.audit, outbox, settings)
         timeout, allows_private = settings.webhook_timeout_seconds, settings.webhook_allow_private_addresses
         transport = Transport(timeout_seconds=timeout, allows_private=allows_private)
-        self.webhook_sender = WebhookSender(self.database, clock, outbox, self.audit, self.metrics, transport)
+        self.webhook_sender = WebhookSender(
+            self.database, clock, outbox, self.audit, self.metrics, transport, disclosures=self.disclosures
+        )
 
     def _make_learning(self, settings: Settings) -> None:
         """Make what records and reads progress; its parts share the course structures."""

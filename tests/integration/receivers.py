@@ -58,7 +58,11 @@ class Hooks:
 
     def another_sender(self, transport: Transport) -> WebhookSender:
         services = self.world.services
-        made = WebhookSender(services.database, services.clock, services.outbox, services.audit, services.metrics, transport)
+        made = WebhookSender(
+            *(services.database, services.clock, services.outbox, services.audit, services.metrics),
+            transport,
+            disclosures=services.disclosures,
+        )
         made.jitter = lambda: 0.0
         return made
 

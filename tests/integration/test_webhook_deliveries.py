@@ -11,6 +11,7 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from headway.audit.tables import audit_entries
+from headway.disclosures.tables import disclosures
 from headway.errors import Conflict
 from headway.identity import Scope
 from headway.instants import SECOND, system_clock
@@ -66,6 +67,17 @@ async def test_a_delivery_is_signed_as_standard_webhooks_are(world: World, hooks
     assert Verifier(webhook.secrets[0]).verify(received.body, received.headers) == received.event
     with pytest.raises(WebhookVerificationError):
         Verifier(webhook.secrets[0]).verify(received.body + b" ", received.headers)
+
+
+async def test_what_was_delivered_is_in_the_disclosure_log_once_a_day_for_a_course(world: World, hooks: Hooks) -> None:
+    webhook = await hooks.subscribe()
+    hooks.transport.answer = lambda received: FAILURE if received.event["data"]["courseId"] == "3" else Answer(200)
+    await announce(world, (1, 1), (2, 1), (1, 2), (1, 3))
+    await hooks.send()
+
+    shown = select(disclosures.c.course_id, disclosures.c.key_id, disclosures.c.kind, disclosures.c.times)
+    rows = await world.rows(shown.order_by(disclosures.c.course_id))
+    assert rows == [(1, webhook.id, "WEBHOOK", 2), (2, webhook.id, "WEBHOOK", 1)]
 
 
 async def test_a_new_secret_signs_at_once_and_the_old_one_for_a_day_too(world: World, hooks: Hooks) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from headway.bounded_cache import BoundedCache
-from headway.db.database import Database
+from headway.db.database import Database, WriteTransaction
 from headway.disclosures import store
 from headway.disclosures.model import Disclosed
 from headway.disclosures.store import Shown
@@ -57,6 +57,14 @@ class DisclosureLog:
             await self._store(new, now)
         if len(self._counts) >= _MOST_COUNTED:
             await self.write_counts()
+
+    async def record_in(self, tx: WriteTransaction, disclosed: Sequence[Disclosed]) -> None:
+        """Store in a transaction what was shown, unless the log is switched off."""
+        if self.is_kept and disclosed:
+            now, shown = self._clock(), dict[_Key, Shown]()
+            for each in disclosed:
+                _add(shown, [(now // DAY, each)], now)
+            await store.write(tx, [(self._new_id(), each) for each in shown.values()])
 
     async def write_counts(self) -> None:
         """Store the counts since the last time. Raises Unavailable; then they are kept."""

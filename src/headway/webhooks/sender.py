@@ -12,7 +12,9 @@ from standardwebhooks import Webhook as Signer
 from headway.audit.model import Action, Actor, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db.database import Database, ReadTransaction, WriteTransaction
-from headway.identity import Role
+from headway.disclosures.model import EVERYBODY, Disclosed, RecordKind
+from headway.disclosures.service import DisclosureLog
+from headway.identity import NOBODY, Channel, Role
 from headway.instants import SECOND, Clock, Instant, iso
 from headway.sending import CLAIM_MARGIN, Sender
 from headway.telemetry import Metrics
@@ -50,7 +52,7 @@ class WebhookSender(Sender[_Parcel]):
     name = "webhooks"
     at_once = 16
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what sending needs of other rooms
         self,
         database: Database,
         clock: Clock,
@@ -58,8 +60,11 @@ class WebhookSender(Sender[_Parcel]):
         audit: AuditRecorder,
         metrics: Metrics,
         transport: Transport,
+        *,
+        disclosures: DisclosureLog,
     ) -> None:
         super().__init__(database, clock)
+        self._disclosures = disclosures
         self._outbox = outbox
         self._audit = audit
         self._metrics = metrics
@@ -118,6 +123,9 @@ class WebhookSender(Sender[_Parcel]):
         """Store what became of deliveries; pause webhooks that ask for it, and disable those that want or take no more."""
         settled_deliveries = [each.delivery for each in settled]
         await deliveries.settle(tx, settled_deliveries, now)
+        # A test is of no course.
+        delivered = [each for each in settled_deliveries if each.status is DeliveryStatus.DELIVERED and each.course_id]
+        await self._disclosures.record_in(tx, [_shown_by(each) for each in delivered])
         asked_to_wait = dict(self._asked_to_wait)
         for webhook_id, until in sorted(asked_to_wait.items()):
             await store.pause(tx, webhook_id, until)
@@ -146,6 +154,12 @@ class WebhookSender(Sender[_Parcel]):
 
     async def _close(self) -> None:
         await self._transport.close()
+
+
+def _shown_by(delivery: Delivery) -> Disclosed:
+    """Return what a delivery shows to a webhook: something about the learners of a course."""
+    kind, channel = RecordKind.WEBHOOK, Channel.WEBHOOK
+    return Disclosed(EVERYBODY, NOBODY, delivery.course_id, kind, channel, delivery.webhook_id, Role.SYSTEM)
 
 
 async def _bodies(tx: WriteTransaction, claimed: Sequence[Delivery]) -> list[bytes]:
