@@ -84,6 +84,8 @@ PAGES: dict[str, set[str]] = {
     "/app/admin/keys": {"admin"},
     "/app/admin/roster": {"admin"},
     "/app/admin/log": {"admin"},
+    "/app/admin/disclosures": {"admin"},
+    "/app/admin/disclosures.csv": {"admin"},
     "/app/admin/log.csv": {"admin"},
 }
 """By path, in which `{course}` and others stand for ids of the school: who may see it."""

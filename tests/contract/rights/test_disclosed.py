@@ -127,6 +127,8 @@ SAY_NOTHING = {
     "/app/admin/webhooks/{webhook}": "what was sent, of which each day is in the log",
     "/app/admin/keys": "the server",
     "/app/admin/roster": "a form",
+    "/app/admin/disclosures": "the log itself",
+    "/app/admin/disclosures.csv": "the log itself",
 }
 """Pages for staff or administrators that show no record of a learner, and why."""
 

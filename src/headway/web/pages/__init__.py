@@ -15,6 +15,7 @@ from headway.web.letters import LetterWriter
 from headway.web.page_routes import PageContext, error_page, page_router
 from headway.web.pages.account import AccountPages
 from headway.web.pages.admin_courses import AdminCoursesPages
+from headway.web.pages.admin_disclosures import AdminDisclosuresPages
 from headway.web.pages.admin_erasures import AdminErasuresPages
 from headway.web.pages.admin_health import AdminHealthPages
 from headway.web.pages.admin_keys import AdminKeysPages
@@ -105,6 +106,7 @@ class WebPages:
             AdminCoursesPages(services),
             AdminKeysPages(services),
             AdminLogPages(services),
+            AdminDisclosuresPages(services),
             AdminWebhooksPages(services),
             AdminRosterPages(services, self._settings),
             OverviewPages(services),
