@@ -122,7 +122,7 @@ async def test_an_address_is_proven(app: App, open_page: OpenPage, server: MailS
     await visitor.open("/app/register")
     await page.get_by_label("Name").fill("Grace")
     await page.get_by_label("E-mail address").fill(address)
-    await page.get_by_label("Password", exact=True).fill(NEW)
+    await page.locator("[name=password]").fill(NEW)
     await page.get_by_label("Password again").fill(NEW)
     await page.get_by_role("button", name="Register").click()
     await page.get_by_role("heading", name="Look into your mailbox").wait_for()
@@ -146,7 +146,7 @@ async def test_an_invitation_fills_in_what_proves_the_address(app: App, open_pag
     course = await app.world.course()
     tutor = await open_page(await app.world.find_user(course.owner_id), "phone")
     await tutor.open(f"/app/courses/{course.id}/settings")
-    await tutor.page.get_by_label("Addresses", exact=True).fill("invited@example.org")
+    await tutor.page.locator("[name=addresses]").fill("invited@example.org")
     await tutor.page.get_by_role("button", name="Enroll", exact=True).click()
     await tutor.page.get_by_role("button", name="Mail again").wait_for()
     assert await tutor.faults("mail-invitations-phone") == []
@@ -158,7 +158,7 @@ async def test_an_invitation_fills_in_what_proves_the_address(app: App, open_pag
     assert await page.locator("[name=invitation]").input_value() == mail.token
     await page.get_by_label("Name").fill("Invited")
     await page.get_by_label("E-mail address").fill("invited@example.org")
-    await page.get_by_label("Password", exact=True).fill(NEW)
+    await page.locator("[name=password]").fill(NEW)
     await page.get_by_label("Password again").fill(NEW)
     await page.get_by_role("button", name="Register").click()
     await page.wait_for_url("**/app/learning")
