@@ -18,6 +18,15 @@ CONTRACTS = ("/api/", "/v1/", ROOM)
 SHOWN: dict[str, tuple[str, str, str, str]] = {
     f"GET {PREFIX}/courses/{{course_id}}/enrollments": ("tutor", "/courses/{course}/enrollments", "LEARNERS", "0"),
     f"GET {PREFIX}/courses/{{course_id}}/export": ("tutor", "/courses/{course}/export", "EXPORT", "0"),
+    **{
+        f"GET {PREFIX}/courses/{{course_id}}/enrollments/{{user_id}}/{what}": (
+            "tutor",
+            f"/courses/{{course}}/enrollments/{{learner_id}}/{what}",
+            "PROGRESS",
+            "{learner_id}",
+        )
+        for what in ("resets", "attempts")
+    },
     f"GET {PREFIX}/users/{{user_id}}/export": ("admin", "/users/{learner_id}/export", "EXPORT", "{learner_id}"),
     f"GET {PREFIX}/courses/{{course_id}}/invitations": ("tutor", "/courses/{course}/invitations", "LEARNERS", "0"),
     f"GET {PREFIX}/courses/{{course_id}}/waitlist": ("tutor", "/courses/{full}/waitlist", "LEARNERS", "0"),
@@ -49,6 +58,8 @@ OTHERS = {
         f"GET {PREFIX}/learner/me/progress",
         f"GET {PREFIX}/learner/me/disclosures",
         f"GET {PREFIX}/learner/me/export",
+        f"GET {PREFIX}/learner/me/progress/{{course_id}}/resets",
+        f"GET {PREFIX}/learner/me/progress/{{course_id}}/attempts",
         f"GET {PREFIX}/learner/messages",
         f"GET {PREFIX}/learner/conversations",
         f"GET {PREFIX}/courses/{{course_id}}/waitlist/me",
@@ -60,6 +71,11 @@ OTHERS = {
     "figures of a course, of which none is of one learner": {f"GET {ROOM}/course/{{course_id}}/analytics"},
     "settings of the installation": {f"GET {PREFIX}/keys", f"GET {PREFIX}/webhooks", f"GET {PREFIX}/webhooks/{{webhook_id}}"},
     "what was sent to a webhook, of which each day is in the log": {f"GET {PREFIX}/webhooks/{{webhook_id}}/deliveries"},
+    "receipts, which hold nothing personal": {
+        f"GET {PREFIX}/erasures",
+        f"GET {PREFIX}/erasures/key",
+        f"GET {PREFIX}/erasures/{{erasure_id}}",
+    },
     "the log itself": {f"GET {PREFIX}/disclosures"},
 }
 
@@ -121,6 +137,8 @@ SAY_NOTHING = {
     "/app/courses/new": "a form",
     "/app/admin/health": "the server",
     "/app/admin/settings": "the server",
+    "/app/admin/doctor": "the server",
+    "/app/admin/erasures": "receipts, which hold nothing personal",
     "/app/admin/courses": "courses",
     "/app/admin/courses.csv": "courses",
     "/app/admin/webhooks": "the server",
