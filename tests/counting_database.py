@@ -29,6 +29,7 @@ class _CountingTransaction(ReadTransaction):
     def __init__(self, counted: CountingDatabase, tx: ReadTransaction) -> None:
         self._counted, self._tx, self.keyring = counted, tx, tx.keyring
         self.known_keys, self.own_keys, self.keys_as_of = tx.known_keys, tx.own_keys, tx.keys_as_of
+        self.disclosed = tx.disclosed
 
     async def all(self, statement: Statement, **given: Any) -> Sequence[Row]:
         self._counted.statements += 1

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Column, Table, Text, UniqueConstraint
 
 from headway import schema
+from headway.db.types import Timestamp
 
 ROWS = 200_000
 _FEWER_ROWS = ROWS // 10
@@ -34,4 +35,6 @@ def _value(table: Table, column: Column[Any]) -> str:
     is_one_of_few = any(each.startswith(f"{column.name} IN ") for each in checks)
     if not is_key or is_one_of_few or (column.name == "course_id" and "user_id" in table.c):
         return f'one."{column.name}"'
+    if column.type is Timestamp:
+        return f"one.\"{column.name}\" + copy.number * interval '1 second'"
     return f'one."{column.name}" {"||" if isinstance(column.type, Text) else "+"} copy.number'

@@ -151,6 +151,7 @@ class Extremes:
 @pytest.fixture
 async def extremes(settings: Settings, clock: FakeClock) -> AsyncIterator[Extremes]:
     limits = {name: 1_000_000 for name in Settings.__struct_fields__ if name.startswith("tutorial_")}
+    limits["exports_per_hour"] = 1_000_000
     settings = msgspec.structs.replace(settings, display_timezone="Pacific/Kiritimati", **limits)
     async with open_server(settings, clock) as (client, world):
         document = (await client.get("/openapi.json")).json()
@@ -168,6 +169,9 @@ async def make_scene(world: World, client: httpx.AsyncClient, user_id: int) -> d
     submitted = await client.post(submit, json={"submissionUrl": "https://github.com/ada/essay"})
     logged = await client.post("/api/v1/activities", json={"action": "ACT", "target": {"type": "OTHER"}})
     webhook = await client.post("/api/v1/webhooks", json={"url": "https://example.org/", "events": ["course.completed"]})
+    gone = await world.user()
+    erasure = {"reason": "request", "confirmation": str(gone.id)}
+    erased = await client.post(f"/api/v1/users/{gone.id}/erasure", json=erasure)
     numbers = {"course_id": course.id, "unit_id": course.units[0].id, "user_id": user_id, "assessment_id": assessment_id}
     return {
         **numbers,
@@ -177,6 +181,7 @@ async def make_scene(world: World, client: httpx.AsyncClient, user_id: int) -> d
         "submission_id": submitted.json()["data"]["id"],
         "webhook_id": webhook.json()["data"]["id"],
         "activity_id": logged.json()["data"]["_id"],
+        "erasure_id": erased.json()["data"]["id"],
         "tutorial_id": "rust",
         "submissionUrl": "https://github.com/ada/other",
     }

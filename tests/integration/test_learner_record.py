@@ -156,8 +156,8 @@ async def test_reading_changes_no_stored_row(case: Case) -> None:
 
 
 async def everything(world: World) -> dict[str, list[Any]]:
-    """Return all rows of all tables."""
-    tables = metadata.sorted_tables
+    """Return all rows of all tables, but for the log of who was shown what."""
+    tables = [table for table in metadata.sorted_tables if table.name != "disclosures"]
     return {table.name: sorted(map(repr, await world.rows(select(table)))) for table in tables}
 
 

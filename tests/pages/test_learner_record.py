@@ -220,8 +220,9 @@ async def test_to_look_changes_no_stored_row(world: World, school: School, visit
 
 
 async def everything(world: World) -> dict[str, list[Any]]:
-    """Return all rows of all tables."""
-    return {table.name: sorted(map(repr, await world.rows(select(table)))) for table in metadata.sorted_tables}
+    """Return all rows of all tables, but for the log of who was shown what."""
+    tables = [table for table in metadata.sorted_tables if table.name != "disclosures"]
+    return {table.name: sorted(map(repr, await world.rows(select(table)))) for table in tables}
 
 
 @pytest.mark.parametrize(

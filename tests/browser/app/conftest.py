@@ -55,16 +55,17 @@ class AppPage:
 
         Takes a picture of both, to be looked at.
         """
+        await self.shoot(f"{name}-light")
+        violations = await self.violations()
         await self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         await self.shoot(f"{name}-dark")
         # Nothing but colours differs, and the other rules take most of the time.
-        violations = await self.violations("color-contrast", "link-in-text-block")
+        violations += await self.violations("color-contrast", "link-in-text-block")
         await self.page.emulate_media(color_scheme="light", reduced_motion="no-preference")
-        return [*violations, *await self.violations(), *await self.layout_faults(f"{name}-light")]
+        return [*violations, *await self.layout_faults()]
 
-    async def layout_faults(self, name: str) -> list[str]:
-        """Return the errors of the page as it is, and whether it scrolls sideways. Takes a picture, to be looked at."""
-        await self.shoot(name)
+    async def layout_faults(self) -> list[str]:
+        """Return the errors of the page as it is, and whether it scrolls sideways."""
         is_wide = await self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         return [*(["it scrolls sideways"] if is_wide else []), *self.errors]
 

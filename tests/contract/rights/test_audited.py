@@ -127,6 +127,13 @@ PRIVILEGED = [
         "admin",
     ),
     Deed(
+        f"POST {LEARNER}/users",
+        "CREATE_USER",
+        f"{LEARNER}/users",
+        {"name": "New", "email": "new@school.test", "invite": False},
+        "admin",
+    ),
+    Deed(
         f"POST {LEARNER}/users/{{user_id}}/erasure",
         "ERASE_USER",
         f"{LEARNER}/users/{{learner_id}}/erasure",
@@ -222,6 +229,9 @@ OWN_WORK: dict[str, tuple[str, Any]] = {
 OWN_OTHERS = {
     # Signing in, refused tokens and passwords are recorded; tests/contract/activity_log/test_own_entries.py shows it.
     *(f"POST {LEARNER}/learner/auth/{verb}" for verb in ("register", "login", "refresh", "logout", "password")),
+    # Links that prove an address or choose a password; test_forgotten_passwords.py and test_proven_addresses.py show it.
+    *(f"POST {LEARNER}/learner/auth/{verb}" for verb in ("password/forgot", "password/reset", "email", "email/confirm")),
+    *(f"POST {LEARNER}/learner/auth/{verb}" for verb in ("verification", "verification/confirm")),
     f"PATCH {LEARNER}/learner/messages/{{message_id}}",
     f"POST {TUTORIALS}/{{tutorial_id}}/complete",
     f"DELETE {TUTORIALS}/{{tutorial_id}}",
@@ -230,6 +240,9 @@ READS = {f"POST {ROOM}/bulk"}
 ELSEWHERE = {
     # Its body is a file, and it has an entry for each change: see test_roster_import.py.
     f"POST {LEARNER}/rosters",
+    # They take an address and a mail server: see test_forgotten_passwords.py and test_proven_addresses.py.
+    *(f"POST {LEARNER}/users/{{user_id}}/{what}" for what in ("invite", "password-link")),
+    f"POST {LEARNER}/courses/{{course_id}}/invitations/{{invitation_id}}/resend",
     # What it undoes has an id of its own: see test_resets.py.
     f"POST {LEARNER}/courses/{{course_id}}/enrollments/{{user_id}}/resets/{{reset_id}}/undo",
 }
