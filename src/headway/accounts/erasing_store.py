@@ -20,6 +20,7 @@ _erase = (
     .where(users.c.id == _of_user)
     .values(
         **dict.fromkeys(("email", "email_hash", "external_id", "password_hash", "interests", "learning_goals"), null()),
+        seen_at=null(),
         name=ERASED_NAME,
         folded_name=fold(ERASED_NAME),
         shows_streak=False,
