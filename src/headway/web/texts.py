@@ -116,7 +116,7 @@ class Catalogues:
 
     def __init__(self, default_zone: str) -> None:
         self._default_zone = ZoneInfo(default_zone)
-        self._translations = _translations()
+        self._translations = _translations(LOCALES)
 
     @property
     def languages(self) -> dict[str, str]:
@@ -150,10 +150,10 @@ class Catalogues:
 
 
 @functools.cache
-def _translations() -> dict[str, NullTranslations]:
-    """Read the catalogues of all languages, once for all servers of a process."""
+def _translations(folder: Path) -> dict[str, NullTranslations]:
+    """Read the catalogues of all languages in a folder, once for all servers of a process."""
     translations: dict[str, NullTranslations] = {ENGLISH: NullTranslations()}
-    for path in sorted(LOCALES.glob("*/LC_MESSAGES/headway.po")):
+    for path in sorted(folder.glob("*/LC_MESSAGES/headway.po")):
         compiled = BytesIO()
         with path.open("rb") as file:
             write_mo(compiled, read_po(file))
