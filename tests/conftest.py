@@ -24,6 +24,7 @@ from tests.databases import (
     make_run_folder,
     migrated_templates,
     remove_run_folder,
+    write_into_memory,
 )
 from tests.distribution import PartScheduling
 from tests.world import FakeClock, World
@@ -34,6 +35,7 @@ RUN_FOLDER_KEY = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all workers of a run share; workers inherit the environment."""
     if RUN_FOLDER not in os.environ:
+        write_into_memory()
         config.stash[RUN_FOLDER_KEY] = make_run_folder()
         # A run that is terminated stops its PostgreSQL server too.
         signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))

@@ -17,8 +17,11 @@ KINDS = ("sqlite", "postgresql")
 RUN_FOLDER = "HEADWAY_TESTS_FOLDER"
 """The environment variable that names the folder shared by all workers of a run."""
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are made by `tempfile`
+_ROOM_BYTES = 4 << 30
+
 # What is acknowledged outlives every process that is killed, but not a power cut.
-_CONFIGURATION = {"max_connections": "400", "fsync": "off", "full_page_writes": "off"}
+_CONFIGURATION = {"max_connections": "400", "fsync": "off", "full_page_writes": "off", "max_wal_size": "'256MB'"}
 
 
 class PostgresServer:
@@ -121,6 +124,12 @@ def exclusive(file: Path) -> Iterator[None]:
     with file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def write_into_memory() -> None:
+    """Have temporary files in memory where there is room: to copy a database of 300 files costs half there, or less."""
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
 def make_run_folder() -> Path:
