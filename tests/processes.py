@@ -4,6 +4,7 @@ Each is forked from one process that has imported Headway already: a new interpr
 tests/integration/test_readme.py and tests/integration/test_migrations.py run the command as it is installed.
 """
 
+import asyncio
 import multiprocessing
 import os
 import resource
@@ -71,6 +72,13 @@ class HeadwayCommand:
         if self._process.exitcode is None:
             raise TimeoutError(f"headway did not end within {seconds} seconds")
         return self._process.exitcode
+
+    async def wait_beside(self, seconds: float) -> int:
+        """Wait for its end while the event loop serves others, and return its exit status. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while (status := self.exit_status) is None:
+                await asyncio.sleep(0.01)
+        return status
 
     def send_signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
@@ -152,17 +160,20 @@ class HeadwayProcess:
         self.kill()
 
 
-def run_headway(
+async def run_headway(
     *arguments: str, secret_key: str | None = None, encryption_keys: str | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+    """Run a command to its end.
+
+    The event loop serves others meanwhile: a write transaction of the test's own server must end, for the command waits for it.
+    """
     keys = {"HEADWAY_SECRET_KEY": secret_key, "HEADWAY_ENCRYPTION_KEYS": encryption_keys}
     environment = {**os.environ, **{name: key for name, key in keys.items() if key is not None}}
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder) / "output", Path(folder) / "errors"
         command = HeadwayCommand([str(each) for each in arguments], environment, output, errors)
         try:
-            status = command.wait(60)
+            status = await command.wait_beside(60)
         finally:
             command.kill()
         return subprocess.CompletedProcess([str(HEADWAY), *arguments], status, output.read_text(), errors.read_text())

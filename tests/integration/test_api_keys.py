@@ -256,19 +256,19 @@ async def test_administrators_create_list_and_revoke_keys_over_http(world: World
 
 
 async def test_commands_create_list_and_revoke_keys(world: World, settings: Settings) -> None:
-    def run(*arguments: str) -> Any:
-        ended = run_headway("key", *arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
+    async def run(*arguments: str) -> Any:
+        ended = await run_headway("key", *arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)
 
-    made = run("create", "--name", "Relay", "--scope", "events:write", "--scope", "progress:read")
+    made = await run("create", "--name", "Relay", "--scope", "events:write", "--scope", "progress:read")
     asked = authentication_of(world.services)
     assert await is_accepted(asked, made["key"])
-    (listed,) = run("list")
+    (listed,) = await run("list")
     assert (listed["id"], listed["scopes"]) == (made["id"], ["events:write", "progress:read"])
     assert "key" not in listed
 
-    assert run("revoke", made["id"]) == {"id": made["id"], "revoked": True}
+    assert await run("revoke", made["id"]) == {"id": made["id"], "revoked": True}
 
     world.clock.advance(seconds=1)
     assert not await is_accepted(asked, made["key"])

@@ -1,6 +1,5 @@
 """Old events move to Parquet files, which other tools read, and leave the table."""
 
-import asyncio
 import json
 import stat
 import subprocess
@@ -128,31 +127,29 @@ async def test_a_version_that_does_not_know_archives_is_not_gone_back_to(
 
 
 async def test_the_command_counts_and_archives(played: Played, settings: Settings, tmp_path: Path) -> None:
-    def run(*flags: str) -> "subprocess.CompletedProcess[str]":
+    async def run(*flags: str) -> "subprocess.CompletedProcess[str]":
         where = ("--to", str(tmp_path / "archives"), "--database", settings.database_url)
-        return run_headway("events", "archive", *where, *flags, secret_key=SECRET_KEY)
+        return await run_headway("events", "archive", *where, *flags, secret_key=SECRET_KEY)
 
-    counted = await asyncio.to_thread(run, "--before", "2026-01-02", "--dry-run")
+    counted = await run("--before", "2026-01-02", "--dry-run")
     assert (counted.returncode, json.loads(counted.stdout)) == (0, {"events": 12})
     assert len(await played.world.rows(EVENTS)) == 12
 
-    done = await asyncio.to_thread(run, "--before", "2026-01-02")
+    done = await run("--before", "2026-01-02")
     (made,) = json.loads(done.stdout)["archives"]
     assert (done.returncode, json.loads(done.stdout)["events"], files(tmp_path / "archives")) == (0, 12, [Path(made["file"])])
     assert stat.S_IMODE((tmp_path / "archives").stat().st_mode) == 0o700
     assert await played.world.rows(EVENTS) == []
 
-    again = await asyncio.to_thread(run, "--before", "2026-01-02")
+    again = await run("--before", "2026-01-02")
     assert json.loads(again.stdout) == {"events": 0, "archives": []}
-    refused = await asyncio.to_thread(run, "--before", "9000-01-01")
+    refused = await run("--before", "9000-01-01")
     assert (refused.returncode, refused.stderr.splitlines()[-1]) == (1, "Error: before must lie at least one day in the past")
 
 
 async def test_without_its_key_the_command_begins_nothing(played: Played, settings: Settings, tmp_path: Path) -> None:
     flags = ("--before", "2026-01-02", "--to", str(tmp_path / "archives"), "--database", settings.database_url)
-    refused = await asyncio.to_thread(
-        run_headway, "events", "archive", *flags, secret_key="another key of enough length for it"
-    )
+    refused = await run_headway("events", "archive", *flags, secret_key="another key of enough length for it")
 
     assert refused.returncode == 1
     assert len(await played.world.rows(EVENTS)) == 12

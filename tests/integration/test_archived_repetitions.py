@@ -214,7 +214,7 @@ async def test_servers_record_while_events_are_archived(settings: Settings, tmp_
 
         with run_servers(settings, tmp_path) as urls:
             flags = ["--database", settings.database_url]
-            archiving = asyncio.create_task(asyncio.to_thread(run_headway, *command, *flags, secret_key=SECRET_KEY))
+            archiving = asyncio.create_task(run_headway(*command, *flags, secret_key=SECRET_KEY))
             rounds = 0
             while rounds < 2 or not archiving.done():
                 for answer in await send_all(urls, requests(rounds)):

@@ -115,7 +115,7 @@ async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_pat
     deed = PRIVILEGED[command]
 
     arguments = deed.arguments.format(**names).split()
-    ended = run_headway(*command.split(), *arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
+    ended = await run_headway(*command.split(), *arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
 
     assert ended.returncode == 0, ended.stderr
     entries = await world.rows(select(audit_entries.c.action, audit_entries.c.actor_id).order_by(audit_entries.c.seq))

@@ -44,8 +44,10 @@ def backups(tmp_path: Path) -> Path:
     return folder
 
 
-def back_up(database_url: str, *arguments: str | Path, secret_key: str = SECRET_KEY) -> "subprocess.CompletedProcess[str]":
-    return run_headway("backup", *map(str, arguments), "--database", database_url, secret_key=secret_key)
+async def back_up(
+    database_url: str, *arguments: str | Path, secret_key: str = SECRET_KEY
+) -> "subprocess.CompletedProcess[str]":
+    return await run_headway("backup", *map(str, arguments), "--database", database_url, secret_key=secret_key)
 
 
 def fault_of(ran: "subprocess.CompletedProcess[str]") -> str:
@@ -59,7 +61,7 @@ def names(folder: Path) -> list[str]:
 
 
 async def test_a_backup_is_a_complete_private_copy_with_a_manifest(played: Played, database_url: str, backups: Path) -> None:
-    ran = back_up(database_url, backups / "a.db")
+    ran = await back_up(database_url, backups / "a.db")
 
     assert (ran.returncode, ran.stderr) == (0, "")
     printed, kept = json.loads(ran.stdout), json.loads((backups / "a.db.json").read_text())
@@ -88,15 +90,15 @@ def rows_of(file: Path, *, but: str = "") -> dict[str, Any]:
 
 
 async def test_the_log_tells_of_a_backup_and_stays_sound(played: Played, database_url: str, backups: Path) -> None:
-    back_up(database_url, backups / "a.db")
+    await back_up(database_url, backups / "a.db")
 
     actions = [row[0] for row in await played.world.rows(select(audit_entries.c.action).order_by(audit_entries.c.seq))]
     assert actions[-1] == "CREATE_BACKUP"
-    assert run_headway("audit", "verify", "--database", database_url, secret_key=SECRET_KEY).returncode == 0
+    assert (await run_headway("audit", "verify", "--database", database_url, secret_key=SECRET_KEY)).returncode == 0
 
 
 async def test_into_a_folder_a_backup_has_the_time_in_its_name(played: Played, database_url: str, backups: Path) -> None:
-    printed = json.loads(back_up(database_url, backups, "--quick").stdout)
+    printed = json.loads((await back_up(database_url, backups, "--quick")).stdout)
 
     moment = printed["began_at"].replace("-", "").replace(":", "")[:15]
     assert Path(printed["file"]).name[:23] <= f"headway-{moment}"
@@ -105,12 +107,12 @@ async def test_into_a_folder_a_backup_has_the_time_in_its_name(played: Played, d
 
 
 async def test_an_existing_file_is_replaced_only_by_force(played: Played, database_url: str, backups: Path) -> None:
-    back_up(database_url, backups / "a.db", "--quick")
+    await back_up(database_url, backups / "a.db", "--quick")
     first = (backups / "a.db.json").read_text()
 
-    assert fault_of(back_up(database_url, backups / "a.db", "--quick")) == f"{backups}/a.db exists; --force replaces it."
+    assert fault_of(await back_up(database_url, backups / "a.db", "--quick")) == f"{backups}/a.db exists; --force replaces it."
     assert (backups / "a.db.json").read_text() == first
-    assert back_up(database_url, backups / "a.db", "--quick", "--force").returncode == 0
+    assert (await back_up(database_url, backups / "a.db", "--quick", "--force")).returncode == 0
     assert (backups / "a.db.json").read_text() != first
 
 
@@ -118,14 +120,14 @@ async def test_an_existing_file_is_replaced_only_by_force(played: Played, databa
 async def test_the_database_itself_is_never_replaced(played: Played, database_url: str, tmp_path: Path, name: str) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "headway.db")
 
-    assert fault_of(back_up(database_url, tmp_path / name, "--force")).endswith("is the database itself.")
+    assert fault_of(await back_up(database_url, tmp_path / name, "--force")).endswith("is the database itself.")
 
 
 async def test_what_keeps_a_backup_from_being_made_is_one_line(database_url: str, tmp_path: Path, backups: Path) -> None:
     (tmp_path / "plain.db").write_text("This is a text and no database, however long it may be. " * 10)
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE a (b)")
     lines = {
-        fault_of(run_headway("backup", str(backups / "a.db"), "--database", url, secret_key=SECRET_KEY))
+        fault_of(await run_headway("backup", str(backups / "a.db"), "--database", url, secret_key=SECRET_KEY))
         for url in (
             f"sqlite:///{tmp_path}/none.db",
             f"sqlite:///{tmp_path}/plain.db",
@@ -133,7 +135,7 @@ async def test_what_keeps_a_backup_from_being_made_is_one_line(database_url: str
             "postgresql://u:p@127.0.0.1:1/x",
         )
     }
-    lines.add(fault_of(back_up(database_url, tmp_path / "no-folder" / "a.db")))
+    lines.add(fault_of(await back_up(database_url, tmp_path / "no-folder" / "a.db")))
 
     assert lines == {
         f"There is no database at {tmp_path}/none.db.",
@@ -150,8 +152,8 @@ async def test_with_other_keys_or_none_there_is_no_backup(
     played: Played, database_url: str, backups: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HEADWAY_SECRET_KEY", raising=False)
-    other = fault_of(back_up(database_url, backups / "a.db", secret_key="another-key-that-is-only-for-tests-too"))
-    none = fault_of(run_headway("backup", str(backups / "a.db"), "--database", database_url))
+    other = fault_of(await back_up(database_url, backups / "a.db", secret_key="another-key-that-is-only-for-tests-too"))
+    none = fault_of(await run_headway("backup", str(backups / "a.db"), "--database", database_url))
 
     assert "was encrypted with another key" in other
     assert none.startswith("The key of the database is missing: put it into ")
@@ -200,7 +202,7 @@ async def test_a_copy_of_data_with_faults_is_kept_and_told(played: Played, datab
     with sqlite3.connect(database_url.removeprefix("sqlite:///")) as connection:
         connection.execute("UPDATE enrollments SET percent = percent + 1 WHERE percent < 99")
 
-    ran = back_up(database_url, backups / "a.db")
+    ran = await back_up(database_url, backups / "a.db")
 
     assert ran.returncode == 1
     assert "its data has faults: `headway verify` reports" in ran.stderr
@@ -211,9 +213,9 @@ async def test_a_copy_of_data_with_faults_is_kept_and_told(played: Played, datab
 async def test_a_database_of_an_earlier_version_is_copied_and_not_looked_into(
     played: Played, database_url: str, backups: Path
 ) -> None:
-    run_headway("migrate", "--to", "0030", "--database", database_url, secret_key=SECRET_KEY)
+    await run_headway("migrate", "--to", "0030", "--database", database_url, secret_key=SECRET_KEY)
 
-    ran = back_up(database_url, backups / "a.db")
+    ran = await back_up(database_url, backups / "a.db")
 
     assert ran.returncode == 0
     printed = json.loads(ran.stdout)
@@ -228,8 +230,8 @@ async def test_archives_are_named_with_their_sums_and_copied_once(
     played: Played, database_url: str, tmp_path: Path, backups: Path
 ) -> None:
     made = await archive(played.world, tmp_path / "archives")
-    first = json.loads(back_up(database_url, backups / "a.db", "--copy-archives", backups / "archives").stdout)
-    again = json.loads(back_up(database_url, backups / "b.db", "--copy-archives", backups / "archives").stdout)
+    first = json.loads((await back_up(database_url, backups / "a.db", "--copy-archives", backups / "archives")).stdout)
+    again = json.loads((await back_up(database_url, backups / "b.db", "--copy-archives", backups / "archives")).stdout)
 
     assert [(each["file"], each["sha256"]) for each in first["archives"]] == [(each.file, each.sha256) for each in made]
     assert first["copied_archives"] == [Path(each.file).name for each in made]
@@ -255,7 +257,7 @@ async def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(
     else:
         assert len(left) == 1
     assert left[0].startswith(".a.db.partial-")
-    assert back_up(database_url, backups / "a.db", "--force").returncode == 0
+    assert (await back_up(database_url, backups / "a.db", "--force")).returncode == 0
     assert names(backups) == ["a.db", "a.db.json"]
 
 
@@ -279,17 +281,13 @@ async def test_what_is_left_of_a_backup_of_another_name_is_not_touched(
     for name in (".a.db.partial-1", ".[ab].db.partial-1"):
         (backups / name).mkdir()
 
-    assert back_up(database_url, backups / "[ab].db", "--quick").returncode == 0
+    assert (await back_up(database_url, backups / "[ab].db", "--quick")).returncode == 0
     assert names(backups) == [".a.db.partial-1", "[ab].db", "[ab].db.json"]
 
 
 async def test_two_backups_to_one_name_do_not_mix(played: Played, database_url: str, backups: Path) -> None:
     command = ("backup", str(backups / "a.db"), "--force", "--database", database_url)
-    processes = [FORKS.Process(target=run_headway, args=command, kwargs={"secret_key": SECRET_KEY}) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
+    await asyncio.gather(*(run_headway(*command, secret_key=SECRET_KEY) for _ in range(2)))
 
     assert names(backups) == ["a.db", "a.db.json"]
     assert json.loads((backups / "a.db.json").read_text())["sha256"] == files.sha256_of(backups / "a.db")

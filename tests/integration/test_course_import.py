@@ -116,13 +116,13 @@ async def test_the_command_says_what_it_did(settings: Settings, world: World, tm
     await world.user(Role.INSTRUCTOR, email="tutor@example.org")
     file = tmp_path / "course.yaml"
 
-    def load(**changed: Any) -> dict[str, Any]:
+    async def load(**changed: Any) -> dict[str, Any]:
         file.write_text(yaml.safe_dump(FILE | {"owner": "tutor@example.org"} | changed))
-        ended = run_headway("course", "import", str(file), "--database", settings.database_url, secret_key=SECRET_KEY)
+        ended = await run_headway("course", "import", str(file), "--database", settings.database_url, secret_key=SECRET_KEY)
         assert ended.returncode == 0, ended.stderr
         return json.loads(ended.stdout)  # type: ignore[no-any-return]
 
-    runs = [load(), load(), load(title="Algebra I")]
+    runs = [await load(), await load(), await load(title="Algebra I")]
 
     assert [run["status"] for run in runs] == ["created", "unchanged", "updated"]
     assert len({run["id"] for run in runs}) == 1

@@ -196,7 +196,7 @@ async def test_a_course_file_needs_an_owner_who_may_teach(settings: Settings, wo
     file = tmp_path / "course.yaml"
     file.write_text(yaml.safe_dump({"title": "C", "owner": "learner@example.org", "modules": []}))
 
-    refused = run_headway("course", "import", str(file), "--database", settings.database_url, secret_key=SECRET_KEY)
+    refused = await run_headway("course", "import", str(file), "--database", settings.database_url, secret_key=SECRET_KEY)
 
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "needs an INSTRUCTOR or ADMIN" in refused.stderr
@@ -206,16 +206,16 @@ async def test_operators_appoint_and_remove_by_the_same_rules(settings: Settings
     course, (owner,) = await owned(world, 1)
     colleague, learner = await world.user(Role.INSTRUCTOR), await world.user()
 
-    def staff(verb: str, *arguments: object) -> tuple[int, str]:
+    async def staff(verb: str, *arguments: object) -> tuple[int, str]:
         flags = ["--course", str(course.id), *map(str, arguments), "--database", settings.database_url]
-        ended = run_headway("course", "staff", verb, *flags, secret_key=SECRET_KEY)
+        ended = await run_headway("course", "staff", verb, *flags, secret_key=SECRET_KEY)
         return ended.returncode, ended.stdout + ended.stderr
 
-    assert staff("remove", "--user", owner.id) == (1, "Error: The course needs another owner first.\n")
-    assert staff("set", "--user", learner.id, "--role", "owner")[0] == 1
-    assert staff("set", "--user", colleague.id, "--role", "owner")[0] == 0
-    assert staff("remove", "--user", owner.id)[0] == 0
-    status, listed = staff("list")
+    assert await staff("remove", "--user", owner.id) == (1, "Error: The course needs another owner first.\n")
+    assert (await staff("set", "--user", learner.id, "--role", "owner"))[0] == 1
+    assert (await staff("set", "--user", colleague.id, "--role", "owner"))[0] == 0
+    assert (await staff("remove", "--user", owner.id))[0] == 0
+    status, listed = await staff("list")
     (member,) = msgspec.json.decode(listed)
     assert (status, member["userId"], member["role"], member["active"]) == (0, str(colleague.id), "owner", True)
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,16 +67,16 @@ class Installation:
         }
         self.clock = system_clock
 
-    def make(self) -> "Installation":
+    async def make(self) -> "Installation":
         self.file.parent.mkdir()
         self.backups.mkdir()
-        self.run("migrate")
-        self.run("user", "create", "--name", "A", "--email", "a@example.org")
-        self.run("backup", str(self.backups), "--quick")
+        await self.run("migrate")
+        await self.run("user", "create", "--name", "A", "--email", "a@example.org")
+        await self.run("backup", str(self.backups), "--quick")
         return self
 
-    def run(self, *arguments: str) -> None:
-        ran = run_headway(*arguments, "--database", self.environ["HEADWAY_DATABASE_URL"], secret_key=KEY)
+    async def run(self, *arguments: str) -> None:
+        ran = await run_headway(*arguments, "--database", self.environ["HEADWAY_DATABASE_URL"], secret_key=KEY)
         assert ran.returncode == 0, ran.stderr
 
     def sql(self, statement: str, *values: object) -> None:
@@ -115,8 +115,8 @@ def with_room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return Installation(tmp_path_factory.mktemp("template")).make().folder
+async def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return (await Installation(tmp_path_factory.mktemp("template")).make()).folder
 
 
 @pytest.fixture
@@ -142,12 +142,12 @@ async def test_a_database_beside_a_running_server_is_healthy_and_its_owner_is_to
     assert owner == f"A server runs on the file (process {server.process.pid})."
 
 
-def test_the_command_prints_and_exits_with_1_where_there_is_a_problem(installation: Installation) -> None:
+async def test_the_command_prints_and_exits_with_1_where_there_is_a_problem(installation: Installation) -> None:
     url = installation.environ["HEADWAY_DATABASE_URL"]
     os.environ["HEADWAY_BACKUP_FOLDER"] = str(installation.backups)
     try:
-        fine = run_headway("doctor", "--database", url, "--json", secret_key=KEY)
-        wrong = run_headway("doctor", "--database", url, "--quiet", secret_key=OTHER_KEY)
+        fine = await run_headway("doctor", "--database", url, "--json", secret_key=KEY)
+        wrong = await run_headway("doctor", "--database", url, "--quiet", secret_key=OTHER_KEY)
     finally:
         del os.environ["HEADWAY_BACKUP_FOLDER"]
 
@@ -313,7 +313,7 @@ async def test_a_file_that_is_no_database(installation: Installation) -> None:
 
 
 async def test_a_schema_that_is_behind_or_ahead(installation: Installation) -> None:
-    installation.run("migrate", "--to", "0030")
+    await installation.run("migrate", "--to", "0030")
     assert (await installation.warning()).startswith(
         "The database has the schema version 0030, and this version of Headway has"
     )
@@ -354,7 +354,7 @@ async def test_archives_without_their_files_or_the_library(
 
 
 async def test_webhooks_that_are_disabled_or_wait(installation: Installation) -> None:
-    installation.run("webhook", "create", "--url", "https://hooks.example.org/a")
+    await installation.run("webhook", "create", "--url", "https://hooks.example.org/a")
     installation.sql("UPDATE webhooks SET is_enabled = 0, disabled_reason = 'failing', disabled_at = 1")
     text = await installation.problem()
     assert text.startswith(
@@ -495,9 +495,9 @@ async def problems_of(url: str, **variables: str) -> set[str]:
 
 
 @pytest.fixture
-def empty_postgres(postgres: PostgresServer) -> Iterator[str]:
+async def empty_postgres(postgres: PostgresServer) -> AsyncIterator[str]:
     with postgres.lend_database() as url:
-        assert run_headway("migrate", "--database", url, secret_key=KEY).returncode == 0
+        assert (await run_headway("migrate", "--database", url, secret_key=KEY)).returncode == 0
         yield url
 
 
@@ -571,7 +571,7 @@ async def test_a_healthy_postgresql_has_nothing_to_mend(
         own_postgres.sql(f"ALTER SYSTEM RESET {name}")
     own_postgres.sql("SELECT pg_reload_conf()")
     url = own_postgres.new_database()
-    assert run_headway("migrate", "--database", url, secret_key=KEY).returncode == 0
+    assert (await run_headway("migrate", "--database", url, secret_key=KEY)).returncode == 0
 
     found = await examine_installation(installation.environ | {"HEADWAY_DATABASE_URL": url}, {}, system_clock)
 

@@ -202,7 +202,7 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
                 return (await client.post("/api/v1/learner/auth/register", json=account)).status_code
 
             rotate = ("keys", "rotate", "--database", settings.database_url)
-            rotating = asyncio.to_thread(run_headway, *rotate, secret_key=SECRET_KEY, encryption_keys=both)
+            rotating = run_headway(*rotate, secret_key=SECRET_KEY, encryption_keys=both)
             rotated, came = await asyncio.gather(rotating, asyncio.gather(*(come(number) for number in range(40))))
             assert rotated.returncode == 0, rotated.stderr
             assert sorted(came) == [201] * 20 + [409] * 20
@@ -222,7 +222,7 @@ async def test_keys_are_rotated_beside_a_server_and_the_old_one_is_needed_no_lon
         now = await world.rows(select(users.c.email_hash).where(users.c.email.is_not(None)))
         assert set(now) & set(hashes) == set()
 
-    old = run_headway(
+    old = await run_headway(
         "user", "create", "--name", "X", "--email", "x@example.org", "--database", settings.database_url, secret_key=SECRET_KEY
     )
     assert (old.returncode, old.stdout, old.stderr.count("\n")) == (1, "", 1)
@@ -239,7 +239,7 @@ async def test_rotation_goes_on_where_it_was_cut_off(settings: Settings, clock: 
         await world.user(email="between@example.org")
         assert len({is_newest(world, each) for each in await texts(world)}) == 2
     for _ in range(2):
-        rotated = run_headway(
+        rotated = await run_headway(
             "keys", "rotate", "--database", settings.database_url, secret_key=SECRET_KEY, encryption_keys=both.encryption_keys
         )
         assert rotated.returncode == 0, rotated.stderr
@@ -268,7 +268,9 @@ async def test_a_server_with_another_key_does_not_start(settings: Settings) -> N
         await world.user(email="ada@example.org")
 
     for command in (("serve", "--port", "1"), ("keys", "rotate"), ("audit", "verify")):
-        refused = run_headway(*command, "--database", settings.database_url, secret_key=SECRET_KEY, encryption_keys=NEW_KEY)
+        refused = await run_headway(
+            *command, "--database", settings.database_url, secret_key=SECRET_KEY, encryption_keys=NEW_KEY
+        )
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr.splitlines()[-1] == (
             "Error: What is stored was encrypted with another key than HEADWAY_ENCRYPTION_KEYS or HEADWAY_SECRET_KEY gives."
@@ -331,7 +333,7 @@ async def test_a_server_that_was_not_given_the_new_key_is_not_ready_and_writes_n
     async with open_world(settings) as world, a_client(settings, clock) as client:
         world.clock.now = clock.now
         lived = await live_through(client, world)
-        rotated = run_headway(
+        rotated = await run_headway(
             *("keys", "rotate", "--database", settings.database_url),
             secret_key=SECRET_KEY,
             encryption_keys=f"{NEW_KEY},{SECRET_KEY}",

@@ -213,7 +213,7 @@ async def test_who_may_be_erased(settings: Settings, clock: FakeClock) -> None:
         assert (await ask("admin", "POST", "/api/v1/users/999999/erasure", REQUEST)).status_code == 404
         assert (await life.world.find_user(life.user_id)).name == NAME
         assert (await erase(life)).status_code == 201
-        last = run_headway(
+        last = await run_headway(
             *("user", "erase", school.ids["admin_id"], "--confirm", school.ids["admin_id"]),
             *("--database", settings.database_url),
             secret_key=SECRET_KEY,

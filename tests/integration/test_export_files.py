@@ -1,11 +1,11 @@
 """Files of exports at the command line: as over HTTP, Parquet with types, and events from the table and from archives."""
 
+import asyncio
 import csv
 import json
 import os
 import signal
 import stat
-import subprocess
 from collections.abc import Callable
 from datetime import date, datetime
 from io import StringIO
@@ -37,10 +37,10 @@ from tests.world import NOON, World
 __all__ = ["school"]
 
 
-def headway_export(settings: Settings, *arguments: object) -> Any:
+async def headway_export(settings: Settings, *arguments: object) -> Any:
     """Run the command, and return its output."""
     flags = ("--database", settings.database_url)
-    ran = run_headway("export", *map(str, arguments), *flags, secret_key=SECRET_KEY)
+    ran = await run_headway("export", *map(str, arguments), *flags, secret_key=SECRET_KEY)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -57,10 +57,10 @@ async def test_a_command_writes_what_is_sent_over_http(school: School, settings:
     course_id = school.history.course.id
     for name in ("learners", "units", "days", "grades"):
         file = tmp_path / f"{name}.csv"
-        headway_export(settings, course_id, file, "--table", name, "--time-zone", ZONE)
+        await headway_export(settings, course_id, file, "--table", name, "--time-zone", ZONE)
         assert file.read_bytes() == (await school.get(school.path, table=name, timeZone=ZONE)).content
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    printed = headway_export(settings, "course", course_id, "-", "--format", "ndjson", "--include", "units")
+    printed = await headway_export(settings, "course", course_id, "-", "--format", "ndjson", "--include", "units")
 
     assert [json.loads(line) for line in printed.splitlines()] == await school.lines(include="units")
     assert sorted(file.name for file in tmp_path.glob("*.partial")) == []
@@ -70,15 +70,15 @@ async def test_a_course_is_named_by_its_external_id(school: School, settings: Se
     course_id, name = school.history.course.id, "course-v1:X+Y/2026"
     async with school.world.database.write() as tx:
         await tx.run(update(courses).where(courses.c.id == course_id).values(external_id=name))
-    printed = headway_export(settings, f"ext:{name}", "-", "--format", "ndjson")
-    events = json.loads(headway_export(settings, "events", tmp_path / "x.parquet", "--course", f"ext:{name}"))
+    printed = await headway_export(settings, f"ext:{name}", "-", "--format", "ndjson")
+    events = json.loads(await headway_export(settings, "events", tmp_path / "x.parquet", "--course", f"ext:{name}"))
     path = school.path.replace(f"/{course_id}/", "/" + quote(f"ext:{name}", safe="") + "/")
 
     assert printed == (await school.get(path, format="ndjson")).text
     assert json.loads(printed.partition("\n")[0])["externalId"] == name
     assert events["events"] == len(await school.world.rows(EVENTS)) > 0
     for unknown in ("ext:unknown", "seven"):
-        ran = run_headway("export", "course", unknown, "-", "--database", settings.database_url, secret_key=SECRET_KEY)
+        ran = await run_headway("export", "course", unknown, "-", "--database", settings.database_url, secret_key=SECRET_KEY)
         assert ran.returncode != 0
         assert ("no such course" in ran.stderr.lower()) is (unknown != "seven")
 
@@ -99,7 +99,7 @@ async def test_parquet_has_the_rows_of_csv_with_types(school: School, settings: 
 
     for name in ("learners", "units", "days", "grades"):
         file = tmp_path / f"{name}.parquet"
-        headway_export(settings, school.history.course.id, file, "--format", "parquet", "--table", name)
+        await headway_export(settings, school.history.course.id, file, "--format", "parquet", "--table", name)
         table = pyarrow.parquet.read_table(file)
         kinds = [str(field.type) for field in table.schema]
         header, *rows = csv.reader(StringIO((await school.get(school.path, table=name)).text, newline=""))
@@ -114,10 +114,12 @@ async def test_parquet_has_the_rows_of_csv_with_types(school: School, settings: 
 @pytest.mark.parametrize(
     "arguments", [("9999", "x.csv"), ("1", "x.csv", "--time-zone", "Mars"), ("1", "-", "--format", "parquet")]
 )
-def test_a_command_that_cannot_export_leaves_no_file(settings: Settings, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+async def test_a_command_that_cannot_export_leaves_no_file(
+    settings: Settings, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     course, file, *rest = arguments
     target = file if file == "-" else str(tmp_path / file)
-    ran = run_headway("export", course, target, *rest, "--database", settings.database_url, secret_key=SECRET_KEY)
+    ran = await run_headway("export", course, target, *rest, "--database", settings.database_url, secret_key=SECRET_KEY)
 
     assert ran.returncode != 0
     assert "Traceback" not in ran.stderr
@@ -131,10 +133,11 @@ async def test_a_reader_who_has_seen_enough_is_no_error(school: School, settings
     course_id = school.path.split("/")[4]
     call = [str(HEADWAY), "export", course_id, "-", "--database", settings.database_url]
     environment = {**os.environ, "HEADWAY_SECRET_KEY": SECRET_KEY}
-    ran = subprocess.run(call, env=environment, stdout=write_end, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    ran = await asyncio.create_subprocess_exec(*call, env=environment, stdout=write_end, stderr=asyncio.subprocess.PIPE)
     os.close(write_end)
+    _, errors = await ran.communicate()
 
-    assert (ran.returncode, ran.stderr) == (128 + signal.SIGPIPE, "")
+    assert (ran.returncode, errors) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.fixture
@@ -145,7 +148,7 @@ async def played(world: World) -> Played:
 async def test_events_are_those_of_the_table(played: Played, settings: Settings, tmp_path: Path) -> None:
     stored = await played.world.rows(EVENTS)
     file = tmp_path / "events.parquet"
-    printed = json.loads(headway_export(settings, "events", file))
+    printed = json.loads(await headway_export(settings, "events", file))
 
     assert rows_of(file) == stored
     assert printed == {"file": str(file), "events": len(stored), "archived": 0}

@@ -365,7 +365,7 @@ async def test_commands_beside_servers_are_seen_within_two_seconds(
     other = world.tokens.issue(bystander)
 
     async def headway(*arguments: str) -> None:
-        ran = await asyncio.to_thread(run_headway, *arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
+        ran = await run_headway(*arguments, "--database", settings.database_url, secret_key=SECRET_KEY)
         assert ran.returncode == 0, ran.stderr
 
     with run_servers(settings, tmp_path) as urls:

@@ -274,43 +274,43 @@ class TestBehindAProxy:
 class TestRefusedAtTheStart:
     """What could not work is told in one line, before anything is served."""
 
-    def refusal(self, tmp_path: Path, *flags: str) -> str:
-        refused = run_headway("serve", "--database", f"sqlite:///{tmp_path}/x.db", "--port", "0", *flags)
+    async def refusal(self, tmp_path: Path, *flags: str) -> str:
+        refused = await run_headway("serve", "--database", f"sqlite:///{tmp_path}/x.db", "--port", "0", *flags)
         assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
         assert not (tmp_path / "x.db").exists()
         return refused.stderr
 
-    def test_https_that_nothing_could_come_by(self, tmp_path: Path) -> None:
-        assert "HEADWAY_REQUIRE_HTTPS needs HEADWAY_TLS_CERTIFICATE" in self.refusal(tmp_path, "--require-https")
+    async def test_https_that_nothing_could_come_by(self, tmp_path: Path) -> None:
+        assert "HEADWAY_REQUIRE_HTTPS needs HEADWAY_TLS_CERTIFICATE" in await self.refusal(tmp_path, "--require-https")
 
-    def test_a_certificate_without_its_key(self, tmp_path: Path, certificate: Certificate) -> None:
-        assert "go together" in self.refusal(tmp_path, *certificate.flags[:2])
+    async def test_a_certificate_without_its_key(self, tmp_path: Path, certificate: Certificate) -> None:
+        assert "go together" in await self.refusal(tmp_path, *certificate.flags[:2])
 
-    def test_a_file_that_is_not_there(self, tmp_path: Path, certificate: Certificate) -> None:
-        told = self.refusal(tmp_path, *certificate._replace(key=tmp_path / "none.key").flags)
+    async def test_a_file_that_is_not_there(self, tmp_path: Path, certificate: Certificate) -> None:
+        told = await self.refusal(tmp_path, *certificate._replace(key=tmp_path / "none.key").flags)
         assert "none.key cannot be used" in told
 
-    def test_a_file_that_is_no_certificate(self, tmp_path: Path, certificate: Certificate) -> None:
-        assert "cannot be used" in self.refusal(tmp_path, *certificate._replace(certificate=Path(__file__)).flags)
+    async def test_a_file_that_is_no_certificate(self, tmp_path: Path, certificate: Certificate) -> None:
+        assert "cannot be used" in await self.refusal(tmp_path, *certificate._replace(certificate=Path(__file__)).flags)
 
-    def test_the_key_of_another_certificate(self, tmp_path: Path, certificate: Certificate) -> None:
+    async def test_the_key_of_another_certificate(self, tmp_path: Path, certificate: Certificate) -> None:
         other = make_certificate(tmp_path, "other")
-        assert "cannot be used" in self.refusal(tmp_path, *certificate._replace(key=other.key).flags)
+        assert "cannot be used" in await self.refusal(tmp_path, *certificate._replace(key=other.key).flags)
 
-    def test_a_key_that_wants_a_password(self, tmp_path: Path) -> None:
-        assert "cannot be used" in self.refusal(tmp_path, *make_certificate(tmp_path, "sealed", password=b"s").flags)
+    async def test_a_key_that_wants_a_password(self, tmp_path: Path) -> None:
+        assert "cannot be used" in await self.refusal(tmp_path, *make_certificate(tmp_path, "sealed", password=b"s").flags)
 
-    def test_a_key_that_others_may_read(self, tmp_path: Path) -> None:
+    async def test_a_key_that_others_may_read(self, tmp_path: Path) -> None:
         exposed = make_certificate(tmp_path, "exposed")
         exposed.key.chmod(0o644)
-        assert f"chmod 600 {exposed.key}" in self.refusal(tmp_path, *exposed.flags)
+        assert f"chmod 600 {exposed.key}" in await self.refusal(tmp_path, *exposed.flags)
 
-    def test_a_signing_key_that_others_may_read(self, tmp_path: Path) -> None:
+    async def test_a_signing_key_that_others_may_read(self, tmp_path: Path) -> None:
         key = tmp_path / "x.db.key"
         key.write_bytes(b"k" * 48)
         key.chmod(0o644)
-        assert f"chmod 600 {key}" in self.refusal(tmp_path)
+        assert f"chmod 600 {key}" in await self.refusal(tmp_path)
 
-    def test_a_signing_key_that_is_too_short(self, tmp_path: Path) -> None:
+    async def test_a_signing_key_that_is_too_short(self, tmp_path: Path) -> None:
         (tmp_path / "x.db.key").touch(mode=0o600)
-        assert "is shorter than 32 bytes" in self.refusal(tmp_path)
+        assert "is shorter than 32 bytes" in await self.refusal(tmp_path)

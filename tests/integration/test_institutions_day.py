@@ -174,21 +174,24 @@ class Institution:
         self.database_url = database_url
         self.roster = roster(folder)
         self.logs = [("openedx-tracking", open_edx_log(folder)), ("moodle-log", moodle_log(folder))]
+
+    async def make_key(self) -> None:
+        """Create the key under which everything else is asked."""
         scopes = ("events:write", "progress:read", "webhooks:write")
-        key = self.headway("key", "create", "--name", "Relay", *(word for scope in scopes for word in ("--scope", scope)))
+        key = await self.headway("key", "create", "--name", "Relay", *(word for scope in scopes for word in ("--scope", scope)))
         self.headers = {"Authorization": f"Bearer {key['key']}"}
 
-    def headway(self, *arguments: str) -> Any:
+    async def headway(self, *arguments: str) -> Any:
         """Run a command, and return what it printed as JSON."""
-        done = run_headway(*arguments, "--database", self.database_url, secret_key=SECRET_KEY)
+        done = await run_headway(*arguments, "--database", self.database_url, secret_key=SECRET_KEY)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def bring_in_the_roster(self) -> Any:
-        return self.headway("import", "roster", str(self.roster), "--json")
+    async def bring_in_the_roster(self) -> Any:
+        return await self.headway("import", "roster", str(self.roster), "--json")
 
-    def import_logs(self) -> list[Any]:
-        return [self.headway("import", kind, str(path), "--json") for kind, path in self.logs]
+    async def import_logs(self) -> list[Any]:
+        return [await self.headway("import", kind, str(path), "--json") for kind, path in self.logs]
 
     async def relay(self, client: httpx.AsyncClient) -> Counter[str]:
         """Report everything in batches, and return the number of verdicts of each kind."""
@@ -210,22 +213,27 @@ async def test_an_institutions_day(world: World, database_url: str, tmp_path: Pa
     world.clock.now = time.time_ns() // 1_000_000
     await world.user(Role.INSTRUCTOR, email="owner@north.example")
     institution = Institution(database_url, tmp_path)
+    await institution.make_key()
     ids: list[str] = []
     for number, course in enumerate(COURSES):
         file = tmp_path / f"course-{number}.json"
         file.write_text(json.dumps(course))
-        ids.append(institution.headway("course", "import", str(file))["id"])
+        ids.append((await institution.headway("course", "import", str(file)))["id"])
     environment = {"HEADWAY_WEBHOOK_ALLOW_HTTP": "true", "HEADWAY_WEBHOOK_ALLOW_PRIVATE_ADDRESSES": "true"}
 
     with HeadwayProcess(database_url, tmp_path, SECRET_KEY, **environment) as server:
         async with open_client(server.url, timeout=60) as client:
             subscribed = await client.post("/api/v1/webhooks", json={"url": receiver.url}, headers=institution.headers)
             assert subscribed.status_code == 201, subscribed.text
-            enrolled = institution.bring_in_the_roster()
+            enrolled = await institution.bring_in_the_roster()
             reported = await institution.relay(client)
-            imported = institution.import_logs()
+            imported = await institution.import_logs()
             results = await institution.results(client, ids)
-            repeated = (institution.bring_in_the_roster(), await institution.relay(client), institution.import_logs())
+            repeated = (
+                await institution.bring_in_the_roster(),
+                await institution.relay(client),
+                await institution.import_logs(),
+            )
             again = await institution.results(client, ids)
             await wait_for_deliveries(client, subscribed.json()["data"]["id"], institution.headers)
             received = receiver.completions()
@@ -243,8 +251,8 @@ async def test_an_institutions_day(world: World, database_url: str, tmp_path: Pa
     assert [each["events"] for each in repeated[2]] == [0, 0]
     assert again == results
     assert received == Counter((f"s{n}", unit) for n in range(LEARNERS) for unit in (VIDEO, PROBLEM, PAGE, QUIZ))
-    assert institution.headway("verify")["differences"] == []
-    institution.headway("audit", "verify")
+    assert (await institution.headway("verify"))["differences"] == []
+    await institution.headway("audit", "verify")
 
 
 async def wait_for_deliveries(

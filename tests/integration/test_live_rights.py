@@ -256,7 +256,9 @@ async def test_a_client_that_is_disabled_by_a_command_is_shown_out_and_hears_no_
             await follow(socket, f"user:{bob.id}")
             await follow(other, f"user:{ada.id}")
 
-            disabled = run_headway("user", "disable", str(bob.id), "--database", settings.database_url, secret_key=SECRET_KEY)
+            disabled = await run_headway(
+                "user", "disable", str(bob.id), "--database", settings.database_url, secret_key=SECRET_KEY
+            )
             assert disabled.returncode == 0, disabled.stderr
             with pytest.raises(ConnectionClosed) as closed:
                 await heard(socket, seconds=4)

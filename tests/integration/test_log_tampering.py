@@ -176,26 +176,26 @@ async def test_the_command_names_the_first_bad_entry_and_compares_with_a_kept_he
         ids = await write(world)
     flags = ("--database", settings.database_url)
 
-    head = run_headway("audit", "head", *flags, secret_key=SECRET_KEY)
+    head = await run_headway("audit", "head", *flags, secret_key=SECRET_KEY)
     (tmp_path / "head.json").write_text(head.stdout)
-    clean = run_headway("audit", "verify", "--head", str(tmp_path / "head.json"), *flags, secret_key=SECRET_KEY)
+    clean = await run_headway("audit", "verify", "--head", str(tmp_path / "head.json"), *flags, secret_key=SECRET_KEY)
     assert (clean.returncode, msgspec.json.decode(clean.stdout)["checked"]) == (0, ENTRIES)
     assert msgspec.json.decode(clean.stdout)["head"] == msgspec.json.decode(head.stdout)
     assert f"{ENTRIES}/{ENTRIES}" in clean.stderr
 
     async with open_world(settings) as world:
         await change(world, [entry(3, action="FORGED"), without(5, 6)])
-    found = run_headway("audit", "verify", *flags, secret_key=SECRET_KEY)
+    found = await run_headway("audit", "verify", *flags, secret_key=SECRET_KEY)
     assert (found.returncode, [fault["seq"] for fault in msgspec.json.decode(found.stdout)["faults"]]) == (1, [3, 5])
     named = f"Error: The activity log is not as it was written: entry 3 ({ids[2]}) was changed: its hash is another\n"
     assert found.stderr.endswith(named)
 
-    strange = run_headway("audit", "verify", *flags, secret_key="another-key-that-signs-nothing-here")
+    strange = await run_headway("audit", "verify", *flags, secret_key="another-key-that-signs-nothing-here")
     assert (strange.returncode, strange.stdout) == (1, "")
     assert strange.stderr.endswith("than HEADWAY_ENCRYPTION_KEYS or HEADWAY_SECRET_KEY gives.\n")
 
     (tmp_path / "head.json").write_text("{}")
-    refused = run_headway("audit", "verify", "--head", str(tmp_path / "head.json"), *flags, secret_key=SECRET_KEY)
+    refused = await run_headway("audit", "verify", "--head", str(tmp_path / "head.json"), *flags, secret_key=SECRET_KEY)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
 
 

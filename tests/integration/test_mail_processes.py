@@ -70,11 +70,11 @@ async def test_the_command_prints_what_the_mail_server_says(server: MailServer, 
     monkeypatch.setenv("HEADWAY_SMTP_URL", server.url)
     monkeypatch.setenv("HEADWAY_MAIL_FROM", MAIL_FROM)
     monkeypatch.setenv("HEADWAY_PUBLIC_URL", "https://learn.school.example")
-    taken = await asyncio.to_thread(run_headway, "mail", "test", "you@example.org")
+    taken = await run_headway("mail", "test", "you@example.org")
     server.mode = "refuse"
-    refused = await asyncio.to_thread(run_headway, "mail", "test", "you@example.org")
+    refused = await run_headway("mail", "test", "you@example.org")
     monkeypatch.delenv("HEADWAY_SMTP_URL")
-    without = await asyncio.to_thread(run_headway, "mail", "test", "you@example.org")
+    without = await run_headway("mail", "test", "you@example.org")
 
     assert json.loads(taken.stdout) == {"to": "you@example.org", "answer": "2.0.0 Queued as 12345"}
     assert [each.to for each in server.received] == [["you@example.org"]]

@@ -105,16 +105,16 @@ async def test_several_processes_that_migrate_at_once_do_it_once(empty_database:
 
 
 async def test_a_version_that_is_not_known_is_refused_in_one_line(settings: Settings) -> None:
-    wanted = run_headway("migrate", "--to", "nowhere", "--database", settings.database_url)
+    wanted = await run_headway("migrate", "--to", "nowhere", "--database", settings.database_url)
     await within(settings, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = 'future'")))
-    found = run_headway("serve", "--port", "1", "--database", settings.database_url, secret_key=SECRET_KEY)
+    found = await run_headway("serve", "--port", "1", "--database", settings.database_url, secret_key=SECRET_KEY)
 
     assert (wanted.returncode, wanted.stderr) == (1, "Error: There is no schema version nowhere.\n")
     message = "Error: The database has schema version future, which this version of Headway does not know.\n"
     assert (found.returncode, found.stderr) == (1, message)
 
 
-def test_a_database_that_cannot_be_used_is_told_in_one_line(
+async def test_a_database_that_cannot_be_used_is_told_in_one_line(
     tmp_path: Path, postgres: PostgresServer, subtests: pytest.Subtests
 ) -> None:
     (tmp_path / "notes.txt").write_text("This is not a database, and nobody should make one of it.")
@@ -127,6 +127,6 @@ def test_a_database_that_cannot_be_used_is_told_in_one_line(
         ("postgresql://127.0.0.1:port/headway", "port"),
     ):
         with subtests.test(url=url):
-            refused = run_headway("migrate", "--database", url)
+            refused = await run_headway("migrate", "--database", url)
             assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
             assert reason in refused.stderr

@@ -99,19 +99,19 @@ async def test_nothing_under_the_keys_that_are_left_tells_of_the_person(settings
 async def test_the_command_erases_and_verifies_the_receipt(settings: Settings, clock: FakeClock, tmp_path: Path) -> None:
     async with a_life(settings, clock) as life:
         database = ("--database", settings.database_url)
-        slip = run_headway("user", "erase", str(life.user_id), "--confirm", "1", *database, secret_key=SECRET_KEY)
+        slip = await run_headway("user", "erase", str(life.user_id), "--confirm", "1", *database, secret_key=SECRET_KEY)
         assert (slip.returncode, "confirmation must be the id or the address" in slip.stderr) == (1, True)
 
-        erased = run_headway(
+        erased = await run_headway(
             "user", "erase", str(life.user_id), "--confirm", str(life.user_id), *database, secret_key=SECRET_KEY
         )
 
         assert erased.returncode == 0, erased.stderr
         assert found_in(stored(settings)) == []
-        key = msgspec.json.decode(run_headway("erasure", "key", *database, secret_key=SECRET_KEY).stdout)["publicKey"]
+        key = msgspec.json.decode((await run_headway("erasure", "key", *database, secret_key=SECRET_KEY)).stdout)["publicKey"]
         file = tmp_path / "receipt.json"
         file.write_text(erased.stdout)
-        assert run_headway("erasure", "verify", str(file), "--key", key, secret_key=SECRET_KEY).returncode == 0
+        assert (await run_headway("erasure", "verify", str(file), "--key", key, secret_key=SECRET_KEY)).returncode == 0
         file.write_text(erased.stdout.replace('"reason":"request"', '"reason":"mistake"'))
-        forged = run_headway("erasure", "verify", str(file), "--key", key, secret_key=SECRET_KEY)
+        forged = await run_headway("erasure", "verify", str(file), "--key", key, secret_key=SECRET_KEY)
         assert (forged.returncode, "was not signed with this key" in forged.stderr) == (1, True)

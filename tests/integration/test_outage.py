@@ -185,9 +185,27 @@ async def test_another_process_that_writes_to_the_file_only_delays_a_request(
 
 
 @ON_SQLITE
+async def test_a_command_waits_for_a_transaction_that_is_being_written(world: World, database_url: str) -> None:
+    """A server writes in several turns of its event loop, also one in the process of the tests: a command must not stop it."""
+    has_begun = asyncio.Event()
+
+    async def write() -> None:
+        async with world.database.write():
+            has_begun.set()
+            await asyncio.sleep(0)
+
+    writing = asyncio.create_task(write())
+    await has_begun.wait()
+    ended = await run_headway("user", "create", "--name", "A", "--database", database_url, secret_key=SECRET_KEY)
+    await writing
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@ON_SQLITE
 async def test_a_second_server_on_the_same_file_refuses_to_start(database_url: str, tmp_path: Path) -> None:
     with HeadwayProcess(database_url, tmp_path, SECRET_KEY):
-        second = run_headway("serve", "--database", database_url, "--port", "1", secret_key=SECRET_KEY)
+        second = await run_headway("serve", "--database", database_url, "--port", "1", secret_key=SECRET_KEY)
 
     assert second.returncode == 1
     assert "is in use by another Headway server" in second.stderr
@@ -202,7 +220,7 @@ async def test_what_commands_change_beside_a_server_is_seen_within_two_seconds(
         track = f"{server.url}/api/courses/activity/track"
         assert httpx.post(track, json=event(course, "one"), headers=world.bearer(learner)).status_code == 201
 
-        disabled = run_headway("user", "disable", str(learner.id), "--database", database_url, secret_key=SECRET_KEY)
+        disabled = await run_headway("user", "disable", str(learner.id), "--database", database_url, secret_key=SECRET_KEY)
         done_at = time.monotonic()
         assert disabled.returncode == 0
         while httpx.post(track, json=event(course, "two"), headers=world.bearer(learner)).status_code != 401:

@@ -100,9 +100,9 @@ async def test_a_server_is_recovered_to_a_moment(
     run(block("pg_basebackup "), place, user, **variables)
 
     make_user = ("user", "create", "--database", settings.database_url, "--name")
-    run_headway(*make_user, "Before", secret_key=SECRET_KEY)
+    await run_headway(*make_user, "Before", secret_key=SECRET_KEY)
     moment = await now_of(settings)
-    run_headway(*make_user, "After", secret_key=SECRET_KEY)
+    await run_headway(*make_user, "After", secret_key=SECRET_KEY)
     assert await people(settings) == ["After", "Before"]
     server.sql("SELECT pg_switch_wal()")
     server_folder = server.server.pgdata
@@ -114,7 +114,7 @@ async def test_a_server_is_recovered_to_a_moment(
 
     assert await people(settings) == ["Before"]
     for command in (["verify"], ["audit", "verify"]):
-        assert run_headway(*command, "--database", settings.database_url, secret_key=SECRET_KEY).returncode == 0
+        assert (await run_headway(*command, "--database", settings.database_url, secret_key=SECRET_KEY)).returncode == 0
 
 
 async def now_of(settings: Settings) -> str:

@@ -117,10 +117,10 @@ async def test_however_often_readiness_is_asked_the_database_is_looked_at_once(
     assert await Readiness(database, version="0000").fault() == "the database has another schema version"
 
 
-def test_the_command_asks_the_server_on_this_machine(database_url: str, tmp_path: Path) -> None:
+async def test_the_command_asks_the_server_on_this_machine(database_url: str, tmp_path: Path) -> None:
     with HeadwayProcess(database_url, tmp_path, SECRET_KEY) as server:
-        ready = run_headway("ready", "--port", str(server.port), "--host", "0.0.0.0")  # noqa: S104
-    gone = run_headway("ready", "--port", str(server.port))
+        ready = await run_headway("ready", "--port", str(server.port), "--host", "0.0.0.0")  # noqa: S104
+    gone = await run_headway("ready", "--port", str(server.port))
 
     assert (ready.returncode, ready.stdout) == (0, '{"status":"ok"}\n')
     assert gone.returncode == 1

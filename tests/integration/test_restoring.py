@@ -42,9 +42,9 @@ async def played(world: World) -> Played:
 
 
 @pytest.fixture
-def backup(played: Played, database_url: str, tmp_path: Path) -> Path:
+async def backup(played: Played, database_url: str, tmp_path: Path) -> Path:
     (folder := tmp_path / "backups").mkdir()
-    ran = run_headway("backup", str(folder / "a.db"), "--database", database_url, secret_key=SECRET_KEY)
+    ran = await run_headway("backup", str(folder / "a.db"), "--database", database_url, secret_key=SECRET_KEY)
     assert ran.returncode == 0, ran.stderr
     return folder / "a.db"
 
@@ -56,8 +56,10 @@ def place(tmp_path: Path) -> Path:
     return folder / "headway.db"
 
 
-def restore(backup: Path, place: Path, *arguments: str, key: str | None = SECRET_KEY) -> "subprocess.CompletedProcess[str]":
-    return run_headway("restore", str(backup), *arguments, "--database", f"sqlite:///{place}", secret_key=key)
+async def restore(
+    backup: Path, place: Path, *arguments: str, key: str | None = SECRET_KEY
+) -> "subprocess.CompletedProcess[str]":
+    return await run_headway("restore", str(backup), *arguments, "--database", f"sqlite:///{place}", secret_key=key)
 
 
 def fault_of(ran: "subprocess.CompletedProcess[str]") -> str:
@@ -66,9 +68,9 @@ def fault_of(ran: "subprocess.CompletedProcess[str]") -> str:
     return line.removeprefix("Error: ")
 
 
-def is_sound(place: Path) -> bool:
+async def is_sound(place: Path) -> bool:
     commands = (("verify",), ("audit", "verify"))
-    found = [run_headway(*each, "--database", f"sqlite:///{place}", secret_key=SECRET_KEY) for each in commands]
+    found = [await run_headway(*each, "--database", f"sqlite:///{place}", secret_key=SECRET_KEY) for each in commands]
     return all(each.returncode == 0 for each in found)
 
 
@@ -82,7 +84,7 @@ def events_of(place: Path) -> set[str]:
 
 
 async def test_a_backup_is_restored_where_there_is_no_database(played: Played, backup: Path, place: Path) -> None:
-    ran = restore(backup, place)
+    ran = await restore(backup, place)
 
     assert (ran.returncode, ran.stderr) == (0, "")
     printed = json.loads(ran.stdout)
@@ -94,11 +96,11 @@ async def test_a_backup_is_restored_where_there_is_no_database(played: Played, b
     assert names(place) == {"headway.db"}
     stored = await played.world.rows(select(learner_activity_logs.c.event_id))
     assert events_of(place) == {row[0] for row in stored}
-    assert is_sound(place)
+    assert await is_sound(place)
 
 
 async def test_the_log_of_the_restored_database_tells_of_it(backup: Path, place: Path) -> None:
-    restore(backup, place)
+    await restore(backup, place)
 
     with sqlite3.connect(place) as connection:
         last = connection.execute("SELECT action FROM audit_entries ORDER BY seq DESC LIMIT 1").fetchone()
@@ -110,25 +112,25 @@ async def test_ids_that_were_given_out_after_the_backup_are_not_given_out_again(
 ) -> None:
     """A token for an account that is gone, which may be valid for a year, would be one for another."""
     create = ("user", "create", "--name", "A", "--database")
-    later = json.loads(run_headway(*create, database_url, secret_key=SECRET_KEY).stdout)
-    restore(backup, place)
+    later = json.loads((await run_headway(*create, database_url, secret_key=SECRET_KEY)).stdout)
+    await restore(backup, place)
 
-    again = json.loads(run_headway(*create, f"sqlite:///{place}", secret_key=SECRET_KEY).stdout)
+    again = json.loads((await run_headway(*create, f"sqlite:///{place}", secret_key=SECRET_KEY)).stdout)
 
     assert int(again["id"]) > int(later["id"]) + 1_000
-    assert is_sound(place)
+    assert await is_sound(place)
 
 
 async def test_a_head_that_was_kept_elsewhere_shows_an_older_backup(
     played: Played, database_url: str, backup: Path, place: Path, tmp_path: Path
 ) -> None:
     """The entry that tells of the restoration stands where a later one was."""
-    run_headway("user", "create", "--name", "A", "--database", database_url, secret_key=SECRET_KEY)
-    head = run_headway("audit", "head", "--database", database_url, secret_key=SECRET_KEY)
+    await run_headway("user", "create", "--name", "A", "--database", database_url, secret_key=SECRET_KEY)
+    head = await run_headway("audit", "head", "--database", database_url, secret_key=SECRET_KEY)
     (tmp_path / "head.json").write_text(head.stdout)
-    restore(backup, place)
+    await restore(backup, place)
 
-    found = run_headway(
+    found = await run_headway(
         "audit", "verify", "--head", str(tmp_path / "head.json"), "--database", f"sqlite:///{place}", secret_key=SECRET_KEY
     )
 
@@ -137,17 +139,17 @@ async def test_a_head_that_was_kept_elsewhere_shows_an_older_backup(
 
 
 async def test_a_database_is_replaced_only_by_force_and_kept(played: Played, backup: Path, place: Path) -> None:
-    restore(backup, place)
-    run_headway("user", "create", "--name", "Later", "--database", f"sqlite:///{place}", secret_key=SECRET_KEY)
+    await restore(backup, place)
+    await run_headway("user", "create", "--name", "Later", "--database", f"sqlite:///{place}", secret_key=SECRET_KEY)
 
-    assert fault_of(restore(backup, place)) == f"{place} exists; --force replaces it, and keeps it beside the new one."
-    printed = json.loads(restore(backup, place, "--force").stdout)
+    assert fault_of(await restore(backup, place)) == f"{place} exists; --force replaces it, and keeps it beside the new one."
+    printed = json.loads((await restore(backup, place, "--force")).stdout)
 
     kept = Path(printed["kept"])
     assert names(place) == {"headway.db", kept.name}
     assert kept.name.startswith("headway.db.replaced-20")
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
-    assert is_sound(kept)
+    assert await is_sound(kept)
     assert (users_of(place), users_of(kept)) == (users_of(backup), users_of(backup) + 1)
 
 
@@ -162,65 +164,65 @@ async def test_a_database_that_a_server_owns_is_not_replaced(
     place = Path(database_url.removeprefix("sqlite:///"))
     before = names(place)
     with HeadwayProcess(database_url, tmp_path / "backups", SECRET_KEY):
-        line = fault_of(restore(backup, place, "--force"))
+        line = fault_of(await restore(backup, place, "--force"))
 
     assert line == f"{place} is in use by another Headway server; one server process owns a SQLite file."
     assert names(place) == before
 
 
 async def test_a_database_that_somebody_else_has_open_is_not_replaced(played: Played, backup: Path, place: Path) -> None:
-    restore(backup, place)
+    await restore(backup, place)
     with sqlite3.connect(place) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("SELECT count(*) FROM users").fetchone()
-        line = fault_of(restore(backup, place, "--force"))
+        line = fault_of(await restore(backup, place, "--force"))
     connection.close()
 
     assert line == f"{place} is in use by another command of Headway, or by another program."
-    assert is_sound(place)
+    assert await is_sound(place)
 
 
 async def test_who_was_erased_after_the_backup_is_erased_again(database_url: str, tmp_path: Path, place: Path) -> None:
-    def run(*arguments: str, url: str = database_url) -> str:
-        ran = run_headway(*arguments, "--database", url, secret_key=SECRET_KEY)
+    async def run(*arguments: str, url: str = database_url) -> str:
+        ran = await run_headway(*arguments, "--database", url, secret_key=SECRET_KEY)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
-    kept, gone = (
-        str(json.loads(run("user", "create", "--name", name, "--email", f"{name}@example.org"))["id"])
+    kept, gone = [
+        str(json.loads(await run("user", "create", "--name", name, "--email", f"{name}@example.org"))["id"])
         for name in ("Kept", "Wilhelmina")
-    )
-    run("backup", str(tmp_path / "a.db"))
-    later = str(json.loads(run("user", "create", "--name", "Later"))["id"])
+    ]
+    await run("backup", str(tmp_path / "a.db"))
+    later = str(json.loads(await run("user", "create", "--name", "Later"))["id"])
     for each in (gone, later):
-        run("user", "erase", each, "--confirm", each)
+        await run("user", "erase", each, "--confirm", each)
     own = Path(database_url.removeprefix("sqlite:///"))
 
-    printed = json.loads(restore(tmp_path / "a.db", own, "--force").stdout)
+    printed = json.loads((await restore(tmp_path / "a.db", own, "--force")).stdout)
 
     assert printed["erasures"] == {"again": [gone], "left": []}
     with closing(sqlite3.connect(own)) as connection:
         found = dict(connection.execute("SELECT id, name FROM users WHERE id IN (?, ?)", (kept, gone)).fetchall())
     assert found == {int(kept): "Kept", int(gone): "Erased user"}
     assert b"Wilhelmina" not in own.read_bytes()
-    assert is_sound(own)
+    assert await is_sound(own)
 
 
 async def test_accounts_of_another_installation_are_not_erased(database_url: str, tmp_path: Path, place: Path) -> None:
     """A backup may be restored over the database of a trial, in which the same ids are of others."""
 
-    def run(url: str, *arguments: str) -> str:
-        ran = run_headway(*arguments, "--database", url, secret_key=SECRET_KEY)
+    async def run(url: str, *arguments: str) -> str:
+        ran = await run_headway(*arguments, "--database", url, secret_key=SECRET_KEY)
         assert ran.returncode == 0, ran.stderr
         return ran.stdout
 
     other = f"sqlite:///{place}"
-    mine = str(json.loads(run(database_url, "user", "create", "--name", "Kept"))["id"])
-    run(database_url, "backup", str(tmp_path / "a.db"))
-    assert str(json.loads(run(other, "user", "create", "--name", "Trial"))["id"]) == mine
-    run(other, "user", "erase", mine, "--confirm", mine)
+    mine = str(json.loads(await run(database_url, "user", "create", "--name", "Kept"))["id"])
+    await run(database_url, "backup", str(tmp_path / "a.db"))
+    assert str(json.loads(await run(other, "user", "create", "--name", "Trial"))["id"]) == mine
+    await run(other, "user", "erase", mine, "--confirm", mine)
 
-    printed = json.loads(restore(tmp_path / "a.db", place, "--force").stdout)
+    printed = json.loads((await restore(tmp_path / "a.db", place, "--force")).stdout)
 
     assert printed["erasures"] == {"again": [], "left": []}
     with closing(sqlite3.connect(place)) as connection:
@@ -233,7 +235,7 @@ async def test_without_its_key_a_backup_is_not_restored(backup: Path, place: Pat
         Path(f"{backup}.json").unlink()
     os.environ.pop("HEADWAY_SECRET_KEY", None)
 
-    none, other = (fault_of(restore(backup, place, key=key)) for key in (None, OTHER_KEY))
+    none, other = [fault_of(await restore(backup, place, key=key)) for key in (None, OTHER_KEY)]
 
     if has_manifest:
         needed = f"The key {fingerprint(SECRET_KEY)} of this backup is missing; present are"
@@ -252,7 +254,7 @@ async def test_the_key_of_the_file_is_found_beside_the_new_place(backup: Path, p
     key.write_text(SECRET_KEY)
     key.chmod(0o600)
 
-    assert restore(backup, place, key=None).returncode == 0
+    assert (await restore(backup, place, key=None)).returncode == 0
     assert key.read_text() == SECRET_KEY
 
 
@@ -261,7 +263,7 @@ async def test_an_older_key_that_is_missing_is_told(backup: Path, place: Path) -
     manifest["keys"].append(fingerprint(OTHER_KEY))
     Path(f"{backup}.json").write_text(json.dumps(manifest))
 
-    ran = restore(backup, place)
+    ran = await restore(backup, place)
 
     assert ran.returncode == 0
     assert json.loads(ran.stdout)["missing_keys"] == [fingerprint(OTHER_KEY)]
@@ -285,7 +287,7 @@ async def test_a_damaged_backup_is_not_restored(backup: Path, place: Path, damag
     if damage not in {"altered", "cut off"}:
         Path(f"{backup}.json").unlink()
 
-    line = fault_of(restore(backup, place))
+    line = fault_of(await restore(backup, place))
 
     assert {
         "altered": f"{backup} was altered: it is not the file that its manifest describes.",
@@ -302,17 +304,17 @@ async def test_a_backup_of_a_later_version_is_not_restored(backup: Path, place: 
     with sqlite3.connect(backup) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
 
-    assert "schema version 9999, which this version of Headway does not know" in fault_of(restore(backup, place))
+    assert "schema version 9999, which this version of Headway does not know" in fault_of(await restore(backup, place))
 
 
 async def test_a_backup_of_an_earlier_version_is_migrated(played: Played, database_url: str, backup: Path, place: Path) -> None:
-    run_headway("migrate", "--to", "0030", "--database", database_url, secret_key=SECRET_KEY)
-    run_headway("backup", str(backup), "--force", "--database", database_url, secret_key=SECRET_KEY)
+    await run_headway("migrate", "--to", "0030", "--database", database_url, secret_key=SECRET_KEY)
+    await run_headway("backup", str(backup), "--force", "--database", database_url, secret_key=SECRET_KEY)
 
-    printed = json.loads(restore(backup, place).stdout)
+    printed = json.loads((await restore(backup, place)).stdout)
 
     assert (printed["schema_version"], printed["verified"]["differences"]) == ("0030", 0)
-    assert is_sound(place)
+    assert await is_sound(place)
     with sqlite3.connect(place) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(schema.head(),)]
 
@@ -324,11 +326,11 @@ async def test_data_with_faults_is_restored_only_if_that_is_accepted(database_ur
         connection.execute("DELETE FROM audit_entries WHERE seq = 1")
     connection.close()
 
-    line = fault_of(restore(backup, place))
+    line = fault_of(await restore(backup, place))
     assert "`headway verify` reports" in line
     assert "`headway audit verify` reports" in line
     assert names(place) == set()
-    assert restore(backup, place, "--with-faults").returncode == 0
+    assert (await restore(backup, place, "--with-faults")).returncode == 0
     assert names(place) == {"headway.db"}
 
 
@@ -336,7 +338,7 @@ async def test_a_rehearsal_changes_nothing(played: Played, database_url: str, ba
     place = Path(database_url.removeprefix("sqlite:///"))
     before = names(place)
 
-    printed = json.loads(restore(backup, place, "--dry-run").stdout)
+    printed = json.loads((await restore(backup, place, "--dry-run")).stdout)
 
     assert (printed["is_restored"], printed["kept"]) == (False, None)
     assert printed["verified"]["differences"] == 0
@@ -356,10 +358,10 @@ async def test_what_is_left_of_an_old_log_is_not_applied_to_the_new_file(backup:
     for suffix in ("-wal", "-shm"):
         Path(f"{place}{suffix}.left").rename(f"{place}{suffix}")
 
-    restore(backup, place)
+    await restore(backup, place)
 
     assert names(place) == {"headway.db"}
-    assert is_sound(place)
+    assert await is_sound(place)
     assert len(events_of(place)) > 0
 
 
@@ -367,26 +369,26 @@ async def test_a_damaged_database_is_kept_with_its_log(backup: Path, place: Path
     place.write_text("This was a database. " * 1_000)
     Path(f"{place}-wal").write_text("its log")
 
-    kept = Path(json.loads(restore(backup, place, "--force").stdout)["kept"])
+    kept = Path(json.loads((await restore(backup, place, "--force")).stdout)["kept"])
 
     assert kept.read_text().startswith("This was a database.")
     assert Path(f"{kept}-wal").read_text() == "its log"
     assert names(place) == {"headway.db", kept.name, f"{kept.name}-wal"}
-    assert is_sound(place)
+    assert await is_sound(place)
 
 
 @pytest.mark.parametrize("step", ["copied", "prepared", "linked"])
 async def test_a_restoration_that_is_killed_leaves_the_old_database_whole(backup: Path, place: Path, step: str) -> None:
-    restore(backup, place)
-    run_headway("user", "create", "--name", "Later", "--database", f"sqlite:///{place}", secret_key=SECRET_KEY)
+    await restore(backup, place)
+    await run_headway("user", "create", "--name", "Later", "--database", f"sqlite:///{place}", secret_key=SECRET_KEY)
     process = FORKS.Process(target=_restore_and_die, args=(backup, place, step))
     process.start()
     process.join(60)
 
     assert process.exitcode == -signal.SIGKILL
     assert users_of(place) == users_of(backup) + 1
-    assert is_sound(place)
-    assert restore(backup, place, "--force").returncode == 0
+    assert await is_sound(place)
+    assert (await restore(backup, place, "--force")).returncode == 0
     assert users_of(place) == users_of(backup)
     assert [name for name in names(place) if "partial" in name] == []
 
@@ -420,17 +422,17 @@ async def test_a_backup_under_load_has_everything_acknowledged_before_it_began(
             await asyncio.sleep(random.uniform(0.2, 0.5))
             before = {event_id for writer in writers for event_id in writer.acknowledged}
             target = tmp_path / f"{number}.db"
-            ran = await asyncio.to_thread(run_headway, "backup", str(target), "--database", database_url, secret_key=SECRET_KEY)
+            ran = await run_headway("backup", str(target), "--database", database_url, secret_key=SECRET_KEY)
             assert ran.returncode == 0, ran.stderr
             assert json.loads(ran.stdout)["verified"] == {"integrity": "full", "differences": 0, "audit_faults": 0}
             after = {event_id for writer in writers for event_id in writer.acknowledged}
             # The writers were busy all the while.
             assert before < after
-            ran = await asyncio.to_thread(restore, target, place, "--force")
+            ran = await restore(target, place, "--force")
             assert ran.returncode == 0, ran.stderr
             restored = events_of(place)
             assert before <= restored
-            assert await asyncio.to_thread(is_sound, place)
+            assert await is_sound(place)
         await asyncio.to_thread(server.kill)
         await asyncio.gather(*writing)
 
@@ -439,4 +441,4 @@ async def test_a_backup_under_load_has_everything_acknowledged_before_it_began(
     with HeadwayProcess(f"sqlite:///{place}", tmp_path, SECRET_KEY) as server:
         # Whoever repeats what the restored database does not know is served.
         await asyncio.gather(*(writer.repeat_unanswered(server.url) for writer in writers))
-    assert is_sound(place)
+    assert await is_sound(place)

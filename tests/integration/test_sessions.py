@@ -188,7 +188,7 @@ async def test_a_disabled_account_keeps_no_token_even_when_it_is_enabled_again(s
             assert await status_of(client, session["token"]) == 200
 
             disable = ("user", "disable", account, "--database", settings.database_url)
-            assert (await asyncio.to_thread(run_headway, *disable, secret_key=SECRET_KEY)).returncode == 0
+            assert (await run_headway(*disable, secret_key=SECRET_KEY)).returncode == 0
             assert await eventually(client, session["token"], 401)
             async with open_world(settings) as world:
                 await world.write(world.services.accounts.set_disabled, int(account), is_disabled=False)

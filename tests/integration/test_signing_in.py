@@ -177,8 +177,8 @@ async def test_what_ends_tokens_on_one_server_ends_them_on_the_other_within_two_
             await asyncio.sleep(2)
             assert [await status_of(there, token) for token in tokens] == [401, 200]
 
-            disabled: subprocess.CompletedProcess[str] = await asyncio.to_thread(
-                run_headway, "user", "disable", account["id"], "--database", settings.database_url, secret_key=SECRET_KEY
+            disabled: subprocess.CompletedProcess[str] = await run_headway(
+                "user", "disable", account["id"], "--database", settings.database_url, secret_key=SECRET_KEY
             )
             assert disabled.returncode == 0
             await asyncio.sleep(2)

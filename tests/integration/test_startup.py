@@ -12,9 +12,9 @@ from tests.processes import HeadwayProcess, run_headway
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-def fault_of(*arguments: str, secret_key: str | None = SECRET_KEY) -> str:
+async def fault_of(*arguments: str, secret_key: str | None = SECRET_KEY) -> str:
     """Run a command that cannot start, and return the line that it prints."""
-    ran = run_headway(*arguments, secret_key=secret_key)
+    ran = await run_headway(*arguments, secret_key=secret_key)
     assert ran.returncode == 1, ran.stderr
     assert ran.stdout == ""
     (line,) = ran.stderr.splitlines()
@@ -26,7 +26,9 @@ COMMANDS = [("serve", "--port", "0"), ("migrate",), ("verify",), ("audit", "veri
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("place", ["read-only", "folder", "no database", "below a file"])
-def test_a_file_that_cannot_be_a_database_is_named_or_described(tmp_path: Path, command: tuple[str, ...], place: str) -> None:
+async def test_a_file_that_cannot_be_a_database_is_named_or_described(
+    tmp_path: Path, command: tuple[str, ...], place: str
+) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "plain").write_text("This is a text and no database, however long it may be. " * 10)
     url, words = {
@@ -37,22 +39,22 @@ def test_a_file_that_cannot_be_a_database_is_named_or_described(tmp_path: Path, 
         "below a file": (f"sqlite:///{tmp_path}/plain/a.db", [f"{tmp_path}/plain"]),
     }[place]
 
-    line = fault_of(*command, "--database", url)
+    line = await fault_of(*command, "--database", url)
 
     assert any(each in line for each in words), line
 
 
-def test_a_server_without_a_key_in_a_folder_that_it_cannot_write_says_so() -> None:
-    assert "a.db.key cannot be used" in fault_of(
+async def test_a_server_without_a_key_in_a_folder_that_it_cannot_write_says_so() -> None:
+    assert "a.db.key cannot be used" in await fault_of(
         "serve", "--port", "0", "--database", "sqlite:////proc/headway/a.db", secret_key=None
     )
 
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
-def test_an_address_that_cannot_be_had_is_told_before_anything_is_made(tmp_path: Path, command: str) -> None:
+async def test_an_address_that_cannot_be_had_is_told_before_anything_is_made(tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        line = fault_of(command, "--database", f"sqlite:///{tmp_path}/a.db", "--port", port)
+        line = await fault_of(command, "--database", f"sqlite:///{tmp_path}/a.db", "--port", port)
     assert line == f"Headway cannot listen on 127.0.0.1, port {port}: Address already in use."
     assert list(tmp_path.iterdir()) == []
 
@@ -68,29 +70,29 @@ def test_an_address_that_cannot_be_had_is_told_before_anything_is_made(tmp_path:
         (["--database", "postgresql://u:p@a..b/x"], "The database cannot be used"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, flags: list[str], words: str) -> None:
-    line = fault_of("serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db", *flags)
+async def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, flags: list[str], words: str) -> None:
+    line = await fault_of("serve", "--port", "0", "--database", f"sqlite:///{tmp_path}/a.db", *flags)
 
     assert line.startswith(words), line
 
 
-def test_postgresql_that_hangs_is_told_in_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_postgresql_that_hangs_is_told_in_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADWAY_DATABASE_TIMEOUT_SECONDS", "1")
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        line = fault_of("migrate", "--database", f"postgresql://u:p@127.0.0.1:{mute.getsockname()[1]}/x?sslmode=disable")
+        line = await fault_of("migrate", "--database", f"postgresql://u:p@127.0.0.1:{mute.getsockname()[1]}/x?sslmode=disable")
 
     assert line == "The database does not respond in time."
 
 
-def test_postgresql_that_refuses_is_told_with_its_reason(postgres: PostgresServer) -> None:
-    line = fault_of("serve", "--port", "0", "--database", postgres.url("no_such_database"))
+async def test_postgresql_that_refuses_is_told_with_its_reason(postgres: PostgresServer) -> None:
+    line = await fault_of("serve", "--port", "0", "--database", postgres.url("no_such_database"))
 
     assert line == 'The database cannot be used: database "no_such_database" does not exist'
 
 
 @ON_SQLITE
 @pytest.mark.parametrize("name", ["symbolic link", "folder by a symbolic link", "relative path", "hard link"])
-def test_a_file_has_one_server_whatever_it_is_called(database_url: str, tmp_path: Path, name: str) -> None:
+async def test_a_file_has_one_server_whatever_it_is_called(database_url: str, tmp_path: Path, name: str) -> None:
     file = Path(database_url.removeprefix("sqlite:///"))
     other = tmp_path / "other.db"
     if name == "symbolic link":
@@ -104,6 +106,6 @@ def test_a_file_has_one_server_whatever_it_is_called(database_url: str, tmp_path
         other = tmp_path / "way" / file.name
 
     with HeadwayProcess(database_url, tmp_path, SECRET_KEY):
-        line = fault_of("serve", "--database", f"sqlite:///{other}", "--port", "0")
+        line = await fault_of("serve", "--database", f"sqlite:///{other}", "--port", "0")
 
     assert line == f"{other} is in use by another Headway server; one server process owns a SQLite file."

@@ -1,6 +1,5 @@
 """`headway verify`: what really happened is in order, and whatever is changed behind its back is found and named."""
 
-import asyncio
 import json
 import subprocess
 from typing import cast
@@ -132,7 +131,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(world: World
     assert counts[0] == counts[1]
 
 
-def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(settings: Settings) -> None:
+async def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(settings: Settings) -> None:
     async def prepare(change: Statement | None) -> None:
         database = schema.database(settings)
         await database.open()
@@ -145,10 +144,10 @@ def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(s
         finally:
             await database.close()
 
-    asyncio.run(prepare(None))
-    good = run_headway("verify", "--database", settings.database_url)
-    asyncio.run(prepare(update(enrollments).values(percent=1)))
-    bad = run_headway("verify", "--database", settings.database_url)
+    await prepare(None)
+    good = await run_headway("verify", "--database", settings.database_url)
+    await prepare(update(enrollments).values(percent=1))
+    bad = await run_headway("verify", "--database", settings.database_url)
 
     assert (good.returncode, bad.returncode) == (0, 1)
     answer = json.loads(good.stdout)
@@ -158,7 +157,7 @@ def test_the_command_prints_what_it_checked_and_fails_if_there_is_a_difference(s
     assert "Events" in good.stderr
 
 
-def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
+async def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
     async def prepare() -> Played:
         database = schema.database(settings)
         await database.open()
@@ -167,12 +166,12 @@ def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
         finally:
             await database.close()
 
-    ids = asyncio.run(prepare()).ids
+    ids = (await prepare()).ids
 
-    def explain(user_id: int, course_id: int) -> "subprocess.CompletedProcess[str]":
-        return run_headway("verify", "--explain", str(user_id), str(course_id), "--database", settings.database_url)
+    async def explain(user_id: int, course_id: int) -> "subprocess.CompletedProcess[str]":
+        return await run_headway("verify", "--explain", str(user_id), str(course_id), "--database", settings.database_url)
 
-    found = explain(ids["beginner"], ids["course"])
+    found = await explain(ids["beginner"], ids["course"])
     assert found.returncode == 0
     explained = json.loads(found.stdout)
     assert explained["calculation"] == "108.33 / 6 = 18.05, cut to two decimals"
@@ -182,6 +181,6 @@ def test_the_command_explains_a_learner_s_progress(settings: Settings) -> None:
         (ids["beginner"], 999, "There is no course 999."),
         (1, ids["course"], f"User 1 is not enrolled in course {ids['course']}."),
     ):
-        refused = explain(user_id, course_id)
+        refused = await explain(user_id, course_id)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert refused.stderr.splitlines() == [f"Error: {message}"]

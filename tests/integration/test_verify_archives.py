@@ -158,14 +158,14 @@ async def test_what_is_wrong_in_an_archive_that_is_known_with_it_is_named(played
     assert {("archived_ids", "entries"), ("enrollments", "percent")} <= set(found)
 
 
-def test_the_command_reads_archives(settings: Settings, tmp_path: Path) -> None:
+async def test_the_command_reads_archives(settings: Settings, tmp_path: Path) -> None:
     flags = ("--database", settings.database_url)
-    created = run_headway("user", "create", "--name", "Ada", "--role", "PARTICIPANT", *flags, secret_key=SECRET_KEY)
+    created = await run_headway("user", "create", "--name", "Ada", "--role", "PARTICIPANT", *flags, secret_key=SECRET_KEY)
     assert created.returncode == 0
-    done = run_headway(
+    done = await run_headway(
         "events", "archive", "--before", "2026-01-01", "--to", str(tmp_path / "archives"), *flags, secret_key=SECRET_KEY
     )
-    good = run_headway("verify", "--archives", str(tmp_path / "archives"), *flags, secret_key=SECRET_KEY)
+    good = await run_headway("verify", "--archives", str(tmp_path / "archives"), *flags, secret_key=SECRET_KEY)
 
     assert (done.returncode, json.loads(done.stdout)) == (0, {"events": 0, "archives": []})
     assert (good.returncode, json.loads(good.stdout)["differences"]) == (0, [])

@@ -227,19 +227,20 @@ def documented_receiver(folder: Path, secret: str, port: int) -> Iterator["subpr
 
 
 async def test_the_documented_receiver_and_commands_work(database_url: str, school_class: Class, tmp_path: Path) -> None:
+    async def webhook(*arguments: str) -> Any:
+        return json.loads((await run_headway("webhook", *arguments, "--database", database_url)).stdout)
+
     port = free_port()
     environment = ALLOWED | {"HEADWAY_SECRET_KEY": SECRET_KEY}
     with pytest.MonkeyPatch.context() as patched:
         for name, value in environment.items():
             patched.setenv(name, value)
         url = f"http://127.0.0.1:{port}/"
-        flags = ("--url", url, "--event", "enrollment.created", "--database", database_url)
-        created = json.loads(run_headway("webhook", "create", *flags).stdout)
-        assert (
-            json.loads(run_headway("webhook", "disable", created["id"], "--database", database_url).stdout)["enabled"] is False
-        )
-        assert json.loads(run_headway("webhook", "enable", created["id"], "--database", database_url).stdout)["enabled"] is True
-        listed = json.loads(run_headway("webhook", "list", "--database", database_url).stdout)
+        flags = ("--url", url, "--event", "enrollment.created")
+        created = await webhook("create", *flags)
+        assert (await webhook("disable", created["id"]))["enabled"] is False
+        assert (await webhook("enable", created["id"]))["enabled"] is True
+        listed = await webhook("list")
     assert created == listed[0] | {"secret": created["secret"]}
     learner = school_class.learners[0]
     with (

@@ -116,16 +116,16 @@ async def test_it_ends_in_the_state_that_one_server_ends_in(world: World, databa
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_several_workers_on_sqlite_are_refused(database_url: str) -> None:
-    refused = run_headway("serve", "--port", "0", "--workers", "2", "--database", database_url, secret_key=SECRET_KEY)
+async def test_several_workers_on_sqlite_are_refused(database_url: str) -> None:
+    refused = await run_headway("serve", "--port", "0", "--workers", "2", "--database", database_url, secret_key=SECRET_KEY)
 
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "PostgreSQL" in refused.stderr
 
 
 @ON_POSTGRESQL
-def test_postgresql_without_a_key_is_refused(database_url: str) -> None:
-    refused = run_headway("serve", "--port", "0", "--database", database_url)
+async def test_postgresql_without_a_key_is_refused(database_url: str) -> None:
+    refused = await run_headway("serve", "--port", "0", "--database", database_url)
 
     assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1)
     assert "HEADWAY_SECRET_KEY is required" in refused.stderr
