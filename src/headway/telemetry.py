@@ -303,12 +303,22 @@ class _SharedProcess:
 def _forget_dead_processes(folder: str) -> None:
     """Remove the gauges of processes that have ended; their counters stay."""
     for pid in {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_live*.db")}:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+        if not _is_running(pid):
             # Another process may have removed it first.
             with suppress(FileNotFoundError):
                 multiprocess.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether a process runs. On Linux, one that has ended does not, though its parent has not asked for its status."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return state != "Z"
 
 
 def configure_logging(level: str) -> None:
