@@ -8,9 +8,11 @@ import msgspec
 
 from headway import schema
 from headway.audit.service import AuditRecorder
+from headway.audit.verify import verify_log
 from headway.ids import uuid7
 from headway.privacy.retention import Advance, Retention
 from headway.settings import Settings
+from tests.integration.archives import verify
 from tests.processes import FORKS
 from tests.world import FakeClock, World
 
@@ -21,6 +23,13 @@ def retention(world: World, **rules: int) -> Retention:
     """Return the retention of some rules: those of all kinds, unless others are given."""
     settings = msgspec.structs.replace(world.settings, **(rules or RULES))
     return Retention(world.database, world.clock, uuid7, AuditRecorder(world.clock, uuid7), settings)
+
+
+async def check(world: World) -> None:
+    """Everything is as it has to be, also in the audit log."""
+    assert (await verify(world)).differences == []
+    async with world.database.read() as tx:
+        assert (await verify_log(tx, kept_head=None)).faults == []
 
 
 def retain_until_killed(settings: Settings, now: int, step: int) -> bool:

@@ -58,7 +58,7 @@ ELSEWHERE = {
     "user password-link": "test_forgotten_passwords.py",
     "retention apply": "test_retention.py",
     "backup": "test_backups.py",
-    "restore": "test_restoring.py",
+    "restore": "restoring/test_restoring.py",
 }
 """Commands whose entries are tested where there is more to say about them."""
 UNRECORDED = {
@@ -93,6 +93,7 @@ def commands(group: click.Group, above: str = "") -> Iterator[str]:
 
 def test_every_command_is_either_privileged_or_changes_nothing_of_anybody() -> None:
     assert set(commands(main)) == set(PRIVILEGED) | set(ELSEWHERE) | UNRECORDED
+    assert [file for file in ELSEWHERE.values() if not (Path(__file__).parent / file).exists()] == []
 
 
 @pytest.mark.parametrize("command", PRIVILEGED)

@@ -15,7 +15,7 @@ from headway.enrollments import store
 from headway.enrollments.tables import enrollments
 from headway.errors import Conflict, NotFound
 from headway.identity import Caller, Role
-from headway.instants import DAY, HOUR, MINUTE, SECOND, START_OF_TIME
+from headway.instants import DAY, HOUR, MINUTE, SECOND
 from headway.learning import updates
 from headway.learning.model import ActivityType, Event, Heartbeat, Outcome, Report, Update
 from headway.learning.tables import learner_activity_logs, study_days, uncounted_events, unit_progress
@@ -384,25 +384,3 @@ async def test_new_times_lock_nobody_whom_they_do_not_concern(world: World) -> N
     completed = select(unit_progress.c.status).where(unit_progress.c.user_id == late.id)
     assert await world.rows(completed) == [("COMPLETED",)]
     assert await differences(world) == []
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "since"),
-    [
-        ((None, None), (None, None), None),
-        ((None, None), (None, 90), 90),
-        ((None, None), (None, 100), None),
-        ((None, 20), (None, 30), 20),
-        ((None, 30), (None, 20), 20),
-        ((None, 150), (None, 200), None),
-        ((None, 50), (None, 200), 50),
-        ((10, 50), (20, 60), 10),
-        ((10, 50), (10, 60), 50),
-        ((110, None), (10, None), 10),
-        ((110, None), (120, None), None),
-        ((None, 50), (110, 120), START_OF_TIME),
-    ],
-)
-def test_times_differ_from_the_first_instant_at_which_one_is_open_alone(before: Any, after: Any, since: int | None) -> None:
-    assert Times(*before).differs_since(Times(*after), 100) == since
-    assert Times(*after).differs_since(Times(*before), 100) == since

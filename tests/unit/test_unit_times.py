@@ -1,11 +1,13 @@
 """The times of units: which instants and which parts of spans lie within them."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.courses.times import ALWAYS, Lock, Times
-from headway.instants import DAY
+from headway.instants import DAY, START_OF_TIME
 
 bounds = st.none() | st.integers(0, 3 * DAY)
 times = st.builds(lambda a, b: Times(a, b) if a is None or b is None else Times(min(a, b), max(a, b) + 1), bounds, bounds)
@@ -41,3 +43,25 @@ def test_a_span_is_cut_into_parts_that_lie_wholly_within_the_times_or_outside(
     assert all(times.include(midnight + start) is times.include(midnight + end - 1) for start, end in parts)
     within = sum(end - start for start, end in parts if times.include(midnight + start))
     assert within == times.overlap_in_day(day, [span]) == times.overlap((midnight + span[0], midnight + span[1]))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "since"),
+    [
+        ((None, None), (None, None), None),
+        ((None, None), (None, 90), 90),
+        ((None, None), (None, 100), None),
+        ((None, 20), (None, 30), 20),
+        ((None, 30), (None, 20), 20),
+        ((None, 150), (None, 200), None),
+        ((None, 50), (None, 200), 50),
+        ((10, 50), (20, 60), 10),
+        ((10, 50), (10, 60), 50),
+        ((110, None), (10, None), 10),
+        ((110, None), (120, None), None),
+        ((None, 50), (110, 120), START_OF_TIME),
+    ],
+)
+def test_times_differ_from_the_first_instant_at_which_one_is_open_alone(before: Any, after: Any, since: int | None) -> None:
+    assert Times(*before).differs_since(Times(*after), 100) == since
+    assert Times(*after).differs_since(Times(*before), 100) == since
