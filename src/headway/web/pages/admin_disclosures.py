@@ -1,9 +1,7 @@
 """The disclosure log, for administrators: who was shown whose record."""
 
-from datetime import date, datetime, time
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from headway.csv_files import csv_of
@@ -12,12 +10,13 @@ from headway.disclosures.model import EVERYBODY, NO_COURSE, DisclosureFilter
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE
 from headway.identity import NOBODY, Channel
-from headway.instants import Instant, from_datetime, iso
+from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
 from headway.privacy.disclosures import NamedDisclosure
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, get
+from headway.web.periods import Period
 from headway.web.texts import Viewer
 
 _PATH = "/app/admin/disclosures"
@@ -27,15 +26,13 @@ MOST_ROWS = 10_000
 _NO_USER = -1
 
 
-class DisclosuresQuery(msgspec.Struct):
-    """The filters of the log, and the place in it. Days are those of the viewer's time zone, both included."""
+class DisclosuresQuery(Period):
+    """The filters of the log, and the place in it."""
 
     learner: Annotated[str, Meta(max_length=20)] | None = None
     """An id."""
     reader: Annotated[str, Meta(max_length=20)] | None = None
     """An id."""
-    since: date | None = None
-    until: date | None = None
     cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] | None = None
 
 
@@ -72,20 +69,11 @@ class AdminDisclosuresPages:
 
 def _filter(request: PageRequest[DisclosuresQuery, None]) -> DisclosureFilter:
     query = request.query
-    since, until = _begin_of(request, query.since), _begin_of(request, query.until, days_later=1)
-    return DisclosureFilter(_user_id(query.learner), _user_id(query.reader), since, until)
+    return DisclosureFilter(_user_id(query.learner), _user_id(query.reader), *query.bounds(request.viewer))
 
 
 def _user_id(text: str | None) -> int | None:
     return None if text is None else parse_id(text) or _NO_USER
-
-
-def _begin_of(request: PageRequest[DisclosuresQuery, None], day: date | None, *, days_later: int = 0) -> Instant | None:
-    """Return the begin of a day for the viewer, or of a later one."""
-    if day is None:
-        return None
-    moved = date.fromordinal(min(day.toordinal() + days_later, date.max.toordinal()))
-    return from_datetime(datetime.combine(moved, time(), request.viewer.zone))
 
 
 def _header(viewer: Viewer) -> list[str]:

@@ -1,6 +1,5 @@
 """The audit log, for administrators: who did what to what, and whether the log is as it was written."""
 
-from datetime import date, datetime, time
 from typing import Annotated
 
 import msgspec
@@ -11,13 +10,13 @@ from headway.accounts.model import MAX_EMAIL
 from headway.audit.model import Action, AuditEntry, EntryFilter, TargetType
 from headway.csv_files import csv_of
 from headway.db.database import ReadTransaction
-from headway.errors import Invalid
 from headway.http.request import READ_LARGE
-from headway.instants import Instant, from_datetime, iso
+from headway.instants import iso
 from headway.paging.model import MAX_LENGTH
 from headway.paging.service import Walk
 from headway.services import Services
 from headway.web.page_routes import Download, Page, PageRequest, Redirect, get, post
+from headway.web.periods import Period
 from headway.web.texts import Viewer
 
 _PATH = "/app/admin/log"
@@ -29,16 +28,14 @@ _NOBODY = "ext:"
 """The name of no account."""
 
 
-class LogQuery(msgspec.Struct):
-    """The filters of the log, and the place in it. Days are those of the viewer's time zone, both included."""
+class LogQuery(Period):
+    """The filters of the log, and the place in it."""
 
     action: Annotated[str, Meta(max_length=_LONGEST_ACTION)] | None = None
     person: Annotated[str, Meta(max_length=MAX_EMAIL + 10)] | None = None
     """An id, an address, or an external id."""
     target_type: TargetType | None = None
     target_id: Annotated[str, Meta(max_length=MAX_EMAIL + 10)] | None = None
-    since: date | None = None
-    until: date | None = None
     cursor: Annotated[str, Meta(max_length=MAX_LENGTH)] | None = None
 
 
@@ -86,8 +83,7 @@ class AdminLogPages:
         """Return the filter of a request. Raises Forbidden; Invalid naming the days."""
         query, caller = request.query, request.caller
         await require_admin(tx, caller)
-        if query.since is not None and query.until is not None and query.until < query.since:
-            raise Invalid.field("until", "must not be before the first day")
+        since, until = query.bounds(request.viewer)
         person = query.person
         if person is not None and "@" in person:
             user = await self._administration.find_by_email(tx, caller, person)
@@ -97,17 +93,9 @@ class AdminLogPages:
             actor_ids=None if person is None else [person],
             target_type=query.target_type,
             target_ids=None if query.target_id is None or query.target_type is None else [query.target_id],
-            since=_begin_of(request, query.since),
-            until=_begin_of(request, query.until, days_later=1),
+            since=since,
+            until=until,
         )
-
-
-def _begin_of(request: PageRequest[LogQuery, None], day: date | None, *, days_later: int = 0) -> Instant | None:
-    """Return the begin of a day for the viewer, or of a later one."""
-    if day is None:
-        return None
-    moved = date.fromordinal(min(day.toordinal() + days_later, date.max.toordinal()))
-    return from_datetime(datetime.combine(moved, time(), request.viewer.zone))
 
 
 def _header(viewer: Viewer) -> list[str]:
