@@ -1,6 +1,9 @@
 """The pages with which administrators erase a person, and keep the receipt."""
 
+import re
+
 from headway.privacy import receipts
+from headway.web.sessions import ZONE
 from tests.contract.rights.conftest import School
 from tests.pages.conftest import BOTH_DATABASES, Visit
 
@@ -28,6 +31,16 @@ async def test_an_administrator_erases_a_person_and_downloads_the_receipt(school
     assert (name in shown.text, "Erased user" in shown.text, "This person was erased on" in shown.text) == (False, True, True)
     assert "the person asked for it" in (await admin.open("/app/admin/erasures")).text
     assert "This person was erased on" in (await admin.open(f"{path}/erase")).text
+
+
+async def test_an_erasure_is_told_in_the_time_of_the_viewer(school: School, visit: Visit) -> None:
+    admin, user_id = visit("admin"), school.ids["learner_id"]
+    path = f"/app/admin/users/{user_id}/erase"
+    await admin.fill(await admin.open(path), path, reason="request", confirmation=user_id)
+    admin.client.cookies.set(ZONE, "Pacific/Kiritimati")
+
+    for page in ("/app/admin/erasures", "/app/admin/erasures/1"):
+        assert re.search("Jan 2, 2026, 2:[0-9]{2}", (await admin.open(page)).text)
 
 
 async def test_nobody_is_offered_to_erase_themselves(school: School, visit: Visit) -> None:

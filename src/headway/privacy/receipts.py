@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from headway.errors import Invalid
+from headway.instants import Instant
 
 MAX_RECEIPT_BYTES = 64_000
 FORMAT = "headway-erasure-1"
@@ -45,6 +46,7 @@ class Erasure(msgspec.Struct, frozen=True):
     """An erasure with its signed receipt."""
 
     id: int
+    at: Instant
     signed: SignedReceipt
 
 

@@ -24,7 +24,7 @@ _new_key = (
 )
 _NEW = ("user_id", "receipt", "signature", "erased_at")
 _insert = insert(erasures).values({name: bindparam(name) for name in _NEW}).returning(erasures.c.id)
-_columns = (erasures.c.id, erasures.c.receipt, erasures.c.signature)
+_columns = (erasures.c.id, erasures.c.erased_at, erasures.c.receipt, erasures.c.signature)
 _by_user = select(*_columns).where(erasures.c.user_id == bindparam("of_user"))
 _by_id = select(*_columns).where(erasures.c.id == bindparam("erasure_id"))
 _page = select(*_columns).order_by(erasures.c.id.desc()).limit(bindparam("limit")).offset(bindparam("offset"))
@@ -60,7 +60,7 @@ async def insert_signed(tx: WriteTransaction, user_id: int, receipt: Receipt, no
     signature = receipts.sign(tx.keyring.decrypt(key["private_key"]), receipt)
     text = receipts.encode(receipt).decode()
     made = await tx.one(_insert, user_id=user_id, receipt=text, signature=signature, erased_at=now)
-    return Erasure(made["id"], SignedReceipt(receipt, signature, key["public_key"]))
+    return Erasure(made["id"], now, SignedReceipt(receipt, signature, key["public_key"]))
 
 
 async def find_of(tx: ReadTransaction, user_id: int) -> Erasure | None:
@@ -86,4 +86,4 @@ async def _first(tx: ReadTransaction, row: Row | None) -> Erasure | None:
 
 def _erasure_of(row: Row, key: str) -> Erasure:
     receipt = msgspec.json.decode(row["receipt"], type=Receipt)
-    return Erasure(row["id"], SignedReceipt(receipt, row["signature"], key))
+    return Erasure(row["id"], row["erased_at"], SignedReceipt(receipt, row["signature"], key))
