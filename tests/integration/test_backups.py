@@ -123,6 +123,30 @@ async def test_the_database_itself_is_never_replaced(played: Played, database_ur
     assert fault_of(await back_up(database_url, tmp_path / name, "--force")).endswith("is the database itself.")
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", ".lock", ".key"])
+async def test_the_files_beside_the_database_are_never_replaced(
+    played: Played, database_url: str, tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "headway.db")
+    before = names(tmp_path)
+
+    for url, name in ((database_url, "headway.db"), (f"sqlite:///{tmp_path}/link.db", "link.db")):
+        fault = fault_of(await back_up(url, tmp_path / f"{name}{suffix}", "--force"))
+        assert "belongs to the database itself" in fault
+    assert names(tmp_path) == before
+
+
+async def test_a_file_that_is_in_the_place_of_the_manifest_is_not_replaced(
+    played: Played, database_url: str, backups: Path
+) -> None:
+    (backups / "algebra.json").write_text("a course")
+
+    fault = fault_of(await back_up(database_url, backups / "algebra", "--quick"))
+
+    assert fault == f"{backups}/algebra.json exists; --force replaces it."
+    assert (backups / "algebra.json").read_text() == "a course"
+
+
 async def test_what_keeps_a_backup_from_being_made_is_one_line(database_url: str, tmp_path: Path, backups: Path) -> None:
     (tmp_path / "plain.db").write_text("This is a text and no database, however long it may be. " * 10)
     sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE a (b)")

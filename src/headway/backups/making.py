@@ -27,6 +27,9 @@ _POSTGRESQL = (
     "pg_basebackup: docs/backups.md has the commands."
 )
 
+_SUFFIXES = ("-wal", "-shm", "-journal", ".lock", ".key")
+"""Of the files beside a database: whatever replaces one of them destroys what is stored, or what reads it."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -98,8 +101,12 @@ def _check_places(source: Path, target: Path, *, replaces: bool) -> None:
         raise OperatorError(f"There is no folder {target.parent}.")
     if target.exists() and target.samefile(source):
         raise OperatorError(f"{target} is the database itself.")
-    if target.exists() and not replaces:
-        raise OperatorError(f"{target} exists; --force replaces it.")
+    databases = (source.absolute(), source.resolve())
+    if target.absolute() in {each.with_name(each.name + suffix) for each in databases for suffix in _SUFFIXES}:
+        raise OperatorError(f"{target} belongs to the database itself: its log, its lock or its key.")
+    for each in (target, files.manifest_file(target)):
+        if each.exists() and not (replaces and each.is_file()):
+            raise OperatorError(f"{each} exists; --force replaces it." if each.is_file() else f"{each} is no file.")
 
 
 async def _read_copy(copy: Path, settings: Settings, look: Look, *, is_current: bool) -> _Read:

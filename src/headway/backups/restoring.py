@@ -88,6 +88,7 @@ class Restore:
         return await self._restore(backup, accepts_faults=accepts_faults, is_rehearsal=True)
 
     async def _restore(self, backup: Path, *, accepts_faults: bool, is_rehearsal: bool) -> Restored:
+        _check_source(backup)
         manifest = files.read_manifest(backup)
         missing = [] if manifest is None else self._missing_keys(manifest)
         files.check_room_beside(self._path, for_copy_of=backup)
@@ -127,7 +128,7 @@ class Restore:
         found = files.copy_file(backup, draft)
         if manifest is not None and found != manifest.sha256:
             raise OperatorError(f"{backup} was altered: it is not the file that its manifest describes.")
-        sqlite_copy.check_integrity(draft, is_quick=self._look.is_quick)
+        sqlite_copy.check_integrity(draft, is_quick=self._look.is_quick, name=backup)
         version = sqlite_copy.schema_version(draft)
         if version is None:
             raise OperatorError(f"{backup} is not a backup of Headway.")
@@ -161,6 +162,16 @@ class Restore:
         await asyncio.to_thread(sqlite_copy.fold_log, draft)
         sqlite_copy.sync(draft)
         return _Prepared(verified, head, erasures)
+
+
+def _check_source(backup: Path) -> None:
+    """Check that a backup is a whole file: a device has no end, and a database in use has its newest changes in a log."""
+    if not backup.is_file():
+        raise OperatorError(f"{backup} is no file.")
+    log = backup.with_name(f"{backup.name}-wal")
+    if log.exists() and log.stat().st_size > 0:
+        message = f"{backup} is no backup but a database, whose newest changes are in {log}."
+        raise OperatorError(f"{message} Make a copy of it: headway backup --database sqlite:///{backup.absolute()}")
 
 
 def _is_there(path: Path) -> bool:

@@ -39,13 +39,16 @@ def copy_into(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def check_integrity(copy: Path, *, is_quick: bool) -> None:
-    """Read all pages of a file that nobody changes; unless `is_quick`, compare indexes with tables. Raises DamagedFileError."""
-    check = "quick_check" if is_quick else "integrity_check"
-    with _explained(copy), closing(connect_to_copy(copy)) as connection:
+def check_integrity(copy: Path, *, is_quick: bool, name: Path | None = None) -> None:
+    """Read all pages of a file that nobody changes; unless `is_quick`, compare indexes with tables.
+
+    Raises DamagedFileError, OperatorError, which call the file by `name`.
+    """
+    check, name = "quick_check" if is_quick else "integrity_check", name or copy
+    with _explained(name), closing(connect_to_copy(copy)) as connection:
         found = [row[0] for row in connection.execute(f"PRAGMA {check}({_MOST_SHOWN})")]
     if found != ["ok"]:
-        raise DamagedFileError(f"{copy} is damaged: {'; '.join(found)}")
+        raise DamagedFileError(f"{name} is damaged: {'; '.join(found)}")
 
 
 def schema_version(copy: Path) -> str | None:

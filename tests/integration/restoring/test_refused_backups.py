@@ -1,6 +1,7 @@
 """A backup is restored only with its keys, undamaged, and from a version that is known."""
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -89,6 +90,19 @@ async def test_a_damaged_backup_is_not_restored(backup: Path, place: Path, damag
         "other database": f"{backup} is not a backup of Headway.",
         "no manifest": "disk image is malformed",
     }[damage] in line
+    assert line.startswith(str(backup))
+    assert names(place) == set()
+
+
+async def test_what_is_no_whole_file_is_not_restored(backup: Path, place: Path) -> None:
+    # A device has no end: /dev/zero would fill the disk.
+    device = fault_of(await restore(Path(os.devnull), place))
+    # Of a database in use, the newest changes are in its log.
+    Path(f"{backup}-wal").write_bytes(b"its log")
+    in_use = fault_of(await restore(backup, place))
+
+    assert device == f"{os.devnull} is no file."
+    assert in_use.startswith(f"{backup} is no backup but a database, whose newest changes are in {backup}-wal.")
     assert names(place) == set()
 
 
