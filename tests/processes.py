@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 
 from headway.cli import main
+from tests.system_calls import restrict
 
 HEADWAY = Path(sys.executable).parent / "headway"
 
@@ -56,8 +57,9 @@ class HeadwayCommand:
         errors: Path,
         *,
         descriptors: int | None = None,
+        unit: Path | None = None,
     ) -> None:
-        self._process = FORKS.Process(target=_run, args=(arguments, environment, output, errors, descriptors))
+        self._process = FORKS.Process(target=_run, args=(arguments, environment, output, errors, descriptors, unit))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -90,11 +92,20 @@ class HeadwayCommand:
         self.wait(10)
 
 
-def _run(arguments: Sequence[str], environment: dict[str, str], output: Path, errors: Path, descriptors: int | None) -> None:
+def _run(
+    arguments: Sequence[str],
+    environment: dict[str, str],
+    output: Path,
+    errors: Path,
+    descriptors: int | None,
+    unit: Path | None,
+) -> None:
     """Become the command; this runs in the new process."""
     os.setsid()
     if descriptors is not None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    if unit is not None:
+        restrict(unit)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [str(HEADWAY), *arguments]
@@ -110,6 +121,8 @@ class HeadwayProcess:
 
     descriptors: int | None = None
     """How many files each process may open, if that is set before the start."""
+    unit: Path | None = None
+    """A unit of systemd whose filter of system calls is in force, if that is set before the start."""
 
     def __init__(self, database_url: str, folder: Path, secret_key: str, *flags: str, **environment: str) -> None:
         self.port = free_port()
@@ -120,7 +133,8 @@ class HeadwayProcess:
         self._environment = {**os.environ, "HEADWAY_SECRET_KEY": secret_key, **environment}
 
     def start(self) -> "HeadwayProcess":
-        self.process = HeadwayCommand(self._arguments, self._environment, self.log, self.log, descriptors=self.descriptors)
+        limits: dict[str, Any] = {"descriptors": self.descriptors, "unit": self.unit}
+        self.process = HeadwayCommand(self._arguments, self._environment, self.log, self.log, **limits)
         try:
             self.wait_until(200)
         except BaseException:
@@ -161,7 +175,7 @@ class HeadwayProcess:
 
 
 async def run_headway(
-    *arguments: str, secret_key: str | None = None, encryption_keys: str | None = None
+    *arguments: str, secret_key: str | None = None, encryption_keys: str | None = None, unit: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command to its end.
 
@@ -171,7 +185,7 @@ async def run_headway(
     environment = {**os.environ, **{name: key for name, key in keys.items() if key is not None}}
     with tempfile.TemporaryDirectory() as folder:
         output, errors = Path(folder) / "output", Path(folder) / "errors"
-        command = HeadwayCommand([str(each) for each in arguments], environment, output, errors)
+        command = HeadwayCommand([str(each) for each in arguments], environment, output, errors, unit=unit)
         try:
             status = await command.wait_beside(60)
         finally:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,9 @@ async def restore(
 
 
 def _give_way() -> None:
-    """Leave the processors to the server beside."""
-    os.nice(10)
+    """Leave the processors to the server beside, where that is allowed: units of systemd say it themselves."""
+    with suppress(OSError):
+        os.nice(10)
 
 
 def _note(text: str) -> None:
