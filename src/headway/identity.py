@@ -11,6 +11,8 @@ from headway.text import nfc
 
 NOBODY = 0
 """The user id of callers without an account."""
+ERASED_NAME = "Erased user"
+"""The name that the accounts of erased people have."""
 _ACCOUNT, OUTSIDE, _ADDRESS = "id:", "ext:", "email:"
 _ID = re.compile("[1-9][0-9]{0,14}")
 MAX_USER_NAME = 600

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select, update
 
 from headway import schema
-from headway.accounts.erasing_store import ERASED_NAME
 from headway.audit.tables import audit_entries, audit_redactions
 from headway.audit.verify import verify_log
 from headway.db.compacting import compact
 from headway.db.tables import personal_keys
 from headway.errors import Invalid
+from headway.identity import ERASED_NAME
 from headway.privacy import receipts
 from headway.settings import Settings
 from headway.webhooks.tables import webhook_deliveries

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from babel.messages.pofile import write_po
 from bs4 import BeautifulSoup
 from bs4.element import NavigableString
 
+from headway.identity import Caller, CourseRole, Role
 from headway.instants import DAY
 from headway.web import texts
 from tests.contract.rights.conftest import ROLES, School
@@ -80,14 +81,46 @@ async def busy_school(school: School, visit: Visit, clock: FakeClock) -> School:
     return school
 
 
-async def test_every_text_of_every_page_is_in_the_catalogue(busy_school: School, visit: Visit) -> None:
+async def _untranslated(school: School, visit: Visit, roles: Collection[str] = ROLES) -> dict[tuple[str, str], set[str]]:
+    """Return the words of pages that are neither of the catalogue nor data."""
     found = {}
     # Exports are for programs: they are those of the API.
     for path, may_see in ((path, roles) for path, roles in PAGES.items() if "/export/" not in path):
-        for role in (each for each in ROLES if each in may_see):
-            shown = await visit(role).open(busy_school.filled(path), **{"Accept-Language": LANGUAGE})
-            read = [",".join(next(csv.reader(StringIO(shown.html))))] if path.endswith(".csv") else _read_page(shown.html)
+        for role in (each for each in roles if each in may_see):
+            shown = await visit(role).open(school.filled(path), **{"Accept-Language": LANGUAGE})
+            is_csv = shown.response.headers["content-type"].startswith("text/csv")
+            read = [",".join(next(csv.reader(StringIO(shown.html))))] if is_csv else _read_page(shown.html)
             words = {word for text in read for word in _unmarked(text)}
             if words:
                 found[path, role] = words
-    assert found == {}
+    return found
+
+
+async def test_every_text_of_every_page_is_in_the_catalogue(busy_school: School, visit: Visit) -> None:
+    assert await _untranslated(busy_school, visit) == {}
+
+
+async def test_erased_people_are_named_in_the_language_of_the_viewer(busy_school: School, visit: Visit) -> None:
+    """They wrote, taught, learned and read, and a page was opened for each of them."""
+    school, tutor, admin = busy_school, visit("tutor"), visit("admin")
+    colleague = await school.world.user(Role.INSTRUCTOR)
+    school.people["colleague"], school.ids["colleague_id"] = colleague, str(colleague.id)
+    owner = Caller(school.people["tutor"].id, Role.INSTRUCTOR)
+    course_id = int(school.ids["course"])
+    await school.world.write(school.world.services.course_staff.set_role, owner, course_id, colleague.id, CourseRole.OWNER)
+    learner = school.filled("/app/courses/{course}/learners/{learner_id}")
+    teaching = visit("colleague")
+    await teaching.submit(f"{learner}/note", {"text": "Hello"})
+    await teaching.submit(f"{learner}/reset", {"reason": "Hello"})
+    for name in ("learner", "colleague"):
+        await tutor.submit(school.filled(f"/app/messages/{{{name}_id}}"), {"message": "Hello"})
+    for name in ("peer", "colleague"):
+        path = school.filled(f"/app/admin/users/{{{name}_id}}/erase")
+        erased = await admin.submit(path, {"reason": "request", "confirmation": school.ids[f"{name}_id"]})
+        assert erased.path.startswith("/app/admin/erasures/")
+
+    assert await _untranslated(school, visit, ["learner", "tutor", "admin"]) == {}
+    school.ids["learner_id"] = school.ids["peer_id"]
+    assert await _untranslated(school, visit, ["tutor", "admin"]) == {}
+    school.ids["learner_id"] = school.ids["colleague_id"]
+    assert await _untranslated(school, visit, ["admin"]) == {}

@@ -8,11 +8,9 @@ from headway.accounts.tables import account_links, api_keys, registrations, sess
 from headway.db import index_keys, personal_keys
 from headway.db.database import WriteTransaction
 from headway.db.types import Id
-from headway.identity import Role, settle_email
+from headway.identity import ERASED_NAME, Role, settle_email
 from headway.instants import Instant
 from headway.words import fold
-
-ERASED_NAME = "Erased user"
 
 _of_user: BindParameter[int] = bindparam("of_user", type_=Id)
 _erase = (

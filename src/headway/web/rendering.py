@@ -75,6 +75,7 @@ class Pages:
             "datetime": _by_viewer(Viewer.datetime),
             "time": _by_viewer(Viewer.time),
             "said": _by_viewer(said),
+            "unless_erased": _by_viewer(Viewer.unless_erased),
             "ago": pass_context(lambda context, instant: context["viewer"].ago(instant, clock())),
             "iso": iso,
         }

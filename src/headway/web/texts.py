@@ -16,6 +16,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
+from headway.db.personal_keys import ERASED
+from headway.identity import ERASED_NAME
 from headway.instants import DAY, HOUR, MINUTE, SECOND, Day, Instant, Milliseconds, to_datetime
 
 LOCALES = Path(__file__).parent / "locales"
@@ -43,6 +45,12 @@ class Viewer(NamedTuple):
         """Return a text of the catalogue with its `%(name)s` replaced."""
         translated: str = self.translations.ugettext(message)
         return translated % values if values else translated
+
+    def unless_erased(self, text: str | None) -> str:
+        """Return a person's name or text, if there is one; what is stored in its place once it was erased is translated."""
+        if text == ERASED_NAME:
+            return self.text("Erased user")
+        return self.text("[erased]") if text == ERASED else text or ""
 
     def ngettext(self, one: str, many: str, count: int, **values: object) -> str:
         """Return a text of the catalogue in the form for a number, with `%(count)s` and its other values replaced."""
