@@ -1,11 +1,12 @@
 """Migrations of stored rows: what a column comes to hold follows from what was stored before it, on both databases."""
 
 import tracemalloc
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Text, cast, func, insert, join, literal, select, text, true
+from sqlalchemy import Connection, Text, cast, column, func, insert, join, literal, select, table, text, true
 
 from headway import schema
 from headway.courses.completion import Completion, EngagementMetrics, Rule
@@ -86,6 +87,36 @@ async def test_ids_of_clients_come_into_the_form_in_which_they_are_looked_up(emp
         (2, composed, composed, 4),
         (3, "plain", "\u4e2d", 5),
     ]
+
+
+async def test_residues_of_before_are_kept_apart_from_those_by_the_reset_before(empty_database: Settings) -> None:
+    await schema.migrate(empty_database, "0040")
+    instants = (0, 86_400_000)
+
+    def at(connection: Connection, instant: int) -> Any:
+        return datetime.fromtimestamp(instant / 1000, UTC) if connection.dialect.name == "postgresql" else instant
+
+    def fill(connection: Connection) -> None:
+        for until in instants:
+            connection.execute(
+                text("INSERT INTO event_residues VALUES (1, 2, 3, :until, '{}', :yes, :until)"),
+                {"until": at(connection, until), "yes": True},
+            )
+
+    def read(name: str) -> Callable[[Connection], Any]:
+        def read_column(connection: Connection) -> Any:
+            zero = at(connection, 0)
+            residues = table("event_residues", column(name), column("last_at"))
+            found = connection.execute(select(residues.c[name]).order_by(residues.c.last_at)).scalars().all()
+            return [(each - zero) // timedelta(milliseconds=1) if isinstance(each, datetime) else each for each in found]
+
+        return read_column
+
+    await within(empty_database, fill)
+    await schema.migrate(empty_database)
+    assert await within(empty_database, read("since")) == [-1, -86_400_000]
+    await schema.migrate(empty_database, "0040")
+    assert [abs(each) for each in await within(empty_database, read("until"))] == [1, 86_400_000]
 
 
 def _insert_courses_and_a_user(connection: Connection) -> None:

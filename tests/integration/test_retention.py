@@ -144,6 +144,30 @@ async def test_what_was_reset_stays_reset_when_its_events_are_forgotten(world: W
     await check(world)
 
 
+async def test_events_that_are_forgotten_before_and_after_a_reset_stay_apart(world: World) -> None:
+    course = await world.course()
+    learner, tutor = await world.learner(course), Caller(course.owner_id or 0, Role.INSTRUCTOR)
+    forgetting = retention(world, retention_events_days=10)
+
+    async def study(name: str, seconds: float) -> None:
+        assert await record(world, learner.id, view(name, course, 3, seconds)) == [Outcome.ACCEPTED]
+        world.clock.advance(seconds=20 * 86_400)
+        await forgetting.apply()
+        await check(world)
+
+    await study("before", 70.0)
+    made = await world.write(world.services.resetting.reset, tutor, course.id, learner.id, ResetRequest())
+    world.clock.advance(seconds=60)
+    await study("after", 20.0)
+    assert await count(world, learner_activity_logs) == 0
+
+    await world.write(world.services.resetting.undo, tutor, course.id, learner.id, made.id)
+    await study("undone", 30.0)
+    await world.write(world.services.resetting.reset, tutor, course.id, learner.id, ResetRequest())
+    world.clock.advance(seconds=60)
+    await study("again", 10.0)
+
+
 async def test_archives_that_are_old_go_with_their_files(played: Played, tmp_path: Path, small: None) -> None:
     world = played.world
     before = await world.rows(PROGRESS)

@@ -69,7 +69,7 @@ _advance = (
     .values(forgotten=bindparam("to_forgotten", type_=archives.c.forgotten.type))
 )
 _delete_archive = delete(archives).where(archives.c.id == bindparam("archive"))
-_KEY = ("user_id", "course_id", "unit_id", "until")
+_KEY = ("user_id", "course_id", "unit_id", "since")
 _keys = rows("keys", {name: event_residues.c[name].type for name in _KEY})
 _same = and_(*(event_residues.c[name] == _keys.c[name] for name in _KEY))
 _learners = rows("learners", {"user_id": Id, "course_id": Id})
@@ -100,6 +100,8 @@ _uncounted = select(uncounted_events.c.user_id, uncounted_events.c.event_id).sel
         _uncounted_keys,
         uncounted_events,
         and_(*(column == _uncounted_keys.c[column.name] for column in uncounted_events.primary_key)),
+        # Whoever undoes a reset at the same time takes the same rows.
+        is_locking=True,
     )
 )
 
@@ -121,7 +123,7 @@ class Sums(NamedTuple):
 
 
 _ResidueKey: TypeAlias = tuple[int, int, int, Instant]
-"""(user, course, unit, until)."""
+"""(user, course, unit, since)."""
 
 
 class _Residue(NamedTuple):
@@ -229,7 +231,7 @@ async def _leave_residues(tx: WriteTransaction, forgotten: Sequence[EventRow]) -
     keys = await _residue_keys(tx, named)
     left: dict[_ResidueKey, _Residue] = {}
     for row in await tx.all(_residues, keys=sorted(set(keys))):
-        left[row["user_id"], row["course_id"], row["unit_id"], row["until"]] = _residue_of(row)
+        left[row["user_id"], row["course_id"], row["unit_id"], row["since"]] = _residue_of(row)
     for key, row in zip(keys, named, strict=True):
         known = left.get(key, _Residue(NO_EVIDENCE, is_begun=False, last_at=row["occurred_at"]))
         counts = (row["user_id"], row["event_id"]) not in uncounted
@@ -244,7 +246,10 @@ async def _leave_residues(tx: WriteTransaction, forgotten: Sequence[EventRow]) -
 
 
 async def _residue_keys(tx: WriteTransaction, forgotten: Sequence[Row]) -> list[_ResidueKey]:
-    """Return for each event in which residue it goes: events on both sides of a reset that is not undone stay apart."""
+    """Return for each event in which residue it goes: events on both sides of a reset that is not undone stay apart.
+
+    They are kept by the reset before them. One that comes later lies after all of them, whether it is known by now or not.
+    """
     learners = sorted({(row["user_id"], row["course_id"]) for row in forgotten})
     borders: dict[tuple[int, int], list[tuple[Instant, tuple[int, ...] | None]]] = defaultdict(list)
     for row in await tx.all(_resets, learners=learners):
@@ -253,12 +258,12 @@ async def _residue_keys(tx: WriteTransaction, forgotten: Sequence[Row]) -> list[
     keys = []
     for row in forgotten:
         unit_id, at = row["unit_id"] or COURSE_ALONE, row["occurred_at"]
-        later = [
+        earlier = [
             border
             for border, unit_ids in borders[row["user_id"], row["course_id"]]
-            if at < border and (unit_ids is None or unit_id in unit_ids)
+            if border <= at and (unit_ids is None or unit_id in unit_ids)
         ]
-        keys.append((row["user_id"], row["course_id"], unit_id, min(later, default=0)))
+        keys.append((row["user_id"], row["course_id"], unit_id, max(earlier, default=0)))
     return keys
 
 

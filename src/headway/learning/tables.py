@@ -191,13 +191,13 @@ event_residues = Table(
     Column("user_id", Id, primary_key=True),
     Column("course_id", Id, primary_key=True),
     Column("unit_id", Id, primary_key=True, comment="0 for the course alone"),
-    Column("until", Timestamp, primary_key=True, comment="the reset of the unit that followed; 1970 if none had yet"),
+    Column("since", Timestamp, primary_key=True, comment="the last reset of the unit before them; 1970 if there was none"),
     Column("metadata", Text, nullable=False, comment="JSON of the evidence of all of them that counted"),
     Column("is_begun", Boolean, nullable=False, comment="whether one of them counted"),
     Column("last_at", Timestamp, nullable=False, comment="of the last of them"),
     sqlite_with_rowid=False,
 )
-"""What the events that retention has forgotten add to progress, by unit, and by the resets that they came before."""
+"""What the events that retention has forgotten add to progress, by unit, and by the resets that they came after."""
 
 forgotten_events = Table(
     "forgotten_events",

@@ -36,7 +36,8 @@ _is_timely = and_(
     *(uncounted_events.c.occurred_at >= _times.c.opens_at, uncounted_events.c.occurred_at < _times.c.closes_at),
 )
 _timely = select(*(uncounted_events.c[name] for name in ("user_id", "event_id", "unit_id", "metadata"))).select_from(
-    lookup(_times, uncounted_events, _is_timely)
+    # Retention forgets them at the same time.
+    lookup(_times, uncounted_events, _is_timely, is_locking=True)
 )
 _days = select(study_days.c.user_id, study_days.c.day, study_days.c.spans).select_from(
     lookup(
