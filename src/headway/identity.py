@@ -164,6 +164,10 @@ class Caller(msgspec.Struct, frozen=True):
         return self.role.sees_all
 
 
+OPERATOR = Caller(NOBODY, Role.SYSTEM, channel=Channel.COMMAND)
+"""Whoever uses the command line, where rights are looked at."""
+
+
 class Client(msgspec.Struct, frozen=True):
     """The client of a request: its network address and user agent."""
 

@@ -11,7 +11,11 @@ from sqlalchemy import select
 
 from headway.audit.tables import audit_entries
 from headway.cli import main
+from headway.courses.model import CourseTree
 from headway.identity import CourseRole, Role, Scope
+from headway.instants import system_clock
+from headway.learning.model import ActivityType, Event, Report
+from headway.learning.reset_model import ResetRequest
 from headway.settings import Settings
 from headway.webhooks.model import NewWebhook
 from tests.databases import SECRET_KEY
@@ -41,6 +45,9 @@ PRIVILEGED = {
     "token create": Deed("--user {learner}", ("CREATE_TOKEN",)),
     "course import": Deed("{file}", ("CREATE_COURSE",)),
     "course enroll": Deed("--course {course} --user {learner}", ("ENROLL_LEARNER",)),
+    "progress reset": Deed("--course {course} --user {active}", ("RESET_PROGRESS",)),
+    "progress retake": Deed("--course {course} --user {active}", ("RESET_PROGRESS",)),
+    "progress undo": Deed("{reset} --course {course} --user {reset_learner}", ("UNDO_RESET",)),
     "course staff set": Deed("--course {course} --user {tutor} --role instructor", ("CHANGE_COURSE_ROLE",)),
     "course staff remove": Deed("--course {course} --user {colleague}", ("CHANGE_COURSE_ROLE",)),
     "keys rotate": Deed("", ("ROTATE_KEYS",)),
@@ -75,6 +82,8 @@ UNRECORDED = {
     "erasure key",
     "erasure verify",
     "course staff list",
+    "progress resets",
+    "progress attempts",
     "export course",
     "export events",
     "key list",
@@ -96,6 +105,18 @@ def test_every_command_is_either_privileged_or_changes_nothing_of_anybody() -> N
     assert [file for file in ELSEWHERE.values() if not (Path(__file__).parent / file).exists()] == []
 
 
+async def _resettable(world: World, course: CourseTree) -> dict[str, object]:
+    """Make a learner with progress, and one whose progress was reset just now."""
+    world.clock.now = system_clock()
+    learners = [await world.learner(course) for _ in range(2)]
+    viewed = Event("viewed", ActivityType.UNIT_VIEW, course.id, unit_id=course.units[1].id)
+    reports = [Report(learner.id, world.clock(), (viewed,)) for learner in learners]
+    await world.write(world.services.tracking.record, reports, world.clock())
+    active, reset_learner = (learner.id for learner in learners)
+    made = await world.write(world.services.resetting.reset, None, course.id, reset_learner, ResetRequest())
+    return {"active": active, "reset_learner": reset_learner, "reset": made.id}
+
+
 @pytest.mark.parametrize("command", PRIVILEGED)
 async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_path: Path, command: str) -> None:
     owner = await world.user(Role.INSTRUCTOR, email="tutor@example.org")
@@ -112,6 +133,7 @@ async def test_a_command_has_its_entry(world: World, settings: Settings, tmp_pat
     names["webhook"], disabled = [(await world.write(webhooks.create, None, new)).id for _ in range(2)]
     names["disabled_webhook"] = disabled
     await world.write(webhooks.change, None, disabled, lambda stored: stored, enable=False)
+    names |= await _resettable(world, course)
     before = len(await world.rows(select(audit_entries.c.seq)))
     deed = PRIVILEGED[command]
 

@@ -17,6 +17,7 @@ from headway.cli import (
     mail,
     maintenance,
     privacy,
+    progress,
     retention,
     rosters,
     serve,
@@ -43,6 +44,7 @@ main.add_command(courses.import_)
 courses.import_.add_command(logs.import_openedx)
 courses.import_.add_command(logs.import_moodle)
 courses.import_.add_command(rosters.import_roster)
+main.add_command(progress.progress)
 main.add_command(exports.export)
 main.add_command(maintenance.migrate)
 main.add_command(maintenance.verify)

@@ -11,6 +11,7 @@ from headway.courses.grading import GradingHistory
 from headway.courses.structure import CourseStructure
 from headway.enrollments.model import Enrollment
 from headway.enrollments.status import LIMITED, EnrollmentStatus, earned
+from headway.errors import NotFound
 from headway.instants import Instant, Milliseconds
 from headway.learning.counting import Counting, ResetUnits
 from headway.learning.unit_progress import UnitProgress, UnitStatus
@@ -92,6 +93,11 @@ class Reset(msgspec.Struct, frozen=True):
     def concerns(self, unit_id: int) -> bool:
         """Return whether it is of a unit."""
         return self.unit_ids is None or unit_id in self.unit_ids
+
+
+def reset_not_found() -> NotFound:
+    """Return the error for a reset that this learner does not have in the course."""
+    return NotFound("There is no such reset.", code="RESET_NOT_FOUND")
 
 
 def active(resets: Iterable[Reset]) -> list[Reset]:

@@ -1,6 +1,6 @@
 """Resets and attempts of a learner in a course, as the staff and the learner see them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from headway.accounts import store as users
@@ -11,11 +11,11 @@ from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_known, require_staff
 from headway.enrollments.model import Enrollment
 from headway.errors import NotFound
-from headway.identity import Caller
+from headway.identity import NOBODY, OPERATOR, Caller
 from headway.instants import Instant, Milliseconds
 from headway.learning import reset_store
 from headway.learning import store as activity
-from headway.learning.reset_model import Attempt, AttemptUnit, Reset, active, attempts_of
+from headway.learning.reset_model import Attempt, AttemptUnit, Reset, active, attempts_of, reset_not_found
 from headway.learning.store import CourseStructures
 from headway.paging.service import Walk, put_in_order
 
@@ -23,10 +23,13 @@ Item = TypeVar("Item")
 
 
 class ShownReset(NamedTuple):
-    """A reset with the names of those who did and undid it; `undo_until` is when it can be undone no more."""
+    """A reset with the names of those who did and undid it; `undo_until` is when it can be undone no more.
+
+    A name is None where it was an operator at the command line, and empty where the account is erased.
+    """
 
     reset: Reset
-    reset_by: str
+    reset_by: str | None
     undone_by: str | None
     undo_until: Instant
     is_last: bool
@@ -50,8 +53,17 @@ class ResetReads:
         found = await self.read_resets(tx, caller, course_id, user_id)
         return await _page(tx, walk, found, [each.reset.id for each in found]), len(found)
 
-    async def read_resets(self, tx: ReadTransaction, caller: Caller, course_id: int, user_id: int) -> list[ShownReset]:
-        """Return all of them."""
+    async def find_reset(
+        self, tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int, reset_id: int
+    ) -> ShownReset:
+        """Return one of them. Raises as `list_resets`, and NotFound RESET_NOT_FOUND."""
+        for shown in await self.read_resets(tx, caller, course_id, user_id):
+            if shown.reset.id == reset_id:
+                return shown
+        raise reset_not_found()
+
+    async def read_resets(self, tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int) -> list[ShownReset]:
+        """Return all of them; without a caller to an operator at the command line."""
         _, structure, sees_hidden = await self._find(tx, caller, course_id, user_id)
         resets = await reset_store.list_resets(tx, (user_id, course_id))
         last = [each.id for each in active(resets)][-1:]
@@ -61,8 +73,8 @@ class ResetReads:
         return [
             ShownReset(
                 each,
-                names.get(each.reset_by, ""),
-                None if each.undone_by is None else names.get(each.undone_by, ""),
+                _name(each.reset_by, names),
+                _name(each.undone_by, names),
                 each.reset_at + self._undo_for,
                 is_last=[each.id] == last,
             )
@@ -80,8 +92,8 @@ class ResetReads:
         found = await self.read_attempts(tx, caller, course_id, user_id)
         return await _page(tx, walk, found, [each.number for each in found]), len(found)
 
-    async def read_attempts(self, tx: ReadTransaction, caller: Caller, course_id: int, user_id: int) -> list[Attempt]:
-        """Return all of them."""
+    async def read_attempts(self, tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int) -> list[Attempt]:
+        """Return all of them; without a caller to an operator at the command line."""
         enrollment, structure, sees_hidden = await self._find(tx, caller, course_id, user_id)
         key = (user_id, course_id)
         units = (await activity.read_units_of(tx, [key]))[key]
@@ -91,9 +103,10 @@ class ResetReads:
         return [each._replace(units=_in_order(each.units, shown)) for each in reversed(found)]
 
     async def _find(
-        self, tx: ReadTransaction, caller: Caller, course_id: int, user_id: int
+        self, tx: ReadTransaction, caller: Caller | None, course_id: int, user_id: int
     ) -> tuple[Enrollment, CourseStructure, bool]:
         """Return the enrollment, the course, and whether the caller sees hidden units."""
+        caller = caller or OPERATOR
         if user_id == caller.user_id:
             is_staff = (await require_known(tx, caller, course_id)).is_staff
         else:
@@ -104,6 +117,10 @@ class ResetReads:
             raise NotFound("There is no such enrollment.", code="ENROLLMENT_NOT_FOUND")
         revisions = {course_id: enrollment.course_revision}
         return enrollment, (await self._structures.get(tx, [course_id], revisions))[course_id], is_staff
+
+
+def _name(user_id: int | None, names: Mapping[int, str]) -> str | None:
+    return None if user_id is None or user_id == NOBODY else names.get(user_id, "")
 
 
 def _in_order(units: Sequence[AttemptUnit], unit_ids: Sequence[int]) -> list[AttemptUnit]:

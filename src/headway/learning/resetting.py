@@ -22,7 +22,7 @@ from headway.enrollments.traces import ordinals, state_bits, write_states
 from headway.errors import Conflict, Invalid, NotFound
 from headway.feed import store as feed
 from headway.feed.model import NewFeedEntry, ProgressReset, course_topic, new_entries, user_topic
-from headway.identity import Caller, Client
+from headway.identity import OPERATOR, Caller, Client
 from headway.instants import Clock, Day, Instant, Milliseconds, iso
 from headway.learning import reset_days, reset_store, study_time, uncounted_store
 from headway.learning import store as activity
@@ -40,6 +40,7 @@ from headway.learning.reset_model import (
     counting_after,
     has_progress,
     renew_access,
+    reset_not_found,
     restore,
     settle_status,
 )
@@ -61,7 +62,7 @@ class Resetting:
     async def reset(
         self,
         tx: WriteTransaction,
-        caller: Caller,
+        caller: Caller | None,
         course_id: int,
         user_id: int,
         request: ResetRequest,
@@ -70,12 +71,13 @@ class Resetting:
     ) -> Reset:
         """Reset a unit, a module or the whole course for a learner, or begin a new attempt, as staff of the course.
 
+        Without a caller it is an operator at the command line.
         Raises Invalid; Forbidden; NotFound COURSE_NOT_FOUND, ENROLLMENT_NOT_FOUND, MODULE_NOT_FOUND or UNIT_NOT_FOUND;
         Conflict NOTHING_TO_RESET, TOO_MANY_RESETS, or STATUS_NOT_ALLOWED for an attempt of somebody without access.
         """
         _check(request)
         now = self._clock()
-        found = await self._lock(tx, caller, course_id, user_id)
+        found = await self._lock(tx, caller or OPERATOR, course_id, user_id)
         unit_ids = _units_of(found.structure, request)
         if request.is_attempt and not found.enrollment.is_open(now):
             raise Conflict("The learner has no access to the course: enroll the learner again.", code="STATUS_NOT_ALLOWED")
@@ -97,7 +99,7 @@ class Resetting:
             keeps_study=keeps_study,
             is_attempt=request.is_attempt,
             reason=request.reason,
-            reset_by=caller.user_id,
+            reset_by=(caller or OPERATOR).user_id,
             reset_at=now,
             counts_from=_counts_from(found, now),
             before=before_reset(found.enrollment, found.structure),
@@ -109,7 +111,7 @@ class Resetting:
     async def undo(
         self,
         tx: WriteTransaction,
-        caller: Caller,
+        caller: Caller | None,
         course_id: int,
         user_id: int,
         reset_id: int,
@@ -118,21 +120,22 @@ class Resetting:
     ) -> Reset:
         """Undo the last reset of a learner that is not undone: what was reached before and since counts together.
 
+        Without a caller it is an operator at the command line.
         Raises Forbidden; NotFound COURSE_NOT_FOUND, ENROLLMENT_NOT_FOUND or RESET_NOT_FOUND; Conflict RESET_UNDONE,
         NOT_LAST_RESET or UNDO_EXPIRED.
         """
         now = self._clock()
-        found = await self._lock(tx, caller, course_id, user_id)
+        found = await self._lock(tx, caller or OPERATOR, course_id, user_id)
         reset = next((each for each in found.resets if each.id == reset_id), None)
         if reset is None:
-            raise NotFound("There is no such reset.", code="RESET_NOT_FOUND")
+            raise reset_not_found()
         if reset.is_undone:
             raise Conflict("The reset was undone already.", code="RESET_UNDONE")
         if active(found.resets)[-1].id != reset_id:
             raise Conflict("Undo later resets of this learner first.", code="NOT_LAST_RESET")
         if now >= self.undo_until(reset):
             raise Conflict(f"It could be undone until {iso(self.undo_until(reset))}.", code="UNDO_EXPIRED")
-        undone = msgspec.structs.replace(reset, undone_at=now, undone_by=caller.user_id)
+        undone = msgspec.structs.replace(reset, undone_at=now, undone_by=(caller or OPERATOR).user_id)
         known = await self._restore(tx, found, undone, now)
         _announce_news(tx, found, undone, known)
         await self._tell(tx, found, undone, caller, client, now)
@@ -212,7 +215,13 @@ class Resetting:
         return earlier
 
     async def _tell(
-        self, tx: WriteTransaction, found: LockedLearner, reset: Reset, caller: Caller, client: Client | None, now: Instant
+        self,
+        tx: WriteTransaction,
+        found: LockedLearner,
+        reset: Reset,
+        caller: Caller | None,
+        client: Client | None,
+        now: Instant,
     ) -> None:
         """Publish a reset or its undo to live clients, webhooks and the audit log; last in its transaction."""
         kind = announcements.ProgressRestored if reset.is_undone else announcements.ProgressReset

@@ -26,9 +26,6 @@ def attempt_request(body: reset_wire.AttemptBody) -> ResetRequest:
 def reset(shown: ShownReset) -> reset_wire.Reset:
     """Render a reset."""
     stored = shown.reset
-    undone_by = None
-    if stored.undone_by is not None:
-        undone_by = reset_wire.Person(str(stored.undone_by), shown.undone_by or "")
     return reset_wire.Reset(
         id=str(stored.id),
         scope=stored.scope,
@@ -37,11 +34,11 @@ def reset(shown: ShownReset) -> reset_wire.Reset:
         keep_study_time=stored.keeps_study,
         new_attempt=stored.is_attempt,
         reason=stored.reason,
-        reset_by=reset_wire.Person(str(stored.reset_by), shown.reset_by),
+        reset_by=_person(stored.reset_by, shown.reset_by),
         reset_at=iso(stored.reset_at),
         undo_until=iso(shown.undo_until),
         undone_at=_iso(stored.undone_at),
-        undone_by=undone_by,
+        undone_by=_person(stored.undone_by, shown.undone_by),
         before=reset_wire.BeforeReset(
             status=stored.before.status,
             completion_percentage=stored.before.percent / 100,
@@ -76,6 +73,10 @@ def _attempt_unit(unit: AttemptUnit) -> reset_wire.AttemptUnit:
         study_seconds=unit.study_ms // SECOND,
         completed_at=_iso(unit.completed_at),
     )
+
+
+def _person(user_id: int | None, name: str | None) -> reset_wire.Person | None:
+    return None if name is None else reset_wire.Person(str(user_id), name)
 
 
 def _iso(instant: Instant | None) -> str | None:

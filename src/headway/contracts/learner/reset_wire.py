@@ -48,7 +48,10 @@ class BeforeReset(msgspec.Struct, rename="camel"):
 
 
 class Reset(msgspec.Struct, rename="camel"):
-    """A reset of progress. Only the last one that is not undone can be undone, before `undoUntil`."""
+    """A reset of progress. Only the last one that is not undone can be undone, before `undoUntil`.
+
+    `resetBy` and `undoneBy` are null for an operator at the command line.
+    """
 
     id: str
     scope: ResetScope
@@ -57,7 +60,7 @@ class Reset(msgspec.Struct, rename="camel"):
     keep_study_time: bool
     new_attempt: bool
     reason: str | None
-    reset_by: Person
+    reset_by: Person | None
     reset_at: Moment
     undo_until: Moment
     undone_at: Moment | None

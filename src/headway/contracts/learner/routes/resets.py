@@ -97,8 +97,7 @@ class ResetRoutes:
         status: int,
     ) -> Response:
         course_id, user_id = parse_id(request.path["course_id"]), parse_id(request.path["user_id"])
-        found = await self._resets.read_resets(tx, request.caller, course_id, user_id)
-        (shown,) = (each for each in found if each.reset.id == reset_id)
+        shown = await self._resets.find_reset(tx, request.caller, course_id, user_id, reset_id)
         return Response(status, wire.One(data=reset_mapping.reset(shown)))
 
     async def _list_resets(self, request: Request[wire.PageQuery, None], tx: ReadTransaction, user_id: int) -> Response:
