@@ -54,26 +54,13 @@ async def examine_installation(environ: Mapping[str, str], flags: Mapping[str, o
     settings, loaded = settings_checks.invalid_settings(environ, flags)
     if settings is None:
         names = settings_checks.unknown_variables(environ)
-        found = [
-            Finding("Settings", "Names", each.level, each.what, settings_checks.NAMES_MATTER, each.remedy) for each in names
-        ]
-        found.append(Finding("Settings", "Values", loaded.level, loaded.what, settings_checks.VALUES_MATTER, loaded.remedy))
-        return Report(headway.__version__, found)
+        found = [each.by("Settings", "Names", settings_checks.NAMES_MATTER) for each in names]
+        return Report(headway.__version__, [*found, loaded.by("Settings", "Values", settings_checks.VALUES_MATTER)])
     database = schema.database(settings, for_commands=True, keyring=Keyring.present(settings))
     patient = Patient(settings, database, clock, environ)
     # Before the database is opened, which mends the rights of its files.
     findings = await _examine(patient, [each for each in CHECKS if each.needs is Needs.SETTINGS])
-    unreachable = await _find_unreachable(settings)
-    if unreachable is not None:
-        findings.append(
-            Finding("Database", "Reach", unreachable.level, unreachable.what, _REACHABLE_MATTERS, unreachable.remedy)
-        )
-    else:
-        async with _opened(database) as reached:
-            if reached is not None:
-                findings.append(Finding("Database", "Reach", reached.level, reached.what, _REACHABLE_MATTERS, reached.remedy))
-            else:
-                findings += await _examine(patient, await _of_database(patient))
+    findings += await _examine_database(patient)
     return Report(headway.__version__, _in_order(findings))
 
 
@@ -95,6 +82,16 @@ class ServerDoctor:
         findings = await _examine(self._patient, [each for each in CHECKS if not each.before_serving])
         self._looked_at = time.monotonic()
         return Report(headway.__version__, _in_order(findings))
+
+
+async def _examine_database(patient: Patient) -> list[Finding]:
+    """Look at the database and at what is stored in it, or say why it cannot be opened."""
+    fault = await _find_unreachable(patient.settings)
+    if fault is None:
+        async with _opened(patient.database) as fault:
+            if fault is None:
+                return await _examine(patient, await _of_database(patient))
+    return [fault.by("Database", "Reach", _REACHABLE_MATTERS)]
 
 
 async def _find_unreachable(settings: Settings) -> Found | None:
@@ -143,9 +140,7 @@ async def _of_database(patient: Patient) -> list[Check]:
 async def _examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
     found = await asyncio.gather(*(_run(check, patient) for check in checks))
     return [
-        Finding(check.area, check.name, each.level, each.what, check.why, each.remedy)
-        for check, several in zip(checks, found, strict=True)
-        for each in several
+        each.by(check.area, check.name, check.why) for check, several in zip(checks, found, strict=True) for each in several
     ]
 
 

@@ -16,14 +16,6 @@ class Level(StrEnum):
     """Something is wrong."""
 
 
-class Found(NamedTuple):
-    """What a check found, and what to do about it."""
-
-    level: Level
-    what: str
-    remedy: str | None = None
-
-
 class Finding(msgspec.Struct, frozen=True):
     """What a check found, with why it matters. What is fine needs no remedy."""
 
@@ -33,6 +25,18 @@ class Finding(msgspec.Struct, frozen=True):
     found: str
     why: str
     remedy: str | None = None
+
+
+class Found(NamedTuple):
+    """What a check found, and what to do about it."""
+
+    level: Level
+    what: str
+    remedy: str | None = None
+
+    def by(self, area: str, check: str, why: str) -> Finding:
+        """Return it as a finding of a check."""
+        return Finding(area, check, self.level, self.what, why, self.remedy)
 
 
 class Report(msgspec.Struct, frozen=True):
