@@ -1,6 +1,7 @@
 """Disclosures as rows."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, and_, bindparam, func, select
@@ -37,7 +38,6 @@ _of_courses = lookup(
 _in_courses = _newest.select_from(_of_courses)
 _count = select(func.count().label("total")).select_from(disclosures)
 _count_in_courses = select(func.count().label("total")).select_from(_of_courses)
-_statements: dict[tuple[int, tuple[str, ...]], Select[Any]] = {}
 
 
 class Shown(NamedTuple):
@@ -67,7 +67,7 @@ async def write(tx: WriteTransaction, shown: Iterable[tuple[str, Shown]]) -> Non
 async def list_page(tx: ReadTransaction, chosen: DisclosureFilter, *, after: str | None, limit: int) -> list[Disclosure]:
     """Read the newest rows that match a filter, those before the row `after`."""
     given = _given(chosen, after)
-    return [_of(row) for row in await tx.all(_where(_newest, given), **given, limit=limit)]
+    return [_of(row) for row in await tx.all(_where(_newest, *given), **given, limit=limit)]
 
 
 async def list_of_courses(
@@ -80,31 +80,29 @@ async def list_of_courses(
 ) -> list[Disclosure]:
     """Read the newest rows of everybody in some courses, of each since an instant, that match a filter but for its learner."""
     given = _given(chosen._replace(learner_id=None), after)
-    return [_of(row) for row in await tx.all(_where(_in_courses, given), **given, courses=list(courses), limit=limit)]
+    return [_of(row) for row in await tx.all(_where(_in_courses, *given), **given, courses=list(courses), limit=limit)]
 
 
 async def count(tx: ReadTransaction, chosen: DisclosureFilter) -> int:
     """Count the rows that match a filter."""
     given = _given(chosen)
-    return int((await tx.one(_where(_count, given), **given))["total"])
+    return int((await tx.one(_where(_count, *given), **given))["total"])
 
 
 async def count_of_courses(tx: ReadTransaction, courses: Collection[tuple[int, Instant]], chosen: DisclosureFilter) -> int:
     """Count the rows of `list_of_courses`."""
     given = _given(chosen._replace(learner_id=None))
-    return int((await tx.one(_where(_count_in_courses, given), **given, courses=list(courses)))["total"])
+    return int((await tx.one(_where(_count_in_courses, *given), **given, courses=list(courses)))["total"])
 
 
 def _given(chosen: DisclosureFilter, after: str | None = None) -> dict[str, Any]:
     return {name: value for name, value in (chosen._asdict() | {"after": after}).items() if value is not None}
 
 
-def _where(statement: Select[Any], given: Mapping[str, Any]) -> Select[Any]:
-    """Return a statement with the conditions that a filter gives; each is made once, for the dialects remember them."""
-    key = id(statement), tuple(given)
-    if key not in _statements:
-        _statements[key] = statement.where(*(_conditions[name] for name in given))
-    return _statements[key]
+@cache
+def _where(statement: Select[Any], *names: str) -> Select[Any]:
+    """Return a statement with the named conditions; each is made once, for the dialects remember them."""
+    return statement.where(*(_conditions[name] for name in names))
 
 
 def _of(row: Row) -> Disclosure:

@@ -13,7 +13,7 @@ from headway.audit.forgetting import OldAuditContents
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db import index_keys
-from headway.db.database import Database, ReadTransaction
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.forgetting import Forgettable, Found
 from headway.disclosures.forgetting_store import OldDisclosures
 from headway.errors import Conflict
@@ -138,7 +138,7 @@ class Retention:
         async with self._database.write() as tx:
             await self._require_claim(tx, run)
 
-    async def _require_claim(self, tx: Any, run: str) -> None:
+    async def _require_claim(self, tx: WriteTransaction, run: str) -> None:
         now = self._clock()
         if not await store.claim(tx, run, now, now + CLAIMED_FOR):
             message = f"Another retention run goes on. If it was killed, its claim ends within {CLAIMED_FOR // SECOND} seconds."
@@ -147,10 +147,9 @@ class Retention:
     async def _finish(self, run: str, now: Instant, removed: dict[str, int]) -> None:
         """Note and audit what a run did, also one that an error has ended."""
         async with self._database.write() as tx:
-            if not any(removed.values()):
-                await store.finish(tx, run, self._clock(), removed)
-                return
             await store.finish(tx, run, self._clock(), removed)
+            if not any(removed.values()):
+                return
             rules = {rule.kind.name: iso(rule.before(now)) for rule in self.rules if rule.days is not None}
             described: dict[str, object] = {"removed": removed, "before": rules}
             target = Target(TargetType.SYSTEM, run)

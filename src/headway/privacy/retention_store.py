@@ -26,7 +26,6 @@ _claim = (
         where=_is_free,
     )
 )
-_release = update(_table).where(_table.c.claimed_by == bindparam("run")).values(claimed_by=None, claimed_until=None)
 _finish = (
     update(_table)
     .where(_table.c.claimed_by == bindparam("run"))
@@ -45,11 +44,6 @@ class LastRun(NamedTuple):
 async def claim(tx: WriteTransaction, run: str, now: Instant, until: Instant) -> bool:
     """Claim the right to run until an instant, or keep it; return False while another run has it."""
     return await tx.run(_claim, run=run, now=now, until=until) > 0
-
-
-async def release(tx: WriteTransaction, run: str) -> None:
-    """End the claim of a run."""
-    await tx.run(_release, run=run)
 
 
 async def finish(tx: WriteTransaction, run: str, now: Instant, removed: dict[str, int]) -> None:
