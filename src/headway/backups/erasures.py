@@ -7,6 +7,7 @@ import msgspec
 
 from headway import schema
 from headway.accounts import store as users
+from headway.db import sqlite
 from headway.db.database import Database
 from headway.db.keyring import Keyring
 from headway.errors import HeadwayError, OperatorError
@@ -42,7 +43,7 @@ async def read_erased(settings: Settings) -> list[Erased] | None:
 
     That is so without one, if it is damaged, or has other keys or the schema of another version.
     """
-    if not settings.sqlite_path.exists() or not settings.sqlite_path.stat().st_size:
+    if not sqlite.is_there(settings.sqlite_path):
         return None
     database = schema.database(settings, for_commands=True, keyring=Keyring.present(settings))
     try:

@@ -78,7 +78,7 @@ class Restore:
         WrongKeyError: then everything is as it was.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        if _is_there(self._path) and not replaces:
+        if sqlite.is_there(self._path) and not replaces:
             raise OperatorError(f"{self._path} exists; --force replaces it, and keeps it beside the new one.")
         with _owned(self._path):
             return await self._restore(backup, accepts_faults=accepts_faults, is_rehearsal=False)
@@ -174,11 +174,6 @@ def _check_source(backup: Path) -> None:
         raise OperatorError(f"{message} Make a copy of it: headway backup --database sqlite:///{backup.absolute()}")
 
 
-def _is_there(path: Path) -> bool:
-    """Return whether there is a database, and not only the empty file that a lock has made."""
-    return path.exists() and path.stat().st_size > 0
-
-
 @contextmanager
 def _owned(path: Path) -> Iterator[None]:
     """Own the file of a database within the block, without leaving an empty one. Raises FileInUseError, OperatorError."""
@@ -186,7 +181,7 @@ def _owned(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if not _is_there(path):
+            if not sqlite.is_there(path):
                 path.unlink(missing_ok=True)
 
 
@@ -196,7 +191,7 @@ def _swap_in(draft: Path, path: Path, now: Instant) -> Path | None:
     At every moment one of the two is there as a whole.
     """
     kept = None
-    if _is_there(path):
+    if sqlite.is_there(path):
         sqlite_copy.fold_log(path)
         stamp = iso(now).replace("-", "").replace(":", "").replace(".", "")
         kept = path.with_name(f"{path.name}.replaced-{stamp}")

@@ -91,6 +91,11 @@ def own(path: Path, *, wait_seconds: float = 0) -> Iterator[None]:
         yield
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is a database, and not only the empty file that a lock has made. Raises OSError."""
+    return path.exists() and path.stat().st_size > 0
+
+
 def owner_of(path: Path) -> str | None:
     """Return which process owns a file, such as `process 123`; None if none does. Raises OSError."""
     file = path.resolve()

@@ -9,7 +9,7 @@ import structlog
 
 import headway
 from headway import schema
-from headway.db import postgres
+from headway.db import postgres, sqlite
 from headway.db.database import Database
 from headway.db.keyring import Keyring
 from headway.doctor import (
@@ -98,7 +98,7 @@ async def _find_unreachable(settings: Settings) -> Found | None:
     """Return why the database cannot be reached; None if it can be opened, or if there is none yet."""
     if settings.is_sqlite:
         path = settings.sqlite_path
-        if path.exists() and path.stat().st_size:
+        if sqlite.is_there(path):
             return None
         return warning(f"There is no database at {path} yet.", "`headway serve` makes it; if there was one, restore a backup.")
     try:
