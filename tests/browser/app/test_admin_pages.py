@@ -171,3 +171,11 @@ async def test_nothing_jumps(app: App, open_page: OpenPage) -> None:
         await visitor.page.wait_for_timeout(300)
 
         assert await visitor.page.evaluate("window.shift") <= 0.02, name
+
+
+async def test_where_one_is_can_be_seen_on_a_phone(app: App, open_page: OpenPage) -> None:
+    visitor = await open_page(await make_admin(app), "phone")
+    for name in ("health", "log"):
+        await visitor.open(f"/app/admin/{name}")
+
+        await expect(visitor.page.locator(".site-nav [aria-current=page]")).to_be_in_viewport(ratio=0.99)

@@ -162,7 +162,7 @@ class LearnersPages:
             "total": page.total,
             "next_cursor": request.walk.next_cursor,
             "statuses": _statuses(viewer),
-            "rules": [(_ANY_RULE, viewer.text("Anything")), *((each.value, rule_name(viewer, each)) for each in RuleName)],
+            "rules": [(_ANY_RULE, viewer.text("Any reason")), *((each.value, rule_name(viewer, each)) for each in RuleName)],
             "units": _units(page.findings),
             "saved": await self._lists.list_saved(tx, caller, course_id),
             "suggestion": suggested_message(viewer, course.title, caller.name, None),

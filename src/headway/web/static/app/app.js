@@ -216,8 +216,17 @@ function takeFragment() {
   }
 }
 
+/** Show where the viewer is in a navigation that is wider than the window. */
+function showPlace() {
+  for (const bar of document.querySelectorAll("nav")) {
+    const here = bar.querySelector("[aria-current='page']");
+    if (here) bar.scrollLeft += Math.max(0, here.getBoundingClientRect().right - bar.getBoundingClientRect().right);
+  }
+}
+
 tellTimeZone();
 takeFragment();
+showPlace();
 document.addEventListener("pointerover", placeDefinition);
 document.addEventListener("focusin", placeDefinition);
 document.addEventListener("scroll", () => placeDefinition({ target: document.activeElement }), { capture: true, passive: true });
