@@ -32,6 +32,8 @@ _DATA = {
 _ADDRESS = re.compile(r"https?://\S+|\S+@\S+")
 _BRACKETED = re.compile(r"⟦[^⟦⟧]*⟧")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_STORED = re.compile(r"(?<!⟦)(?:Erased user|\[erased\])")
+"""What is stored in place of an erased name or text, also where it is put into a text of the catalogue."""
 _SHOWN_ATTRIBUTES = ("alt", "aria-label", "data-confirm", "data-spoken", "placeholder", "title")
 _NOT_READ = ("script", "style", "code", "pre", "time", "textarea")
 
@@ -90,7 +92,7 @@ async def _untranslated(school: School, visit: Visit, roles: Collection[str] = R
             shown = await visit(role).open(school.filled(path), **{"Accept-Language": LANGUAGE})
             is_csv = shown.response.headers["content-type"].startswith("text/csv")
             read = [",".join(next(csv.reader(StringIO(shown.html))))] if is_csv else _read_page(shown.html)
-            words = {word for text in read for word in _unmarked(text)}
+            words = {word for text in read for word in [*_unmarked(text), *_STORED.findall(text)]}
             if words:
                 found[path, role] = words
     return found

@@ -25,7 +25,7 @@ Item = TypeVar("Item")
 class ShownReset(NamedTuple):
     """A reset with the names of those who did and undid it; `undo_until` is when it can be undone no more.
 
-    A name is None where it was an operator at the command line, and empty where the account is erased.
+    A name is None where it was an operator at the command line, and empty where there is no such account any more.
     """
 
     reset: Reset
