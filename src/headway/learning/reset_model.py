@@ -235,6 +235,11 @@ class AttemptUnit(NamedTuple):
     study_ms: Milliseconds
     completed_at: Instant | None
 
+    @classmethod
+    def of(cls, reached: UnitProgress | EarlierUnit) -> "AttemptUnit":
+        """Return how far a learner came, now or before a reset."""
+        return cls(reached.unit_id, reached.status, reached.percent, reached.study_ms, reached.completed_at)
+
 
 class Attempt(NamedTuple):
     """One go of a learner at a course: the last one goes on, the others were ended by a reset of the whole course."""
@@ -259,44 +264,24 @@ def attempts_of(
     earlier: Mapping[int, Sequence[EarlierUnit]],
 ) -> list[Attempt]:
     """Return the attempts of a learner at a course, the oldest first; `earlier` has what each reset took, by its id."""
-    found: list[Attempt] = []
-    started_at: Instant | None = None
-    for reset in (each for each in active(resets) if each.scope is ResetScope.COURSE):
-        was = reset.before
-        found.append(
-            Attempt(
-                number=len(found) + 1,
-                started_at=was.enrolled_at if started_at is None else started_at,
-                ended_at=reset.reset_at,
-                reset_id=reset.id,
-                status=was.status,
-                percent=was.percent,
-                study_ms=was.study_ms,
-                completed_at=was.completed_at,
-                certificate_url=was.certificate_url,
-                units=[
-                    AttemptUnit(each.unit_id, each.status, each.percent, each.study_ms, each.completed_at)
-                    for each in earlier.get(reset.id, ())
-                ],
-            )
-        )
-        started_at = reset.reset_at
-    now = [AttemptUnit(each.unit_id, each.status, each.percent, each.study_ms, each.completed_at) for each in units]
-    found.append(
+    ended = [each for each in active(resets) if each.scope is ResetScope.COURSE]
+    reached: list[Before | Enrollment] = [*(each.before for each in ended), enrollment]
+    begun = [reached[0].enrolled_at, *(each.reset_at for each in ended)]
+    return [
         Attempt(
-            number=len(found) + 1,
-            started_at=enrollment.enrolled_at if started_at is None else started_at,
-            ended_at=None,
-            reset_id=None,
-            status=enrollment.status,
-            percent=enrollment.percent,
-            study_ms=enrollment.study_ms,
-            completed_at=enrollment.completed_at,
-            certificate_url=enrollment.certificate_link,
-            units=now,
+            number=number,
+            started_at=started_at,
+            ended_at=None if reset is None else reset.reset_at,
+            reset_id=None if reset is None else reset.id,
+            status=whole.status,
+            percent=whole.percent,
+            study_ms=whole.study_ms,
+            completed_at=whole.completed_at,
+            certificate_url=whole.certificate_url,
+            units=[AttemptUnit.of(each) for each in (units if reset is None else earlier.get(reset.id, ()))],
         )
-    )
-    return found
+        for number, (started_at, whole, reset) in enumerate(zip(begun, reached, [*ended, None], strict=True), start=1)
+    ]
 
 
 def counted_percents(units: Iterable[UnitProgress], required: Collection[int]) -> tuple[Percent, int]:
