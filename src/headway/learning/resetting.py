@@ -3,8 +3,7 @@
 A transaction here shares the course's lock and locks the enrollment, as one that records what a learner did.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from copy import copy
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,15 +17,11 @@ from headway.db.database import WriteTransaction
 from headway.enrollments import store as enrollments
 from headway.enrollments.authorization import require_staff
 from headway.enrollments.model import Enrollment
-from headway.enrollments.traces import ordinals, state_bits, write_states
 from headway.errors import Conflict, Invalid, NotFound
-from headway.feed import store as feed
-from headway.feed.model import NewFeedEntry, ProgressReset, course_topic, new_entries, user_topic
 from headway.identity import OPERATOR, Caller, Client
 from headway.instants import Clock, Day, Instant, Milliseconds, iso
-from headway.learning import reset_days, reset_store, study_time, uncounted_store
+from headway.learning import reset_days, reset_news, reset_store, study_time, uncounted_store
 from headway.learning import store as activity
-from headway.learning.completions import completions, module_states
 from headway.learning.counting import WHOLE_COURSE
 from headway.learning.reset_model import (
     MAX_REASON,
@@ -46,8 +41,7 @@ from headway.learning.reset_model import (
 )
 from headway.learning.reset_state import LockedLearner
 from headway.learning.store import COURSE_ALONE, CourseStructures, SpansByUnit
-from headway.learning.unit_progress import UnitProgress, UnitStatus
-from headway.webhooks import announcements
+from headway.learning.unit_progress import UnitProgress
 
 
 class Resetting:
@@ -84,11 +78,7 @@ class Resetting:
         if len(found.resets) >= MAX_RESETS:
             raise Conflict(f"Progress was reset {MAX_RESETS} times already.", code="TOO_MANY_RESETS")
         units = [unit for unit in found.units.values() if unit_ids is None or unit.unit_id in unit_ids]
-        keeps_study = request.keeps_study
-        # What happened in the course alone leaves study and metrics.
-        alone = unit_ids is None and (found.enrollment.study_ms > 0 if not keeps_study else bool(_metrics(found.enrollment)))
-        if not alone and not any(has_progress(unit, keeps_study=keeps_study) for unit in units):
-            raise Conflict("There is no progress to reset.", code="NOTHING_TO_RESET")
+        _require_progress(found.enrollment if unit_ids is None else None, units, keeps_study=request.keeps_study)
         reset = Reset(
             user_id=user_id,
             course_id=course_id,
@@ -96,7 +86,7 @@ class Resetting:
             module_id=request.module_id if request.unit_id is None else None,
             unit_id=request.unit_id,
             unit_ids=unit_ids,
-            keeps_study=keeps_study,
+            keeps_study=request.keeps_study,
             is_attempt=request.is_attempt,
             reason=request.reason,
             reset_by=(caller or OPERATOR).user_id,
@@ -137,7 +127,7 @@ class Resetting:
             raise Conflict(f"It could be undone until {iso(self.undo_until(reset))}.", code="UNDO_EXPIRED")
         undone = msgspec.structs.replace(reset, undone_at=now, undone_by=(caller or OPERATOR).user_id)
         known = await self._restore(tx, found, undone, now)
-        _announce_news(tx, found, undone, known)
+        reset_news.announce_completions(tx, found, undone, known)
         await self._tell(tx, found, undone, caller, client, now)
         return undone
 
@@ -223,19 +213,8 @@ class Resetting:
         client: Client | None,
         now: Instant,
     ) -> None:
-        """Publish a reset or its undo to live clients, webhooks and the audit log; last in its transaction."""
-        kind = announcements.ProgressRestored if reset.is_undone else announcements.ProgressReset
-        tx.announce(
-            kind(
-                learner_id=reset.user_id,
-                course_id=reset.course_id,
-                reset_id=reset.id,
-                module_id=reset.module_id,
-                unit_id=reset.unit_id,
-                is_new_attempt=reset.is_attempt,
-            )
-        )
-        await feed.publish(tx, _reset_entries(found.structure, reset) + found.entries(), now)
+        """Publish and audit a reset, or its undo; last in its transaction."""
+        await reset_news.publish(tx, found, reset, now)
         action = Action.UNDO_RESET if reset.is_undone else Action.RESET_PROGRESS
         metadata = learner_in_course(reset.course_id, reset.user_id) | _described(reset)
         target = enrollment_target(reset.course_id, reset.user_id)
@@ -261,6 +240,16 @@ def _units_of(structure: CourseStructure, request: ResetRequest) -> tuple[int, .
     return tuple(sorted(unit.id for unit in structure.units.values() if unit.module_id == request.module_id))
 
 
+def _require_progress(enrollment: Enrollment | None, units: Sequence[UnitProgress], *, keeps_study: bool) -> None:
+    """Check that a reset takes something away, of units or of an enrollment. Raises Conflict NOTHING_TO_RESET."""
+    if any(has_progress(unit, keeps_study=keeps_study) for unit in units):
+        return
+    # What happened in the course alone leaves study and metrics.
+    if enrollment is not None and (enrollment.evidence != Evidence() if keeps_study else enrollment.study_ms > 0):
+        return
+    raise Conflict("There is no progress to reset.", code="NOTHING_TO_RESET")
+
+
 def _counts_from(found: LockedLearner, now: Instant) -> Instant:
     """Return an instant after all that is known of the learner in the course: a client's clock may be minutes ahead."""
     known = [found.enrollment.last_activity_at or 0, *(reset.counts_from for reset in found.resets)]
@@ -279,47 +268,9 @@ def _restore_enrollment(found: LockedLearner, reset: Reset, study: Mapping[Day, 
         enrollment.access_until = enrollment.access_until or was.access_until
 
 
-def _metrics(enrollment: Enrollment) -> Evidence | None:
-    return enrollment.evidence if enrollment.evidence != Evidence() else None
-
-
 def _add_metrics(enrollment: Enrollment, evidence: Evidence) -> None:
     metrics = Evidence(engagement_metrics=evidence.engagement_metrics)
     enrollment.evidence = enrollment.evidence.merge(metrics)
-
-
-def _announce_news(tx: WriteTransaction, found: LockedLearner, reset: Reset, earlier: Collection[EarlierUnit]) -> None:
-    """Announce what an undo completes that was not complete before the reset, nor since."""
-    structure, enrollment = found.structure, found.enrollment
-    known = {each.unit_id for each in earlier if each.status is UnitStatus.COMPLETED}
-    known |= {unit_id for unit_id, unit in found.units_before.items() if unit.is_complete}
-    numbers, states = ordinals(structure.units), 0
-    for unit_id in known:
-        states |= state_bits(numbers[unit_id], is_complete=True)
-    before = copy(found.before)
-    before.unit_states = write_states(states)
-    before.completed_at = found.before.completed_at or reset.before.completed_at
-    modules = module_states(structure)
-    new = sorted(found.completed - known)
-    tx.announce(*completions(structure, before, enrollment, new, modules_before=modules, modules_after=modules))
-
-
-def _reset_entries(structure: CourseStructure, reset: Reset) -> list[NewFeedEntry]:
-    """Return what the learner and the staff are told; the learner is told nothing of a unit that is hidden."""
-    event = ProgressReset(
-        course_id=reset.course_id,
-        title=structure.title,
-        learner_id=reset.user_id,
-        reset_id=reset.id,
-        module_id=reset.module_id,
-        unit_id=reset.unit_id,
-        is_new_attempt=reset.is_attempt,
-        is_undone=reset.is_undone,
-    )
-    topics = [course_topic(reset.course_id)]
-    if reset.unit_id not in structure.hidden:
-        topics.append(user_topic(reset.user_id))
-    return new_entries(event, *topics)
 
 
 def _described(reset: Reset) -> dict[str, object]:
