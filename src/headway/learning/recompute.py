@@ -226,6 +226,10 @@ class Recomputation:
         earlier_times = {unit_id: self._all_times(unit_id) for unit_id in course.structure.units}
         yield from self.segments.differences(self.days, course.history, earlier_times)
         yield from compared("enrollments", self.key, enrollment, {"counts_from": self.segments.counting.text})
+        if self.segments.had_certificate and enrollment["certificate_url"] is None:
+            yield Difference(
+                "enrollments", self.key, "certificate_url", None, "a certificate, for there was one before a reset"
+            )
         for unit_id, declared in self.declared.items():
             self._evidence[unit_id] = self._evidence.get(unit_id, NO_EVIDENCE).merge(declared)
         counted: dict[int, Percent] = {}

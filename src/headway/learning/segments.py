@@ -4,8 +4,7 @@ Of a unit, the events before each reset that is not undone are a part, from the 
 now. An event that was told after a reset and happened before it belongs to no part: it is kept as one that does not count.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -13,28 +12,15 @@ from headway.courses.completion import COMPLETE, NO_EVIDENCE, Evidence, percent_
 from headway.courses.grading import GradingHistory
 from headway.courses.times import Times
 from headway.db.database import Row
-from headway.instants import DAY, Day, Instant
+from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.learning import study_time
 from headway.learning.comparing import compared_evidence, covers, declared_evidence, recorded_rule
 from headway.learning.counting import ALL_COUNTS, Counting, ResetUnits
+from headway.learning.reset_verify import Reached, StoredReset, before_differences, row_differences
 from headway.learning.store import COURSE_ALONE, SpansByUnit, decode_spans
 from headway.learning.study_time import Span
 from headway.learning.unit_progress import UnitStatus
 from headway.verify import Difference
-
-_decode_units = msgspec.json.Decoder(tuple[int, ...]).decode
-
-
-class _Reset(NamedTuple):
-    """A reset that is not undone."""
-
-    id: int
-    counts_from: Instant
-    unit_ids: tuple[int, ...] | None
-    keeps_study: bool
-
-    def concerns(self, unit_id: int) -> bool:
-        return self.unit_ids is None or unit_id in self.unit_ids
 
 
 class Segments:
@@ -45,19 +31,21 @@ class Segments:
         self.counting = ALL_COUNTS
         self.days: dict[Day, SpansByUnit] = {}
         """The study that is set aside."""
-        self._resets: list[_Reset] = []
+        self._resets: list[StoredReset] = []
         self._earlier: dict[tuple[int, int], Row] = {}
         self._evidence: dict[tuple[int, int], Evidence] = {}
+        self.had_certificate = False
+        """Whether there was a certificate before a reset."""
 
-    def add_reset(self, row: Row) -> None:
-        """Add a reset; one that was undone means nothing. Add them before all else."""
+    def add_reset(self, row: Row) -> Iterator[Difference]:
+        """Add a reset, and yield what does not fit in it; one that was undone divides nothing. Add them before all else."""
+        yield from row_differences(row, self.key)
+        reset = StoredReset.of(row)
+        self.had_certificate |= reset.before is not None and reset.before.certificate_url is not None
         if row["undone_at"] is None:
-            unit_ids = None if row["unit_ids"] is None else _decode_units(row["unit_ids"])
-            self._resets.append(_Reset(row["id"], row["counts_from"], unit_ids, bool(row["keeps_study"])))
+            self._resets.append(reset)
             self._resets.sort(key=lambda each: each.counts_from)
-            self.counting = Counting.after(
-                ResetUnits(each.counts_from, each.unit_ids, each.keeps_study) for each in self._resets
-            )
+            self.counting = _counting_after(self._resets)
 
     def add_earlier(self, row: Row) -> None:
         """Add what was reached in a unit before a reset."""
@@ -93,11 +81,12 @@ class Segments:
 
     def metrics(self) -> Evidence:
         """Return the engagement since the last reset of the whole course that was reset with units."""
-        whole = self.counting.progress_from(COURSE_ALONE) or 0
-        later = {each.id for each in self._resets if each.counts_from > whole}
-        metrics = NO_EVIDENCE
+        return self._metrics_of(_since_whole(self._resets))
+
+    def _metrics_of(self, resets: Iterable[StoredReset]) -> Evidence:
+        ids, metrics = {each.id for each in resets}, NO_EVIDENCE
         for (reset_id, _), evidence in self._evidence.items():
-            if reset_id in later:
+            if reset_id in ids:
                 metrics = metrics.merge(Evidence(engagement_metrics=evidence.engagement_metrics))
         return metrics
 
@@ -109,6 +98,7 @@ class Segments:
             if unit_id != COURSE_ALONE:
                 key = {**self.key, "reset_id": reset_id, "unit_id": unit_id}
                 yield Difference("earlier_progress", key, "unit_id", None, "a row, for the learner was active in the unit")
+        yield from self._before_differences(study, history)
         resets = {each.id: each for each in self._resets}
         for (reset_id, unit_id), row in sorted(self._earlier.items()):
             key = {**self.key, "reset_id": reset_id, "unit_id": unit_id}
@@ -128,7 +118,30 @@ class Segments:
             if row["status"] == UnitStatus.COMPLETED and not (is_met or is_declared):
                 yield Difference("earlier_progress", key, "status", row["status"], "what the evidence leads to")
 
-    def _studied(self, reset: _Reset, unit_id: int, times: Times, study: dict[Day, SpansByUnit]) -> int:
+    def _before_differences(self, study: dict[Day, SpansByUnit], history: GradingHistory) -> Iterator[Difference]:
+        """Yield what resets of the whole course say of before that was not reached."""
+        for place, reset in enumerate(self._resets):
+            if reset.unit_ids is None:
+                earlier = self._resets[:place]
+                units = {unit_id: row for (reset_id, unit_id), row in self._earlier.items() if reset_id == reset.id}
+                metrics = self._metrics_of([*_since_whole(earlier), reset])
+                studied = self._all_studied(_counting_after(earlier), reset.counts_from, study)
+                yield from before_differences(reset, self.key, Reached(units, metrics, studied), history)
+
+    def _all_studied(self, counting: Counting, until: Instant, study: dict[Day, SpansByUnit]) -> Milliseconds:
+        """Return how much was studied in the course until a reset, of what counted as study time."""
+        total = 0
+        for day in study.keys() | self.days.keys():
+            spans = [
+                (max(start, (counting.study_from(unit_id) or 0) - day * DAY), min(end, until - day * DAY))
+                for days in (study, self.days)
+                for unit_id, spans_of in days.get(day, {}).items()
+                for start, end in spans_of
+            ]
+            total += study_time.length(study_time.union(span for span in spans if span[0] < span[1]))
+        return total
+
+    def _studied(self, reset: StoredReset, unit_id: int, times: Times, study: dict[Day, SpansByUnit]) -> int:
         """Return how much was studied in a unit, within some times, from the reset before on until a reset."""
         before = [each.counts_from for each in self._resets if each.concerns(unit_id) and each.counts_from < reset.counts_from]
         first, last = times.bounds
@@ -136,3 +149,13 @@ class Segments:
         return sum(
             part.overlap_in_day(day, spans_of.get(unit_id, ())) for days in (study, self.days) for day, spans_of in days.items()
         )
+
+
+def _counting_after(resets: Iterable[StoredReset]) -> Counting:
+    return Counting.after(ResetUnits(each.counts_from, each.unit_ids, each.keeps_study) for each in resets)
+
+
+def _since_whole(resets: Sequence[StoredReset]) -> Sequence[StoredReset]:
+    """Return those after the last one of the whole course; `resets` are in order."""
+    whole = [place for place, each in enumerate(resets) if each.unit_ids is None]
+    return resets[whole[-1] + 1 :] if whole else resets

@@ -100,7 +100,7 @@ async def _recomputations(tx: ReadTransaction, learners: Learners, findings: Fin
     course_ids = {row["course_id"] for row in every}
     recomputations = _Recomputations(await read_courses(tx, sorted(course_ids)))
     for row in resets:
-        recomputations[_key(row)].segments.add_reset(row)
+        findings.add(recomputations[_key(row)].segments.add_reset(row))
     for row in earlier:
         recomputations[_key(row)].segments.add_earlier(row)
     for row in aside:
