@@ -9,6 +9,7 @@ import gzip
 import io
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from headway.errors import Invalid, shown
 
 MAX_LINE_CHARACTERS = 1_000_000
 """A longer line is refused, so that a file without lines takes no memory."""
+MAX_COLUMNS = 10_000
 WESTERN = "cp1252"
 """Windows-1252, which has all that Latin-1 can print: what spreadsheets save in western Europe unless UTF-8 is chosen."""
 _MARKS = (
@@ -178,19 +180,30 @@ def _fault(message: str, last: int) -> str:
 
 
 def _columns(name: str, header: str, separator: str, line: int) -> list[str]:
-    (cells,) = csv.reader([header], delimiter=separator)
-    columns = [cell.strip() for cell in cells]
+    columns = [cell.strip() for cell in _cells(header, separator)]
     while columns and not columns[-1]:
         columns.pop()
-    repeated = {column for column in columns if columns.count(column) > 1}
-    if repeated or not columns:
+    if not columns:
+        raise Invalid.field(f"{name}, line {line}", "has no header that can be read")
+    if len(columns) > MAX_COLUMNS:
+        raise Invalid.field(f"{name}, line {line}", f"has {len(columns)} columns, more than {MAX_COLUMNS}")
+    repeated = {column for column, count in Counter(columns).items() if count > 1}
+    if repeated:
         raise Invalid.field(f"{name}, line {line}", f"names a column twice: {shown(', '.join(sorted(repeated)))}")
     return columns
 
 
 def _separator(header: str) -> str:
     """Return the separator that gives the header the most columns."""
-    return max(_SEPARATORS, key=lambda each: len(next(csv.reader([header], delimiter=each))))
+    return max(_SEPARATORS, key=lambda each: len(_cells(header, each)))
+
+
+def _cells(header: str, separator: str) -> list[str]:
+    """Return the cells of a header; none if it has one that is too long, as with a separator that is not the file's."""
+    try:
+        return next(csv.reader([header], delimiter=separator))
+    except csv.Error:
+        return []
 
 
 def _bounded(name: str, text: IO[str]) -> Iterator[str]:

@@ -65,6 +65,11 @@ def test_a_decimal_comma_is_read_where_it_separates_no_cells(tmp_path: Path) -> 
         (b"sep=;\n", "courses.csv has no header in its first line"),
         (b"a,b\n1,2\n", "courses.csv, header has no column code_module, only a, b"),
         (b"a,a\n1,2\n", "courses.csv, line 1 names a column twice: a"),
+        (b",,,\n1,2\n", "courses.csv, line 1 has no header that can be read"),
+        (b"c" * 140_000 + b"\n1,2\n", "courses.csv, line 1 has no header that can be read"),
+        (b'"' + b"c" * 140_000 + b'",d\n1,2\n', "courses.csv, line 1 has no header that can be read"),
+        # Neither the wrong separators nor the comparison of all columns with each other may hold up who reads it.
+        (b",".join(b"c%d" % each for each in range(125_000)), "courses.csv, line 1 has 125000 columns, more than 10000"),
         (COURSES.replace("268", "").encode(), "courses.csv, line 2, column module_presentation_length is missing"),
         (COURSES.replace(",268", "").encode(), "courses.csv, line 2, column module_presentation_length is missing"),
         (b"sep=,\r\n" + COURSES.replace("240", "x").encode(), "courses.csv, line 4, column module_presentation_length must be"),
