@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from headway.accounts import registrations_store
+from headway.accounts import store as users
 from headway.accounts.model import NewUser
+from headway.accounts.own_address import asked_letter
 from headway.identity import Role
 from headway.instants import DAY
 from headway.mail.model import Letter, MailKind
@@ -68,7 +70,8 @@ async def registration_token(world: World, email: str) -> str:
 
 async def address_token(world: World, user_id: int, email: str) -> str:
     """Ask for another address of an account; return the token that proves it."""
-    asked = Letter(MailKind.ADDRESS_CHANGE_ASKED, email, values={"user": str(user_id)})
+    user, stored = await world.find_user(user_id), await world.read(users.password_hash, user_id)
+    asked = asked_letter(user, stored, email, None)
     return await _token(world, world.services.own_address.resolve, asked)
 
 

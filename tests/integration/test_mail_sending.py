@@ -7,9 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from headway.db.database import Database
+from headway.db.keyring import Keyring
 from headway.mail import store
 from headway.mail.model import LIFETIME, Letter, Mail, MailKind, MailStatus, Outcome, Written
 from headway.mail.sender import MailSender
@@ -97,6 +98,26 @@ async def test_nothing_readable_lies_in_the_outbox(world: World) -> None:
     assert ADA not in str(row)
     assert "Ada" not in str(row)
     assert "secret" not in str(row)
+
+
+async def test_a_letter_whose_key_is_missing_holds_up_no_other(
+    world: World, sender: MailSender, server: MailServer, clock: FakeClock
+) -> None:
+    other = Keyring(lambda: ["another-key-that-is-only-for-tests-too"])
+    await world.write(world.services.mail.write, *(changed(f"lost{number}@example.org") for number in range(5)))
+    async with world.database.write() as tx:
+        await tx.run(update(mails).values(letter=other.encrypt("{}"), recipient=other.encrypt("lost@example.org")))
+    await world.write(world.services.mail.write, changed())
+    clock.advance(seconds=600)
+    await sender.drain()
+    facts = await world.read(world.services.mail.read_facts)
+    clock.advance(seconds=LIFETIME / 1_000)
+    await sender.drain()
+
+    assert [each.to for each in server.received] == [[ADA]]
+    assert (facts.pending, facts.unreadable) == (5, 5)
+    # They are kept until then, in case that the key comes back.
+    assert [each.status for each in await stored(world)] == [MailStatus.FAILED] * 5 + [MailStatus.SENT]
 
 
 async def test_without_a_mail_server_nothing_is_stored(database: Database, clock: FakeClock, settings: Settings) -> None:

@@ -335,6 +335,17 @@ async def test_a_link_to_a_new_address_ends_with_a_new_password_and_when_the_add
     assert (await client.post(f"{AUTH}/email/confirm", json={"token": mail.token})).status_code == 400
 
 
+async def test_who_asked_with_a_password_that_was_changed_since_gets_no_link(world: World, server: MailServer) -> None:
+    user = await with_password(world)
+    # Nothing is sent yet, as while a mail server hangs.
+    await world.services.own_address.ask(user.id, password=PASSWORD, email="thief@example.org", client=CLIENT)
+    await world.set_password(user.id, "An0ther-Password")
+    await make_sender(world).drain()
+
+    assert server.to("thief@example.org") == []
+    assert len(server.to(ADA)) == 2
+
+
 async def test_imports_invite_without_mail(world: World, server: MailServer) -> None:
     course = await world.course()
     await world.write(world.services.enrolling.enroll, None, course.id, [Wanted(f"email:{ADA}")])

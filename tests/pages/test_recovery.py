@@ -58,7 +58,7 @@ async def test_the_way_to_a_new_password(visit: Visit, ada: User, server: MailSe
     assert set(form.values(RESET)) == {"token", "new_password", "repeated_password"}
     status, text = await choose(visitor, mail.token, repeated="Other-Passw0rd")
     assert status == 422
-    assert "is another one" in text
+    assert "is not the same as above" in text
     status, text = await choose(visitor, mail.token)
     assert status == 200
     assert "Sign in with the new one." in text

@@ -44,31 +44,34 @@ class OwnAddress:
         """
         self._mail.require("ask an administrator to change the address")
         email = _normalized(email[: 4 * MAX_EMAIL])
-        await self._sign_in.prove(user_id, password, client)
+        proven = await self._sign_in.prove(user_id, password, client)
         await self._mail.count(email, client)
         async with self._database.write() as tx:
             user = await self._accounts.find(tx, user_id)
-            await self._mail.outbox.write(
-                tx,
-                Letter(
-                    MailKind.ADDRESS_CHANGE_ASKED, email, client.languages, {"user": str(user_id)}, lifetime=ADDRESS_LIFETIME
-                ),
-                *_to_old(MailKind.ADDRESS_CHANGE_NOTE, user, client),
+            asked, note = (
+                asked_letter(user, proven, email, client.languages),
+                _to_old(MailKind.ADDRESS_CHANGE_NOTE, user, client),
             )
+            await self._mail.outbox.write(tx, asked, *note)
 
     async def resolve(self, tx: WriteTransaction, asked: Letter) -> Letter | None:
-        """Return the letter with a link; the owner of a taken address is told that somebody wanted to use it."""
-        account = await users.lock_account(tx, int(asked.values["user"]))
+        """Return the letter with a link; the owner of a taken address is told that somebody wanted to use it.
+
+        None if the account has another password or address since: whoever asked knew the old one.
+        """
+        now, token = self._clock(), read_token(asked.values["token"])
+        account = await users.lock_account(tx, token.number)
         if account is None or account.user.is_disabled:
             return None
-        user, owner = account.user, await users.find_by_email(tx, asked.to)
+        user, link = account.user, StoredLink(asked.values["hash"], asked.to, now + ADDRESS_LIFETIME)
+        bound = (*binding(await users.password_hash(tx, user.id), user.email), asked.to)
+        if not is_right(link, token.secret, bound, now):
+            return None
+        owner = await users.find_by_email(tx, asked.to)
         if owner is not None:
             values = {"name": owner.name}
             known = msgspec.structs.replace(asked, kind=MailKind.ADDRESS_KNOWN, values=values, user_id=owner.id)
             return None if owner.is_disabled or owner.id == user.id else known
-        now, token = self._clock(), new_token(user.id)
-        bound = binding(await users.password_hash(tx, user.id), user.email)
-        link = StoredLink(hash_secret(token.secret, *bound, asked.to), asked.to, now + ADDRESS_LIFETIME)
         await links.write(tx, user.id, LinkPurpose.ADDRESS, link, now)
         values = {"name": user.name, "token": str(token), "hours": str(ADDRESS_LIFETIME // HOUR)}
         return msgspec.structs.replace(asked, kind=MailKind.ADDRESS_CHANGE, values=values, user_id=user.id)
@@ -92,6 +95,13 @@ class OwnAddress:
             raise ended_link() from taken
         await self._mail.outbox.write(tx, *_to_old(MailKind.ADDRESS_CHANGED, user, client))
         return changed
+
+
+def asked_letter(user: User, password_hash: str | None, email: str, languages: str | None) -> Letter:
+    """Return what a user asks for with a proven password. The link that it becomes is bound to that password already."""
+    token = new_token(user.id)
+    values = {"token": str(token), "hash": hash_secret(token.secret, *binding(password_hash, user.email), email)}
+    return Letter(MailKind.ADDRESS_CHANGE_ASKED, email, languages, values, lifetime=ADDRESS_LIFETIME)
 
 
 def _normalized(email: str) -> str:

@@ -93,14 +93,9 @@ class Registering:
             return None if owner.is_disabled else known
         token = new_token(found.id)
         await registrations.set_link(tx, found.id, hash_secret(token.secret, asked.to))
-        values = {"name": found.new.name, "token": str(token), "hours": str(ADDRESS_LIFETIME // HOUR)}
+        # Without the name: whoever typed it may have typed the address of somebody else.
+        values = {"token": str(token), "hours": str(ADDRESS_LIFETIME // HOUR)}
         return msgspec.structs.replace(asked, kind=MailKind.REGISTRATION, values=values)
-
-    async def find_name(self, token: str) -> str:
-        """Return the name of the registration whose link this is. Opens its own transaction. Raises Invalid naming `token`."""
-        found = read_token(token[:MAX_TOKEN])
-        async with self._database.read() as tx:
-            return _check(await registrations.find(tx, found.number, self._clock()), found).new.name
 
     async def confirm(self, tx: WriteTransaction, token: str, client: Client) -> User:
         """Create the account whose address a link proves. Raises Invalid naming `token`."""

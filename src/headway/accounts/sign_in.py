@@ -177,8 +177,8 @@ class SignIn:
             user = await self._store(tx, user_id, hashed, client)
             await self._audit.record(tx, Action.CHANGE_PASSWORD, user.actor, user.target, client=client)
 
-    async def prove(self, user_id: int, password: str, client: Client) -> None:
-        """Verify the password of an account. Raises Invalid naming `current_password`, RateLimited."""
+    async def prove(self, user_id: int, password: str, client: Client) -> str | None:
+        """Verify the password of an account; return its hash. Raises Invalid naming `current_password`, RateLimited."""
         limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
@@ -186,6 +186,7 @@ class SignIn:
         if not await self._passwords.verify(stored, password):
             raise Invalid.field("current_password", "is wrong")
         await self._limiter.give_back(limits, taken_at)
+        return stored
 
     async def count_attempt(self, client: Client) -> Instant:
         """Count an attempt of a client that may fail; return its time, for `forgive_attempt`. Raises RateLimited."""

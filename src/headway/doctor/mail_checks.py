@@ -18,13 +18,10 @@ async def mail_server(patient: Patient) -> Found | None:
     if transport is None:
         return None
     transport.timeout_seconds = min(transport.timeout_seconds, _TIMEOUT_SECONDS)
-    try:
-        fault = await transport.find_fault()
-    except OSError as error:
-        # The file of an authority, before anything is sent.
-        fault = str(error)
+    fault = await transport.find_fault()
     if fault is not None:
-        return problem(f"The mail server of HEADWAY_SMTP_URL cannot be used: {fault}", "Start it, or correct the setting.")
+        remedy = "Start it, or correct the setting: docs/accounts.md, at Mail, has its forms."
+        return problem(f"The mail server of HEADWAY_SMTP_URL cannot be used: {fault}", remedy)
     return ok("The mail server answers, and lets Headway in.")
 
 
@@ -35,6 +32,9 @@ async def outbox(patient: Patient) -> list[Found] | None:
     async with patient.database.read() as tx:
         facts = await store.read_facts(tx)
     found = []
+    if facts.unreadable:
+        remedy = "Set the older keys too (HEADWAY_ENCRYPTION_KEYS); until then these mails wait."
+        found.append(problem(f"Mails that no present key decrypts: {facts.unreadable} or more.", remedy))
     if facts.oldest_at is not None and facts.oldest_at < now - HOUR:
         hours = (now - facts.oldest_at) // HOUR
         if patient.settings.smtp_url is None:

@@ -87,7 +87,7 @@ class Attempt(NamedTuple):
 
 
 class Mail(msgspec.Struct):
-    """A letter in the outbox. `letter` is None, and `to` too, once it is sent."""
+    """A letter in the outbox. `letter` is None, and `to` too, once it is sent, and where no present key decrypts them."""
 
     id: int
     message_id: str
@@ -137,6 +137,8 @@ class MailFacts(NamedTuple):
     failures: tuple[Mail, ...]
     retried: tuple[Mail, ...]
     """Those that wait after an attempt that came to nothing."""
+    unreadable: int = 0
+    """How many of those that are due first no present key decrypts."""
 
 
 def is_mailbox(address: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from headway.db.database import Database, ReadTransaction, WriteTransaction
+from headway.db.keyring import WrongKeyError
 from headway.instants import SECOND, Clock, Instant
 from headway.mail import store
 from headway.mail.model import Attempt, Letter, Mail, MailKind, MailStatus, Outcome, Written, random_jitter
@@ -57,20 +58,34 @@ class MailSender(Sender[Mail]):
     async def _claim(self, tx: WriteTransaction, queue: int, room: int, now: Instant) -> list[Mail]:
         del queue
         claimed = await store.claim(tx, now, limit=room, until=now + self._claimed_for)
-        late = [each for each in claimed if each.until_at <= now or each.letter is None]
+        late = [each for each in claimed if each.until_at <= now]
         for each in late:
             each.give_up(each.answer or "It could not be sent in time.", now)
             self._metrics.mail_attempts.labels(Outcome.FAILED.value).inc()
-        due = [each for each in claimed if each.status is MailStatus.PENDING]
-        resolved = [each for each in due if each.kind in self.resolvers]
-        idle = [each for each in resolved if not await self._resolve(tx, each, now)]
-        await store.settle(tx, [*late, *(each for each in resolved if each not in idle)])
+        asked = {each.id for each in claimed if each.kind in self.resolvers}
+        begun: list[Mail] = []
+        idle: list[Mail] = []
+        for mail in claimed:
+            if mail.status is not MailStatus.PENDING:
+                continue
+            try:
+                (begun if await self._resolve(tx, mail, now) else idle).append(mail)
+            except WrongKeyError:
+                # It is looked at again when the claim ends, and holds up no other meanwhile.
+                log.warning("A mail cannot be read: a key is missing.", mail=mail.id, kind=mail.kind.value)
+        if len(begun) < len(claimed):
+            # There is room for more of them.
+            self.wake()
+        await store.settle(tx, [*late, *(each for each in begun if each.id in asked)])
         await store.delete_all(tx, [each.id for each in idle])
-        return [each for each in due if each not in idle]
+        return begun
 
     async def _resolve(self, tx: WriteTransaction, mail: Mail, now: Instant) -> bool:
-        """Put the letter to send in place of what was asked for; return False if there is none."""
-        assert mail.letter is not None  # noqa: S101 - those without one were given up
+        """Put the letter to send in place of what was asked for; return False if there is none. Raises WrongKeyError."""
+        if mail.letter is None:
+            raise WrongKeyError("No present key decrypts this mail.")
+        if mail.kind not in self.resolvers:
+            return True
         letter = await self.resolvers[mail.kind](tx, mail.letter)
         if letter is None:
             return False
@@ -79,7 +94,7 @@ class MailSender(Sender[Mail]):
         return True
 
     async def _send(self, parcel: Mail) -> None:
-        assert parcel.letter is not None  # noqa: S101 - those without one were given up
+        assert parcel.letter is not None  # noqa: S101 - `_claim` leaves out those without one
         attempt = await self._transport.send(parcel.message_id, parcel.letter.to, self._write(parcel.letter), parcel.at)
         self._note(parcel, attempt)
 

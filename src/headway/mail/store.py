@@ -11,6 +11,7 @@ from sqlalchemy import Text, and_, bindparam, delete, func, literal_column, sele
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import DeleteRows, UpdateRows, WriteRows, delete_before
 from headway.db.index_keys import encrypting
+from headway.db.keyring import WrongKeyError
 from headway.db.types import Timestamp
 from headway.instants import Instant
 from headway.mail.model import Letter, Mail, MailFacts, MailKind, MailStatus
@@ -38,6 +39,7 @@ _backlog = select(func.count().label("pending"), func.min(_pending.c.at).label("
 _failed = select(_m.id).where(_m.status == _FAILED).limit(MOST_COUNTED).subquery("some_failed")
 _count_failed = select(func.count().label("failed")).select_from(_failed)
 _failures = select(mails).where(_m.status == _FAILED).order_by(_m.id.desc()).limit(_MOST_SHOWN)
+_waiting = select(mails).where(_m.status == _PENDING).order_by(_m.next_at, _m.id).limit(_MOST_SHOWN)
 _retried = select(mails).where(_m.status == _PENDING, _m.tries > 0).order_by(_m.next_at).limit(_MOST_SHOWN)
 _of_user = select(mails).where(_m.user_id == bindparam("of_user")).order_by(_m.id)
 _delete_of_user = delete(mails).where(_m.user_id == bindparam("of_user"))
@@ -113,7 +115,9 @@ async def read_facts(tx: ReadTransaction) -> MailFacts:
     failed = (await tx.one(_count_failed))["failed"]
     failures = tuple(_mail(tx, row) for row in await tx.all(_failures))
     retried = tuple(_mail(tx, row) for row in await tx.all(_retried))
-    return MailFacts(pending, oldest_at, failed, failures, retried)
+    waiting = [row["letter"] for row in await tx.all(_waiting)]
+    unreadable = sum(each is not None and _decrypt_if(tx, each) is None for each in waiting)
+    return MailFacts(pending, oldest_at, failed, failures, retried, unreadable)
 
 
 async def list_of_user(tx: ReadTransaction, user_id: int) -> list[Mail]:
@@ -130,20 +134,28 @@ def _text(letter: Letter) -> str:
     return msgspec.json.encode(letter).decode()
 
 
+def _decrypt_if(tx: ReadTransaction, token: str | None) -> str | None:
+    """Decrypt a text; None also if no present key does: one such row holds up no other."""
+    try:
+        return tx.keyring.decrypt_if(token)
+    except WrongKeyError:
+        return None
+
+
 def _mail(tx: ReadTransaction, row: Row) -> Mail:
-    letter = tx.keyring.decrypt_if(row["letter"])
+    letter = _decrypt_if(tx, row["letter"])
     return Mail(
         id=row["id"],
         message_id=row["message_id"],
         kind=MailKind(row["kind"]),
         user_id=row["user_id"],
-        to=tx.keyring.decrypt_if(row["recipient"]),
+        to=_decrypt_if(tx, row["recipient"]),
         letter=None if letter is None else _decode(letter),
         at=row["at"],
         status=MailStatus(row["status"]),
         next_at=row["next_at"],
         until_at=row["until_at"],
         tries=row["tries"],
-        answer=tx.keyring.decrypt_if(row["answer"]),
+        answer=_decrypt_if(tx, row["answer"]),
         ended_at=row["ended_at"],
     )

@@ -63,16 +63,17 @@ class MailTransport:
 
     async def find_fault(self) -> str | None:
         """Connect and sign in, without sending anything; return what does not work, or None."""
-        client = self._client()
         try:
-            async with asyncio.timeout(self.timeout_seconds):
-                await client.connect()
+            client = self._client()
+            try:
+                async with asyncio.timeout(self.timeout_seconds):
+                    await client.connect()
+            finally:
+                client.close()
         except TimeoutError:
             return f"it did not answer within {self.timeout_seconds:g} s"
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _attempt_of(error).answer
-        finally:
-            client.close()
         return None
 
     def _client(self) -> aiosmtplib.SMTP:
@@ -144,9 +145,12 @@ def _refused(error: aiosmtplib.SMTPResponseException) -> Attempt:
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:
-    """Trust the authorities of the system, those that browsers trust, and those of a file. Raises OSError."""
+    """Trust the authorities of the system, those that browsers trust, and those of a file. Raises OSError naming it."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     if ca_file is not None:
-        context.load_verify_locations(ca_file)
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise OSError(f"{ca_file} holds no authorities that can be read: {error.strerror or error}") from error
     return context

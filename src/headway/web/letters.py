@@ -1,5 +1,6 @@
 """Letters as they are read: in the language of their receiver, as text and as HTML."""
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import NamedTuple
@@ -8,6 +9,8 @@ from headway.mail.model import Letter, MailKind, Written, one_line
 from headway.web.texts import Catalogues, Viewer
 
 _MAX_VALUE = 200
+_MAX_NAME = 60
+_LINK = re.compile(r"[/:@]|\w\.\w\w")
 Texts = Callable[[Viewer, Mapping[str, str]], "Parts"]
 
 
@@ -34,11 +37,20 @@ class LetterWriter:
         viewer = self._catalogues.viewer(language=None, accept_language=letter.languages, zone=None)
         values = {name: one_line(value)[:_MAX_VALUE] for name, value in letter.values.items()} | {"site": self._site_name}
         parts = _KINDS[letter.kind](viewer, values)
-        greeting = viewer.text("Hello %(name)s,", name=values["name"]) if values.get("name") else viewer.text("Hello,")
+        name = _greeted(values.get("name", ""))
+        greeting = viewer.text("Hello %(name)s,", name=name) if name else viewer.text("Hello,")
         url = f"{self._site_url}{parts.path}"
         before, after = (greeting, *parts.before), parts.after
         text = "\n\n".join([*before, f"{parts.link}:\n{url}", *after, f"-- \n{self._site_name}"]) + "\n"
         return Written(parts.subject, text, _html(viewer.language, before, (parts.link, url), after), viewer.language)
+
+
+def _greeted(name: str) -> str:
+    """Return a name as it is greeted: empty if it is long, or has what mail programs make a link of.
+
+    Anybody may register anybody's address under a name that is an advertisement.
+    """
+    return "" if len(name) > _MAX_NAME or _LINK.search(name) else name
 
 
 def _html(language: str, before: tuple[str, ...], link: tuple[str, str], after: tuple[str, ...]) -> str:
@@ -93,7 +105,7 @@ def _password_changed(viewer: Viewer, values: Mapping[str, str]) -> Parts:
             text("The password of your account at %(site)s was changed.", site=values["site"]),
             text("You are signed out on all devices. If it was you, there is nothing else to do."),
         ),
-        text("It was not me: choose a new password"),
+        text("If it was not you, choose a new password"),
         "/app/forgot-password",
     )
 
@@ -186,7 +198,7 @@ def _address_change_note(viewer: Viewer, values: Mapping[str, str]) -> Parts:
             ),
             text("It changes as soon as the new address is confirmed. If it was you, there is nothing else to do."),
         ),
-        text("It was not me: choose a new password"),
+        text("If it was not you, choose a new password"),
         "/app/forgot-password",
     )
 

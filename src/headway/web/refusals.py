@@ -21,7 +21,7 @@ def N_(text: str) -> str:  # noqa: N802 - the name by which gettext's tools know
 FIELDS: Final = (
     N_("is required"),
     N_("is wrong"),
-    N_("is another one"),
+    N_("is not the same as above"),
     N_("is wrong, was used, or has expired: ask for a new link"),
     N_("is not valid"),
     N_("is nobody: select somebody first"),

@@ -128,3 +128,10 @@ async def test_mails_that_wait_or_were_given_up(installation: Installation) -> N
     text = await installation.warning()
     assert "Mails given up in the last day: 1 or more, the latest with the answer 550." in text
     assert "ada" not in text
+
+
+async def test_mails_whose_key_is_missing(installation: Installation) -> None:
+    now, letter = system_clock(), Keyring(lambda: ["another-key-that-is-only-for-tests-too"]).encrypt("{}")
+    insert = "INSERT INTO mails (message_id, kind, at, status, next_at, until_at, tries, letter) "
+    installation.sql(f"{insert} VALUES ('m', 'registration', ?, 'pending', ?, ?, 0, ?)", now, now, now, letter)
+    assert "Mails that no present key decrypts: 1 or more." in await installation.problem()

@@ -82,3 +82,7 @@ async def test_a_mail_server_that_does_not_let_headway_in(installation: Installa
         assert "STARTTLS" in await installation.problem(HEADWAY_SMTP_URL=encrypted, **SENDER)
     text = await installation.problem(HEADWAY_SMTP_URL=server.url, **SENDER)
     assert text.startswith("The mail server of HEADWAY_SMTP_URL cannot be used: ")
+    authority = f"smtps://127.0.0.1:{server.port}?ca={installation.folder}/none.pem"
+    assert f"{installation.folder}/none.pem holds no authorities" in await installation.problem(
+        HEADWAY_SMTP_URL=authority, **SENDER
+    )

@@ -79,7 +79,7 @@ class AccountPages:
         """Change the password, which ends all sessions, also this one."""
         form = request.form
         if form.new_password != form.repeated_password:
-            raise Invalid.field("repeated_password", "is another one")
+            raise Invalid.field("repeated_password", "is not the same as above")
         await self._sign_in.change_password(
             request.caller.user_id, current=form.current_password, new=form.new_password, client=request.client
         )

@@ -65,7 +65,7 @@ class RecoveryPages:
         """Choose a password; whoever is signed in here is signed out, as everywhere."""
         form = request.form
         if form.new_password != form.repeated_password:
-            raise Invalid.field("repeated_password", "is another one")
+            raise Invalid.field("repeated_password", "is not the same as above")
         await self._recovery.reset(form.token, form.new_password, request.client)
         self._sessions.end(request.scope)
         return Redirect("/app/sign-in", notice=request.text("Your password is changed. Sign in with the new one."))

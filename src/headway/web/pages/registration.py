@@ -45,7 +45,7 @@ class RegistrationPages:
         """Make the account and sign in to it, or have its address proven first."""
         form = request.form
         if form.password != form.repeated_password:
-            raise Invalid.field("repeated_password", "is another one")
+            raise Invalid.field("repeated_password", "is not the same as above")
         new = await self._sign_in.prepare(
             name=form.name, email=form.email, password=form.password, interests=(), client=request.client
         )
