@@ -1,5 +1,6 @@
 """Addresses that have to be proven: registrations, invitations and one's own new address."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from headway.identity import Client
 from headway.key_rotation import rotate_keys
 from headway.settings import Settings
 from headway.verify import Findings
+from tests.app_server import open_server
 from tests.databases import SECRET_KEY
 from tests.mail_server import MailServer, run_mail_server
 from tests.mailing import SITE, mailing, make_sender, newest
@@ -160,8 +162,11 @@ async def test_a_registration_is_forgotten_after_a_day(
 
     assert (await confirm(client, mail.token)).status_code == 400
     assert (await sign_in(client)).json()["code"] == "INVALID_CREDENTIALS"
-    await register(client, "other@example.org")
-    assert len(await world.rows(text("SELECT id FROM registrations"))) == 1
+    async with open_server(world.settings, clock):
+        # A server does so now and then, beginning with its start.
+        async with asyncio.timeout(5):
+            while await world.rows(text("SELECT id FROM registrations")):
+                await asyncio.sleep(0.05)
 
 
 async def test_nothing_readable_lies_in_a_registration_and_rotated_keys_still_find_it(

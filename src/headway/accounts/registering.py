@@ -59,9 +59,15 @@ class Registering:
     async def keep(self, tx: WriteTransaction, new: NewUser, client: Client) -> None:
         """Store a registration, as settled and with a hashed password, and ask for the mail that proves its address."""
         now = self._clock()
-        await registrations.delete_expired(tx, now)
         made = await registrations.insert_registration(tx, new, now, now + ADDRESS_LIFETIME)
         await self._mail.outbox.write(tx, _asked(new.email or "", client, registration=str(made)))
+
+    async def purge(self) -> None:
+        """Delete registrations that nobody has proven in time. Opens its own transactions."""
+        more = 1
+        while more:
+            async with self._database.write() as tx:
+                more = await registrations.delete_expired(tx, self._clock())
 
     async def ask_again(self, email: str, client: Client) -> None:
         """Ask for another mail to a registered address.

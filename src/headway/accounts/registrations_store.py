@@ -77,9 +77,9 @@ async def delete_of_email(tx: WriteTransaction, email: str) -> None:
     await tx.run(_delete, of_hash=await index_keys.email_hash(tx, email))
 
 
-async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
-    """Delete some of the registrations that had expired at an instant."""
-    await tx.run(_delete_expired, before=now)
+async def delete_expired(tx: WriteTransaction, now: Instant) -> int:
+    """Delete some of the registrations that had expired at an instant; return how many."""
+    return await tx.run(_delete_expired, before=now)
 
 
 async def rehash(tx: WriteTransaction, key: str) -> None:
