@@ -45,10 +45,11 @@ async def stored_key(patient: Patient) -> Found | None:
             f"{path} exists, and HEADWAY_SECRET_KEY is another key, which is used.",
             "Remove the file if its key is no longer needed, or the setting if it is.",
         )
-    try:
-        present_keys(settings) if settings.secret_key is None else None
-    except SettingsError as error:
-        return problem(str(error), "Mend the file as the message says: no server starts.")
+    if settings.secret_key is None:
+        try:
+            present_keys(settings)
+        except SettingsError as error:
+            return problem(str(error), "Mend the file as the message says: no server starts.")
     return ok(f"{path} is its owner's only. Keep a copy elsewhere than the backups.")
 
 

@@ -11,6 +11,8 @@ from headway.settings import Settings, SettingsError, variable
 
 area = Area("Settings")
 
+VALUES_MATTER = "With an invalid value no server starts."
+NAMES_MATTER = "A misspelled variable changes nothing, and the default stays in force."
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -32,10 +34,6 @@ def invalid_settings(environ: Mapping[str, str], flags: Mapping[str, object]) ->
         return Settings.load(environ, **flags), ok("All values are valid.")
     except SettingsError as error:
         return None, problem(str(error), "Correct the variable, and run `headway doctor` again: the rest was not looked at.")
-
-
-VALUES_MATTER = "With an invalid value no server starts."
-NAMES_MATTER = "A misspelled variable changes nothing, and the default stays in force."
 
 
 @area.check("Names", why=NAMES_MATTER)
