@@ -112,6 +112,26 @@ async def test_a_key_with_every_scope_opens_no_route_that_names_none(
     assert "takes no API keys" in refused.text
 
 
+async def test_a_key_with_the_scope_of_webhooks_does_what_administrators_do(world: World, client: httpx.AsyncClient) -> None:
+    scopes: dict[bool, list[Scope]] = {
+        True: [Scope.WEBHOOKS_WRITE],
+        False: [each for each in Scope if each is not Scope.WEBHOOKS_WRITE],
+    }
+    keys = {may: (await new_key(world, *some))[1] for may, some in scopes.items()}
+    body = {"url": "https://hooks.example.org/in"}
+
+    async def ask(method: str, path: str, *, may: bool) -> httpx.Response:
+        return await client.request(method, f"/api/v1/webhooks{path}", json=body, headers=bearer(keys[may]))
+
+    created = await ask("POST", "", may=True)
+    assert created.status_code == 201
+    path = f"/{created.json()['data']['id']}"
+    calls = [("GET", ""), ("GET", path), ("GET", f"{path}/deliveries"), ("PATCH", path), ("POST", f"{path}/secret")]
+    for method, each in [*calls, ("DELETE", path)]:
+        assert (await ask(method, each, may=False)).json()["code"] == "INSUFFICIENT_SCOPE"
+        assert (await ask(method, each, may=True)).is_success
+
+
 async def test_a_key_is_no_session_and_no_token(world: World, client: httpx.AsyncClient) -> None:
     _, text = await new_key(world)
 

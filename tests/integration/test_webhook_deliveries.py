@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook as Verifier
@@ -13,7 +12,6 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from headway.audit.tables import audit_entries
 from headway.disclosures.tables import disclosures
 from headway.errors import Conflict
-from headway.identity import Scope
 from headway.instants import SECOND, system_clock
 from headway.paging.service import Walk
 from headway.webhooks.announcements import Dropped, Enrolled
@@ -315,29 +313,6 @@ async def test_what_waits_is_measured(world: World, hooks: Hooks) -> None:
     assert 'headway_webhook_attempts_total{outcome="retried"} 4.0' in page
     backlog = await world.read(world.services.webhooks.read_backlog, webhook)
     assert backlog.pending == 2
-
-
-async def test_a_key_with_the_scope_does_what_administrators_do(world: World, client: httpx.AsyncClient) -> None:
-    scopes: dict[bool, list[Scope]] = {
-        True: [Scope.WEBHOOKS_WRITE],
-        False: [each for each in Scope if each is not Scope.WEBHOOKS_WRITE],
-    }
-    keys = {
-        may: (await world.write(world.services.api_keys.create, "Relay", some, user_id=None))[1] for may, some in scopes.items()
-    }
-    body = {"url": "https://hooks.example.org/in"}
-
-    async def ask(method: str, path: str, *, may: bool) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {keys[may]}"}
-        return await client.request(method, f"/api/v1/webhooks{path}", json=body, headers=headers)
-
-    created = await ask("POST", "", may=True)
-    assert created.status_code == 201
-    path = f"/{created.json()['data']['id']}"
-    calls = [("GET", ""), ("GET", path), ("GET", f"{path}/deliveries"), ("PATCH", path), ("POST", f"{path}/secret")]
-    for method, each in [*calls, ("DELETE", path)]:
-        assert (await ask(method, each, may=False)).json()["code"] == "INSUFFICIENT_SCOPE"
-        assert (await ask(method, each, may=True)).is_success
 
 
 BUSY = Answer(503, retry_after="90")
