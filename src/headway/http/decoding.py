@@ -179,6 +179,7 @@ def _struct_in(kind: object) -> type[msgspec.Struct] | None:
     return next((each.cls for each in _alternatives(kind) if isinstance(each, msgspec.inspect.StructType)), None)
 
 
+@cache
 def _alternatives(kind: object) -> Sequence[msgspec.inspect.Type]:
     info = msgspec.inspect.type_info(kind)
     return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 import litestar
 import msgspec
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import Receive, Scope
 
 from headway import identity
@@ -56,7 +57,6 @@ _WITHOUT_CONTENT = {204, 304}
 _NO_NAMES = PathNames({})
 ENDPOINT = "endpoint"
 """The option of a Litestar handler that holds its endpoint, if Headway serves it."""
-METHODS = {"GET": litestar.get, "POST": litestar.post, "PUT": litestar.put, "PATCH": litestar.patch, "DELETE": litestar.delete}
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -139,6 +139,24 @@ class Router(litestar.Router):
         return self
 
 
+class Placeholder(HTTPRouteHandler):
+    """Stands for an endpoint among Litestar's routes: `Routing` serves it, so Litestar need not learn to call a function."""
+
+    def __init__(self, method: str, path: str, options: dict[str, Any]) -> None:
+        super().__init__(path, http_method=method, opt=options)  # type: ignore[arg-type]
+        self(_served_elsewhere)
+
+    def on_registration(self, app: litestar.Litestar) -> None:
+        """Do nothing: there is no function whose parameters could be wrong."""
+
+    def create_kwargs_model(self, path_parameters: Any) -> Any:
+        """Return None: there are no parameters."""
+
+
+async def _served_elsewhere() -> bytes:
+    raise AssertionError("An endpoint was left to Litestar.")
+
+
 def make_router(  # noqa: PLR0913 - what all routes of a contract share
     prefix: str,
     tag: str,
@@ -164,9 +182,7 @@ def make_router(  # noqa: PLR0913 - what all routes of a contract share
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing
                 endpoint.check = functools.partial(rate_limits.take, route.rate_limit(settings))
             operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
-            # The status is the response's own; this one keeps Litestar from expecting a function that returns none.
-            declare = METHODS[route.method](route.path, status_code=200, opt={"operation": operation, ENDPOINT: endpoint})
-            handlers.append(declare(served_elsewhere))
+            handlers.append(Placeholder(route.method, route.path, {"operation": operation, ENDPOINT: endpoint}))
     return Router(prefix, route_handlers=handlers)
 
 
@@ -174,11 +190,6 @@ def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Re
     for name, function in vars(type(group)).items():
         if isinstance(route := getattr(function, "route", None), Route):
             yield route, getattr(group, name)
-
-
-async def served_elsewhere() -> bytes:
-    """Stand for an endpoint among Litestar's routes. Raises AssertionError: `Routing` serves endpoints itself."""
-    raise AssertionError("An endpoint was left to Litestar.")
 
 
 class Endpoint:

@@ -32,7 +32,7 @@ from headway.http.decoding import decode_apart
 from headway.http.paths import decode_parameter
 from headway.http.problems import Problems
 from headway.http.request import READ, READ_LARGE, WRITE, TransactionKind, Transactions, accepts_gzip, client_of, read_header
-from headway.http.routes import ENDPOINT, METHODS, Rendered, Router, read_body, served_elsewhere
+from headway.http.routes import ENDPOINT, Placeholder, Rendered, Router, read_body
 from headway.http.streams import Streamed, begin
 from headway.identity import Caller, Client
 from headway.paging.service import Walk
@@ -179,8 +179,7 @@ def page_router(groups: Sequence[object], context: PageContext) -> Router:
         for route, handler in declared_pages(group):
             shown = None if route.page is None else getattr(group, route.page)
             endpoint = PageEndpoint(route, handler, shown, context)
-            declare = METHODS[route.method](route.path, status_code=200, opt={ENDPOINT: endpoint})
-            handlers.append(declare(served_elsewhere))
+            handlers.append(Placeholder(route.method, route.path, {ENDPOINT: endpoint}))
     return Router("/", route_handlers=handlers)
 
 
