@@ -7,6 +7,8 @@ from pathlib import Path
 from headway import schema
 from headway.audit import verification_store
 from headway.backups.files import newest_backup
+from headway.db.types import ONLY_ON
+from headway.doctor.database_store import read_names
 from headway.doctor.files_checks import full_disks
 from headway.doctor.patient import Area, Needs, Patient
 from headway.health.findings import Found, ok, problem, warning
@@ -30,7 +32,14 @@ async def schema_version(patient: Patient) -> Found:
     """Compare the schema of the database with that of this version."""
     found, head = await schema.version_of(patient.database), schema.head()
     if found is None:
-        return ok("The database is empty; the first start makes its tables.")
+        async with patient.database.read() as tx:
+            names = await read_names(tx, is_sqlite=patient.settings.is_sqlite)
+        if not names:
+            return ok("The database is empty; the first start makes its tables.")
+        return problem(
+            f"The database has tables, such as {min(names)}, and no schema version: it is not Headway's, or was damaged.",
+            "Name another database in HEADWAY_DATABASE_URL, or restore a backup.",
+        )
     if found == head:
         return ok(f"The database has the schema version {head}, as this version of Headway.")
     if schema.knows(found):
@@ -42,6 +51,31 @@ async def schema_version(patient: Patient) -> Found:
         f"The database has the schema version {found}, which this version of Headway does not know: it is a later one's.",
         "Install the version that migrated it, or restore a backup of before.",
     )
+
+
+@area.check(
+    "Tables", why="Without a table nothing is stored in it, and without an index it is read as a whole.", needs=Needs.DATA
+)
+async def tables(patient: Patient) -> Found:
+    """Look for the tables and indexes that this version's schema has."""
+    is_sqlite = patient.settings.is_sqlite
+    async with patient.database.read() as tx:
+        names = await read_names(tx, is_sqlite=is_sqlite)
+    missing = sorted(_declared("sqlite" if is_sqlite else "postgresql") - names)
+    if missing:
+        return problem(
+            f"Tables or indexes that the database lacks: {len(missing)}, such as {', '.join(missing[:3])}.",
+            "Restore a backup as a whole: a restoration may have ended in the middle.",
+        )
+    return ok("All tables and indexes are there.")
+
+
+def _declared(dialect: str) -> set[str]:
+    """Return the names of the tables and indexes of this version's schema."""
+    declared = schema.metadata.tables.values()
+    indexes = [index for table in declared for index in table.indexes]
+    names = {str(index.name) for index in indexes if index.info.get(ONLY_ON, dialect) == dialect}
+    return names | {table.name for table in declared}
 
 
 @area.check("Audit log", why="Changes of the log are found only by verifying it.", needs=Needs.DATA)

@@ -2,7 +2,15 @@
 
 from collections.abc import Iterator
 
-from headway.doctor.database_store import PostgresFacts, Troubles, read_postgres, read_sqlite_version, read_troubles
+from headway import schema
+from headway.doctor.database_store import (
+    PostgresFacts,
+    Troubles,
+    read_postgres,
+    read_privileges,
+    read_sqlite_version,
+    read_troubles,
+)
 from headway.doctor.patient import Area, Needs, Patient
 from headway.health.findings import Found, ok, problem, warning
 from headway.settings import Settings
@@ -85,6 +93,32 @@ def _unsuitable(facts: PostgresFacts) -> Iterator[Found]:
             "The settings that Headway gives its connections do not arrive: a pooler stands between that drops them.",
             "Connect to PostgreSQL itself, or use a pooler that keeps sessions.",
         )
+
+
+@area.check("Privileges", why="What the role may not write is not stored.", needs=Needs.DATABASE)
+async def privileges(patient: Patient) -> Found | None:
+    """Look at what the role may do in its schema."""
+    if patient.settings.is_sqlite:
+        return None
+    async with patient.database.read() as tx:
+        found = await read_privileges(tx)
+    if found.schema is None:
+        return problem(
+            "There is no schema that this role can use.",
+            "Create the one that search_path names, and GRANT USAGE, CREATE on it.",
+        )
+    if found.forbidden:
+        names = ", ".join(found.forbidden[:3])
+        return problem(
+            f"The role may not read and write {len(found.forbidden)} tables: {names}.",
+            "Name the role that owns them in HEADWAY_DATABASE_URL, or GRANT SELECT, INSERT, UPDATE, DELETE.",
+        )
+    if not found.may_create and await schema.version_of(patient.database) is None:
+        return problem(
+            f"The role may not create tables in the schema {found.schema}.",
+            "Make it the owner of the database, or GRANT CREATE on the schema.",
+        )
+    return ok("The role may read and write all tables.")
 
 
 @area.check("Connections", why="Who gets no connection is answered with 503.", needs=Needs.DATABASE)

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Integer, Text, literal_column, select, text
+from sqlalchemy import BigInteger, Boolean, Integer, Text, literal_column, select, text
 
 from headway.db.database import ReadTransaction
 from headway.db.dialects import Statement
@@ -46,6 +46,23 @@ _idle: Statement = (
     select(literal_column("count(*)"))
     .select_from(text("pg_stat_activity"))
     .where(text("state LIKE 'idle in transaction%' AND xact_start < now() - interval '10 minutes'"))
+)
+_names_of_sqlite: Statement = select(literal_column("name", Text())).select_from(text("sqlite_schema"))
+_OF_SCHEMA = "FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))"
+_names_of_postgres: Statement = select(literal_column("relname::text", Text()).label("name")).select_from(
+    text(f"(SELECT relname {_OF_SCHEMA}) AS of_schema")
+)
+_RIGHTS = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+_forbidden: Statement = select(literal_column("relname::text", Text()).label("name")).select_from(
+    text(
+        f"(SELECT relname {_OF_SCHEMA} AND relkind IN ('r', 'p') AND relname <> 'alembic_version' AND NOT ("
+        + " AND ".join(f"has_table_privilege(oid, '{each}')" for each in _RIGHTS)
+        + ") ORDER BY relname) AS of_schema"
+    )
+)
+_schema: Statement = select(
+    literal_column("current_schema()::text", Text()).label("name"),
+    literal_column("coalesce(has_schema_privilege(current_schema()::text, 'CREATE'), false)", Boolean()).label("may_create"),
 )
 _version_of_sqlite = select(literal_column("sqlite_version()", Text()))
 
@@ -95,3 +112,25 @@ async def read_troubles(tx: ReadTransaction) -> Troubles:
 async def read_sqlite_version(tx: ReadTransaction) -> str:
     """Read the version of SQLite's library."""
     return str((await tx.one(_version_of_sqlite))[0])
+
+
+async def read_names(tx: ReadTransaction, *, is_sqlite: bool) -> set[str]:
+    """Read the names of all tables and indexes."""
+    return {row["name"] for row in await tx.all(_names_of_sqlite if is_sqlite else _names_of_postgres)}
+
+
+class Privileges(NamedTuple):
+    """What the role of a PostgreSQL connection may do."""
+
+    schema: str | None
+    """Where its tables are; None if there is no such schema, or it may not be used."""
+    may_create: bool
+    """Whether it may create tables there."""
+    forbidden: list[str]
+    """The tables that it may not read and write."""
+
+
+async def read_privileges(tx: ReadTransaction) -> Privileges:
+    """Read what this role may do."""
+    schema, forbidden = await tx.one(_schema), [str(row["name"]) for row in await tx.all(_forbidden)]
+    return Privileges(schema["name"], bool(schema["may_create"]), forbidden)

@@ -65,7 +65,7 @@ def full_disks(folders: Mapping[str, Path]) -> Iterator[Found]:
 async def rights(patient: Patient) -> list[Found]:
     """Look at the rights of folders and of the database."""
     found = list(_unwritable(patient))
-    if patient.settings.is_sqlite:
+    if patient.settings.is_sqlite and os.access(patient.settings.sqlite_path.parent, os.X_OK):
         found += _exposed(patient.settings.sqlite_path.resolve())
     return found or [ok("The folders can be written, and the database is its owner's only.")]
 
@@ -86,8 +86,8 @@ def _can_be_made(folder: Path) -> bool:
 
 
 def _exposed(path: Path) -> Iterator[Found]:
-    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))):
-        if not file.exists():
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", ".lock"))):
+        if not file.is_file():
             continue
         status = file.stat()
         if status.st_uid != os.geteuid():
@@ -146,7 +146,11 @@ async def owner(patient: Patient) -> Found | None:
     """Look for the server that runs on the file."""
     if not patient.settings.is_sqlite or not patient.settings.sqlite_path.exists():
         return None
-    process = owner_of(patient.settings.sqlite_path)
+    try:
+        process = owner_of(patient.settings.sqlite_path)
+    except PermissionError:
+        # The check of the rights says so.
+        return None
     return ok("No server runs on the file." if process is None else f"A server runs on the file ({process}).")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from headway import schema
 from headway.db import index_keys
 from headway.db.keyring import WrongKeyError, fingerprint, key_file, present_keys
 from headway.doctor.patient import Area, Needs, Patient
@@ -65,6 +66,9 @@ def _content(path: Path) -> str | None:
 )
 async def fit(patient: Patient) -> Found | None:
     """Decrypt what the database was begun with."""
+    if await schema.version_of(patient.database) is None:
+        # The check of the schema says what it is.
+        return None
     try:
         keys = present_keys(patient.settings)
     except SettingsError:

@@ -45,6 +45,10 @@ _TIMEOUT_SECONDS = 15
 _FRESH_SECONDS = 10.0
 _REACH_SECONDS = 5
 _REACHABLE_MATTERS = "Without its database Headway does nothing."
+_RIGHTS_REMEDY = "Look at what is said of the rights of its files, and run this as the account of the server."
+_DAMAGED = ("is not a database", "malformed")
+_AT_ONCE = 2
+"""Checks of the database that run beside one another: the role may have few connections."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +63,7 @@ async def examine_installation(environ: Mapping[str, str], flags: Mapping[str, o
     database = schema.database(settings, for_commands=True, keyring=Keyring.present(settings))
     patient = Patient(settings, database, clock, environ)
     # Before the database is opened, which mends the rights of its files.
-    findings = await _examine(patient, [each for each in CHECKS if each.needs is Needs.SETTINGS])
+    findings = await _examine(patient, [each for each in CHECKS if each.needs is Needs.SETTINGS], at_once=len(CHECKS))
     findings += await _examine_database(patient)
     return Report(headway.__version__, _in_order(findings))
 
@@ -79,7 +83,8 @@ class ServerDoctor:
         return await asyncio.shield(self._look)
 
     async def _examine(self) -> Report:
-        findings = await _examine(self._patient, [each for each in CHECKS if not each.before_serving])
+        checks = [each for each in CHECKS if not each.before_serving]
+        findings = await _examine(self._patient, checks, at_once=len(CHECKS))
         self._looked_at = time.monotonic()
         return Report(headway.__version__, _in_order(findings))
 
@@ -90,7 +95,7 @@ async def _examine_database(patient: Patient) -> list[Finding]:
     if fault is None:
         async with _opened(patient.database) as fault:
             if fault is None:
-                return await _examine(patient, await _of_database(patient))
+                return await _examine(patient, await _of_database(patient), at_once=_AT_ONCE)
     return [fault.by("Database", "Reach", _REACHABLE_MATTERS)]
 
 
@@ -98,8 +103,11 @@ async def _find_unreachable(settings: Settings) -> Found | None:
     """Return why the database cannot be reached; None if it can be opened, or if there is none yet."""
     if settings.is_sqlite:
         path = settings.sqlite_path
-        if sqlite.is_there(path):
-            return None
+        try:
+            if sqlite.is_there(path):
+                return None if path.is_file() else problem(f"{path} is no file.", "Name a file in HEADWAY_DATABASE_URL.")
+        except OSError as error:
+            return problem(f"{path} cannot be reached: {error.strerror}.", _RIGHTS_REMEDY)
         return warning(f"There is no database at {path} yet.", "`headway serve` makes it; if there was one, restore a backup.")
     try:
         connection = await postgres.connect(settings.database_url, timeout_seconds=_REACH_SECONDS)
@@ -117,7 +125,9 @@ async def _opened(database: Database) -> AsyncIterator[Found | None]:
         await database.open()
     except (HeadwayError, OperatorError, OSError) as error:
         cause = error.__cause__ or error
-        yield problem(f"The database cannot be opened: {cause}", "If it is damaged, restore a backup: `headway restore`.")
+        is_damaged = any(each in str(cause) for each in _DAMAGED)
+        remedy = "Restore a backup: `headway restore`." if is_damaged else _RIGHTS_REMEDY
+        yield problem(f"The database cannot be opened: {cause}", remedy)
         return
     try:
         yield None
@@ -137,8 +147,14 @@ async def _of_database(patient: Patient) -> list[Check]:
     return [each for each in CHECKS if each.needs in needed]
 
 
-async def _examine(patient: Patient, checks: Sequence[Check]) -> list[Finding]:
-    found = await asyncio.gather(*(_run(check, patient) for check in checks))
+async def _examine(patient: Patient, checks: Sequence[Check], *, at_once: int) -> list[Finding]:
+    free = asyncio.Semaphore(at_once)
+
+    async def run(check: Check) -> Sequence[Found]:
+        async with free:
+            return await _run(check, patient)
+
+    found = await asyncio.gather(*map(run, checks))
     return [
         each.by(check.area, check.name, check.why) for check, several in zip(checks, found, strict=True) for each in several
     ]
@@ -152,6 +168,8 @@ async def _run(check: Check, patient: Patient) -> Sequence[Found]:
         return [problem("There is no answer in time.", "Look at what this depends on; it may be overloaded.")]
     except Unavailable as error:
         return [problem(f"This could not be looked at: {error.__cause__ or error}", "See what is said of the database.")]
+    except PermissionError as error:
+        return [problem(f"{error.filename} may not be read.", _RIGHTS_REMEDY)]
     except Exception as error:
         log.exception("A check of the doctor failed.", area=check.area, check=check.name)
         return [

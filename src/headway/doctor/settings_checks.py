@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from headway.doctor.patient import Area, Patient
@@ -110,8 +111,26 @@ def _ways(settings: Settings) -> Iterator[Found]:
             "Set HEADWAY_REQUIRE_HTTPS to true, unless the proxy redirects them.",
         )
     yield from _proxies(settings)
+    yield from _links(settings)
     if "*" in settings.origins:
         yield warning("Pages of any origin may call the server (HEADWAY_ALLOWED_ORIGINS is *).", "Name the origins.")
+
+
+def _links(settings: Settings) -> Iterator[Found]:
+    """Look at where links in mails lead."""
+    url = urlsplit(settings.site_url)
+    if settings.smtp_url is None:
+        return
+    if url.hostname in _LOCAL:
+        yield warning(
+            f"Links in mails lead to {settings.site_url}, where nobody else reaches the server.",
+            "Set HEADWAY_PUBLIC_URL to where people reach the pages.",
+        )
+    elif url.scheme != "https":
+        yield warning(
+            f"Links in mails lead to {settings.site_url}: what they hold can be read on the way.",
+            "Serve HTTPS, and set HEADWAY_PUBLIC_URL to it.",
+        )
 
 
 def _proxies(settings: Settings) -> Iterator[Found]:

@@ -45,6 +45,29 @@ async def test_a_schema_that_is_behind_or_ahead(installation: Installation) -> N
     assert "it is a later one's" in await installation.problem()
 
 
+async def test_a_database_of_another_program_or_without_its_version(installation: Installation) -> None:
+    installation.sql("DELETE FROM alembic_version")
+    assert "has tables, such as account_changes, and no schema version" in await installation.problem()
+    installation.file.unlink()
+    installation.sql("CREATE TABLE recipes (name TEXT)")
+    installation.file.chmod(0o600)
+    assert "has tables, such as recipes, and no schema version" in await installation.problem()
+
+
+async def test_a_database_that_lacks_a_table_or_an_index(installation: Installation) -> None:
+    installation.sql("DROP INDEX ix_mails_due")
+    assert "the database lacks: 1, such as ix_mails_due." in await installation.problem()
+    installation.sql("DROP TABLE erasures")
+    assert "such as erasures, ix_" in await installation.problem()
+
+
+async def test_a_folder_in_the_place_of_the_database(installation: Installation) -> None:
+    folder = installation.folder / "data" / "folder.db"
+    (folder / "full").mkdir(parents=True)
+    text = await installation.problem(HEADWAY_DATABASE_URL=f"sqlite:///{folder}")
+    assert text == f"{folder} is no file. Name a file in HEADWAY_DATABASE_URL."
+
+
 async def test_a_log_that_was_found_to_be_changed(installation: Installation) -> None:
     now = system_clock()
     installation.sql(

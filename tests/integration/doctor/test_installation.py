@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from headway.db import sqlite
 from headway.doctor import files_checks
 from headway.doctor.service import examine_installation
 from headway.health.findings import Level
 from headway.instants import system_clock
 from tests.integration.doctor.installations import KEY, ON_DISK, OTHER_KEY, Installation, with_room
+from tests.mail_server import run_mail_server
 from tests.processes import HeadwayCommand, HeadwayProcess, run_headway
 
 
@@ -55,6 +57,27 @@ async def test_a_check_that_fails_does_not_end_the_others(installation: Installa
 
     monkeypatch.setattr(files_checks, "full_disks", fail)
     assert "This could not be looked at: ZeroDivisionError: a fault of the check" in await installation.warning()
+
+
+async def test_a_file_that_may_not_be_read(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Any:
+        raise PermissionError(13, "Permission denied", "/data/headway.db")
+
+    monkeypatch.setattr(files_checks, "full_disks", fail)
+    assert (await installation.problem()).startswith("/data/headway.db may not be read. Look at what is said of the rights")
+    monkeypatch.undo()
+    monkeypatch.setattr(sqlite, "is_there", fail)
+    assert "/headway.db cannot be reached: Permission denied." in await installation.problem()
+
+
+async def test_links_in_mails_that_lead_nowhere_or_in_the_open(installation: Installation) -> None:
+    async with run_mail_server() as server:
+        mail = {"HEADWAY_SMTP_URL": server.url, "HEADWAY_MAIL_FROM": "no-reply@school.example"}
+        local = await installation.warning(HEADWAY_PUBLIC_URL="http://localhost:8000", **mail)
+        plain = await installation.warning(HEADWAY_PUBLIC_URL="http://learn.school.example", **mail)
+
+    assert "lead to http://localhost:8000, where nobody else reaches the server" in local
+    assert "what they hold can be read on the way" in plain
 
 
 async def test_a_misspelled_variable(installation: Installation) -> None:
@@ -147,9 +170,10 @@ async def test_a_database_that_others_can_read(installation: Installation) -> No
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-async def test_a_database_of_another_account(installation: Installation) -> None:
-    os.chown(installation.file, 12_345, 12_345)
-    assert "belongs to the account 12345" in await installation.problem()
+@pytest.mark.parametrize("suffix", ["", ".lock"])
+async def test_a_database_of_another_account(installation: Installation, suffix: str) -> None:
+    os.chown(f"{installation.file}{suffix}", 12_345, 12_345)
+    assert f"{installation.file}{suffix} belongs to the account 12345" in await installation.problem()
 
 
 async def test_a_database_on_a_network_disk(installation: Installation, tmp_path: Path) -> None:

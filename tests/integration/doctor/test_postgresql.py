@@ -1,6 +1,7 @@
 """The doctor names what is wrong with a PostgreSQL server; a Headway server examines its own database."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,6 +67,44 @@ async def test_postgresql_that_is_not_utf8(postgres: PostgresServer) -> None:
     postgres.sql(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     assert "The database has the encoding LATIN1" in await problems_of(postgres.url(name))
     postgres.sql(f"DROP DATABASE {name}")
+
+
+async def test_an_empty_postgresql_has_nothing_to_mend(postgres: PostgresServer) -> None:
+    with postgres.lend_database() as url:
+        report = await examine_installation({"HEADWAY_DATABASE_URL": url, "HEADWAY_SECRET_KEY": KEY}, {}, system_clock)
+
+    found = {each.found.partition(":")[0]: each.level for each in report.findings if each.level is not Level.OK}
+    assert found == {**dict.fromkeys(OF_TESTS, Level.PROBLEM), "HEADWAY_BACKUP_FOLDER is not set": Level.WARNING}
+    assert "The database is empty; the first start makes its tables." in [each.found for each in report.findings]
+
+
+@pytest.fixture
+def stranger(postgres: PostgresServer) -> Iterator[str]:
+    """A role that owns nothing."""
+    name = postgres.new_name()
+    postgres.sql(f"CREATE ROLE {name} LOGIN PASSWORD 'p'")
+    yield name
+    postgres.sql(f"DROP ROLE {name}")
+
+
+async def test_postgresql_with_a_role_that_may_not_write(postgres: PostgresServer, empty_postgres: str, stranger: str) -> None:
+    (url,) = re.subn(r"//[^:@/]+(:[^@/]*)?@", f"//{stranger}:p@", empty_postgres)[:1]
+    name = empty_postgres.partition("?")[0].rpartition("/")[2]
+    postgres.server.psql(f"\\c {name}\nGRANT SELECT ON ALL TABLES IN SCHEMA public TO {stranger};")
+
+    found = await problems_of(url)
+    postgres.server.psql(f"\\c {name}\nDROP OWNED BY {stranger};")
+
+    assert any(each.startswith("The role may not read and write") for each in found), found
+    with postgres.lend_database() as other:
+        elsewhere = url.replace(f"/{name}", "/" + other.partition("?")[0].rpartition("/")[2])
+        assert "The role may not create tables in the schema public." in await problems_of(elsewhere)
+
+
+async def test_postgresql_with_a_role_of_few_connections_has_one_problem(postgres: PostgresServer, empty_postgres: str) -> None:
+    with altered(postgres, empty_postgres, "CONNECTION LIMIT 3"):
+        needed = "1 server processes may open 13 connections, and the database allows 3."
+        assert await problems_of(empty_postgres) == OF_TESTS | {needed}
 
 
 async def test_postgresql_without_the_key_that_it_needs(empty_postgres: str, without_key: None) -> None:
