@@ -113,7 +113,7 @@ async def test_erased_people_are_named_in_the_language_of_the_viewer(busy_school
     learner = school.filled("/app/courses/{course}/learners/{learner_id}")
     teaching = visit("colleague")
     await teaching.submit(f"{learner}/note", {"text": "Hello"})
-    await teaching.submit(f"{learner}/reset", {"reason": "Hello"})
+    await teaching.submit(f"{learner}/reset", {"what": "course", "reason": "Hello"})
     for name in ("learner", "colleague"):
         await tutor.submit(school.filled(f"/app/messages/{{{name}_id}}"), {"message": "Hello"})
     for name in ("peer", "colleague"):

@@ -3,6 +3,7 @@
 import pytest
 
 from headway.learning.model import ActivityType, Event, Report
+from headway.learning.reset_model import ResetRequest
 from tests.contract.rights.conftest import School
 from tests.pages.conftest import Visit
 from tests.world import World
@@ -27,6 +28,8 @@ async def test_what_is_lost_is_shown_before_and_a_reset_can_be_undone(school: Sc
     asked = await tutor.open(f"{record}/reset?what=unit-{school.ids['unit']}")
     assert asked.status == 200, asked.text
     assert "The course goes from 33% to 0%." in asked.text
+    assert "What is lost: One" in asked.text
+    assert "Reset: One" in asked.text
     assert [row[0] for row in asked.rows()] == ["One"]
 
     fields = {"what": f"unit-{school.ids['unit']}", "keeps_study": "true", "reason": HOSTILE}
@@ -50,7 +53,17 @@ async def test_nothing_is_reset_twice_or_by_a_choice_that_there_is_not(school: S
     tutor = visit("tutor")
     assert (await tutor.submit(f"{record}/reset", {"what": "course", "keeps_study": "true"})).status == 200
     assert (await tutor.submit(f"{record}/reset", {"what": "course", "keeps_study": "true"})).status == 409
-    assert "There is no progress here to reset." in (await tutor.open(f"{record}/reset?what=unit-999999")).text
+    for query in ("", "?what=unit-999999", "?what=unit-x", "?what=everything"):
+        chooser = await tutor.open(f"{record}/reset{query}")
+        assert "Choose what to reset." in chooser.text, query
+        assert not [
+            form
+            for form in chooser.soup.find_all("form")
+            if str(form.get("action")) == f"{record}/reset" and form["method"] == "post"
+        ]
+    (idle,) = [option["value"] for option in chooser.soup.find_all("option") if option.text == "Two"]
+    assert "There is no progress here to reset." in (await tutor.open(f"{record}/reset?what={idle}")).text
+    assert (await tutor.submit(f"{record}/reset", {"keeps_study": "true"})).status == 422
     for what in ("unit", "unit-x", "everything", "course-1"):
         assert (await tutor.submit(f"{record}/reset", {"what": what})).status in {404, 422}, what
 
@@ -66,4 +79,30 @@ async def test_learners_see_what_was_reset_and_their_earlier_attempts(school: Sc
     assert not [form for form in shown.soup.find_all("form") if "undo" in str(form.get("action"))]
     on_record = await tutor.open(record)
     assert "Attempt 1: 33%" in on_record.text
+    assert "One 100% · 10 min · completed on" in on_record.text
     assert "with 10 min of study" in on_record.text
+
+
+async def test_a_reset_is_told_above_the_progress_until_it_is_undone_and_stays_listed(
+    world: World, school: School, visit: Visit, record: str
+) -> None:
+    tutor, learner = visit("tutor"), visit("learner")
+    await tutor.submit(f"{record}/reset", {"what": f"unit-{school.ids['unit']}", "reason": "The wrong film."})
+    course = school.filled("/app/learning/{course}")
+    told = await learner.open(course)
+    (notice,) = [each for each in told.soup.select(".notice") if "was reset by" in each.text]
+    assert "The wrong film." in notice.text
+
+    (action,) = [
+        form["action"] for form in (await tutor.open(record)).soup.find_all("form") if str(form["action"]).endswith("/undo")
+    ]
+    await tutor.submit(str(action))
+    undone = await learner.open(course)
+    assert not [each for each in undone.soup.select(".notice") if "was reset by" in each.text]
+    assert "undone by" in undone.text
+
+
+async def test_what_an_operator_reset_names_nobody(world: World, school: School, visit: Visit, record: str) -> None:
+    course_id, learner_id = int(school.ids["course"]), int(school.ids["learner_id"])
+    await world.write(world.services.resetting.reset, None, course_id, learner_id, ResetRequest())
+    assert "The whole course was reset by Operator." in (await visit("tutor").open(record)).text

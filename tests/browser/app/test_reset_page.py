@@ -51,12 +51,12 @@ async def test_a_unit_is_reset_and_the_reset_undone(app: App, open_page: OpenPag
     assert await window.faults(f"reset-{size}") == []
 
     await page.get_by_label("Reason").fill("The film had no sound.")
-    await page.get_by_role("button", name="Reset the progress").click()
+    await page.get_by_role("button", name="Reset: Fire").click()
     await page.get_by_text("The progress is reset.").wait_for()
     assert await window.faults(f"record-with-reset-{size}") == []
     learners = await open_page(learner, size)
     await learners.open(f"/app/learning/{course.id}")
-    await learners.page.get_by_text("The film had no sound.").wait_for()
+    await learners.page.locator(".notice").get_by_text("The film had no sound.").wait_for()
     assert await learners.faults(f"course-with-reset-{size}") == []
 
     await page.locator("#resets ~ .timeline").get_by_role("button", name="Undo").click()

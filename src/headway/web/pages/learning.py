@@ -115,10 +115,12 @@ class LearningPages:
             "resets": [],
             "attempts": [],
             "names": names_of(course.tree),
+            "now": now,
         }
-        if course.path is not None and course.path.enrollment.counts_from is not None:
+        if course.path is not None:
             context["resets"] = await self._resets.read_resets(tx, caller, course_id, caller.user_id)
-            context["attempts"] = await self._resets.read_attempts(tx, caller, course_id, caller.user_id)
+            if course.path.enrollment.counts_from is not None:
+                context["attempts"] = await self._resets.read_attempts(tx, caller, course_id, caller.user_id)
         return Page("learning/course.html", context)
 
     @post(f"{_COURSE}/enroll", form=EnrollForm, page="show", transaction=WRITE)

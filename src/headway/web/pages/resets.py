@@ -23,15 +23,15 @@ _COURSE, _ATTEMPT, _MODULE, _UNIT = "course", "attempt", "module", "unit"
 
 
 class ResetQuery(msgspec.Struct):
-    """What to reset: `course`, `attempt`, or `module-5` or `unit-5`."""
+    """What to reset: `course`, `attempt`, or `module-5` or `unit-5`; None to choose first."""
 
-    what: Annotated[str, Meta(max_length=40)] = _COURSE
+    what: Annotated[str, Meta(max_length=40)] | None = None
 
 
 class ResetForm(msgspec.Struct):
     """The same, whether study time is kept, and why."""
 
-    what: Annotated[str, Meta(max_length=40)] = _COURSE
+    what: Annotated[str, Meta(max_length=40)]
     keeps_study: bool = False
     reason: Annotated[str, Meta(max_length=MAX_REASON)] | None = None
 
@@ -64,13 +64,16 @@ class ResetPages:
         what = request.query.what
         if request.failed is not None and "what" in request.failed.values:
             what = str(request.failed.value("what"))
-        asked = _request_of(what) or ResetRequest()
+        wholes = {_COURSE: request.text("The whole course"), _ATTEMPT: request.text("The whole course, as a new attempt")}
+        name = None if what is None else (wholes | names_of(tree)).get(what)
+        asked = ResetRequest() if what is None or name is None else _request_of(what) or ResetRequest()
         in_scope = _units_of(asked, record.explanation)
         context = {
             "course": course,
             "record": record,
             "modules": tree.active_modules,
-            "what": what,
+            "what": None if name is None else what,
+            "name": name,
             "lost": _lost(in_scope, record.explanation),
             "keeps_study": not asked.is_attempt,
             "undo_days": self._resetting.undo_for // 86_400_000,
