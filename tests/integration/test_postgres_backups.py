@@ -1,5 +1,6 @@
 """The commands of docs/backups.md for PostgreSQL, as they stand there, against a real server."""
 
+import json
 import os
 import re
 import shutil
@@ -60,11 +61,16 @@ async def test_a_dump_is_restored_and_verified(
         "HEADWAY_SECRET_KEY": SECRET_KEY,
     }
 
-    run(block("pg_dump "), tmp_path, **variables)
+    run(block("(umask 077 && pg_dump "), tmp_path, **variables)
     run(block("createdb ").replace("headway_restored", name), tmp_path, **variables)
+    run(block("psql "), tmp_path, **variables)
 
     restored = Settings(database_url=postgres.url(name), secret_key=SECRET_KEY)
+    assert (tmp_path / "headway.dump").stat().st_mode & 0o077 == 0
     assert await people(restored) == await people(world.settings)
+    make_user = ("user", "create", "--database", restored.database_url, "--name", "New")
+    made = await run_headway(*make_user, secret_key=SECRET_KEY)
+    assert json.loads(made.stdout)["id"] > 1_000_000
     postgres.sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -123,6 +123,9 @@ def test_the_services_of_compose_fit() -> None:
     environment = {name: expand(value) for name, value in server["environment"].items()}
 
     assert set(environment) <= SETTINGS
+    # Whatever else is set, such as mail, stands in the file that the document makes.
+    assert server["env_file"] == [".env"]
+    assert "> .env" in (ROOT / "docs" / "deploying.md").read_text()
     assert not Settings.load(environment).is_sqlite
     assert is_command(*server["command"])
     assert (DEPLOY / server["build"]["context"] / server["build"]["dockerfile"]).resolve() == DEPLOY / "Containerfile"
