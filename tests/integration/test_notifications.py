@@ -40,7 +40,7 @@ async def received(database: Database) -> list[str | None]:
 
 
 async def wait_for(heard: Sequence[str | None], count: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(heard) < count:
             await asyncio.sleep(0.01)
 

@@ -39,7 +39,7 @@ async def names(world: World) -> set[str]:
 
 async def test_a_second_write_transaction_of_a_task_is_refused_and_the_first_goes_on(world: World) -> None:
     await world.user()
-    async with asyncio.timeout(5), world.database.write() as tx:
+    async with asyncio.timeout(30), world.database.write() as tx:
         with pytest.raises(RuntimeError, match="has a write transaction open"):
             async with world.database.write() as second:
                 await rename(second, "Second")
@@ -109,7 +109,7 @@ async def test_nothing_within_a_write_transaction_waits_for_a_collector(world: W
         metrics=Metrics(),
     )
     report = Report(learner.id, world.clock.now, (Event("view", ActivityType.COURSE_VIEW, course.id),))
-    async with asyncio.timeout(5), world.database.write():
+    async with asyncio.timeout(30), world.database.write():
         with pytest.raises(RuntimeError, match="cannot wait for the collector"):
             await log.record(Caller(learner.id, learner.role), draft("INSIDE"), HERE)
         with pytest.raises(RuntimeError, match="cannot wait for the collector"):
@@ -160,7 +160,7 @@ async def test_a_route_that_forgets_to_pass_its_transaction_fails_at_once_and_th
     app: Any = Routing(Litestar([router], openapi_config=None), Serving(Deadline(5), authentication, problems))
     headers = {"Idempotency-Key": "key", **world.bearer(learner)}
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers)
-    async with client, asyncio.timeout(5):
+    async with client, asyncio.timeout(30):
         failed = [await client.post(path) for _ in range(2)]
         assert await names(world) == {"PARTICIPANT 1"}
         passed = await client.post("/forgetful/pass")

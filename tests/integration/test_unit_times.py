@@ -374,7 +374,7 @@ async def test_new_times_lock_nobody_whom_they_do_not_concern(world: World) -> N
 
     locking = asyncio.create_task(lock())
     await is_locked.wait()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         # Whoever is locked here would be waited for.
         for closes_at in (NOON + DAY, NOON + 2 * DAY):
             await set_units(room, {"times": Times(closes_at=closes_at)})

@@ -24,7 +24,7 @@ async def test_closing_writes_what_is_waiting() -> None:
     closing = asyncio.create_task(made.close())
     await asyncio.sleep(0)
     storage.open.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await closing
 
     assert storage.stored == [0, 1, 2]
@@ -114,7 +114,7 @@ async def test_a_writer_that_was_cancelled_is_replaced() -> None:
     await outcomes(tasks)
 
     storage.open.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await made.submit(2) == "wrote 2"
 
 

@@ -35,7 +35,7 @@ async def test_a_failure_is_logged_and_what_failed_is_done_again_after_a_pause()
         done.append(pauses.count)
 
     with capture_logs() as logged:
-        async with run_beside([repeat("count", act, pauses)]), asyncio.timeout(10):
+        async with run_beside([repeat("count", act, pauses)]), asyncio.timeout(30):
             await pauses.have_ended.wait()
 
     assert done == [2]
@@ -45,7 +45,7 @@ async def test_a_failure_is_logged_and_what_failed_is_done_again_after_a_pause()
 async def test_what_does_not_wait_is_repeated_too() -> None:
     done: list[int] = []
     pauses = Pauses(3)
-    async with run_beside([repeat("count", lambda: done.append(pauses.count), pauses)]), asyncio.timeout(10):
+    async with run_beside([repeat("count", lambda: done.append(pauses.count), pauses)]), asyncio.timeout(30):
         await pauses.have_ended.wait()
     assert done == [0, 1, 2]
 
@@ -63,7 +63,7 @@ async def test_tasks_have_ended_when_what_they_use_is_closed() -> None:
             await asyncio.sleep(0)
             seen.append(is_closed.is_set())
 
-    async with run_beside([repeat("use", act, Pauses(1))]), asyncio.timeout(10):
+    async with run_beside([repeat("use", act, Pauses(1))]), asyncio.timeout(30):
         await has_begun.wait()
     is_closed.set()
     await asyncio.sleep(0)

@@ -190,7 +190,7 @@ async def test_figures_of_an_assessment_move_and_typed_text_stays(seminar: Semin
     typed = page.get_by_label("Feedback").first
     await typed.fill("Half a sentence")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await seminar.submit(1)
     await expect(page.locator("#figures .figure").first).to_have_text("2", timeout=3_000)
 
@@ -235,7 +235,7 @@ async def test_live_connects_again(seminar: Seminar, open_page: OpenPage) -> Non
     await expect(page.locator("html[data-connection=on]")).to_have_count(1)
 
     await page.evaluate("window.sockets[0].close()")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await page.evaluate("window.sockets.length > 1 && window.sockets.at(-1).readyState === 1"):
             await asyncio.sleep(0.1)
     await seminar.study(0, 0)
