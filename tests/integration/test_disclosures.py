@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,10 +16,13 @@ from headway.disclosures.disclosing import disclose
 from headway.disclosures.model import DisclosureFilter, RecordKind
 from headway.disclosures.tables import disclosures
 from headway.errors import Unavailable
-from headway.identity import Caller, Role
+from headway.identity import NOBODY, Caller, Role
 from headway.paging.service import Walk
 from headway.services import Services
+from headway.settings import Settings
 from tests.app_server import open_server
+from tests.databases import SECRET_KEY
+from tests.processes import run_headway
 from tests.world import NOON, World
 
 ROWS = select(
@@ -198,6 +202,25 @@ async def test_a_learner_sees_the_disclosures_of_all_of_a_course_since_being_in_
             tx, admin, DisclosureFilter(learner_id=early.id, since=NOON + 86_400_000), Walk(10, 1)
         )
     assert (len(found), total) == (1, 1)
+    # Who leaves and comes back was in the course before, too.
+    await world.write(world.services.enrollments.leave, early.id, course.id)
+    world.clock.advance(seconds=3 * 86_400)
+    await world.write(world.services.enrollments.enroll, early.id, course.id)
+    assert await own(world, early.id) == [("LEARNERS", course.owner_id)] * 2
+
+
+async def test_events_that_an_operator_exports_are_noted(world: World, settings: Settings, tmp_path: Path) -> None:
+    course = await world.course()
+    learner = await world.learner(course)
+
+    for arguments in (("--course", str(course.id)), ()):
+        exported = await run_headway(
+            *("export", "events", str(tmp_path / "events.parquet"), *arguments, "--database", settings.database_url),
+            secret_key=SECRET_KEY,
+        )
+        assert exported.returncode == 0, exported.stderr
+
+    assert await own(world, learner.id) == [("EXPORT", NOBODY)] * 2
 
 
 async def own(world: World, user_id: int) -> list[tuple[str, int]]:

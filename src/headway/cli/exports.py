@@ -12,7 +12,6 @@ from headway.cli.session import (
     database_option,
     load_settings,
     new_file,
-    open_database,
     open_services,
     print_json,
     progress_bar,
@@ -111,19 +110,23 @@ async def export_events(
     """Write events to a Parquet file, archived ones too.
 
     Events are chosen by the time at which they occurred. Needs the extra `analytics`. The columns are those of archives. Prints
-    how many events were written. It can run beside a server.
+    how many events were written. It can run beside a server. The disclosure log tells of it.
     """
+    from headway.disclosures.disclosing import disclose
+    from headway.disclosures.model import NO_COURSE, RecordKind
     from headway.instants import END_OF_TIME, START_OF_TIME, from_datetime
     from headway.learning import event_export
 
     first = START_OF_TIME if since is None else from_datetime(since.replace(tzinfo=UTC))
     last = END_OF_TIME if until is None else from_datetime(until.replace(tzinfo=UTC))
-    async with open_database(load_settings(**flags)) as database:
-        course_id = None if course is None else await _find_course(database, course)
+    async with open_services(load_settings(**flags)) as services:
+        course_id = None if course is None else await _find_course(services.database, course)
+        async with services.database.read() as tx:
+            disclose(tx, None, RecordKind.EXPORT, course_id=course_id or NO_COURSE)
         choice = event_export.EventChoice(first, last, course_id)
         with progress_bar("Events") as show:
             written = await event_export.export_events(
-                database, choice, file, archives_folder=folder, advance=lambda count: show(count, None)
+                services.database, choice, file, archives_folder=folder, advance=lambda count: show(count, None)
             )
     print_json({"file": str(file), "events": sum(written), "archived": written.archived})
 

@@ -71,7 +71,8 @@ async def _courses_of(tx: ReadTransaction, user_id: int) -> list[tuple[int, Inst
     """Return the courses of a learner with the time since when, and no course since the account exists."""
     enrolled = await enrollment_lists.list_of_user(tx, user_id, Slice(_MOST_COURSES))
     account = await users.find_account(tx, user_id)
-    courses = [(enrollment.course_id, enrollment.enrolled_at) for enrollment, _ in enrolled]
+    # Who left and came back was in the course before, too.
+    courses = [(each.course_id, min(each.enrolled_at, each.created_at)) for each, _ in enrolled]
     return courses if account is None else [*courses, (NO_COURSE, account.created_at)]
 
 
