@@ -1,11 +1,13 @@
 """`headway user erase`, `headway erasure` and `headway vacuum`."""
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from headway.cli.session import command, database_option, errors_in_one_line, load_settings, open_services, print_json
+
+if TYPE_CHECKING:
+    from headway.settings import Settings
 
 _REASONS = ("request", "retention", "mistake", "other")
 
@@ -14,7 +16,7 @@ _REASONS = ("request", "retention", "mistake", "other")
 @click.argument("user_id", metavar="ID", type=int)
 @click.option("--reason", type=click.Choice(_REASONS), default="request", show_default=True)
 @click.option("--confirm", "confirmation", metavar="TEXT", required=True, help="The id or the address again.")
-@click.option("--vacuum/--no-vacuum", default=True, help="Whether to rewrite a SQLite file afterwards. [--vacuum]")
+@click.option("--vacuum/--no-vacuum", default=True, help="Whether to run `headway vacuum` afterwards. [--vacuum]")
 @database_option
 @command
 async def erase_user(user_id: int, reason: str, confirmation: str, vacuum: bool, **flags: Any) -> None:
@@ -34,10 +36,8 @@ async def erase_user(user_id: int, reason: str, confirmation: str, vacuum: bool,
         async with services.database.write() as tx:
             made = await services.erasure.erase(tx, wanted, found)
     print_json(erasure(made))
-    if vacuum and settings.is_sqlite:
-        from headway.db.compacting import compact
-
-        compact(settings.sqlite_path, timeout_seconds=settings.database_timeout_seconds)
+    if vacuum:
+        await _compact(settings)
 
 
 @click.group()
@@ -70,17 +70,22 @@ async def print_key(**flags: Any) -> None:
 
 @click.command()
 @database_option
-def vacuum(**flags: Any) -> None:
-    """Rewrite a SQLite file, so that nothing is left in it of what was deleted.
+@command
+async def vacuum(**flags: Any) -> None:
+    """Rewrite a SQLite file, or vacuum and analyze PostgreSQL.
 
-    Run it after erasures over HTTP. A server that runs waits with its writes meanwhile. PostgreSQL does this by itself.
+    Less is left then of what was deleted: run it after erasures over HTTP. A server that uses a SQLite file waits with its
+    writes meanwhile.
     """
-    from headway.db.compacting import compact
-
     settings = load_settings(**flags)
-    if not settings.is_sqlite:
-        raise click.ClickException("Only SQLite needs this: PostgreSQL reuses the room of deleted rows by itself.")
-    path: Path = settings.sqlite_path
-    with errors_in_one_line():
-        compact(path, timeout_seconds=settings.database_timeout_seconds)
-    print_json({"sizeBytes": path.stat().st_size})
+    await _compact(settings)
+    print_json({"sizeBytes": settings.sqlite_path.stat().st_size} if settings.is_sqlite else {})
+
+
+async def _compact(settings: "Settings") -> None:
+    from headway.db.compacting import compact, compact_postgres
+
+    if settings.is_sqlite:
+        compact(settings.sqlite_path, timeout_seconds=settings.database_timeout_seconds)
+    else:
+        await compact_postgres(settings.database_url, timeout_seconds=settings.database_timeout_seconds)
