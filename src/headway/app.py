@@ -23,6 +23,8 @@ from headway.contracts.course_room import routes as course_room
 from headway.contracts.learner import routes as learner
 from headway.contracts.tutorials import routes as tutorials
 from headway.db.large_reads import LargeReads
+from headway.db.personal_keys import make_missing
+from headway.db.repeating import repeated
 from headway.doctor.service import ServerDoctor
 from headway.errors import Unavailable
 from headway.health.series import SAMPLE_SECONDS
@@ -125,6 +127,7 @@ def _lifespan(
         async with AsyncExitStack() as opened:
             await services.database.open()
             opened.push_async_callback(services.database.close)
+            await repeated(partial(make_missing, services.database))
             await large_reads.open()
             opened.push_async_callback(large_reads.close)
             opened.push_async_callback(services.close)

@@ -74,7 +74,7 @@ class EncryptedColumn:
         people = [people_of(row, text) for row, text in zip(page, texts, strict=True)]
         personal = await texts_for(tx, {each for some in people for each in some})
         return [
-            (personal.encrypt(text, some), *self._key_of(row))
+            (personal.encrypt_about(text, some), *self._key_of(row))
             for row, text, some in zip(page, texts, people, strict=True)
             if some or not keyring.is_newest(row[name])
         ]

@@ -1,7 +1,7 @@
 """Audit entries: who did what to what, and who recorded it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -174,16 +174,24 @@ class NamedIds(NamedTuple):
         """
         if self.is_erasure:
             return []
-        named = [self.actor_id, self.target_id if self.target_type == TargetType.USER else None]
+        named = [self.target_id if self.target_type == TargetType.USER else None]
         if self.target_type == TargetType.ENROLLMENT and self.target_id is not None:
             named.append(self.target_id.partition("-")[2])
-        ids = [int(each) for each in named if each is not None and _ACCOUNT_ID.fullmatch(each)]
+        return [*_account_ids(named), *self.authors()]
+
+    def authors(self) -> list[int]:
+        """Return the ids of the accounts that did what the entry tells, or recorded it."""
+        ids = _account_ids([self.actor_id])
         return ids if self.recorded_by is None else [*ids, self.recorded_by]
 
     @property
     def is_erasure(self) -> bool:
         """Whether Headway itself recorded that an account was erased."""
         return self.action == Action.ERASE_USER and self.recorded_by is None
+
+
+def _account_ids(names: Iterable[str | None]) -> list[int]:
+    return [int(each) for each in names if each is not None and _ACCOUNT_ID.fullmatch(each)]
 
 
 class AuditEntry(NewAuditEntry, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, union
 
-from headway.audit.chain import GENESIS, ChainHead, ChainLink, extend_chain, read_entry
+from headway.audit.chain import GENESIS, ChainedEntry, ChainHead, ChainLink, extend_chain, read_entry
 from headway.audit.model import AccountIds, AuditEntry, EntryFilter, NamedIds, NewAuditEntry
 from headway.audit.tables import audit_entries, audit_head
 from headway.db.database import ReadTransaction, Row, WriteTransaction
@@ -98,13 +98,17 @@ async def append(tx: WriteTransaction, new: Sequence[NewAuditEntry], new_id: New
         new_salt=lambda: secrets.token_hex(16),
         follows_unsigned=not keyring.has_signed(head.signed, head.signature),
     )
-    rows = [
-        (*msgspec.structs.astuple(each.link), personal.encrypt(each.content, each.link.named.people()), each.hash)
-        for each in chained
-    ]
+    rows = [(*msgspec.structs.astuple(each.link), _encrypted(personal, each), each.hash) for each in chained]
     end = ChainHead(head.seq + len(chained), chained[-1].hash if chained else head.hash, now, "")
     await tx.write_rows((_insert, rows), (_set_head, [(end.seq, end.hash, now, keyring.sign(end.signed), 1)]))
     return [each.entry for each in chained]
+
+
+def _encrypted(personal: PersonalTexts, chained: ChainedEntry) -> str:
+    """Encrypt the content of an entry; what somebody did or recorded who was erased meanwhile has none."""
+    named = chained.link.named
+    is_by_erased = any(map(personal.is_erased, named.authors()))
+    return "" if is_by_erased else personal.encrypt_about(chained.content, named.people())
 
 
 async def sign_beginning(tx: WriteTransaction) -> None:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import Text, bindparam, column, select, table, true, update
 
-from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.database import Database, ReadTransaction, WriteTransaction
 from headway.db.dialects import WriteRows, insert, lookup, rows
 from headway.db.index_keys import encrypting
 from headway.db.keyring import Keyring, WrongKeyError
@@ -49,6 +49,13 @@ _add_missing = (
     )
     .on_conflict_do_nothing()
 )
+_without_key = (
+    select(_users.c.id)
+    .select_from(_users.outerjoin(personal_keys, personal_keys.c.user_id == _users.c.id))
+    .where(personal_keys.c.user_id.is_(None))
+    .order_by(_users.c.id)
+    .limit(500)
+)
 _destroy = update(personal_keys).where(personal_keys.c.user_id == bindparam("of_user")).values(key=_DESTROYED)
 _insert_destroyed = insert(personal_keys).values(user_id=bindparam("of_user"), key=_DESTROYED).on_conflict_do_nothing()
 
@@ -61,8 +68,19 @@ class PersonalTexts:
         self._keys = keys
         self._derived: dict[tuple[int, ...], Fernet] = {}
 
-    def encrypt(self, text: str, people: Iterable[int]) -> str:
-        """Encrypt a text under the keys of its people. Those who have no account, or were erased, count for nothing."""
+    def encrypt(self, text: str, people: Collection[int]) -> str:
+        """Encrypt a text under the keys of its people. Who has no account counts for nothing.
+
+        What is of somebody who was erased is not kept, such as what was under way then: its place is empty.
+        """
+        return "" if any(map(self.is_erased, people)) else self.encrypt_about(text, people)
+
+    def is_erased(self, user_id: int) -> bool:
+        """Return whether somebody was erased."""
+        return self._keys.get(user_id, _UNREADABLE) is None
+
+    def encrypt_about(self, text: str, people: Iterable[int]) -> str:
+        """Encrypt a text as `encrypt` does; but who was erased counts for nothing, as in an entry that tells of it."""
         having = tuple(sorted({each for each in people if self._keys.get(each) is not None}))
         if not having:
             return self._keyring.encrypt(text)
@@ -140,6 +158,23 @@ async def create(tx: WriteTransaction, user_ids: Collection[int]) -> None:
     made = {user_id: _new_key() for user_id in sorted(user_ids)}
     await tx.write_rows((_new, [(user_id, _encrypted(keyring, key)) for user_id, key in made.items()]))
     tx.own_keys.update(made)
+
+
+async def make_missing(database: Database) -> int:
+    """Make the keys of accounts from before there were personal keys, in ascending order; return how many.
+
+    A server does it before it serves. Two transactions that made keys as they needed them, in opposite orders, would each wait
+    for the other. Raises Unavailable.
+    """
+    count = 0
+    while True:
+        async with database.read() as tx:
+            missing = [row["id"] for row in await tx.all(_without_key)]
+        if not missing:
+            return count
+        count += len(missing)
+        async with database.write() as writing:
+            await texts_for(writing, missing)
 
 
 async def destroy(tx: WriteTransaction, user_id: int) -> None:
