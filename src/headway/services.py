@@ -272,7 +272,7 @@ class Services:
         )
         self.feed = Feed()
         self.subscriptions = Subscriptions(self.feed)
-        self.erasure = UserErasure(clock, self.accounts, self.enrollments, self.course_staff, self.audit)
+        self.erasure = UserErasure(clock, new_id, self.accounts, self.enrollments, self.course_staff, self.audit)
 
     async def close(self) -> None:
         """Write what waits to be written, and release connections to the cache. The database stays open."""

@@ -3,6 +3,7 @@
 Everything is decided here and stored as plain text, so that SQLite and PostgreSQL find the same.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -22,6 +23,22 @@ _ACCENTS = range(200, 255)
 kana and the vowels and tones of Indic and Thai words, tell one word from another."""
 _POINTS = range(10, 36)
 """The canonical combining classes of Hebrew and Arabic vowel points, which readers of these languages do not type."""
+
+
+class Mentions:
+    """Finds texts that hold one of some names or addresses, without regard to case and accents.
+
+    Only as a whole, so that `Ed` is not found in `edited`, nor `ada@x.example` in `lada@x.example`.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        folded = sorted({fold(each) for each in names if each.strip()})
+        whole = rf"(?<![\w@.+-])(?:{'|'.join(map(re.escape, folded))})(?![\w@+-]|\.\w)"
+        self._pattern = re.compile(whole) if folded else None
+
+    def are_in(self, text: str) -> bool:
+        """Return whether a text holds one of them."""
+        return self._pattern is not None and self._pattern.search(fold(text)) is not None
 
 
 class TermRange(NamedTuple):

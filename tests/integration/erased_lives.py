@@ -3,17 +3,28 @@
 from typing import Any
 
 import httpx
+from sqlalchemy import Table, insert
 
+from headway.accounts import links_store
+from headway.accounts.link_model import LinkPurpose, StoredLink
+from headway.accounts.tables import api_keys
 from headway.attention import store as attention_store
 from headway.attention.learners import SavedFilter
 from headway.attention.model import Dismissal, RuleName
+from headway.attention.tables import saved_filters
 from headway.identity import Caller, Role
 from headway.instants import DAY
+from headway.learning.tables import client_clocks
+from headway.mail import store as mail_store
+from headway.mail.model import Letter, MailKind
+from headway.paging.tables import list_orders
+from headway.rosters.tables import roster_places
 from headway.webhooks.model import NewWebhook
 from tests.contract.rights.conftest import School
 from tests.world import World
 
 NAME, ADDRESS, EXTERNAL_ID = "Zaphodine Quillfeather", "zaphodine.q@heartofgold.example", "subject-zq-4711"
+OTHER_ADDRESS = "zaphodine.new@magrathea.example"
 FORMER_ADDRESS, FORMER_ID = "zaphodine.old@earth.example", "former-zq-0815"
 PASSWORD = "Pan-Galactic-1"
 CLIENT, AGENT = "203.0.113.177", "SubEthaBrowser/4242"
@@ -23,6 +34,7 @@ TEXTS = {
     "address": ADDRESS,
     "external id": EXTERNAL_ID,
     "former address": FORMER_ADDRESS,
+    "asked address": OTHER_ADDRESS,
     "former external id": FORMER_ID,
     "message sent": "Meet me where the improbable happens",
     "message received": "The tea is almost entirely unlike tea",
@@ -35,6 +47,7 @@ TEXTS = {
     "certificate": "certificates.example.org/zq-certificate",
     "event": "vogon-poetry-in-metadata",
     "session": "session-of-zq",
+    "event id": "first-event-of-zq",
     "unit": "bookmark-of-zq",
     "interest": "Bistromathics",
     "goal": "Understand the number after 41",
@@ -43,6 +56,31 @@ TEXTS = {
     "user agent": AGENT,
 }
 """Everything personal, by what it is."""
+
+PERSONAL = (
+    *("attention_dismissals.note", "audit_entries.content", "course_notes.text", "feed.data", "idempotency_keys.answer"),
+    *("mails.answer", "mails.letter", "mails.recipient", "messages.message", "personal_keys.key", "resets.reason"),
+    "submissions.feedback",
+)
+"""The columns that are under personal keys, and the keys."""
+
+ERASED = (
+    *("account_links.email", "account_links.secret_hash"),
+    "api_keys.name",
+    *("audit_entries.action", "audit_entries.actor_id", "audit_entries.target_id", "client_clocks.session_id"),
+    *("earlier_progress.client_metadata", "enrollments.certificate_url"),
+    *("idempotency_keys.key", "idempotency_keys.request"),
+    *("invitations.email", "invitations.email_hash", "invitations.link_hash"),
+    *("learner_activity_logs.event_id", "learner_activity_logs.metadata", "learner_activity_logs.session_id"),
+    *("list_orders.id", "list_orders.keys"),
+    *("registrations.content", "registrations.email_hash", "registrations.link_hash", "registrations.password_hash"),
+    *("resets.before", "roster_places.part", "roster_places.source", "saved_filters.name", "saved_filters.query"),
+    *("sessions.id", "sessions.replaced", "submissions.submission_url"),
+    *("uncounted_events.event_id", "unit_progress.client_metadata"),
+    *("users.email", "users.email_hash", "users.external_id", "users.folded_name", "users.interests"),
+    *("users.learning_goals", "users.name", "users.password_hash", "webhook_deliveries.attempts", "webhook_deliveries.data"),
+)
+"""The columns whose values an erasure removes, or replaces where they tell who it was."""
 
 
 def found_in(content: bytes | str) -> list[str]:
@@ -59,6 +97,7 @@ class Life:
         self.client = client
         self.user_id = 0
         self.key = {"Idempotency-Key": "once"}
+        self.update: dict[str, Any] = {}
         self.told: dict[str, Any] = {}
         """What a service has recorded of the person."""
 
@@ -125,11 +164,12 @@ class Life:
             ("quiz_submit", {"score": 9, "max_score": 10, "note": TEXTS["event"]}),
         ):
             event = {"activity_type": activity, "course_id": course, "unit_id": unit, "duration_seconds": 30}
-            event |= {"metadata": metadata, "session_id": TEXTS["session"]}
+            event |= {"metadata": metadata, "session_id": TEXTS["session"], "event_id": f"{TEXTS['event id']} {activity}"}
             answer = await self.ask("POST", "/api/courses/activity/track", event)
             assert answer.status_code == 201, answer.text
-        update = {"courseId": course, "courseContentId": unit, "status": "COMPLETED", "metadata": {"at": TEXTS["unit"]}}
-        assert (await self.ask("POST", "/user-progress/update", update)).is_success
+        bookmark = {"at": TEXTS["unit"]}
+        self.update = {"courseId": course, "courseContentId": unit, "status": "COMPLETED", "metadata": bookmark}
+        assert (await self.ask("POST", "/user-progress/update", self.update)).is_success
         chapter = {"chapterId": "one", "watchTime": 1, "completed": True, "totalChapters": 1}
         assert (await self.ask("POST", "/v1/tutorials/progress/done/chapter", chapter)).is_success
         assert (await self.ask("POST", "/api/v1/courses/{full}/enroll?waitlist=true")).status_code == 202
@@ -153,7 +193,13 @@ class Life:
         aside = Dismissal(self.user_id, RuleName.STUCK, 0, now + 7 * DAY, tutor.user_id, now, TEXTS["dismissal"])
         await self.world.write(attention_store.write_dismissals, course, [aside], now)
         await self.world.write(services.attention.send, tutor, course, [self.user_id], f"{TEXTS['message to many']} {{name}}")
-        await self.world.write(services.learner_lists.save, tutor, course, SavedFilter("Mine", "q=Zaphodine+Quillfeather"))
+        for name, query in (
+            ("Mine", "q=Zaphodine+Quillfeather"),
+            ("Also", "q=quillf"),
+            ("Quillfeather", ""),
+            ("Others", "q=other"),
+        ):
+            await self.world.write(services.learner_lists.save, tutor, course, SavedFilter(name, query))
 
     async def _be_reset(self) -> None:
         """Lose the progress in a unit, and get it back."""
@@ -169,11 +215,43 @@ class Life:
 
     async def _leave_traces(self) -> None:
         services = self.world.services
-        activity = {"action": "PARK", "target": {"type": "OTHER"}, "context": {"description": TEXTS["activity"]}}
+        target = {"type": "OTHER", "id": f"the ship of {NAME}"}
+        activity = {"action": f"PARK {NAME}", "target": target, "context": {"description": TEXTS["activity"]}}
         assert (await self.ask("POST", "/api/v1/activities", activity)).is_success
+        await self.others("system", "POST", "/api/v1/activities", {"action": "TOW", "target": target})
+        await self._wait_for_mail()
+        await self._have_rows()
+        assert (await self.ask("POST", "/user-progress/update", self.update)).is_success
         await self.world.write(services.webhooks.create, None, NewWebhook("https://hooks.invalid/zq"))
         await self.world.write(services.enrollments.enroll, self.user_id, await self._other_course())
         await self.ask("GET", "/api/v1/courses?limit=1")
+
+    async def _have_rows(self) -> None:
+        """Have what only staff, rosters or late events leave."""
+        now, course = self.world.clock(), int(self.school.ids["course"])
+        rows: list[tuple[Table, dict[str, Any]]] = [
+            (api_keys, {"name": f"Key of {NAME}", "secret_hash": "0", "created_at": now, "scopes": "events:write"}),
+            (roster_places, {"course_id": course, "source": f"sis of {NAME}", "part": "learner", "since": now}),
+            (saved_filters, {"course_id": course, "name": "Those who are as lost", "query": "q=lost", "saved_at": now}),
+            (client_clocks, {"session_id": TEXTS["session"], "offset_ms": 0, "learned_at": now}),
+            (list_orders, {"id": "an order", "number": 0, "keys": "[1]", "size": 1, "created_at": now}),
+        ]
+        async with self.world.database.write() as tx:
+            for table, values in rows:
+                await tx.run(insert(table).values(user_id=self.user_id, **values))
+
+    async def _wait_for_mail(self) -> None:
+        """Be sent a letter, and ask for a link to another address."""
+        values = {"name": NAME, "token": f"{self.user_id}-secret"}
+        sent = Letter(MailKind.PASSWORD_CHANGED, ADDRESS, None, values, self.user_id)
+        asked = Letter(MailKind.ADDRESS_CHANGE_ASKED, OTHER_ADDRESS, None, values)
+        now = self.world.clock()
+        await self.world.write(mail_store.insert_letters, [("one", sent), ("two", asked)], now)
+        (mail, *_) = await self.world.write(mail_store.claim, now, limit=1, until=now)
+        mail.answer = f"450 {ADDRESS} is away"
+        await self.world.write(mail_store.settle, [mail])
+        link = StoredLink("secret", OTHER_ADDRESS, now + DAY)
+        await self.world.write(links_store.write, self.user_id, LinkPurpose.ADDRESS, link, now)
 
     async def _other_course(self) -> int:
         made = await self.others(

@@ -50,7 +50,7 @@ def changed(to: str = ADA, **given: object) -> Letter:
 
 async def stored(world: World) -> list[Mail]:
     async with world.database.read() as tx:
-        return [store._mail(tx, row) for row in await tx.all(select(mails).order_by(mails.c.id))]
+        return await store._mails(tx, await tx.all(select(mails).order_by(mails.c.id)))
 
 
 async def test_a_letter_is_delivered_after_the_commit_and_forgotten(

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import BindParameter, bindparam, delete, null, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, null, select, update
 
 from headway.accounts.tables import account_links, api_keys, registrations, sessions, users
 from headway.db import index_keys, personal_keys
-from headway.db.database import WriteTransaction
+from headway.db.database import ReadTransaction, WriteTransaction
+from headway.db.dialects import lookup, rows
 from headway.db.types import Id
 from headway.identity import ERASED_NAME, Role, settle_email
 from headway.instants import Instant
@@ -35,6 +36,11 @@ _name_keys = update(api_keys).where(api_keys.c.user_id == _of_user).values(name=
 _revoke_keys = (
     update(api_keys).where(api_keys.c.user_id == _of_user, api_keys.c.revoked_at.is_(None)).values(revoked_at=bindparam("now"))
 )
+_ids = rows("ids", {"user_id": Id})
+_erased_among = (
+    select(users.c.id).select_from(lookup(_ids, users, users.c.id == _ids.c.user_id)).where(users.c.erased_at.is_not(None))
+)
+_count_erased = select(func.count().label("count")).where(users.c.erased_at.is_not(None))
 _other_admins = (
     select(users.c.id)
     .where(users.c.role == Role.ADMIN.value, users.c.is_disabled.is_(False), users.c.id != _of_user)
@@ -61,6 +67,16 @@ async def erase(tx: WriteTransaction, user_id: int, addresses: Collection[str], 
     await tx.run(_erase, of_user=user_id, now=now)
     await personal_keys.destroy(tx, user_id)
     return counts
+
+
+async def count_erased(tx: ReadTransaction) -> int:
+    """Count the erased accounts; it reads all."""
+    return int((await tx.one(_count_erased))["count"])
+
+
+async def find_erased(tx: ReadTransaction, user_ids: Collection[int]) -> set[int]:
+    """Return those of these accounts whose owners were erased."""
+    return {row["id"] for row in await tx.all(_erased_among, ids=[(each,) for each in sorted(set(user_ids))])}
 
 
 async def has_other_admin(tx: WriteTransaction, user_id: int) -> bool:

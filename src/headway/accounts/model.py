@@ -149,7 +149,12 @@ class StoredSession(msgspec.Struct, frozen=True):
 def check_not_erased(user: User) -> None:
     """Reject a change of an account whose owner was erased. Raises Conflict USER_ERASED."""
     if user.erased_at is not None:
-        raise Conflict(f"User {user.id} was erased.", code="USER_ERASED")
+        raise was_erased(user)
+
+
+def was_erased(user: User) -> Conflict:
+    """Return the error that tells that the owner of an account was erased."""
+    return Conflict(f"User {user.id} was erased.", code="USER_ERASED")
 
 
 def check_name(name: str, field: str = "name") -> None:

@@ -1,10 +1,12 @@
 """What an erasure takes from the audit log, and what shows afterwards that nothing else was taken.
 
 The contents of entries that name the account by its id become unreadable with its personal key. Entries that name the person by
-other words, an external id or an address, get the id of the account in their place, and lose their contents: the hashes of
-what they are since are stored, and the entry that tells of the erasure holds a hash of those. So the chain can be verified on.
+other words, an external id, an address or the name, get the id of the account in their place, and lose their contents: the
+hashes of what they are since are stored, and the entry that tells of the erasure holds a hash of those. So the chain can be
+verified on.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
@@ -20,10 +22,15 @@ from headway.db.database import ReadTransaction, WriteTransaction
 from headway.db.dialects import UpdateRows, WriteRows, is_one_of, rows
 from headway.db.keyring import WrongKeyError
 from headway.db.personal_keys import PERSONAL, PersonalTexts, reader
+from headway.words import Mentions
 
 _AT_ONCE = 1_000
 _entries = audit_entries.c
 _DIGEST = "digest"
+_ESCAPED = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
+"""What JSON writes in place of a character that is part of no word."""
+ERASED_ACTION = "ERASED"
+"""What is left of an action that told who the person was."""
 
 _names = rows("names", {"name": Text()})
 _names_again = rows("names_again", {"name": Text()})
@@ -54,9 +61,19 @@ _own_page = (
     .order_by(_entries.seq)
     .limit(bindparam("limit"))
 )
+_last = select(func.coalesce(func.max(_entries.seq), 0).label("seq"))
 _nobodys_page = (
     select(*ENTRY_COLUMNS)
     .where(_entries.actor_id.is_(None), _entries.seq > bindparam("after"))
+    .order_by(_entries.seq)
+    .limit(bindparam("limit"))
+)
+_worded_page = (
+    select(_entries.seq, _entries.recorded_by, _entries.action, _entries.target_id)
+    .where(
+        or_(_entries.recorded_by == bindparam("of_user"), _entries.target_type == TargetType.OTHER.value),
+        _entries.seq > bindparam("after"),
+    )
     .order_by(_entries.seq)
     .limit(bindparam("limit"))
 )
@@ -71,7 +88,7 @@ _named_otherwise = select(*ENTRY_COLUMNS).where(
 )
 _seqs = rows("seqs", {"seq": audit_entries.c.seq.type})
 _by_seqs = select(*ENTRY_COLUMNS).where(is_one_of(_entries.seq, select(_seqs.c.seq)))
-_redact = UpdateRows(audit_entries, ["actor_id", "target_id", "content"])
+_redact = UpdateRows(audit_entries, ["action", "actor_id", "target_id", "content"])
 _note = WriteRows(audit_redactions, ["user_id", "seq", "hash"])
 _all_redactions = select(audit_redactions).order_by(audit_redactions.c.user_id, audit_redactions.c.seq)
 _erasures = select(*ENTRY_COLUMNS).where(_is_erasure).order_by(_entries.seq)
@@ -82,6 +99,13 @@ class Identifiers(NamedTuple):
 
     external_ids: frozenset[str]
     addresses: frozenset[str]
+
+
+class Wordings(NamedTuple):
+    """Words of a person in what clients name as they like: in the person's own entries, and in those of others."""
+
+    own: Mentions
+    of_others: Mentions
 
 
 class Redacted(NamedTuple):
@@ -136,6 +160,11 @@ async def read_erasures(tx: ReadTransaction) -> Erasures:
     return Erasures(frozenset(told), redacted, wrong)
 
 
+async def last_number(tx: ReadTransaction) -> int:
+    """Return the number of the last entry."""
+    return int((await tx.one(_last))["seq"])
+
+
 async def find_identifiers(tx: ReadTransaction, user_id: int) -> Identifiers:
     """Find the external ids and addresses that an account had, as Headway itself recorded them."""
     external_ids: set[str] = set()
@@ -156,31 +185,45 @@ async def find_identifiers(tx: ReadTransaction, user_id: int) -> Identifiers:
     return Identifiers(frozenset(external_ids), frozenset(addresses))
 
 
-async def find_mentions(tx: ReadTransaction, addresses: Collection[str], *, after: int) -> tuple[list[int], int]:
-    """Find the entries without an actor's account that mention one of these addresses, as failed sign-ins do.
-
-    Return their numbers, and the number of the last entry that was looked at.
-    """
+async def find_mentions(tx: ReadTransaction, addresses: Collection[str], *, after: int) -> list[int]:
+    """Find the entries after a number that mention one of these addresses, and have no actor's account, as failed sign-ins."""
     mentions: list[int] = []
-    words = [msgspec.json.encode(each.lower()).decode()[1:-1] for each in addresses]
-    while words and (found := await tx.all(_nobodys_page, after=after, limit=_AT_ONCE)):
+    sought = Mentions(addresses)
+    while addresses and (found := await tx.all(_nobodys_page, after=after, limit=_AT_ONCE)):
         page = [stored_entry(row) for row in found]
         personal = await reader(tx, [each.content for each in page])
         for stored in page:
             text = None if stored.link.named.is_erasure else _text(personal, stored)
-            if text is not None and any(word in text.lower() for word in words):
+            if text is not None and sought.are_in(_ESCAPED.sub(" ", text)):
                 mentions.append(stored.link.seq)
         after = page[-1].link.seq
-    return mentions, after
+    return mentions
+
+
+async def find_wordings(tx: ReadTransaction, user_id: int, wordings: Wordings, *, after: int) -> list[int]:
+    """Find the entries whose action or target, which clients word as they like, holds words of a person."""
+    found: list[int] = []
+    while page := await tx.all(_worded_page, of_user=user_id, after=after, limit=_AT_ONCE):
+        for row in page:
+            sought = wordings.own if row["recorded_by"] == user_id else wordings.of_others
+            if any(map(sought.are_in, (row["action"], row["target_id"] or ""))):
+                found.append(row["seq"])
+        after = page[-1]["seq"]
+    return found
 
 
 async def erase(
-    tx: WriteTransaction, user_id: int, names: Collection[str], enrollments: Iterable[str], mentions: Collection[int]
+    tx: WriteTransaction,
+    user_id: int,
+    names: Collection[str],
+    enrollments: Iterable[str],
+    mentions: Collection[int],
+    wordings: Wordings,
 ) -> Redacted:
     """Take a person from the log, whose personal key is destroyed in the same transaction.
 
     `names` are the texts other than the id of the account by which entries name the person, `enrollments` the ids of
-    enrollments as targets, `mentions` the numbers of entries without the account that hold an address.
+    enrollments as targets, `mentions` the numbers of entries that hold an address, or one of the `wordings`.
     """
     own = {"own_name": str(user_id), "of_user": user_id, "names": [(each,) for each in sorted(enrollments)]}
     contents = int((await tx.one(_count_own, **own))["count"])
@@ -192,19 +235,22 @@ async def erase(
     earlier = await read_erasures(tx) if found else None
     rows_to_write = []
     for stored in {each.link.seq: each for each in map(stored_entry, found)}.values():
-        link = _without(stored.link, names, str(user_id))
+        sought = wordings.own if stored.link.recorded_by == user_id else wordings.of_others
+        link = _without(stored.link, names, sought, str(user_id))
         if stored.link.hash() == stored.hash or (earlier is not None and earlier.changed(stored.link)):
             changed[stored.link.seq] = link.hash()
-        rows_to_write.append((link.actor_id, link.target_id, "", link.seq))
+        rows_to_write.append((link.action, link.actor_id, link.target_id, "", link.seq))
     # An entry that was tampered with gets no note: it stays a fault.
     await tx.write_rows((_redact, rows_to_write), (_note, [(user_id, seq, each) for seq, each in sorted(changed.items())]))
     return Redacted(contents + len(rows_to_write), len(changed), _digest(changed))
 
 
-def _without(link: ChainLink, names: Collection[str], replacement: str) -> ChainLink:
+def _without(link: ChainLink, names: Collection[str], sought: Mentions, replacement: str) -> ChainLink:
     is_named = link.target_type == TargetType.USER and link.target_id in names
+    is_named = is_named or sought.are_in(link.target_id or "")
     return msgspec.structs.replace(
         link,
+        action=ERASED_ACTION if sought.are_in(link.action) else link.action,
         actor_id=replacement if link.actor_id in names else link.actor_id,
         target_id=replacement if is_named else link.target_id,
     )

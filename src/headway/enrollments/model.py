@@ -11,6 +11,8 @@ from headway.enrollments.traces import add_weeks, read_states, state_bits, week_
 from headway.instants import DAY, Day, Instant, Milliseconds
 from headway.text import shown_url
 
+CLOSED_FOR_GOOD: Instant = 0
+"""When the access of somebody ended who was erased: before anything that could still be told."""
 LearnerInCourse = tuple[int, int]
 """(user_id, course_id)"""
 
@@ -114,13 +116,13 @@ class Enrollment(msgspec.Struct):
 
     def is_open(self, now: Instant) -> bool:
         """Return whether the learner has access to the course."""
-        return self.status in OPEN and not self.has_run_out(now)
+        return self.status in OPEN and not self.has_run_out(now) and self.closed_at != CLOSED_FOR_GOOD
 
     def was_open(self, at: Instant, *, now: Instant, patience: Milliseconds) -> bool:
         """Return whether there is access, or there was when something ended `at` that is told within `patience` of the end."""
         if self.is_open(now):
             return True
-        ended_at = self.runs_out_at if self.status in OPEN else self.closed_at
+        ended_at = self.closed_at if self.status not in OPEN or self.closed_at == CLOSED_FOR_GOOD else self.runs_out_at
         return ended_at is not None and at < ended_at and now - ended_at <= patience
 
 

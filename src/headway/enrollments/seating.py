@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
+from headway.accounts.erasing_store import find_erased
 from headway.courses import prerequisites
 from headway.courses import store as catalogue
 from headway.courses.model import EnrollmentTerms
@@ -124,9 +125,11 @@ async def take_seats(
     The terms of the course must be held and the enrollments that there are locked; nobody may have an open one. The caller
     writes `delta`, and publishes `seated_entries`.
     """
-    free = len(user_ids) if terms.free_seats is None else terms.free_seats
-    first, others = user_ids[:free], user_ids[free:]
-    placed: dict[int, Placed] = dict.fromkeys(others, NO_SEAT)
+    erased = await find_erased(tx, user_ids)
+    seeking = [user_id for user_id in user_ids if user_id not in erased]
+    free = len(seeking) if terms.free_seats is None else terms.free_seats
+    first, others = seeking[:free], seeking[free:]
+    placed: dict[int, Placed] = {**dict.fromkeys(others, NO_SEAT), **dict.fromkeys(erased, _ACCESS_ENDED)}
     patient = [user_id for user_id in others if user_id in how.may_wait]
     positions = await waiting.join_waiting_list(tx, patient, terms.id, how.now, how.ends)
     placed |= {user_id: Waiting(user_id, terms.id, position) for user_id, position in positions.items()}

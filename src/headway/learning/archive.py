@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from headway.accounts.erasing_store import count_erased
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.db import index_keys
@@ -60,7 +61,7 @@ class EventArchive:
         self._audit = audit
         self._settings = settings or ArchiveSettings()
         self._report = advance
-        self._moved = self._written = self._forgotten = 0
+        self._moved = self._written = self._forgotten = self._erased = 0
 
     async def count(self, before: Instant) -> ArchiveSummary:
         """Count the events that were received before an instant. Raises Invalid, Unavailable."""
@@ -82,7 +83,7 @@ class EventArchive:
                 # What is done is audited at the end: without the key of the log, nothing is begun.
                 await index_keys.prove(tx)
                 archives = await archive_store.read_archives(tx)
-                self._forgotten = await count_forgotten(tx)
+                self._forgotten, self._erased = await count_forgotten(tx), await count_erased(tx)
             unfinished = [archive for archive in archives if archive.removed_at is None]
             completed = []
             for archive in unfinished:
@@ -147,13 +148,13 @@ class EventArchive:
         """Store a new archive. From now on the next run finishes it, whatever happens."""
         async with self._database.write() as tx:
             is_alone = await tx.try_lock("archives") and {each.id for each in await archive_store.read_archives(tx)} == known
-            # What retention has forgotten meanwhile may be in the file.
-            is_alone = is_alone and await count_forgotten(tx) == self._forgotten
+            # What retention has forgotten meanwhile, or an erasure has changed, may be in the file.
+            is_alone = is_alone and await count_forgotten(tx) == self._forgotten and await count_erased(tx) == self._erased
             if is_alone:
                 await archive_store.add_archive(tx, archive)
         if not is_alone:
             archive_files.remove_draft(archive)
-            raise OperatorError("Another process has archived events meanwhile, or forgotten some. Run this again.")
+            raise OperatorError("Another process has archived events meanwhile, or forgotten or erased some. Run this again.")
         self._advance()
 
     async def _finish(self, archive: Archive) -> Archive:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, exists, insert, select, tuple_, update
 
 from headway.db.database import Database, ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import DeleteRows, WriteRows, rows
@@ -70,6 +70,7 @@ _chunks_of_learners = (
     .order_by(ids.c.user_id, ids.c.first)
 )
 _archives = select(archives).order_by(archives.c.created_at, archives.c.id)
+_is_archiving = select(exists(select(archives.c.id).where(archives.c.removed_at.is_(None))).label("is"))
 _add_archive = insert(archives)
 _finish_archive = (
     update(archives)
@@ -109,6 +110,12 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 async def read_archives(tx: ReadTransaction) -> list[Archive]:
     """Read all archives, the oldest first."""
     return [Archive(**{name: row[name] for name in Archive.__struct_fields__}) for row in await tx.all(_archives)]
+
+
+async def hold(tx: WriteTransaction) -> bool:
+    """Keep archives from being added until the transaction ends; return whether one is unfinished."""
+    await tx.lock_names(["archives"])
+    return bool((await tx.one(_is_archiving))["is"])
 
 
 async def add_archive(tx: WriteTransaction, archive: Archive) -> None:

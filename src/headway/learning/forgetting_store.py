@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Text, and_, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Text, and_, bindparam, delete, func, select, tuple_, update
 
 from headway.courses.completion import NO_EVIDENCE, Evidence, decode_evidence, encode_evidence
 from headway.db.database import ReadTransaction, Row, WriteTransaction
@@ -60,7 +60,6 @@ _old_page = (
     .limit(_AT_ONCE)
     .with_for_update()
 )
-_is_archiving = select(exists(select(archives.c.id).where(archives.c.removed_at.is_(None))).label("is"))
 _is_oldest = and_(archives.c.received_until < _before, archives.c.removed_at.is_not(None))
 _next_archive = select(archives).where(_is_oldest).order_by(archives.c.created_at, archives.c.id).limit(1).with_for_update()
 _advance = (
@@ -147,7 +146,7 @@ class OldEvents:
 
     async def forget(self, tx: WriteTransaction, before: Instant, place: Any | None) -> Forgotten:
         """Forget some events of the table, and after the last one some of an archive. Raises OperatorError, OSError."""
-        if not await tx.try_lock("archives") or (await tx.one(_is_archiving))["is"]:
+        if await archive_store.hold(tx):
             raise OperatorError("An archive is not finished: run `headway events archive` again first.")
         if place == _ARCHIVES:
             return await _forget_archived(tx, before)

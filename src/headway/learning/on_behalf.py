@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from headway.accounts.model import MAX_NAME, NewUser, Operator, User
+from headway.accounts.model import MAX_NAME, NewUser, Operator, User, was_erased
 from headway.accounts.naming import find_users
 from headway.accounts.service import Accounts
 from headway.audit.model import Action, Deed, caller_actor, enrollment_target, learner_in_course
@@ -85,6 +85,10 @@ class ReportingForOthers:
             found = await find_users(tx, dict.fromkeys(name for name, item in items if not isinstance(item, Verdict)))
         if self._creates_learners and any(_can_be_created(name, user) for name, user in found.items()):
             found = await self._create_users(sent, found)
+        # Whose account was erased is nobody any more.
+        found |= {
+            name: was_erased(user) for name, user in found.items() if isinstance(user, User) and user.erased_at is not None
+        }
         places, reports = _reports(sent, items, found)
         no_seat: dict[LearnerInCourse, HeadwayError] = {}
         if self._creates_learners and reports:

@@ -20,6 +20,7 @@ from headway.courses.grading import GradingHistory
 from headway.courses.structure import CourseStructure
 from headway.courses.times import ALWAYS, Times
 from headway.db.database import Row
+from headway.enrollments.model import CLOSED_FOR_GOOD
 from headway.enrollments.statistics import Statistic, enrollment_statistics
 from headway.enrollments.status import OPEN, EnrollmentStatus, earned
 from headway.enrollments.traces import add_weeks, ordinals, state_bits, week_of, write_states
@@ -355,7 +356,7 @@ class Recomputation:
             "completed_at": a_time(row["completed_at"]) if was_completed else None,
             "completed_revision": (revision if is_believable else _A_REVISION) if was_completed else None,
             "last_activity_at": not_before(row["last_activity_at"], max(traces, default=None)),
-            "closed_at": None if status in OPEN else a_time(row["closed_at"]),
+            "closed_at": None if status in OPEN and row["closed_at"] != CLOSED_FOR_GOOD else a_time(row["closed_at"]),
             "last_unit_at": last_unit_at,
             "last_unit_id": last_unit_id,
             "active_weeks": self._active_weeks(row),

@@ -1,4 +1,4 @@
-"""Resets, and the progress from before them, as rows. Reasons are encrypted."""
+"""Resets, and the progress from before them, as rows. Reasons are encrypted under the keys of the learners."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from headway.courses.completion import Completion, Rule, decode_evidence, encode_evidence
 from headway.db.database import ReadTransaction, Row, RowsToWrite, WriteTransaction
 from headway.db.dialects import DeleteRows, UpdateRows, WriteRows
-from headway.db.index_keys import encrypting
+from headway.db.personal_keys import PersonalTexts, reader, texts_for
 from headway.enrollments.model import LearnerInCourse
 from headway.learning.reset_model import Before, EarlierUnit, Reset
 from headway.learning.tables import earlier_progress, resets
@@ -41,7 +41,9 @@ _earlier = (
 async def list_resets(tx: ReadTransaction, learner: LearnerInCourse) -> list[Reset]:
     """Read the resets of a learner in a course, undone ones too, the newest first."""
     user_id, course_id = learner
-    return [_reset_of(tx, row) for row in await tx.all(_of_learner, of_user=user_id, in_course=course_id)]
+    found = await tx.all(_of_learner, of_user=user_id, in_course=course_id)
+    personal = await reader(tx, [row["reason"] for row in found])
+    return [_reset_of(personal, row) for row in found]
 
 
 async def reset_rows(tx: WriteTransaction, reset: Reset) -> RowsToWrite:
@@ -50,7 +52,7 @@ async def reset_rows(tx: WriteTransaction, reset: Reset) -> RowsToWrite:
     values["unit_ids"] = None if reset.unit_ids is None else _encode(reset.unit_ids).decode()
     values["before"] = _encode(reset.before).decode()
     if reset.reason is not None:
-        values["reason"] = (await encrypting(tx)).encrypt(reset.reason)
+        values["reason"] = (await texts_for(tx, (reset.user_id,))).encrypt(reset.reason, (reset.user_id,))
     return _insert, [tuple(values[name] for name in _FIELDS)]
 
 
@@ -90,11 +92,11 @@ async def read_earlier(tx: ReadTransaction, learner: LearnerInCourse) -> dict[in
     return found
 
 
-def _reset_of(tx: ReadTransaction, row: Row) -> Reset:
+def _reset_of(personal: PersonalTexts, row: Row) -> Reset:
     values = {name: row[name] for name in _FIELDS}
     values["unit_ids"] = None if row["unit_ids"] is None else _read_units(row["unit_ids"])
     values["before"] = _read_before(row["before"])
-    values["reason"] = tx.keyring.decrypt_if(row["reason"])
+    values["reason"] = personal.text_if(row["reason"])
     values["keeps_study"], values["is_attempt"] = bool(row["keeps_study"]), bool(row["is_attempt"])
     return Reset(**values)
 

@@ -114,7 +114,7 @@ resets = Table(
     Column("unit_ids", Text, comment="JSON: the units that were reset; null for all of the course"),
     Column("keeps_study", Boolean, nullable=False, comment="whether study time from before still counts as such"),
     Column("is_attempt", Boolean, nullable=False, comment="whether it began a new attempt"),
-    encrypted_column("reason", nullable=True),
+    encrypted_column("reason", nullable=True, people=lambda row, _text: (row["user_id"],)),
     Column("reset_by", Id, nullable=False),
     Column("reset_at", Timestamp, nullable=False),
     Column("counts_from", Timestamp, nullable=False, comment="later than all that was known of the learner in the course"),

@@ -10,8 +10,8 @@ from sqlalchemy import Text, and_, bindparam, delete, func, literal_column, sele
 
 from headway.db.database import ReadTransaction, Row, WriteTransaction
 from headway.db.dialects import DeleteRows, UpdateRows, WriteRows, delete_before
-from headway.db.index_keys import encrypting
 from headway.db.keyring import WrongKeyError
+from headway.db.personal_keys import PersonalTexts, reader, texts_for
 from headway.db.types import Timestamp
 from headway.instants import Instant
 from headway.mail.model import Letter, Mail, MailFacts, MailKind, MailStatus
@@ -47,11 +47,12 @@ _delete_of_user = delete(mails).where(_m.user_id == bindparam("of_user"))
 
 async def insert_letters(tx: WriteTransaction, letters: Sequence[tuple[str, Letter]], now: Instant) -> None:
     """Insert mails that are due now, each with the id of its message."""
-    encrypt = (await encrypting(tx)).encrypt
+    personal = await texts_for(tx, {each.user_id for _, each in letters if each.user_id is not None})
     pending = MailStatus.PENDING.value
     rows = [
         (
-            *(message_id, each.kind.value, each.user_id, encrypt(each.to), encrypt(_text(each))),
+            *(message_id, each.kind.value, each.user_id),
+            *(personal.encrypt(text, _receiver(each.user_id)) for text in (each.to, _text(each))),
             *(now, pending, now, now + each.lifetime, 0),
         )
         for message_id, each in letters
@@ -66,22 +67,24 @@ async def has_due(tx: ReadTransaction, now: Instant) -> bool:
 
 async def claim(tx: WriteTransaction, now: Instant, *, limit: int, until: Instant) -> list[Mail]:
     """Claim some mails that are due, until a time."""
-    found = [_mail(tx, row) for row in await tx.all(_due, now=now, limit=limit)]
+    found = await _mails(tx, await tx.all(_due, now=now, limit=limit))
     await tx.write_rows((_put_off, [(until, each.id) for each in found]))
     return found
 
 
 async def settle(tx: WriteTransaction, settled: Sequence[Mail]) -> None:
     """Store claimed mails with what became of them."""
-    encrypt = tx.keyring.encrypt
+    personal = await texts_for(tx, {each.user_id for each in settled if each.user_id is not None})
+
+    def encrypt(each: Mail, text: str | None) -> str | None:
+        return None if text is None else personal.encrypt(text, _receiver(each.user_id))
+
     rows = [
         (
             *(each.kind.value, each.user_id),
-            None if each.to is None else encrypt(each.to),
-            None if each.letter is None else encrypt(_text(each.letter)),
+            *(encrypt(each, each.to), encrypt(each, None if each.letter is None else _text(each.letter))),
             *(each.status.value, each.next_at, each.until_at, each.tries),
-            None if each.answer is None else encrypt(each.answer),
-            *(each.ended_at, each.id),
+            *(encrypt(each, each.answer), each.ended_at, each.id),
         )
         for each in settled
     ]
@@ -113,16 +116,16 @@ async def read_facts(tx: ReadTransaction) -> MailFacts:
     """Return what waits and what failed."""
     pending, oldest_at = await read_backlog(tx)
     failed = (await tx.one(_count_failed))["failed"]
-    failures = tuple(_mail(tx, row) for row in await tx.all(_failures))
-    retried = tuple(_mail(tx, row) for row in await tx.all(_retried))
+    failures, retried = await _mails(tx, await tx.all(_failures)), await _mails(tx, await tx.all(_retried))
     waiting = [row["letter"] for row in await tx.all(_waiting)]
-    unreadable = sum(each is not None and _decrypt_if(tx, each) is None for each in waiting)
-    return MailFacts(pending, oldest_at, failed, failures, retried, unreadable)
+    personal = await reader(tx, waiting)
+    unreadable = sum(each is not None and _read(personal, each) is None for each in waiting)
+    return MailFacts(pending, oldest_at, failed, tuple(failures), tuple(retried), unreadable)
 
 
 async def list_of_user(tx: ReadTransaction, user_id: int) -> list[Mail]:
     """List the mails to an account, the oldest first."""
-    return [_mail(tx, row) for row in await tx.all(_of_user, of_user=user_id)]
+    return await _mails(tx, await tx.all(_of_user, of_user=user_id))
 
 
 async def delete_of_user(tx: WriteTransaction, user_id: int) -> None:
@@ -134,28 +137,37 @@ def _text(letter: Letter) -> str:
     return msgspec.json.encode(letter).decode()
 
 
-def _decrypt_if(tx: ReadTransaction, token: str | None) -> str | None:
-    """Decrypt a text; None also if no present key does: one such row holds up no other."""
-    try:
-        return tx.keyring.decrypt_if(token)
-    except WrongKeyError:
-        return None
+def _receiver(user_id: int | None) -> tuple[int, ...]:
+    return () if user_id is None else (user_id,)
 
 
-def _mail(tx: ReadTransaction, row: Row) -> Mail:
-    letter = _decrypt_if(tx, row["letter"])
+async def _mails(tx: ReadTransaction, found: Sequence[Row]) -> list[Mail]:
+    personal = await reader(tx, [row[name] for row in found for name in ("recipient", "letter", "answer")])
+    return [_mail(personal, row) for row in found]
+
+
+def _mail(personal: PersonalTexts, row: Row) -> Mail:
+    letter = _read(personal, row["letter"])
     return Mail(
         id=row["id"],
         message_id=row["message_id"],
         kind=MailKind(row["kind"]),
         user_id=row["user_id"],
-        to=_decrypt_if(tx, row["recipient"]),
+        to=_read(personal, row["recipient"]),
         letter=None if letter is None else _decode(letter),
         at=row["at"],
         status=MailStatus(row["status"]),
         next_at=row["next_at"],
         until_at=row["until_at"],
         tries=row["tries"],
-        answer=_decrypt_if(tx, row["answer"]),
+        answer=_read(personal, row["answer"]),
         ended_at=row["ended_at"],
     )
+
+
+def _read(personal: PersonalTexts, token: str | None) -> str | None:
+    """Decrypt a text; None also if no present key does: one such row holds up no other."""
+    try:
+        return None if token is None else personal.read(token)
+    except WrongKeyError:
+        return None

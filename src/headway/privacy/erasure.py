@@ -19,7 +19,7 @@ from headway.accounts.service import Accounts
 from headway.assessments import erasing_store as assessments_erasing
 from headway.attention import erasing_store as attention_erasing
 from headway.audit import erasing_store as audit_erasing
-from headway.audit.erasing_store import Redacted
+from headway.audit.erasing_store import Redacted, Wordings
 from headway.audit.model import Action, Target, TargetType
 from headway.audit.service import AuditRecorder
 from headway.courses import staff_store
@@ -33,6 +33,7 @@ from headway.feed import erasing_store as feed_erasing
 from headway.feed.model import course_topic, user_topic
 from headway.idempotency import erasing_store as responses_erasing
 from headway.identity import Caller, Role, UserIds, settle_email
+from headway.ids import NewId
 from headway.instants import MINUTE, Clock, Instant, iso
 from headway.learning import erasing_store as learning_erasing
 from headway.mail import erasing_store as mail_erasing
@@ -43,6 +44,7 @@ from headway.privacy import receipts, receipts_store
 from headway.privacy.receipts import Erasure, Receipt
 from headway.rosters import erasing_store as rosters_erasing
 from headway.webhooks import erasing_store as webhooks_erasing
+from headway.words import Mentions, words
 
 
 class Reason(StrEnum):
@@ -62,7 +64,7 @@ class Findings(NamedTuple):
     mentions: tuple[int, ...] = ()
     responses: tuple[tuple[int, str], ...] = ()
     looked_until: int = 0
-    """The number of the last entry of the audit log that was searched for addresses."""
+    """The number of the last entry of the audit log that was searched."""
     looked_at: Instant = 0
 
 
@@ -78,9 +80,16 @@ class UserErasure:
     """Erases people, for administrators and for operators at the command line, and keeps the receipts."""
 
     def __init__(
-        self, clock: Clock, accounts: Accounts, enrollments: Enrollments, staff: CourseStaff, audit: AuditRecorder
+        self,
+        clock: Clock,
+        new_id: NewId,
+        accounts: Accounts,
+        enrollments: Enrollments,
+        staff: CourseStaff,
+        audit: AuditRecorder,
     ) -> None:
         self._clock = clock
+        self._new_id = new_id
         self._accounts = accounts
         self._enrollments = enrollments
         self._staff = staff
@@ -94,7 +103,10 @@ class UserErasure:
         now, known = self._clock(), await audit_erasing.find_identifiers(tx, wanted.user_id)
         external_ids = _with(known.external_ids, account.user.external_id)
         addresses = _with(known.addresses, account.user.email)
-        mentions, until = await audit_erasing.find_mentions(tx, addresses, after=0)
+        until = await audit_erasing.last_number(tx)
+        mentions = await audit_erasing.find_mentions(tx, addresses, after=0)
+        wordings = _wordings(account.user, external_ids, addresses)
+        mentions += await audit_erasing.find_wordings(tx, wanted.user_id, wordings, after=0)
         tells_of = _telling_of(account.user, addresses | external_ids)
         responses = await responses_erasing.find_responses(tx, tells_of, since=0)
         return Findings(external_ids, addresses, tuple(mentions), tuple(responses), until, now)
@@ -104,8 +116,8 @@ class UserErasure:
     ) -> Erasure:
         """Erase a person, with what `prepare` found; one who was erased before stays so, and the receipt is the same.
 
-        Raises Forbidden, NotFound USER_NOT_FOUND, Invalid naming `confirmation`, and Conflict OWN_ACCOUNT, LAST_ADMIN or
-        LAST_OWNER.
+        Raises Forbidden, NotFound USER_NOT_FOUND, Invalid naming `confirmation`, and Conflict OWN_ACCOUNT, LAST_ADMIN,
+        LAST_OWNER or ARCHIVE_UNFINISHED.
         """
         caller, user_id = operator.caller, wanted.user_id
         for each in sorted({user_id} if caller is None else {caller.user_id, user_id}):
@@ -114,6 +126,7 @@ class UserErasure:
         done = await receipts_store.find_of(tx, user_id)
         if done is not None:
             return done
+        await learning_erasing.hold_archives(tx)
         await _check_admins(tx, account.user, caller)
         now = self._clock()
         courses = await enrollments_erasing.list_course_ids(tx, user_id)
@@ -132,6 +145,7 @@ class UserErasure:
             erased_at=iso(now),
             erased_by=None if caller is None else str(caller.user_id),
             erased=erased | {"auditContents": redacted.contents, "auditEntriesChanged": redacted.changed},
+            left={"archivedEvents": await learning_erasing.count_archived(tx, user_id)},
         )
         made = await receipts_store.insert_signed(tx, user_id, receipt, now)
         await self._record(tx, wanted, made, redacted, caller)
@@ -190,21 +204,21 @@ class UserErasure:
         self, tx: WriteTransaction, account: Account, found: Findings, courses: list[int], now: Instant
     ) -> dict[str, int]:
         """Erase what each room knows of a person, and count it by kind."""
-        user_id, words = account.user.id, [account.user.name, *found.addresses, *found.external_ids]
+        user_id = account.user.id
         peers = await messaging_erasing.list_peers(tx, user_id)
         topics = [*map(user_topic, peers), *map(course_topic, courses)]
         tells_of = _telling_of(account.user, found.addresses | found.external_ids)
         late = await responses_erasing.find_responses(tx, tells_of, since=found.looked_at - MINUTE)
         responses = sorted({*found.responses, *late})
-        erased = await learning_erasing.erase(tx, user_id)
+        erased = await learning_erasing.erase(tx, user_id, self._new_id)
         for counts in (
             await enrollments_erasing.erase(tx, user_id, found.addresses, now),
             await assessments_erasing.erase(tx, user_id),
-            await attention_erasing.erase(tx, user_id, words),
+            await attention_erasing.erase(tx, user_id, account.user.name, found.addresses | found.external_ids),
             await rosters_erasing.erase(tx, user_id),
             await webhooks_erasing.erase(tx, user_id),
             await messaging_erasing.erase(tx, user_id),
-            await mail_erasing.erase(tx, user_id, words),
+            await mail_erasing.erase(tx, user_id, found.addresses),
             await feed_erasing.erase(tx, user_id, topics),
             await responses_erasing.erase(tx, user_id, responses),
         ):
@@ -232,14 +246,22 @@ async def _erase_from_log(tx: WriteTransaction, user: User, found: Findings, cou
     names = {name for each in found.external_ids for name in UserIds(user.id, each).stored_names} - {str(user.id)}
     names |= {f"email:{settle_email(each)}" for each in found.addresses}
     # What was appended since the log was searched.
-    late, _ = await audit_erasing.find_mentions(tx, found.addresses, after=found.looked_until)
+    late = await audit_erasing.find_mentions(tx, found.addresses, after=found.looked_until)
+    wordings = _wordings(user, found.external_ids, found.addresses)
+    late += await audit_erasing.find_wordings(tx, user.id, wordings, after=found.looked_until)
     enrollments = [f"{course_id}-{user.id}" for course_id in courses]
-    return await audit_erasing.erase(tx, user.id, names, enrollments, {*found.mentions, *late})
+    return await audit_erasing.erase(tx, user.id, names, enrollments, {*found.mentions, *late}, wordings)
 
 
-def _telling_of(user: User, words: Collection[str]) -> Callable[[str], bool]:
+def _wordings(user: User, external_ids: Collection[str], addresses: Collection[str]) -> Wordings:
+    """Return what tells of a person where clients write what they like; a single word, such as `Will`, may tell of others."""
+    full_names = [each for each in (user.name,) if len(words(each)) > 1]
+    return Wordings(Mentions([user.name, *external_ids, *addresses]), Mentions([*full_names, *addresses]))
+
+
+def _telling_of(user: User, others: Collection[str]) -> Callable[[str], bool]:
     """Return a function that says whether a response tells of a person: by the id, the name, or another of these words."""
-    texts = [msgspec.json.encode(each).decode() for each in (str(user.id), user.name, *words)]
+    texts = [msgspec.json.encode(each).decode() for each in (str(user.id), user.name, *others)]
     pattern = re.compile("|".join(map(re.escape, texts)))
     return lambda response: pattern.search(response) is not None
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import UNSET, UnsetType
 
 from headway.errors import Invalid
 from headway.instants import Instant
@@ -32,6 +33,8 @@ class Receipt(msgspec.Struct, frozen=True, rename="camel"):
     erased_at: str
     erased_by: str | None
     erased: dict[str, int]
+    left: dict[str, int] | UnsetType = UNSET
+    """What an erasure does not reach, by kind. Older receipts say nothing of it."""
 
 
 class SignedReceipt(msgspec.Struct, frozen=True, rename="camel"):

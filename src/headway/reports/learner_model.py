@@ -11,7 +11,7 @@ from headway.assessments.model import Submission
 from headway.attention.model import Note
 from headway.courses.completion import COMPLETE, Percent
 from headway.courses.model import Assessment
-from headway.enrollments.model import Enrollment
+from headway.enrollments.model import CLOSED_FOR_GOOD, Enrollment
 from headway.enrollments.status import EnrollmentStatus
 from headway.errors import Invalid
 from headway.instants import DAY, Day, Instant
@@ -120,7 +120,8 @@ def happenings(
         last_at = enrollment.last_activity_at or enrollment.completed_at
         told_late = last_at < enrollment.created_at
         entries.append(Entry(last_at if told_late else enrollment.completed_at, "completed", Happening.COURSE_COMPLETED))
-    if enrollment.closed_at is not None and enrollment.status in {EnrollmentStatus.DROPPED, EnrollmentStatus.EXPIRED}:
+    is_closed = enrollment.status in {EnrollmentStatus.DROPPED, EnrollmentStatus.EXPIRED}
+    if is_closed and enrollment.closed_at not in {None, CLOSED_FOR_GOOD}:
         entries.append(Entry(enrollment.closed_at, "ended", Happening.ACCESS_ENDED))
     for unit in units:
         if unit.is_started:

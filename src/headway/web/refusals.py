@@ -80,6 +80,7 @@ MESSAGES: Final = (
     N_("The e-mail address or the password is wrong."),
     N_("The account is disabled."),
     N_("User %(id)s was erased."),
+    N_("Events are being archived: try again after that, or run `headway events archive` again if it was interrupted."),
     N_("A course has at most %(most)s invitations."),
     N_("This server sends no mail: ask an administrator for a link."),
     N_("This server sends no mail: hand a link over."),

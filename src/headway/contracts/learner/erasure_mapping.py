@@ -23,4 +23,5 @@ def _receipt(receipt: Receipt) -> erasure_wire.Receipt:
         erased_at=receipt.erased_at,
         erased_by=receipt.erased_by,
         erased=receipt.erased,
+        left=receipt.left,
     )

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from headway.accounts.model import MAX_EMAIL
 from headway.http.schemas import visible_text
@@ -17,7 +18,10 @@ class ErasureBody(msgspec.Struct, rename="camel"):
 
 
 class Receipt(msgspec.Struct, rename="camel"):
-    """What was erased: counts by kind, and nothing personal. `erasedBy` is null for an operator at the command line."""
+    """What was erased: counts by kind, and nothing personal. `erasedBy` is null for an operator at the command line.
+
+    `left` is what is still in files of archived events: as many events of the person. Older receipts are without it.
+    """
 
     format: str
     installation: str
@@ -27,6 +31,7 @@ class Receipt(msgspec.Struct, rename="camel"):
     erased_at: str
     erased_by: str | None
     erased: dict[str, int]
+    left: dict[str, int] | UnsetType = UNSET
 
 
 class Erasure(msgspec.Struct, rename="camel"):
