@@ -17,4 +17,4 @@ SECTIONS = [
         people=("reader",),
     )
 ]
-"""Those of the person alone: whom all learners of a course were shown is told by the log itself."""
+"""Those of the person alone; `privacy.disclosures` tells those of everybody's records."""

@@ -6,16 +6,49 @@ from typing import NamedTuple
 from headway.accounts import store as users
 from headway.accounts.administration import require_admin
 from headway.db.database import ReadTransaction
+from headway.db.personal import AT_ONCE, Part, Person, Place, Record, day_of
 from headway.disclosures import store
 from headway.disclosures.model import EVERYBODY, NO_COURSE, Disclosure, DisclosureFilter
 from headway.enrollments import lists_store as enrollment_lists
 from headway.identity import NOBODY, Caller
-from headway.instants import Instant
+from headway.instants import DAY, Instant, iso
 from headway.paging.service import Slice, Walk
 from headway.rosters.store import read_titles
 
 _MOST_COURSES = 10_000
 """So many of a learner's courses are looked at, the newest ones."""
+
+
+class DisclosuresOfCourses:
+    """What an export tells of disclosures of everybody's records: in a person's courses, and of the whole installation."""
+
+    name = "disclosures-of-courses"
+    tables = ()
+    is_of_staff = False
+    people = ("reader",)
+
+    async def read(self, tx: ReadTransaction, person: Person, place: Place | None) -> Part:
+        """Read the newest, or those before a place."""
+        courses = await _courses_of(tx, person.id)
+        found = await store.list_of_courses(tx, courses, DisclosureFilter(), after=place, limit=AT_ONCE)
+        following = found[-1].id if len(found) == AT_ONCE else None
+        return Part([_record(each) for each in found], following)
+
+
+def _record(row: Disclosure) -> Record:
+    shown = row.disclosed
+    return {
+        "day": day_of(row.first_at // DAY),
+        "readerId": shown.reader_id,
+        "courseId": shown.course_id,
+        "kind": shown.kind.value,
+        "channel": shown.channel.value,
+        "keyId": shown.key_id,
+        "role": shown.role.value,
+        "firstAt": iso(row.first_at),
+        "lastAt": iso(row.last_at),
+        "times": row.times,
+    }
 
 
 class NamedDisclosure(NamedTuple):

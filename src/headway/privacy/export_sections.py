@@ -15,6 +15,7 @@ from headway.idempotency import export_store as idempotency
 from headway.learning import export_store as learning
 from headway.mail import export_store as mail
 from headway.messaging import export_store as messaging
+from headway.privacy.disclosures import DisclosuresOfCourses
 from headway.rosters import export_store as rosters
 from headway.tutorials import export_store as tutorials
 from headway.webhooks import export_store as webhooks
@@ -63,4 +64,5 @@ def sections(archives_folder: Path | None = None) -> list[Section]:
         *idempotency.SECTIONS,
         *audit.SECTIONS,
         *disclosures.SECTIONS,
+        DisclosuresOfCourses(),
     ]

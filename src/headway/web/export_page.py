@@ -11,6 +11,7 @@ import msgspec
 from markupsafe import Markup
 
 from headway.db.personal import Record
+from headway.identity import NOBODY, Channel
 from headway.instants import from_datetime
 from headway.privacy.export_page import SHOWN, ExportedPerson, ExportedSection, RenderPage
 from headway.web.refusals import N_
@@ -267,6 +268,17 @@ SHEETS: Mapping[str, _Sheet] = {
             _Column("times", N_("How often")),
         ),
     ),
+    "disclosures-of-courses": _Sheet(
+        N_("Who has seen all learners of your courses"),
+        N_("To whom records of all learners of a course were shown while you were in it, by day: yours is among them."),
+        (
+            _Column("day", N_("Day")),
+            _Column("readerName", N_("Who")),
+            _Column("kind", N_("What"), _action),
+            _COURSE,
+            _Column("times", N_("How often")),
+        ),
+    ),
     "events": _Sheet(N_("Events"), N_("Each thing that you did while you studied, as your browser reported it.")),
     "archived-events": _Sheet(N_("Archived events"), N_("The same, of earlier times.")),
     "study-days": _Sheet(N_("Days of study"), N_("When you studied on each day, in milliseconds of the day in UTC, by unit.")),
@@ -346,5 +358,9 @@ def _shown(viewer: Viewer, section: ExportedSection, sheet: _Sheet) -> dict[str,
 def _cell(viewer: Viewer, column: _Column, record: Record) -> str:
     if column.field == "isSent":
         return _truth(viewer, record["senderId"] == record["userId"])
+    if column.field == "readerName" and record["channel"] == Channel.WEBHOOK:
+        return viewer.text("another system")
+    if column.field == "readerName" and record["readerId"] == NOBODY:
+        return viewer.text("an operator of the server")
     value = record.get(column.field)
     return _NOTHING if value is None or value == "" else column.write(viewer, value)

@@ -57,6 +57,7 @@ class MyDataPages:
                     "mails": settings.mail_kept_days,
                     "events": settings.retention_events_days,
                     "messages": settings.retention_messages_days,
+                    "audit": settings.retention_audit_days,
                     "disclosures": settings.retention_disclosures_days,
                 },
                 "gives_staff_notes": settings.export_staff_notes,
