@@ -226,6 +226,12 @@ def renew_access(enrollment: Enrollment, now: Instant, *, is_attempt: bool) -> I
     return now
 
 
+def keep_access(enrollment: Enrollment, before: Enrollment, now: Instant) -> None:
+    """Keep the days of access that have begun anew where those of before a reset are over: an undo takes nobody's access."""
+    if before.is_open(now) and enrollment.has_run_out(now):
+        enrollment.enrolled_at, enrollment.access_until = before.enrolled_at, before.access_until
+
+
 class AttemptUnit(NamedTuple):
     """How far a learner came in a unit within an attempt."""
 

@@ -34,6 +34,7 @@ from headway.learning.reset_model import (
     clear,
     counting_after,
     has_progress,
+    keep_access,
     renew_access,
     reset_not_found,
     restore,
@@ -201,6 +202,7 @@ class Resetting:
         _restore_enrollment(found, reset, study)
         found.settle((await structure_store.read_histories(tx, [reset.course_id]))[reset.course_id], now)
         settle_status(enrollment, reset.before)
+        keep_access(enrollment, found.before, now)
         await found.write(tx, now, reset_store.undone_rows(reset), reset_store.forget_earlier(reset, earlier), *days)
         return earlier
 
