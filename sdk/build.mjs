@@ -28,8 +28,8 @@ const LOADED = Object.keys(MAX_BYTES);
 const SHARED = { bundle: true, format: "esm", target: "es2022", legalComments: "none" };
 /** A module that exports nothing is a script once its names are its own; esbuild's own form of this has 390 bytes for `import()`. */
 const AS_SCRIPT = { banner: { js: '"use strict";(()=>{' }, footer: { js: "})();" } };
-/** Sources have no `this`, so a function may become an arrow function. */
-const SMALL = { ecma: 2022, compress: { passes: 3, hoist_funs: true, unsafe_arrows: true } };
+/** Sources have no `this`, so a function may become an arrow function. Comparisons stay as they are written: they repeat then. */
+const SMALL = { ecma: 2022, compress: { passes: 3, hoist_funs: true, unsafe_arrows: true, lhs_constants: false } };
 
 /** Keeps `./video.ts` out of a file that loads it on demand. */
 const VIDEO_ON_DEMAND = {

@@ -21,12 +21,7 @@ declare global {
 
 const folder = (document.currentScript as HTMLScriptElement | null)?.src ?? "";
 
-function init(options: Options): Tracker {
-  const loadVideo: LoadVideo = async () => import(new URL("headway-video.js", folder).href);
-  return createTracker(options, { window, createSender, loadVideo });
-}
+const loadVideo: LoadVideo = async () => import(new URL("headway-video.js", folder).href);
+const init = (options: Options): Tracker => createTracker(options, { window, createSender, loadVideo });
 
-if (!window.Headway) {
-  window.Headway = { init };
-  window.Headway.tracker = declare(window, init);
-}
+window.Headway ??= { init, tracker: declare(window, init) };

@@ -49,6 +49,6 @@ export function checkOptions(options: { [Name in keyof Options]?: unknown }): vo
       value === undefined
         ? (name === "token" ? options.getToken : !/endpoint|course/.test(name))
         : TYPES.includes(` ${name}:${typeof value} `) && value && !(value < 0) && (!(value % 1) || /Sec/.test(name));
-    if (!isRight) throw new TypeError(`headway: wrong option "${name}": ${value}`);
+    if (!isRight) throw TypeError(`headway: wrong option "${name}": ${value}`);
   }
 }

@@ -15,17 +15,16 @@ export function readOptions({ dataset }: HTMLElement, request: typeof fetch): Op
   const options: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(dataset)) {
     const name = key.replace(/^headway./, (start) => start[7]!.toLowerCase());
-    if (name === "tokenUrl") options.getToken = () => readToken(request, value!);
-    else if (name !== key) options[name] = (name !== "user" && Number(value)) || value;
+    if (name === "tokenUrl")
+      // The page's own server, which knows the learner by a cookie.
+      options.getToken = async () => {
+        const answer = await request(value!);
+        if (!answer.ok) throw Error(`${value}: ${answer.status}`);
+        return (await answer.json()).token;
+      };
+    else if (name !== key) options[name] = (name !== "user" && +value!) || value;
   }
   return options as unknown as Options;
-}
-
-/** Ask the page's own server for a token. It knows the learner by its cookie. */
-async function readToken(request: typeof fetch, url: string): Promise<string> {
-  const answer = await request(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
-  return ((await answer.json()) as { token: string }).token;
 }
 
 /** Start a tracker where the page's script declares one, and follow what its elements declare, also those that come later. */
@@ -56,7 +55,7 @@ export function declare(window: Window & typeof globalThis, init: (options: Opti
 
   function show(element: HTMLElement | undefined): void {
     shown = element;
-    const place = element ? { unit: Number(element.dataset.headwayUnit), module: undefined, element } : options;
+    const place = element ? { unit: +element.dataset.headwayUnit!, module: undefined, element } : options;
     // What is there from the start gets the first moment, too.
     if (tracker) tracker.setUnit(place.unit, place);
     else tracker = init({ ...options, ...place } as Options);

@@ -200,7 +200,7 @@ export function createTracker(options: Options, { window, createSender, loadVide
     const asked = session;
     try {
       const { data } = (await sender!.read("/api/v1/learner/me/progress")) as { data: Progress[] };
-      const progress = data.find(({ courseId }) => Number(courseId) === options.course);
+      const progress = data.find(({ courseId }) => +courseId === options.course);
       if (progress && progress.version !== version && asked === session) {
         version = progress.version;
         emit("progress", progress);
