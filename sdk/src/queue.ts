@@ -20,7 +20,7 @@ export interface Entry {
   offset?: number | undefined;
   /** What is sent, made once by the first attempt: the server refuses other content under the same id. */
   text?: string;
-  /** Whether it is stored without an offset: another page may make another text, so it is not sent before this page's is stored. */
+  /** Whether another page may join it, or make another text of it, as it is stored: then it is sent once its text is stored, too. */
   isLoose?: boolean;
 }
 
@@ -48,7 +48,7 @@ export const limit = <T>(promise: Promise<T>, seconds: number): Promise<T> =>
 
 /**
  * Open the queue. It has room for `maxReports` of 1 kB on average; `drop` is told of those that there is no room for. `isOwn` says
- * whether no page but this one can have sent an entry that has an offset.
+ * whether only this page may join an entry, and any makes the same text of it.
  */
 export function openQueue(
   indexedDB: IDBFactory | undefined,
@@ -93,6 +93,7 @@ export function openQueue(
         resolve(database);
       };
     });
+  const isLoose = (entry: Entry) => !(entry.text || isOwn(entry));
   const begin = (from: IDBDatabase) => from.transaction(STORE, "readwrite").objectStore(STORE);
   /** Ask that entries are stored as one record; return what to do once they are. */
   const write = (store: IDBObjectStore, entries: Entry[]) => {
@@ -103,16 +104,16 @@ export function openQueue(
     return () => {
       for (const entry of stored) {
         fresh.delete(entry.id);
-        entry.isLoose = entry.offset === undefined;
+        entry.isLoose = isLoose(entry);
       }
     };
   };
 
   /** Know what is stored, with what this page has not stored yet. */
   const merge = (stored: Entry[]) => {
-    known = new Map(stored.map((entry) => [entry.id, entry]));
-    // Another page may have made a text meanwhile.
-    for (const entry of fresh.values()) if (!known.get(entry.id)?.text) known.set(entry.id, entry);
+    known = new Map();
+    // Another page may have made a text meanwhile, also between what this one stored and what it saved as it went.
+    for (const entry of [...stored, ...fresh.values()]) if (!known.get(entry.id)?.text) known.set(entry.id, entry);
     for (const id of removed) known.delete(id);
   };
 
@@ -178,7 +179,7 @@ export function openQueue(
             if (isSaved) return resolve(attempt(from));
             if (isSeen) return;
             stored = request.result.flat() as Entry[];
-            for (const entry of stored) entry.isLoose = entry.offset === undefined;
+            for (const entry of stored) entry.isLoose = isLoose(entry);
             see();
             store.clear();
             const settle = write(store, list());

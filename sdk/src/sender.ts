@@ -113,6 +113,8 @@ export function createSender({ endpoint, course, flushSeconds, clock, fetch, ind
   /** Choose what is sent next, and make its text. */
   const choose = (who: Who, entries: Entry[], maxBytes: number): Entry[] =>
     claim(who, entries)
+      // What has to be stored first may stay, and must not take the place of the rest.
+      .sort((a, b) => +!!a.isLoose - +!!b.isLoose)
       .filter((entry) => (entry.offset ??= getOffset()) !== undefined && (maxBytes -= entry.bytes + 1) > 0)
       .slice(0, batchReports)
       .map((entry) => {
@@ -126,7 +128,7 @@ export function createSender({ endpoint, course, flushSeconds, clock, fetch, ind
     await sync((entries) => claim(who, entries));
   };
 
-  const isOwn = (entry: Entry) => entry.page === me.page;
+  const isOwn = (entry: Entry) => entry.offset !== undefined && entry.page === me.page;
   const [list, put, remove, sync, save] = openQueue(indexedDB, maxReports, isOwn, drop);
 
   /** Send a request; a token that is refused is replaced once, unless the new one is somebody else's. */
@@ -279,7 +281,7 @@ export function createSender({ endpoint, course, flushSeconds, clock, fetch, ind
     flush: () => hurry(me),
     leave() {
       // Another page may have joined what it did not send, or may make the text of what has no offset.
-      const own = list().filter((entry) => isOwn(entry) && entry.offset !== undefined && !entry.isLoose);
+      const own = list().filter((entry) => isOwn(entry) && !entry.isLoose);
       const chosen = me.token ? choose(me, own, flying.size ? KEEPALIVE_BYTES - BATCH_BYTES : KEEPALIVE_BYTES) : [];
       chosen.forEach(put);
       save();

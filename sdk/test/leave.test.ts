@@ -155,3 +155,35 @@ test("what a page saves as it goes does not undo what is stored at the same time
     assert.deepEqual(played.sort(), [0, 1, 2, 3, 4, 5], `after ${tasks} tasks`);
   }
 });
+
+test("what a page saves as it goes does not replace the text that another page made", async () => {
+  for (let tasks = 0; tasks < 100; tasks++) {
+    const [before, between] = [tasks % 10, Math.floor(tasks / 10)];
+    world.time.restore();
+    world = new World();
+    const { now } = world.clock;
+    const other = world.open(undefined, { clock: { now: () => now() + 60_000 } });
+    await world.time.advance(10);
+    let tellTime = () => {};
+    world.reply = (request) => new Promise((resolve) => (tellTime = () => resolve(world.server.answer(request))));
+    const sender = world.open();
+    await world.time.advance(10);
+    world.reply = (request) => {
+      world.server.answer(request);
+      return lost();
+    };
+    sender.add(world.beat());
+    await world.time.settle();
+    void other.flush();
+    await world.time.settle(before);
+    sender.add(world.beat());
+    await world.time.settle(between);
+    sender.leave();
+    await world.time.settle();
+    world.reply = () => undefined;
+    tellTime();
+    await world.time.advance(10_000);
+    assert.equal(world.server.stored.size, 2);
+    assert.equal(world.server.conflicts, 0, `after ${before} and ${between} tasks`);
+  }
+});

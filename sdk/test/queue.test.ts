@@ -22,6 +22,15 @@ const add = (sender: Sender, count: number, fields = {}) => {
 const deny = (message: string) => {
   throw Error(message);
 };
+const stopStorage = () => {
+  FakeDatabase.prototype.transaction = () => deny("Connection to Indexed Database server lost");
+};
+const healStorage = () => {
+  FakeDatabase.prototype.transaction = transaction;
+};
+/** A beat that tells which one it is, also when it was joined. */
+const played = (serial: number) => world.beat({ engagement_metrics: { video_segments: [[serial, serial + 1]] } });
+const serials = () => [...world.server.stored.values()].flatMap((event) => event.engagement_metrics.video_segments.map(([from]: number[]) => from)).sort();
 
 const factories: Record<string, () => unknown> = {
   absent: () => undefined,
@@ -52,11 +61,11 @@ test("a database that fails later does not stop reports, and stores again once i
   const sender = world.open();
   add(sender, 1);
   await world.finish(sender.flush());
-  FakeDatabase.prototype.transaction = () => deny("Connection to Indexed Database server lost");
+  stopStorage();
   add(sender, 1);
   await world.time.advance(10_000);
   assert.equal(world.server.stored.size, 2);
-  FakeDatabase.prototype.transaction = transaction;
+  healStorage();
   world.reply = () => lost();
   add(sender, 1);
   await world.time.advance(100);
@@ -72,14 +81,47 @@ test("a report whose text cannot be stored waits where another page may make ano
   const sender = world.open();
   add(sender, 1);
   await world.time.settle();
-  FakeDatabase.prototype.transaction = () => deny("Connection to Indexed Database server lost");
+  stopStorage();
   await world.time.advance(10_000);
   sender.leave();
   await world.time.settle();
   assert.equal(world.batches.length, 0);
-  FakeDatabase.prototype.transaction = transaction;
+  healStorage();
   await world.time.advance(10_000);
   assert.equal(world.server.stored.size, 1);
+});
+
+test("what another page may join is not sent as it was before", async () => {
+  const first = world.open(undefined, { maxReports: 3 });
+  const second = world.open();
+  await world.time.advance(10);
+  first.add(played(0));
+  first.add(played(1));
+  await world.time.settle();
+  second.add(played(2));
+  await world.time.settle();
+  stopStorage();
+  await world.finish(second.flush());
+  assert.deepEqual(world.texts, ["5 e-0002"]);
+  healStorage();
+  first.add(played(3));
+  await world.finish(first.flush());
+  assert.equal(world.server.conflicts, 0);
+  assert.deepEqual(serials(), [0, 1, 2, 3]);
+});
+
+test("what may not be sent does not hold up the rest", async () => {
+  world.reply = () => lost();
+  const first = world.open();
+  add(first, 2, { metadata: { text: "x".repeat(30_000) } });
+  await world.time.settle();
+  const second = world.open();
+  await world.time.advance(10);
+  stopStorage();
+  add(second, 1);
+  world.reply = () => undefined;
+  await world.finish(second.flush());
+  assert.deepEqual(world.texts, ["5 e-0002"]);
 });
 
 test("another version of the database closes the connection", async () => {
