@@ -38,13 +38,18 @@ export type Queue = [
 ];
 
 const STORE = "reports";
-const STORE_SECONDS = 2;
+const READ_SECONDS = 2;
+/** Longer: until it is known whether reports are stored as they were joined, none of them can be sent. */
+const WRITE_SECONDS = 30;
 const LONGEST_BEAT = 3_600_000;
 const MAX_SEGMENTS = 200;
 
 /** Reject if a promise takes longer: nothing that hangs may keep reports from being sent. */
 export const limit = <T>(promise: Promise<T>, seconds: number): Promise<T> =>
-  Promise.race([promise, new Promise<never>((_, reject) => setTimeout(reject, seconds * 1000, "timeout"))]);
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(reject, seconds * 1000, "timeout");
+    promise.finally(() => clearTimeout(timer)).then(resolve, reject);
+  });
 
 /**
  * Open the queue. It has room for `maxReports` of 1 kB on average; `drop` is told of those that there is no room for. `isOwn` says
@@ -60,7 +65,7 @@ export function openQueue(
   let known = new Map<string, Entry>();
   /** What may not be stored yet. */
   const fresh = new Map<string, Entry>();
-  /** What may still be stored. */
+  /** What may still be stored, by id and end: what another page joins has another end. */
   const removed = new Set<string>();
   let opening: Promise<IDBDatabase> | undefined;
   let database: IDBDatabase | undefined;
@@ -72,10 +77,10 @@ export function openQueue(
     known.set(entry.id, entry);
     fresh.set(entry.id, entry);
   };
-  const remove = ({ id }: Entry) => {
+  const remove = ({ id, report }: Entry) => {
     known.delete(id);
     fresh.delete(id);
-    removed.add(id);
+    removed.add(id + report.end);
   };
 
   const close = () => {
@@ -95,26 +100,30 @@ export function openQueue(
     });
   const isLoose = (entry: Entry) => !(entry.text || isOwn(entry));
   const begin = (from: IDBDatabase) => from.transaction(STORE, "readwrite").objectStore(STORE);
-  /** Ask that entries are stored as one record; return what to do once they are. */
-  const write = (store: IDBObjectStore, entries: Entry[]) => {
-    // What nobody could send later, as it is not known whose it is, is not stored.
-    const stored = entries.filter((entry) => entry.sub || entry.user);
-    store.put(stored);
-    store.transaction.commit();
-    return () => {
-      for (const entry of stored) {
-        fresh.delete(entry.id);
-        entry.isLoose = isLoose(entry);
-      }
-    };
-  };
+  /** Store entries as one record; reject if that fails. */
+  const write = (store: IDBObjectStore, entries: Entry[]) =>
+    new Promise<void>((resolve, reject) => {
+      const { transaction } = store;
+      // What nobody could send later, as it is not known whose it is, is not stored.
+      const stored = entries.filter((entry) => entry.sub || entry.user);
+      store.put(stored);
+      transaction.commit();
+      transaction.onabort = reject;
+      transaction.oncomplete = () => {
+        for (const entry of stored) {
+          fresh.delete(entry.id);
+          entry.isLoose = isLoose(entry);
+        }
+        resolve();
+      };
+    });
 
   /** Know what is stored, with what this page has not stored yet. */
   const merge = (stored: Entry[]) => {
     known = new Map();
     // Another page may have made a text meanwhile, also between what this one stored and what it saved as it went.
-    for (const entry of [...stored, ...fresh.values()]) if (!known.get(entry.id)?.text) known.set(entry.id, entry);
-    for (const id of removed) known.delete(id);
+    for (const entry of [...stored, ...fresh.values()])
+      if (!removed.has(entry.id + entry.report.end) && !known.get(entry.id)?.text) known.set(entry.id, entry);
   };
 
   /** Join beats, then drop the oldest beats, then the oldest of the others, until there is room for the rest. */
@@ -162,6 +171,7 @@ export function openQueue(
     (turn = turn.then(async () => {
       let isSeen = false;
       let stored: Entry[] | undefined;
+      let written: Promise<void>;
       const see = () => {
         isSeen = true;
         if (stored) merge(stored);
@@ -172,7 +182,6 @@ export function openQueue(
         new Promise((resolve) => {
           isSaved = false;
           const store = begin(from);
-          const { transaction } = store;
           const request = store.getAll();
           request.onsuccess = () => {
             // What was saved meanwhile is stored after this transaction, and would undo it.
@@ -182,28 +191,28 @@ export function openQueue(
             for (const entry of stored) entry.isLoose = isLoose(entry);
             see();
             store.clear();
-            const settle = write(store, list());
-            transaction.oncomplete = () => {
-              removed.clear();
-              // What was joined.
-              for (const id of fresh.keys()) if (!known.has(id)) fresh.delete(id);
-              resolve(settle());
-            };
+            written = write(store, list());
+            resolve();
           };
         });
-      await limit((opening ??= open()).then(attempt), STORE_SECONDS).catch(() => {
+      try {
+        await limit((opening ??= open()).then(attempt), READ_SECONDS);
+        await limit(written!, WRITE_SECONDS);
+        removed.clear();
+        // What was joined.
+        for (const id of fresh.keys()) if (!known.has(id)) fresh.delete(id);
+      } catch {
         if (database) close();
-        else removed.clear();
-        if (!isSeen) see();
-        else if (stored) merge(stored);
-      });
+        if (isSeen) merge(stored!);
+        else see();
+      }
     }));
-  const save = () => {
+  const save = async () => {
     try {
       const store = begin(database!);
       isSaved = true;
       // As it is known: one that was joined a moment ago must not come back.
-      store.transaction.oncomplete = write(store, list().filter(({ id }) => fresh.has(id)));
+      await write(store, list().filter(({ id }) => fresh.has(id)));
     } catch {
       // It stays in memory, and is stored by the next sync.
     }

@@ -22,7 +22,9 @@ type Outcome = (typeof OUTCOMES)[number];
 /** How a page knows who the learner is. */
 const CREDENTIALS = ["token", "token, getToken", "user, getToken", "getToken", "getToken of whoever signed in last"] as const;
 /** What the storage of a page does. */
-const STORAGES = ["works", "denied", "fails", "aborts", "hangs"] as const;
+const STORAGES = ["works", "denied", "fails", "aborts", "hangs", "slow"] as const;
+/** Milliseconds after which a page hears of what its slow storage did: longer than it waits. */
+const SLOW = 3_000;
 
 const tab = fc.nat(2);
 const command = fc.oneof(
@@ -58,6 +60,8 @@ interface Page {
   identity: object;
   storage: (typeof STORAGES)[number];
   open: Set<IDBTransaction>;
+  /** How many transactions ended of which it has not heard: no other one begins before. */
+  late: number;
   jump: number;
   end: number;
 }
@@ -117,7 +121,7 @@ class Universe {
 
   open(index: number): Page {
     const { learner, how } = this.plan.pages[this.opened++ % this.plan.pages.length]!;
-    const page = { isAlive: true, learner: undefined, storage: "works", open: new Set(), jump: 0, end: 0 } as unknown as Page;
+    const page = { isAlive: true, learner: undefined, storage: "works", open: new Set(), late: 0, jump: 0, end: 0 } as unknown as Page;
     this.pages[index] = page;
     const clock = { now: () => this.time.now + EPOCH + page.jump, get anchor() { return page.jump; } };
     page.sender = this.current.run(page, () =>
@@ -205,7 +209,7 @@ class Universe {
           if (page.storage === "denied" && name === "open") throw Error("SecurityError");
           if (page.storage === "fails" && name === "transaction") throw Error("InvalidStateError");
           if (page.storage === "hangs" && name === "open") return {};
-          if (page.storage === "hangs" && name === "transaction") return HUNG;
+          if ((page.storage === "hangs" || page.late) && name === "transaction") return HUNG;
           if (page.storage === "aborts" && name === "commit") return (target as unknown as IDBTransaction).abort();
           if (isTransaction && name === "commit") page.open.delete(target as never);
           const result = value.apply(target, args);
@@ -222,7 +226,11 @@ class Universe {
           target,
           name,
           (...args: unknown[]) => {
-            if (page.isAlive) this.current.run(page, () => value(...args));
+            const call = () => void (page.isAlive && this.current.run(page, () => value(...args)));
+            const isSlow = page.storage === "slow" && /FDBOpenDBRequest-onsuccess|-oncomplete/.test(`${target.constructor.name}-${String(name)}`);
+            if (!isSlow) return call();
+            page.late++;
+            setTimeout(() => (page.late--, call()), SLOW);
           },
           target,
         ),

@@ -28,6 +28,14 @@ const stopStorage = () => {
 const healStorage = () => {
   FakeDatabase.prototype.transaction = transaction;
 };
+/** Change each transaction that begins from now on. */
+const changeStorage = (change: (begun: IDBTransaction) => void) => {
+  FakeDatabase.prototype.transaction = function (...details) {
+    const begun = transaction.apply(this, details);
+    change(begun as unknown as IDBTransaction);
+    return begun;
+  };
+};
 /** A beat that tells which one it is, also when it was joined. */
 const played = (serial: number) => world.beat({ engagement_metrics: { video_segments: [[serial, serial + 1]] } });
 const serials = () => [...world.server.stored.values()].flatMap((event) => event.engagement_metrics.video_segments.map(([from]: number[]) => from)).sort();
@@ -122,6 +130,45 @@ test("what may not be sent does not hold up the rest", async () => {
   world.reply = () => undefined;
   await world.finish(second.flush());
   assert.deepEqual(world.texts, ["5 e-0002"]);
+});
+
+test("what is joined in a storage that is slow to tell arrives once", async () => {
+  const sender = world.open(undefined, { maxReports: 2 });
+  world.reply = ({ path }) => (path === "batch" ? lost() : undefined);
+  await world.time.advance(10);
+  sender.add(played(0));
+  sender.add(played(1));
+  await world.time.settle();
+  changeStorage((begun) =>
+    Object.defineProperty(begun, "oncomplete", { set: (call) => begun.addEventListener("complete", () => setTimeout(call, 3_000)) }),
+  );
+  sender.add(played(2));
+  sender.add(played(3));
+  await world.time.advance(2_500);
+  world.reply = () => undefined;
+  await world.time.advance(60_000);
+  assert.equal(world.server.conflicts, 0);
+  assert.deepEqual(serials(), [0, 1, 2, 3]);
+});
+
+test("what another page joined to a report that was dropped, but not yet removed, stays", async () => {
+  const first = world.open(undefined, { maxReports: 1, flushSeconds: 1_000 });
+  const second = world.open(undefined, { maxReports: 1 });
+  await world.time.advance(10);
+  first.add(played(0));
+  await world.time.settle();
+  changeStorage((begun) => (begun.commit = () => begun.abort()));
+  const { start, ...click } = played(1);
+  second.add(click);
+  await world.time.advance(20_000);
+  assert.deepEqual(dropped(), ["e-0000"]);
+  assert.deepEqual(serials(), [1]);
+  healStorage();
+  first.add({ ...played(2), start: world.epoch + 10_000 });
+  await world.time.settle();
+  await world.finish(second.flush());
+  assert.equal(world.server.conflicts, 0);
+  assert.deepEqual(serials(), [0, 1, 2]);
 });
 
 test("another version of the database closes the connection", async () => {
