@@ -33,7 +33,7 @@ const command = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("run" as const), tasks: fc.integer({ min: 1, max: 12 }) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("pass" as const), seconds: fc.constantFrom(0.1, 5, 31, 100) }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant("answer" as const) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("crash" as const, "leave" as const, "flush" as const, "stop" as const), tab }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("crash" as const, "freeze" as const, "leave" as const, "flush" as const, "stop" as const, "forget" as const), tab }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("online" as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("store" as const), tab, storage: fc.constantFrom(...STORAGES) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("set clock" as const), tab }) },
@@ -55,11 +55,14 @@ interface Page {
   sender: Sender;
   isAlive: boolean;
   isDone?: boolean;
+  /** What a frozen page does once it goes on. */
+  held?: (() => void)[] | undefined;
   /** Whose the page is, once that is known. */
   learner: string | undefined;
   identity: object;
   storage: (typeof STORAGES)[number];
-  open: Set<IDBTransaction>;
+  /** Its transactions and connections that are under way. */
+  open: Set<any>;
   /** How many transactions ended of which it has not heard: no other one begins before. */
   late: number;
   jump: number;
@@ -110,9 +113,19 @@ class Universe {
   /** Bind a function to the page that made it: it ends with it. */
   bind<Args extends unknown[]>(call: (...args: Args) => void): (...args: Args) => void {
     const page = this.current.getStore();
-    return (...args) => {
-      if (page?.isAlive ?? true) this.current.run(page!, () => call(...args));
-    };
+    return (...args) => (page ? this.run(page, () => call(...args)) : call(...args));
+  }
+
+  /** Run something in a page, unless it has crashed; in one that is frozen once it goes on. */
+  run(page: Page, call: () => void): void {
+    if (page.held) page.held.push(call);
+    else if (page.isAlive) this.current.run(page, call);
+  }
+
+  thaw(page: Page): void {
+    const { held = [] } = page;
+    page.held = undefined;
+    for (const call of held) this.run(page, call);
   }
 
   next(): Outcome {
@@ -172,8 +185,8 @@ class Universe {
         void this.scheduler.schedule(Promise.resolve(), `${request.path}: ${outcome}`).then(() => {
           const isHandled = outcome === "ok" || outcome.endsWith("after");
           const answer = isHandled ? this.server.answer(request) : undefined;
-          if (!page.isAlive || outcome.startsWith("never")) return;
-          this.current.run(page, () => {
+          if (outcome.startsWith("never")) return;
+          this.run(page, () => {
             if (outcome.startsWith("lost")) return reject(new TypeError("Failed to fetch"));
             const status = parseInt(outcome) || answer?.status || 200;
             const headers = new Headers(status === 429 ? { "Retry-After": "7" } : {});
@@ -213,11 +226,9 @@ class Universe {
           if (page.storage === "aborts" && name === "commit") return (target as unknown as IDBTransaction).abort();
           if (isTransaction && name === "commit") page.open.delete(target as never);
           const result = value.apply(target, args);
-          if (name === "transaction") {
-            page.open.add(result);
-            result.addEventListener("complete", () => page.open.delete(result));
-            result.addEventListener("abort", () => page.open.delete(result));
-          }
+          if (name === "transaction" || name === "open") page.open.add(result);
+          for (const end of ["complete", "abort", "success", "error"])
+            if (page.open.has(result)) result.addEventListener(end, () => page.open.delete(result));
           return wrap(result);
         };
       },
@@ -226,7 +237,7 @@ class Universe {
           target,
           name,
           (...args: unknown[]) => {
-            const call = () => void (page.isAlive && this.current.run(page, () => value(...args)));
+            const call = () => this.run(page, () => value(...args));
             const isSlow = page.storage === "slow" && /FDBOpenDBRequest-onsuccess|-oncomplete/.test(`${target.constructor.name}-${String(name)}`);
             if (!isSlow) return call();
             page.late++;
@@ -241,7 +252,7 @@ class Universe {
     page.isAlive = false;
     if (this.holder === page) this.holder = undefined;
     // The browser keeps what a page asked to commit, and nothing else.
-    for (const transaction of page.open) if (/^(in)?active$/.test((transaction as any)._state)) transaction.abort();
+    for (const transaction of page.open) if (/^(in)?active$/.test(transaction._state)) transaction.abort();
   }
 
   add(page: Page, isBeat: boolean): void {
@@ -261,15 +272,26 @@ class Universe {
       let page = this.pages[command.tab] ?? this.open(command.tab);
       if (!page.isAlive) page = this.open(command.tab);
       const { sender } = page;
+      if (command.do !== "crash") this.thaw(page);
+      await this.time.settle(0);
       await this.current.run(page, async () => {
         if (command.do === "add") this.add(page, command.isBeat);
         else if (command.do === "flush") void sender.flush();
         else if (command.do === "leave") sender.leave();
         else if (command.do === "crash") this.crash(page);
+        // Browsers let a page finish first what it does with its database.
+        else if (command.do === "freeze") page.held = page.open.size ? undefined : [];
         else if (command.do === "store") page.storage = command.storage;
         else if (command.do === "set clock") page.jump += 3_600_000;
         else if (command.do === "identify") void sender.identify(this.identify(page, command.learner, command.how));
         else if (command.do === "stop") void sender.stop({ forget: false }).then(() => (page.isDone = true));
+        else if (command.do === "forget") {
+          // Also what other pages report meanwhile.
+          void sender.stop({ forget: true }).then(() => {
+            page.isDone = true;
+            this.made.forEach((_, serial) => this.told.add(serial));
+          });
+        }
       });
     } else if (command.do === "run") await this.time.settle(command.tasks);
     else if (command.do === "sign in") this.signedIn = command.learner;
@@ -290,6 +312,7 @@ class Universe {
   /** Let everything go well from now on, for as long as it takes; then let the last page send what others left. */
   async heal(): Promise<void> {
     this.isHealed = true;
+    for (const page of this.pages) if (page) this.thaw(page);
     const rest = async () => {
       for (let round = 0; round < 60; round++) {
         while (this.scheduler.count()) await this.scheduler.waitOne().then(() => this.time.settle());
