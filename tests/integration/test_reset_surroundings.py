@@ -199,6 +199,21 @@ async def test_a_unit_that_was_added_meanwhile_is_not_complete_after_an_undo(wor
     assert await differences(world) == []
 
 
+async def test_the_first_of_two_completions_is_that_of_an_undo(world: World) -> None:
+    at = await completed(world)
+    first = (await at.enrolled()).completed_at
+    made = await at.reset()
+    await at.room.record(at.room.view(0, "again 0"), at.room.view(1, "again 1"))
+    second = (await at.enrolled()).completed_at
+    await at.undo(made)
+    assert first is not None
+    assert second is not None
+    assert (first < second, (await at.enrolled()).completed_at) == (True, first)
+    dates = await world.rows(select(unit_progress.c.completed_at))
+    assert dates == [(first,)] * 2
+    assert await differences(world) == []
+
+
 async def test_notes_of_clients_are_merged_and_the_newer_ones_win(world: World) -> None:
     at = await desk(world, VIEWED)
     await _note(at, {"page": 1, "color": "red"})
@@ -218,12 +233,16 @@ async def _note(at: Desk, noted: dict[str, Any]) -> None:
     assert verdict.outcome is Outcome.ACCEPTED
 
 
-async def test_learners_are_not_told_of_a_reset_of_a_hidden_unit(world: World) -> None:
+@pytest.mark.parametrize("scope", ["unit", "module"])
+async def test_learners_are_not_told_of_a_reset_of_hidden_units_alone(world: World, scope: str) -> None:
     at = await completed(world)
     units = at.room.course.units
-    await at.room.change_units([unchanged_unit(units[0], is_hidden=True), unchanged_unit(units[1])])
-    await at.reset(ResetRequest(unit_id=at.unit_id(0)))
+    await at.room.change_units([unchanged_unit(unit, is_hidden=scope == "module" or unit == units[0]) for unit in units])
+    module = ResetRequest(module_id=at.room.course.modules[0].id)
+    await at.reset(ResetRequest(unit_id=at.unit_id(0)) if scope == "unit" else module)
 
+    learner = Caller(at.room.learner.id, Role.PARTICIPANT)
+    assert await world.read(world.services.resets.read_resets, learner, at.room.course.id, at.room.learner.id) == []
     told = await world.rows(select(feed.c.topic, feed.c.type).where(feed.c.type == "progress.reset"))
     assert told == [(f"course:{at.room.course.id}", "progress.reset")]
 

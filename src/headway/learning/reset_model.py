@@ -90,9 +90,9 @@ class Reset(msgspec.Struct, frozen=True):
         """Whether it was undone."""
         return self.undone_at is not None
 
-    def concerns(self, unit_id: int) -> bool:
-        """Return whether it is of a unit."""
-        return self.unit_ids is None or unit_id in self.unit_ids
+    def is_known_to_learner(self, hidden: Collection[int]) -> bool:
+        """Return whether the learner may know of it: not if all the units that it is of are hidden."""
+        return self.unit_ids is None or any(unit_id not in hidden for unit_id in self.unit_ids)
 
 
 def reset_not_found() -> NotFound:

@@ -52,7 +52,7 @@ def announce_completions(tx: WriteTransaction, found: LockedLearner, reset: Rese
 
 
 def _reset_entries(structure: CourseStructure, reset: Reset) -> list[NewFeedEntry]:
-    """Return what the learner and the staff are told; the learner is told nothing of a unit that is hidden."""
+    """Return what the learner and the staff are told; the learner is told nothing of units that are hidden."""
     event = ProgressReset(
         course_id=reset.course_id,
         title=structure.title,
@@ -64,6 +64,6 @@ def _reset_entries(structure: CourseStructure, reset: Reset) -> list[NewFeedEntr
         is_undone=reset.is_undone,
     )
     topics = [course_topic(reset.course_id)]
-    if reset.unit_id not in structure.hidden:
+    if reset.is_known_to_learner(structure.hidden):
         topics.append(user_topic(reset.user_id))
     return new_entries(event, *topics)

@@ -66,6 +66,8 @@ class ResetReads:
         """Return all of them; without a caller to an operator at the command line."""
         _, structure, sees_hidden = await self._find(tx, caller, course_id, user_id)
         resets = await reset_store.list_resets(tx, (user_id, course_id))
+        if not resets:
+            return []
         last = [each.id for each in active(resets)][-1:]
         by = {each.reset_by for each in resets} | {each.undone_by for each in resets if each.undone_by is not None}
         people = await users.find_by_ids(tx, by)
@@ -79,7 +81,7 @@ class ResetReads:
                 is_last=[each.id] == last,
             )
             for each in resets
-            if sees_hidden or each.unit_id not in structure.hidden
+            if sees_hidden or each.is_known_to_learner(structure.hidden)
         ]
 
     async def list_attempts(

@@ -259,12 +259,11 @@ def _counts_from(found: LockedLearner, now: Instant) -> Instant:
 
 
 def _restore_enrollment(found: LockedLearner, reset: Reset, study: Mapping[Day, SpansByUnit]) -> None:
-    """Put completion, certificate and date of enrollment back, where nothing newer took their place."""
+    """Put the earlier completion and the date of enrollment back, unless there is a newer date; a certificate never left."""
     enrollment, was = found.enrollment, reset.before
     enrollment.study_ms = reset_days.course_study(study)
     if was.completed_at is not None and (enrollment.completed_at is None or was.completed_at < enrollment.completed_at):
         enrollment.completed_at, enrollment.completed_revision = was.completed_at, was.completed_revision
-    enrollment.certificate_url = enrollment.certificate_url or was.certificate_url
     if was.renewed_at is not None and enrollment.enrolled_at == was.renewed_at:
         enrollment.enrolled_at = was.enrolled_at
         enrollment.access_until = enrollment.access_until or was.access_until
