@@ -172,11 +172,13 @@ async def test_what_keeps_a_backup_from_being_made_is_one_line(database_url: str
     assert not (tmp_path / "none.db").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--quick"]], ids=["full", "quick"])
 async def test_with_other_keys_or_none_there_is_no_backup(
-    played: Played, database_url: str, backups: Path, monkeypatch: pytest.MonkeyPatch
+    played: Played, database_url: str, backups: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
 ) -> None:
     monkeypatch.delenv("HEADWAY_SECRET_KEY", raising=False)
-    other = fault_of(await back_up(database_url, backups / "a.db", secret_key="another-key-that-is-only-for-tests-too"))
+    other_key = "another-key-that-is-only-for-tests-too"
+    other = fault_of(await back_up(database_url, backups / "a.db", *options, secret_key=other_key))
     none = fault_of(await run_headway("backup", str(backups / "a.db"), "--database", database_url))
 
     assert "was encrypted with another key" in other
@@ -220,6 +222,27 @@ def _back_up_with_room_for_little(database_url: str, target: Path, said: Path) -
         asyncio.run(make_backup(settings, target, look=Look(), replaces=False, clock=system_clock))
     except OperatorError as error:
         said.write_text(str(error))
+
+
+@pytest.mark.parametrize("is_quick", [False, True])
+async def test_a_copy_that_a_bad_disk_damages_is_no_backup(
+    played: Played, database_url: str, backups: Path, monkeypatch: pytest.MonkeyPatch, is_quick: bool
+) -> None:
+    copy = sqlite_copy.copy_into
+
+    def copy_badly(source: Path, target: Path) -> None:
+        copy(source, target)
+        with target.open("r+b") as file:
+            # The first page, with the schema, stays as it is; what is in the tree of the last one does not.
+            file.seek(-4_096, os.SEEK_END)
+            file.write(b"\xff" * 4_096)
+
+    monkeypatch.setattr(sqlite_copy, "copy_into", copy_badly)
+    settings = Settings(database_url=database_url, secret_key=SECRET_KEY)
+
+    with pytest.raises(OperatorError, match=r"damaged|malformed"):
+        await make_backup(settings, backups / "a.db", look=Look(is_quick), replaces=False, clock=system_clock)
+    assert names(backups) == []
 
 
 async def test_a_copy_of_data_with_faults_is_kept_and_told(played: Played, database_url: str, backups: Path) -> None:
