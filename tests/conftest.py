@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from headway import schema
 from headway.db.database import Database
@@ -34,11 +35,19 @@ RUN_FOLDER_KEY = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder that all workers of a run share; workers inherit the environment."""
+    write_plain_tracebacks()
     if RUN_FOLDER not in os.environ:
         write_into_memory()
         config.stash[RUN_FOLDER_KEY] = make_run_folder()
         # A run that is terminated stops its PostgreSQL server too.
         signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated"))
+
+
+def write_plain_tracebacks() -> None:
+    """Log errors that tests provoke in plain lines: with all variables, as structlog does by itself, each takes a second."""
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
