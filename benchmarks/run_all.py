@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PROGRAMS = ("compare", "growth", "statements")
-OTHERS = ("lists", "analytics", "stalls", "attack", "log", "tracker", "exports", "on_behalf", "staff", "pages")
+OTHERS = ("lists", "analytics", "stalls", "attack", "log", "tracker", "exports", "on_behalf", "staff", "pages", "retention")
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ from headway.settings import Settings
 from headway.telemetry import Metrics
 from tests.integration.archives import LATER, archive, archiving, record, verify
 from tests.integration.concurrency import differences
+from tests.integration.retentions import retention
 from tests.world import NOON, FakeClock, World
 
 HERE = Client("192.0.2.7", "a browser")
@@ -333,3 +334,56 @@ async def fail_to_sign_in(world: World, email: str) -> None:
 
 async def _message(world: World, sender: User, receiver: User) -> Message:
     return Message(uuid7(), sender.id, receiver.id, "My secret", False, world.clock())
+
+
+@pytest.mark.parametrize("erases_first", [True, False])
+async def test_erasure_and_retention_in_either_order_leave_the_same(world: World, erases_first: bool) -> None:
+    course, learner = await a_course(world)
+    peer = await world.learner(course)
+    await record(world, learner.id, event(course, "old", metadata='{"note":"secret"}', duration_seconds=30))
+    await world.write(world.services.messaging.send, learner.id, peer.id, "My secret")
+    log = AuditLog(world.database, world.clock, uuid7, Metrics(), find_user=find_user)
+    caller = Caller(learner.id, learner.role, name="Zaphodine")
+    await log.record(caller, EntryDraft("THINK", None, Target(TargetType.FILE), Context("My secret"), {}), HERE)
+    await log.close()
+    world.clock.now = LATER
+
+    if erases_first:
+        await erase(world, learner)
+    await retention(world).apply()
+    if not erases_first:
+        await erase(world, learner)
+    await retention(world).apply()
+
+    assert await world.rows(select(learner_activity_logs)) == []
+    assert await world.rows(select(messages)) == []
+    assert set(await world.rows(select(audit_entries.c.content).where(audit_entries.c.action == "THINK"))) == {("",)}
+    assert (await world.read(verify_log, kept_head=None)).faults == []
+    assert await differences(world) == []
+
+
+async def test_an_erased_account_is_nobody_on_every_way_in(client: httpx.AsyncClient, world: World) -> None:
+    course, learner = await a_course(world)
+    bearer = world.bearer(learner)
+    admin = world.bearer(await world.user(Role.ADMIN))
+    assert (await client.get("/api/v1/learner/me", headers=bearer)).status_code == 200
+    request = {"reason": "request", "confirmation": str(learner.id)}
+
+    assert (await client.post(f"/api/v1/users/{learner.id}/erasure", json=request, headers=admin)).status_code == 201
+
+    seen = {"activity_type": "unit_view", "course_id": course.id}
+    ways = [
+        client.get("/api/v1/learner/me", headers=bearer),
+        client.get("/api/v1/learner/me/export", headers=bearer),
+        client.post("/api/courses/activity/track", json=seen, headers=bearer),
+        client.post("/api/v1/activities", json={"action": "A", "target": {"type": "OTHER"}}, headers=bearer),
+        client.put(f"/api/v1/courses/{course.id}/staff/{learner.id}", json={"role": "instructor"}, headers=admin),
+    ]
+    statuses = [(await way).status_code for way in ways]
+    enrolling = {"items": [{"user": f"id:{learner.id}"}]}
+    enrolled = await client.post(f"/api/v1/courses/{course.id}/enrollments", json=enrolling, headers=admin)
+
+    assert statuses[:4] == [401] * 4
+    assert statuses[4] in {400, 403, 404, 409}
+    assert enrolled.json()["data"][0]["status"] == "rejected", enrolled.text
+    assert (await enrollment(world, learner, course)).status is EnrollmentStatus.DROPPED
