@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from enum import StrEnum
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import NamedTuple
 
 import msgspec
@@ -175,6 +176,19 @@ class Client(msgspec.Struct, frozen=True):
     user_agent: str | None = None
     languages: str | None = None
     """What the client wants to read, as in Accept-Language; the audit log does not have it."""
+
+    @property
+    def network(self) -> str:
+        """What shares limits on clients: the address, or the first 64 bits of an IPv6 address, whose owner chooses the rest."""
+        try:
+            address = ip_address(self.address)
+        except ValueError:
+            return self.address
+        if isinstance(address, IPv4Address):
+            return self.address
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ip_network((int(address), 64), strict=False))
 
 
 def settle_email(text: str) -> str:

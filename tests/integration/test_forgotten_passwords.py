@@ -13,8 +13,10 @@ from headway.accounts.model import User
 from headway.accounts.passwords import Passwords
 from headway.db.database import Database, WriteTransaction
 from headway.db.dialects import Statement
+from headway.errors import RateLimited, Unauthenticated
 from headway.identity import Client, Role
 from headway.mail.tables import mails
+from headway.services import Services
 from headway.settings import Settings
 from tests.app_server import start_app
 from tests.databases import SECRET_KEY
@@ -349,3 +351,19 @@ async def test_letters_of_links_are_those_of_the_public_address_whatever_host_a_
     await ask(client, Host="evil.example", **{"X-Forwarded-Host": "evil.example"})
 
     assert "evil.example" not in (await newest(server, ADA)).message.as_string()
+
+
+async def test_whoever_has_a_network_of_ipv6_has_one_limit(world: World) -> None:
+    settings = msgspec.structs.replace(world.settings, mails_per_client=2, failed_sign_ins_per_client=2)
+    clients = [Client(f"2001:db8:1:2::{number}") for number in range(1, 4)]
+    services = Services(settings, world.database, world.clock)
+    for number, client in enumerate(clients[:2]):
+        await services.recovery.ask(f"u{number}@example.org", client)
+        with pytest.raises(Unauthenticated):
+            await services.sign_in.sign_in(email=f"u{number}@example.org", password="x", client=client)
+
+    with pytest.raises(RateLimited):
+        await services.recovery.ask("u2@example.org", clients[2])
+    with pytest.raises(RateLimited):
+        await services.sign_in.sign_in(email="u2@example.org", password="x", client=clients[2])
+    await services.recovery.ask("u2@example.org", Client("2001:db8:1:3::1"))

@@ -36,5 +36,5 @@ class AskedMail:
 
     async def count(self, email: str, client: Client) -> None:
         """Count a mail to a normalized address, whoever has it. Opens its own transaction. Raises RateLimited."""
-        limits = {f"mail address {email}": self._per_address, f"mail client {client.address}": self._per_client}
+        limits = {f"mail address {email}": self._per_address, f"mail client {client.network}": self._per_client}
         await self._limiter.take_all(limits)

@@ -75,7 +75,7 @@ class SignIn:
         """Check and count a learner's registration; return the account to create. Raises Invalid, RateLimited."""
         new = settle_account(NewUser(Role.PARTICIPANT, name, email, None, None, interests))
         self._passwords.check("password", password)
-        await self._limiter.take_all({f"register client {client.address}": self._registrations})
+        await self._limiter.take_all({f"register client {client.network}": self._registrations})
         hashed = await self._passwords.hash(password)
         return msgspec.structs.replace(new, password_hash=hashed)
 
@@ -89,7 +89,7 @@ class SignIn:
         settled = settle_email(email)[:MAX_EMAIL]
         limits = {
             f"sign-in address {settled}": self._address_failures,
-            f"sign-in client {client.address}": self._client_failures,
+            f"sign-in client {client.network}": self._client_failures,
         }
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
@@ -179,7 +179,7 @@ class SignIn:
 
     async def prove(self, user_id: int, password: str, client: Client) -> str | None:
         """Verify the password of an account; return its hash. Raises Invalid naming `current_password`, RateLimited."""
-        limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.address}": self._client_failures}
+        limits = {f"password user {user_id}": self._address_failures, f"sign-in client {client.network}": self._client_failures}
         taken_at = await self._limiter.take_all(limits)
         async with self._database.read() as tx:
             stored = await users.password_hash(tx, user_id)
@@ -190,11 +190,11 @@ class SignIn:
 
     async def count_attempt(self, client: Client) -> Instant:
         """Count an attempt of a client that may fail; return its time, for `forgive_attempt`. Raises RateLimited."""
-        return await self._limiter.take_all({f"sign-in client {client.address}": self._client_failures})
+        return await self._limiter.take_all({f"sign-in client {client.network}": self._client_failures})
 
     async def forgive_attempt(self, client: Client, counted_at: Instant) -> None:
         """Count an attempt no more: it did not fail."""
-        await self._limiter.give_back({f"sign-in client {client.address}": self._client_failures}, counted_at)
+        await self._limiter.give_back({f"sign-in client {client.network}": self._client_failures}, counted_at)
 
     async def hash_new(self, password: str, field: str = "password") -> str:
         """Check a password that somebody sets without knowing the old one; return its hash. Raises Invalid naming `field`."""
