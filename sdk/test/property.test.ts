@@ -55,6 +55,8 @@ interface Page {
   sender: Sender;
   isAlive: boolean;
   isDone?: boolean;
+  /** Whether it deletes what waits, also what other pages report until it ends. */
+  isForgetting?: boolean;
   /** What a frozen page does once it goes on. */
   held?: (() => void)[] | undefined;
   /** Whose the page is, once that is known. */
@@ -250,6 +252,7 @@ class Universe {
 
   crash(page: Page): void {
     page.isAlive = false;
+    if (page.isForgetting) this.made.forEach((_, serial) => this.told.add(serial));
     if (this.holder === page) this.holder = undefined;
     // The browser keeps what a page asked to commit, and nothing else.
     for (const transaction of page.open) if (/^(in)?active$/.test(transaction._state)) transaction.abort();
@@ -286,11 +289,8 @@ class Universe {
         else if (command.do === "identify") void sender.identify(this.identify(page, command.learner, command.how));
         else if (command.do === "stop") void sender.stop({ forget: false }).then(() => (page.isDone = true));
         else if (command.do === "forget") {
-          // Also what other pages report meanwhile.
-          void sender.stop({ forget: true }).then(() => {
-            page.isDone = true;
-            this.made.forEach((_, serial) => this.told.add(serial));
-          });
+          page.isForgetting = true;
+          void sender.stop({ forget: true }).then(() => (page.isDone = true));
         }
       });
     } else if (command.do === "run") await this.time.settle(command.tasks);
