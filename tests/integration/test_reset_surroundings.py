@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from headway.assessments.model import NewGrade
+from headway.courses.completion import NO_EVIDENCE, EngagementMetrics
 from headway.courses.model import NewAssessment, NewCourse, NewModule, NewUnit
 from headway.enrollments.status import EnrollmentStatus, StatusChange
 from headway.feed.tables import feed
@@ -196,6 +197,27 @@ async def test_a_unit_that_was_added_meanwhile_is_not_complete_after_an_undo(wor
     await at.undo(made)
     # It was completed before the unit was added, and so stays completed.
     assert ((await at.enrolled()).status, (await at.enrolled()).percent) == (EnrollmentStatus.COMPLETED, 6_666)
+    assert await differences(world) == []
+
+
+async def test_engagement_in_the_course_alone_goes_with_the_whole_course_and_comes_back(world: World) -> None:
+    at = await desk(world, VIEWED)
+
+    async def engage(name: str, depth: float) -> None:
+        metrics = EngagementMetrics(scroll_depth=depth)
+        await at.room.record(Event(name, ActivityType.LINK_CLICK, at.room.course.id, metrics=metrics))
+
+    await engage("before", 80.0)
+    await at.room.record(at.room.view(0))
+    await at.undo(await at.reset(ResetRequest(unit_id=at.unit_id(0))))
+    assert (await at.enrolled()).evidence.engagement_metrics == EngagementMetrics(scroll_depth=80.0)
+    made = await at.reset()
+    assert (await at.enrolled()).evidence == NO_EVIDENCE
+    await engage("after", 20.0)
+    assert (await at.enrolled()).evidence.engagement_metrics == EngagementMetrics(scroll_depth=20.0)
+    assert await differences(world) == []
+    await at.undo(made)
+    assert (await at.enrolled()).evidence.engagement_metrics == EngagementMetrics(scroll_depth=80.0)
     assert await differences(world) == []
 
 

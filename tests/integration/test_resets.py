@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from headway.audit.tables import audit_entries
+from headway.audit.model import EntryFilter
 from headway.courses.completion import Completion, Rule
 from headway.courses.model import NewUnit
 from headway.enrollments.status import EnrollmentStatus, StatusChange
@@ -19,6 +19,7 @@ from headway.learning.reads import explain_progress
 from headway.learning.reset_model import Attempt, Reset, ResetRequest
 from headway.learning.tables import resets, set_aside_days
 from headway.learning.unit_progress import UnitStatus
+from headway.paging.service import Walk
 from tests.integration.archives import archive, verify
 from tests.integration.classroom import Classroom, classroom
 from tests.integration.concurrency import differences
@@ -302,8 +303,13 @@ async def test_the_log_tells_who_reset_what_and_not_why(world: World) -> None:
     made = await at.reset(ResetRequest(unit_id=at.unit_id(0), reason="Somebody else at the keyboard"))
     await at.undo(made)
 
-    found = await world.rows(select(audit_entries.c.action).order_by(audit_entries.c.seq))
-    assert [action for (action,) in found][-2:] == ["RESET_PROGRESS", "UNDO_RESET"]
+    undone, reset = await world.read(world.services.audit_log.read, Caller(1, Role.ADMIN), EntryFilter(), Walk(2, 1))
+    told = {"resetId": str(made.id), "scope": "unit", "unitId": str(at.unit_id(0)), "keepStudyTime": True, "newAttempt": False}
+    learner = {"courseId": str(at.room.course.id), "learnerId": str(at.room.learner.id)}
+    assert [(each.action, each.metadata) for each in (reset, undone)] == [
+        ("RESET_PROGRESS", learner | told),
+        ("UNDO_RESET", learner | told),
+    ]
     assert "keyboard" not in str(await world.rows(select(resets)))
     shown = await world.read(world.services.resets.read_resets, *at.where)
     assert shown[0].reset.reason == "Somebody else at the keyboard"
