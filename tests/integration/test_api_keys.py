@@ -65,6 +65,8 @@ async def test_a_key_is_an_account_of_its_own_and_its_secret_is_stored_nowhere(w
         ("GET", "/api/v1/courses/{course}/enrollments", Scope.ROSTER_READ),
         ("GET", "/api/v1/courses/{course}/staff", Scope.ROSTER_READ),
         ("GET", "/user-progress/{course}/{learner}", Scope.PROGRESS_READ),
+        ("GET", "/api/v1/courses/{course}/enrollments/{learner}/resets", Scope.PROGRESS_READ),
+        ("GET", "/api/v1/courses/{course}/enrollments/{learner}/attempts", Scope.PROGRESS_READ),
         ("GET", "/user-progress/course/{course}/all", Scope.PROGRESS_READ),
         ("GET", "/user-progress/course/{course}/analytics", Scope.PROGRESS_READ),
         ("GET", "/v1/tutorials/progress/t?userId=id:{learner}", Scope.PROGRESS_READ),

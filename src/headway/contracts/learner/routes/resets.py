@@ -6,6 +6,7 @@ from headway.http.pages import Pages
 from headway.http.params import parse_id
 from headway.http.request import READ_LARGE, WRITE, Request, Response
 from headway.http.routes import get, post
+from headway.identity import Scope
 from headway.learning.reset_model import ResetRequest
 from headway.services import Services
 
@@ -58,12 +59,24 @@ class ResetRoutes:
         await self._resetting.undo(tx, request.caller, course_id, user_id, reset_id, client=request.client)
         return await self._show(request, tx, reset_id, status=200)
 
-    @get(f"{_LEARNER}/resets", query=wire.PageQuery, responses={200: wire.Many[reset_wire.Reset]}, transaction=READ_LARGE)
+    @get(
+        f"{_LEARNER}/resets",
+        query=wire.PageQuery,
+        responses={200: wire.Many[reset_wire.Reset]},
+        transaction=READ_LARGE,
+        scope=Scope.PROGRESS_READ,
+    )
     async def list_resets(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the resets of a learner, undone ones too, the newest first: for the course's staff, and the learner."""
         return await self._list_resets(request, tx, parse_id(request.path["user_id"]))
 
-    @get(f"{_LEARNER}/attempts", query=wire.PageQuery, responses={200: wire.Many[reset_wire.Attempt]}, transaction=READ_LARGE)
+    @get(
+        f"{_LEARNER}/attempts",
+        query=wire.PageQuery,
+        responses={200: wire.Many[reset_wire.Attempt]},
+        transaction=READ_LARGE,
+        scope=Scope.PROGRESS_READ,
+    )
     async def list_attempts(self, request: Request[wire.PageQuery, None], tx: ReadTransaction) -> Response:
         """List the attempts of a learner with their progress, the newest first: for the course's staff, and the learner."""
         return await self._list_attempts(request, tx, parse_id(request.path["user_id"]))
