@@ -7,7 +7,7 @@ cost of JSON.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -361,11 +361,13 @@ def _slot(name: str, default: Any) -> _Slot:
     return _Slot(base, form, int(column or 0), None)
 
 
+@cache
 def postgresql() -> Dialect:
-    """PostgreSQL through asyncpg."""
+    """PostgreSQL through asyncpg; all databases of a process share what is compiled."""
     return Dialect(postgresql_asyncpg.dialect())  # type: ignore[no-untyped-call]
 
 
+@cache
 def sqlite3() -> Dialect:
-    """SQLite through the standard library."""
+    """SQLite through the standard library; all databases of a process share what is compiled."""
     return Dialect(sqlite.dialect(paramstyle="qmark"))
