@@ -67,6 +67,13 @@ class MailServer:
     def to(self, address: str) -> list[Received]:
         return [each for each in self.received if address in each.to]
 
+    async def handle_MAIL(self, _server: SMTP, _session: Any, envelope: Envelope, address: str, options: Any) -> str:  # noqa: N802
+        if self.mode == "refuse sender":
+            return f"553 5.7.1 <{address}>: Sender address rejected: not owned by user"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(self, _server: SMTP, _session: Any, envelope: Envelope, address: str, _options: Any) -> str:  # noqa: N802
         self.attempts += 1
         mode = self.by_address.get(address, self.mode)

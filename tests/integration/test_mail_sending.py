@@ -379,6 +379,21 @@ async def test_a_wrong_password_is_for_the_operator_to_mend_and_loses_no_letter(
     assert attempt.answer.startswith("535 ")
 
 
+async def test_a_sender_that_is_refused_is_for_the_operator_to_mend_and_loses_no_letter(tmp_path: Path) -> None:
+    context, authority = make_certificate(tmp_path)
+    async with run_mail_server(tls=context, needs_password=True) as server:
+        url = f"smtp://127.0.0.1:{server.port}?ca={authority}"
+        without_password = await MailTransport(parse_smtp_url(url), SENDER, timeout_seconds=20).send("1", ADA, WRITTEN, 0)
+    async with run_mail_server() as server:
+        server.mode = "refuse sender"
+        transport = MailTransport(parse_smtp_url(server.url), SENDER, timeout_seconds=20)
+        of_others = await transport.send("1", ADA, WRITTEN, 0)
+
+    assert (without_password.outcome, of_others.outcome) == (Outcome.RETRIED, Outcome.RETRIED)
+    assert without_password.answer.startswith("530 ")
+    assert of_others.answer.startswith("553 ")
+
+
 def test_the_letter_of_a_row_is_json_that_is_read_again() -> None:
     letter = changed()
 

@@ -17,6 +17,8 @@ from headway.settings import Settings
 from headway.smtp_url import SmtpServer, parse_smtp_url
 
 _PERMANENT = 500
+_SIGN_IN = {530, 534, 535, 538}
+"""What asks for another way to sign in (RFC 4954, section 6)."""
 
 
 class MailAddress(NamedTuple):
@@ -62,12 +64,13 @@ class MailTransport:
             return _attempt_of(error)
 
     async def find_fault(self) -> str | None:
-        """Connect and sign in, without sending anything; return what does not work, or None."""
+        """Connect, sign in and name the sender, without sending anything; return what does not work, or None."""
         try:
             client = self._client()
             try:
                 async with asyncio.timeout(self.timeout_seconds):
                     await client.connect()
+                    await client.mail(self.sender.address)
             finally:
                 client.close()
         except TimeoutError:
@@ -122,12 +125,12 @@ def compose(sender: MailAddress, message_id: str, to: str, written: Written, at:
 def _attempt_of(error: Exception) -> Attempt:
     """Return what an error means: that this letter is refused for good, or that it may be taken later.
 
-    A refused sign-in, or a certificate that is not trusted, is mended by the operator; the letter is not at fault.
+    A refused sign-in or sender, or a certificate that is not trusted, is mended by the operator; the letter is not at fault.
     """
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         refused: aiosmtplib.SMTPResponseException = error.recipients[0]
         return _refused(refused)
-    if isinstance(error, aiosmtplib.SMTPDataError | aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPRecipientRefused):
+    if isinstance(error, aiosmtplib.SMTPDataError | aiosmtplib.SMTPRecipientRefused):
         return _refused(error)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return Attempt(Outcome.RETRIED, f"{error.code} {one_line(error.message)}"[:MAX_ANSWER])
@@ -140,7 +143,8 @@ def _attempt_of(error: Exception) -> Attempt:
 
 
 def _refused(error: aiosmtplib.SMTPResponseException) -> Attempt:
-    outcome = Outcome.FAILED if error.code >= _PERMANENT else Outcome.RETRIED
+    is_final = error.code >= _PERMANENT and error.code not in _SIGN_IN
+    outcome = Outcome.FAILED if is_final else Outcome.RETRIED
     return Attempt(outcome, f"{error.code} {one_line(error.message)}"[:MAX_ANSWER])
 
 

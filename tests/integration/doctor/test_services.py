@@ -78,6 +78,8 @@ async def test_a_mail_server_that_does_not_let_headway_in(installation: Installa
     async with run_mail_server() as server:
         assert await installation.findings(HEADWAY_SMTP_URL=server.url, **SENDER) == []
         assert server.received == []
+        server.mode = "refuse sender"
+        assert "Sender address rejected" in await installation.problem(HEADWAY_SMTP_URL=server.url, **SENDER)
         encrypted = server.url.replace("?tls=none", "")
         assert "STARTTLS" in await installation.problem(HEADWAY_SMTP_URL=encrypted, **SENDER)
     text = await installation.problem(HEADWAY_SMTP_URL=server.url, **SENDER)
