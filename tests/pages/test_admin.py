@@ -370,8 +370,8 @@ async def test_the_disclosure_log_shows_who_was_shown_whose_record(school: Schoo
     empty = await admin.open(f"/app/admin/disclosures?learner={learner.id}&since=2030-01-01")
     csv = await admin.client.get(f"/app/admin/disclosures.csv?reader={tutor.id}&learner={learner.id}")
 
-    rows = [(row[1], row[2], row[3].split()[0], row[4]) for row in shown.rows()]
-    assert (tutor.name, learner.name, "RECORD", "PAGE") in rows
+    rows = [(row[1], row[2], row[3].partition(" · ")[0], row[4]) for row in shown.rows()]
+    assert (tutor.name, learner.name, "the page of the learner", "page") in rows
     assert {row[:2] for row in rows} == {(tutor.name, learner.name)}
     assert "No entry matches." in empty.text
     assert f"{tutor.id},{tutor.name},INSTRUCTOR,PAGE,{learner.id},{learner.name},RECORD" in csv.text
