@@ -135,8 +135,8 @@ export function openQueue(
     const last = new Map<string, Entry>();
     for (const entry of known.values()) {
       const { id, report, text, page, sub, offset } = entry;
-      // What another page may send, or may be sending, stays as it is.
-      const isFree = !text && (offset === undefined || isOwn(entry)) && (isStored || fresh.has(id));
+      // What another page may send, or may be sending, stays as it is; so does what may be stored while storage fails.
+      const isFree = !text && (offset === undefined || isOwn(entry)) && (isStored || !database);
       const { event_id, start, end, engagement_metrics, ...rest } = report;
       if (isOver() && start && isFree) {
         const state = JSON.stringify([page, sub, offset, rest]);

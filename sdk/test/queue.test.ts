@@ -151,6 +151,28 @@ test("what is joined in a storage that is slow to tell arrives once", async () =
   assert.deepEqual(serials(), [0, 1, 2, 3]);
 });
 
+test("what may be stored is not joined in memory", async () => {
+  const sender = world.open(undefined, { maxReports: 2 });
+  world.reply = () => lost();
+  await world.time.advance(10);
+  stopStorage();
+  sender.add(played(0));
+  sender.add(played(1));
+  await world.time.settle();
+  changeStorage((begun) => Object.defineProperty(begun, "oncomplete", {}));
+  sender.leave();
+  await world.time.settle();
+  FakeDatabase.prototype.transaction = () => ({ objectStore: () => ({ getAll: () => ({}) }) }) as never;
+  sender.add(played(2));
+  await world.time.advance(3_000);
+  healStorage();
+  world.reply = () => undefined;
+  await world.time.advance(60_000);
+  assert.deepEqual(dropped(), ["e-0000"]);
+  assert.deepEqual(serials(), [1, 2]);
+  assert.equal(world.server.conflicts, 0);
+});
+
 test("what another page joined to a report that was dropped, but not yet removed, stays", async () => {
   const first = world.open(undefined, { maxReports: 1, flushSeconds: 1_000 });
   const second = world.open(undefined, { maxReports: 1 });
