@@ -12,7 +12,7 @@ import asyncio
 import functools
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import litestar
@@ -142,8 +142,8 @@ class Router(litestar.Router):
 class Placeholder(HTTPRouteHandler):
     """Stands for an endpoint among Litestar's routes: `Routing` serves it, so Litestar need not learn to call a function."""
 
-    def __init__(self, method: str, path: str, options: dict[str, Any]) -> None:
-        super().__init__(path, http_method=method, opt=options)  # type: ignore[arg-type]
+    def __init__(self, methods: Sequence[str], path: str, options: dict[str, Any]) -> None:
+        super().__init__(path, http_method=methods, opt=options)  # type: ignore[arg-type]
         self(_served_elsewhere)
 
     def on_registration(self, app: litestar.Litestar) -> None:
@@ -151,6 +151,17 @@ class Placeholder(HTTPRouteHandler):
 
     def create_kwargs_model(self, path_parameters: Any) -> Any:
         """Return None: there are no parameters."""
+
+
+def placeholders(endpoints: Iterable[tuple[str, str, dict[str, Any]]]) -> Iterator[Placeholder]:
+    """Yield the placeholder of each endpoint, which is given by its method, its path and its options.
+
+    The first of a path stands for OPTIONS too, which `Routing` serves as well: otherwise Litestar makes a handler for it.
+    """
+    paths = set[str]()
+    for method, path, options in endpoints:
+        yield Placeholder([method] if path in paths else [method, "OPTIONS"], path, options)
+        paths.add(path)
 
 
 async def _served_elsewhere() -> bytes:
@@ -172,7 +183,7 @@ def make_router(  # noqa: PLR0913 - what all routes of a contract share
     `path_names` finds what paths name by external ids, before the handlers run. A group's `path_types`, if it has any, describe
     its path parameters by their names in the OpenAPI document.
     """
-    handlers = []
+    endpoints = []
     for group in groups:
         path_schemas = {name: msgspec.json.schema(kind) for name, kind in getattr(group, "path_types", {}).items()}
         for route, handler in _declared(group):
@@ -182,8 +193,8 @@ def make_router(  # noqa: PLR0913 - what all routes of a contract share
                 assert rate_limits is not None  # noqa: S101 - a limit without a limiter would limit nothing
                 endpoint.check = functools.partial(rate_limits.take, route.rate_limit(settings))
             operation = Operation(route, inspect.getdoc(handler) or "", tag, path_schemas)
-            handlers.append(Placeholder(route.method, route.path, {"operation": operation, ENDPOINT: endpoint}))
-    return Router(prefix, route_handlers=handlers)
+            endpoints.append((route.method, route.path, {"operation": operation, ENDPOINT: endpoint}))
+    return Router(prefix, route_handlers=list(placeholders(endpoints)))
 
 
 def _declared(group: object) -> Iterator[tuple[Route, Callable[..., Awaitable[Response | Streamed]]]]:

@@ -32,7 +32,7 @@ from headway.http.decoding import decode_apart
 from headway.http.paths import decode_parameter
 from headway.http.problems import Problems
 from headway.http.request import READ, READ_LARGE, WRITE, TransactionKind, Transactions, accepts_gzip, client_of, read_header
-from headway.http.routes import ENDPOINT, Placeholder, Rendered, Router, read_body
+from headway.http.routes import ENDPOINT, Rendered, Router, placeholders, read_body
 from headway.http.streams import Streamed, begin
 from headway.identity import Caller, Client
 from headway.paging.service import Walk
@@ -174,13 +174,13 @@ class PageContext(NamedTuple):
 
 def page_router(groups: Sequence[object], context: PageContext) -> Router:
     """Make a router of the pages that the objects `groups` declare."""
-    handlers = []
+    endpoints = []
     for group in groups:
         for route, handler in declared_pages(group):
             shown = None if route.page is None else getattr(group, route.page)
             endpoint = PageEndpoint(route, handler, shown, context)
-            handlers.append(Placeholder(route.method, route.path, {ENDPOINT: endpoint}))
-    return Router("/", route_handlers=handlers)
+            endpoints.append((route.method, route.path, {ENDPOINT: endpoint}))
+    return Router("/", route_handlers=list(placeholders(endpoints)))
 
 
 def declared_pages(group: object) -> Iterator[tuple[PageRoute, Callable[..., Awaitable[Any]]]]:
