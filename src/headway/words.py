@@ -25,20 +25,31 @@ _POINTS = range(10, 36)
 """The canonical combining classes of Hebrew and Arabic vowel points, which readers of these languages do not type."""
 
 
+_WITHOUT_SPACES = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
+"""Letters of scripts without spaces between words: Thai, Lao, Burmese, Khmer, kana and Han."""
+
+
 class Mentions:
     """Finds texts that hold one of some names or addresses, without regard to case and accents.
 
-    Only as a whole, so that `Ed` is not found in `edited`, nor `ada@x.example` in `lada@x.example`.
+    Only as a whole, so that `Ed` is not found in `edited`, nor `ada@x.example` in `lada@x.example`. A name in a script without
+    spaces between words is found anywhere: `田中` in `田中さんへ`.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         folded = sorted({fold(each) for each in names if each.strip()})
-        whole = rf"(?<![\w@.+-])(?:{'|'.join(map(re.escape, folded))})(?![\w@+-]|\.\w)"
-        self._pattern = re.compile(whole) if folded else None
+        self._pattern = re.compile("|".join(map(_whole, folded))) if folded else None
 
     def are_in(self, text: str) -> bool:
         """Return whether a text holds one of them."""
         return self._pattern is not None and self._pattern.search(fold(text)) is not None
+
+
+def _whole(name: str) -> str:
+    """Return a pattern that finds a name, and not as a part of a longer word."""
+    before = "" if _WITHOUT_SPACES.match(name[0]) else r"(?<![\w@.+-])"
+    after = "" if _WITHOUT_SPACES.match(name[-1]) else r"(?![\w@+-]|\.\w)"
+    return before + re.escape(name) + after
 
 
 class TermRange(NamedTuple):

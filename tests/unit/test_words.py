@@ -2,7 +2,7 @@
 
 import pytest
 
-from headway.words import fold, index_terms, query_terms, words
+from headway.words import Mentions, fold, index_terms, query_terms, words
 
 
 def is_found(text: str, query: str) -> bool:
@@ -97,3 +97,21 @@ def test_the_number_and_length_of_terms_are_bounded() -> None:
 
 def test_a_query_asks_for_no_part_twice() -> None:
     assert [each.first for each in query_terms("a an any many")] == ["many"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_there"),
+    [
+        ("Ed", "Ask Ed.", True),
+        ("Ed", "It was edited.", False),
+        ("ada@x.example", "lada@x.example", False),
+        ("ada@x.example", "To ADA@x.example, today", True),
+        ("Ada Lovelace", "for ada  lovelace's friend", False),
+        ("田中", "田中さんへの手紙", True),
+        ("田中", "田んぼの中", False),
+        ("สมชาย", "คุณสมชายอยู่ที่นี่", True),
+        ("สมชาย", "คุณสมหญิง", False),
+    ],
+)
+def test_a_name_is_found_as_a_whole_where_words_have_spaces(name: str, text: str, is_there: bool) -> None:
+    assert Mentions([name]).are_in(text) is is_there
