@@ -145,6 +145,7 @@ def _lifespan(
                 services.webhook_sender.run(),
                 *([] if mail_sender is None else [mail_sender.run()]),
                 repeat("purge mails", partial(services.mail.purge, services.database), _seconds(600.0)),
+                repeat("purge links", services.recovery.purge, _seconds(600.0)),
                 repeat("purge registrations", services.registering.purge, _seconds(600.0)),
                 repeat("purge deliveries", partial(services.webhooks.purge, services.database), _seconds(600.0)),
                 repeat("write the uses of API keys", services.api_keys.write_uses, _seconds(60.0)),

@@ -125,6 +125,18 @@ async def test_a_link_lasts_an_hour(
     assert (await sign_in(client, PASSWORD)).status_code == 201
 
 
+async def test_a_server_deletes_links_that_expired(world: World, ada: User, clock: FakeClock) -> None:
+    links = text("SELECT user_id FROM account_links")
+    await world.write(world.services.recovery.make_link, ada.id)
+    clock.advance(seconds=7 * 86_400 - 1)
+    await world.services.recovery.purge()
+    assert len(await world.rows(links)) == 1
+    clock.advance(seconds=2)
+    async with start_app(world.settings, clock), asyncio.timeout(30):
+        while await world.rows(links):
+            await asyncio.sleep(0.05)
+
+
 async def test_a_new_link_ends_the_older_one(client: httpx.AsyncClient, world: World, ada: User, server: MailServer) -> None:
     older, newer = await token_for(world, server), await token_for(world, server)
 

@@ -42,6 +42,6 @@ async def delete_of_user(tx: WriteTransaction, user_id: int) -> None:
     await tx.run(_delete_of_user, of_user=user_id)
 
 
-async def delete_expired(tx: WriteTransaction, now: Instant) -> None:
-    """Delete some of the links that had expired at an instant."""
-    await tx.run(_delete_expired, before=now)
+async def delete_expired(tx: WriteTransaction, now: Instant) -> int:
+    """Delete some of the links that had expired at an instant; return how many."""
+    return await tx.run(_delete_expired, before=now)

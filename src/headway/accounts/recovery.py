@@ -38,7 +38,7 @@ class PasswordRecovery:
     """Gives people a password who have none, or forgot it.
 
     `ask` does the same for every address: it stores what was asked for. Whether there is an account is looked up by
-    `resolve`, when the mail is sent. `ask` and `reset` open their own transactions.
+    `resolve`, when the mail is sent. `ask`, `reset` and `purge` open their own transactions.
     """
 
     def __init__(
@@ -64,6 +64,13 @@ class PasswordRecovery:
         self._mail.require("ask an administrator for a link")
         email = normalize_email(email[: 4 * MAX_EMAIL])
         await self._mail.ask(Letter(MailKind.PASSWORD_ASKED, email, client.languages, lifetime=self._lifetime), client)
+
+    async def purge(self) -> None:
+        """Delete links that expired: those of addresses hold the new one."""
+        more = 1
+        while more:
+            async with self._database.write() as tx:
+                more = await links.delete_expired(tx, self._clock())
 
     async def resolve(self, tx: WriteTransaction, asked: Letter) -> Letter | None:
         """Return the letter to the owner of an address; None if nobody who may sign in has it."""
@@ -142,7 +149,6 @@ class PasswordRecovery:
         now, token = self._clock(), new_token(user.id)
         bound = binding(await users.password_hash(tx, user.id), user.email)
         link = StoredLink(hash_secret(token.secret, *bound), None, now + lifetime)
-        await links.delete_expired(tx, now)
         await links.write(tx, user.id, LinkPurpose.PASSWORD, link, now)
         return str(token)
 
