@@ -37,10 +37,12 @@ def run_servers(settings: Settings, folder: Path, **environment: str) -> Iterato
 
 
 @asynccontextmanager
-async def open_world(settings: Settings) -> AsyncIterator[World]:
-    """Give the use cases beside the servers, which go by the real time."""
-    database, clock = schema.database(settings), FakeClock()
-    clock.now = system_clock()
+async def open_world(settings: Settings, clock: FakeClock | None = None) -> AsyncIterator[World]:
+    """Give the use cases of a process of its own; without a clock, by the real time, as servers go."""
+    database = schema.database(settings)
+    if clock is None:
+        clock = FakeClock()
+        clock.now = system_clock()
     await database.open()
     try:
         yield World(database, settings, clock)

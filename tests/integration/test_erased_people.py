@@ -9,7 +9,6 @@ import httpx
 import pytest
 from sqlalchemy import insert, or_, select
 
-from headway import schema
 from headway.accounts.model import NewUser, User
 from headway.accounts.naming import find_user
 from headway.accounts.own_address import asked_letter
@@ -38,12 +37,11 @@ from headway.messaging.tables import messages
 from headway.paging.service import Slice
 from headway.privacy.erasure import ErasureRequest, Reason
 from headway.privacy.receipts import Receipt
-from headway.settings import Settings
 from headway.telemetry import Metrics
 from tests.integration.archives import LATER, archive, archiving, record, verify
 from tests.integration.concurrency import differences
 from tests.integration.retentions import retention
-from tests.world import NOON, FakeClock, World
+from tests.world import NOON, World
 
 HERE = Client("192.0.2.7", "a browser")
 
@@ -123,13 +121,8 @@ async def test_events_that_were_under_way_are_refused(world: World, status: Enro
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_a_group_of_another_process_that_waits_for_an_erasure_is_refused(
-    world: World, settings: Settings, clock: FakeClock
-) -> None:
+async def test_a_group_of_another_process_that_waits_for_an_erasure_is_refused(world: World, other: World) -> None:
     course, learner = await a_course(world)
-    database = schema.database(settings)
-    await database.open()
-    other = World(database, settings, clock)
     wanted = ErasureRequest(learner.id, Reason.REQUEST, str(learner.id))
     found = await world.read(world.services.erasure.prepare, None, wanted)
     report = Report(learner.id, NOON, (event(course, "theirs", metadata='{"note":"secret"}'),))
@@ -140,7 +133,6 @@ async def test_a_group_of_another_process_that_waits_for_an_erasure_is_refused(
         await asyncio.sleep(0.3)
         assert not recording.done()
     ((verdict,),) = await recording
-    await database.close()
 
     assert verdict.outcome is Outcome.REJECTED
     assert await world.rows(select(learner_activity_logs)) == []

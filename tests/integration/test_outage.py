@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from headway import schema
 from headway.accounts.model import User
 from headway.courses.model import CourseTree
 from headway.instants import system_clock
@@ -21,6 +20,7 @@ from headway.services import make_checks
 from headway.settings import Settings
 from headway.verify import Verify
 from tests.databases import SECRET_KEY, PostgresServer
+from tests.integration.concurrency import open_world
 from tests.processes import HeadwayProcess, open_client, run_headway
 from tests.world import FakeClock, World
 
@@ -29,10 +29,8 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 @pytest.fixture
 async def own_world(own_settings: Settings, clock: FakeClock) -> AsyncIterator[World]:
-    database = schema.database(own_settings)
-    await database.open()
-    yield World(database, own_settings, clock)
-    await database.close()
+    async with open_world(own_settings, clock) as world:
+        yield world
 
 
 def kill(postgres: PostgresServer) -> None:

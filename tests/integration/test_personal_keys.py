@@ -5,7 +5,6 @@ import asyncio
 import pytest
 from sqlalchemy import delete, func, select
 
-from headway import schema
 from headway.accounts.model import User
 from headway.db.database import WriteTransaction
 from headway.db.personal_keys import make_missing, texts_for
@@ -35,13 +34,8 @@ async def test_a_server_makes_the_missing_keys_before_it_serves(world: World, se
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_two_transactions_use_older_accounts_in_opposite_orders(
-    world: World, settings: Settings, clock: FakeClock
-) -> None:
+async def test_two_transactions_use_older_accounts_in_opposite_orders(world: World, other: World) -> None:
     first, second = await older_accounts(world)
-    database = schema.database(settings)
-    await database.open()
-    other = World(database, settings, clock)
     assert await make_missing(world.database) == 2
     both_began = asyncio.Barrier(2)
 
@@ -51,4 +45,3 @@ async def test_two_transactions_use_older_accounts_in_opposite_orders(
         await texts_for(tx, [users[1].id])
 
     await asyncio.gather(world.write(use, first, second), other.write(use, second, first))
-    await database.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from headway import schema
 from headway.accounts.model import User
 from headway.courses.completion import Completion, Rule
 from headway.enrollments.tables import enrollments
@@ -26,7 +25,7 @@ from tests.integration.classroom import Classroom, classroom
 from tests.integration.concurrency import Request, differences, open_world, run_servers, send_all
 from tests.integration.retentions import retention
 from tests.integration.test_races import until_it_waits
-from tests.world import FakeClock, World
+from tests.world import World
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 VIEWED, MINUTE = Completion(Rule.VIEWED), Completion(Rule.TIME, 60)
@@ -139,15 +138,6 @@ async def test_what_learners_do_while_they_are_reset_is_all_kept(settings: Setti
         studied = await world.rows(select(enrollments.c.study_ms).where(enrollments.c.user_id != room.learner.id))
         assert studied == [(8 * 25 * 10 * SECOND,)] * len(learners)
         assert len(await world.rows(select(learner_activity_logs.c.event_id))) == len(learners) * (8 * 25 + 1)
-
-
-@pytest.fixture
-async def other(settings: Settings, clock: FakeClock) -> AsyncIterator[World]:
-    """Another server process of the same database."""
-    database = schema.database(settings)
-    await database.open()
-    yield World(database, settings, clock)
-    await database.close()
 
 
 def where(room: Classroom) -> tuple[Caller, int, int]:
