@@ -94,6 +94,13 @@ class _Sheet(NamedTuple):
 
 
 _COURSE, _STATUS = _Column("courseTitle", N_("Course")), _Column("status", N_("Status"), _status)
+_DISCLOSURE = (
+    _Column("day", N_("Day")),
+    _Column("readerName", N_("Who")),
+    _Column("kind", N_("What"), _action),
+    _COURSE,
+    _Column("times", N_("How often")),
+)
 
 SHEETS: Mapping[str, _Sheet] = {
     "account": _Sheet(
@@ -260,24 +267,12 @@ SHEETS: Mapping[str, _Sheet] = {
     "disclosures": _Sheet(
         N_("Who has seen your record"),
         N_("To whom your own record was shown, by day."),
-        (
-            _Column("day", N_("Day")),
-            _Column("readerName", N_("Who")),
-            _Column("kind", N_("What"), _action),
-            _COURSE,
-            _Column("times", N_("How often")),
-        ),
+        _DISCLOSURE,
     ),
     "disclosures-of-courses": _Sheet(
         N_("Who has seen all learners of your courses"),
         N_("To whom records of all learners of a course were shown while you were in it, by day: yours is among them."),
-        (
-            _Column("day", N_("Day")),
-            _Column("readerName", N_("Who")),
-            _Column("kind", N_("What"), _action),
-            _COURSE,
-            _Column("times", N_("How often")),
-        ),
+        _DISCLOSURE,
     ),
     "events": _Sheet(N_("Events"), N_("Each thing that you did while you studied, as your browser reported it.")),
     "archived-events": _Sheet(N_("Archived events"), N_("The same, of earlier times.")),
