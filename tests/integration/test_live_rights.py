@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 from sqlalchemy import func, select, update
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from headway.accounts.model import NewUser, Session, User
@@ -267,6 +267,33 @@ async def test_a_client_that_is_disabled_by_a_command_is_shown_out_and_hears_no_
             assert closed.value.rcvd.code == 4401
             await world.write(world.services.messaging.send, ada.id, bob.id, "Are you there?")
             assert (await heard_entry(other))["type"] == "message"
+
+
+async def hear_of_dropping(socket: ClientConnection) -> None:
+    """Listen until the connection is closed: the enrollments end first, which a client may hear, and nothing else."""
+    while True:
+        assert (await heard(socket, seconds=4))["data"]["status"] == "DROPPED"
+
+
+async def test_a_client_that_is_erased_by_a_command_is_shown_out_and_comes_in_no_more(
+    settings: Settings, tmp_path: Path, people: tuple[World, User, User]
+) -> None:
+    world, _, bob = people
+    flags = ("--confirm", str(bob.id), "--database", settings.database_url)
+    with run_servers(settings, tmp_path) as urls:
+        async with live(urls[-1], world, bob) as socket:
+            await follow(socket, f"user:{bob.id}")
+
+            erased = await run_headway("user", "erase", str(bob.id), *flags, secret_key=SECRET_KEY)
+            assert erased.returncode == 0, erased.stderr
+            with pytest.raises(ConnectionClosed) as closed:
+                await hear_of_dropping(socket)
+
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+        for url in urls:
+            async with open_client(url) as client:
+                assert (await client.get("/api/v1/learner/feed", headers=world.bearer(bob))).status_code == 401
 
 
 async def test_a_client_that_signs_out_hears_nothing_that_is_sent_afterwards(
